@@ -1,0 +1,4 @@
+"""Adapter: where audit events go.
+
+Rule: an event carries no secret.
+"""

@@ -1,0 +1,4 @@
+"""The command line: parse, call, print.
+
+Rule: nothing is decided here.
+"""

@@ -1,0 +1,4 @@
+"""Adapter: where objects are kept.
+
+Rule: key material passes through here sealed.
+"""

@@ -1,0 +1,188 @@
+"""What a store keeps: rows, change sets and queries, as plain data.
+
+Rule: nothing here knows KMIP or keys. Key material arrives sealed and leaves sealed; attribute values
+arrive as opaque index terms whose byte order is their order.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+
+class ObjectRow(NamedTuple):
+    """One managed object as stored.
+
+    `sequence` orders objects by creation and is chosen by the creator (63 bits). `generation` starts at 1 and
+    grows by one with each change. `sealed` holds the material, `attributes` everything else; both are
+    authenticated together. Dates are seconds since the epoch. `storage` is 1 on-line, 2 archived, 4 destroyed
+    (the bits of Storage Status Mask).
+    """
+
+    sequence: int
+    unique_identifier: str
+    tenant: int
+    owner: int
+    generation: int
+    object_type: int
+    state: int | None
+    storage: int
+    usage_mask: int
+    activation_date: int | None
+    deactivation_date: int | None
+    store_key: int
+    attributes: bytes
+    sealed: bytes
+
+
+class NameRow(NamedTuple):
+    """A name that is taken: unique within (tenant, owner)."""
+
+    tenant: int
+    owner: int
+    name: str
+
+
+@dataclass(slots=True, kw_only=True)
+class ObjectChange:
+    """A new object (`expected_generation` 0) or the next generation of one.
+
+    Terms and names are differences to what is stored. A Conflict is raised unless the stored generation is
+    `expected_generation` when the change is applied.
+    """
+
+    row: ObjectRow
+    expected_generation: int
+    terms_added: Sequence[bytes] = ()
+    terms_removed: Sequence[bytes] = ()
+    names_added: Sequence[NameRow] = ()
+    names_removed: Sequence[NameRow] = ()
+
+
+class ObjectRemoval(NamedTuple):
+    """Remove an object for good, with its terms and names (Obliterate, end of a deletion window)."""
+
+    sequence: int
+    unique_identifier: str
+    expected_generation: int
+    tenant: int
+    terms: Sequence[bytes]
+    names: Sequence[NameRow]
+
+
+class ClientRow(NamedTuple):
+    """An enrolled client. `fingerprint` is the SHA-256 of its public key (SPKI DER), in hex.
+
+    `groups` is sorted. `password_hash` is an Argon2id string, None without a user name. `revoked_at` is None
+    while the client may connect. `revision` is 0 in a row that is to be inserted.
+    """
+
+    client: int
+    tenant: int
+    name: str
+    fingerprint: str
+    groups: Sequence[str]
+    username: str | None
+    password_hash: str | None
+    enrolled_at: int
+    revoked_at: int | None
+
+
+class StoreKeyRow(NamedTuple):
+    """A key that seals records, wrapped by the root key. Never unwrapped in the database."""
+
+    store_key: int
+    wrapped: bytes
+    created_at: int
+
+
+@dataclass(slots=True, kw_only=True)
+class ChangeSet:
+    """All that one unit of work changes: applied whole or not at all.
+
+    `events` are audit events, appended in order in the same transaction.
+    """
+
+    objects: list[ObjectChange] = field(default_factory=list)
+    removals: list[ObjectRemoval] = field(default_factory=list)
+    clients: list[ClientRow] = field(default_factory=list)
+    store_keys: list[StoreKeyRow] = field(default_factory=list)
+    events: list[bytes] = field(default_factory=list)
+
+
+class TermRange(NamedTuple):
+    """Some term of the object lies in [low, high], both ends included."""
+
+    low: bytes
+    high: bytes
+
+
+@dataclass(slots=True, kw_only=True)
+class LocateQuery:
+    """Objects of one tenant that meet every condition, newest (greatest sequence) first.
+
+    `owner` None means any owner. `storage` is a bit mask. `usage_mask`: all these bits must be set in the row.
+    `effective_state`: (state, now) compares with the state that the dates give the object at `now`, see
+    `store.locate`. `maximum` None means no limit.
+    """
+
+    tenant: int
+    owner: int | None
+    storage: int = 1
+    object_type: int | None = None
+    usage_mask: int = 0
+    effective_state: tuple[int, int] | None = None
+    terms: Sequence[bytes] = ()
+    ranges: Sequence[TermRange] = ()
+    excluded: Sequence[str] = ()
+    maximum: int | None = None
+    offset: int = 0
+
+
+class Located(NamedTuple):
+    """`total` counts all matches where that cost no extra scan, else None."""
+
+    unique_identifiers: list[str]
+    total: int | None
+
+
+class Conflict(Exception):
+    """Another change came first; run the unit of work again."""
+
+
+class NameTaken(Exception):
+    """A name in the change set belongs to another object of the owner."""
+
+
+class StoreUnavailable(Exception):
+    """The store cannot write or read now; the message says why and what cures it. Nothing was changed."""
+
+
+class Backend(Protocol):
+    """One database. Every implementation passes `tests/unit/store/contract`.
+
+    Reads see every commit that was acknowledged before they began. Any method may raise StoreUnavailable.
+    """
+
+    async def start(self) -> None:
+        """Connect; called once in the process (after the fork) that will use this object."""
+
+    async def close(self) -> None:
+        """Disconnect; pending commits are finished first."""
+
+    async def generation(self, unique_identifier: str) -> int | None:
+        """Return the current generation, None when there is no such object."""
+
+    async def fetch(self, unique_identifier: str) -> ObjectRow | None:
+        """Return the current row, None when there is no such object."""
+
+    async def locate(self, query: LocateQuery) -> Located:
+        """Return what matches, in SQL over indexes."""
+
+    async def commit(self, changes: ChangeSet) -> None:
+        """Make all changes durable, then return. Raises Conflict, NameTaken, StoreUnavailable."""
+
+    async def clients(self) -> list[ClientRow]:
+        """Return every client, revoked ones too."""
+
+    async def store_keys(self) -> list[StoreKeyRow]:
+        """Return every store key, oldest first."""

@@ -1,0 +1,430 @@
+"""Attributes in messages: one list inside, three dialects outside.
+
+Rule: Attribute Name/Index/Value in a Template-Attribute or bare (1.x), tags in Attributes (2.x) and split link
+tags (3.0) all become `AttributeInstance`s here. What an attribute means, and who may set it, is decided
+in `strongroom.attributes`, which declares each attribute's type to this module.
+
+An answer leaves out every attribute that its version cannot say.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from strongroom.model.compat import LINK_TAGS, LINK_TYPES
+from strongroom.model.convert import FieldShape, decoder, encoder, tag_name, under, wrong_type
+from strongroom.model.errors import MalformedField, NotInVersion, UnknownField
+from strongroom.model.forms import Decoder, Encoder, Form, form_of
+from strongroom.model.structures import Link, Name
+from strongroom.model.struct import Field, Struct, StructMeta
+from strongroom.registry import V2_0, V3_0, ItemType, Tag, Version
+from strongroom.registry.names import TAGS
+from strongroom.wire.errors import DecodeError
+from strongroom.wire.item import Item
+
+
+class VendorAttribute(NamedTuple):
+    """The key of a custom attribute. Vendor `x` and `y` are the x- and y- names of KMIP 1.x.
+
+    An empty vendor is a 1.x name that no version defines: nothing can have such an attribute.
+    """
+
+    vendor_identification: str
+    attribute_name: str
+
+
+AttributeKey: TypeAlias = Tag | VendorAttribute
+
+
+class RawValue(NamedTuple):
+    """The value of a custom attribute: any item type, kept as it came."""
+
+    item_type: int
+    value: Any
+
+
+class AttributeInstance(NamedTuple):
+    """One attribute with one value; `index` is the Attribute Index of 1.x, None where none was given."""
+
+    key: AttributeKey
+    value: Any
+    index: int | None = None
+
+
+class Attributes(tuple[AttributeInstance, ...]):
+    """The attributes of a request or answer, in order."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateAttributes:
+    """Attributes of a request that makes an object; `names` are the Templates it refers to (1.x)."""
+
+    names: tuple[Name, ...] = ()
+    attributes: Attributes = Attributes()
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeType:
+    """What the wire needs to know of an attribute. `kind` is a Struct or what `form_of` knows."""
+
+    tag: Tag
+    name: str
+    kind: Any
+    marker: ItemType | None
+    since: Version
+    until: Version | None
+
+    def sayable(self, version: Version | None) -> bool:
+        """Tell whether `version` defines the attribute."""
+        return version is None or (self.since <= version and (self.until is None or version <= self.until))
+
+
+_TYPES: Final[dict[int, AttributeType]] = {}
+_TAG_BY_NAME: Final[dict[str, Tag]] = {}
+
+
+def declare_type(declared: AttributeType) -> None:
+    """Make an attribute known to the wire; raises TypeError for a second declaration."""
+    if declared.tag in _TYPES:
+        raise TypeError(f"{declared.name} is declared twice")
+    _TYPES[declared.tag] = declared
+    _TAG_BY_NAME[declared.name] = declared.tag
+
+
+def declared_types() -> Mapping[int, AttributeType]:
+    """Return every declared attribute by tag."""
+    return _TYPES
+
+
+def key_from_name(name: str) -> AttributeKey:
+    """Return the key of a 1.x Attribute Name."""
+    tag = _TAG_BY_NAME.get(name)
+    if tag is not None:
+        return tag
+    if name[:2] in ("x-", "y-"):
+        return VendorAttribute(name[0], name[2:])
+    return VendorAttribute("", name)
+
+
+def name_of(key: AttributeKey) -> str:
+    """Return the 1.x Attribute Name of a key; vendor attributes of 2.x are shown as `vendor-name`."""
+    if isinstance(key, VendorAttribute):
+        vendor, name = key
+        return f"{vendor}-{name}" if vendor else name
+    return _TYPES[key].name if key in _TYPES else TAGS[key].spec_name
+
+
+def sayable(key: AttributeKey, version: Version | None) -> bool:
+    """Tell whether an answer of `version` may name the attribute."""
+    if isinstance(key, VendorAttribute):
+        return version is None or version >= V2_0 or key.vendor_identification in ("x", "y", "")
+    declared = _TYPES.get(key)
+    return declared is not None and declared.sayable(version)
+
+
+@cache
+def _value_decoder(tag: Tag, version: Version | None) -> Decoder:
+    declared = _TYPES[tag]
+    if isinstance(declared.kind, StructMeta):
+        decode = decoder(declared.kind, version)
+
+        def structure(item_type: int, value: Any) -> Any:
+            if item_type == 7 and declared.kind is Name:  # the 3.0 form
+                return Name(name_value=value)
+            if item_type != 1:
+                raise wrong_type("AttributeValue", (1,), item_type)
+            return decode(value)
+
+        return structure
+    form: Form = form_of(declared.kind, declared.marker)
+    convert, accepted = form.decoder(version), form.item_types
+
+    def simple(item_type: int, value: Any) -> Any:
+        if item_type not in accepted:
+            raise wrong_type("AttributeValue", accepted, item_type)
+        return convert(item_type, value)
+
+    return simple
+
+
+@cache
+def _value_encoder(tag: Tag, version: Version | None) -> Encoder:
+    declared = _TYPES[tag]
+    if declared.kind is Name and version is not None and version >= V3_0:
+        return lambda value: (7, value.name_value)
+    if isinstance(declared.kind, StructMeta):
+        encode = encoder(declared.kind, version)
+        return lambda value: (1, encode(value))
+    return form_of(declared.kind, declared.marker).encoder(version)
+
+
+def decode_value(key: AttributeKey, item_type: int, value: Any, version: Version | None) -> Any:
+    """Return the Python value of an attribute; raises DecodeError."""
+    if isinstance(key, VendorAttribute):
+        return RawValue(item_type, value)
+    return _value_decoder(key, version)(item_type, value)
+
+
+def encode_value(key: AttributeKey, value: Any, version: Version | None) -> tuple[int, Any]:
+    """Return (item type, value) of an attribute; raises NotInVersion."""
+    if isinstance(key, VendorAttribute):
+        return value.item_type, value.value
+    return _value_encoder(key, version)(value)
+
+
+def decode_attribute(items: list[Item], version: Version | None) -> AttributeInstance:
+    """Return what an Attribute structure holds, in its 1.x or 2.x form."""
+    found: dict[int, tuple[int, Any]] = {}
+    for tag, item_type, value in items:
+        if tag in found:
+            raise MalformedField("stands more than once", path=((tag_name(tag), None),))
+        if tag not in _ATTRIBUTE_FIELDS:
+            raise UnknownField("is not a field of this structure", path=((tag_name(tag), None),))
+        wanted = _ATTRIBUTE_FIELDS[tag]
+        if wanted and item_type != wanted:
+            raise wrong_type(tag_name(tag), (wanted,), item_type)
+        found[tag] = (item_type, value)
+    if Tag.ATTRIBUTE_NAME not in found:
+        raise MalformedField("AttributeName is missing")
+    if Tag.ATTRIBUTE_VALUE not in found:
+        raise MalformedField("AttributeValue is missing")
+    name = found[Tag.ATTRIBUTE_NAME][1]
+    vendor = found.get(Tag.VENDOR_IDENTIFICATION)
+    key = key_from_name(name) if vendor is None else VendorAttribute(vendor[1], name)
+    index = found.get(Tag.ATTRIBUTE_INDEX)
+    if index is not None and index[1] < 0:
+        raise MalformedField("is negative", path=(("AttributeIndex", None),))
+    try:
+        value = decode_value(key, *found[Tag.ATTRIBUTE_VALUE], version)
+    except DecodeError as error:
+        if not error.path or error.path[0][0] != "AttributeValue":
+            raise under(error, "AttributeValue", None) from None
+        raise
+    return AttributeInstance(key, value, None if index is None else index[1])
+
+
+_ATTRIBUTE_FIELDS: Final[Mapping[int, int]] = {
+    Tag.VENDOR_IDENTIFICATION: 7,
+    Tag.ATTRIBUTE_NAME: 7,
+    Tag.ATTRIBUTE_INDEX: 2,
+    Tag.ATTRIBUTE_VALUE: 0,
+}
+
+
+def decode_tagged(tag: int, item_type: int, value: Any, version: Version | None) -> AttributeInstance:
+    """Return an attribute that stands under its own tag (2.x); raises DecodeError."""
+    name = tag_name(tag)
+    try:
+        if tag == Tag.ATTRIBUTE:
+            if item_type != 1:
+                raise wrong_type("Attribute", (1,), item_type)
+            return decode_attribute(value, version)
+        if tag in LINK_TYPES:
+            target = form_of(str)
+            if item_type not in (7, 12, 13, 14):
+                raise wrong_type(name, target.item_types, item_type)
+            return AttributeInstance(
+                Tag.LINK, Link(link_type=LINK_TYPES[Tag(tag)], linked_object_identifier=value)
+            )
+        if tag not in _TYPES:
+            raise UnknownField("is not an attribute", path=((name, None),))
+        return AttributeInstance(Tag(tag), _value_decoder(Tag(tag), version)(item_type, value))
+    except DecodeError as error:
+        if error.path and error.path[0][0] == "AttributeValue":
+            error.path = error.path[1:]
+        if error.path and error.path[0][0] == name:
+            raise
+        raise under(error, name, None) from None
+
+
+def encode_instance(instance: AttributeInstance, version: Version | None) -> Item | None:
+    """Return the item of one attribute in the dialect of `version`; None when it cannot be said there."""
+    key, value, index = instance
+    if key == Tag.LINK and version is not None and version >= V3_0:
+        tag = LINK_TAGS.get(value.link_type)
+        return None if tag is None else (tag, 13, value.linked_object_identifier)
+    if not sayable(key, version):
+        return None
+    try:
+        item_type, raw = encode_value(key, value, version)
+    except NotInVersion:
+        return None
+    if version is None or version >= V2_0:
+        if isinstance(key, VendorAttribute):
+            fields: list[Item] = [
+                (Tag.VENDOR_IDENTIFICATION, 7, key.vendor_identification),
+                (Tag.ATTRIBUTE_NAME, 7, key.attribute_name),
+                (Tag.ATTRIBUTE_VALUE, item_type, raw),
+            ]
+            return (Tag.ATTRIBUTE, 1, fields)
+        return (int(key), item_type, raw)
+    fields = [(Tag.ATTRIBUTE_NAME, 7, name_of(key)), (Tag.ATTRIBUTE_VALUE, item_type, raw)]
+    if index:
+        fields.insert(1, (Tag.ATTRIBUTE_INDEX, 2, index))
+    return (Tag.ATTRIBUTE, 1, fields)
+
+
+def _decode_all(items: list[Item], version: Version | None) -> tuple[list[Name], list[AttributeInstance]]:
+    """Return the names and attributes of a Template-Attribute or Attributes structure."""
+    names: list[Name] = []
+    instances: list[AttributeInstance] = []
+    for position, (tag, item_type, value) in enumerate(items):
+        if tag == Tag.NAME and version is not None and version < V2_0:
+            # SPEC(KMIP 1.0 §2.1.8): a Name beside the Attributes refers to a Template.
+            names.append(_value_decoder(Tag.NAME, version)(item_type, value))
+            continue
+        try:
+            instances.append(decode_tagged(tag, item_type, value, version))
+        except DecodeError as error:
+            if tag == Tag.ATTRIBUTE and error.path:
+                error.path = (("Attribute", position), *error.path[1:])
+            raise
+    return names, instances
+
+
+class AttributesShape(FieldShape):
+    """Attributes under `wrapper` (2.x) and under `older` or bare (1.x: `older` None).
+
+    `always` writes the 2.x structure even when it is empty.
+    """
+
+    def __init__(self, wrapper: Tag, older: Tag | None, *, always: bool = False) -> None:
+        self.wrapper, self.older, self.always = wrapper, older, always
+
+    def tags(self, field: Field) -> frozenset[int]:
+        bare = (Tag.ATTRIBUTE,) if self.wrapper is Tag.ATTRIBUTES else ()
+        older = () if self.older is None else (self.older,)
+        return frozenset(map(int, (self.wrapper, *older, *bare)))
+
+    def absorber(self, field: Field, version: Version | None) -> Callable[[int, int, Any, Any], Any]:
+        def absorb(tag: int, item_type: int, value: Any, before: Any) -> Any:
+            gathered = before or TemplateAttributes()
+            if item_type != 1:
+                raise wrong_type(tag_name(tag), (1,), item_type)
+            if tag == Tag.ATTRIBUTE:
+                more_names: list[Name] = []
+                more = [decode_tagged(tag, item_type, value, version)]
+            else:
+                try:
+                    more_names, more = _decode_all(value, version)
+                except DecodeError as error:
+                    raise under(error, tag_name(tag), None) from None
+            return TemplateAttributes(
+                names=(*gathered.names, *more_names), attributes=Attributes((*gathered.attributes, *more))
+            )
+
+        return absorb
+
+    def emitter(self, field: Field, version: Version | None) -> Callable[[Any, list[Item]], None]:
+        newer = version is None or version >= V2_0
+
+        def emit(value: TemplateAttributes, out: list[Item]) -> None:
+            items = [i for a in value.attributes if (i := encode_instance(a, version)) is not None]
+            if newer:
+                if items or self.always:
+                    out.append((self.wrapper, 1, items))
+                return
+            names: list[Item] = [(Tag.NAME, *_value_encoder(Tag.NAME, version)(n)) for n in value.names]
+            if self.older is None:
+                out.extend(items)
+            elif items or names or self.always:
+                out.append((self.older, 1, names + items))
+
+        return emit
+
+
+class SingleAttributeShape(FieldShape):
+    """One attribute: New or Current Attribute (2.x), Attribute (1.x)."""
+
+    def __init__(self, wrapper: Tag) -> None:
+        self.wrapper = wrapper
+
+    def tags(self, field: Field) -> frozenset[int]:
+        bare = (Tag.ATTRIBUTE,) if self.wrapper is Tag.NEW_ATTRIBUTE else ()
+        return frozenset(map(int, (self.wrapper, *bare)))
+
+    def absorber(self, field: Field, version: Version | None) -> Callable[[int, int, Any, Any], Any]:
+        def absorb(tag: int, item_type: int, value: Any, before: Any) -> Any:
+            name = tag_name(tag)
+            if before is not None:
+                raise MalformedField("stands more than once", path=((name, None),))
+            if item_type != 1:
+                raise wrong_type(name, (1,), item_type)
+            if tag == Tag.ATTRIBUTE:
+                return decode_tagged(tag, item_type, value, version)
+            if len(value) != 1:
+                raise MalformedField("holds exactly one attribute", path=((name, None),))
+            try:
+                return decode_tagged(*value[0], version)
+            except DecodeError as error:
+                raise under(error, name, None) from None
+
+        return absorb
+
+    def emitter(self, field: Field, version: Version | None) -> Callable[[Any, list[Item]], None]:
+        newer = version is None or version >= V2_0
+
+        def emit(value: AttributeInstance, out: list[Item]) -> None:
+            item = encode_instance(value, version)
+            if item is None:
+                raise NotInVersion(f"{name_of(value.key)} is not an attribute of this version")
+            out.append((int(self.wrapper), 1, [item]) if newer else item)
+
+        return emit
+
+
+class AttributeReferenceShape(FieldShape):
+    """Names of attributes: Attribute Reference (2.x), Attribute Name (1.x); one, or a tuple when repeated."""
+
+    def tags(self, field: Field) -> frozenset[int]:
+        return frozenset(map(int, (Tag.ATTRIBUTE_REFERENCE, Tag.ATTRIBUTE_NAME)))
+
+    def absorber(self, field: Field, version: Version | None) -> Callable[[int, int, Any, Any], Any]:
+        def absorb(tag: int, item_type: int, value: Any, before: Any) -> Any:
+            key = _decode_reference(tag, item_type, value)
+            if field.repeated:
+                return (*(before or ()), key)
+            if before is not None:
+                raise MalformedField("stands more than once", path=((tag_name(tag), None),))
+            return key
+
+        return absorb
+
+    def emitter(self, field: Field, version: Version | None) -> Callable[[Any, list[Item]], None]:
+        def emit(value: Any, out: list[Item]) -> None:
+            keys: Iterable[AttributeKey] = value if field.repeated else (value,)
+            out.extend(_encode_reference(k, version) for k in keys if sayable(k, version) or k in LINK_TYPES)
+
+        return emit
+
+
+def _decode_reference(tag: int, item_type: int, value: Any) -> AttributeKey:
+    if tag == Tag.ATTRIBUTE_NAME:
+        if item_type != 7:
+            raise wrong_type("AttributeName", (7,), item_type)
+        return key_from_name(value)
+    if item_type == 5:
+        if value in _TYPES or value in LINK_TYPES:
+            return Tag(value)
+        return VendorAttribute("", tag_name(value))
+    if item_type != 1:
+        raise wrong_type("AttributeReference", (5, 1), item_type)
+    fields = {t: v for t, _, v in value}
+    if set(fields) != {Tag.VENDOR_IDENTIFICATION, Tag.ATTRIBUTE_NAME}:
+        raise MalformedField("needs Vendor Identification and Attribute Name", path=(("AttributeReference", None),))
+    return VendorAttribute(fields[Tag.VENDOR_IDENTIFICATION], fields[Tag.ATTRIBUTE_NAME])
+
+
+def _encode_reference(key: AttributeKey, version: Version | None) -> Item:
+    if version is not None and version < V2_0:
+        return (Tag.ATTRIBUTE_NAME, 7, name_of(key))
+    if isinstance(key, VendorAttribute):
+        fields: list[Item] = [
+            (Tag.VENDOR_IDENTIFICATION, 7, key.vendor_identification),
+            (Tag.ATTRIBUTE_NAME, 7, key.attribute_name),
+        ]
+        return (Tag.ATTRIBUTE_REFERENCE, 1, fields)
+    return (Tag.ATTRIBUTE_REFERENCE, 5, int(key))

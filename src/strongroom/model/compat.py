@@ -1,0 +1,29 @@
+"""Where two versions give the same thing different shapes.
+
+Rule: pairs of shapes only, as tables; the code that applies them is in `attribute_list.py` and `forms.py`.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from strongroom.registry import LinkType, Tag
+
+LINK_TAGS: Final[Mapping[LinkType, Tag]] = {
+    LinkType.CERTIFICATE_LINK: Tag.CERTIFICATE_LINK,
+    LinkType.PUBLIC_KEY_LINK: Tag.PUBLIC_KEY_LINK,
+    LinkType.PRIVATE_KEY_LINK: Tag.PRIVATE_KEY_LINK,
+    LinkType.DERIVATION_BASE_OBJECT_LINK: Tag.DERIVATION_OBJECT_LINK,
+    LinkType.DERIVED_KEY_LINK: Tag.DERIVED_OBJECT_LINK,
+    LinkType.REPLACEMENT_OBJECT_LINK: Tag.REPLACEMENT_OBJECT_LINK,
+    LinkType.REPLACED_OBJECT_LINK: Tag.REPLACED_OBJECT_LINK,
+    LinkType.PARENT_LINK: Tag.PARENT_LINK,
+    LinkType.CHILD_LINK: Tag.CHILD_LINK,
+    LinkType.PREVIOUS_LINK: Tag.PREVIOUS_LINK,
+    LinkType.NEXT_LINK: Tag.NEXT_LINK,
+    LinkType.PKCS_12_CERTIFICATE_LINK: Tag.PKCS_12_CERTIFICATE_LINK,
+    LinkType.PKCS_12_PASSWORD_LINK: Tag.PKCS_12_PASSWORD_LINK,
+    LinkType.WRAPPING_KEY_LINK: Tag.WRAPPING_KEY_LINK,
+}
+"""Link with a Link Type (until 2.1) and the tag that says the same from 3.0 on."""
+
+LINK_TYPES: Final[Mapping[int, LinkType]] = {tag: link_type for link_type, tag in LINK_TAGS.items()}

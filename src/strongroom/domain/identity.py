@@ -1,0 +1,40 @@
+"""Who is calling.
+
+Rule: an identity is made from a client record that a listener found by its certificate, never from text that a
+peer sent. Identifiers are numbers with a type of their own, so that no name can be mistaken for a principal.
+"""
+
+from dataclasses import dataclass, field
+from typing import NewType
+
+ClientId = NewType("ClientId", int)
+TenantId = NewType("TenantId", int)
+
+DEFAULT_TENANT = TenantId(1)
+"""The tenant that every client belongs to until others are made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientIdentity:
+    """An enrolled client, as it was when its record was last read.
+
+    `name` is for people and logs. `groups` is sorted. `password_hash` is an Argon2id string; it and `username`
+    are None for a client that was enrolled without a user name. `password_optional`: a request without a
+    credential is accepted all the same.
+    """
+
+    client: ClientId
+    tenant: TenantId
+    name: str
+    groups: tuple[str, ...] = ()
+    username: str | None = None
+    password_hash: str | None = field(default=None, repr=False)
+    password_optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Where a request came from. `peer` is the numeric address and port, for logs and audit events."""
+
+    client: ClientIdentity
+    peer: str

@@ -1,0 +1,74 @@
+"""Where a server listens, and a bare TLS connection to it for requests made of bytes.
+
+Rule: the standard library only, so that what arrives is what was sent.
+"""
+
+import socket
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+HEADER_SIZE = 8
+TIMEOUT_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A server, and in `client` the files of one of its clients: ca.pem, cert.pem, key.pem."""
+
+    host: str
+    port: int
+    client: Path
+
+    @property
+    def ca(self) -> str:
+        return str(self.client / "ca.pem")
+
+    @property
+    def cert(self) -> str:
+        return str(self.client / "cert.pem")
+
+    @property
+    def key(self) -> str:
+        return str(self.client / "key.pem")
+
+    def context(self) -> ssl.SSLContext:
+        """Return what an ordinary client uses: the server's name is checked, TLS 1.2 or newer."""
+        context = ssl.create_default_context(cafile=self.ca)
+        context.load_cert_chain(self.cert, self.key)
+        return context
+
+    def connect(self) -> "RawConnection":
+        plain = socket.create_connection((self.host, self.port), timeout=TIMEOUT_SECONDS)
+        return RawConnection(self.context().wrap_socket(plain, server_hostname=self.host))
+
+
+class RawConnection:
+    """One TLS connection that carries whole messages as bytes."""
+
+    def __init__(self, stream: ssl.SSLSocket) -> None:
+        self.stream = stream
+
+    def __enter__(self) -> "RawConnection":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stream.close()
+
+    def exchange(self, message: bytes) -> bytes:
+        """Send one message and return the answer to it."""
+        self.stream.sendall(message)
+        header = self._read(HEADER_SIZE)
+        return header + self._read(int.from_bytes(header[4:], "big"))
+
+    def _read(self, size: int) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            chunk = self.stream.recv(size - len(data))
+            if not chunk:
+                raise ConnectionError(f"the server closed after {len(data)} of {size} bytes")
+            data += chunk
+        return bytes(data)

@@ -1,7 +1,7 @@
 """Who is calling.
 
-Rule: an identity is made from a client record that a listener found by its certificate, never from text that a
-peer sent. Identifiers are numbers with a type of their own, so that no name can be mistaken for a principal.
+Rule: an identity is made from a client record that a listener found by its certificate, never from text
+that a peer sent. Identifiers are numbers with a type of their own: no name can be mistaken for a principal.
 """
 
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ DEFAULT_TENANT = TenantId(1)
 class ClientIdentity:
     """An enrolled client, as it was when its record was last read.
 
-    `name` is for people and logs. `groups` is sorted. `password_hash` is an Argon2id string; it and `username`
-    are None for a client that was enrolled without a user name. `password_optional`: a request without a
-    credential is accepted all the same.
+    `name` is for people and logs. `groups` is sorted. `password_hash` is an Argon2id string; it and
+    `username` are None for a client that was enrolled without a user name. `password_optional`: a request
+    without a credential is accepted all the same.
     """
 
     client: ClientId

@@ -1,0 +1,203 @@
+"""The internal certificate authority: server and client certificates.
+
+Rule: the authority's key exists in clear only inside an `Authority`, which lives as long as one command. On
+disk it is wrapped by the root key. Certificates pass the strictest verification in use (the RFC 5280 profile
+as OpenSSL's X509_STRICT and Go check it).
+"""
+
+import datetime as dt
+import hashlib
+import ipaddress
+import secrets
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from strongroom.model.secret import SecretBytes
+from strongroom.server.data_directory import DataDirectory, write_private, write_public
+from strongroom.server.errors import OperatorError
+
+AUTHORITY_LIFETIME: Final = dt.timedelta(days=20 * 365)
+SERVER_LIFETIME: Final = dt.timedelta(days=397)
+CLIENT_LIFETIME: Final = dt.timedelta(days=2 * 365)
+SERVER_RENEWAL: Final = dt.timedelta(days=132)
+"""A server certificate with less than this left is replaced when the server starts or turns over."""
+_CLOCK_SKEW: Final = dt.timedelta(hours=1)
+
+
+class KeyWrapper(Protocol):
+    """The root key, as far as it is needed here."""
+
+    def wrap(self, key: SecretBytes) -> bytes:
+        """Return `key` sealed."""
+
+    def unwrap(self, wrapped: bytes) -> SecretBytes:
+        """Return what `wrap` was given; raises WrongRootKey."""
+
+
+class Authority:
+    """A CA that can sign. Holds its private key: do not keep it."""
+
+    def __init__(self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
+        self.certificate = certificate
+        self._key = key
+
+    def server_certificate(
+        self, public_key: PublicKeyTypes, hosts: Sequence[str], now: dt.datetime
+    ) -> x509.Certificate:
+        """Return a certificate for the listener, with `hosts` (names and addresses) as its SANs."""
+        names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
+        builder = self._leaf("Strongroom server", public_key, ExtendedKeyUsageOID.SERVER_AUTH)
+        return self._sign(builder.add_extension(names, critical=False), now, SERVER_LIFETIME)
+
+    def client_certificate(self, public_key: PublicKeyTypes, name: str, now: dt.datetime) -> x509.Certificate:
+        """Return a certificate for an enrolled client; `name` (at most 64 characters) is its CN."""
+        builder = self._leaf(name, public_key, ExtendedKeyUsageOID.CLIENT_AUTH)
+        return self._sign(builder, now, CLIENT_LIFETIME)
+
+    def _leaf(
+        self, common_name: str, public_key: PublicKeyTypes, purpose: x509.ObjectIdentifier
+    ) -> x509.CertificateBuilder:
+        issuer_key = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        return (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)]))
+            .issuer_name(self.certificate.subject)
+            .public_key(public_key)  # type: ignore[arg-type]  # any key type; the builder refuses the rest
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_key_usage(digital_signature=True), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)  # type: ignore[arg-type]
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key), critical=False
+            )
+        )
+
+    def _sign(
+        self, builder: x509.CertificateBuilder, now: dt.datetime, lifetime: dt.timedelta
+    ) -> x509.Certificate:
+        end = min(now + lifetime, self.certificate.not_valid_after_utc)
+        return (
+            builder.serial_number(x509.random_serial_number())
+            .not_valid_before(now - _CLOCK_SKEW)
+            .not_valid_after(end)
+            .sign(self._key, hashes.SHA256())
+        )
+
+
+def create_authority(directory: DataDirectory, root_key: KeyWrapper, now: dt.datetime) -> Authority:
+    """Make a CA and store it; its name is unique, so that trust stores can hold several."""
+    key = new_key()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Strongroom CA {secrets.token_hex(4)}")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _CLOCK_SKEW)
+        .not_valid_after(now + AUTHORITY_LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pkcs8 = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    write_private(directory.ca_key, root_key.wrap(SecretBytes(pkcs8)))
+    write_public(directory.ca_certificate, certificate.public_bytes(Encoding.PEM))
+    return Authority(certificate, key)
+
+
+def open_authority(directory: DataDirectory, root_key: KeyWrapper) -> Authority:
+    """Return the stored CA; raises OperatorError when a file is missing or they do not belong together."""
+    try:
+        certificate = x509.load_pem_x509_certificate(directory.ca_certificate.read_bytes())
+        wrapped = directory.ca_key.read_bytes()
+    except OSError as error:
+        raise OperatorError(
+            f"cannot read {error.filename}: {error.strerror}; restore it from a backup"
+        ) from error
+    except ValueError as error:
+        raise OperatorError(
+            f"{directory.ca_certificate} is no certificate; restore it from a backup"
+        ) from error
+    key = load_der_private_key(root_key.unwrap(wrapped).reveal(), None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+        raise OperatorError(
+            f"{directory.ca_key} is not the key of {directory.ca_certificate}; restore both from one backup"
+        )
+    return Authority(certificate, key)
+
+
+def issue_server_certificate(
+    directory: DataDirectory, authority: Authority, hosts: Sequence[str], now: dt.datetime
+) -> None:
+    """Write a fresh server certificate and key. The key comes first: a crash between leaves a pair that is
+    refused, never one that is used."""
+    key = new_key()
+    certificate = authority.server_certificate(key.public_key(), hosts, now)
+    write_private(directory.server_key, private_pem(key))
+    write_public(directory.server_certificate, certificate.public_bytes(Encoding.PEM))
+
+
+def server_certificate_is_due(directory: DataDirectory, hosts: Sequence[str], now: dt.datetime) -> bool:
+    """Tell whether the server certificate needs replacing: nearly over, missing, or for other hosts."""
+    try:
+        certificate = x509.load_pem_x509_certificate(directory.server_certificate.read_bytes())
+        directory.server_key.stat()
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, x509.ExtensionNotFound):
+        return True
+    wanted = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
+    return certificate.not_valid_after_utc - now < SERVER_RENEWAL or names != wanted
+
+
+def new_key() -> ec.EllipticCurvePrivateKey:
+    """Return a fresh P-256 key: the curve that every KMIP client takes and that handshakes are fastest on."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Return the key as PKCS#8 in PEM, in clear: for a file of mode 0600 only."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def fingerprint(public_key: PublicKeyTypes) -> str:
+    """Return what a client is found by: the SHA-256 of its public key (SPKI in DER), in hex."""
+    spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).hexdigest()
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _key_usage(
+    *, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False
+) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=digital_signature,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=key_cert_sign,
+        crl_sign=crl_sign,
+        encipher_only=False,
+        decipher_only=False,
+    )

@@ -1,0 +1,247 @@
+"""The configuration file, `strongroom.toml` in the data directory.
+
+Rule: every setting is declared here with its default and its unit; a key that is not declared is an error, so
+a misspelt setting never silently keeps its default. No secret stands in the file: passwords are in files of
+their own.
+"""
+
+import difflib
+import ipaddress
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args, get_origin
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from strongroom.server.address import parse_address
+from strongroom.server.errors import OperatorError
+
+FILE_NAME: Final = "strongroom.toml"
+DEFAULT_LISTEN: Final = "127.0.0.1:5696"
+DEFAULT_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
+DEFAULT_STORE: Final = "sqlite:///strongroom.db"
+TLS_1_2_SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
+
+_HOST_NAME: Final = re.compile(
+    r"(?=.{1,253}\Z)(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*\Z"
+)
+
+
+def _listening(text: str) -> str:
+    if text != "off":
+        parse_address(text)
+    return text
+
+
+def _no_https_yet(text: str) -> str:
+    if text != "off":
+        raise ValueError('only "off" is possible: this version has no HTTPS binding yet')
+    return text
+
+
+def check_host(text: str) -> str:
+    """Return a DNS name or numeric address that a certificate can carry; raises ValueError."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        if not _HOST_NAME.match(text):
+            raise ValueError(f"{text!r} is neither a host name nor an IP address") from None
+        return text
+
+
+def _without_password(url: str) -> str:
+    if re.match(r"[a-z+]+://[^/@]*:[^/@]*@", url):
+        raise ValueError("the password does not belong in the URL; put it in a file, set store.password_file")
+    return url
+
+
+Seconds: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count: TypeAlias = Annotated[int, Field(gt=0)]
+Switch: TypeAlias = Literal["on", "off"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSettings(_Section):
+    """Where objects are kept. A relative SQLite path and a relative password file start in the directory."""
+
+    url: Annotated[str, AfterValidator(_without_password)] = DEFAULT_STORE
+    password_file: str | None = None
+
+
+class TlsSettings(_Section):
+    """TLS of the KMIP listener.
+
+    `certificate` and `key` (PEM, both or none) replace the internal server certificate; `client_ca` (PEM)
+    adds authorities whose client certificates may be enrolled.
+    """
+
+    minimum_version: Literal["1.2", "1.3"] = "1.2"
+    ciphers: str = TLS_1_2_SUITES
+    certificate: str | None = None
+    key: str | None = None
+    client_ca: str | None = None
+
+
+class LimitSettings(_Section):
+    """What one message may cost. Bytes; nesting; items."""
+
+    message_size: Annotated[int, Field(ge=1024, le=1 << 30)] = 4 << 20
+    depth: Annotated[int, Field(ge=8, le=200)] = 32
+    items: Annotated[int, Field(ge=100)] = 100_000
+
+
+class DeadlineSettings(_Section):
+    """How long a peer may take, in seconds.
+
+    `header`: from the first byte of a message to its eighth. `body`: from there to the end, plus the declared
+    length divided by `body_rate` (bytes a second). `idle`: between messages. `answer`: a peer that does not
+    read. `drain`: requests in flight when the server stops. `reload_drain`: connections of workers that a
+    reload replaces.
+    """
+
+    handshake: Seconds = 10.0
+    header: Seconds = 10.0
+    body: Seconds = 20.0
+    body_rate: Count = 8192
+    idle: Seconds = 900.0
+    answer: Seconds = 60.0
+    drain: Annotated[float, Field(gt=0, le=8)] = 7.0
+    reload_drain: Annotated[float, Field(gt=0, le=300)] = 300.0
+
+
+class ConnectionSettings(_Section):
+    """How many connections at once: handshakes that are not finished by address, the rest by client."""
+
+    unfinished_per_address: Count = 256
+    per_client: Count = 2000
+    total: Count = 20_000
+
+
+class CacheSettings(_Section):
+    """Unsealed objects that a worker remembers; 0 turns the cache off. Lifetime in seconds."""
+
+    size: Annotated[int, Field(ge=0)] = 10_000
+    lifetime: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 300.0
+
+
+class PolicySettings(_Section):
+    """What is allowed. `legacy`: may 3DES and the like be used on the server. Lease time in seconds."""
+
+    legacy: Switch = "off"
+    lease_time: Count = 3600
+    maximum_locate_items: Count = 10_000
+
+
+class ClientSettings(_Section):
+    """Exceptions for one enrolled client. `password`: must a request carry the credential it was given."""
+
+    password: Literal["required", "optional"] = "required"  # noqa: S105 (a choice, not a password)
+
+
+class Settings(_Section):
+    """The whole file. `workers` 0 means one a core; `hosts` are the names in the server certificate."""
+
+    listen: Annotated[str, AfterValidator(_listening)] = DEFAULT_LISTEN
+    https: Annotated[str, AfterValidator(_no_https_yet)] = "off"
+    hosts: tuple[Annotated[str, AfterValidator(check_host)], ...] = Field(DEFAULT_HOSTS, min_length=1)
+    workers: Annotated[int, Field(ge=0, le=256)] = 0
+    store: StoreSettings = StoreSettings()
+    tls: TlsSettings = TlsSettings()
+    limits: LimitSettings = LimitSettings()
+    deadlines: DeadlineSettings = DeadlineSettings()
+    connections: ConnectionSettings = ConnectionSettings()
+    cache: CacheSettings = CacheSettings()
+    policy: PolicySettings = PolicySettings()
+    client: dict[str, ClientSettings] = Field(default_factory=dict)
+
+
+def parse_settings(values: Mapping[str, Any], *, source: str = FILE_NAME) -> Settings:
+    """Return validated settings; raises OperatorError naming `source`, the key and what it takes."""
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise OperatorError("; ".join(f"{source}: {problem}" for problem in _problems(error))) from error
+
+
+def load_settings(file: Path) -> Settings:
+    """Read and validate the configuration file; raises OperatorError."""
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OperatorError(f"cannot read {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OperatorError(f"{file} is not valid TOML: {error}") from error
+    return parse_settings(values, source=str(file))
+
+
+def render_settings(values: Mapping[str, Any]) -> str:
+    """Return the text of a fresh configuration file that sets `values` and explains where the rest is."""
+    lines = ["# Strongroom. What is not set here has its default; a key that does not exist is an error."]
+    sections = {key: value for key, value in values.items() if isinstance(value, Mapping)}
+    lines += [f"{key} = {_toml(value)}" for key, value in values.items() if key not in sections]
+    for name, section in sections.items():
+        lines += ["", f"[{name}]"]
+        lines += [f"{key} = {_toml(value)}" for key, value in section.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors(include_url=False, include_input=False):
+        path = tuple(str(step) for step in problem["loc"])
+        name = ".".join(path)
+        if problem["type"] == "extra_forbidden":
+            nearest = _nearest_key(path)
+            yield f"unknown key {name!r}" + (f"; did you mean {nearest!r}?" if nearest else "")
+        else:
+            yield f"{name}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _nearest_key(path: tuple[str, ...]) -> str | None:
+    """Return the known key most like the last step: in its own section first, then anywhere."""
+    *parents, key = path
+    section: type[BaseModel] = Settings
+    for step in parents:
+        if step in section.model_fields:
+            section = _section_of(section.model_fields[step].annotation) or section
+    near = difflib.get_close_matches(key, list(section.model_fields), n=1)
+    if near:
+        return ".".join([*parents, near[0]])
+    everywhere = {name.rpartition(".")[2]: name for name in _known_keys(Settings)}
+    near = difflib.get_close_matches(key, list(everywhere), n=1)
+    return everywhere[near[0]] if near else None
+
+
+def _known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield prefix + name
+        section = _section_of(field.annotation)
+        if section is not None and get_origin(field.annotation) is None:
+            yield from _known_keys(section, f"{prefix}{name}.")
+
+
+def _section_of(annotation: object) -> type[BaseModel] | None:
+    """Return the model of a section, or of the entries of a table of sections."""
+    if get_origin(annotation) is dict:
+        annotation = get_args(annotation)[1]
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+
+
+def _toml(value: object) -> str:
+    """Return a TOML value; strings here hold no control characters (paths, hosts and URLs)."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return str(value)
+        case str():
+            escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+            return f'"{escaped}"'
+        case list() | tuple():
+            return "[" + ", ".join(_toml(item) for item in value) + "]"
+        case _:
+            raise TypeError(f"no TOML form for {type(value).__name__}")

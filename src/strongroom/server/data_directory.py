@@ -1,0 +1,199 @@
+"""The data directory: where everything of one installation lies, who may read it, who works on it.
+
+Rule: every path in the directory is named here, and nobody opens the directory without the checks made here.
+
+    strongroom.toml   configuration            root.key          root key (0600)
+    ca.pem            internal CA              ca.key            its key, wrapped by the root key
+    server.pem        server certificate       server.key        its key (0600)
+    lock              held while a server or an administration command works
+    admin.sock        administration of the live server (0600)
+    clients/          what `dev` enrols
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from strongroom.server.config import FILE_NAME
+from strongroom.server.errors import DirectoryLocked, NotFound, OperatorError
+
+_SECRET_FILES: Final = ("root.key", "ca.key", "server.key")
+_SOCKET_PATH_LIMIT: Final = 107
+_HARMLESS: Final = frozenset({"lost+found"})
+
+
+class DataDirectory:
+    """Paths of one data directory. Make one with `create` or `open`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def configuration(self) -> Path:
+        return self.path / FILE_NAME
+
+    @property
+    def root_key(self) -> Path:
+        return self.path / "root.key"
+
+    @property
+    def ca_certificate(self) -> Path:
+        return self.path / "ca.pem"
+
+    @property
+    def ca_key(self) -> Path:
+        return self.path / "ca.key"
+
+    @property
+    def server_certificate(self) -> Path:
+        return self.path / "server.pem"
+
+    @property
+    def server_key(self) -> Path:
+        return self.path / "server.key"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def clients(self) -> Path:
+        return self.path / "clients"
+
+    @classmethod
+    def create(cls, path: Path) -> "DataDirectory":
+        """Make the directory (0700); raises OperatorError when it holds anything.
+
+        It counts as a data directory once its configuration is written, which is therefore done last.
+        """
+        path = path.absolute()
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            held = {entry.name for entry in path.iterdir()} - _HARMLESS
+            if FILE_NAME in held:
+                raise OperatorError(
+                    f"{path} already holds a data directory; start it: strongroom serve {path}"
+                )
+            if held:
+                raise OperatorError(
+                    f"{path} is not empty and not a complete data directory; name another one, or empty it"
+                )
+            path.chmod(0o700)
+        except OSError as error:
+            raise OperatorError(f"cannot make {path}: {error.strerror}") from error
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> "DataDirectory":
+        """Return an existing data directory after checking owner and modes; raises OperatorError."""
+        path = path.absolute()
+        try:
+            status = path.stat()
+            if not stat.S_ISDIR(status.st_mode):
+                raise OperatorError(f"{path} is not a directory; name the one that `strongroom init` made")
+            (path / FILE_NAME).stat()
+        except FileNotFoundError as error:
+            raise NotFound(f"{path} holds no data directory; make one: strongroom init {path}") from error
+        except OSError as error:
+            raise OperatorError(f"cannot open {path}: {error.strerror}") from error
+        _check_private(path, status)
+        for name in _SECRET_FILES:
+            with contextlib.suppress(FileNotFoundError):
+                _check_private(path / name, (path / name).stat())
+        return cls(path)
+
+    def lock(self, *, patience: float = 1.0) -> int:
+        """Take the lock and return its descriptor; it is held until every process that inherits it is gone.
+
+        Waits `patience` seconds, since the children of a server that was killed need a moment to go too.
+        Raises DirectoryLocked.
+        """
+        try:
+            descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise OperatorError(f"cannot open {self.lock_file}: {error.strerror}") from error
+        give_up = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() < give_up:
+                    time.sleep(0.02)
+                    continue
+                holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+                os.close(descriptor)
+                raise DirectoryLocked(
+                    f"{self.path} is in use by process {holder or '(unknown)'}; stop that one first"
+                ) from None
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            return descriptor
+
+    @contextlib.contextmanager
+    def admin_socket(self) -> Iterator[str]:
+        """Give the administration socket's path in a form that fits into a socket address.
+
+        The kernel takes 107 bytes; a longer path is reached through a descriptor of the directory.
+        """
+        plain = os.fspath(self.path / "admin.sock")
+        if len(os.fsencode(plain)) <= _SOCKET_PATH_LIMIT:
+            yield plain
+            return
+        descriptor = os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield f"/proc/self/fd/{descriptor}/admin.sock"
+        finally:
+            os.close(descriptor)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner reads (0600), whole or not at all, and flush it to disk."""
+    _write(path, content, 0o600)
+
+
+def write_public(path: Path, content: bytes) -> None:
+    """Write a file that anybody may read (0644), whole or not at all, and flush it to disk."""
+    _write(path, content, 0o644)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        temporary.rename(path)
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        cure = "; free some space and run the command again" if error.errno == errno.ENOSPC else ""
+        raise OperatorError(f"cannot write {path}: {error.strerror}{cure}") from error
+
+
+def _check_private(path: Path, status: os.stat_result) -> None:
+    uid = os.geteuid()
+    if uid not in (0, status.st_uid):
+        raise OperatorError(
+            f"{path} belongs to user {status.st_uid}, this is user {uid}; "
+            f"run as its owner, or: chown {uid} {path}"
+        )
+    if status.st_mode & 0o077:
+        wanted = "700" if stat.S_ISDIR(status.st_mode) else "600"
+        raise OperatorError(
+            f"{path} is open to other users (mode {status.st_mode & 0o7777:04o}); run: chmod {wanted} {path}"
+        )

@@ -1,0 +1,63 @@
+"""TLS of the listeners.
+
+Rule: every SSLContext of the server is made here. There is no setting that accepts a client without a
+certificate. Contexts are made before the workers fork, so that a session ticket works in each of them.
+"""
+
+import ssl
+from pathlib import Path
+from typing import Final
+
+from strongroom.server.config import TlsSettings
+from strongroom.server.data_directory import DataDirectory
+from strongroom.server.errors import OperatorError
+
+_MINIMUM: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+
+def server_context(settings: TlsSettings, directory: DataDirectory) -> ssl.SSLContext:
+    """Return a context that demands a client certificate of a configured authority.
+
+    Raises OperatorError when a file cannot be read or certificate and key do not belong together.
+    """
+    if (settings.certificate is None) != (settings.key is None):
+        raise OperatorError("tls.certificate and tls.key belong together; set both or none")
+    certificate = _path(settings.certificate, directory, directory.server_certificate)
+    key = _path(settings.key, directory, directory.server_key)
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = _MINIMUM[settings.minimum_version]
+    context.verify_mode = ssl.CERT_REQUIRED
+    # Compression leaks lengths, renegotiation costs the server more than the client; neither has a use here.
+    # OpenSSL's session id context is set by the ssl module, so sessions resume with client certificates too.
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    try:
+        context.set_ciphers(settings.ciphers)
+    except ssl.SSLError as error:
+        raise OperatorError(f"tls.ciphers: OpenSSL knows no suite in {settings.ciphers!r}") from error
+    try:
+        context.load_cert_chain(certificate, key)
+    except OSError as error:
+        raise OperatorError(
+            _unusable(error, f"{certificate} and {key}", "are no certificate and its key")
+        ) from error
+    for authority in (
+        directory.ca_certificate,
+        *([_path(settings.client_ca, directory, directory.ca_certificate)] if settings.client_ca else []),
+    ):
+        try:
+            context.load_verify_locations(authority)
+        except OSError as error:
+            raise OperatorError(_unusable(error, str(authority), "holds no CA certificate")) from error
+    return context
+
+
+def _path(configured: str | None, directory: DataDirectory, default: Path) -> Path:
+    return default if configured is None else directory.path / configured
+
+
+def _unusable(error: OSError, what: str, otherwise: str) -> str:
+    """Return the line for a file that OpenSSL did not take; SSLError is an OSError without a file."""
+    if isinstance(error, ssl.SSLError):
+        return f"{what} {otherwise} ({error.reason or 'unreadable PEM'})"
+    return f"cannot read {error.filename or what}: {error.strerror}"

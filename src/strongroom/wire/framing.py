@@ -1,0 +1,89 @@
+"""Messages out of a stream of bytes.
+
+Rule: no I/O and no clock. A message is judged by its first 8 bytes, before any more of it is kept.
+"""
+
+from struct import Struct
+from typing import Final
+
+from strongroom.registry import Tag
+from strongroom.wire.errors import DecodeError, MessageTooLarge
+from strongroom.wire.item import STRUCTURE
+from strongroom.wire.limits import DEFAULT_LIMITS, Limits
+from strongroom.wire.text import tag_name
+
+HEADER_SIZE: Final = 8
+
+_head = Struct(">II").unpack_from
+
+
+class Framer:
+    """Cuts a byte stream into whole TTLV messages; one per connection and direction.
+
+    A server expects `Tag.REQUEST_MESSAGE`, a client `Tag.RESPONSE_MESSAGE`. After an error the stream
+    has no known next message: close the connection.
+    """
+
+    __slots__ = ("_buffer", "_expects", "_limit", "_root", "_size")
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, expects: Tag = Tag.REQUEST_MESSAGE) -> None:
+        self._limit = limits.message_size
+        self._expects = expects
+        self._root = expects << 8 | STRUCTURE
+        self._buffer: bytes | bytearray = b""
+        self._size = 0  # of the message at the head of the buffer, header included; 0: not known yet
+
+    @property
+    def pending(self) -> int:
+        """Bytes held of messages that were not taken yet; 0 between messages."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the stream."""
+        if not self._buffer:
+            # Nearly always a read is one whole message: it is handed on without a copy.
+            self._buffer = data
+            return
+        if isinstance(self._buffer, bytes):
+            self._buffer = bytearray(self._buffer)
+        self._buffer += data
+
+    def next_message(self) -> bytes | None:
+        """Return one whole message, or None when more bytes are needed.
+
+        Raises MessageTooLarge when the header declares more than the limit, and DecodeError when it is
+        not the header of the expected message.
+        """
+        held = len(self._buffer)
+        if not self._size:
+            if held < HEADER_SIZE:
+                return None
+            self._size = self._declared_size()
+        size = self._size
+        if held < size:
+            return None
+        self._size = 0
+        buffer = self._buffer
+        if held == size:
+            self._buffer = b""
+            return bytes(buffer)
+        if isinstance(buffer, bytes):
+            self._buffer = buffer = bytearray(buffer)
+        message = bytes(buffer[:size])
+        del buffer[:size]
+        return message
+
+    def _declared_size(self) -> int:
+        head, length = _head(self._buffer)
+        if head != self._root:
+            raise DecodeError(f"expected the header of a {tag_name(self._expects)}", at=0)
+        if length & 7:
+            raise DecodeError(
+                f"STRUCTURE length {length} is not a multiple of 8",
+                path=((tag_name(self._expects), None),),
+                at=0,
+            )
+        size: int = HEADER_SIZE + length
+        if size > self._limit:
+            raise MessageTooLarge(f"{size} bytes are declared, the limit is {self._limit}", at=0)
+        return size

@@ -1,0 +1,19 @@
+"""How much a peer may make a decoder do.
+
+Rule: a limit is checked before the memory that it protects is spent.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bounds of one message, in any encoding."""
+
+    message_size: int = 4 * 1024 * 1024  # bytes as received
+    depth: int = 32  # structures inside each other, the message itself included
+    items: int = 100_000  # structures and values together
+
+
+DEFAULT_LIMITS: Final = Limits()

@@ -44,12 +44,24 @@ class RawValue(NamedTuple):
     value: Any
 
 
+class RawForm(Form):
+    """A value whose type another field tells; kept as it came."""
+
+    item_types = tuple(int(t) for t in ItemType)
+
+    def decoder(self, version: Version | None) -> Decoder:
+        return RawValue
+
+    def encoder(self, version: Version | None) -> Encoder:
+        return lambda value: (value.item_type, value.value)
+
+
 class AttributeInstance(NamedTuple):
     """One attribute with one value; `index` is the Attribute Index of 1.x, None where none was given."""
 
     key: AttributeKey
     value: Any
-    index: int | None = None
+    index: int | None = None  # type: ignore[assignment]
 
 
 class Attributes(tuple[AttributeInstance, ...]):
@@ -126,10 +138,10 @@ def sayable(key: AttributeKey, version: Version | None) -> bool:
 
 
 @cache
-def _value_decoder(tag: Tag, version: Version | None) -> Decoder:
+def _value_decoder(tag: Tag, version: Version | None, *, partial: bool = False) -> Decoder:
     declared = _TYPES[tag]
     if isinstance(declared.kind, StructMeta):
-        decode = decoder(declared.kind, version)
+        decode = decoder(declared.kind, version, partial=partial)
 
         def structure(item_type: int, value: Any) -> Any:
             if item_type == 7 and declared.kind is Name:  # the 3.0 form
@@ -161,11 +173,13 @@ def _value_encoder(tag: Tag, version: Version | None) -> Encoder:
     return form_of(declared.kind, declared.marker).encoder(version)
 
 
-def decode_value(key: AttributeKey, item_type: int, value: Any, version: Version | None) -> Any:
-    """Return the Python value of an attribute; raises DecodeError."""
+def decode_value(
+    key: AttributeKey, item_type: int, value: Any, version: Version | None, *, partial: bool = False
+) -> Any:
+    """Return the Python value of an attribute; raises DecodeError. `partial`: see `convert.decoder`."""
     if isinstance(key, VendorAttribute):
         return RawValue(item_type, value)
-    return _value_decoder(key, version)(item_type, value)
+    return _value_decoder(key, version, partial=partial)(item_type, value)
 
 
 def encode_value(key: AttributeKey, value: Any, version: Version | None) -> tuple[int, Any]:
@@ -175,7 +189,9 @@ def encode_value(key: AttributeKey, value: Any, version: Version | None) -> tupl
     return _value_encoder(key, version)(value)
 
 
-def decode_attribute(items: list[Item], version: Version | None) -> AttributeInstance:
+def decode_attribute(
+    items: list[Item], version: Version | None, *, partial: bool = False
+) -> AttributeInstance:
     """Return what an Attribute structure holds, in its 1.x or 2.x form."""
     found: dict[int, tuple[int, Any]] = {}
     for tag, item_type, value in items:
@@ -198,7 +214,7 @@ def decode_attribute(items: list[Item], version: Version | None) -> AttributeIns
     if index is not None and index[1] < 0:
         raise MalformedField("is negative", path=(("AttributeIndex", None),))
     try:
-        value = decode_value(key, *found[Tag.ATTRIBUTE_VALUE], version)
+        value = decode_value(key, *found[Tag.ATTRIBUTE_VALUE], version, partial=partial)
     except DecodeError as error:
         if not error.path or error.path[0][0] != "AttributeValue":
             raise under(error, "AttributeValue", None) from None
@@ -214,14 +230,15 @@ _ATTRIBUTE_FIELDS: Final[Mapping[int, int]] = {
 }
 
 
-def decode_tagged(tag: int, item_type: int, value: Any, version: Version | None) -> AttributeInstance:
+def decode_tagged(item: Item, version: Version | None, *, partial: bool = False) -> AttributeInstance:
     """Return an attribute that stands under its own tag (2.x); raises DecodeError."""
+    tag, item_type, value = item
     name = tag_name(tag)
     try:
         if tag == Tag.ATTRIBUTE:
             if item_type != 1:
                 raise wrong_type("Attribute", (1,), item_type)
-            return decode_attribute(value, version)
+            return decode_attribute(value, version, partial=partial)
         if tag in LINK_TYPES:
             target = form_of(str)
             if item_type not in (7, 12, 13, 14):
@@ -231,7 +248,7 @@ def decode_tagged(tag: int, item_type: int, value: Any, version: Version | None)
             )
         if tag not in _TYPES:
             raise UnknownField("is not an attribute", path=((name, None),))
-        return AttributeInstance(Tag(tag), _value_decoder(Tag(tag), version)(item_type, value))
+        return AttributeInstance(Tag(tag), decode_value(Tag(tag), item_type, value, version, partial=partial))
     except DecodeError as error:
         if error.path and error.path[0][0] == "AttributeValue":
             error.path = error.path[1:]
@@ -267,7 +284,9 @@ def encode_instance(instance: AttributeInstance, version: Version | None) -> Ite
     return (Tag.ATTRIBUTE, 1, fields)
 
 
-def _decode_all(items: list[Item], version: Version | None) -> tuple[list[Name], list[AttributeInstance]]:
+def _decode_all(
+    items: list[Item], version: Version | None, *, partial: bool
+) -> tuple[list[Name], list[AttributeInstance]]:
     """Return the names and attributes of a Template-Attribute or Attributes structure."""
     names: list[Name] = []
     instances: list[AttributeInstance] = []
@@ -277,7 +296,7 @@ def _decode_all(items: list[Item], version: Version | None) -> tuple[list[Name],
             names.append(_value_decoder(Tag.NAME, version)(item_type, value))
             continue
         try:
-            instances.append(decode_tagged(tag, item_type, value, version))
+            instances.append(decode_tagged((tag, item_type, value), version, partial=partial))
         except DecodeError as error:
             if tag == Tag.ATTRIBUTE and error.path:
                 error.path = (("Attribute", position), *error.path[1:])
@@ -288,11 +307,13 @@ def _decode_all(items: list[Item], version: Version | None) -> tuple[list[Name],
 class AttributesShape(FieldShape):
     """Attributes under `wrapper` (2.x) and under `older` or bare (1.x: `older` None).
 
-    `always` writes the 2.x structure even when it is empty.
+    `always` writes the 2.x structure even when it is empty. `partial` accepts structures with fields left out.
     """
 
-    def __init__(self, wrapper: Tag, older: Tag | None, *, always: bool = False) -> None:
-        self.wrapper, self.older, self.always = wrapper, older, always
+    def __init__(
+        self, wrapper: Tag, older: Tag | None, *, always: bool = False, partial: bool = False
+    ) -> None:
+        self.wrapper, self.older, self.always, self.partial = wrapper, older, always, partial
 
     def tags(self, field: Field) -> frozenset[int]:
         bare = (Tag.ATTRIBUTE,) if self.wrapper is Tag.ATTRIBUTES else ()
@@ -306,10 +327,10 @@ class AttributesShape(FieldShape):
                 raise wrong_type(tag_name(tag), (1,), item_type)
             if tag == Tag.ATTRIBUTE:
                 more_names: list[Name] = []
-                more = [decode_tagged(tag, item_type, value, version)]
+                more = [decode_tagged((tag, item_type, value), version, partial=self.partial)]
             else:
                 try:
-                    more_names, more = _decode_all(value, version)
+                    more_names, more = _decode_all(value, version, partial=self.partial)
                 except DecodeError as error:
                     raise under(error, tag_name(tag), None) from None
             return TemplateAttributes(
@@ -354,11 +375,11 @@ class SingleAttributeShape(FieldShape):
             if item_type != 1:
                 raise wrong_type(name, (1,), item_type)
             if tag == Tag.ATTRIBUTE:
-                return decode_tagged(tag, item_type, value, version)
+                return decode_tagged((tag, item_type, value), version)
             if len(value) != 1:
                 raise MalformedField("holds exactly one attribute", path=((name, None),))
             try:
-                return decode_tagged(*value[0], version)
+                return decode_tagged(value[0], version)
             except DecodeError as error:
                 raise under(error, name, None) from None
 
@@ -414,7 +435,9 @@ def _decode_reference(tag: int, item_type: int, value: Any) -> AttributeKey:
         raise wrong_type("AttributeReference", (5, 1), item_type)
     fields = {t: v for t, _, v in value}
     if set(fields) != {Tag.VENDOR_IDENTIFICATION, Tag.ATTRIBUTE_NAME}:
-        raise MalformedField("needs Vendor Identification and Attribute Name", path=(("AttributeReference", None),))
+        raise MalformedField(
+            "needs Vendor Identification and Attribute Name", path=(("AttributeReference", None),)
+        )
     return VendorAttribute(fields[Tag.VENDOR_IDENTIFICATION], fields[Tag.ATTRIBUTE_NAME])
 
 

@@ -118,12 +118,15 @@ def _tag(field: Field) -> Tag:
 
 
 @cache
-def decoder(cls: type[S], version: Version | None, *, lenient: bool = False) -> Callable[[list[Item]], S]:
+def decoder(
+    cls: type[S], version: Version | None, *, lenient: bool = False, partial: bool = False
+) -> Callable[[list[Item]], S]:
     """Return the function from the Items of a structure to `cls`; raises DecodeError.
 
-    `lenient` ignores fields that no version defines, as a client must that talks to any server.
+    `lenient` ignores fields that no version defines, as a client must that talks to any server. `partial` leaves
+    absent fields None whatever the declaration says, as a filter of Locate may.
     """
-    source, names = _decoder_source(cls, version, lenient=lenient)
+    source, names = _decoder_source(cls, version, lenient=lenient, partial=partial)
     exec(source, names)  # noqa: S102 - generated from field tables alone
     function: Callable[[list[Item]], S] = names["decode"]
     return function
@@ -138,7 +141,9 @@ def encoder(cls: type[Struct], version: Version | None) -> Callable[[Any], list[
     return function
 
 
-def _decoder_source(cls: StructMeta, version: Version | None, *, lenient: bool) -> tuple[str, dict[str, Any]]:
+def _decoder_source(
+    cls: StructMeta, version: Version | None, *, lenient: bool, partial: bool
+) -> tuple[str, dict[str, Any]]:
     names: dict[str, Any] = {
         "cls": cls, "new": cls.__new__, "wrong_type": wrong_type, "repeated": repeated, "missing": missing,
         "unknown": unknown, "under": under, "DecodeError": DecodeError,
@@ -163,7 +168,9 @@ def _decoder_source(cls: StructMeta, version: Version | None, *, lenient: bool) 
         lines.append("        pass")
     for i, field in enumerate(cls.fields):
         name = field.name if field.tag is None else tag_name(field.tag)
-        if field.required and (version is None or field.since <= version):
+        if partial:
+            pass
+        elif field.required and (version is None or field.since <= version):
             lines += [f"    if f{i} is None:", f"        raise missing({name!r})"]
         elif field.required_since is not None and version is not None and field.required_since <= version:
             lines += [f"    if f{i} is None:", f"        raise missing({name!r})"]
@@ -171,7 +178,7 @@ def _decoder_source(cls: StructMeta, version: Version | None, *, lenient: bool) 
             names[f"default{i}"] = () if field.required and field.repeated else field.default
             lines += [f"    if f{i} is None:", f"        f{i} = default{i}"]
         if field.repeated and not isinstance(field.marker, FieldShape):
-            lines.append(f"    f{i} = tuple(f{i})")
+            lines.append(f"    f{i} = tuple(f{i} or ())")
     lines.append("    self = new(cls)")
     lines += [f"    self.{field.name} = f{i}" for i, field in enumerate(cls.fields)]
     lines.append("    return self")
@@ -213,9 +220,7 @@ def _absorb_source(
     return lines
 
 
-def _value_source(
-    i: int, form: Form, version: Version | None, names: dict[str, Any], name: str
-) -> list[str]:
+def _value_source(i: int, form: Form, version: Version | None, names: dict[str, Any], name: str) -> list[str]:
     """Return the lines that convert a simple value into `made`."""
     if isinstance(form, EnumerationForm):
         names[f"members{i}"], names[f"unknown{i}"] = form.members, form.unknown

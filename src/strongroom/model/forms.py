@@ -94,7 +94,9 @@ class EnumerationForm(Form):
     def refuse(self, value: int) -> None:
         """Return for a vendor extension; raises NotInVersion."""
         if value < EXTENSION:
-            raise NotInVersion(f"{enumeration_title(self.cls)} {self.cls(value).name} is from another version")
+            raise NotInVersion(
+                f"{enumeration_title(self.cls)} {self.cls(value).name} is from another version"
+            )
 
     def decoder(self, version: Version | None) -> Decoder:
         members, unknown = self.members, self.unknown

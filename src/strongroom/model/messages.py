@@ -165,7 +165,9 @@ _ASYNCHRONOUS: Final = BooleanOrEnumeration(
     no=AsynchronousIndicator.PROHIBITED,
     boolean_until=V1_4,
 )
-_EPHEMERAL: Final = BooleanOrEnumeration(Ephemeral, yes=Ephemeral.DATA, no=Ephemeral.EMPTY, boolean_until=V2_1)
+_EPHEMERAL: Final = BooleanOrEnumeration(
+    Ephemeral, yes=Ephemeral.DATA, no=Ephemeral.EMPTY, boolean_until=V2_1
+)
 
 
 class RequestHeader(Struct):

@@ -204,6 +204,7 @@ class Struct(metaclass=StructMeta):
 
     def __repr__(self) -> str:
         # Secrets are in types whose own repr is blank, so a Struct may print every field.
-        shown = ", ".join(f"{f.name}={v!r}" for f, v in zip(type(self).fields, self.values(), strict=True)
-                          if v != f.default)
+        shown = ", ".join(
+            f"{f.name}={v!r}" for f, v in zip(type(self).fields, self.values(), strict=True) if v != f.default
+        )
         return f"{type(self).__name__}({shown})"

@@ -1,0 +1,112 @@
+"""From the attributes of a request to a new object.
+
+Rule: what Create, Create Key Pair, Register, Re-key and the like have in common: templates, the client's
+attributes, the server's own. Each operation adds only what is its own.
+"""
+
+from collections.abc import Iterable
+
+from strongroom.attributes.rules import initial
+from strongroom.domain.context import Context
+from strongroom.domain.errors import InvalidField, ObjectNotFound
+from strongroom.domain.objects import ManagedObject
+from strongroom.model.attribute_list import AttributeInstance, AttributeKey, TemplateAttributes
+from strongroom.model.objects import Template
+from strongroom.model.structures import Link
+from strongroom.registry import CryptographicUsageMask, LinkType, ObjectType, State, Tag
+
+_ON_LINE = 1
+
+
+async def gather(ctx: Context, *given: TemplateAttributes | None) -> list[AttributeInstance]:
+    """Return the attributes of a request, those of the templates that it names included.
+
+    What the request says itself comes after the templates and, for single-valued attributes, replaces what they
+    say; later lists replace earlier ones the same way. Raises ObjectNotFound for an unknown template.
+    """
+    gathered: list[AttributeInstance] = []
+    for attributes in given:
+        if attributes is None:
+            continue
+        for name in attributes.names:
+            gathered = _merge(gathered, await _template(ctx, AttributeInstance(Tag.NAME, name)))
+        gathered = _merge(gathered, attributes.attributes)
+    return gathered
+
+
+async def _template(ctx: Context, name: AttributeInstance) -> list[AttributeInstance]:
+    """Return what a Template prescribes (KMIP 1.4 §2.2.6)."""
+    filters = [name, AttributeInstance(Tag.OBJECT_TYPE, ObjectType.TEMPLATE)]
+    found = await ctx.objects.locate(filters, storage=_ON_LINE, maximum=1, offset=0)
+    if not found.unique_identifiers:
+        raise ObjectNotFound(f"no template is called {name.value.name_value!r}")
+    template = (await ctx.objects.get(found.unique_identifiers[0])).material
+    if not isinstance(template, Template) or template.attributes is None:
+        return []
+    return [a for a in template.attributes.attributes if a.key is not Tag.NAME]
+
+
+def _merge(before: list[AttributeInstance], after: Iterable[AttributeInstance]) -> list[AttributeInstance]:
+    """Return both lists, keys of `after` replacing those of `before`."""
+    after = list(after)
+    replaced: set[AttributeKey] = {a.key for a in after}
+    return [a for a in before if a.key not in replaced] + after
+
+
+def first(given: Iterable[AttributeInstance], key: AttributeKey) -> object:
+    """Return the value of the first instance of an attribute in a request, None when it is not there."""
+    return next((a.value for a in given if a.key == key), None)
+
+
+def dress(ctx: Context, obj: ManagedObject, given: Iterable[AttributeInstance]) -> None:
+    """Give a new object the client's attributes and the server's own.
+
+    Raises what `rules.initial` raises, and InvalidField for dates that contradict each other.
+    """
+    initial(obj, given)
+    for tag, value in (
+        (Tag.FRESH, True),
+        (Tag.SENSITIVE, False),
+        (Tag.EXTRACTABLE, True),
+        (Tag.CRYPTOGRAPHIC_USAGE_MASK, CryptographicUsageMask(0)),
+    ):
+        if obj.value(tag) is None and not (
+            tag is Tag.CRYPTOGRAPHIC_USAGE_MASK and obj.object_type is ObjectType.OPAQUE_OBJECT
+        ):
+            obj.set(tag, value)
+    obj.set(Tag.ALWAYS_SENSITIVE, obj.value(Tag.SENSITIVE))
+    obj.set(Tag.NEVER_EXTRACTABLE, not obj.value(Tag.EXTRACTABLE))
+    if obj.material is not None:
+        digest = ctx.crypto.digest(obj.material)
+        obj.set(Tag.DIGEST, digest)
+    limits = obj.value(Tag.USAGE_LIMITS)
+    if limits is not None and limits.usage_limits_count is None:
+        obj.set(Tag.USAGE_LIMITS, limits.replace(usage_limits_count=limits.usage_limits_total))
+    _check_dates(obj)
+    obj.settle(ctx.now)
+
+
+def _check_dates(obj: ManagedObject) -> None:
+    """Raise InvalidField unless the dates are in the order that the life cycle needs."""
+    activation, deactivation = obj.value(Tag.ACTIVATION_DATE), obj.value(Tag.DEACTIVATION_DATE)
+    if activation is not None and deactivation is not None and deactivation < activation:
+        raise InvalidField("the Deactivation Date is before the Activation Date")
+    for tag in (Tag.PROCESS_START_DATE, Tag.PROTECT_STOP_DATE):
+        date = obj.value(tag)
+        name = tag.name.replace("_", " ").title()
+        if date is not None and activation is not None and date < activation:
+            raise InvalidField(f"the {name} is before the Activation Date")
+        if date is not None and deactivation is not None and date > deactivation:
+            raise InvalidField(f"the {name} is after the Deactivation Date")
+
+
+def link(obj: ManagedObject, link_type: LinkType, target: ManagedObject) -> None:
+    """Link an object to another; a single link of that type is replaced."""
+    kept = tuple(i for i in obj.attributes.get(Tag.LINK, ()) if i.value.link_type is not link_type)
+    obj.put(Tag.LINK, kept)
+    obj.add(Tag.LINK, Link(link_type=link_type, linked_object_identifier=target.unique_identifier))
+
+
+def stateful(object_type: ObjectType) -> State | None:
+    """Return the first state of an object; Templates have none."""
+    return None if object_type is ObjectType.TEMPLATE else State.PRE_ACTIVE

@@ -1,0 +1,32 @@
+"""Which key, and how it is to be used, in an operation that uses one.
+
+Rule: Cryptographic Parameters of the request come first; what it leaves out comes from the key's own.
+"""
+
+from strongroom.domain.errors import InvalidObjectType, KeyValueNotPresent
+from strongroom.domain.objects import ManagedObject
+from strongroom.model.keys import KeyBlock
+from strongroom.model.structures import CryptographicParameters
+from strongroom.registry import Tag
+
+_NONE = CryptographicParameters()
+
+
+def usable_key(obj: ManagedObject) -> KeyBlock:
+    """Return the key block of an object; raises InvalidObjectType or KeyValueNotPresent."""
+    key_block: KeyBlock | None = getattr(obj.material, "key_block", None)
+    if key_block is None:
+        raise InvalidObjectType("the object is not a key")
+    if key_block.key_value is None or key_block.key_wrapping_data is not None:
+        raise KeyValueNotPresent("the server does not hold the key itself, so it cannot use it")
+    return key_block
+
+
+def effective_parameters(
+    obj: ManagedObject, asked: CryptographicParameters | None
+) -> CryptographicParameters:
+    """Return the parameters to use (KMIP 1.4 §4.29): the request's, else the first of the key, else none."""
+    if asked is not None:
+        return asked
+    own: CryptographicParameters | None = obj.value(Tag.CRYPTOGRAPHIC_PARAMETERS)
+    return _NONE if own is None else own

@@ -1,0 +1,85 @@
+"""From a key to its replacement (KMIP 1.4 §4.4-4.5, 2.1 §6.1.46-6.1.47).
+
+Rule: what Re-key and Re-key Key Pair carry over, leave behind and count anew, as one table.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+from strongroom.attributes.creation import dress, link
+from strongroom.domain.context import Context
+from strongroom.domain.objects import ManagedObject
+from strongroom.model.attribute_list import AttributeInstance
+from strongroom.model.struct import Seconds
+from strongroom.registry import LinkType, Tag
+
+LEFT_BEHIND: Final = frozenset(
+    {
+        Tag.INITIAL_DATE,
+        Tag.DESTROY_DATE,
+        Tag.COMPROMISE_DATE,
+        Tag.COMPROMISE_OCCURRENCE_DATE,
+        Tag.REVOCATION_REASON,
+        Tag.DEACTIVATION_REASON,
+        Tag.ARCHIVE_DATE,
+        Tag.DIGEST,
+        Tag.LINK,
+        Tag.LAST_CHANGE_DATE,
+        Tag.RANDOM_NUMBER_GENERATOR,
+        Tag.ORIGINAL_CREATION_DATE,
+        Tag.FRESH,
+        Tag.ALWAYS_SENSITIVE,
+        Tag.NEVER_EXTRACTABLE,
+        Tag.ACTIVATION_DATE,
+        Tag.PROCESS_START_DATE,
+        Tag.PROTECT_STOP_DATE,
+        Tag.DEACTIVATION_DATE,
+    }
+)
+"""Attributes that the replacement does not take from the old key, or not as they are."""
+
+_SHIFTED: Final = (Tag.PROCESS_START_DATE, Tag.PROTECT_STOP_DATE, Tag.DEACTIVATION_DATE)
+
+
+def replace(
+    ctx: Context,
+    old: ManagedObject,
+    new: ManagedObject,
+    *,
+    offset: Seconds | None,
+    given: Iterable[AttributeInstance],
+) -> None:
+    """Make `new` the replacement of `old`: attributes, dates, names and links.
+
+    `offset` is the time from now to the new Activation Date; None copies the dates of the old key.
+    """
+    replaced = {a.key for a in given}
+    for key, instances in old.attributes.items():
+        if key not in LEFT_BEHIND and key not in replaced:
+            new.put(key, instances)
+    _carry_dates(ctx, old, new, offset)
+    old.put(Tag.NAME, ())
+    limits = new.value(Tag.USAGE_LIMITS)
+    if limits is not None:
+        new.set(Tag.USAGE_LIMITS, limits.replace(usage_limits_count=limits.usage_limits_total))
+    new.set(Tag.ORIGINAL_CREATION_DATE, ctx.now)
+    new.set(Tag.RANDOM_NUMBER_GENERATOR, ctx.crypto.random_number_generator)
+    dress(ctx, new, given)
+    link(old, LinkType.REPLACEMENT_OBJECT_LINK, new)
+    link(new, LinkType.REPLACED_OBJECT_LINK, old)
+
+
+def _carry_dates(ctx: Context, old: ManagedObject, new: ManagedObject, offset: Seconds | None) -> None:
+    """Set the dates of the replacement (KMIP 2.1 table 303)."""
+    before = old.value(Tag.ACTIVATION_DATE)
+    if offset is None:
+        shift = timedelta(0)
+        new.set(Tag.ACTIVATION_DATE, before)
+    else:
+        activation = ctx.now + timedelta(seconds=offset)
+        shift = timedelta(0) if before is None else activation - before
+        new.set(Tag.ACTIVATION_DATE, activation)
+    for tag in _SHIFTED:
+        date = old.value(tag)
+        new.set(tag, None if date is None else date + shift)

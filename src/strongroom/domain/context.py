@@ -1,0 +1,81 @@
+"""What a handler is given.
+
+Rule: everything here belongs to one batch item of one request. There is no version in it: a handler that wants to
+know the version has found a gap in the model.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from strongroom.domain.crypto import Cryptography
+from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.objects import ManagedObject
+from strongroom.domain.store import Found
+from strongroom.model.attribute_list import AttributeInstance
+from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
+from strongroom.model.structures import ProfileInformation, ServerInformation
+from strongroom.registry import ObjectType, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the administrator decides; see the configuration for the meaning of each."""
+
+    legacy: bool = False
+    lease_time: int = 3600
+    maximum_locate_items: int = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFacts:
+    """What Query says of the server itself."""
+
+    vendor: str
+    information: ServerInformation
+    profiles: tuple[ProfileInformation, ...] = ()
+
+
+class Objects(Protocol):
+    """The caller's objects, seen through the permission that the operation needs."""
+
+    async def get(
+        self, reference: ObjectReference | None, *, archived: bool = False, destroyed: bool = False
+    ) -> ManagedObject:
+        """Return a working copy; None is the ID Placeholder. What was changed on it is committed.
+
+        Raises ObjectNotFound (also for what the caller may not see), EmptyPlaceholder, ObjectArchived and
+        ObjectDestroyed unless the keyword accepts it.
+        """
+
+    async def locate(
+        self, filters: Sequence[AttributeInstance], *, storage: int, maximum: int | None, offset: int
+    ) -> Found:
+        """Return what the caller may find, newest first."""
+
+    def create(self, object_type: ObjectType, *, state: State | None = State.PRE_ACTIVE) -> ManagedObject:
+        """Return a fresh object of the caller; it is stored when the batch item succeeds."""
+
+    def place(self, unique_identifier: UniqueIdentifier | None) -> None:
+        """Fill (or, with None, empty) the ID Placeholder for the rest of the batch."""
+
+
+class ClientLog(Protocol):
+    """Where clients may leave a message (Log, Interop)."""
+
+    def message(self, caller: ClientIdentity, text: str) -> None:
+        """Write one line; `text` is the client's and is escaped."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """One batch item's surroundings. `now` is the same for the whole request."""
+
+    caller: ClientIdentity
+    now: datetime
+    objects: Objects
+    crypto: Cryptography
+    policy: Policy
+    client_log: ClientLog
+    server: ServerFacts

@@ -1,0 +1,101 @@
+"""Port: cryptography.
+
+Rule: keys cross this port as the key blocks and structures of the model, so that no handler sees a library's
+key object. Slow work (RSA, big data) runs off the event loop inside the adapter.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from strongroom.model.keys import KeyBlock
+from strongroom.model.objects import ManagedObjectStruct
+from strongroom.model.secret import SecretBytes
+from strongroom.model.structures import CryptographicParameters, Digest, RNGParameters
+from strongroom.registry import (
+    CryptographicAlgorithm,
+    KeyCompressionType,
+    KeyFormatType,
+    RecommendedCurve,
+    Tag,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encrypted:
+    """What Encrypt made. `iv_counter_nonce` is None unless the server chose it."""
+
+    data: bytes
+    iv_counter_nonce: bytes | None = None
+    authentication_tag: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectFacts:
+    """What the material itself tells; None where it does not.
+
+    `attributes` are further attribute values that follow from the material (X.509 attributes of a certificate,
+    Cryptographic Domain Parameters of an EC key), by tag.
+    """
+
+    cryptographic_algorithm: CryptographicAlgorithm | None = None
+    cryptographic_length: int | None = None
+    attributes: Mapping[Tag, Any]
+
+
+class Cryptography(Protocol):
+    """Everything that needs a cryptographic library. Raises only KmipError subclasses."""
+
+    @property
+    def random_number_generator(self) -> RNGParameters:
+        """Describe where random bytes come from (KMIP 1.3 §3.42)."""
+
+    async def create_symmetric_key(self, algorithm: CryptographicAlgorithm, length: int | None) -> KeyBlock:
+        """Return a fresh key in format Raw; `length` in bits, None for the usual one of the algorithm. Raises
+        InvalidField for a length the algorithm does not have and for an algorithm without symmetric keys."""
+
+    async def create_key_pair(
+        self, algorithm: CryptographicAlgorithm, length: int | None, curve: RecommendedCurve | None
+    ) -> tuple[KeyBlock, KeyBlock]:
+        """Return (private, public) in the default formats: RSA PKCS#1, EC private ECPrivateKey and public X.509;
+        algorithm and length filled in. An EC pair needs `curve` or a `length` that names one P-curve."""
+
+    async def examine(self, value: ManagedObjectStruct) -> ObjectFacts:
+        """Return what a registered object tells about itself. Raises InvalidField, KeyFormatTypeNotSupported or
+        CryptographicFailure when the material is not what its format says. Wrapped material tells nothing."""
+
+    async def convert(
+        self,
+        value: ManagedObjectStruct,
+        key_format_type: KeyFormatType,
+        *,
+        compression: KeyCompressionType | None = None,
+    ) -> ManagedObjectStruct:
+        """Return the object in another format, untouched when it is in that format already. Raises
+        KeyFormatTypeNotSupported or KeyCompressionTypeNotSupported."""
+
+    def digest(self, value: ManagedObjectStruct) -> Digest | None:
+        """Return the SHA-256 digest of the material as stored (KMIP 2.1 §4.23); None when there is none."""
+
+    async def encrypt(
+        self,
+        key: KeyBlock,
+        parameters: CryptographicParameters,
+        data: SecretBytes,
+        *,
+        iv_counter_nonce: bytes | None,
+        additional_data: bytes | None,
+    ) -> Encrypted:
+        """Encrypt; `parameters` are complete (the key's own are already merged in)."""
+
+    async def decrypt(
+        self,
+        key: KeyBlock,
+        parameters: CryptographicParameters,
+        data: bytes,
+        *,
+        iv_counter_nonce: bytes | None,
+        additional_data: bytes | None,
+        authentication_tag: bytes | None,
+    ) -> SecretBytes:
+        """Decrypt; one indistinct CryptographicFailure whatever was wrong with the ciphertext."""

@@ -1,0 +1,337 @@
+"""What an operation says when it cannot be done.
+
+Rule: one class per Result Reason, in the newest version's terms, with the reason that older versions have for
+it. The message is for a person: it says what is wrong and what to do, and never holds a secret.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from strongroom.registry import V2_0, Operation, ResultReason, Version
+from strongroom.registry.names import VALUES, in_version
+
+
+class KmipError(Exception):
+    """Base: an operation failed, with a Result Reason."""
+
+    reason: ClassVar[ResultReason] = ResultReason.GENERAL_FAILURE
+    older: ClassVar[ResultReason | None] = None
+    """The reason before KMIP 2.0; None where it is the same."""
+    older_in: ClassVar[Mapping[Operation, ResultReason]] = {}
+    """Operations whose 1.x error table names another reason."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def reason_for(self, version: Version, operation: Operation | None) -> ResultReason:
+        """Return the reason in the terms of `version`; General Failure where it has none."""
+        reason = self.reason
+        if version < V2_0:
+            if operation in self.older_in:
+                reason = self.older_in[operation]
+            elif self.older is not None:
+                reason = self.older
+        if not in_version(VALUES["ResultReason"][reason], version):
+            return ResultReason.GENERAL_FAILURE
+        return reason
+
+
+class InvalidMessage(KmipError):
+    """The message breaks the rules of its own form."""
+
+    reason = ResultReason.INVALID_MESSAGE
+
+
+class InvalidField(KmipError):
+    """A field has a value that the operation cannot take."""
+
+    reason = ResultReason.INVALID_FIELD
+
+
+class MissingData(KmipError):
+    """A field is missing that this use of the operation needs."""
+
+    reason = ResultReason.MISSING_DATA
+
+
+class UnsupportedProtocolVersion(KmipError):
+    """The request's version is not one of ours."""
+
+    reason = ResultReason.UNSUPPORTED_PROTOCOL_VERSION
+    older = ResultReason.INVALID_MESSAGE
+
+
+class OperationNotSupported(KmipError):
+    """The version has no such operation, or the server does not do it."""
+
+    reason = ResultReason.OPERATION_NOT_SUPPORTED
+
+
+class FeatureNotSupported(KmipError):
+    """The operation exists, this way of using it does not."""
+
+    reason = ResultReason.FEATURE_NOT_SUPPORTED
+
+
+class ResponseTooLarge(KmipError):
+    """The answer would be longer than the Maximum Response Size of the request."""
+
+    reason = ResultReason.RESPONSE_TOO_LARGE
+
+
+class AuthenticationNotSuccessful(KmipError):
+    """The credential in the header does not fit the client."""
+
+    reason = ResultReason.AUTHENTICATION_NOT_SUCCESSFUL
+
+
+class PermissionDenied(KmipError):
+    """The caller may not do this."""
+
+    reason = ResultReason.PERMISSION_DENIED
+
+
+class ObjectNotFound(KmipError):
+    """No such object, or the caller may not know that it exists."""
+
+    reason = ResultReason.OBJECT_NOT_FOUND
+    older = ResultReason.ITEM_NOT_FOUND
+
+
+class EmptyPlaceholder(KmipError):
+    """The request left the identifier out, and no earlier batch item put one in the ID Placeholder."""
+
+    reason = ResultReason.OBJECT_NOT_FOUND
+    older = ResultReason.ITEM_NOT_FOUND
+
+
+class ObjectDestroyed(KmipError):
+    """The object was destroyed: what is left of it are attributes."""
+
+    reason = ResultReason.OBJECT_DESTROYED
+    older = ResultReason.ITEM_NOT_FOUND
+    older_in = {Operation.DESTROY: ResultReason.PERMISSION_DENIED}
+
+
+class ObjectArchived(KmipError):
+    """The object is in the archive; Recover brings it back."""
+
+    reason = ResultReason.OBJECT_ARCHIVED
+
+
+class WrongKeyLifecycleState(KmipError):
+    """The state of the object does not allow this."""
+
+    reason = ResultReason.WRONG_KEY_LIFECYCLE_STATE
+    older = ResultReason.PERMISSION_DENIED
+    older_in = {Operation.REVOKE: ResultReason.ILLEGAL_OPERATION}
+
+
+class IncompatibleCryptographicUsageMask(KmipError):
+    """The usage mask of the object does not allow this use."""
+
+    reason = ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK
+    older = ResultReason.PERMISSION_DENIED
+
+
+class InvalidObjectType(KmipError):
+    """The operation cannot be done on an object of this type."""
+
+    reason = ResultReason.INVALID_OBJECT_TYPE
+    older = ResultReason.ILLEGAL_OPERATION
+    older_in = {
+        Operation.CREATE: ResultReason.INVALID_FIELD,
+        Operation.REGISTER: ResultReason.INVALID_FIELD,
+    }
+
+
+class IllegalOperation(KmipError):
+    """The operation makes no sense here."""
+
+    reason = ResultReason.ILLEGAL_OPERATION
+
+
+class KeyFormatTypeNotSupported(KmipError):
+    """The object cannot be given out in this Key Format Type."""
+
+    reason = ResultReason.KEY_FORMAT_TYPE_NOT_SUPPORTED
+
+
+class KeyCompressionTypeNotSupported(KmipError):
+    """The object cannot be given out in this Key Compression Type."""
+
+    reason = ResultReason.KEY_COMPRESSION_TYPE_NOT_SUPPORTED
+
+
+class KeyWrapTypeNotSupported(KmipError):
+    """The object cannot be given out in this Key Wrap Type."""
+
+    reason = ResultReason.KEY_WRAP_TYPE_NOT_SUPPORTED
+    older = ResultReason.FEATURE_NOT_SUPPORTED
+
+
+class KeyValueNotPresent(KmipError):
+    """The server holds the attributes of the key, its value is kept elsewhere."""
+
+    reason = ResultReason.KEY_VALUE_NOT_PRESENT
+
+
+class Sensitive(KmipError):
+    """The object is Sensitive and leaves the server only wrapped."""
+
+    reason = ResultReason.SENSITIVE
+
+
+class NotExtractable(KmipError):
+    """The object is not Extractable: it never leaves the server."""
+
+    reason = ResultReason.NOT_EXTRACTABLE
+
+
+class CryptographicFailure(KmipError):
+    """A cryptographic operation failed; the message does not tell why where that would help an attacker."""
+
+    reason = ResultReason.CRYPTOGRAPHIC_FAILURE
+
+
+class BadCryptographicParameters(KmipError):
+    """The Cryptographic Parameters contradict each other or the key."""
+
+    reason = ResultReason.BAD_CRYPTOGRAPHIC_PARAMETERS
+    older = ResultReason.INVALID_FIELD
+
+
+class UnsupportedCryptographicParameters(KmipError):
+    """The Cryptographic Parameters ask for something the server does not do."""
+
+    reason = ResultReason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS
+    older = ResultReason.FEATURE_NOT_SUPPORTED
+
+
+class MissingInitializationVector(KmipError):
+    """The mode needs an IV, nonce or counter and none was given."""
+
+    reason = ResultReason.MISSING_INITIALIZATION_VECTOR
+    older = ResultReason.MISSING_DATA
+
+
+class UsageLimitExceeded(KmipError):
+    """The Usage Limits of the object are used up."""
+
+    reason = ResultReason.USAGE_LIMIT_EXCEEDED
+    older = ResultReason.PERMISSION_DENIED
+
+
+class InvalidAttribute(KmipError):
+    """There is no such attribute, or this object cannot have it."""
+
+    reason = ResultReason.INVALID_ATTRIBUTE
+    older = ResultReason.PERMISSION_DENIED
+    older_in = {
+        Operation.CREATE: ResultReason.INVALID_FIELD,
+        Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
+        Operation.REGISTER: ResultReason.INVALID_FIELD,
+        Operation.RE_KEY: ResultReason.INVALID_FIELD,
+        Operation.RE_KEY_KEY_PAIR: ResultReason.INVALID_FIELD,
+        Operation.LOCATE: ResultReason.INVALID_FIELD,
+    }
+
+
+class InvalidAttributeValue(KmipError):
+    """The attribute cannot have this value."""
+
+    reason = ResultReason.INVALID_ATTRIBUTE_VALUE
+    older = ResultReason.INVALID_FIELD
+
+
+class ReadOnlyAttribute(KmipError):
+    """Add or Set: only the server sets the attribute."""
+
+    reason = ResultReason.READ_ONLY_ATTRIBUTE
+    older = ResultReason.PERMISSION_DENIED
+    older_in = {
+        Operation.CREATE: ResultReason.INVALID_FIELD,
+        Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
+        Operation.REGISTER: ResultReason.INVALID_FIELD,
+        Operation.RE_KEY: ResultReason.INVALID_FIELD,
+        Operation.RE_KEY_KEY_PAIR: ResultReason.INVALID_FIELD,
+    }
+
+
+class AttributeReadOnly(KmipError):
+    """Modify or Delete: the client may not change the attribute."""
+
+    reason = ResultReason.ATTRIBUTE_READ_ONLY
+    older = ResultReason.PERMISSION_DENIED
+
+
+class AttributeSingleValued(KmipError):
+    """The attribute has a value and takes only one."""
+
+    reason = ResultReason.ATTRIBUTE_SINGLE_VALUED
+    older = ResultReason.ILLEGAL_OPERATION
+
+
+class MultiValuedAttribute(KmipError):
+    """The operation works on attributes with one value."""
+
+    reason = ResultReason.MULTI_VALUED_ATTRIBUTE
+    older = ResultReason.ILLEGAL_OPERATION
+
+
+class AttributeNotFound(KmipError):
+    """The object has no such attribute."""
+
+    reason = ResultReason.ATTRIBUTE_NOT_FOUND
+    older = ResultReason.ITEM_NOT_FOUND
+    older_in = {Operation.MODIFY_ATTRIBUTE: ResultReason.INVALID_FIELD}
+
+
+class AttributeInstanceNotFound(KmipError):
+    """The attribute has no such instance."""
+
+    reason = ResultReason.ATTRIBUTE_INSTANCE_NOT_FOUND
+    older = ResultReason.ITEM_NOT_FOUND
+
+
+class NonUniqueNameAttribute(KmipError):
+    """Another object of the owner has this Name."""
+
+    reason = ResultReason.NON_UNIQUE_NAME_ATTRIBUTE
+    older = ResultReason.ILLEGAL_OPERATION
+    older_in = {
+        Operation.CREATE: ResultReason.INVALID_FIELD,
+        Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
+        Operation.REGISTER: ResultReason.INVALID_FIELD,
+        Operation.RE_KEY: ResultReason.INVALID_FIELD,
+        Operation.RE_KEY_KEY_PAIR: ResultReason.INVALID_FIELD,
+    }
+
+
+class InvalidDataType(KmipError):
+    """The operation does not work on values of this type."""
+
+    reason = ResultReason.INVALID_DATA_TYPE
+    older = ResultReason.INVALID_FIELD
+
+
+class NumericRange(KmipError):
+    """The result would not fit the type of the attribute."""
+
+    reason = ResultReason.NUMERIC_RANGE
+    older = ResultReason.INVALID_FIELD
+
+
+class ServerLimitExceeded(KmipError):
+    """A limit that the administrator set."""
+
+    reason = ResultReason.SERVER_LIMIT_EXCEEDED
+    older = ResultReason.GENERAL_FAILURE
+
+
+class ServerFailure(KmipError):
+    """The server could not do it; nothing was changed. The message says when to try again."""
+
+    reason = ResultReason.INTERNAL_SERVER_ERROR
+    older = ResultReason.GENERAL_FAILURE

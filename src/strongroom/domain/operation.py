@@ -1,0 +1,90 @@
+"""How an operation is declared.
+
+Rule: `@operation` on a handler is all there is to say; decoding, dispatch, the Query answer, permission, audit
+event, typing of the client and documentation derive from the table that it fills.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar, get_args, get_type_hints
+
+from strongroom.domain.context import Context
+from strongroom.domain.permission import Permission
+from strongroom.model.struct import Struct
+from strongroom.registry import NEWEST, Operation, Version
+from strongroom.registry.names import VALUES
+
+
+class Response(Struct):
+    """Base of response payloads."""
+
+
+R = TypeVar("R", bound=Response)
+Q = TypeVar("Q", bound="Request[Any]")
+
+
+class Request(Struct, Generic[R]):
+    """Base of request payloads; the parameter is the response that belongs to it."""
+
+
+Handler = Callable[[Context, Any], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationSpec:
+    """One operation, as declared."""
+
+    operation: Operation
+    name: str
+    request: type[Request[Any]]
+    response: type[Response]
+    since: Version
+    until: Version
+    needs: Permission
+    handler: Handler
+
+    def in_version(self, version: Version) -> bool:
+        """Tell whether the version has the operation."""
+        return self.since <= version <= self.until
+
+
+_DECLARED: Final[dict[Operation, OperationSpec]] = {}
+
+
+def declared() -> Mapping[Operation, OperationSpec]:
+    """Return every operation that was imported; `operations.catalogue` imports all."""
+    return _DECLARED
+
+
+def operation(
+    code: Operation, *, since: Version, until: Version = NEWEST, needs: Permission
+) -> Callable[[Callable[[Context, Q], Awaitable[R]]], Callable[[Context, Q], Awaitable[R]]]:
+    """Declare the decorated coroutine function as the handler of an operation.
+
+    Its second parameter and its return type name the payloads. Raises TypeError when they do not belong together or
+    the operation is declared already.
+    """
+
+    def declare(handler: Callable[[Context, Q], Awaitable[R]]) -> Callable[[Context, Q], Awaitable[R]]:
+        if code in _DECLARED:
+            raise TypeError(f"{code.name} is declared twice")
+        hints = get_type_hints(handler)
+        response = hints.pop("return")
+        request = list(hints.values())[1]
+        base = next(b for b in request.__orig_bases__ if getattr(b, "__origin__", None) is Request)
+        if get_args(base) != (response,) or not inspect.iscoroutinefunction(handler):
+            raise TypeError(f"{code.name}: the handler is not a coroutine function from {request} to {base}")
+        _DECLARED[code] = OperationSpec(
+            operation=code,
+            name=VALUES["Operation"][code].spec_name,
+            request=request,
+            response=response,
+            since=since,
+            until=until,
+            needs=needs,
+            handler=handler,
+        )
+        return handler
+
+    return declare

@@ -1,0 +1,30 @@
+"""What a caller may be allowed to do.
+
+Rule: one permission per family of operations, and none implies another.
+"""
+
+from enum import Enum
+
+
+class Permission(Enum):
+    """A right on objects; the value is its name in policies and in the audit log."""
+
+    NONE = "none"
+    """The operation touches no object (Query, Ping); every enrolled client may use it."""
+    CREATE = "create"
+    REGISTER = "register"
+    LOCATE = "locate"
+    GET = "get"
+    READ_ATTRIBUTES = "read-attributes"
+    CHANGE_ATTRIBUTES = "change-attributes"
+    CHECK = "check"
+    ACTIVATE = "activate"
+    REVOKE = "revoke"
+    DESTROY = "destroy"
+    ARCHIVE = "archive"
+    LEASE = "lease"
+    ALLOCATE_USAGE = "allocate-usage"
+    RE_KEY = "re-key"
+    ENCRYPT = "encrypt"
+    DECRYPT = "decrypt"
+    LOG = "log"

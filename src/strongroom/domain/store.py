@@ -1,0 +1,70 @@
+"""Port: where objects are kept.
+
+Rule: a handler never sees this port; the engine's unit of work does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from strongroom.domain.objects import ON_LINE, ManagedObject
+from strongroom.model.attribute_list import AttributeInstance
+from strongroom.model.identifiers import UniqueIdentifier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectQuery:
+    """Which objects: all filters must match (KMIP 2.1 §6.1.28).
+
+    `owner` None means every owner of the tenant. `storage` is a Storage Status Mask. `excluded` are left out,
+    since the caller looks at them itself.
+    """
+
+    tenant: int
+    owner: int | None
+    now: datetime
+    filters: Sequence[AttributeInstance] = ()
+    storage: int = ON_LINE
+    excluded: Sequence[UniqueIdentifier] = ()
+    maximum: int | None = None
+    offset: int = 0
+
+
+class Found(NamedTuple):
+    """Identifiers, newest first. `total` is None where counting would have cost a scan."""
+
+    unique_identifiers: list[UniqueIdentifier]
+    total: int | None
+
+
+class LostRace(Exception):
+    """Another change of the same object was committed first."""
+
+
+class NameInUse(Exception):
+    """Another object of the owner has the Name."""
+
+
+class StoreFailure(Exception):
+    """The store cannot read or write now; the message says why and names the cure. Nothing was changed."""
+
+
+class TamperedRecord(Exception):
+    """What is stored is not what was sealed; the message names the identifier only."""
+
+
+class ObjectStore(Protocol):
+    """Objects, opened. Any method may raise StoreFailure; loading may raise TamperedRecord."""
+
+    async def load(self, unique_identifier: str) -> ManagedObject | None:
+        """Return the current generation, or None. The object may be shared: copy it before changing it."""
+
+    async def locate(self, query: ObjectQuery) -> Found:
+        """Return what matches."""
+
+    async def commit(self, objects: Sequence[ManagedObject], events: Sequence[bytes]) -> None:
+        """Make new and changed objects and the audit events durable, whole or not at all.
+
+        Generations are compared and counted up. Raises LostRace and NameInUse.
+        """

@@ -1,0 +1,62 @@
+"""When a key may be used (KMIP 1.4 §3.22-3.27, 2.1 §4.57).
+
+Rule: usage mask, state, dates and usage limits are checked here, for every operation that uses key material on
+the server.
+"""
+
+from datetime import datetime
+from enum import Enum
+
+from strongroom.domain.errors import (
+    IncompatibleCryptographicUsageMask,
+    InvalidObjectType,
+    UsageLimitExceeded,
+    WrongKeyLifecycleState,
+)
+from strongroom.domain.objects import ManagedObject
+from strongroom.model.structures import UsageLimits
+from strongroom.registry import CryptographicUsageMask, State, Tag, UsageLimitsUnit
+
+
+class Use(Enum):
+    """The two kinds of cryptographic use, with the states that allow them."""
+
+    PROTECT = frozenset({State.ACTIVE})
+    """Encrypt, sign, wrap, MAC, derive."""
+    PROCESS = frozenset({State.ACTIVE, State.DEACTIVATED, State.COMPROMISED})
+    """Decrypt, verify, unwrap: what was protected must stay readable after the key was retired."""
+
+
+def require(key: ManagedObject, mask: CryptographicUsageMask, use: Use, now: datetime) -> None:
+    """Return if the key may be used so now; raises the KmipError that says why not."""
+    if key.state is None:
+        raise InvalidObjectType(f"a {key.object_type.name.replace('_', ' ').title()} is not a key")
+    allowed = key.value(Tag.CRYPTOGRAPHIC_USAGE_MASK) or 0
+    if not allowed & mask:
+        raise IncompatibleCryptographicUsageMask(
+            f"the Cryptographic Usage Mask of the key does not include {(mask.name or str(mask)).replace('_', ' ').title()}"
+        )
+    if key.state not in use.value:
+        state = key.state.name.replace("_", " ").title()
+        cure = "; activate it first" if key.state is State.PRE_ACTIVE else ""
+        raise WrongKeyLifecycleState(f"the key is {state}{cure}")
+    start, stop = key.value(Tag.PROCESS_START_DATE), key.value(Tag.PROTECT_STOP_DATE)
+    if use is Use.PROCESS and start is not None and now < start:
+        raise WrongKeyLifecycleState("the Process Start Date of the key is not reached")
+    if use is Use.PROTECT and stop is not None and now >= stop:
+        raise WrongKeyLifecycleState("the Protect Stop Date of the key has passed")
+
+
+def spend(key: ManagedObject, size: int) -> None:
+    """Count a protecting use of `size` bytes against the Usage Limits; raises UsageLimitExceeded.
+
+    SPEC(KMIP 1.4 §3.21): limits concern applying protection only; without limits there is nothing to count.
+    """
+    limits: UsageLimits | None = key.value(Tag.USAGE_LIMITS)
+    if limits is None:
+        return
+    amount = size if limits.usage_limits_unit is UsageLimitsUnit.BYTE else 1
+    left = limits.usage_limits_total if limits.usage_limits_count is None else limits.usage_limits_count
+    if amount > left:
+        raise UsageLimitExceeded("the Usage Limits of the key are used up")
+    key.set(Tag.USAGE_LIMITS, limits.replace(usage_limits_count=left - amount))

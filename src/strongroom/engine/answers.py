@@ -1,0 +1,101 @@
+"""Response messages.
+
+Rule: an answer is written in the version of the request and holds only what that version defines.
+"""
+
+from datetime import datetime
+from functools import cache
+from typing import Final
+
+from strongroom.domain.errors import KmipError
+from strongroom.model.forms import form_of
+from strongroom.registry import V1_0, V1_4, V3_0, Operation, ResultStatus, Tag, Version
+from strongroom.wire.item import Item
+
+_RESPONSE_MESSAGE: Final = int(Tag.RESPONSE_MESSAGE)
+_RESPONSE_HEADER: Final = int(Tag.RESPONSE_HEADER)
+_BATCH_ITEM: Final = int(Tag.BATCH_ITEM)
+_BATCH_COUNT: Final = int(Tag.BATCH_COUNT)
+_TIME_STAMP: Final = int(Tag.TIME_STAMP)
+_OPERATION: Final = int(Tag.OPERATION)
+_UNIQUE_BATCH_ITEM_ID: Final = int(Tag.UNIQUE_BATCH_ITEM_ID)
+_RESULT_STATUS: Final = int(Tag.RESULT_STATUS)
+_RESULT_REASON: Final = int(Tag.RESULT_REASON)
+_RESULT_MESSAGE: Final = int(Tag.RESULT_MESSAGE)
+_RESPONSE_PAYLOAD: Final = int(Tag.RESPONSE_PAYLOAD)
+_CLIENT_CORRELATION_VALUE: Final = int(Tag.CLIENT_CORRELATION_VALUE)
+
+_SUCCESS: Final[Item] = (_RESULT_STATUS, 5, int(ResultStatus.SUCCESS))
+_FAILED: Final[Item] = (_RESULT_STATUS, 5, int(ResultStatus.OPERATION_FAILED))
+_UNDONE: Final[Item] = (_RESULT_STATUS, 5, int(ResultStatus.OPERATION_UNDONE))
+
+_MESSAGE_LENGTH: Final = 512
+"""Characters of a Result Message; an old client reads little more."""
+
+
+@cache
+def _protocol_version(version: Version) -> Item:
+    fields: list[Item] = [
+        (int(Tag.PROTOCOL_VERSION_MAJOR), 2, version.major),
+        (int(Tag.PROTOCOL_VERSION_MINOR), 2, version.minor),
+    ]
+    return (int(Tag.PROTOCOL_VERSION), 1, fields)
+
+
+_SECONDS: Final = form_of(datetime).encoder(V1_0)
+
+
+class Answers:
+    """Builds the answer to one request.
+
+    `correlation` is the Client Correlation Value to echo (1.4), None without one.
+    """
+
+    __slots__ = ("_correlation", "_now", "_version")
+
+    def __init__(self, version: Version, now: datetime, correlation: str | None = None) -> None:
+        self._version = version
+        self._now = now
+        self._correlation = correlation if version >= V1_4 else None
+
+    def message(self, items: list[Item]) -> Item:
+        """Return the response message with these batch items."""
+        header: list[Item] = [_protocol_version(self._version), (_TIME_STAMP, *_SECONDS(self._now))]
+        if self._correlation is not None:
+            header.append((_CLIENT_CORRELATION_VALUE, 7, self._correlation))
+        if self._version < V3_0:
+            header.append((_BATCH_COUNT, 2, len(items)))
+        return (_RESPONSE_MESSAGE, 1, [(_RESPONSE_HEADER, 1, header), *items])
+
+    def success(self, operation: int, identifier: bytes | None, payload: list[Item]) -> Item:
+        """Return the batch item of an operation that was done."""
+        fields: list[Item] = [(_OPERATION, 5, operation)]
+        if identifier is not None:
+            fields.append((_UNIQUE_BATCH_ITEM_ID, 8, identifier))
+        fields.append(_SUCCESS)
+        fields.append((_RESPONSE_PAYLOAD, 1, payload))
+        return (_BATCH_ITEM, 1, fields)
+
+    def failure(self, operation: int | None, identifier: bytes | None, error: KmipError) -> Item:
+        """Return the batch item of an operation that failed; `operation` None: the request as a whole did."""
+        known = Operation(operation) if operation in _OPERATIONS else None
+        fields: list[Item] = []
+        if operation is not None:
+            fields.append((_OPERATION, 5, operation))
+        if identifier is not None:
+            fields.append((_UNIQUE_BATCH_ITEM_ID, 8, identifier))
+        fields.append(_FAILED)
+        fields.append((_RESULT_REASON, 5, int(error.reason_for(self._version, known))))
+        fields.append((_RESULT_MESSAGE, 7, error.message[:_MESSAGE_LENGTH]))
+        return (_BATCH_ITEM, 1, fields)
+
+    def undone(self, operation: int | None, identifier: bytes | None) -> Item:
+        """Return the batch item of an operation that a later failure undid."""
+        fields: list[Item] = [] if operation is None else [(_OPERATION, 5, operation)]
+        if identifier is not None:
+            fields.append((_UNIQUE_BATCH_ITEM_ID, 8, identifier))
+        fields.append(_UNDONE)
+        return (_BATCH_ITEM, 1, fields)
+
+
+_OPERATIONS: Final = frozenset(map(int, Operation))

@@ -1,0 +1,333 @@
+"""One request message to one response message, for every listener and encoding.
+
+Rule: batch loop, authorisation, transaction, audit and error answers are here and nowhere else. An operation
+raises to stop; this module turns what it raised into an answer of the request's version.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from strongroom.domain.audit import AuditEvent
+from strongroom.domain.clock import Clock
+from strongroom.domain.context import ClientLog, Context, Policy, ServerFacts
+from strongroom.domain.crypto import Cryptography
+from strongroom.domain.errors import (
+    FeatureNotSupported,
+    InvalidField,
+    InvalidMessage,
+    KmipError,
+    NonUniqueNameAttribute,
+    OperationNotSupported,
+    ResponseTooLarge,
+    ServerFailure,
+)
+from strongroom.domain.identity import Connection
+from strongroom.domain.operation import OperationSpec
+from strongroom.domain.store import LostRace, NameInUse, ObjectStore, StoreFailure, TamperedRecord
+from strongroom.engine.answers import Answers
+from strongroom.engine.authenticate import Authenticator
+from strongroom.engine.references import made_by
+from strongroom.engine.request import BadHeader, BatchItem, RequestMessage, read_request
+from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
+from strongroom.model.convert import decoder, encoder
+from strongroom.model.errors import NotInVersion, UnknownField, UnknownValue
+from strongroom.registry import V1_0, AsynchronousIndicator, Version
+from strongroom.registry.names import VALUES
+from strongroom.wire import binary
+from strongroom.wire.errors import DecodeError
+from strongroom.wire.item import Item
+from strongroom.wire.limits import DEFAULT_LIMITS, Limits
+
+ATTEMPTS: Final = 64
+"""How often a unit of work is run when other changes of the same object keep coming first."""
+
+_HEADER_ROOM: Final = 160
+"""Bytes that the header of a response takes at most, a Client Correlation Value aside."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What the dispatcher works with; made once per process."""
+
+    store: ObjectStore
+    crypto: Cryptography
+    clock: Clock
+    policy: Policy
+    client_log: ClientLog
+    server: ServerFacts
+    authenticator: Authenticator
+    operations: Mapping[int, OperationSpec]
+    on_event: Callable[[AuditEvent], None]
+    on_failure: Callable[[BaseException], None]
+    limits: Limits = DEFAULT_LIMITS
+
+
+@dataclass(slots=True)
+class _Run:
+    """One request being answered."""
+
+    request: RequestMessage
+    connection: Connection
+    now: datetime
+    answers: Answers
+    memory: BatchMemory
+    message: bytes | None
+    room: int | None
+    """Bytes left for batch items under Maximum Response Size; None without one."""
+
+
+class Dispatcher:
+    """Answers request messages; safe to use from any number of connections of one event loop."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._codecs: dict[tuple[int, Version], tuple[Callable[..., Any], Callable[..., list[Item]]]] = {}
+
+    async def handle(self, message: bytes, connection: Connection) -> bytes:
+        """Return the response message to a TTLV request message; raises only CancelledError."""
+        try:
+            root = binary.decode(message, self._services.limits)
+        except DecodeError as error:
+            return self.reject(error, connection)
+        return binary.encode(await self.answer(root, connection, message))
+
+    def reject(self, error: DecodeError, connection: Connection) -> bytes:
+        """Return the answer to bytes that are not a message."""
+        return binary.encode(self._refuse(V1_0, InvalidMessage(str(error)), connection))
+
+    async def answer(self, root: Item, connection: Connection, message: bytes | None = None) -> Item:
+        """Return the response to a decoded request; `message` are its TTLV bytes, for offsets in errors."""
+        try:
+            request = read_request(root)
+            await self._services.authenticator.verify(connection.client, request.header.authentication)
+        except BadHeader as refusal:
+            return self._refuse(refusal.version, refusal.error, connection)
+        except KmipError as error:
+            return self._refuse(request.version, error, connection)
+        except DecodeError as error:
+            return self._refuse(V1_0, InvalidMessage(str(error)), connection)
+        header, now = request.header, self._services.clock.now()
+        correlation = header.client_correlation_value
+        room = header.maximum_response_size
+        if room is not None:
+            room -= _HEADER_ROOM + len((correlation or "").encode())
+        run = _Run(
+            request,
+            connection,
+            now,
+            Answers(request.version, now, correlation),
+            BatchMemory(),
+            message,
+            room,
+        )
+        if request.undo:
+            return run.answers.message(await self._all_or_nothing(run))
+        return run.answers.message(await self._one_by_one(run))
+
+    def _refuse(self, version: Version, error: KmipError, connection: Connection) -> Item:
+        """Return the answer to a request that is refused as a whole."""
+        now = self._services.clock.now()
+        self._record(None, error, connection, now, ())
+        answers = Answers(version, now)
+        return answers.message([answers.failure(None, None, error)])
+
+    async def _one_by_one(self, run: _Run) -> list[Item]:
+        """Do the batch, each item a transaction of its own (Stop and Continue)."""
+        results: list[Item] = []
+        for position, item in enumerate(run.request.items):
+            try:
+                result = await self._transact(run, item, position)
+            except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
+                error = self._explain(exc, run, position)
+                self._record(item.operation, error, run.connection, run.now, ())
+                results.append(run.answers.failure(item.operation, item.unique_batch_item_id, error))
+                run.memory.by_item.append(None)
+                if not run.request.goes_on:
+                    break
+                continue
+            results.append(result)
+        return results
+
+    async def _transact(self, run: _Run, item: BatchItem, position: int) -> Item:
+        """Do one batch item and commit it; raises what stopped it."""
+        for attempt in range(ATTEMPTS):
+            work = self._unit_of_work(run)
+            result, size = await self._perform(run, item, work, run.room)
+            if await self._commit(work, [(item, work.touched())], run, attempt):
+                work.keep()
+                if run.room is not None:
+                    run.room -= size
+                return result
+        raise ServerFailure("the object is being changed by too many requests at once; try again")
+
+    async def _all_or_nothing(self, run: _Run) -> list[Item]:
+        """Do the batch as one transaction (Undo)."""
+        items = run.request.items
+        position = 0
+        try:
+            for attempt in range(ATTEMPTS):
+                run.memory = BatchMemory()
+                work, results, room = self._unit_of_work(run), [], run.room
+                done: list[tuple[BatchItem, tuple[Any, ...]]] = []
+                for position, item in enumerate(items):
+                    result, size = await self._perform(run, item, work, room)
+                    work.keep()
+                    room = None if room is None else room - size
+                    results.append(result)
+                    done.append((item, work.touched()))
+                if await self._commit(work, done, run, attempt):
+                    return results
+            raise ServerFailure("the objects are being changed by too many requests at once; try again")
+        except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
+            error = self._explain(exc, run, position)
+        failed = items[position]
+        self._record(failed.operation, error, run.connection, run.now, ())
+        undone = [run.answers.undone(i.operation, i.unique_batch_item_id) for i in items[:position]]
+        return [*undone, run.answers.failure(failed.operation, failed.unique_batch_item_id, error)]
+
+    def _unit_of_work(self, run: _Run) -> UnitOfWork:
+        return UnitOfWork(self._services.store, run.memory, caller=run.connection.client, now=run.now)
+
+    async def _perform(
+        self, run: _Run, item: BatchItem, work: UnitOfWork, room: int | None
+    ) -> tuple[Item, int]:
+        """Run the operation without committing it; return its batch item and, where it matters, the size."""
+        if item.error is not None:
+            raise item.error
+        version = run.request.version
+        spec = self._services.operations.get(item.operation or 0)
+        if spec is None or not spec.in_version(version):
+            entry = VALUES["Operation"].get(item.operation or 0)
+            name = f"operation 0x{item.operation:08X}" if entry is None else entry.spec_name
+            raise OperationNotSupported(f"{name} is not supported in KMIP {version}; Query lists what is")
+        if run.request.header.asynchronous_indicator is AsynchronousIndicator.MANDATORY:
+            raise FeatureNotSupported("asynchronous operation is not supported; send the request without it")
+        decode, encode = self._codec(spec, version)
+        request = decode(item.payload)
+        work.begin(spec.needs)
+        context = Context(
+            caller=run.connection.client,
+            now=run.now,
+            objects=work,
+            crypto=self._services.crypto,
+            policy=self._services.policy,
+            client_log=self._services.client_log,
+            server=self._services.server,
+        )
+        response = await spec.handler(context, request)
+        work.made = made_by(spec.operation, response)
+        result = run.answers.success(spec.operation, item.unique_batch_item_id, encode(response))
+        if room is None:
+            return result, 0
+        size = len(binary.encode(result))
+        if size > room:
+            raise ResponseTooLarge("the answer is longer than the Maximum Response Size; nothing was changed")
+        return result, size
+
+    async def _commit(
+        self,
+        work: UnitOfWork,
+        done: list[tuple[BatchItem, tuple[Any, ...]]],
+        run: _Run,
+        attempt: int,
+    ) -> bool:
+        """Commit, or record the reads where nothing was changed; False when another change came first."""
+        client = run.connection.client
+        changed = work.changed()
+        events = [
+            AuditEvent(
+                at=run.now,
+                client=client.client,
+                tenant=client.tenant,
+                peer=run.connection.peer,
+                operation=VALUES["Operation"][item.operation or 0].name,
+                outcome="success",
+                objects=objects,
+            )
+            for item, objects in done
+        ]
+        if not changed:
+            for event in events:
+                self._services.on_event(event)
+            return True
+        try:
+            await work.commit(changed, [e.encode() for e in events])
+        except LostRace:
+            if attempt > 2:
+                await asyncio.sleep(random.uniform(0, 0.002 * attempt))  # noqa: S311 - spreads contenders
+            return False
+        return True
+
+    def _codec(
+        self, spec: OperationSpec, version: Version
+    ) -> tuple[Callable[..., Any], Callable[..., list[Item]]]:
+        key = (spec.operation, version)
+        codec = self._codecs.get(key)
+        if codec is None:
+            codec = (decoder(spec.request, version), encoder(spec.response, version))
+            self._codecs[key] = codec
+        return codec
+
+    def _explain(self, exc: Exception, run: _Run, position: int) -> KmipError:
+        """Return what the client is told of a failure; what only the operator should know is logged."""
+        match exc:
+            case KmipError():
+                return exc
+            case DecodeError():
+                return self._locate_error(exc, run, position)
+            case NotInVersion():
+                return FeatureNotSupported(f"{exc}, so KMIP {run.request.version} cannot say it")
+            case NameInUse():
+                return NonUniqueNameAttribute(
+                    "another object of yours has this Name; names are unique per owner"
+                )
+            case StoreFailure():
+                self._services.on_failure(exc)
+                return ServerFailure(str(exc))
+            case TamperedRecord():
+                self._services.on_failure(exc)
+                return ServerFailure("the stored record of this object is damaged; tell the administrator")
+            case _:
+                self._services.on_failure(exc)
+                return ServerFailure("the server failed on this request; its log says why")
+
+    def _locate_error(self, error: DecodeError, run: _Run, position: int) -> KmipError:
+        """Return the answer to a payload that cannot be read, with path and byte offset."""
+        if not error.path or error.path[0][0] != "RequestMessage":
+            error.path = (
+                ("RequestMessage", None),
+                ("BatchItem", position),
+                ("RequestPayload", None),
+                *error.path,
+            )
+        if error.at is None and run.message is not None:
+            error.at = binary.offset_of(run.message, error.path)
+        if isinstance(error, UnknownField | UnknownValue):
+            return InvalidField(str(error))
+        return InvalidMessage(str(error))
+
+    def _record(
+        self,
+        operation: int | None,
+        error: KmipError,
+        connection: Connection,
+        now: datetime,
+        objects: tuple[Any, ...],
+    ) -> None:
+        """Record a request, or an operation of one, that was refused."""
+        entry = VALUES["Operation"].get(operation or 0)
+        self._services.on_event(
+            AuditEvent(
+                at=now,
+                client=connection.client.client,
+                tenant=connection.client.tenant,
+                peer=connection.peer,
+                operation="Request" if entry is None else entry.name,
+                outcome=error.reason.name,
+                objects=objects,
+            )
+        )

@@ -1,0 +1,207 @@
+"""What a request message says, before any operation looks at it.
+
+Rule: the header rules of every version are applied here, to the message as a whole. A batch item is taken apart only
+so far that its failure can be answered in its place.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from strongroom.domain.errors import (
+    FeatureNotSupported,
+    InvalidField,
+    InvalidMessage,
+    KmipError,
+    UnsupportedProtocolVersion,
+)
+from strongroom.model.convert import decoder, tag_name, under
+from strongroom.model.messages import MessageExtension, RequestHeader
+from strongroom.registry import V1_0, V3_0, VERSIONS, BatchErrorContinuationOption, Tag, Version
+from strongroom.wire.errors import DecodeError
+from strongroom.wire.item import Item
+
+_REQUEST_MESSAGE: Final = int(Tag.REQUEST_MESSAGE)
+_REQUEST_HEADER: Final = int(Tag.REQUEST_HEADER)
+_BATCH_ITEM: Final = int(Tag.BATCH_ITEM)
+_OPERATION: Final = int(Tag.OPERATION)
+_UNIQUE_BATCH_ITEM_ID: Final = int(Tag.UNIQUE_BATCH_ITEM_ID)
+_REQUEST_PAYLOAD: Final = int(Tag.REQUEST_PAYLOAD)
+_MESSAGE_EXTENSION: Final = int(Tag.MESSAGE_EXTENSION)
+_EPHEMERAL: Final = int(Tag.EPHEMERAL)
+
+_SUPPORTED: Final = {(v.major, v.minor): v for v in VERSIONS}
+
+
+class BadHeader(Exception):
+    """The message is refused as a whole; `version` is the one to answer in."""
+
+    def __init__(self, version: Version, error: KmipError) -> None:
+        super().__init__(error.message)
+        self.version = version
+        self.error = error
+
+
+@dataclass(slots=True)
+class BatchItem:
+    """One operation of a request; `operation` is the number as sent, `error` what kept us from reading it."""
+
+    operation: int | None = None
+    unique_batch_item_id: bytes | None = None
+    payload: list[Item] | None = None
+    error: DecodeError | None = None
+
+
+@dataclass(slots=True)
+class RequestMessage:
+    """A request whose header was accepted."""
+
+    version: Version
+    header: RequestHeader
+    items: list[BatchItem]
+
+    @property
+    def undo(self) -> bool:
+        """Tell whether a failure undoes the batch; a batch of one needs no undoing."""
+        option = self.header.batch_error_continuation_option
+        return option is BatchErrorContinuationOption.UNDO and len(self.items) > 1
+
+    @property
+    def goes_on(self) -> bool:
+        """Tell whether the items after a failed one are still done."""
+        return self.header.batch_error_continuation_option is BatchErrorContinuationOption.CONTINUE
+
+
+def answer_version(major: int, minor: int) -> Version:
+    """Return the version that an answer to a request of an unknown version is written in."""
+    older = [v for v in VERSIONS if v <= (major, minor)]
+    return older[-1] if older else V1_0
+
+
+def read_request(root: Item) -> RequestMessage:
+    """Return the request; raises BadHeader, or DecodeError where not even the version can be read."""
+    tag, item_type, children = root
+    if tag != _REQUEST_MESSAGE or item_type != 1:
+        raise DecodeError("is not a Request Message", path=((tag_name(tag), None),))
+    if not children or children[0][0] != _REQUEST_HEADER or children[0][1] != 1:
+        raise DecodeError("the first item is not a Request Header", path=(("RequestMessage", None),))
+    version = _version(children[0][2])
+    try:
+        header = decoder(RequestHeader, version)(children[0][2])
+        items = [_batch_item(child, n) for n, child in enumerate(children[1:])]
+        _check(header, version, items)
+        _check_extensions(children)
+    except DecodeError as error:
+        if not error.path or error.path[0][0] != "RequestMessage":
+            inside = () if error.path and error.path[0][0] == "BatchItem" else (("RequestHeader", None),)
+            error.path = (("RequestMessage", None), *inside, *error.path)
+        raise BadHeader(version, InvalidMessage(str(error))) from None
+    except KmipError as error:
+        raise BadHeader(version, error) from None
+    return RequestMessage(version, header, items)
+
+
+def _version(header: list[Item]) -> Version:
+    """Return the version of a header, read before anything else; raises BadHeader or DecodeError."""
+    path = (("RequestMessage", None), ("RequestHeader", None), ("ProtocolVersion", None))
+    for tag, item_type, value in header:
+        if tag == Tag.PROTOCOL_VERSION:
+            if item_type != 1 or [(i[0], i[1]) for i in value] != _VERSION_FIELDS:
+                break
+            major, minor = value[0][2], value[1][2]
+            version = _SUPPORTED.get((major, minor))
+            if version is None:
+                ours = ", ".join(map(str, VERSIONS))
+                raise BadHeader(
+                    answer_version(major, minor),
+                    UnsupportedProtocolVersion(
+                        f"KMIP {major}.{minor} is not spoken here; Discover Versions lists {ours}"
+                    ),
+                )
+            return version
+    raise DecodeError("is missing or malformed", path=path)
+
+
+_VERSION_FIELDS: Final = [(int(Tag.PROTOCOL_VERSION_MAJOR), 2), (int(Tag.PROTOCOL_VERSION_MINOR), 2)]
+
+
+def _batch_item(item: Item, position: int) -> BatchItem:
+    """Return a batch item; what is wrong inside it is kept in `error`, to be answered in its place."""
+    tag, item_type, children = item
+    if tag != _BATCH_ITEM or item_type != 1:
+        raise DecodeError("is not a Batch Item", path=(("RequestMessage", None), (tag_name(tag), None)))
+    made = BatchItem()
+    seen = 0
+    for tag, item_type, value in children:
+        place = _PLACES.get(tag)
+        if place is None:
+            made.error = DecodeError("is not a field of a Batch Item", path=((tag_name(tag), None),))
+            continue
+        bit, wanted = place
+        if item_type not in wanted:
+            made.error = DecodeError("has the wrong item type", path=((tag_name(tag), None),))
+        elif seen & bit and tag != _MESSAGE_EXTENSION:
+            made.error = DecodeError("stands more than once", path=((tag_name(tag), None),))
+        elif tag == _OPERATION:
+            made.operation = value
+        elif tag == _UNIQUE_BATCH_ITEM_ID:
+            made.unique_batch_item_id = value
+        elif tag == _REQUEST_PAYLOAD:
+            made.payload = value
+        seen |= bit
+    if made.error is None and made.operation is None:
+        made.error = DecodeError("Operation is missing")
+    if made.error is None and made.payload is None:
+        made.error = DecodeError("Request Payload is missing")
+    if made.error is not None:
+        made.error.path = (("RequestMessage", None), ("BatchItem", position), *made.error.path)
+    return made
+
+
+_PLACES: Final[dict[int, tuple[int, tuple[int, ...]]]] = {
+    _OPERATION: (1, (5,)),
+    _UNIQUE_BATCH_ITEM_ID: (2, (8,)),
+    _REQUEST_PAYLOAD: (4, (1,)),
+    _MESSAGE_EXTENSION: (8, (1,)),
+    _EPHEMERAL: (16, (5, 6)),
+}
+
+
+def _check(header: RequestHeader, version: Version, items: list[BatchItem]) -> None:
+    """Apply the rules that concern the header and the batch together; raises KmipError."""
+    count = header.batch_count
+    if count is None and version < V3_0:
+        raise InvalidMessage("the Request Header has no Batch Count")
+    if count is not None and count != len(items):
+        raise InvalidMessage(f"Batch Count is {count}, the message holds {len(items)} batch items")
+    if not items:
+        raise InvalidMessage("the message holds no batch item")
+    if header.maximum_response_size is not None and header.maximum_response_size < 0:
+        raise InvalidField("Maximum Response Size is negative")
+    if len(items) > 1:
+        identifiers = [i.unique_batch_item_id for i in items]
+        given = [i for i in identifiers if i is not None]
+        # SPEC(KMIP 1.4 §6.4): with more than one item each needs its own identifier; clients that send none are
+        # known, and nothing is ambiguous as long as answers come in order, so none at all is accepted.
+        if given and len(set(identifiers)) != len(items):
+            raise InvalidMessage("the Unique Batch Item IDs of the batch are not unique")
+
+
+@lru_cache(maxsize=1)
+def _extension_decoder() -> Any:
+    return decoder(MessageExtension, None)
+
+
+def _check_extensions(children: list[Item]) -> None:
+    """Raise FeatureNotSupported for a critical Message Extension; others are ignored (KMIP 1.4 §7.1)."""
+    for child in children[1:]:
+        for tag, item_type, value in child[2]:
+            if tag == _MESSAGE_EXTENSION and item_type == 1:
+                try:
+                    extension = _extension_decoder()(value)
+                except DecodeError as error:
+                    raise under(error, "MessageExtension", None) from None
+                if extension.criticality_indicator:
+                    raise FeatureNotSupported(
+                        "a critical Message Extension is not understood; nothing was done"
+                    )

@@ -1,0 +1,215 @@
+"""Unit of work: what one batch item (with Undo, one batch) reads and changes.
+
+Rule: the only way to an object. Every read is authorised here before a handler sees anything, and nothing is
+written but through `commit`.
+"""
+
+import itertools
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import uuid4
+
+from strongroom.attributes.rules import matches
+from strongroom.domain.access import may, visible_owner
+from strongroom.domain.errors import (
+    EmptyPlaceholder,
+    InvalidField,
+    ObjectArchived,
+    ObjectDestroyed,
+    ObjectNotFound,
+)
+from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.objects import ManagedObject
+from strongroom.domain.permission import Permission
+from strongroom.domain.store import Found, ObjectQuery, ObjectStore
+from strongroom.model.attribute_list import AttributeInstance
+from strongroom.model.identifiers import (
+    BatchReference,
+    NameReference,
+    ObjectReference,
+    UniqueIdentifier,
+)
+from strongroom.model.structures import Name
+from strongroom.registry import ObjectType, State, Tag, UniqueIdentifierEnumeration
+
+_COUNTER: Final = itertools.count()
+_PROCESS_BITS: Final = secrets.randbits(8)
+
+
+def _sequence(now: datetime) -> int:
+    """Return a number that orders objects by creation: seconds, then a counter, then who counted."""
+    return (int(now.timestamp()) << 28) | ((next(_COUNTER) & 0xFFFFF) << 8) | _PROCESS_BITS
+
+
+class BatchMemory:
+    """What later batch items may refer to: the ID Placeholder and what each operation made."""
+
+    __slots__ = ("by_item", "by_operation", "placeholder")
+
+    def __init__(self) -> None:
+        self.placeholder: UniqueIdentifier | None = None
+        self.by_operation: dict[UniqueIdentifierEnumeration, UniqueIdentifier] = {}
+        self.by_item: list[UniqueIdentifier | None] = []
+
+    def resolve(self, reference: ObjectReference | None) -> UniqueIdentifier:
+        """Return the identifier meant; raises EmptyPlaceholder or InvalidField."""
+        if reference is None or reference is UniqueIdentifierEnumeration.ID_PLACEHOLDER:
+            if self.placeholder is None:
+                raise EmptyPlaceholder(
+                    "no Unique Identifier is given and the ID Placeholder is empty; name the object"
+                )
+            return self.placeholder
+        if isinstance(reference, UniqueIdentifierEnumeration):
+            found = self.by_operation.get(reference)
+            if found is None:
+                raise EmptyPlaceholder(f"no earlier batch item made a {reference.name} identifier")
+            return found
+        if isinstance(reference, BatchReference):
+            made = self.by_item
+            if not 0 <= reference.batch_item < len(made) or made[reference.batch_item] is None:
+                raise InvalidField(f"batch item {reference.batch_item} made no object")
+            return made[reference.batch_item]  # type: ignore[return-value]
+        raise InvalidField("a Name Reference is resolved by the unit of work")
+
+
+class UnitOfWork:
+    """Reads through permissions, remembers changes, commits them at once; see `domain.context.Objects`."""
+
+    __slots__ = (
+        "_caller",
+        "_loaded",
+        "_memory",
+        "_now",
+        "_permission",
+        "_placed",
+        "_sequence",
+        "_store",
+        "made",
+    )
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        memory: BatchMemory,
+        *,
+        caller: ClientIdentity,
+        now: datetime,
+        sequence: Callable[[datetime], int] = _sequence,
+    ) -> None:
+        self._store = store
+        self._memory = memory
+        self._caller = caller
+        self._now = now
+        self._loaded: dict[str, ManagedObject] = {}
+        self._permission = Permission.NONE
+        self._placed: tuple[UniqueIdentifier | None] | None = None
+        self._sequence = sequence
+        self.made: Mapping[UniqueIdentifierEnumeration, UniqueIdentifier] = {}
+
+    def begin(self, permission: Permission) -> None:
+        """Start a batch item, whose reads need the permission of its operation."""
+        self._permission = permission
+        self._placed = None
+
+    def keep(self) -> None:
+        """End a batch item that succeeded: from here on the batch may refer to what it made."""
+        memory = self._memory
+        if self._placed is not None:
+            memory.placeholder = self._placed[0]
+        if self.made:
+            memory.by_operation.update(self.made)
+        memory.by_item.append(next(iter(self.made.values()), None))
+
+    async def get(
+        self, reference: ObjectReference | None, *, archived: bool = False, destroyed: bool = False
+    ) -> ManagedObject:
+        if isinstance(reference, NameReference):
+            identifier = await self._by_name(reference)
+        elif type(reference) is str:
+            identifier = UniqueIdentifier(reference)
+        else:
+            identifier = self._memory.resolve(reference)
+        obj = self._loaded.get(identifier)
+        if obj is None:
+            stored = await self._store.load(identifier)
+            if stored is None or not may(self._caller, self._permission, stored):
+                raise ObjectNotFound("no object has this Unique Identifier")
+            obj = stored.copy()
+            obj.settle(self._now)
+            self._loaded[identifier] = obj
+        elif not may(self._caller, self._permission, obj):
+            raise ObjectNotFound("no object has this Unique Identifier")
+        if obj.destroyed and not destroyed:
+            raise ObjectDestroyed("the object was destroyed; only its attributes are left")
+        if obj.archived and not archived:
+            raise ObjectArchived("the object is archived; Recover it first")
+        return obj
+
+    async def _by_name(self, reference: NameReference) -> UniqueIdentifier:
+        name = AttributeInstance(Tag.NAME, Name(name_value=reference.name))
+        found = await self.locate([name], storage=3, maximum=2, offset=0)
+        if len(found.unique_identifiers) != 1:
+            raise ObjectNotFound("no object, or more than one, has this Name")
+        return found.unique_identifiers[0]
+
+    async def locate(
+        self, filters: Sequence[AttributeInstance], *, storage: int, maximum: int | None, offset: int
+    ) -> Found:
+        pending = [o for o in self._loaded.values() if o.changed]
+        query = ObjectQuery(
+            tenant=self._caller.tenant,
+            owner=visible_owner(self._caller),
+            now=self._now,
+            filters=filters,
+            storage=storage,
+            excluded=tuple(o.unique_identifier for o in pending),
+            maximum=None if pending else maximum,
+            offset=0 if pending else offset,
+        )
+        found = await self._store.locate(query)
+        if not pending:
+            return found
+        mine = [
+            o
+            for o in pending
+            if o.storage & storage
+            and may(self._caller, self._permission, o)
+            and matches(o, filters, self._now)
+        ]
+        mine.sort(key=lambda o: o.sequence, reverse=True)
+        # What this batch changed is among the newest in practice, so it is put before what is stored.
+        merged = [o.unique_identifier for o in mine] + found.unique_identifiers
+        end = None if maximum is None else offset + maximum
+        return Found(merged[offset:end], len(merged))
+
+    def create(self, object_type: ObjectType, *, state: State | None = State.PRE_ACTIVE) -> ManagedObject:
+        obj = ManagedObject(
+            unique_identifier=UniqueIdentifier(str(uuid4())),
+            object_type=object_type,
+            tenant=self._caller.tenant,
+            owner=self._caller.client,
+            sequence=self._sequence(self._now),
+            state=state,
+        )
+        obj.set(Tag.INITIAL_DATE, self._now)
+        self._loaded[obj.unique_identifier] = obj
+        return obj
+
+    def place(self, unique_identifier: UniqueIdentifier | None) -> None:
+        self._placed = (unique_identifier,)
+
+    def touched(self) -> tuple[UniqueIdentifier, ...]:
+        """Return the identifiers of every object that was read or made."""
+        return tuple(o.unique_identifier for o in self._loaded.values())
+
+    def changed(self) -> list[ManagedObject]:
+        """Return what a commit would write."""
+        return [o for o in self._loaded.values() if o.changed]
+
+    async def commit(self, changed: Sequence[ManagedObject], events: Sequence[bytes]) -> None:
+        """Make the changes durable; raises what `ObjectStore.commit` raises."""
+        for obj in changed:
+            obj.set(Tag.LAST_CHANGE_DATE, self._now)
+        await self._store.commit(changed, events)

@@ -1,0 +1,63 @@
+"""Locate (KMIP 1.x §4.9, 2.x §6.1.28)."""
+
+from typing import Annotated
+
+from strongroom.domain.context import Context
+from strongroom.domain.errors import InvalidField
+from strongroom.domain.objects import ON_LINE
+from strongroom.domain.operation import Request, Response, operation
+from strongroom.domain.permission import Permission
+from strongroom.model.attribute_list import AttributeInstance, AttributesShape, TemplateAttributes
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.struct import Int32, Since, Until
+from strongroom.registry import (
+    V1_0,
+    V1_1,
+    V1_3,
+    V2_1,
+    V3_0,
+    ObjectClass,
+    ObjectClassMask,
+    ObjectGroupMember,
+    Operation,
+    StorageStatusMask,
+    Tag,
+)
+
+
+class LocateResponse(Response):
+    located_items: Annotated[Int32 | None, Since(V1_3)] = None
+    unique_identifier: tuple[UniqueIdentifier, ...] = ()
+
+
+class LocateRequest(Request[LocateResponse]):
+    maximum_items: Int32 | None = None
+    offset_items: Annotated[Int32 | None, Since(V1_3)] = None
+    storage_status_mask: StorageStatusMask | None = None
+    object_group_member: Annotated[ObjectGroupMember | None, Since(V1_1), Until(V2_1)] = None
+    object_class_mask: Annotated[ObjectClassMask | None, Since(V3_0)] = None
+    attributes: Annotated[
+        TemplateAttributes | None, AttributesShape(Tag.ATTRIBUTES, None, always=True, partial=True)
+    ] = None
+
+
+@operation(Operation.LOCATE, since=V1_0, needs=Permission.LOCATE)
+async def locate(ctx: Context, request: LocateRequest) -> LocateResponse:
+    maximum, offset = request.maximum_items, request.offset_items or 0
+    if offset < 0 or (maximum is not None and maximum < 0):
+        raise InvalidField("Maximum Items and Offset Items are not negative")
+    filters = [] if request.attributes is None else list(request.attributes.attributes)
+    if request.object_group_member is ObjectGroupMember.GROUP_MEMBER_FRESH:
+        filters.append(AttributeInstance(Tag.FRESH, value=True))
+    ceiling = ctx.policy.maximum_locate_items
+    wanted = ceiling if maximum is None else min(maximum, ceiling)
+    classes = request.object_class_mask
+    if classes is not None and classes and not classes & ObjectClassMask.USER:
+        filters.append(AttributeInstance(Tag.OBJECT_CLASS, value=ObjectClass.SYSTEM))
+    found = await ctx.objects.locate(
+        filters, storage=int(request.storage_status_mask or ON_LINE), maximum=wanted, offset=offset
+    )
+    identifiers = tuple(found.unique_identifiers)
+    # SPEC(KMIP 2.1 §6.1.28): one hit fills the ID Placeholder, anything else empties it.
+    ctx.objects.place(identifiers[0] if len(identifiers) == 1 else None)
+    return LocateResponse(located_items=found.total, unique_identifier=identifiers)

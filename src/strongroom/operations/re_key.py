@@ -1,0 +1,48 @@
+"""Re-key (KMIP 1.x §4.4, 2.x §6.1.46)."""
+
+from typing import Annotated
+
+from strongroom.attributes.creation import gather
+from strongroom.attributes.replacement import replace
+from strongroom.domain.context import Context
+from strongroom.domain.errors import InvalidField, InvalidObjectType
+from strongroom.domain.operation import Request, Response, operation
+from strongroom.domain.permission import Permission
+from strongroom.model.attribute_list import AttributesShape, TemplateAttributes
+from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
+from strongroom.model.objects import SymmetricKey
+from strongroom.model.struct import Seconds, Since, Until
+from strongroom.model.structures import ProtectionStorageMasks
+from strongroom.registry import V1_0, V1_4, V2_0, ObjectType, Operation, Tag
+
+
+class ReKeyResponse(Response):
+    unique_identifier: UniqueIdentifier
+    attributes: Annotated[
+        TemplateAttributes | None, Until(V1_4), AttributesShape(Tag.ATTRIBUTES, Tag.TEMPLATE_ATTRIBUTE)
+    ] = None
+
+
+class ReKeyRequest(Request[ReKeyResponse]):
+    unique_identifier: ObjectReference | None = None
+    offset: Seconds | None = None
+    attributes: Annotated[
+        TemplateAttributes | None, AttributesShape(Tag.ATTRIBUTES, Tag.TEMPLATE_ATTRIBUTE)
+    ] = None
+    protection_storage_masks: Annotated[ProtectionStorageMasks | None, Since(V2_0)] = None
+
+
+@operation(Operation.RE_KEY, since=V1_0, needs=Permission.RE_KEY)
+async def re_key(ctx: Context, request: ReKeyRequest) -> ReKeyResponse:
+    old = await ctx.objects.get(request.unique_identifier)
+    if old.object_type is not ObjectType.SYMMETRIC_KEY:
+        raise InvalidObjectType("Re-key replaces symmetric keys; Re-key Key Pair replaces pairs")
+    algorithm = old.value(Tag.CRYPTOGRAPHIC_ALGORITHM)
+    if algorithm is None:
+        raise InvalidField("the Cryptographic Algorithm of the key is not known")
+    block = await ctx.crypto.create_symmetric_key(algorithm, old.value(Tag.CRYPTOGRAPHIC_LENGTH))
+    new = ctx.objects.create(ObjectType.SYMMETRIC_KEY)
+    new.material = SymmetricKey(key_block=block)
+    replace(ctx, old, new, offset=request.offset, given=await gather(ctx, request.attributes))
+    ctx.objects.place(new.unique_identifier)
+    return ReKeyResponse(unique_identifier=new.unique_identifier)

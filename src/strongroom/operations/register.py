@@ -1,0 +1,70 @@
+"""Register (KMIP 1.x §4.3, 2.x §6.1.47)."""
+
+from typing import Annotated
+
+from strongroom.attributes.creation import dress, first, gather, stateful
+from strongroom.domain.context import Context
+from strongroom.domain.errors import InvalidField, InvalidObjectType
+from strongroom.domain.operation import Request, Response, operation
+from strongroom.domain.permission import Permission
+from strongroom.model.attribute_list import AttributeInstance, AttributesShape, TemplateAttributes
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.keys import KeyBlock, KeyValue
+from strongroom.model.objects import OBJECT_TYPES, ManagedObjectStruct, ObjectShape
+from strongroom.model.struct import Since, Until
+from strongroom.model.structures import ProtectionStorageMasks
+from strongroom.registry import V1_0, V1_4, V2_0, ObjectType, Operation, Tag
+
+
+class RegisterResponse(Response):
+    unique_identifier: UniqueIdentifier
+    attributes: Annotated[
+        TemplateAttributes | None, Until(V1_4), AttributesShape(Tag.ATTRIBUTES, Tag.TEMPLATE_ATTRIBUTE)
+    ] = None
+
+
+class RegisterRequest(Request[RegisterResponse]):
+    object_type: ObjectType
+    attributes: Annotated[
+        TemplateAttributes | None,
+        AttributesShape(Tag.ATTRIBUTES, Tag.TEMPLATE_ATTRIBUTE, always=True),
+    ] = None
+    managed_object: Annotated[ManagedObjectStruct | None, ObjectShape()] = None
+    protection_storage_masks: Annotated[ProtectionStorageMasks | None, Since(V2_0)] = None
+
+
+@operation(Operation.REGISTER, since=V1_0, needs=Permission.REGISTER)
+async def register(ctx: Context, request: RegisterRequest) -> RegisterResponse:
+    value = request.managed_object
+    if value is None:
+        raise InvalidField("Register needs the object itself")
+    if OBJECT_TYPES[type(value)] is not request.object_type:
+        raise InvalidObjectType("the Object Type is not that of the object in the request")
+    given = await gather(ctx, request.attributes)
+    facts = await ctx.crypto.examine(value)
+    obj = ctx.objects.create(request.object_type, state=stateful(request.object_type))
+    obj.material = value
+    for tag, fact in (
+        (Tag.CRYPTOGRAPHIC_ALGORITHM, facts.cryptographic_algorithm),
+        (Tag.CRYPTOGRAPHIC_LENGTH, facts.cryptographic_length),
+    ):
+        claimed = first(given, tag)
+        if fact is not None and claimed is not None and claimed != fact:
+            name = tag.name.replace("_", " ").title()
+            raise InvalidField(f"the {name} in the attributes is not that of the key")
+        if fact is not None:
+            obj.set(tag, fact)
+    for tag, known in facts.attributes.items():
+        obj.set(tag, known)
+    dress(ctx, obj, [*given, *_embedded(value, given)])
+    ctx.objects.place(obj.unique_identifier)
+    return RegisterResponse(unique_identifier=obj.unique_identifier)
+
+
+def _embedded(value: ManagedObjectStruct, given: list[AttributeInstance]) -> list[AttributeInstance]:
+    """Return the attributes that came inside the Key Value and are not given beside it."""
+    key_block: KeyBlock | None = getattr(value, "key_block", None)
+    if key_block is None or not isinstance(key_block.key_value, KeyValue):
+        return []
+    beside = {a.key for a in given}
+    return [a for a in key_block.key_value.attribute_instances() if a.key not in beside]

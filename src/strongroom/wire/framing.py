@@ -38,6 +38,11 @@ class Framer:
         """Bytes held of messages that were not taken yet; 0 between messages."""
         return len(self._buffer)
 
+    @property
+    def declared(self) -> int:
+        """Size of the message that is being received, header included; 0 until its header was read."""
+        return self._size
+
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the stream."""
         if not self._buffer:

@@ -37,7 +37,7 @@ def test_an_unknown_key_is_an_error_that_names_the_nearest(
 
 
 def test_an_unknown_key_without_a_neighbour_is_still_an_error() -> None:
-    with pytest.raises(OperatorError, match="unknown key 'zzz'$"):
+    with pytest.raises(OperatorError, match=r"unknown key 'zzz'$"):
         parse_settings({"zzz": 1})
 
 

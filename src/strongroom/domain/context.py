@@ -1,7 +1,7 @@
 """What a handler is given.
 
-Rule: everything here belongs to one batch item of one request. There is no version in it: a handler that wants to
-know the version has found a gap in the model.
+Rule: everything here belongs to one batch item of one request. There is no version in it: a handler that
+wants to know the version has found a gap in the model.
 """
 
 from collections.abc import Sequence

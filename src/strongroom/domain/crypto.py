@@ -34,8 +34,8 @@ class Encrypted:
 class ObjectFacts:
     """What the material itself tells; None where it does not.
 
-    `attributes` are further attribute values that follow from the material (X.509 attributes of a certificate,
-    Cryptographic Domain Parameters of an EC key), by tag.
+    `attributes` are further attribute values that follow from the material (X.509 attributes of a
+    certificate, Cryptographic Domain Parameters of an EC key), by tag.
     """
 
     cryptographic_algorithm: CryptographicAlgorithm | None = None
@@ -57,12 +57,13 @@ class Cryptography(Protocol):
     async def create_key_pair(
         self, algorithm: CryptographicAlgorithm, length: int | None, curve: RecommendedCurve | None
     ) -> tuple[KeyBlock, KeyBlock]:
-        """Return (private, public) in the default formats: RSA PKCS#1, EC private ECPrivateKey and public X.509;
+        """Return (private, public) in the default formats: RSA PKCS#1, EC ECPrivateKey and X.509;
         algorithm and length filled in. An EC pair needs `curve` or a `length` that names one P-curve."""
 
     async def examine(self, value: ManagedObjectStruct) -> ObjectFacts:
-        """Return what a registered object tells about itself. Raises InvalidField, KeyFormatTypeNotSupported or
-        CryptographicFailure when the material is not what its format says. Wrapped material tells nothing."""
+        """Return what a registered object tells about itself.
+
+        Raises InvalidField, KeyFormatTypeNotSupported or CryptographicFailure when the material is not what its format says. Wrapped material tells nothing."""
 
     async def convert(
         self,

@@ -28,7 +28,7 @@ class KmipError(Exception):
         """Return the reason in the terms of `version`; General Failure where it has none."""
         reason = self.reason
         if version < V2_0:
-            if operation in self.older_in:
+            if operation is not None and operation in self.older_in:
                 reason = self.older_in[operation]
             elif self.older is not None:
                 reason = self.older

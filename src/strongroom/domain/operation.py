@@ -1,7 +1,7 @@
 """How an operation is declared.
 
-Rule: `@operation` on a handler is all there is to say; decoding, dispatch, the Query answer, permission, audit
-event, typing of the client and documentation derive from the table that it fills.
+Rule: `@operation` on a handler is all there is to say; decoding, dispatch, the Query answer, permission,
+audit event, typing of the client and documentation derive from the table that it fills.
 """
 
 import inspect
@@ -62,8 +62,8 @@ def operation(
 ) -> Callable[[Callable[[Context, Q], Awaitable[R]]], Callable[[Context, Q], Awaitable[R]]]:
     """Declare the decorated coroutine function as the handler of an operation.
 
-    Its second parameter and its return type name the payloads. Raises TypeError when they do not belong together or
-    the operation is declared already.
+    Its second parameter and its return type name the payloads. Raises TypeError when they do not belong
+    together or the operation is declared already.
     """
 
     def declare(handler: Callable[[Context, Q], Awaitable[R]]) -> Callable[[Context, Q], Awaitable[R]]:

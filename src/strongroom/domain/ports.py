@@ -1,6 +1,7 @@
 """Ports to the outside that are too small for a file of their own.
 
-Rule: each port is a Protocol whose docstring is the contract; adapters implement it, `server/app.py` picks one.
+Rule: each port is a Protocol whose docstring is the contract; adapters implement it, `server/app.py` picks
+one.
 """
 
 from typing import Protocol
@@ -25,6 +26,6 @@ class RootKey(Protocol):
     def unwrap(self, wrapped: bytes) -> SecretBytes:
         """Return the key that `wrap` was given.
 
-        Raises WrongRootKey if `wrapped` was made by another root key (try the next one); RootKeyError, final, when
-        it is damaged.
+        Raises WrongRootKey if `wrapped` was made by another root key (try the next one); RootKeyError,
+        final, when it is damaged.
         """

@@ -1,7 +1,7 @@
 """When a key may be used (KMIP 1.4 §3.22-3.27, 2.1 §4.57).
 
-Rule: usage mask, state, dates and usage limits are checked here, for every operation that uses key material on
-the server.
+Rule: usage mask, state, dates and usage limits are checked here, for every operation that uses key material
+on the server.
 """
 
 from datetime import datetime
@@ -33,9 +33,8 @@ def require(key: ManagedObject, mask: CryptographicUsageMask, use: Use, now: dat
         raise InvalidObjectType(f"a {key.object_type.name.replace('_', ' ').title()} is not a key")
     allowed = key.value(Tag.CRYPTOGRAPHIC_USAGE_MASK) or 0
     if not allowed & mask:
-        raise IncompatibleCryptographicUsageMask(
-            f"the Cryptographic Usage Mask of the key does not include {(mask.name or str(mask)).replace('_', ' ').title()}"
-        )
+        wanted = (mask.name or str(mask)).replace("_", " ").title()
+        raise IncompatibleCryptographicUsageMask(f"the Cryptographic Usage Mask of the key lacks {wanted}")
     if key.state not in use.value:
         state = key.state.name.replace("_", " ").title()
         cure = "; activate it first" if key.state is State.PRE_ACTIVE else ""

@@ -140,7 +140,7 @@ class Dispatcher:
         results: list[Item] = []
         for position, item in enumerate(run.request.items):
             try:
-                result = await self._transact(run, item, position)
+                result = await self._transact(run, item)
             except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
                 error = self._explain(exc, run, position)
                 self._record(item.operation, error, run.connection, run.now, ())
@@ -152,7 +152,7 @@ class Dispatcher:
             results.append(result)
         return results
 
-    async def _transact(self, run: _Run, item: BatchItem, position: int) -> Item:
+    async def _transact(self, run: _Run, item: BatchItem) -> Item:
         """Do one batch item and commit it; raises what stopped it."""
         for attempt in range(ATTEMPTS):
             work = self._unit_of_work(run)
@@ -167,13 +167,13 @@ class Dispatcher:
     async def _all_or_nothing(self, run: _Run) -> list[Item]:
         """Do the batch as one transaction (Undo)."""
         items = run.request.items
-        position = 0
+        failing = 0
         try:
             for attempt in range(ATTEMPTS):
                 run.memory = BatchMemory()
                 work, results, room = self._unit_of_work(run), [], run.room
                 done: list[tuple[BatchItem, tuple[Any, ...]]] = []
-                for position, item in enumerate(items):
+                for failing, item in enumerate(items):  # noqa: B007 - says which item failed
                     result, size = await self._perform(run, item, work, room)
                     work.keep()
                     room = None if room is None else room - size
@@ -183,10 +183,10 @@ class Dispatcher:
                     return results
             raise ServerFailure("the objects are being changed by too many requests at once; try again")
         except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
-            error = self._explain(exc, run, position)
-        failed = items[position]
+            error = self._explain(exc, run, failing)
+        failed = items[failing]
         self._record(failed.operation, error, run.connection, run.now, ())
-        undone = [run.answers.undone(i.operation, i.unique_batch_item_id) for i in items[:position]]
+        undone = [run.answers.undone(i.operation, i.unique_batch_item_id) for i in items[:failing]]
         return [*undone, run.answers.failure(failed.operation, failed.unique_batch_item_id, error)]
 
     def _unit_of_work(self, run: _Run) -> UnitOfWork:

@@ -1,7 +1,7 @@
 """What a request message says, before any operation looks at it.
 
-Rule: the header rules of every version are applied here, to the message as a whole. A batch item is taken apart only
-so far that its failure can be answered in its place.
+Rule: the header rules of every version are applied here, to the message as a whole. A batch item is taken
+apart only so far that its failure can be answered in its place.
 """
 
 from dataclasses import dataclass
@@ -181,8 +181,8 @@ def _check(header: RequestHeader, version: Version, items: list[BatchItem]) -> N
     if len(items) > 1:
         identifiers = [i.unique_batch_item_id for i in items]
         given = [i for i in identifiers if i is not None]
-        # SPEC(KMIP 1.4 §6.4): with more than one item each needs its own identifier; clients that send none are
-        # known, and nothing is ambiguous as long as answers come in order, so none at all is accepted.
+        # SPEC(KMIP 1.4 §6.4): with more than one item each needs its own identifier; clients that send none
+        # are known, and nothing is ambiguous as long as answers come in order, so none at all is accepted.
         if given and len(set(identifiers)) != len(items):
             raise InvalidMessage("the Unique Batch Item IDs of the batch are not unique")
 

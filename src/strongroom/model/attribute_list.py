@@ -1,7 +1,7 @@
 """Attributes in messages: one list inside, three dialects outside.
 
-Rule: Attribute Name/Index/Value in a Template-Attribute or bare (1.x), tags in Attributes (2.x) and split link
-tags (3.0) all become `AttributeInstance`s here. What an attribute means, and who may set it, is decided
+Rule: Attribute Name/Index/Value in a Template-Attribute or bare (1.x), tags in Attributes (2.x) and split
+link tags (3.0) all become `AttributeInstance`s here. What an attribute means, and who may set it, is decided
 in `strongroom.attributes`, which declares each attribute's type to this module.
 
 An answer leaves out every attribute that its version cannot say.
@@ -16,8 +16,8 @@ from strongroom.model.compat import LINK_TAGS, LINK_TYPES
 from strongroom.model.convert import FieldShape, decoder, encoder, tag_name, under, wrong_type
 from strongroom.model.errors import MalformedField, NotInVersion, UnknownField
 from strongroom.model.forms import Decoder, Encoder, Form, form_of
+from strongroom.model.struct import Field, StructMeta
 from strongroom.model.structures import Link, Name
-from strongroom.model.struct import Field, Struct, StructMeta
 from strongroom.registry import V2_0, V3_0, ItemType, Tag, Version
 from strongroom.registry.names import TAGS
 from strongroom.wire.errors import DecodeError
@@ -70,12 +70,15 @@ class Attributes(tuple[AttributeInstance, ...]):
     __slots__ = ()
 
 
+NO_ATTRIBUTES: Final = Attributes()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateAttributes:
     """Attributes of a request that makes an object; `names` are the Templates it refers to (1.x)."""
 
     names: tuple[Name, ...] = ()
-    attributes: Attributes = Attributes()
+    attributes: Attributes = NO_ATTRIBUTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +310,8 @@ def _decode_all(
 class AttributesShape(FieldShape):
     """Attributes under `wrapper` (2.x) and under `older` or bare (1.x: `older` None).
 
-    `always` writes the 2.x structure even when it is empty. `partial` accepts structures with fields left out.
+    `always` writes the 2.x structure even when it is empty. `partial` accepts structures with fields left
+    out.
     """
 
     def __init__(

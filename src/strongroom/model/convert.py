@@ -1,8 +1,8 @@
 """Items to Structs and back, compiled once per structure and version.
 
 Rule: all version gates of fields are applied here. Input is read liberally: a field that another version
-defines is accepted. Output holds only what the version defines. `Any` is at home in this module, since an Item's
-value can be anything.
+defines is accepted. Output holds only what the version defines. `Any` is at home here, since an Item's value
+can be anything.
 
 The functions are generated as source, because a request is a dozen small structures and interpretation of
 the field table would cost more than everything else the server does with it.
@@ -123,8 +123,8 @@ def decoder(
 ) -> Callable[[list[Item]], S]:
     """Return the function from the Items of a structure to `cls`; raises DecodeError.
 
-    `lenient` ignores fields that no version defines, as a client must that talks to any server. `partial` leaves
-    absent fields None whatever the declaration says, as a filter of Locate may.
+    `lenient` ignores fields that no version defines, as a client must that talks to any server. `partial`
+    leaves absent fields None whatever the declaration says, as a filter of Locate may.
     """
     source, names = _decoder_source(cls, version, lenient=lenient, partial=partial)
     exec(source, names)  # noqa: S102 - generated from field tables alone
@@ -170,9 +170,8 @@ def _decoder_source(
         name = field.name if field.tag is None else tag_name(field.tag)
         if partial:
             pass
-        elif field.required and (version is None or field.since <= version):
-            lines += [f"    if f{i} is None:", f"        raise missing({name!r})"]
-        elif field.required_since is not None and version is not None and field.required_since <= version:
+        elif (field.required and (version is None or field.since <= version)) or (field.required_since is
+        not None and version is not None and field.required_since <= version):
             lines += [f"    if f{i} is None:", f"        raise missing({name!r})"]
         elif field.required or field.default is not None:
             names[f"default{i}"] = () if field.required and field.repeated else field.default

@@ -73,7 +73,7 @@ class PlainForm(Form):
 class EnumerationForm(Form):
     """An enumeration; vendor extensions stay plain integers, anything else unknown is refused."""
 
-    item_types = (int(ItemType.ENUMERATION),)
+    item_types: tuple[int, ...] = (int(ItemType.ENUMERATION),)
 
     def __init__(self, cls: type[IntEnum]) -> None:
         self.cls = cls

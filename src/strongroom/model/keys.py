@@ -12,10 +12,9 @@ from strongroom.model.convert import ValueShape, decoder, encoder, under
 from strongroom.model.errors import MalformedField
 from strongroom.model.forms import Decoder, Encoder, Form
 from strongroom.model.secret import SecretBytes
-from strongroom.model.struct import BigInt, Int32, Since, Struct
+from strongroom.model.struct import BigInt, Int32, Struct
 from strongroom.model.structures import KeyWrappingData
 from strongroom.registry import (
-    V1_2,
     CryptographicAlgorithm,
     ItemType,
     KeyCompressionType,
@@ -90,7 +89,8 @@ class KeyValueForm(Form):
             if item_type == 8:
                 return SecretBytes(value)
             try:
-                return decode(value)
+                made: KeyValue = decode(value)
+                return made
             except DecodeError as error:
                 raise under(error, "KeyValue", None) from None
 
@@ -211,7 +211,8 @@ def transparent(key_format_type: KeyFormatType, material: SecretItems) -> Transp
             f"Key Material of format {key_format_type.name} is a byte string, not a structure"
         )
     try:
-        return decoder(cls, None)(material.reveal())
+        key: TransparentKey = decoder(cls, None)(material.reveal())
+        return key
     except DecodeError as error:
         raise under(error, "KeyMaterial", None) from None
 

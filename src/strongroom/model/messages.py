@@ -28,7 +28,6 @@ from strongroom.registry import (
     Operation,
     ResultReason,
     ResultStatus,
-    Tag,
     TicketType,
     Version,
 )
@@ -147,7 +146,8 @@ class Credential(Struct):
         if cls is None:
             return None
         try:
-            return decoder(cls, None)(self.credential_value)
+            value: Struct = decoder(cls, None)(self.credential_value)
+            return value
         except DecodeError as error:
             raise under(error, "CredentialValue", None) from None
 

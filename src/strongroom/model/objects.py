@@ -171,7 +171,8 @@ def decode_object(item: Item, version: Version | None) -> ManagedObjectStruct:
     if item_type != 1:
         raise wrong_type(tag_name(tag), (1,), item_type)
     try:
-        return decoder(OBJECT_TAGS[tag], version)(value)
+        made: ManagedObjectStruct = decoder(OBJECT_TAGS[tag], version)(value)
+        return made
     except DecodeError as error:
         raise under(error, tag_name(tag), None) from None
 

@@ -97,7 +97,7 @@ def _parts(annotation: Any) -> tuple[Any, list[Any], bool, bool]:
         elif origin in (Union, types.UnionType) and type(None) in get_args(annotation):
             rest = [a for a in get_args(annotation) if a is not type(None)]
             if len(rest) > 1:
-                return Union[tuple(rest)], metadata, True, repeated
+                return Union[tuple(rest)], metadata, True, repeated  # noqa: UP007 - made at run time
             annotation, optional = rest[0], True
         elif origin is tuple:
             annotation, repeated = get_args(annotation)[0], True

@@ -17,8 +17,8 @@ from strongroom.registry import (
     V1_4,
     V2_0,
     CryptographicAlgorithm,
-    Operation,
     ObjectType,
+    Operation,
     SecretDataType,
     Tag,
 )

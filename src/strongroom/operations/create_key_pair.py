@@ -59,7 +59,7 @@ async def create_key_pair(ctx: Context, request: CreateKeyPairRequest) -> Create
 async def make_pair(
     ctx: Context, private_given: list[AttributeInstance], public_given: list[AttributeInstance]
 ) -> tuple[ManagedObject, ManagedObject]:
-    """Return a new (private, public) pair with these attributes, linked; the ID Placeholder is the private key's."""
+    """Return a new, linked (private, public) pair; the private key goes into the ID Placeholder."""
     both = private_given + public_given
     algorithm = _agreed(both, Tag.CRYPTOGRAPHIC_ALGORITHM)
     length = _agreed(both, Tag.CRYPTOGRAPHIC_LENGTH)

@@ -18,8 +18,9 @@ class InteropRequest(Request[InteropResponse]):
 
 @operation(Operation.INTEROP, since=V2_0, needs=Permission.NONE)
 async def interop(ctx: Context, request: InteropRequest) -> InteropResponse:
-    # DEVIATION(KMIP 2.1 §6.1.26): the operation "SHALL NOT be available in a production server". Begin and End only
-    # mark a place in the log and change nothing, so they are accepted; Reset would delete objects and is refused.
+    # DEVIATION(KMIP 2.1 §6.1.26): the operation "SHALL NOT be available in a production server". Begin and
+    # End only mark a place in the log and change nothing, so they are accepted; Reset would delete objects
+    # and is refused.
     if request.interop_function is InteropFunction.RESET:
         raise PermissionDenied("Interop Reset would delete objects; this is a production server")
     ctx.client_log.message(

@@ -1,7 +1,7 @@
 """Query (KMIP 1.x §4.25, 2.x §6.1.40).
 
-Rule of the operation: claim only what runs. Operations and objects come from the declarations; a list that has
-nothing to claim is left out.
+Rule of the operation: claim only what runs. Operations and objects come from the declarations; a list that
+has nothing to claim is left out.
 """
 
 from typing import Annotated

@@ -1,0 +1,128 @@
+"""Managed objects to rows and back.
+
+Rule: the stored form of attributes and material is defined here: the storage dialect of the model (version None),
+in TTLV, so that every attribute is kept exactly and a new one needs no migration.
+"""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from strongroom.domain.objects import AttributeMap, ManagedObject
+from strongroom.model.attribute_list import AttributeInstance, decode_tagged, encode_instance
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.objects import ManagedObjectStruct, decode_object, encode_object
+from strongroom.model.secret import SecretBytes
+from strongroom.registry import ObjectType, State, Tag
+from strongroom.store.records import NameRow, ObjectRow
+from strongroom.wire import binary
+from strongroom.wire.item import Item
+
+PLACEHOLDER_NAMES: Final = frozenset(
+    {
+        "Symmetric Key",
+        "Public Key",
+        "Private Key",
+        "Split Key",
+        "Secret Data",
+        "Opaque Object",
+        "Certificate",
+        "Template",
+    }
+)
+"""Names that the PyKMIP library gives to every object its user did not name; they may stand any number of times."""
+
+_INDEX: Final = int(Tag.ATTRIBUTE_INDEX)
+_ATTRIBUTES: Final = int(Tag.ATTRIBUTES)
+
+
+def encode_attributes(attributes: AttributeMap) -> bytes:
+    """Return the stored form; an Attribute Index stands before an instance that has one."""
+    items: list[Item] = []
+    for instances in attributes.values():
+        for instance in instances:
+            item = encode_instance(instance, None)
+            if item is None:
+                raise ValueError(f"{instance.key} has no stored form")
+            if instance.index is not None:
+                items.append((_INDEX, 2, instance.index))
+            items.append(item)
+    return binary.encode((_ATTRIBUTES, 1, items))
+
+
+def decode_attributes(stored: bytes) -> AttributeMap:
+    """Return the attributes of a row; raises DecodeError."""
+    attributes: AttributeMap = {}
+    index: int | None = None
+    for item in binary.decode(stored)[2]:
+        if item[0] == _INDEX:
+            index = item[2]
+            continue
+        key, value, _ = decode_tagged(item, None)
+        attributes[key] = (*attributes.get(key, ()), AttributeInstance(key, value, index))
+        index = None
+    return attributes
+
+
+def encode_material(material: ManagedObjectStruct | None) -> SecretBytes:
+    """Return what is sealed: the object as TTLV, nothing for an object without material."""
+    return SecretBytes(b"" if material is None else binary.encode(encode_object(material, None)))
+
+
+def decode_material(opened: SecretBytes) -> ManagedObjectStruct | None:
+    """Return what was sealed."""
+    return decode_object(binary.decode(opened.reveal()), None) if len(opened) else None
+
+
+def to_row(obj: ManagedObject, *, generation: int, store_key: int) -> ObjectRow:
+    """Return the row of an object, its `sealed` still empty."""
+    mask = obj.value(Tag.CRYPTOGRAPHIC_USAGE_MASK)
+    return ObjectRow(
+        sequence=obj.sequence,
+        unique_identifier=obj.unique_identifier,
+        tenant=obj.tenant,
+        owner=obj.owner,
+        generation=generation,
+        object_type=int(obj.object_type),
+        state=None if obj.state is None else int(obj.state),
+        storage=obj.storage,
+        usage_mask=0 if mask is None else int(mask),
+        activation_date=_seconds(obj.value(Tag.ACTIVATION_DATE)),
+        deactivation_date=_seconds(obj.value(Tag.DEACTIVATION_DATE)),
+        store_key=store_key,
+        attributes=encode_attributes(obj.attributes),
+        sealed=b"",
+    )
+
+
+def from_row(row: ObjectRow, opened: SecretBytes) -> ManagedObject:
+    """Return the object of a row whose material was opened; raises DecodeError."""
+    return ManagedObject(
+        unique_identifier=UniqueIdentifier(row.unique_identifier),
+        object_type=ObjectType(row.object_type),
+        tenant=row.tenant,
+        owner=row.owner,
+        sequence=row.sequence,
+        state=None if row.state is None else State(row.state),
+        generation=row.generation,
+        archived=Tag.ARCHIVE_DATE in (attributes := decode_attributes(row.attributes)),
+        attributes=attributes,
+        material=decode_material(opened),
+    )
+
+
+def names(obj: ManagedObject) -> set[NameRow]:
+    """Return the names that the object keeps from others; none once it is destroyed."""
+    if obj.destroyed:
+        return set()
+    return {
+        NameRow(obj.tenant, obj.owner, value.name_value)
+        for value in obj.values(Tag.NAME)
+        if value.name_value not in PLACEHOLDER_NAMES
+    }
+
+
+def _seconds(date: datetime | None) -> int | None:
+    return None if date is None else int((date - _EPOCH).total_seconds())
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

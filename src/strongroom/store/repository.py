@@ -1,0 +1,193 @@
+"""Objects on top of a back end: sealing, opening, caching, index terms.
+
+Rule: the one implementation of the port `domain.store.ObjectStore`; what differs between databases is in the
+back ends. An opened object is used only after a read in the same request has shown that its generation is
+current.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final
+
+from strongroom.attributes.index import filter_terms, terms
+from strongroom.attributes.rules import matches
+from strongroom.domain.objects import ManagedObject
+from strongroom.domain.store import (
+    Found,
+    LostRace,
+    NameInUse,
+    ObjectQuery,
+    StoreFailure,
+    TamperedRecord,
+)
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.store.mapping import encode_material, from_row, names, to_row
+from strongroom.store.records import (
+    Backend,
+    ChangeSet,
+    Conflict,
+    LocateQuery,
+    NameTaken,
+    ObjectChange,
+    ObjectRow,
+    StoreUnavailable,
+)
+from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey
+from strongroom.wire.errors import DecodeError
+
+_PAGE: Final = 256
+"""Candidates looked at in one go where a filter has no index."""
+
+
+class Repository:
+    """The objects of one store, as one process sees them.
+
+    `cache_size` is the number of opened objects kept, `cache_seconds` how long at most; 0 turns the cache off.
+    """
+
+    def __init__(
+        self, backend: Backend, keys: StoreKeys, *, cache_size: int = 10_000, cache_seconds: int = 300
+    ) -> None:
+        self._backend = backend
+        self._keys = keys
+        self._cache: OrderedDict[str, tuple[ManagedObject, float]] = OrderedDict()
+        self._cache_size = cache_size if cache_seconds else 0
+        self._cache_seconds = cache_seconds
+
+    async def load(self, unique_identifier: str) -> ManagedObject | None:
+        try:
+            cached = self._cache.get(unique_identifier)
+            if cached is not None:
+                generation = await self._backend.generation(unique_identifier)
+                if generation == cached[0].generation and time.monotonic() < cached[1]:
+                    return cached[0]
+                del self._cache[unique_identifier]
+            row = await self._backend.fetch(unique_identifier)
+        except StoreUnavailable as exc:
+            raise StoreFailure(str(exc)) from exc
+        if row is None:
+            return None
+        obj = await self._open(row)
+        self._remember(obj)
+        return obj
+
+    async def _open(self, row: ObjectRow) -> ManagedObject:
+        try:
+            try:
+                opened = self._keys.open(row)
+            except UnknownStoreKey:
+                # Another process made a new store key since we loaded ours.
+                self._keys.load(await self._backend.store_keys())
+                opened = self._keys.open(row)
+            return from_row(row, opened)
+        except (RecordTampered, UnknownStoreKey, DecodeError, ValueError) as exc:
+            raise TamperedRecord(
+                f"the stored record of {row.unique_identifier} cannot be trusted: {exc}"
+            ) from exc
+
+    def _remember(self, obj: ManagedObject) -> None:
+        if not self._cache_size:
+            return
+        while len(self._cache) >= self._cache_size:
+            self._cache.popitem(last=False)
+        self._cache[obj.unique_identifier] = (obj, time.monotonic() + self._cache_seconds)
+
+    async def locate(self, query: ObjectQuery) -> Found:
+        plan = filter_terms(query.filters)
+        if plan is None:
+            return Found([], 0)
+        sql = LocateQuery(
+            tenant=query.tenant,
+            owner=query.owner,
+            storage=query.storage,
+            object_type=plan.object_type,
+            usage_mask=plan.usage_mask,
+            effective_state=(None if plan.state is None else (plan.state, int(query.now.timestamp()))),
+            terms=plan.terms,
+            ranges=plan.ranges,
+            excluded=query.excluded,
+            maximum=query.maximum,
+            offset=query.offset,
+        )
+        try:
+            if plan.unique_identifier is not None or plan.examined:
+                return await self._examine(query, sql)
+            located = await self._backend.locate(sql)
+        except StoreUnavailable as exc:
+            raise StoreFailure(str(exc)) from exc
+        return Found([UniqueIdentifier(i) for i in located.unique_identifiers], located.total)
+
+    async def _examine(self, query: ObjectQuery, sql: LocateQuery) -> Found:
+        """Look at what the index leaves over, page by page, where a filter has no index of its own."""
+        found: list[UniqueIdentifier] = []
+        wanted = None if query.maximum is None else query.offset + query.maximum
+        sql.maximum, sql.offset = _PAGE, 0
+        while wanted is None or len(found) < wanted:
+            page = (await self._backend.locate(sql)).unique_identifiers
+            for identifier in page:
+                obj = await self.load(identifier)
+                if obj is not None:
+                    obj = obj.copy()
+                    obj.settle(query.now)
+                    if matches(obj, query.filters, query.now):
+                        found.append(UniqueIdentifier(identifier))
+            if len(page) < _PAGE:
+                return Found(found[query.offset : wanted], len(found))
+            sql.offset += _PAGE
+        return Found(found[query.offset : wanted], None)
+
+    async def commit(self, objects: Sequence[ManagedObject], events: Sequence[bytes]) -> None:
+        changes = ChangeSet(events=list(events))
+        sealed: list[ManagedObject] = []
+        try:
+            await self._renew_key()
+            for obj in objects:
+                changes.objects.append(await self._change(obj))
+                sealed.append(obj)
+            await self._backend.commit(changes)
+        except Conflict:
+            for obj in objects:
+                self._cache.pop(obj.unique_identifier, None)
+            raise LostRace from None
+        except NameTaken as exc:
+            raise NameInUse(exc.name) from None
+        except StoreUnavailable as exc:
+            raise StoreFailure(str(exc)) from exc
+        for obj in sealed:
+            kept = obj.copy()
+            kept.generation += 1
+            self._remember(kept)
+
+    async def _change(self, obj: ManagedObject) -> ObjectChange:
+        """Return the next generation of an object, sealed; raises Conflict when it is out of date."""
+        row = to_row(obj, generation=obj.generation + 1, store_key=self._keys.current)
+        row = row._replace(sealed=self._keys.seal(row, encode_material(obj.material)))
+        new_terms, new_names = terms(obj), names(obj)
+        if not obj.generation:
+            return ObjectChange(
+                row=row, expected_generation=0, terms_added=list(new_terms), names_added=list(new_names)
+            )
+        old = await self.load(obj.unique_identifier)
+        if old is None or old.generation != obj.generation:
+            raise Conflict
+        old_terms, old_names = terms(old), names(old)
+        return ObjectChange(
+            row=row,
+            expected_generation=obj.generation,
+            terms_added=list(new_terms - old_terms),
+            terms_removed=list(old_terms - new_terms),
+            names_added=list(new_names - old_names),
+            names_removed=list(old_names - new_names),
+        )
+
+    async def _renew_key(self) -> None:
+        """Start a new store key when the current one has sealed enough or is old."""
+        now = int(time.time())
+        if not self._keys.due(now):
+            return
+        self._keys.load(await self._backend.store_keys())
+        if self._keys.due(now):
+            fresh = self._keys.create(now)
+            await self._backend.commit(ChangeSet(store_keys=[fresh]))
+            self._keys.load([fresh])

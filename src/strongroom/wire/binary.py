@@ -31,7 +31,7 @@ from strongroom.wire.item import (
     Item,
 )
 from strongroom.wire.limits import DEFAULT_LIMITS, Limits
-from strongroom.wire.text import FIRST_SECOND, LAST_SECOND, TAG_CLASSES, tag_name
+from strongroom.wire.text import BOUNDS, FIRST_SECOND, LAST_SECOND, TAG_CLASSES, tag_name
 
 _UNWRITABLE: Final = (struct_error, ValueError, TypeError, AttributeError)
 _MEMO_SIZE: Final = 4096  # entries; a full memo is emptied, so that junk cannot occupy it for good
@@ -39,12 +39,6 @@ _PADDING: Final = tuple(bytes(-n % 8) for n in range(8))  # by length modulo 8
 _FIXED_LENGTHS: Final = {
     INTEGER: 4, ENUMERATION: 4, INTERVAL: 4, BOOLEAN: 8, LONG_INTEGER: 8, DATE_TIME: 8, DATE_TIME_EXTENDED: 8,
 }  # fmt: skip
-
-_DATE_BOUNDS: Final = {
-    DATE_TIME: (FIRST_SECOND, LAST_SECOND),
-    DATE_TIME_EXTENDED: (FIRST_SECOND * 1_000_000, LAST_SECOND * 1_000_000 + 999_999),
-    LONG_INTEGER: (-(1 << 63), (1 << 63) - 1),
-}
 
 _unpack_head = Struct(">II").unpack_from
 _unpack_long = Struct(">q").unpack_from
@@ -212,7 +206,7 @@ def _decode_rare(data: bytes, at: int, end: int) -> tuple[Item, int]:
         value = int.from_bytes(data[start:stop], signed=True)
     elif kind in _FIXED_LENGTHS:
         (value,) = _unpack_long(data, start)
-        first, last = _DATE_BOUNDS[kind]
+        first, last = BOUNDS[kind]
         if not first <= value <= last:
             raise DecodeError(f"{ItemType(kind).name} is outside the years 1 to 9999", at=at)
     else:  # the three kinds of reference of KMIP 3.0
@@ -350,8 +344,8 @@ def _encode_block(item: Item) -> bytes:
 
 def _encode_rare(tag: int, kind: int, value: Any) -> bytes:
     head = tag << 8 | kind
-    if kind in _DATE_BOUNDS:
-        first, last = _DATE_BOUNDS[kind]
+    if kind in _FIXED_LENGTHS:
+        first, last = BOUNDS[kind]
         if not first <= value <= last:
             raise ValueError("out of bounds")
         return _pack_long(head, 8, value)

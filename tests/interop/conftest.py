@@ -7,7 +7,7 @@ tests against a server that is already running.
 
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from tests.interop.endpoint import Endpoint
 
 
 @pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Endpoint:
     """The server that the other clients talk to, with the files of one client that it knows."""
     address = os.environ["STRONGROOM_SERVER"]
     host, _, port = address.rpartition(":")

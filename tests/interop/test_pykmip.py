@@ -5,6 +5,7 @@ Rule: only PyKMIP's own API is used, as its users use it; what it parses and che
 
 import datetime
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -57,13 +58,14 @@ def create_aes(client: ProxyKmipClient, name: str | None = None) -> str:
     return identifier
 
 
-def attributes_of(client: ProxyKmipClient, identifier: str, *names: str) -> dict[str, object]:
+def attributes_of(client: ProxyKmipClient, identifier: str, *names: str) -> dict[str, Any]:
     _, found = client.get_attributes(identifier, list(names) or None)
     return {item.attribute_name.value: item.attribute_value for item in found}
 
 
 def state_of(client: ProxyKmipClient, identifier: str) -> enums.State:
-    return attributes_of(client, identifier, "State")["State"].value
+    state: enums.State = attributes_of(client, identifier, "State")["State"].value
+    return state
 
 
 def test_a_created_key_is_the_same_key_on_another_connection(
@@ -84,7 +86,7 @@ def test_a_created_key_is_the_same_key_on_another_connection(
 def test_what_is_registered_comes_back_as_it_was(
     client: ProxyKmipClient, fresh_name: Namer, kind: str
 ) -> None:
-    registered = OBJECTS[kind](fresh_name(kind))
+    registered = OBJECTS[kind](name=fresh_name(kind))
     identifier = client.register(registered)
     returned = client.get(identifier)
     assert type(returned) is type(registered)
@@ -92,13 +94,10 @@ def test_what_is_registered_comes_back_as_it_was(
     assert getattr(returned, "key_format_type", None) == getattr(registered, "key_format_type", None)
 
 
-def test_the_default_names_of_the_library_do_not_collide(client: ProxyKmipClient) -> None:
-    """PyKMIP names whatever its user did not name, so two unnamed keys have one name."""
-    value = bytes(range(32))
-    first, second = (
-        client.register(pie.SymmetricKey(enums.CryptographicAlgorithm.AES, 256, value, masks=ENCRYPT_DECRYPT))
-        for _ in range(2)
-    )
+@pytest.mark.parametrize("kind", ["symmetric", "public", "private", "certificate", "secret", "opaque"])
+def test_the_default_names_of_the_library_do_not_collide(client: ProxyKmipClient, kind: str) -> None:
+    """PyKMIP names whatever its user did not name, so two unnamed objects have one name."""
+    first, second = (client.register(OBJECTS[kind]()) for _ in range(2))
     assert first != second
 
 
@@ -294,13 +293,13 @@ def test_an_empty_user_name_and_password_count_as_none(endpoint: Endpoint, fresh
         assert create_aes(client, fresh_name("credential"))
 
 
-def symmetric_key(name: str) -> pie.SymmetricKey:
+def symmetric_key(**named: str) -> pie.SymmetricKey:
     return pie.SymmetricKey(
-        enums.CryptographicAlgorithm.AES, 128, bytes(range(16)), masks=ENCRYPT_DECRYPT, name=name
+        enums.CryptographicAlgorithm.AES, 128, bytes(range(16)), masks=ENCRYPT_DECRYPT, **named
     )
 
 
-def public_key(name: str) -> pie.PublicKey:
+def public_key(**named: str) -> pie.PublicKey:
     key = RSA_KEY.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.PKCS1)
     return pie.PublicKey(
         enums.CryptographicAlgorithm.RSA,
@@ -308,11 +307,11 @@ def public_key(name: str) -> pie.PublicKey:
         key,
         enums.KeyFormatType.PKCS_1,
         masks=[enums.CryptographicUsageMask.VERIFY],
-        name=name,
+        **named,
     )
 
 
-def private_key(name: str) -> pie.PrivateKey:
+def private_key(**named: str) -> pie.PrivateKey:
     key = RSA_KEY.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -322,11 +321,11 @@ def private_key(name: str) -> pie.PrivateKey:
         key,
         enums.KeyFormatType.PKCS_8,
         masks=[enums.CryptographicUsageMask.SIGN],
-        name=name,
+        **named,
     )
 
 
-def certificate(name: str) -> pie.X509Certificate:
+def certificate(**named: str) -> pie.X509Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "interop")])
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     signed = (
@@ -342,21 +341,21 @@ def certificate(name: str) -> pie.X509Certificate:
     return pie.X509Certificate(
         signed.public_bytes(serialization.Encoding.DER),
         masks=[enums.CryptographicUsageMask.VERIFY],
-        name=name,
+        **named,
     )
 
 
-def secret(name: str) -> pie.SecretData:
+def secret(**named: str) -> pie.SecretData:
     return pie.SecretData(
         b"correct horse battery staple",
         enums.SecretDataType.PASSWORD,
         masks=[enums.CryptographicUsageMask.VERIFY],
-        name=name,
+        **named,
     )
 
 
-def opaque(name: str) -> pie.OpaqueObject:
-    return pie.OpaqueObject(b"\x00\x01opaque", enums.OpaqueDataType.NONE, name=name)
+def opaque(**named: str) -> pie.OpaqueObject:
+    return pie.OpaqueObject(b"\x00\x01opaque", enums.OpaqueDataType.NONE, **named)
 
 
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

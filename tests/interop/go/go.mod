@@ -1,0 +1,3 @@
+module strongroom.example/interop
+
+go 1.21

@@ -6,12 +6,14 @@ tests against a server that is already running.
 """
 
 import os
+import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from bench import servers
 from tests.interop.endpoint import Endpoint
 
 
@@ -27,3 +29,16 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Endpoint:
 def fresh_name() -> Callable[[str], str]:
     """Return a maker of names that no other test has used, since a Name is unique to its owner."""
     return lambda stem: f"{stem}-{uuid.uuid4()}"
+
+
+@pytest.fixture(scope="module")
+def pykmip_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """PyKMIP's server, for our client to be tried on what somebody else wrote."""
+    folder = tmp_path_factory.mktemp("pykmip")
+    certs, client = folder / "certs", folder / "client"
+    made = servers.make_certificates(certs)
+    client.mkdir()
+    for source, name in zip(made, ("ca.pem", "cert.pem", "key.pem"), strict=True):
+        shutil.copy(source, client / name)
+    with servers.pykmip(folder / "server", certs=certs, client=made) as server:
+        yield Endpoint("127.0.0.1", server.port, client)

@@ -119,7 +119,8 @@ def ask(operation: str, *fields: Field) -> Ask:
 class Product:
     """The habits of one product: version, header fields, size of batch item ids, connections.
 
-    `batch_id_size` 0 means that a batch of one carries no Unique Batch Item ID.
+    `batch_id_size` 0 means that a batch of one carries no Unique Batch Item ID. `connection` is one to
+    go on with; without it, the first request opens one.
     """
 
     endpoint: Endpoint
@@ -127,7 +128,7 @@ class Product:
     header: Sequence[Field] = ()
     batch_id_size: int = 0
     connection_per_request: bool = False
-    _connection: RawConnection | None = field(default=None, repr=False)
+    connection: RawConnection | None = field(default=None, repr=False)
     _serial: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1), repr=False)
 
     def __enter__(self) -> "Product":
@@ -139,9 +140,9 @@ class Product:
         self.close()
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.stream.close()
-            self._connection = None
+        if self.connection is not None:
+            self.connection.stream.close()
+            self.connection = None
 
     def ok(self, operation: str, *fields: Field, version: str | None = None) -> Fields:
         """Send one operation and return the payload of its success."""
@@ -169,9 +170,9 @@ class Product:
         if self.connection_per_request:
             with self.endpoint.connect() as connection:
                 return connection.exchange(message)
-        if self._connection is None:
-            self._connection = self.endpoint.connect()
-        return self._connection.exchange(message)
+        if self.connection is None:
+            self.connection = self.endpoint.connect()
+        return self.connection.exchange(message)
 
 
 # What is sent.

@@ -115,7 +115,7 @@ def test_veeam_reconnects_with_its_tls_session(endpoint: Endpoint, version: ssl.
     session = None
     for attempt in range(2):
         with connect(endpoint, context, session) as connection:
-            probe = Product(endpoint, version="1.4", _connection=connection)
+            probe = Product(endpoint, version="1.4", connection=connection)
             probe.batch(ask("Query", ("QueryFunction", "QueryServerInformation")))
             assert connection.stream.session_reused is (attempt == 1)
             session = connection.stream.session

@@ -53,7 +53,9 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def process(command: Sequence[str | Path], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def process(
+    command: Sequence[str | Path], log: Path, *, ended_by: signal.Signals = signal.SIGTERM
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run `command` in a process group of its own, its output in `log`; end the whole group."""
     environment = os.environ | {"PYTHONWARNINGS": "ignore", "PYTHONUNBUFFERED": "1"}
     with log.open("wb") as out:
@@ -64,7 +66,7 @@ def process(command: Sequence[str | Path], log: Path) -> Iterator[subprocess.Pop
         yield running
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(running.pid, signal.SIGTERM)
+            os.killpg(running.pid, ended_by)
         try:
             running.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -106,7 +108,8 @@ def pykmip(folder: Path, *, certs: Path, client: Client) -> Iterator[Server]:
     settings.write_text(PYKMIP_SETTINGS.format(port=port, certs=certs, folder=folder))
     start = "from kmip.services.server import server; server.main()"
     command: list[str | Path] = [sys.executable, "-c", start, "-f", settings, "-l", folder / "pykmip.log"]
-    with process(command, log) as running:
+    # It would take ten seconds to end of itself, and there is nothing to keep.
+    with process(command, log, ended_by=signal.SIGKILL) as running:
         wait_until_it_accepts(port, running, log)
         yield Server("PyKMIP", port, running.pid, client)
 

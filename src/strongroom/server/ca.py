@@ -1,21 +1,24 @@
 """The internal certificate authority: server and client certificates.
 
 Rule: the authority's key exists in clear only inside an `Authority`, which lives as long as one command. On
-disk it is wrapped by the root key. Certificates pass the strictest verification in use (the RFC 5280 profile
-as OpenSSL's X509_STRICT and Go check it).
+disk it is sealed under a key that the root key wraps. Certificates pass the strictest verification in use
+(the RFC 5280 profile as OpenSSL's X509_STRICT and Go check it).
 """
 
 import datetime as dt
 import hashlib
 import ipaddress
+import os
 import secrets
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -25,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from strongroom.domain.ports import RootKey
 from strongroom.model.secret import SecretBytes
 from strongroom.server.data_directory import DataDirectory, write_private, write_public
 from strongroom.server.errors import OperatorError
@@ -36,15 +40,9 @@ SERVER_RENEWAL: Final = dt.timedelta(days=132)
 """A server certificate with less than this left is replaced when the server starts or turns over."""
 _CLOCK_SKEW: Final = dt.timedelta(hours=1)
 
-
-class KeyWrapper(Protocol):
-    """The root key, as far as it is needed here."""
-
-    def wrap(self, key: SecretBytes) -> bytes:
-        """Return `key` sealed."""
-
-    def unwrap(self, wrapped: bytes) -> SecretBytes:
-        """Return what `wrap` was given; raises WrongRootKey."""
+_SEALED_MAGIC: Final = b"STRONGROOM CA KEY 1\n"
+_NONCE_SIZE: Final = 12
+_TAG_SIZE: Final = 16
 
 
 class Authority:
@@ -97,7 +95,7 @@ class Authority:
         )
 
 
-def create_authority(directory: DataDirectory, root_key: KeyWrapper, now: dt.datetime) -> Authority:
+def create_authority(directory: DataDirectory, root_key: RootKey, now: dt.datetime) -> Authority:
     """Make a CA and store it; its name is unique, so that trust stores can hold several."""
     key = new_key()
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Strongroom CA {secrets.token_hex(4)}")])
@@ -115,16 +113,16 @@ def create_authority(directory: DataDirectory, root_key: KeyWrapper, now: dt.dat
         .sign(key, hashes.SHA256())
     )
     pkcs8 = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    write_private(directory.ca_key, root_key.wrap(SecretBytes(pkcs8)))
+    write_private(directory.ca_key, _seal(SecretBytes(pkcs8), root_key))
     write_public(directory.ca_certificate, certificate.public_bytes(Encoding.PEM))
     return Authority(certificate, key)
 
 
-def open_authority(directory: DataDirectory, root_key: KeyWrapper) -> Authority:
+def open_authority(directory: DataDirectory, root_key: RootKey) -> Authority:
     """Return the stored CA; raises OperatorError when a file is missing or they do not belong together."""
     try:
         certificate = x509.load_pem_x509_certificate(directory.ca_certificate.read_bytes())
-        wrapped = directory.ca_key.read_bytes()
+        sealed = directory.ca_key.read_bytes()
     except OSError as error:
         raise OperatorError(
             f"cannot read {error.filename}: {error.strerror}; restore it from a backup"
@@ -133,7 +131,7 @@ def open_authority(directory: DataDirectory, root_key: KeyWrapper) -> Authority:
         raise OperatorError(
             f"{directory.ca_certificate} is no certificate; restore it from a backup"
         ) from error
-    key = load_der_private_key(root_key.unwrap(wrapped).reveal(), None)
+    key = load_der_private_key(_open(sealed, root_key, str(directory.ca_key)).reveal(), None)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
         raise OperatorError(
             f"{directory.ca_key} is not the key of {directory.ca_certificate}; restore both from one backup"
@@ -178,6 +176,29 @@ def fingerprint(public_key: PublicKeyTypes) -> str:
     """Return what a client is found by: the SHA-256 of its public key (SPKI in DER), in hex."""
     spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(spki).hexdigest()
+
+
+def _seal(key: SecretBytes, root_key: RootKey) -> bytes:
+    """Return the content of `ca.key`: magic, size of the wrapped key, that key, nonce, AES-256-GCM."""
+    sealing_key = SecretBytes(os.urandom(32))
+    wrapped = root_key.wrap(sealing_key)
+    head = _SEALED_MAGIC + len(wrapped).to_bytes(2, "big") + wrapped
+    nonce = os.urandom(_NONCE_SIZE)
+    return head + nonce + AESGCM(sealing_key.reveal()).encrypt(nonce, key.reveal(), head)
+
+
+def _open(sealed: bytes, root_key: RootKey, name: str) -> SecretBytes:
+    """Return what `_seal` was given; raises OperatorError or RootKeyError when it is damaged."""
+    start = len(_SEALED_MAGIC) + 2
+    end = start + int.from_bytes(sealed[len(_SEALED_MAGIC) : start], "big")
+    head, nonce, ciphertext = sealed[:end], sealed[end : end + _NONCE_SIZE], sealed[end + _NONCE_SIZE :]
+    if not sealed.startswith(_SEALED_MAGIC) or len(ciphertext) < _TAG_SIZE:
+        raise OperatorError(f"{name} is damaged; restore it from a backup")
+    sealing_key = root_key.unwrap(head[start:])
+    try:
+        return SecretBytes(AESGCM(sealing_key.reveal()).decrypt(nonce, ciphertext, head))
+    except InvalidTag as error:
+        raise OperatorError(f"{name} is damaged; restore it from a backup") from error
 
 
 def _general_name(host: str) -> x509.GeneralName:

@@ -53,7 +53,7 @@ def check_host(text: str) -> str:
 
 def _without_password(url: str) -> str:
     if re.match(r"[a-z+]+://[^/@]*:[^/@]*@", url):
-        raise ValueError("the password does not belong in the URL; put it in a file, set store.password_file")
+        raise ValueError("a password does not belong in the URL; name its file: ?passfile=FILE")
     return url
 
 
@@ -64,13 +64,6 @@ Switch: TypeAlias = Literal["on", "off"]
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class StoreSettings(_Section):
-    """Where objects are kept. A relative SQLite path and a relative password file start in the directory."""
-
-    url: Annotated[str, AfterValidator(_without_password)] = DEFAULT_STORE
-    password_file: str | None = None
 
 
 class TlsSettings(_Section):
@@ -144,13 +137,17 @@ class ClientSettings(_Section):
 
 
 class Settings(_Section):
-    """The whole file. `workers` 0 means one a core; `hosts` are the names in the server certificate."""
+    """The whole file.
+
+    `listen` is HOST:PORT or off, `hosts` are the names in the server certificate, `store` is the store URL
+    (file names in it start in the data directory), `workers` 0 means one a core.
+    """
 
     listen: Annotated[str, AfterValidator(_listening)] = DEFAULT_LISTEN
     https: Annotated[str, AfterValidator(_no_https_yet)] = "off"
     hosts: tuple[Annotated[str, AfterValidator(check_host)], ...] = Field(DEFAULT_HOSTS, min_length=1)
     workers: Annotated[int, Field(ge=0, le=256)] = 0
-    store: StoreSettings = StoreSettings()
+    store: Annotated[str, AfterValidator(_without_password)] = DEFAULT_STORE
     tls: TlsSettings = TlsSettings()
     limits: LimitSettings = LimitSettings()
     deadlines: DeadlineSettings = DeadlineSettings()

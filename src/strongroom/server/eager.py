@@ -12,9 +12,9 @@ made. When it waits, `send` has given what it waits for, and `resume` continues 
         return done.value
     task = loop.create_task(resume(coroutine, waits_for))
 
-Until it waits for the first time, the coroutine runs in the context of the caller, where there is no
-current task: `asyncio.timeout` and `asyncio.TaskGroup` raise there, and a ContextVar token of that part cannot
-be reset later.
+Until it waits for the first time, the coroutine runs in the context of the caller, where there is no current
+task: `asyncio.timeout` and `asyncio.TaskGroup` raise there, and a ContextVar token of that part cannot be
+reset later.
 """
 
 from collections.abc import Coroutine, Generator
@@ -31,8 +31,8 @@ async def resume(started: Coroutine[Any, Any, T], waits_for: object) -> T:
 
 @coroutine
 def _resume(started: Coroutine[Any, Any, T], waits_for: object) -> Generator[object, Any, T]:
-    # A future that is awaited is yielded with a mark that the task takes off when it sees it. Nobody has taken
-    # it off yet, so handing the future on is all that is needed, for futures written in C and in Python.
+    # A future that is awaited is yielded with a mark that the task takes off when it sees it. Nobody has
+    # taken it off yet: handing the future on is all that is needed, for futures written in C and in Python.
     try:
         while True:
             try:
@@ -40,7 +40,7 @@ def _resume(started: Coroutine[Any, Any, T], waits_for: object) -> Generator[obj
             except GeneratorExit:
                 started.close()
                 raise
-            except BaseException as error:  # noqa: BLE001 (the coroutine's to handle)
+            except BaseException as error:  # noqa: BLE001
                 waits_for = started.throw(error)
             else:
                 waits_for = started.send(value)

@@ -5,26 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.model.secret import SecretBytes
+from strongroom.domain.ports import RootKey
+from strongroom.rootkey.file import FileRootKey, create
 from strongroom.server.ca import Authority, create_authority, issue_server_certificate
 from strongroom.server.data_directory import DataDirectory
 
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 
 
-class Plain:
-    """A root key that wraps by turning the bytes around."""
-
-    def wrap(self, key: SecretBytes) -> bytes:
-        return key.reveal()[::-1]
-
-    def unwrap(self, wrapped: bytes) -> SecretBytes:
-        return SecretBytes(wrapped[::-1])
-
-
 @pytest.fixture
-def root_key() -> Plain:
-    return Plain()
+def root_key(tmp_path: Path) -> RootKey:
+    create(tmp_path / "root.key")
+    return FileRootKey(tmp_path / "root.key")
 
 
 @pytest.fixture
@@ -33,7 +25,7 @@ def directory(tmp_path: Path) -> DataDirectory:
 
 
 @pytest.fixture
-def authority(directory: DataDirectory, root_key: Plain) -> Authority:
+def authority(directory: DataDirectory, root_key: RootKey) -> Authority:
     authority = create_authority(directory, root_key, NOW)
     issue_server_certificate(directory, authority, ["localhost", "127.0.0.1", "::1"], NOW)
     return authority

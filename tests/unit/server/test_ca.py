@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from strongroom.domain.ports import RootKey, RootKeyError
 from strongroom.server.ca import (
     Authority,
     create_authority,
@@ -20,7 +21,7 @@ from strongroom.server.config import TlsSettings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
 from strongroom.server.tls import server_context
-from tests.unit.server.conftest import NOW, Plain
+from tests.unit.server.conftest import NOW
 
 
 def client_context(directory: DataDirectory, authority: Authority | None, folder: Path) -> ssl.SSLContext:
@@ -146,7 +147,7 @@ def test_a_certificate_without_its_key_setting_is_refused(
 
 
 def test_the_authority_is_opened_again_and_its_key_is_not_on_disk_in_clear(
-    directory: DataDirectory, authority: Authority, root_key: Plain
+    directory: DataDirectory, authority: Authority, root_key: RootKey
 ) -> None:
     again = open_authority(directory, root_key)
     certificate = again.client_certificate(new_key().public_key(), "web", NOW)
@@ -156,8 +157,19 @@ def test_the_authority_is_opened_again_and_its_key_is_not_on_disk_in_clear(
     assert directory.server_key.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("position", [0, 21, 40, -1])
+def test_a_damaged_authority_key_is_refused(
+    directory: DataDirectory, authority: Authority, root_key: RootKey, position: int
+) -> None:
+    content = bytearray(directory.ca_key.read_bytes())
+    content[position] ^= 1
+    directory.ca_key.write_bytes(content)
+    with pytest.raises((OperatorError, RootKeyError), match="damaged"):
+        open_authority(directory, root_key)
+
+
 def test_an_authority_with_a_foreign_key_file_is_refused(
-    directory: DataDirectory, authority: Authority, root_key: Plain
+    directory: DataDirectory, authority: Authority, root_key: RootKey
 ) -> None:
     other = directory.ca_key.read_bytes()
     create_authority(directory, root_key, NOW)

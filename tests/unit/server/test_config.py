@@ -50,7 +50,7 @@ def test_an_unknown_key_without_a_neighbour_is_still_an_error() -> None:
         ({"listen": "localhost:70000"}, "0 to 65535"),
         ({"hosts": ["two words"]}, "neither a host name nor an IP address"),
         ({"hosts": []}, "hosts: "),
-        ({"store": {"url": "postgresql://me:secret@db/keys"}}, "password does not belong in the URL"),
+        ({"store": "postgresql://me:secret@db/keys"}, "password does not belong in the URL"),
         ({"deadlines": {"idle": 0}}, "deadlines.idle: "),
         ({"policy": {"legacy": "yes"}}, "policy.legacy: "),
     ],
@@ -64,7 +64,7 @@ def test_a_value_that_cannot_be_is_refused_with_its_key_and_reason(
 
 def test_a_password_in_the_url_is_not_repeated_in_the_error() -> None:
     with pytest.raises(OperatorError) as caught:
-        parse_settings({"store": {"url": "postgresql://me:hunter2@db/keys"}})
+        parse_settings({"store": "postgresql://me:hunter2@db/keys"})
     assert "hunter2" not in str(caught.value)
 
 
@@ -77,6 +77,11 @@ def test_a_file_that_is_no_toml_is_refused_with_the_line(tmp_path: Path) -> None
 
 def test_what_init_writes_is_read_back(tmp_path: Path) -> None:
     file = tmp_path / "strongroom.toml"
-    values = {"listen": "[::1]:0", "hosts": ["kms.example", "10.0.0.1"], "store": {"url": "sqlite:///a b.db"}}
+    values = {
+        "listen": "[::1]:0",
+        "hosts": ["kms.example", "10.0.0.1"],
+        "store": "sqlite:///a b.db",
+        "limits": {"depth": 40},
+    }
     file.write_text(render_settings(values))
     assert load_settings(file) == Settings.model_validate(values)

@@ -1,0 +1,78 @@
+"""Which client a certificate belongs to.
+
+Rule: a client is found by the public key in its certificate and by nothing else; names in the certificate are
+not read. The records are a copy of the store's, made whole again by `refresh`.
+"""
+
+from collections.abc import Collection, Sequence
+from enum import Enum
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from cryptography import x509
+
+from strongroom.domain.clients import ClientRecord, ClientStore
+from strongroom.domain.identity import ClientIdentity
+from strongroom.server.ca import fingerprint
+
+_CERTIFICATES_REMEMBERED: Final = 4096
+
+
+class PeerCertificate(NamedTuple):
+    """What counts in a client's certificate. `valid_until` is in seconds since the epoch."""
+
+    fingerprint: str
+    valid_until: float
+
+
+class Refusal(Enum):
+    """Why a certificate that TLS accepted is not enough; the value is the cure."""
+
+    UNKNOWN = "enrol the client: strongroom client enrol NAME --data DIR --out OUT"
+    REVOKED = "the client was revoked; enrol it again under a new key if it may come back"
+
+
+@lru_cache(_CERTIFICATES_REMEMBERED)
+def read_certificate(der: bytes) -> PeerCertificate:
+    """Return what counts in a certificate; parsed once, since a client shows the same one each time."""
+    certificate = x509.load_der_x509_certificate(der)
+    return PeerCertificate(fingerprint(certificate.public_key()), certificate.not_valid_after_utc.timestamp())
+
+
+class ClientDirectory:
+    """The enrolled clients, in memory. `password_optional` names those excused from the credential."""
+
+    def __init__(self, store: ClientStore, *, password_optional: Collection[str] = ()) -> None:
+        self._store = store
+        self._password_optional = frozenset(password_optional)
+        self._records: Sequence[ClientRecord] = ()
+        self._by_fingerprint: dict[str, ClientIdentity | Refusal] = {}
+
+    async def refresh(self) -> bool:
+        """Read all records again and tell whether anything changed."""
+        records = await self._store.clients()
+        if records == self._records:
+            return False
+        found: dict[str, ClientIdentity | Refusal] = {}
+        # Revoked records last: a key that was revoked stays so, whatever other record names it.
+        for record in sorted(records, key=lambda record: record.revoked_at is not None):
+            revoked = record.revoked_at is not None
+            found[record.fingerprint] = Refusal.REVOKED if revoked else self._identity(record)
+        self._records = records
+        self._by_fingerprint = found
+        return True
+
+    def find(self, fingerprint: str) -> ClientIdentity | Refusal:
+        """Return who has this public key, or why nobody may use it."""
+        return self._by_fingerprint.get(fingerprint, Refusal.UNKNOWN)
+
+    def _identity(self, record: ClientRecord) -> ClientIdentity:
+        return ClientIdentity(
+            client=record.client,
+            tenant=record.tenant,
+            name=record.name,
+            groups=record.groups,
+            username=record.username,
+            password_hash=record.password_hash,
+            password_optional=record.name in self._password_optional,
+        )

@@ -1,0 +1,40 @@
+"""Logs of the server: one event a line on stderr.
+
+Rule: an event is a constant name with fields, and no field holds a secret. On a terminal the lines are for
+people, otherwise each is a JSON object. Tracebacks show no local variables, since those may hold keys.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Any, cast
+
+import structlog
+from structlog.typing import FilteringBoundLogger, Processor
+
+INFO = 20
+DEBUG = 10
+
+
+def configure_logs(*, debug: bool = False) -> None:
+    """Send events to stderr; `debug` adds the ones that only a developer wants."""
+    shared: Sequence[Processor] = (
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    )
+    if sys.stderr.isatty():
+        rendered: Sequence[Processor] = (
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        )
+    else:
+        rendered = (structlog.processors.format_exc_info, structlog.processors.JSONRenderer())
+    structlog.configure(
+        processors=[*shared, *rendered],
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(DEBUG if debug else INFO),
+        cache_logger_on_first_use=True,
+    )
+
+
+def get_logger(**fields: Any) -> FilteringBoundLogger:
+    """Return a logger whose events carry `fields`."""
+    return cast(FilteringBoundLogger, structlog.get_logger(**fields))

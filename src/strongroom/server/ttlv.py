@@ -1,0 +1,310 @@
+"""KMIP over TLS: one connection, from bytes to the engine and back.
+
+Rule: this is the hottest file of the server. What it does for each request is feed, take a message, start the
+handler, write the answer; whatever else is needed happens when a connection begins, ends or has to wait.
+
+Answers leave in the order of the requests, each in one write. While a request waits, or the peer does not read
+its answers, later requests stay in our buffer, and beyond READ_AHEAD bytes in that of the peer.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeAlias, cast
+
+from strongroom.domain.identity import Connection
+from strongroom.server.config import DeadlineSettings
+from strongroom.server.deadlines import NEVER, Deadlines
+from strongroom.server.directory import ClientDirectory, PeerCertificate, Refusal, read_certificate
+from strongroom.server.eager import resume
+from strongroom.server.logs import get_logger
+from strongroom.wire.errors import DecodeError
+from strongroom.wire.framing import Framer
+from strongroom.wire.limits import Limits
+
+log = get_logger()
+
+Handler: TypeAlias = Callable[[bytes, Connection], Coroutine[Any, Any, bytes]]
+"""One request message in, one response message out; raises nothing but CancelledError."""
+
+Rejecter: TypeAlias = Callable[[DecodeError, Connection], bytes]
+"""The answer to bytes that are no message; the connection is closed after it."""
+
+READ_AHEAD: Final = 64 * 1024
+"""Bytes of requests to come that are kept while one is being answered; more stay with the peer."""
+
+BURST: Final = 32
+"""Pipelined requests answered in one go; then the other connections have their turn."""
+
+
+class ConnectionCount(Protocol):
+    """How many connections each client has, in all workers together."""
+
+    def enter(self, client: int) -> bool:
+        """Count one more, unless the client has its fill."""
+
+    def leave(self, client: int) -> None:
+        """Count one less."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Service:
+    """What all connections of a worker share."""
+
+    handle: Handler
+    reject: Rejecter
+    directory: ClientDirectory
+    deadlines: Deadlines
+    timing: DeadlineSettings
+    limits: Limits
+    counts: ConnectionCount
+
+
+class KmipProtocol(asyncio.Protocol):
+    """One connection after its TLS handshake. Watched by `Deadlines` (see `Timed` there)."""
+
+    __slots__ = (
+        "_blocked",
+        "_busy",
+        "_closing",
+        "_connection",
+        "_draining",
+        "_framer",
+        "_handle",
+        "_held",
+        "_on_closed",
+        "_peer",
+        "_reason",
+        "_requests",
+        "_service",
+        "_stage",
+        "_task",
+        "_transport",
+        "certificate",
+        "deadline",
+        "valid_until",
+    )
+
+    _connection: Connection
+    _transport: asyncio.Transport
+    certificate: PeerCertificate
+
+    def __init__(self, service: Service, peer: str, on_closed: Callable[["KmipProtocol"], None]) -> None:
+        self._service = service
+        self._handle = service.handle
+        self._peer = peer
+        self._on_closed = on_closed
+        self._framer = Framer(service.limits)
+        self._task: asyncio.Task[None] | None = None
+        self._busy = False  # a request waits, or the next burst is due
+        self._blocked = False  # the peer does not read its answers
+        self._held = False  # we do not read its requests
+        self._draining = False
+        self._closing = True  # until it turns out whose connection it is
+        self._reason = "peer"
+        self._stage = "idle"
+        self._requests = 0
+        self.deadline = NEVER
+        self.valid_until = NEVER
+
+    # Life of the connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        tls: ssl.SSLObject = transport.get_extra_info("ssl_object")
+        der = tls.getpeercert(binary_form=True)
+        if der is None:
+            raise RuntimeError("TLS let a peer without a certificate through")
+        certificate = read_certificate(der)
+        found = self._service.directory.find(certificate.fingerprint)
+        if isinstance(found, Refusal):
+            log.warning(
+                "client_refused",
+                reason=found.name.lower(),
+                fingerprint=certificate.fingerprint,
+                peer=self._peer,
+                cure=found.value,
+            )
+            transport.close()
+        elif not self._service.counts.enter(found.client):
+            log.warning(
+                "client_refused",
+                reason="too_many_connections",
+                client=found.name,
+                peer=self._peer,
+                cure="close unused connections, or raise connections.per_client",
+            )
+            transport.close()
+        else:
+            self.certificate = certificate
+            self.valid_until = certificate.valid_until
+            self._connection = Connection(client=found, peer=self._peer)
+            self._closing = False
+            self._service.deadlines.add(self)
+            self._await_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closing = True
+        if self.admitted:
+            self._service.deadlines.discard(self)
+            self._service.counts.leave(self._connection.client.client)
+            log.info(
+                "connection_closed",
+                client=self._connection.client.name,
+                peer=self._peer,
+                requests=self._requests,
+                reason=self._reason if exc is None else str(exc) or type(exc).__name__,
+            )
+        self._on_closed(self)
+
+    @property
+    def admitted(self) -> bool:
+        """Tell whether the peer turned out to be a client that may come in."""
+        return hasattr(self, "_connection")
+
+    def close(self, reason: str) -> None:
+        """End the connection after what was written; a request in flight runs on, unanswered."""
+        if not self._closing:
+            self._closing = True
+            self._reason = reason
+            self.deadline = NEVER
+            self._transport.close()
+
+    def abort(self, reason: str) -> None:
+        """End the connection now, and the request that is in flight."""
+        self._closing = True
+        self._reason = reason
+        self.deadline = NEVER
+        if self._task is not None:
+            self._task.cancel()
+        self._transport.abort()
+
+    def drain(self) -> None:
+        """End the connection as soon as no request is under way."""
+        self._draining = True
+        if not (self._busy or self._blocked or self._framer.pending):
+            self.close("drained")
+
+    def recheck(self) -> None:
+        """Look the client up again: the directory has changed."""
+        if self._closing:
+            return
+        found = self._service.directory.find(self.certificate.fingerprint)
+        if isinstance(found, Refusal):
+            self.close(found.name.lower())
+        elif found != self._connection.client:
+            self._connection = Connection(client=found, peer=self._peer)
+
+    # Requests and answers
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return
+        framer = self._framer
+        framer.feed(data)
+        if not (self._busy or self._blocked):
+            self._serve()
+        elif framer.pending > READ_AHEAD and not self._held:
+            self._held = True
+            self._transport.pause_reading()
+
+    def _serve(self) -> None:
+        """Answer what has arrived until a request has to wait, the peer stops reading or the burst ends."""
+        framer = self._framer
+        self._busy = False
+        try:
+            for _ in range(BURST):
+                message = framer.next_message()
+                if message is None:
+                    self._await_request()
+                    return
+                self._stage = "serving"
+                self._requests += 1
+                started = self._handle(message, self._connection)
+                try:
+                    waits_for = started.send(None)
+                except StopIteration as done:
+                    self._transport.write(done.value)
+                    if self._blocked:
+                        return
+                else:
+                    self._busy = True
+                    self.deadline = NEVER
+                    self._task = asyncio.get_running_loop().create_task(self._finish(started, waits_for))
+                    return
+        except DecodeError as error:
+            self._transport.write(self._service.reject(error, self._connection))
+            self.close("malformed_message")
+        except Exception:
+            # The engine's contract is broken; the edge where that must not take other connections along.
+            log.exception("handler_failed", client=self._connection.client.name, peer=self._peer)
+            self.abort("handler_failed")
+        else:
+            self._busy = True
+            self.deadline = NEVER
+            asyncio.get_running_loop().call_soon(self._next_burst)
+
+    async def _finish(self, started: Coroutine[Any, Any, bytes], waits_for: object) -> None:
+        """Wait for an answer that was not ready at once, then go on with the requests behind it."""
+        try:
+            answer = await resume(started, waits_for)
+        except Exception:
+            log.exception("handler_failed", client=self._connection.client.name, peer=self._peer)
+            self.abort("handler_failed")
+            return
+        finally:
+            self._task = None
+        self._busy = False
+        if not self._closing:
+            self._transport.write(answer)
+            self._next_burst()
+
+    def _next_burst(self) -> None:
+        self._busy = False
+        if not (self._closing or self._blocked):
+            self._serve()
+
+    def _await_request(self) -> None:
+        """Set the deadline for what must come next. It is set once: more bytes do not put it off."""
+        framer, timing, now = self._framer, self._service.timing, self._service.deadlines.now
+        if not framer.pending:
+            self._stage = "idle"
+            self.deadline = now + timing.idle
+            if self._draining:
+                self.close("drained")
+        elif not framer.declared:
+            if self._stage != "header":
+                self._stage = "header"
+                self.deadline = now + timing.header
+        elif self._stage != "body":
+            self._stage = "body"
+            self.deadline = now + timing.body + framer.declared / timing.body_rate
+        if self._held:
+            self._held = False
+            self._transport.resume_reading()
+
+    def pause_writing(self) -> None:
+        self._blocked = True
+        self._stage = "answer"
+        self.deadline = self._service.deadlines.now + self._service.timing.answer
+
+    def resume_writing(self) -> None:
+        self._blocked = False
+        self.deadline = NEVER
+        if not (self._closing or self._busy):
+            self._serve()
+
+    # Deadlines
+
+    def expire(self) -> None:
+        reason = f"{self._stage}_deadline"
+        if self._stage == "answer":
+            # Nothing that we could still say would be read.
+            self.abort(reason)
+        else:
+            self.close(reason)
+
+    def outlive(self) -> None:
+        self.valid_until = NEVER
+        self.close("certificate_expired")

@@ -1,0 +1,549 @@
+"""The KMIP connection: order, back-pressure, deadlines, admission. Time is moved by hand."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from structlog.testing import capture_logs
+
+from strongroom.domain.clients import ClientRecord
+from strongroom.domain.identity import DEFAULT_TENANT, ClientId, Connection
+from strongroom.server.ca import Authority, fingerprint, new_key
+from strongroom.server.config import DeadlineSettings
+from strongroom.server.deadlines import INTERVAL, Deadlines
+from strongroom.server.directory import ClientDirectory
+from strongroom.server.ttlv import BURST, READ_AHEAD, KmipProtocol, Service
+from strongroom.wire.limits import Limits
+from tests.unit.server.conftest import NOW
+
+HEAD = b"\x42\x00\x78\x01"
+
+
+def request(body: bytes) -> bytes:
+    """Return a frame with `body`, padded to eight bytes."""
+    body += b"." * (-len(body) % 8)
+    return HEAD + len(body).to_bytes(4, "big") + body
+
+
+class Clients:
+    """A client store in memory."""
+
+    def __init__(self) -> None:
+        self.records: list[ClientRecord] = []
+
+    async def clients(self) -> Sequence[ClientRecord]:
+        return list(self.records)
+
+    async def put(self, record: ClientRecord) -> None:
+        self.records = [r for r in self.records if r.client != record.client] + [record]
+
+
+class Counts:
+    """A connection count with room for `room` connections a client."""
+
+    def __init__(self) -> None:
+        self.room = 2
+        self.now: dict[int, int] = {}
+
+    def enter(self, client: int) -> bool:
+        if self.now.get(client, 0) >= self.room:
+            return False
+        self.now[client] = self.now.get(client, 0) + 1
+        return True
+
+    def leave(self, client: int) -> None:
+        self.now[client] -= 1
+
+
+class Transport(asyncio.Transport):
+    """A transport that writes into a list; it blocks when told to."""
+
+    def __init__(self, der: bytes) -> None:
+        super().__init__({"ssl_object": self})
+        self._der = der
+        self.written: list[bytes] = []
+        self.reading = True
+        self.closed = False
+        self.aborted = False
+        self.protocol: KmipProtocol
+        self.full = False
+
+    def getpeercert(self, *, binary_form: bool) -> bytes:
+        assert binary_form
+        return self._der
+
+    def write(self, data: Any) -> None:
+        self.written.append(bytes(data))
+        if self.full:
+            self.protocol.pause_writing()
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.aborted = self.closed = True
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+
+class Bench:
+    """One worker's worth of surroundings, and connections to it."""
+
+    def __init__(self, authority: Authority) -> None:
+        self.seconds = 1000.0
+        self.date = NOW
+        self.clients = Clients()
+        self.counts = Counts()
+        self.directory = ClientDirectory(self.clients)
+        self.handler: Callable[[bytes, Connection], Coroutine[Any, Any, bytes]] = self.echo
+        self.service = Service(
+            handle=lambda message, connection: self.handler(message, connection),
+            reject=lambda error, connection: b"REJECTED " + str(error).encode(),
+            directory=self.directory,
+            deadlines=Deadlines(lambda: self.seconds, lambda: self.date.timestamp()),
+            timing=DeadlineSettings(header=10, body=20, body_rate=8192, idle=900, answer=60),
+            limits=Limits(message_size=4 << 20),
+            counts=self.counts,
+        )
+        self.closed: list[KmipProtocol] = []
+        key = new_key()
+        self.der = authority.client_certificate(key.public_key(), "web", NOW).public_bytes(Encoding.DER)
+        self.record = ClientRecord(
+            client=ClientId(7),
+            tenant=DEFAULT_TENANT,
+            name="web",
+            fingerprint=fingerprint(key.public_key()),
+            groups=(),
+            username=None,
+            password_hash=None,
+            enrolled_at=NOW,
+        )
+
+    async def echo(self, message: bytes, connection: Connection) -> bytes:
+        return b"<" + message[8:].rstrip(b".") + b">"
+
+    async def enrol(self, **changes: Any) -> None:
+        await self.clients.put(ClientRecord(**{**_fields(self.record), **changes}))
+        await self.directory.refresh()
+
+    def connect(self) -> tuple[KmipProtocol, Transport]:
+        transport = Transport(self.der)
+        protocol = KmipProtocol(self.service, "192.0.2.1:4711", self.closed.append)
+        transport.protocol = protocol
+        protocol.connection_made(transport)
+        return protocol, transport
+
+    def pass_time(self, seconds: float) -> None:
+        """Move the clock, sweeping as often as the real one."""
+        end = self.seconds + seconds
+        while self.seconds < end:
+            self.seconds = min(self.seconds + INTERVAL, end)
+            self.service.deadlines.sweep()
+
+
+def _fields(record: ClientRecord) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+
+
+@pytest.fixture
+async def bench(authority: Authority) -> Bench:
+    bench = Bench(authority)
+    await bench.enrol()
+    return bench
+
+
+@pytest.fixture
+def logs() -> Iterator[list[Any]]:
+    with capture_logs() as captured:
+        yield captured
+
+
+# Order and framing
+
+
+async def test_a_request_is_answered_at_once_in_one_write(bench: Bench) -> None:
+    protocol, transport = bench.connect()
+    protocol.data_received(request(b"one"))
+    assert transport.written == [b"<one>"]
+
+
+async def test_pipelined_requests_in_one_read_are_answered_in_order(bench: Bench) -> None:
+    protocol, transport = bench.connect()
+    protocol.data_received(request(b"one") + request(b"two"))
+    assert transport.written == [b"<one>", b"<two>"]
+
+
+async def test_a_request_in_fifty_pieces_is_answered_once(bench: Bench) -> None:
+    protocol, transport = bench.connect()
+    whole = request(b"x" * 392)
+    assert len(whole) == 400
+    for start in range(0, 400, 8):
+        assert transport.written == []
+        protocol.data_received(whole[start : start + 8])
+    assert transport.written == [b"<" + b"x" * 392 + b">"]
+
+
+async def test_a_request_that_waits_holds_back_the_ones_behind_it(bench: Bench) -> None:
+    gate = asyncio.get_running_loop().create_future()
+
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        if b"slow" in message:
+            await gate
+        return message[8:].rstrip(b".")
+
+    bench.handler = handler
+    protocol, transport = bench.connect()
+    protocol.data_received(request(b"slow") + request(b"two"))
+    protocol.data_received(request(b"three"))
+    await asyncio.sleep(0)
+    assert transport.written == []
+    gate.set_result(None)
+    await asyncio.sleep(0.01)
+    assert transport.written == [b"slow", b"two", b"three"]
+
+
+async def test_a_long_pipeline_gives_other_connections_their_turn(bench: Bench) -> None:
+    protocol, transport = bench.connect()
+    other, other_transport = bench.connect()
+    protocol.data_received(b"".join(request(b"%d" % n) for n in range(BURST * 2 + 1)))
+    assert len(transport.written) == BURST
+    other.data_received(request(b"me too"))
+    assert other_transport.written == [b"<me too>"]
+    await asyncio.sleep(0.01)
+    assert transport.written == [b"<%d>" % n for n in range(BURST * 2 + 1)]
+
+
+async def test_bytes_that_arrive_between_bursts_keep_their_place(bench: Bench) -> None:
+    protocol, transport = bench.connect()
+    protocol.data_received(b"".join(request(b"%d" % n) for n in range(BURST)))
+    protocol.data_received(request(b"last"))
+    await asyncio.sleep(0.01)
+    assert transport.written[-1] == b"<last>"
+    assert len(transport.written) == BURST + 1
+
+
+async def test_reading_stops_while_too_much_is_waiting_and_goes_on_later(bench: Bench) -> None:
+    gate = asyncio.get_running_loop().create_future()
+
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        await gate
+        return b"ok"
+
+    bench.handler = handler
+    protocol, transport = bench.connect()
+    protocol.data_received(request(b"slow"))
+    protocol.data_received(request(b"x" * READ_AHEAD))
+    assert not transport.reading
+    gate.set_result(None)
+    await asyncio.sleep(0.01)
+    assert transport.written == [b"ok", b"ok"]
+    assert transport.reading
+
+
+async def test_a_peer_that_does_not_read_gets_no_more_answers_until_it_does(bench: Bench) -> None:
+    protocol, transport = bench.connect()
+    transport.full = True
+    protocol.data_received(request(b"one") + request(b"two"))
+    assert transport.written == [b"<one>"]
+    protocol.data_received(request(b"three"))
+    assert transport.written == [b"<one>"]
+    transport.full = False
+    protocol.resume_writing()
+    assert transport.written == [b"<one>", b"<two>", b"<three>"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        HEAD + (4 << 20).to_bytes(4, "big"),
+        HEAD + b"\xff\xff\xff\xff",
+        HEAD + b"\x00\x00\x00\x09",
+    ],
+)
+async def test_bytes_that_are_no_message_are_answered_and_the_connection_closed(
+    bench: Bench, data: bytes
+) -> None:
+    protocol, transport = bench.connect()
+    protocol.data_received(request(b"one") + data)
+    assert len(transport.written) == 2
+    assert transport.written[1].startswith(b"REJECTED ")
+    assert transport.closed
+    protocol.data_received(request(b"more"))
+    assert len(transport.written) == 2
+
+
+async def test_an_engine_that_breaks_its_contract_costs_one_connection(bench: Bench, logs: list[Any]) -> None:
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        if b"later" in message:
+            await asyncio.sleep(0)
+        raise LookupError("a bug")
+
+    bench.handler = handler
+    for body in (b"now", b"later"):
+        protocol, transport = bench.connect()
+        protocol.data_received(request(body))
+        await asyncio.sleep(0.01)
+        assert transport.aborted
+    assert [entry["event"] for entry in logs] == ["handler_failed", "handler_failed"]
+
+
+async def test_a_request_goes_on_when_its_client_has_left(bench: Bench) -> None:
+    gate = asyncio.get_running_loop().create_future()
+    done = []
+
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        await gate
+        done.append(True)
+        return b"ok"
+
+    bench.handler = handler
+    protocol, transport = bench.connect()
+    protocol.data_received(request(b"slow"))
+    protocol.connection_lost(None)
+    gate.set_result(None)
+    await asyncio.sleep(0.01)
+    assert done
+    assert transport.written == []
+
+
+# Deadlines
+
+
+async def test_an_idle_connection_is_closed_at_the_idle_deadline_and_not_before(bench: Bench) -> None:
+    protocol, transport = bench.connect()
+    bench.pass_time(899)
+    protocol.data_received(request(b"one"))
+    bench.pass_time(899)
+    assert not transport.closed
+    bench.pass_time(2)
+    assert transport.closed
+
+
+async def test_a_header_that_trickles_is_closed_at_the_header_deadline(bench: Bench) -> None:
+    protocol, transport = bench.connect()
+    protocol.data_received(HEAD[:1])
+    bench.pass_time(9)
+    protocol.data_received(HEAD[1:2])
+    assert not transport.closed
+    bench.pass_time(2)
+    assert transport.closed
+
+
+async def test_a_body_of_one_byte_a_second_is_closed_at_the_body_deadline(bench: Bench) -> None:
+    protocol, transport = bench.connect()
+    whole = request(b"x" * 1000)
+    protocol.data_received(whole[:8])
+    sent = 8
+    while not transport.closed:
+        bench.pass_time(1)
+        protocol.data_received(whole[sent : sent + 1])
+        sent += 1
+    assert 8 + 20 <= sent <= 8 + 22
+    assert transport.written == []
+
+
+async def test_a_slow_but_honest_upload_of_a_mebibyte_survives(bench: Bench) -> None:
+    protocol, transport = bench.connect()
+    whole = request(b"x" * (1 << 20))
+    for start in range(0, len(whole), 10_240):
+        protocol.data_received(whole[start : start + 10_240])
+        bench.pass_time(1)
+    assert len(transport.written) == 1
+
+
+async def test_each_message_of_a_steady_stream_has_its_own_deadline(bench: Bench) -> None:
+    """A connection that is never idle, with messages cut at odd places, is not closed."""
+    protocol, transport = bench.connect()
+    stream = request(b"x" * 24) * 200
+    for start in range(0, len(stream), 20):
+        protocol.data_received(stream[start : start + 20])
+        bench.pass_time(1)
+    assert not transport.closed
+    assert len(transport.written) == 200
+
+
+async def test_a_request_that_waits_in_the_engine_has_no_deadline(bench: Bench) -> None:
+    gate = asyncio.get_running_loop().create_future()
+
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        await gate
+        return b"ok"
+
+    bench.handler = handler
+    protocol, transport = bench.connect()
+    protocol.data_received(request(b"slow"))
+    bench.pass_time(5000)
+    assert not transport.closed
+    gate.set_result(None)
+    await asyncio.sleep(0.01)
+    assert transport.written == [b"ok"]
+
+
+async def test_a_peer_that_never_reads_its_answer_is_cut_off(bench: Bench) -> None:
+    protocol, transport = bench.connect()
+    transport.full = True
+    protocol.data_received(request(b"one"))
+    bench.pass_time(59)
+    assert not transport.closed
+    bench.pass_time(2)
+    assert transport.aborted
+
+
+async def test_a_connection_ends_with_its_certificate(bench: Bench, logs: list[Any]) -> None:
+    protocol, transport = bench.connect()
+    protocol.data_received(request(b"one"))
+    bench.date = NOW + dt.timedelta(days=3 * 365)
+    bench.pass_time(1)
+    protocol.data_received(request(b"two"))
+    assert transport.closed
+    assert transport.written == [b"<one>"]
+    protocol.connection_lost(None)
+    assert [entry["reason"] for entry in logs] == ["certificate_expired"]
+
+
+# Admission and revocation
+
+
+async def test_an_unknown_client_is_closed_with_one_line_that_names_fingerprint_and_cure(
+    bench: Bench, logs: list[Any]
+) -> None:
+    bench.clients.records.clear()
+    await bench.directory.refresh()
+    protocol, transport = bench.connect()
+    protocol.data_received(request(b"one"))
+    protocol.connection_lost(None)
+    assert transport.closed
+    assert transport.written == []
+    (entry,) = logs
+    assert entry["event"] == "client_refused"
+    assert entry["fingerprint"] == bench.record.fingerprint
+    assert "client enrol" in entry["cure"]
+    assert bench.closed == [protocol]
+
+
+async def test_a_revoked_client_is_refused(bench: Bench, logs: list[Any]) -> None:
+    await bench.enrol(revoked_at=NOW)
+    _, transport = bench.connect()
+    assert transport.closed
+    assert logs[0]["reason"] == "revoked"
+
+
+async def test_a_key_that_was_revoked_once_stays_refused(bench: Bench) -> None:
+    await bench.enrol(client=ClientId(8), revoked_at=NOW)
+    _, transport = bench.connect()
+    assert transport.closed
+
+
+async def test_revocation_closes_a_live_connection(bench: Bench, logs: list[Any]) -> None:
+    protocol, transport = bench.connect()
+    await bench.enrol(revoked_at=NOW)
+    protocol.recheck()
+    assert transport.closed
+    protocol.data_received(request(b"one"))
+    assert transport.written == []
+    protocol.connection_lost(None)
+    assert logs[0]["reason"] == "revoked"
+
+
+async def test_a_changed_record_acts_on_the_next_request(bench: Bench) -> None:
+    seen = []
+
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        seen.append(connection.client.groups)
+        return b"ok"
+
+    bench.handler = handler
+    protocol, _ = bench.connect()
+    protocol.data_received(request(b"one"))
+    await bench.enrol(groups=("backup",))
+    protocol.recheck()
+    protocol.data_received(request(b"two"))
+    assert seen == [(), ("backup",)]
+
+
+async def test_a_client_has_a_limited_number_of_connections(bench: Bench, logs: list[Any]) -> None:
+    first, _ = bench.connect()
+    bench.connect()
+    _, third = bench.connect()
+    assert third.closed
+    assert logs[0]["reason"] == "too_many_connections"
+    first.connection_lost(None)
+    _, fourth = bench.connect()
+    assert not fourth.closed
+
+
+async def test_a_whole_connection_costs_one_log_line(bench: Bench, logs: list[Any]) -> None:
+    protocol, _ = bench.connect()
+    protocol.data_received(request(b"one"))
+    protocol.connection_lost(None)
+    (entry,) = logs
+    assert entry["event"] == "connection_closed"
+    assert entry["client"] == "web"
+    assert entry["requests"] == 1
+
+
+# Drain
+
+
+async def test_draining_closes_an_idle_connection_at_once(bench: Bench) -> None:
+    protocol, transport = bench.connect()
+    protocol.drain()
+    assert transport.closed
+
+
+async def test_draining_finishes_the_request_in_flight(bench: Bench) -> None:
+    gate = asyncio.get_running_loop().create_future()
+
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        await gate
+        return b"ok"
+
+    bench.handler = handler
+    protocol, transport = bench.connect()
+    protocol.data_received(request(b"slow"))
+    protocol.drain()
+    assert not transport.closed
+    gate.set_result(None)
+    await asyncio.sleep(0.01)
+    assert transport.written == [b"ok"]
+    assert transport.closed
+
+
+async def test_draining_lets_a_request_that_is_arriving_arrive(bench: Bench) -> None:
+    protocol, transport = bench.connect()
+    whole = request(b"x" * 100)
+    protocol.data_received(whole[:50])
+    protocol.drain()
+    assert not transport.closed
+    protocol.data_received(whole[50:])
+    assert len(transport.written) == 1
+    assert transport.closed
+
+
+async def test_an_aborted_connection_cancels_its_request(bench: Bench) -> None:
+    cancelled = []
+
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+        return b"ok"
+
+    bench.handler = handler
+    protocol, transport = bench.connect()
+    protocol.data_received(request(b"slow"))
+    await asyncio.sleep(0)
+    protocol.abort("drain_deadline")
+    await asyncio.sleep(0.01)
+    assert cancelled
+    assert transport.aborted

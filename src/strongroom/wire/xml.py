@@ -5,7 +5,7 @@ entity, and a processing instruction are refused where they begin; limits are ch
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 from xml.parsers import expat
@@ -102,14 +102,11 @@ def encode(item: Item, *, version: Version) -> bytes:
     return "".join(parts).encode()
 
 
-def messages(document: bytes) -> Iterator[Message]:
-    """Yield the messages of an OASIS test case, which are the children of its root, in order.
-
-    Raises DecodeError, before the first, if the document is not such a file.
-    """
+def messages(document: bytes) -> list[Message]:
+    """Return the messages of an OASIS test case file, which are the children of its root, in order."""
     splitter = _Splitter(document)
     splitter.parse(document)
-    yield from splitter.messages
+    return splitter.messages
 
 
 class _Parser:

@@ -119,6 +119,13 @@ def load_case(path: Path) -> Case:
     )
 
 
+def version_in_name(name: str) -> Version | None:
+    """Return the version that a case's name ends with (`SKLC-M-1-10`), None when it ends with none."""
+    suffix = _SUFFIX.search(name)
+    version = Version(int(suffix[1]), int(suffix[2])) if suffix else None
+    return version if version in VERSIONS else None
+
+
 def split_title(title: str) -> tuple[str, int]:
     """Return the series and the number of a case (`TL-M`, 2); the number is 0 where there is none."""
     found = _NUMBER.match(title)
@@ -138,6 +145,17 @@ def chains(cases: Sequence[Case]) -> list[list[Case]]:
         else:
             found.append([case])
     return found
+
+
+def with_predecessors(fitting: Sequence[Case], cases: Sequence[Case]) -> list[Case]:
+    """Return the cases that fit, and those that must be played before them."""
+    wanted = {case.name for case in fitting}
+    return [
+        case
+        for chain in chains(cases)
+        for position, case in enumerate(chain)
+        if any(later.name in wanted for later in chain[position:])
+    ]
 
 
 def _leads_to(chain: Sequence[Case], case: Case) -> bool:
@@ -190,9 +208,9 @@ def _answered(waiting: Sequence[Step], response: Item) -> int:
 
 
 def _version(name: str, request: Item) -> Version:
-    suffix = _SUFFIX.search(name)
-    if suffix and (version := Version(int(suffix[1]), int(suffix[2]))) in VERSIONS:
-        return version
+    named = version_in_name(name)
+    if named is not None:
+        return named
     header = child(request, Tag.REQUEST_HEADER)
     printed = child(header, Tag.PROTOCOL_VERSION) if header else None
     if printed is None:

@@ -17,7 +17,7 @@ from strongroom.wire.errors import DecodeError
 from strongroom.wire.framing import Framer
 from strongroom.wire.item import Item
 
-_CHUNK: Final = 65536
+CHUNK: Final = 65536
 
 
 class ServerFault(Exception):
@@ -47,6 +47,10 @@ class TlsChannel:
         self._timeout = timeout
         self._socket: ssl.SSLSocket | None = None
 
+    def connect(self) -> None:
+        """Connect now; raises ServerFault."""
+        self._connected()
+
     def exchange(self, message: bytes) -> bytes:
         """Return the one message that answers `message`; raises ServerFault and is then closed."""
         received = bytearray()
@@ -64,7 +68,7 @@ class TlsChannel:
             ) from exc
         except OSError as exc:
             self.close()
-            raise ServerFault(f"no answer: {_reason(exc)}", received=bytes(received)) from exc
+            raise ServerFault(f"no answer: {reason_of(exc)}", received=bytes(received)) from exc
 
     def close(self) -> None:
         """Close what is open; safe to call twice."""
@@ -83,7 +87,7 @@ class TlsChannel:
         while True:
             # A server that sends a byte now and then must not hold the run for ever.
             connected.settimeout(max(0.001, deadline - time.monotonic()))
-            data = connected.recv(_CHUNK)
+            data = connected.recv(CHUNK)
             if not data:
                 raise ServerFault("the server closed the connection", received=bytes(received))
             received += data
@@ -112,7 +116,7 @@ class HttpsChannel:
             body = response.read()
         except (OSError, http.client.HTTPException) as exc:
             self.close()
-            raise ServerFault(f"no answer: {_reason(exc)}") from exc
+            raise ServerFault(f"no answer: {reason_of(exc)}") from exc
         if response.status != http.HTTPStatus.OK:
             raise ServerFault(f"the answer is HTTP {response.status} {response.reason}", received=body)
         return body
@@ -137,17 +141,18 @@ def _connect(servers: tuple[Address, ...], context: ssl.SSLContext, timeout: flo
         try:
             plain = socket.create_connection((server.host, server.port), timeout=timeout)
         except OSError as exc:
-            failures.append(f"{server}: {_reason(exc)}")
+            failures.append(f"{server}: {reason_of(exc)}")
             continue
         try:
             return context.wrap_socket(plain, server_hostname=server.host)
         except OSError as exc:
             plain.close()
-            failures.append(f"{server}: {_reason(exc)}")
+            failures.append(f"{server}: {reason_of(exc)}")
     raise ServerFault("cannot connect: " + "; ".join(failures))
 
 
-def _reason(exc: Exception) -> str:
+def reason_of(exc: Exception) -> str:
+    """Return what went wrong with a connection, in a few words."""
     if isinstance(exc, TimeoutError):
         return "timed out"
     if isinstance(exc, ssl.SSLError) and exc.reason:

@@ -85,6 +85,9 @@ SELF_DESCRIPTION: Final = frozenset(
         Tag.PROTECTION_STORAGE_MASKS,
     }
 )
+_OPTIONAL_DESCRIPTION: Final = frozenset(
+    {Tag.VENDOR_IDENTIFICATION, Tag.APPLICATION_NAMESPACE, Tag.EXTENSION_INFORMATION}
+)
 _ISSUED: Final = frozenset(
     {
         Tag.CERTIFICATE_VALUE,
@@ -306,6 +309,15 @@ def optional_object_type(spot: Spot) -> bool:
         and item is not None
         and item[2] not in _PROFILED_OBJECTS
     )
+
+
+def undescribed(spot: Spot) -> bool:
+    """One that the 1.0 profiles leave free, or one of several of a kind."""
+    if spot.tag in _OPTIONAL_DESCRIPTION:
+        return in_query(spot)
+    received = spot.parents[1]
+    several = received is not None and child(received, spot.tag) is not None
+    return spot.tag in SELF_DESCRIPTION and in_query(spot) and several
 
 
 def uncritical_extension(spot: Spot) -> bool:

@@ -15,7 +15,7 @@ from strongroom.conformance.connection import Channel, ServerFault, decode_answe
 from strongroom.conformance.dates import fixed_dates, moved_to
 from strongroom.conformance.ledger import Ledger
 from strongroom.conformance.messages import with_credentials
-from strongroom.conformance.render import render
+from strongroom.conformance.render import render, render_value
 from strongroom.conformance.results import CaseResult, Failure, Outcome
 from strongroom.conformance.target import Target
 from strongroom.conformance.trees import child, children, leaves, operations
@@ -154,8 +154,9 @@ class Player:
                 return
             wait = self._worth_waiting(step, request, answer, pause)
             if wait is None or self._settings.clock() + wait > give_up:
+                reason = f"{difference}{_complaint(answer)}"
                 raise StepFailed(
-                    self._failure(number, step, str(difference), request=request, answer=answer, data=data)
+                    self._failure(number, step, reason, request=request, answer=answer, data=data)
                 )
             self._bindings.values = before
             self._settings.sleep(wait)
@@ -251,6 +252,16 @@ def _dates(message: Item) -> set[int]:
 def _statuses(message: Item) -> set[int]:
     found = (child(batch_item, Tag.RESULT_STATUS) for batch_item in children(message, Tag.BATCH_ITEM))
     return {item[2] for item in found if item is not None}
+
+
+def _complaint(answer: Item) -> str:
+    """Return what the server says of the first batch item that it failed; it may explain a difference."""
+    for batch_item in children(answer, Tag.BATCH_ITEM):
+        reason, message = child(batch_item, Tag.RESULT_REASON), child(batch_item, Tag.RESULT_MESSAGE)
+        if reason is not None:
+            said = f": {render_value(message)}" if message is not None else ""
+            return f" (the server answers {render_value(reason)}{said})"
+    return ""
 
 
 def _operation_names(step: Step) -> str:

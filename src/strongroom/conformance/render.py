@@ -45,8 +45,7 @@ def render_value(item: Item) -> str:
     if isinstance(value, Variable | UnknownName):
         return str(value)
     if kind == STRUCTURE:
-        inner = ", ".join(f"{tag_name(part[0])}={render_value(part)}" for part in value)
-        return f"{tag_name(tag)}{{{inner}}}"
+        return f"{tag_name(tag)}{{{', '.join(map(_inline, value))}}}"
     if kind == ENUMERATION:
         return _enumeration(tag, value)
     if kind == INTEGER:
@@ -58,6 +57,11 @@ def render_value(item: Item) -> str:
     if kind == BOOLEAN:
         return "true" if value else "false"
     return repr(value) if isinstance(value, str) else str(value)
+
+
+def _inline(item: Item) -> str:
+    text = render_value(item)
+    return text if item[1] == STRUCTURE else f"{tag_name(item[0])}={text}"
 
 
 def hex_dump(data: bytes) -> str:

@@ -32,6 +32,7 @@ from strongroom.conformance.grounds import (
     tag_in,
     unasked_group,
     uncritical_extension,
+    undescribed,
     unfixed_date,
     unordered,
     wrapped_key,
@@ -228,7 +229,7 @@ VARIATIONS: Final = (
         "less that Query says of the server",
         Freedom.MISSING,
         "P10: VendorIdentification (if included), Extensions, Application Namespaces reported in Query",
-        lambda spot: spot.tag in SELF_DESCRIPTION - {Tag.SERVER_INFORMATION} and in_query(spot),
+        undescribed,
     ),
     _variation(
         "unasked groups and y- attributes",

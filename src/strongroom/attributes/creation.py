@@ -12,6 +12,7 @@ from strongroom.domain.errors import InvalidField, ObjectNotFound
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import AttributeInstance, AttributeKey, TemplateAttributes
 from strongroom.model.objects import Template
+from strongroom.model.struct import Seconds
 from strongroom.model.structures import Link
 from strongroom.registry import CryptographicUsageMask, LinkType, ObjectType, State, Tag
 
@@ -21,8 +22,8 @@ _ON_LINE = 1
 async def gather(ctx: Context, *given: TemplateAttributes | None) -> list[AttributeInstance]:
     """Return the attributes of a request, those of the templates that it names included.
 
-    What the request says itself comes after the templates and, for single-valued attributes, replaces what they
-    say; later lists replace earlier ones the same way. Raises ObjectNotFound for an unknown template.
+    What the request says itself comes after the templates and, for single-valued attributes, replaces what
+    they say; later lists replace earlier ones the same way. Raises ObjectNotFound for an unknown template.
     """
     gathered: list[AttributeInstance] = []
     for attributes in given:
@@ -66,6 +67,7 @@ def dress(ctx: Context, obj: ManagedObject, given: Iterable[AttributeInstance]) 
     initial(obj, given)
     for tag, value in (
         (Tag.FRESH, True),
+        (Tag.LEASE_TIME, Seconds(ctx.policy.lease_time)),
         (Tag.SENSITIVE, False),
         (Tag.EXTRACTABLE, True),
         (Tag.CRYPTOGRAPHIC_USAGE_MASK, CryptographicUsageMask(0)),

@@ -115,11 +115,11 @@ def attribute(
 ) -> Attribute:
     """Declare an attribute.
 
-    `kind` is the Python type of one value: a Struct, an enumeration or mask, or what `model.forms.form_of` knows,
-    with `marker` where the type alone does not tell the item type (integers). `until` None: still defined.
-    `computed` makes the value from the object when it is asked for; such an attribute is never stored. `check`
-    returns None for a good value, else a sentence that says what is wrong with it. The conditions narrow
-    `client_may`. Raises TypeError for a tag that is declared already.
+    `kind` is the Python type of one value: a Struct, an enumeration or mask, or what `model.forms.form_of`
+    knows, with `marker` where the type alone does not tell the item type (integers). `until` None: still
+    defined. `computed` makes the value from the object when it is asked for; such an attribute is never stored.
+    `check` returns None for a good value, else a sentence that says what is wrong with it. The conditions
+    narrow `client_may`. Raises TypeError for a tag that is declared already.
     """
     entry = TAGS[tag]
     made = Attribute(

@@ -9,6 +9,7 @@ from typing import Final
 
 from strongroom.attributes.creation import dress, link
 from strongroom.domain.context import Context
+from strongroom.domain.errors import InvalidMessage
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.struct import Seconds
@@ -39,6 +40,9 @@ LEFT_BEHIND: Final = frozenset(
 )
 """Attributes that the replacement does not take from the old key, or not as they are."""
 
+_DATES: Final = frozenset(
+    {Tag.ACTIVATION_DATE, Tag.PROCESS_START_DATE, Tag.PROTECT_STOP_DATE, Tag.DEACTIVATION_DATE}
+)
 _SHIFTED: Final = (Tag.PROCESS_START_DATE, Tag.PROTECT_STOP_DATE, Tag.DEACTIVATION_DATE)
 
 
@@ -54,7 +58,10 @@ def replace(
 
     `offset` is the time from now to the new Activation Date; None copies the dates of the old key.
     """
+    given = list(given)
     replaced = {a.key for a in given}
+    if offset is not None and replaced & _DATES:
+        raise InvalidMessage("Offset and dates are given; the dates follow from the Offset")
     for key, instances in old.attributes.items():
         if key not in LEFT_BEHIND and key not in replaced:
             new.put(key, instances)

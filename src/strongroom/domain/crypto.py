@@ -4,10 +4,10 @@ Rule: keys cross this port as the key blocks and structures of the model, so tha
 key object. Slow work (RSA, big data) runs off the event loop inside the adapter.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
+from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.keys import KeyBlock
 from strongroom.model.objects import ManagedObjectStruct
 from strongroom.model.secret import SecretBytes
@@ -17,7 +17,6 @@ from strongroom.registry import (
     KeyCompressionType,
     KeyFormatType,
     RecommendedCurve,
-    Tag,
 )
 
 
@@ -34,13 +33,13 @@ class Encrypted:
 class ObjectFacts:
     """What the material itself tells; None where it does not.
 
-    `attributes` are further attribute values that follow from the material (X.509 attributes of a
-    certificate, Cryptographic Domain Parameters of an EC key), by tag.
+    `attributes` are further attributes that follow from the material (X.509 attributes of a certificate,
+    Cryptographic Domain Parameters of an EC key); one that has several values stands several times.
     """
 
     cryptographic_algorithm: CryptographicAlgorithm | None = None
     cryptographic_length: int | None = None
-    attributes: Mapping[Tag, Any]
+    attributes: tuple[AttributeInstance, ...] = ()
 
 
 class Cryptography(Protocol):

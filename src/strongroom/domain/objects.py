@@ -29,7 +29,8 @@ class ManagedObject:
     """One object: identity, life cycle, attributes and material.
 
     `state` holds at the time of the request that loaded the object. `generation` is 0 until it is stored.
-    `material` is None once destroyed. `attributes` has every stored attribute, instances in index order;
+    `changed` says that a commit writes the object, `essential` that an answer depends on it. `material` is None
+    once destroyed. `attributes` has every stored attribute, instances in index order;
     attributes that follow from the rest (Unique Identifier, Object Type, State) are not in it.
     """
 
@@ -38,6 +39,7 @@ class ManagedObject:
         "archived",
         "attributes",
         "changed",
+        "essential",
         "generation",
         "material",
         "object_type",
@@ -72,7 +74,7 @@ class ManagedObject:
         self.archived = archived
         self.attributes: AttributeMap = {} if attributes is None else attributes
         self.material = material
-        self.changed = False
+        self.changed = self.essential = False
         self._owns_attributes = attributes is None
 
     def copy(self) -> "ManagedObject":
@@ -88,7 +90,7 @@ class ManagedObject:
         other.archived = self.archived
         other.attributes = self.attributes
         other.material = self.material
-        other.changed = False
+        other.changed = other.essential = False
         other._owns_attributes = False
         return other
 
@@ -147,13 +149,19 @@ class ManagedObject:
             self.attributes[key] = instances
         else:
             self.attributes.pop(key, None)
-        self.changed = True
+        self.changed = self.essential = True
+
+    def note(self, key: AttributeKey, value: Any) -> None:
+        """Set an attribute by the way: a store that cannot write does not keep the request from succeeding."""
+        essential = self.essential
+        self.set(key, value)
+        self.essential = essential
 
     def apply(self, event: Event) -> None:
         """Move along the life cycle; raises WrongKeyLifecycleState. Dates are the caller's to set."""
         if self.state is not None:
             self.state = after(self.state, event)
-            self.changed = True
+            self.changed = self.essential = True
 
     def __repr__(self) -> str:
         return f"ManagedObject({self.unique_identifier}, {self.object_type.name}, {self.state})"

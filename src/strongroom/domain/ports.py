@@ -10,7 +10,7 @@ from strongroom.model.secret import SecretBytes
 
 
 class RootKeyError(Exception):
-    """The root key cannot be used; the message says why and names the cure. Final: the server does not start."""
+    """The root key cannot be used; the message says why and names the cure. Final: no start."""
 
 
 class WrongRootKey(RootKeyError):

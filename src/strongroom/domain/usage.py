@@ -10,7 +10,7 @@ from enum import Enum
 from strongroom.domain.errors import (
     IncompatibleCryptographicUsageMask,
     InvalidObjectType,
-    UsageLimitExceeded,
+    PermissionDenied,
     WrongKeyLifecycleState,
 )
 from strongroom.domain.objects import ManagedObject
@@ -47,7 +47,7 @@ def require(key: ManagedObject, mask: CryptographicUsageMask, use: Use, now: dat
 
 
 def spend(key: ManagedObject, size: int) -> None:
-    """Count a protecting use of `size` bytes against the Usage Limits; raises UsageLimitExceeded.
+    """Count a protecting use of `size` bytes against the Usage Limits; raises PermissionDenied.
 
     SPEC(KMIP 1.4 §3.21): limits concern applying protection only; without limits there is nothing to count.
     """
@@ -57,5 +57,6 @@ def spend(key: ManagedObject, size: int) -> None:
     amount = size if limits.usage_limits_unit is UsageLimitsUnit.BYTE else 1
     left = limits.usage_limits_total if limits.usage_limits_count is None else limits.usage_limits_count
     if amount > left:
-        raise UsageLimitExceeded("the Usage Limits of the key are used up")
+        # SPEC(KMIP 2.1 §6.1.18): Usage Limit Exceeded is allowed too; test cases of every version say this.
+        raise PermissionDenied("the Usage Limits of the key are used up")
     key.set(Tag.USAGE_LIMITS, limits.replace(usage_limits_count=left - amount))

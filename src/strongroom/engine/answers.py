@@ -10,6 +10,7 @@ from typing import Final
 from strongroom.domain.errors import KmipError
 from strongroom.model.forms import form_of
 from strongroom.registry import V1_0, V1_4, V3_0, Operation, ResultStatus, Tag, Version
+from strongroom.wire import binary
 from strongroom.wire.item import Item
 
 _RESPONSE_MESSAGE: Final = int(Tag.RESPONSE_MESSAGE)
@@ -42,6 +43,10 @@ def _protocol_version(version: Version) -> Item:
     return (int(Tag.PROTOCOL_VERSION), 1, fields)
 
 
+_MESSAGE_HEAD: Final = _RESPONSE_MESSAGE.to_bytes(3) + b"\x01"
+_REMEMBERED: Final = 256
+_headers: Final[dict[tuple[Version, datetime, int], bytes]] = {}
+
 _SECONDS: Final = form_of(datetime).encoder(V1_0)
 
 
@@ -67,6 +72,19 @@ class Answers:
             header.append((_BATCH_COUNT, 2, len(items)))
         return (_RESPONSE_MESSAGE, 1, [(_RESPONSE_HEADER, 1, header), *items])
 
+    def encode(self, items: list[Item]) -> bytes:
+        """Return `message(items)` as TTLV; headers that differ in nothing are encoded once a second."""
+        key = (self._version, self._now, len(items))
+        header = None if self._correlation is not None else _headers.get(key)
+        if header is None:
+            header = binary.encode(self.message(items)[2][0])
+            if self._correlation is None:
+                if len(_headers) > _REMEMBERED:
+                    _headers.clear()
+                _headers[key] = header
+        body = header + b"".join([binary.encode(item) for item in items])
+        return _MESSAGE_HEAD + len(body).to_bytes(4) + body
+
     def success(self, operation: int, identifier: bytes | None, payload: list[Item]) -> Item:
         """Return the batch item of an operation that was done."""
         fields: list[Item] = [(_OPERATION, 5, operation)]
@@ -89,13 +107,9 @@ class Answers:
         fields.append((_RESULT_MESSAGE, 7, error.message[:_MESSAGE_LENGTH]))
         return (_BATCH_ITEM, 1, fields)
 
-    def undone(self, operation: int | None, identifier: bytes | None) -> Item:
-        """Return the batch item of an operation that a later failure undid."""
-        fields: list[Item] = [] if operation is None else [(_OPERATION, 5, operation)]
-        if identifier is not None:
-            fields.append((_UNIQUE_BATCH_ITEM_ID, 8, identifier))
-        fields.append(_UNDONE)
-        return (_BATCH_ITEM, 1, fields)
+    def undone(self, result: Item) -> Item:
+        """Return the batch item of an operation that was done and that a later failure undid."""
+        return (_BATCH_ITEM, 1, [_UNDONE if field is _SUCCESS else field for field in result[2]])
 
 
 _OPERATIONS: Final = frozenset(map(int, Operation))

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from strongroom.domain.audit import AuditEvent
 from strongroom.domain.clock import Clock
@@ -26,15 +26,17 @@ from strongroom.domain.errors import (
     ServerFailure,
 )
 from strongroom.domain.identity import Connection
+from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import OperationSpec
 from strongroom.domain.store import LostRace, NameInUse, ObjectStore, StoreFailure, TamperedRecord
 from strongroom.engine.answers import Answers
 from strongroom.engine.authenticate import Authenticator
 from strongroom.engine.references import made_by
-from strongroom.engine.request import BadHeader, BatchItem, RequestMessage, read_request
+from strongroom.engine.request import BadHeader, BatchItem, HeaderMemory, RequestMessage, read_request
 from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
 from strongroom.model.convert import decoder, encoder
 from strongroom.model.errors import NotInVersion, UnknownField, UnknownValue
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.registry import V1_0, AsynchronousIndicator, Version
 from strongroom.registry.names import VALUES
 from strongroom.wire import binary
@@ -62,8 +64,17 @@ class Services:
     authenticator: Authenticator
     operations: Mapping[int, OperationSpec]
     on_event: Callable[[AuditEvent], None]
+    """Told of every refusal; changes are recorded in their own commit."""
     on_failure: Callable[[BaseException], None]
     limits: Limits = DEFAULT_LIMITS
+
+
+class _Plan(NamedTuple):
+    """How one operation is done in one version."""
+
+    spec: OperationSpec
+    decode: Callable[..., Any]
+    encode: Callable[..., list[Item]]
 
 
 @dataclass(slots=True)
@@ -85,7 +96,8 @@ class Dispatcher:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._codecs: dict[tuple[int, Version], tuple[Callable[..., Any], Callable[..., list[Item]]]] = {}
+        self._plans: dict[tuple[int, Version], _Plan] = {}
+        self._headers = HeaderMemory()
 
     async def handle(self, message: bytes, connection: Connection) -> bytes:
         """Return the response message to a TTLV request message; raises only CancelledError."""
@@ -93,24 +105,35 @@ class Dispatcher:
             root = binary.decode(message, self._services.limits)
         except DecodeError as error:
             return self.reject(error, connection)
-        return binary.encode(await self.answer(root, connection, message))
+        answers, items = await self._respond(root, connection, message)
+        return answers.encode(items)
 
     def reject(self, error: DecodeError, connection: Connection) -> bytes:
         """Return the answer to bytes that are not a message."""
-        return binary.encode(self._refuse(V1_0, InvalidMessage(str(error)), connection))
+        answers, items = self._refuse(V1_0, InvalidMessage(str(error)), connection)
+        return answers.encode(items)
 
-    async def answer(self, root: Item, connection: Connection, message: bytes | None = None) -> Item:
-        """Return the response to a decoded request; `message` are its TTLV bytes, for offsets in errors."""
+    async def answer(self, root: Item, connection: Connection) -> Item:
+        """Return the response to a decoded request, for encodings other than TTLV."""
+        answers, items = await self._respond(root, connection, None)
+        return answers.message(items)
+
+    async def _respond(
+        self, root: Item, connection: Connection, message: bytes | None
+    ) -> tuple[Answers, list[Item]]:
+        """Return the batch items of the response; `message` are the TTLV bytes, for offsets in errors."""
         try:
-            request = read_request(root)
-            await self._services.authenticator.verify(connection.client, request.header.authentication)
+            request = read_request(root, message, self._headers)
+            header = request.header
+            if header.authentication is not None or connection.client.username is not None:
+                await self._services.authenticator.verify(connection.client, header.authentication)
         except BadHeader as refusal:
             return self._refuse(refusal.version, refusal.error, connection)
         except KmipError as error:
             return self._refuse(request.version, error, connection)
         except DecodeError as error:
             return self._refuse(V1_0, InvalidMessage(str(error)), connection)
-        header, now = request.header, self._services.clock.now()
+        now = self._services.clock.now()
         correlation = header.client_correlation_value
         room = header.maximum_response_size
         if room is not None:
@@ -124,16 +147,17 @@ class Dispatcher:
             message,
             room,
         )
-        if request.undo:
-            return run.answers.message(await self._all_or_nothing(run))
-        return run.answers.message(await self._one_by_one(run))
+        items = await (self._all_or_nothing(run) if request.undo else self._one_by_one(run))
+        return run.answers, items
 
-    def _refuse(self, version: Version, error: KmipError, connection: Connection) -> Item:
+    def _refuse(
+        self, version: Version, error: KmipError, connection: Connection
+    ) -> tuple[Answers, list[Item]]:
         """Return the answer to a request that is refused as a whole."""
         now = self._services.clock.now()
         self._record(None, error, connection, now, ())
         answers = Answers(version, now)
-        return answers.message([answers.failure(None, None, error)])
+        return answers, [answers.failure(None, None, error)]
 
     async def _one_by_one(self, run: _Run) -> list[Item]:
         """Do the batch, each item a transaction of its own (Stop and Continue)."""
@@ -157,7 +181,8 @@ class Dispatcher:
         for attempt in range(ATTEMPTS):
             work = self._unit_of_work(run)
             result, size = await self._perform(run, item, work, run.room)
-            if await self._commit(work, [(item, work.touched())], run, attempt):
+            changed = work.changed()
+            if not changed or await self._commit(work, changed, [(item, work.touched())], run, attempt):
                 work.keep()
                 if run.room is not None:
                     run.room -= size
@@ -167,26 +192,28 @@ class Dispatcher:
     async def _all_or_nothing(self, run: _Run) -> list[Item]:
         """Do the batch as one transaction (Undo)."""
         items = run.request.items
-        failing = 0
+        failing, results = 0, list[Item]()
         try:
             for attempt in range(ATTEMPTS):
                 run.memory = BatchMemory()
-                work, results, room = self._unit_of_work(run), [], run.room
-                done: list[tuple[BatchItem, tuple[Any, ...]]] = []
+                work, room = self._unit_of_work(run), run.room
+                results.clear()
+                done: list[tuple[BatchItem, tuple[UniqueIdentifier, ...]]] = []
                 for failing, item in enumerate(items):  # noqa: B007 - says which item failed
                     result, size = await self._perform(run, item, work, room)
                     work.keep()
                     room = None if room is None else room - size
                     results.append(result)
                     done.append((item, work.touched()))
-                if await self._commit(work, done, run, attempt):
+                changed = work.changed()
+                if not changed or await self._commit(work, changed, done, run, attempt):
                     return results
             raise ServerFailure("the objects are being changed by too many requests at once; try again")
         except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
             error = self._explain(exc, run, failing)
         failed = items[failing]
         self._record(failed.operation, error, run.connection, run.now, ())
-        undone = [run.answers.undone(i.operation, i.unique_batch_item_id) for i in items[:failing]]
+        undone = [run.answers.undone(result) for result in results[:failing]]
         return [*undone, run.answers.failure(failed.operation, failed.unique_batch_item_id, error)]
 
     def _unit_of_work(self, run: _Run) -> UnitOfWork:
@@ -199,15 +226,11 @@ class Dispatcher:
         if item.error is not None:
             raise item.error
         version = run.request.version
-        spec = self._services.operations.get(item.operation or 0)
-        if spec is None or not spec.in_version(version):
-            entry = VALUES["Operation"].get(item.operation or 0)
-            name = f"operation 0x{item.operation:08X}" if entry is None else entry.spec_name
-            raise OperationNotSupported(f"{name} is not supported in KMIP {version}; Query lists what is")
+        plan = self._plans.get((item.operation or 0, version)) or self._plan(item.operation or 0, version)
+        spec = plan.spec
         if run.request.header.asynchronous_indicator is AsynchronousIndicator.MANDATORY:
             raise FeatureNotSupported("asynchronous operation is not supported; send the request without it")
-        decode, encode = self._codec(spec, version)
-        request = decode(item.payload)
+        request = plan.decode(item.payload)
         work.begin(spec.needs)
         context = Context(
             caller=run.connection.client,
@@ -220,7 +243,7 @@ class Dispatcher:
         )
         response = await spec.handler(context, request)
         work.made = made_by(spec.operation, response)
-        result = run.answers.success(spec.operation, item.unique_batch_item_id, encode(response))
+        result = run.answers.success(spec.operation, item.unique_batch_item_id, plan.encode(response))
         if room is None:
             return result, 0
         size = len(binary.encode(result))
@@ -231,13 +254,13 @@ class Dispatcher:
     async def _commit(
         self,
         work: UnitOfWork,
-        done: list[tuple[BatchItem, tuple[Any, ...]]],
+        changed: list[ManagedObject],
+        done: list[tuple[BatchItem, tuple[UniqueIdentifier, ...]]],
         run: _Run,
         attempt: int,
     ) -> bool:
-        """Commit, or record the reads where nothing was changed; False when another change came first."""
+        """Commit the changes with their audit events; False when another change came first."""
         client = run.connection.client
-        changed = work.changed()
         events = [
             AuditEvent(
                 at=run.now,
@@ -250,27 +273,28 @@ class Dispatcher:
             )
             for item, objects in done
         ]
-        if not changed:
-            for event in events:
-                self._services.on_event(event)
-            return True
         try:
             await work.commit(changed, [e.encode() for e in events])
         except LostRace:
             if attempt > 2:
                 await asyncio.sleep(random.uniform(0, 0.002 * attempt))  # noqa: S311 - spreads contenders
             return False
+        except StoreFailure as failure:
+            if any(obj.essential for obj in changed):
+                raise
+            self._services.on_failure(failure)
         return True
 
-    def _codec(
-        self, spec: OperationSpec, version: Version
-    ) -> tuple[Callable[..., Any], Callable[..., list[Item]]]:
-        key = (spec.operation, version)
-        codec = self._codecs.get(key)
-        if codec is None:
-            codec = (decoder(spec.request, version), encoder(spec.response, version))
-            self._codecs[key] = codec
-        return codec
+    def _plan(self, operation: int, version: Version) -> _Plan:
+        """Return how to do an operation, and remember it; raises OperationNotSupported."""
+        spec = self._services.operations.get(operation)
+        if spec is None or not spec.in_version(version):
+            entry = VALUES["Operation"].get(operation)
+            name = f"operation 0x{operation:08X}" if entry is None else entry.spec_name
+            raise OperationNotSupported(f"{name} is not supported in KMIP {version}; Query lists what is")
+        plan = _Plan(spec, decoder(spec.request, version), encoder(spec.response, version))
+        self._plans[operation, version] = plan
+        return plan
 
     def _explain(self, exc: Exception, run: _Run, position: int) -> KmipError:
         """Return what the client is told of a failure; what only the operator should know is logged."""
@@ -316,7 +340,7 @@ class Dispatcher:
         error: KmipError,
         connection: Connection,
         now: datetime,
-        objects: tuple[Any, ...],
+        objects: tuple[UniqueIdentifier, ...],
     ) -> None:
         """Record a request, or an operation of one, that was refused."""
         entry = VALUES["Operation"].get(operation or 0)

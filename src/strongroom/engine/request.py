@@ -5,8 +5,7 @@ apart only so far that its failure can be answered in its place.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from strongroom.domain.errors import (
     FeatureNotSupported,
@@ -78,19 +77,54 @@ def answer_version(major: int, minor: int) -> Version:
     return older[-1] if older else V1_0
 
 
-def read_request(root: Item) -> RequestMessage:
-    """Return the request; raises BadHeader, or DecodeError where not even the version can be read."""
-    tag, item_type, children = root
-    if tag != _REQUEST_MESSAGE or item_type != 1:
+class HeaderMemory:
+    """Headers already read, by their bytes: a client sends the same one over and over.
+
+    Headers that hold a credential or a time are never kept.
+    """
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[Version, RequestHeader]] = {}
+
+    def find(self, message: bytes) -> tuple[Version, RequestHeader] | None:
+        """Return what the header of a (well-formed) message says, if it was seen before."""
+        return self._known.get(message[8 : 16 + int.from_bytes(message[12:16])])
+
+    def keep(self, message: bytes, version: Version, header: RequestHeader) -> None:
+        """Remember the header of `message`."""
+        if (
+            header.authentication is None
+            and header.time_stamp is None
+            and header.client_correlation_value is None
+        ):
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[message[8 : 16 + int.from_bytes(message[12:16])]] = (version, header)
+
+
+_REMEMBERED: Final = 1024
+
+
+def read_request(
+    root: Item, message: bytes | None = None, memory: HeaderMemory | None = None
+) -> RequestMessage:
+    """Return the request; raises BadHeader, or DecodeError where not even the version can be read.
+
+    `message` are the bytes of `root`, where it came as TTLV.
+    """
+    tag, _, children = root
+    if tag != _REQUEST_MESSAGE:
         raise DecodeError("is not a Request Message", path=((tag_name(tag), None),))
     if not children or children[0][0] != _REQUEST_HEADER or children[0][1] != 1:
         raise DecodeError("the first item is not a Request Header", path=(("RequestMessage", None),))
-    version = _version(children[0][2])
+    known = None if message is None or memory is None else memory.find(message)
+    version = _version(children[0][2]) if known is None else known[0]
     try:
-        header = decoder(RequestHeader, version)(children[0][2])
+        header = decoder(RequestHeader, version)(children[0][2]) if known is None else known[1]
         items = [_batch_item(child, n) for n, child in enumerate(children[1:])]
         _check(header, version, items)
-        _check_extensions(children)
     except DecodeError as error:
         if not error.path or error.path[0][0] != "RequestMessage":
             inside = () if error.path and error.path[0][0] == "BatchItem" else (("RequestHeader", None),)
@@ -98,6 +132,8 @@ def read_request(root: Item) -> RequestMessage:
         raise BadHeader(version, InvalidMessage(str(error))) from None
     except KmipError as error:
         raise BadHeader(version, error) from None
+    if known is None and message is not None and memory is not None:
+        memory.keep(message, version, header)
     return RequestMessage(version, header, items)
 
 
@@ -148,6 +184,8 @@ def _batch_item(item: Item, position: int) -> BatchItem:
             made.unique_batch_item_id = value
         elif tag == _REQUEST_PAYLOAD:
             made.payload = value
+        elif tag == _MESSAGE_EXTENSION:
+            _check_extension(value)
         seen |= bit
     if made.error is None and made.operation is None:
         made.error = DecodeError("Operation is missing")
@@ -187,21 +225,11 @@ def _check(header: RequestHeader, version: Version, items: list[BatchItem]) -> N
             raise InvalidMessage("the Unique Batch Item IDs of the batch are not unique")
 
 
-@lru_cache(maxsize=1)
-def _extension_decoder() -> Any:
-    return decoder(MessageExtension, None)
-
-
-def _check_extensions(children: list[Item]) -> None:
+def _check_extension(items: list[Item]) -> None:
     """Raise FeatureNotSupported for a critical Message Extension; others are ignored (KMIP 1.4 §7.1)."""
-    for child in children[1:]:
-        for tag, item_type, value in child[2]:
-            if tag == _MESSAGE_EXTENSION and item_type == 1:
-                try:
-                    extension = _extension_decoder()(value)
-                except DecodeError as error:
-                    raise under(error, "MessageExtension", None) from None
-                if extension.criticality_indicator:
-                    raise FeatureNotSupported(
-                        "a critical Message Extension is not understood; nothing was done"
-                    )
+    try:
+        extension = decoder(MessageExtension, None)(items)
+    except DecodeError as error:
+        raise under(error, "MessageExtension", None) from None
+    if extension.criticality_indicator:
+        raise FeatureNotSupported("a critical Message Extension is not understood; nothing was done")

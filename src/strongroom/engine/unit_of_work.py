@@ -198,6 +198,8 @@ class UnitOfWork:
         return obj
 
     def place(self, unique_identifier: UniqueIdentifier | None) -> None:
+        if unique_identifier is None:  # emptied at once, also when the batch item fails after this
+            self._memory.placeholder = None
         self._placed = (unique_identifier,)
 
     def touched(self) -> tuple[UniqueIdentifier, ...]:
@@ -211,5 +213,5 @@ class UnitOfWork:
     async def commit(self, changed: Sequence[ManagedObject], events: Sequence[bytes]) -> None:
         """Make the changes durable; raises what `ObjectStore.commit` raises."""
         for obj in changed:
-            obj.set(Tag.LAST_CHANGE_DATE, self._now)
+            obj.note(Tag.LAST_CHANGE_DATE, self._now)
         await self._store.commit(changed, events)

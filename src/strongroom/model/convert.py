@@ -16,7 +16,7 @@ from strongroom.model.errors import MalformedField, UnknownField
 from strongroom.model.forms import EnumerationForm, Form, MaskForm, PlainForm, form_of
 from strongroom.model.struct import Field, Shape, Struct, StructMeta
 from strongroom.registry import ItemType, Tag, Version
-from strongroom.registry.names import TAGS
+from strongroom.registry.names import TAGS, defined_tags
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.item import Item
 
@@ -247,7 +247,7 @@ def _encoder_source(cls: StructMeta, version: Version | None) -> tuple[str, dict
     names: dict[str, Any] = {}
     lines = ["def encode(self):", "    out = []"]
     for i, field in enumerate(cls.fields):
-        if not field.in_version(version):
+        if not field.in_version(version) or not _sayable(field, version):
             continue
         if isinstance(field.marker, FieldShape):
             names[f"emit{i}"] = field.marker.emitter(field, version)
@@ -262,6 +262,16 @@ def _encoder_source(cls: StructMeta, version: Version | None) -> tuple[str, dict
         lines += [indent + line for line in _emit_source(i, field, version, names)]
     lines.append("    return out")
     return "\n".join(lines), names
+
+
+def _sayable(field: Field, version: Version | None) -> bool:
+    """Tell whether the version defines the tag of a field, whatever its declaration says.
+
+    A Shape answers for its own tags.
+    """
+    if version is None or field.tag is None or isinstance(field.marker, Shape):
+        return True
+    return int(field.tag) in defined_tags(version)
 
 
 def _emit_source(i: int, field: Field, version: Version | None, names: dict[str, Any]) -> list[str]:

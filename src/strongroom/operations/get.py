@@ -65,10 +65,14 @@ async def get(ctx: Context, request: GetRequest) -> GetResponse:
     obj = await ctx.objects.get(request.unique_identifier)
     if request.key_wrapping_specification is not None:
         raise FeatureNotSupported("key wrapping is not supported yet; ask for the key without it")
+    managed_object = await _given_out(ctx, obj, request)
+    if obj.value(Tag.FRESH):
+        # SPEC(KMIP 2.1 §4.27): an object is fresh until its material was given to a client.
+        obj.note(Tag.FRESH, value=False)
     return GetResponse(
         object_type=obj.object_type,
         unique_identifier=obj.unique_identifier,
-        managed_object=await _given_out(ctx, obj, request),
+        managed_object=managed_object,
     )
 
 

@@ -1,7 +1,12 @@
 """Get Usage Allocation (KMIP 1.x §4.18, 2.x §6.1.23)."""
 
 from strongroom.domain.context import Context
-from strongroom.domain.errors import InvalidField, UsageLimitExceeded, WrongKeyLifecycleState
+from strongroom.domain.errors import (
+    AttributeNotFound,
+    InvalidField,
+    UsageLimitExceeded,
+    WrongKeyLifecycleState,
+)
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.domain.usage import Use
@@ -29,7 +34,7 @@ async def get_usage_allocation(
         raise InvalidField("Usage Limits Count is negative")
     limits = obj.value(Tag.USAGE_LIMITS)
     if limits is None:
-        raise InvalidField("the object has no Usage Limits to allocate from")
+        raise AttributeNotFound("the object has no Usage Limits to allocate from")
     stop = obj.value(Tag.PROTECT_STOP_DATE)
     if obj.state not in Use.PROTECT.value or (stop is not None and stop <= ctx.now):
         raise WrongKeyLifecycleState("the object cannot be used for applying protection at this time")

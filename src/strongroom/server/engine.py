@@ -1,0 +1,89 @@
+"""The dispatcher of one worker, wired to its adapters.
+
+Rule: the one place that knows which adapter stands behind which port.
+"""
+
+import structlog
+
+from strongroom.crypto.cryptographer import Cryptographer
+from strongroom.domain.audit import AuditEvent
+from strongroom.domain.clock import Clock, SystemClock
+from strongroom.domain.context import Policy, ServerFacts
+from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.store import ObjectStore
+from strongroom.engine.authenticate import Authenticator
+from strongroom.engine.dispatch import Dispatcher, Services
+from strongroom.model.structures import ServerInformation
+from strongroom.operations.catalogue import all_operations
+from strongroom.version import __version__
+from strongroom.wire.limits import DEFAULT_LIMITS, Limits
+
+log = structlog.get_logger()
+
+
+class LoggedMessages:
+    """Client messages (Log, Interop) go to the server's log, marked as the client's words."""
+
+    def message(self, caller: ClientIdentity, text: str) -> None:
+        log.info("client_message", client=caller.name, text=text)
+
+
+def check_password(password_hash: str, password: bytes) -> bool:
+    """Tell whether a password fits its Argon2id hash; slow on purpose."""
+    from argon2 import PasswordHasher
+    from argon2.exceptions import Argon2Error, InvalidHashError
+
+    try:
+        return PasswordHasher().verify(password_hash, password)
+    except (Argon2Error, InvalidHashError):
+        return False
+
+
+def server_facts() -> ServerFacts:
+    """Return what Query says of this server."""
+    return ServerFacts(
+        vendor=f"Strongroom {__version__}",
+        information=ServerInformation(
+            server_name="strongroom", server_version=__version__, product_name="Strongroom"
+        ),
+    )
+
+
+def make_dispatcher(
+    store: ObjectStore, policy: Policy, *, limits: Limits = DEFAULT_LIMITS, clock: Clock | None = None
+) -> Dispatcher:
+    """Return the dispatcher over a store; `clock` None is the machine's."""
+    return Dispatcher(
+        Services(
+            store=store,
+            crypto=Cryptographer(legacy=policy.legacy),
+            clock=clock or SystemClock(),
+            policy=policy,
+            client_log=LoggedMessages(),
+            server=server_facts(),
+            authenticator=Authenticator(check_password, _ignored_credential),
+            operations=dict(all_operations()),
+            on_event=_log_refusal,
+            on_failure=_log_failure,
+            limits=limits,
+        )
+    )
+
+
+def _ignored_credential(caller: ClientIdentity) -> None:
+    log.warning("credential_ignored", client=caller.name, cure="enrol the client with --username to check it")
+
+
+def _log_refusal(event: AuditEvent) -> None:
+    if event.outcome != "success":
+        log.info(
+            "request_refused",
+            client=event.client,
+            peer=event.peer,
+            operation=event.operation,
+            outcome=event.outcome,
+        )
+
+
+def _log_failure(exc: BaseException) -> None:
+    log.error("request_failed", error=type(exc).__name__, exc_info=exc)

@@ -1,0 +1,168 @@
+"""Batches: order, errors, undo, the ID Placeholder (KMIP 1.4 §6, 2.1 §9)."""
+
+import pytest
+
+from strongroom.model.identifiers import BatchReference, UniqueIdentifier
+from strongroom.model.structures import Name
+from strongroom.operations.activate import ActivateRequest, ActivateResponse
+from strongroom.operations.create import CreateRequest, CreateResponse
+from strongroom.operations.destroy import DestroyRequest
+from strongroom.operations.get import GetRequest, GetResponse
+from strongroom.operations.locate import LocateRequest, LocateResponse
+from strongroom.operations.query import QueryRequest
+from strongroom.registry import (
+    V1_0,
+    V2_1,
+    BatchErrorContinuationOption,
+    CryptographicAlgorithm,
+    CryptographicUsageMask,
+    ObjectType,
+    QueryFunction,
+    ResultReason,
+    ResultStatus,
+    Tag,
+    UniqueIdentifierEnumeration,
+)
+from tests.kms import BOB, Refused, TestKms, attribute, request_message, template
+
+MISSING = UniqueIdentifier("00000000-0000-0000-0000-000000000000")
+
+
+def create(name: str | None = None) -> CreateRequest:
+    names = [] if name is None else [attribute(Tag.NAME, Name(name_value=name))]
+    return CreateRequest(
+        object_type=ObjectType.SYMMETRIC_KEY,
+        attributes=template(
+            attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.AES),
+            attribute(Tag.CRYPTOGRAPHIC_LENGTH, 128),
+            attribute(Tag.CRYPTOGRAPHIC_USAGE_MASK, CryptographicUsageMask.ENCRYPT),
+            *names,
+        ),
+    )
+
+
+def locate(name: str) -> LocateRequest:
+    return LocateRequest(attributes=template(attribute(Tag.NAME, Name(name_value=name))))
+
+
+def test_the_id_placeholder_carries_the_new_key_through_the_batch(kms: TestKms) -> None:
+    created, activated, got = kms.batch(create(), ActivateRequest(), GetRequest())
+    assert isinstance(created, CreateResponse)
+    assert isinstance(activated, ActivateResponse)
+    assert isinstance(got, GetResponse)
+    assert created.unique_identifier == activated.unique_identifier == got.unique_identifier
+
+
+def test_an_empty_id_placeholder_is_item_not_found(kms: TestKms) -> None:
+    with pytest.raises(Refused) as refused:
+        kms.call(GetRequest())
+    assert refused.value.reason is ResultReason.ITEM_NOT_FOUND
+
+
+def test_the_id_placeholder_does_not_outlive_its_batch(kms: TestKms) -> None:
+    kms.create_symmetric_key()
+    with pytest.raises(Refused):
+        kms.call(GetRequest())
+
+
+def test_a_batch_stops_at_the_first_failure_by_default(kms: TestKms) -> None:
+    results = kms.batch(create("a"), GetRequest(unique_identifier=MISSING), create("b"))
+    assert len(results) == 2
+    assert isinstance(results[1], Refused)
+    assert kms.call(locate("a")).unique_identifier
+    assert not kms.call(locate("b")).unique_identifier
+
+
+def test_continue_goes_on_after_a_failure(kms: TestKms) -> None:
+    results = kms.batch(
+        GetRequest(unique_identifier=MISSING),
+        create("b"),
+        batch_error_continuation_option=BatchErrorContinuationOption.CONTINUE,
+    )
+    assert isinstance(results[0], Refused)
+    assert isinstance(results[1], CreateResponse)
+
+
+def test_undo_leaves_nothing_of_a_failed_batch(kms: TestKms) -> None:
+    undo = BatchErrorContinuationOption.UNDO
+    results = kms.batch(
+        create("a"),
+        locate("a"),
+        GetRequest(unique_identifier=MISSING),
+        batch_error_continuation_option=undo,
+    )
+    assert [type(r) for r in results] == [Refused, Refused, Refused]
+    assert not kms.call(locate("a")).unique_identifier
+
+
+def test_undone_items_say_so(kms: TestKms) -> None:
+    root = request_message(
+        create("a"),
+        GetRequest(unique_identifier=MISSING),
+        version=V1_0,
+        batch_error_continuation_option=BatchErrorContinuationOption.UNDO,
+    )
+    answer = kms.send(root)
+    statuses = [v for item in answer[2][1:] for t, _, v in item[2] if t == Tag.RESULT_STATUS]
+    assert statuses == [ResultStatus.OPERATION_UNDONE, ResultStatus.OPERATION_FAILED]
+
+
+def test_later_items_of_an_undo_batch_see_what_earlier_ones_changed(kms: TestKms) -> None:
+    created, located, destroyed, again = kms.batch(
+        create("a"),
+        locate("a"),
+        DestroyRequest(),
+        locate("a"),
+        batch_error_continuation_option=BatchErrorContinuationOption.UNDO,
+    )
+    assert isinstance(created, CreateResponse)
+    assert isinstance(located, LocateResponse)
+    assert located.unique_identifier == (created.unique_identifier,)
+    assert isinstance(again, LocateResponse)
+    assert again.unique_identifier == ()
+    assert not isinstance(destroyed, Refused)
+
+
+def test_two_keys_of_one_name_in_an_undo_batch_fail_together(kms: TestKms) -> None:
+    results = kms.batch(
+        create("a"), create("a"), batch_error_continuation_option=BatchErrorContinuationOption.UNDO
+    )
+    assert all(isinstance(r, Refused) for r in results)
+    assert not kms.call(locate("a")).unique_identifier
+
+
+def test_a_later_item_may_point_at_what_an_earlier_one_made(kms: TestKms) -> None:
+    """KMIP 2.1 §11.64: Unique Identifier may be an enumeration or the number of a batch item."""
+    created, other, by_operation, by_number = kms.batch(
+        create(),
+        create(),
+        GetRequest(unique_identifier=UniqueIdentifierEnumeration.CREATE),
+        GetRequest(unique_identifier=BatchReference(0)),
+        version=V2_1,
+    )
+    assert isinstance(created, CreateResponse)
+    assert isinstance(other, CreateResponse)
+    assert isinstance(by_operation, GetResponse)
+    assert isinstance(by_number, GetResponse)
+    assert by_operation.unique_identifier == other.unique_identifier
+    assert by_number.unique_identifier == created.unique_identifier
+
+
+def test_a_unique_batch_item_id_of_any_length_is_echoed_on_success_and_failure(kms: TestKms) -> None:
+    for identifier in (b"\x01", b"abcd", b"123456", b"12345678", b"x" * 12, b"y" * 16, b"z" * 100):
+        for request in (QueryRequest(query_function=(QueryFunction.QUERY_OPERATIONS,)), GetRequest()):
+            root = request_message(request, version=V1_0)
+            root[2][1][2].insert(1, (int(Tag.UNIQUE_BATCH_ITEM_ID), 8, identifier))
+            item = kms.send(root)[2][1]
+            assert (Tag.UNIQUE_BATCH_ITEM_ID, 8, identifier) in item[2]
+
+
+def test_an_object_of_somebody_else_is_answered_like_one_that_does_not_exist(kms: TestKms) -> None:
+    key = UniqueIdentifier(kms.create_symmetric_key(name="secret"))
+    answers = []
+    for identifier in (key, MISSING):
+        with pytest.raises(Refused) as refused:
+            kms.call(GetRequest(unique_identifier=identifier), caller=BOB)
+        answers.append((refused.value.reason, refused.value.message))
+    assert answers[0] == answers[1]
+    assert not kms.call(locate("secret"), caller=BOB).unique_identifier

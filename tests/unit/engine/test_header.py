@@ -1,0 +1,165 @@
+"""Header rules of each version, and the form of answers."""
+
+import pytest
+
+from strongroom.model.messages import Authentication
+from strongroom.operations.discover_versions import DiscoverVersionsRequest
+from strongroom.operations.get import GetRequest
+from strongroom.operations.query import QueryRequest
+from strongroom.registry import (
+    V1_0,
+    V1_3,
+    V1_4,
+    V3_0,
+    VERSIONS,
+    AsynchronousIndicator,
+    QueryFunction,
+    ResultReason,
+    Tag,
+    Version,
+)
+from strongroom.registry.names import defined_tags
+from strongroom.wire.item import Item
+from tests.kms import Refused, TestKms, request_message
+
+QUERY = QueryRequest(query_function=(QueryFunction.QUERY_OPERATIONS, QueryFunction.QUERY_OBJECTS))
+
+
+def fields(item: Item) -> dict[int, object]:
+    return {tag: value for tag, _, value in item[2]}
+
+
+def reason_of(answer: Item) -> object:
+    return fields(answer[2][1])[Tag.RESULT_REASON]
+
+
+def tags_in(item: Item) -> set[int]:
+    tag, item_type, value = item
+    return {tag} | (set().union(*map(tags_in, value)) if item_type == 1 else set())
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=str)
+def test_an_answer_has_the_version_of_the_request(kms: TestKms, version: Version) -> None:
+    assert kms.call(QUERY, version=version).operation
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=str)
+def test_an_answer_holds_no_tag_that_its_version_does_not_define(kms: TestKms, version: Version) -> None:
+    every = QueryRequest(query_function=tuple(QueryFunction))
+    root = request_message(every, version=version, client_correlation_value="c")
+    assert tags_in(kms.send(root)) <= defined_tags(version)
+
+
+def test_the_client_correlation_value_is_echoed_from_1_4_on(kms: TestKms) -> None:
+    for version in VERSIONS:
+        header = fields(kms.send(request_message(QUERY, version=version))[2][0])
+        assert Tag.CLIENT_CORRELATION_VALUE not in header
+        root = request_message(QUERY, version=version, client_correlation_value="step 1")
+        header = fields(kms.send(root)[2][0])
+        assert header.get(Tag.CLIENT_CORRELATION_VALUE) == ("step 1" if version >= V1_4 else None)
+
+
+def test_a_wrong_batch_count_is_an_invalid_message(kms: TestKms) -> None:
+    answer = kms.send(request_message(QUERY, version=V1_0, batch_count=2))
+    assert reason_of(answer) == ResultReason.INVALID_MESSAGE
+    assert len(answer[2]) == 2
+
+
+@pytest.mark.parametrize(
+    ("major", "minor", "answered"),
+    [(9, 9, (3, 0)), (1, 5, (1, 4)), (0, 1, (1, 0)), (-1, 0, (1, 0)), (2, 7, (2, 1))],
+)
+def test_an_unknown_version_is_answered_in_one_of_ours(
+    kms: TestKms, major: int, minor: int, answered: tuple[int, int]
+) -> None:
+    root = request_message(QUERY, version=V1_4)
+    version: Item = (
+        int(Tag.PROTOCOL_VERSION),
+        1,
+        [(int(Tag.PROTOCOL_VERSION_MAJOR), 2, major), (int(Tag.PROTOCOL_VERSION_MINOR), 2, minor)],
+    )
+    root[2][0][2][0] = version
+    answer = kms.send(root)
+    assert tuple(v for _, _, v in answer[2][0][2][0][2]) == answered
+    expected = (
+        ResultReason.INVALID_MESSAGE if answered < (2, 0) else ResultReason.UNSUPPORTED_PROTOCOL_VERSION
+    )
+    assert reason_of(answer) == expected
+
+
+def test_bytes_that_are_no_message_are_answered(kms: TestKms) -> None:
+    from strongroom.wire import binary
+    from tests.kms import ALICE, Connection
+
+    answer = kms.run(
+        kms.dispatcher.handle(b"\x42\x00\x78\x01\x00\x00\x00\x00", Connection(client=ALICE, peer=""))
+    )
+    assert reason_of(binary.decode(answer)) == ResultReason.INVALID_MESSAGE
+
+
+def test_maximum_response_size_is_kept(kms: TestKms) -> None:
+    from strongroom.wire import binary
+
+    answer = kms.send(request_message(QUERY, version=V1_0, maximum_response_size=300))
+    assert reason_of(answer) == ResultReason.RESPONSE_TOO_LARGE
+    full = kms.send(request_message(QUERY, version=V1_0))
+    size = len(binary.encode(full))
+    fitting = kms.send(request_message(QUERY, version=V1_0, maximum_response_size=size + 200))
+    assert fitting[2][1] == full[2][1]
+
+
+def test_a_critical_message_extension_stops_the_message_and_another_is_ignored(kms: TestKms) -> None:
+    for critical in (True, False):
+        root = request_message(QUERY, version=V1_3)
+        extension: list[Item] = [
+            (int(Tag.VENDOR_IDENTIFICATION), 7, "acme"),
+            (int(Tag.CRITICALITY_INDICATOR), 6, critical),
+            (int(Tag.VENDOR_EXTENSION), 1, []),
+        ]
+        root[2][1][2].append((int(Tag.MESSAGE_EXTENSION), 1, extension))
+        answer = kms.send(root)
+        if critical:
+            assert reason_of(answer) == ResultReason.FEATURE_NOT_SUPPORTED
+        else:
+            assert Tag.RESULT_REASON not in fields(answer[2][1])
+
+
+def test_mandatory_asynchronous_operation_is_refused_and_optional_is_done_at_once(kms: TestKms) -> None:
+    kms.call(QUERY, asynchronous_indicator=AsynchronousIndicator.OPTIONAL)
+    with pytest.raises(Refused) as refused:
+        kms.call(QUERY, version=V3_0, asynchronous_indicator=AsynchronousIndicator.MANDATORY)
+    assert refused.value.reason is ResultReason.FEATURE_NOT_SUPPORTED
+
+
+def test_an_operation_of_a_later_version_is_not_supported(kms: TestKms) -> None:
+    with pytest.raises(Refused) as refused:
+        kms.call(DiscoverVersionsRequest(), version=V1_0)
+    assert refused.value.reason is ResultReason.OPERATION_NOT_SUPPORTED
+
+
+def test_a_payload_that_cannot_be_read_is_answered_with_place_and_offset(kms: TestKms) -> None:
+    root = request_message(GetRequest(), version=V1_0)
+    root[2][1][2][-1][2].append((int(Tag.KEY_FORMAT_TYPE), 2, 1))
+    item = fields(kms.send(root)[2][1])
+    assert item[Tag.RESULT_REASON] == ResultReason.INVALID_MESSAGE
+    assert item[Tag.RESULT_MESSAGE] == (
+        "RequestMessage.BatchItem[0].RequestPayload.KeyFormatType: expected ENUMERATION, got INTEGER (byte 104)"
+    )
+
+
+def test_an_unknown_field_of_a_payload_is_an_invalid_field(kms: TestKms) -> None:
+    root = request_message(GetRequest(), version=V1_0)
+    root[2][1][2][-1][2].append((int(Tag.NONCE_VALUE), 8, b"1"))
+    assert reason_of(kms.send(root)) == ResultReason.INVALID_FIELD
+
+
+def test_an_empty_credential_counts_as_none(kms: TestKms) -> None:
+    credential: list[Item] = [
+        (int(Tag.CREDENTIAL_TYPE), 5, 1),
+        (int(Tag.CREDENTIAL_VALUE), 1, [(int(Tag.USERNAME), 7, ""), (int(Tag.PASSWORD), 7, "")]),
+    ]
+    root = request_message(QUERY, version=V1_0)
+    authentication: Item = (int(Tag.AUTHENTICATION), 1, [(int(Tag.CREDENTIAL), 1, credential)])
+    root[2][0][2].insert(1, authentication)
+    assert Tag.RESULT_REASON not in fields(kms.send(root)[2][1])
+    assert Authentication().credential == ()

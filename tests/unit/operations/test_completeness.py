@@ -1,0 +1,91 @@
+"""Every declared operation against the tables of the specification, version by version."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strongroom.model.attribute_list import (
+    AttributeReferenceShape,
+    AttributesShape,
+    SingleAttributeShape,
+)
+from strongroom.model.convert import tag_name
+from strongroom.model.objects import ObjectShape
+from strongroom.model.struct import Field, StructMeta
+from strongroom.operations.catalogue import all_operations
+from strongroom.operations.not_supported import NOT_SUPPORTED
+from strongroom.registry import V2_0, VERSIONS, Operation, Version
+from strongroom.registry.names import VALUES
+from strongroom.registry.versions import parse_version
+
+REGISTRY: dict[str, Any] = json.loads(
+    (Path(__file__).parents[3] / "data" / "registry.json").read_text(encoding="utf-8")
+)["operations"]
+
+# Where the tables and the text disagree, or where we know better; each with the reason.
+DIFFERENT = {
+    ("Query", "request", "2.1"): "Object Groups narrow the answer to groups with defaults; none has any",
+}
+
+
+def wire_name(field: Field, version: Version) -> str | None:
+    """Return the element name of a field in a version; None for 'any managed object'."""
+    match field.marker:
+        case ObjectShape():
+            return None
+        case AttributesShape(wrapper=wrapper, older=older):
+            if version >= V2_0:
+                return tag_name(wrapper)
+            return "Attribute" if older is None else tag_name(older)
+        case SingleAttributeShape(wrapper=wrapper):
+            return tag_name(wrapper) if version >= V2_0 else "Attribute"
+        case AttributeReferenceShape():
+            return "AttributeReference" if version >= V2_0 else "AttributeName"
+    assert field.tag is not None
+    return tag_name(field.tag)
+
+
+def variants() -> list[Any]:
+    return [
+        pytest.param(name, variant, version, id=f"{name}-{version}")
+        for name, entry in REGISTRY.items()
+        if name not in NOT_SUPPORTED
+        for variant in entry["variants"]
+        for version in variant["versions"]
+    ]
+
+
+def spec_of(name: str) -> Any:
+    code = next(v for v, e in VALUES["Operation"].items() if e.name == name)
+    return all_operations()[Operation(code)]
+
+
+@pytest.mark.parametrize(("name", "variant", "version"), variants())
+def test_payload_fields_are_those_of_the_table_in_its_order(
+    name: str, variant: dict[str, Any], version: str
+) -> None:
+    spec, at = spec_of(name), parse_version(version)
+    for side, cls in (("request", spec.request), ("response", spec.response)):
+        if (name, side, version) in DIFFERENT:
+            continue
+        ours = fields(cls, at)
+        assert ours == [f["name"] for f in variant[side]], f"{name} {side} {version}"
+
+
+def fields(cls: StructMeta, version: Version) -> list[str | None]:
+    return [wire_name(f, version) for f in cls.fields if f.in_version(version)]
+
+
+@pytest.mark.parametrize("name", [n for n in REGISTRY if n not in NOT_SUPPORTED])
+def test_an_operation_exists_in_the_versions_that_define_it(name: str) -> None:
+    spec, entry = spec_of(name), REGISTRY[name]
+    defined = {v for variant in entry["variants"] for v in variant["versions"]}
+    assert {str(v) for v in VERSIONS if spec.in_version(v)} == defined
+
+
+def test_every_operation_has_a_file_or_a_reason() -> None:
+    done = {VALUES["Operation"][code].name for code in all_operations()}
+    assert done.isdisjoint(NOT_SUPPORTED)
+    assert done | set(NOT_SUPPORTED) == set(REGISTRY)

@@ -6,16 +6,23 @@ arrive as opaque index terms whose byte order is their order.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+MAX_TERM: Final = 1024
+"""Bytes in one index term; PostgreSQL cannot index much more. Longer values are indexed by a digest."""
+
+ORDERED: Final = 0x80
+"""Terms whose first byte is at least this (dates, numbers) are also indexed by object, so that a range over
+many values stays cheap. A range over other terms gives the same answer, only slower."""
 
 
 class ObjectRow(NamedTuple):
     """One managed object as stored.
 
     `sequence` orders objects by creation and is chosen by the creator (63 bits). `generation` starts at 1 and
-    grows by one with each change. `sealed` holds the material, `attributes` everything else; both are
-    authenticated together. Dates are seconds since the epoch. `storage` is 1 on-line, 2 archived, 4 destroyed
-    (the bits of Storage Status Mask).
+    grows by one with each change; sequence, identifier, tenant and object type never change. `sealed` holds
+    the material, `attributes` everything else; both are authenticated together. Dates are seconds since the
+    epoch. `storage` is 1 on-line, 2 archived, 4 destroyed (the bits of Storage Status Mask).
     """
 
     sequence: int
@@ -46,8 +53,8 @@ class NameRow(NamedTuple):
 class ObjectChange:
     """A new object (`expected_generation` 0) or the next generation of one.
 
-    Terms and names are differences to what is stored. A Conflict is raised unless the stored generation is
-    `expected_generation` when the change is applied.
+    Terms and names are differences to what is stored; adding a term that is there does nothing. A Conflict is
+    raised unless the stored generation is `expected_generation` when the change is applied.
     """
 
     row: ObjectRow
@@ -73,7 +80,8 @@ class ClientRow(NamedTuple):
     """An enrolled client. `fingerprint` is the SHA-256 of its public key (SPKI DER), in hex.
 
     `groups` is sorted. `password_hash` is an Argon2id string, None without a user name. `revoked_at` is None
-    while the client may connect. `revision` is 0 in a row that is to be inserted.
+    while the client may connect. `revision` is 0 in a row that is to be inserted and else the one that was
+    read; the store counts it up, and raises Conflict when another change came first.
     """
 
     client: int
@@ -85,10 +93,11 @@ class ClientRow(NamedTuple):
     password_hash: str | None
     enrolled_at: int
     revoked_at: int | None
+    revision: int = 0
 
 
 class StoreKeyRow(NamedTuple):
-    """A key that seals records, wrapped by the root key. Never unwrapped in the database."""
+    """A key that seals records, wrapped by the root key; inserted once and never overwritten."""
 
     store_key: int
     wrapped: bytes
@@ -120,8 +129,8 @@ class TermRange(NamedTuple):
 class LocateQuery:
     """Objects of one tenant that meet every condition, newest (greatest sequence) first.
 
-    `owner` None means any owner. `storage` is a bit mask. `usage_mask`: all these bits must be set in the row.
-    `effective_state`: (state, now) compares with the state that the dates give the object at `now`, see
+    `owner` None means any owner. `storage` is a bit mask. `usage_mask`: all these bits must be set in the
+    row. `effective_state`: (state, now) compares with the state that the dates give the object at `now`, see
     `store.locate`. `maximum` None means no limit.
     """
 
@@ -150,11 +159,31 @@ class Conflict(Exception):
 
 
 class NameTaken(Exception):
-    """A name in the change set belongs to another object of the owner."""
+    """A name in the change set belongs to another object of the owner; `name` says which."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class ClientExists(Exception):
+    """The name of the client is in use in its tenant, or its key was enrolled before."""
 
 
 class StoreUnavailable(Exception):
     """The store cannot write or read now; the message says why and what cures it. Nothing was changed."""
+
+
+class OutcomeUnknown(StoreUnavailable):
+    """The connection was lost between a commit and its answer: the change is there whole or not at all."""
+
+
+class SchemaTooNew(StoreUnavailable):
+    """A newer Strongroom has upgraded the store."""
+
+
+class SchemaTooOld(StoreUnavailable):
+    """The store is empty or was made by an older Strongroom; `strongroom store migrate` upgrades it."""
 
 
 class Backend(Protocol):
@@ -179,7 +208,11 @@ class Backend(Protocol):
         """Return what matches, in SQL over indexes."""
 
     async def commit(self, changes: ChangeSet) -> None:
-        """Make all changes durable, then return. Raises Conflict, NameTaken, StoreUnavailable."""
+        """Make all changes durable, then return.
+
+        Raises Conflict, NameTaken, ClientExists, StoreUnavailable. Cancelling the caller does not undo a
+        commit that is on its way.
+        """
 
     async def clients(self) -> list[ClientRow]:
         """Return every client, revoked ones too."""

@@ -1,0 +1,144 @@
+"""Change sets as the rows that are written, table by table.
+
+Rule: both back ends write what `flatten` returns and nothing else, so that they cannot differ in meaning.
+"""
+
+import hashlib
+import json
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from strongroom.store.records import MAX_TERM, ChangeSet, ClientRow, NameRow
+
+Row: TypeAlias = tuple[Any, ...]
+
+MAX_NAME: Final = 255
+"""Bytes of a name that are kept as they are; a longer one is kept as its beginning and its digest."""
+
+
+class Writes(NamedTuple):
+    """Rows by table, in the order in which they are written. Plain tuples, lists, strings, bytes and
+    integers.
+
+    Each row of `updated`, `removed` and `inserted` finds its generation or the change set is a Conflict; each
+    of `names_added` is free or it is NameTaken. What usually fails comes first.
+    """
+
+    updated: list[Row]
+    """owner, generation, state, storage, usage_mask, activation_date, deactivation_date, store_key,
+    attributes, sealed; unique_identifier, expected generation"""
+    removed: list[Row]
+    """unique_identifier, expected generation"""
+    names_removed: list[Row]
+    """tenant, owner, name key"""
+    names_added: list[Row]
+    """tenant, owner, name key"""
+    inserted: list[Row]
+    """the columns of ObjectRow"""
+    clients_updated: list[Row]
+    """tenant, name, fingerprint, groups, username, password_hash, enrolled_at, revoked_at, new revision;
+    client, expected revision"""
+    clients_inserted: list[Row]
+    """the columns of ClientRow; groups are JSON, the revision is the new one"""
+    store_keys: list[Row]
+    """store_key, wrapped, created_at"""
+    terms_removed: list[Row]
+    """tenant, term, sequence"""
+    terms_added: list[Row]
+    """tenant, term, sequence"""
+    events: list[bytes]
+
+
+def flatten(changes: ChangeSet) -> Writes:
+    """Return the rows of a change set. Raises ValueError for a term that is too long to be indexed."""
+    updated: list[Row] = []
+    removed: list[Row] = []
+    inserted: list[Row] = []
+    names_removed: list[Row] = []
+    names_added: list[Row] = []
+    terms_removed: list[Row] = []
+    terms_added: list[Row] = []
+    for change in changes.objects:
+        row = change.row
+        sequence = row.sequence
+        tenant = row.tenant
+        if change.expected_generation == 0:
+            inserted.append(tuple(row))
+        else:
+            updated.append(
+                (row.owner, row.generation, *row[6:], row.unique_identifier, change.expected_generation)
+            )
+        if change.terms_removed:
+            terms_removed += [(tenant, term, sequence) for term in change.terms_removed]
+        if change.terms_added:
+            if max(map(len, change.terms_added)) > MAX_TERM:
+                raise ValueError(f"an index term of more than {MAX_TERM} bytes")
+            terms_added += [(tenant, term, sequence) for term in change.terms_added]
+        if change.names_removed:
+            names_removed += map(_name, change.names_removed)
+        if change.names_added:
+            names_added += map(_name, change.names_added)
+    for removal in changes.removals:
+        removed.append((removal.unique_identifier, removal.expected_generation))
+        terms_removed += [(removal.tenant, term, removal.sequence) for term in removal.terms]
+        names_removed += map(_name, removal.names)
+    if names_removed and names_added:
+        # A name that moves from one object to another stays taken.
+        names_removed, names_added = _without_common(names_removed, names_added)
+    if terms_removed and terms_added:
+        terms_removed, terms_added = _without_common(terms_removed, terms_added)
+    return Writes(
+        updated,
+        removed,
+        names_removed,
+        names_added,
+        inserted,
+        [(*_client(row)[1:], row.client, row.revision) for row in changes.clients if row.revision],
+        [_client(row) for row in changes.clients if not row.revision],
+        [tuple(row) for row in changes.store_keys],
+        terms_removed,
+        terms_added,
+        changes.events,
+    )
+
+
+def name_key(name: str) -> bytes:
+    """Return what stands for a name in the table of names; short enough for an index of either database."""
+    encoded = name.encode()
+    if len(encoded) <= MAX_NAME:
+        return encoded
+    return encoded[:MAX_NAME] + hashlib.sha256(encoded).digest()
+
+
+def name_taken(changes: ChangeSet, key: bytes) -> str:
+    """Return the name of the change set that has this key."""
+    return next(
+        row.name for change in changes.objects for row in change.names_added if name_key(row.name) == key
+    )
+
+
+def client_exists(name: str) -> str:
+    """Return what a ClientExists says."""
+    return f"the client {name} is enrolled already, or its key was enrolled before"
+
+
+def _name(row: NameRow) -> Row:
+    return row.tenant, row.owner, name_key(row.name)
+
+
+def _client(row: ClientRow) -> Row:
+    """Return the row as it is stored, its revision counted up."""
+    groups = json.dumps(list(row.groups), ensure_ascii=False)
+    return (*row[:4], groups, *row[5:9], row.revision + 1)
+
+
+def client_row(stored: Row) -> ClientRow:
+    """Return the client of a stored row."""
+    client, tenant, name, fingerprint, groups, *rest = stored
+    return ClientRow(client, tenant, name, fingerprint, tuple(json.loads(groups)), *rest)
+
+
+def _without_common(removed: list[Row], added: list[Row]) -> tuple[list[Row], list[Row]]:
+    common = set(removed) & set(added)
+    if not common:
+        return removed, added
+    return [row for row in removed if row not in common], [row for row in added if row not in common]

@@ -1,0 +1,143 @@
+"""Schema versions: which one a database has, and how it gets the newest.
+
+Rule: the check at start-up is one query and loads no alembic; only `migrate` does, when there is something to
+do.
+"""
+
+import asyncio
+import io
+import os
+import sqlite3
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, Literal
+
+from strongroom.store.records import SchemaTooNew, SchemaTooOld, StoreUnavailable
+from strongroom.store.url import PostgresUrl, SqliteUrl, StoreUrl
+
+VERSIONS: Final = ("0001",)
+"""Every schema version that this program knows, oldest first: the files in `migrations/versions`."""
+
+VERSION_TABLE: Final = "schema_version"
+VERSION_QUERY: Final = "SELECT version_num FROM schema_version"
+
+Dialect = Literal["sqlite", "postgresql"]
+
+
+def is_newer(version: str | None) -> bool:
+    """Tell whether `version` was made by a newer Strongroom than this one."""
+    return version is not None and version not in VERSIONS
+
+
+def check(version: str | None, database: str) -> None:
+    """Return if this program can use a database of this version. Raises SchemaTooNew, SchemaTooOld."""
+    if version == VERSIONS[-1]:
+        return
+    if is_newer(version):
+        raise SchemaTooNew(
+            f"{database} has schema version {version}, this Strongroom knows versions up to {VERSIONS[-1]}; "
+            "run the newer Strongroom, or restore a backup that was made before the upgrade"
+        )
+    found = (
+        "is empty"
+        if version is None
+        else f"has schema version {version}, this Strongroom needs {VERSIONS[-1]}"
+    )
+    raise SchemaTooOld(f"{database} {found}; run: strongroom store migrate DIR")
+
+
+def current_version(url: StoreUrl) -> str | None:
+    """Return the schema version, None for an empty or missing database. Raises StoreUnavailable."""
+    if isinstance(url, SqliteUrl):
+        if not url.path.exists():
+            return None
+        connection = sqlite3.connect(url.path, isolation_level=None)
+        try:
+            return sqlite_version(connection)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"cannot read {url.path}: {error}") from error
+        finally:
+            connection.close()
+    return asyncio.run(_postgres_version(url))
+
+
+def migrate(url: StoreUrl) -> None:
+    """Bring the database to the newest schema, creating it (mode 0600) if it is missing; all or nothing.
+
+    Not to be called from a running event loop. Raises SchemaTooNew, StoreUnavailable.
+    """
+    if isinstance(url, SqliteUrl):
+        _migrate_sqlite_file(url.path)
+    else:
+        asyncio.run(_migrate_postgres(url))
+
+
+def sqlite_version(connection: sqlite3.Connection) -> str | None:
+    """Return the schema version, None when there is none. Raises sqlite3.Error."""
+    present = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (VERSION_TABLE,)).fetchall()
+    if not present:
+        return None
+    (version,) = connection.execute(VERSION_QUERY).fetchone()
+    return str(version)
+
+
+def migrate_sqlite(connection: sqlite3.Connection, database: str) -> None:
+    """Do the same for an open SQLite database (isolation level None). Raises sqlite3.Error, SchemaTooNew."""
+    version = sqlite_version(connection)
+    if version == VERSIONS[-1]:
+        return
+    if is_newer(version):
+        check(version, database)
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE;\n{_script('sqlite', version)}\nCOMMIT;")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _migrate_sqlite_file(path: Path) -> None:
+    try:
+        # SQLite would create it with whatever the umask allows.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            migrate_sqlite(connection, str(path))
+        finally:
+            connection.close()
+    except OSError as error:
+        raise StoreUnavailable(f"cannot create {path}: {error.strerror}") from error
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"cannot migrate {path}: {error}; nothing was changed") from error
+
+
+async def _postgres_version(url: PostgresUrl) -> str | None:
+    from strongroom.store import postgres
+
+    connection = await postgres.connect(url)
+    try:
+        return await postgres.version(connection)
+    finally:
+        await connection.close()
+
+
+async def _migrate_postgres(url: PostgresUrl) -> None:
+    from strongroom.store import postgres
+
+    await postgres.migrate(url, lambda version: _script("postgresql", version))
+
+
+@lru_cache
+def _script(dialect: Dialect, version: str | None) -> str:
+    """Return the SQL that leads from `version` (None: nothing) to the newest."""
+    from alembic import command
+    from alembic.config import Config
+
+    printed = io.StringIO()
+    config = Config(output_buffer=printed)
+    config.set_main_option("script_location", "strongroom.store:migrations")
+    config.attributes["dialect"] = dialect
+    command.upgrade(config, "head" if version is None else f"{version}:head", sql=True)
+    return printed.getvalue()

@@ -1,0 +1,171 @@
+"""Sealing of records under store keys.
+
+Rule: key material is sealed before it leaves for a back end and opened after it came back, here only. What is
+sealed is bound to its row, so that nothing in a row can be edited or swapped in the database unnoticed.
+
+    sealed   nonce (12 random bytes), AES-256-GCM of the material, tag (16 bytes)
+"""
+
+import os
+import struct
+from collections.abc import Iterable
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from strongroom.domain.ports import RootKey
+from strongroom.model.secret import SecretBytes
+from strongroom.store.records import ObjectRow, StoreKeyRow
+
+KEY_SIZE: Final = 32
+NONCE_SIZE: Final = 12
+
+# Random nonces allow 2^32 seals under one key (NIST SP 800-38D §8.3). Each process counts its own, from its
+# start, so the limit is far lower: 1,024 process lifetimes may each spend all of theirs within the days that
+# a key lives.
+SEALS_PER_PROCESS: Final = 2**22
+LIFETIME: Final = 30 * 86_400
+"""Seconds after which a store key is replaced."""
+
+_ROW: Final = struct.Struct(">BBHqqqqqqqqqqq")
+_ROW_VERSION: Final = 1
+
+
+class RecordTampered(Exception):
+    """A row is not what was sealed; the message names the identifier only."""
+
+
+class UnknownStoreKey(Exception):
+    """A row was sealed under a store key that is not loaded; load the store keys again."""
+
+
+def associated_data(row: ObjectRow) -> bytes:
+    """Return everything in `row` but `sealed`, unambiguously: fixed-size fields, two counted strings.
+
+    The encoding is part of what is stored: it may change only under a new version byte.
+    """
+    (
+        sequence,
+        unique_identifier,
+        tenant,
+        owner,
+        generation,
+        object_type,
+        state,
+        storage,
+        usage_mask,
+        activation_date,
+        deactivation_date,
+        store_key,
+        attributes,
+        _,
+    ) = row
+    present = 0
+    if state is None:
+        state = 0
+    else:
+        present = 1
+    if activation_date is None:
+        activation_date = 0
+    else:
+        present |= 2
+    if deactivation_date is None:
+        deactivation_date = 0
+    else:
+        present |= 4
+    identifier = unique_identifier.encode()
+    fixed = _ROW.pack(
+        _ROW_VERSION,
+        present,
+        len(identifier),
+        sequence,
+        tenant,
+        owner,
+        generation,
+        object_type,
+        state,
+        storage,
+        usage_mask,
+        activation_date,
+        deactivation_date,
+        store_key,
+    )
+    return fixed + identifier + attributes
+
+
+def seal(key: AESGCM, material: SecretBytes, associated: bytes) -> bytes:
+    """Return `material` sealed and bound to `associated`."""
+    nonce = os.urandom(NONCE_SIZE)
+    return nonce + key.encrypt(nonce, material.reveal(), associated)
+
+
+def open_(key: AESGCM, sealed: bytes, associated: bytes) -> SecretBytes:
+    """Return what `seal` was given. Raises InvalidTag."""
+    return SecretBytes(key.decrypt(sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], associated))
+
+
+class StoreKeys:
+    """The store keys of one process, opened.
+
+    `load` them at the start; when `due` says so, `create` one, commit it, and `load` it.
+    """
+
+    def __init__(self, root_key: RootKey) -> None:
+        self._root_key = root_key
+        self._ciphers: dict[int, AESGCM] = {}
+        self._current: StoreKeyRow | None = None
+        self._seals = 0
+
+    def load(self, rows: Iterable[StoreKeyRow]) -> None:
+        """Open those that are not open yet; the newest seals from now on. Raises RootKeyError."""
+        for row in rows:
+            if row.store_key not in self._ciphers:
+                self._ciphers[row.store_key] = AESGCM(self._root_key.unwrap(row.wrapped).reveal())
+            if self._current is None or _age(row) > _age(self._current):
+                self._current = row
+                self._seals = 0
+
+    def create(self, now: int) -> StoreKeyRow:
+        """Return a fresh store key, wrapped, to be committed before it is loaded. `now` in seconds."""
+        # Random numbers keep two nodes that create one at the same time apart.
+        number = int.from_bytes(os.urandom(8), "big") >> 1
+        return StoreKeyRow(number, self._root_key.wrap(SecretBytes(os.urandom(KEY_SIZE))), now)
+
+    def due(self, now: int) -> bool:
+        """Tell whether a new store key should take over, long before the old one is worn out."""
+        current = self._current
+        return current is None or self._seals >= SEALS_PER_PROCESS or now - current.created_at >= LIFETIME
+
+    @property
+    def current(self) -> int:
+        """Return the number of the key that seals; it belongs into the row before it is sealed."""
+        if self._current is None:
+            raise UnknownStoreKey("no store key is loaded")
+        return self._current.store_key
+
+    def seal(self, row: ObjectRow, material: SecretBytes) -> bytes:
+        """Return `material` sealed for `row`, whose own `sealed` does not matter. Raises UnknownStoreKey."""
+        self._seals += 1
+        return seal(self._cipher(row), material, associated_data(row))
+
+    def open(self, row: ObjectRow) -> SecretBytes:
+        """Return the material of `row`. Raises RecordTampered, UnknownStoreKey."""
+        cipher = self._cipher(row)
+        try:
+            return open_(cipher, row.sealed, associated_data(row))
+        except (InvalidTag, ValueError, TypeError, AttributeError, struct.error):
+            # A row that was edited may hold values of any type (SQLite), not only other ones.
+            raise RecordTampered(f"the stored record of {row.unique_identifier} was changed") from None
+
+    def _cipher(self, row: ObjectRow) -> AESGCM:
+        try:
+            return self._ciphers[row.store_key]
+        except (KeyError, TypeError):
+            raise UnknownStoreKey(
+                f"the store key that sealed {row.unique_identifier} is not in the store"
+            ) from None
+
+
+def _age(row: StoreKeyRow) -> tuple[int, int]:
+    return row.created_at, row.store_key

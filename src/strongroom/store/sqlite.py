@@ -1,0 +1,265 @@
+"""The SQLite back end.
+
+Rule: reads go straight to the file, on the event loop, since a point read costs a few microseconds; changes
+go to the writer process. No read leaves a transaction open: every statement is stepped to its end before the
+event loop runs again, so the next one sees every commit that was acknowledged before it.
+"""
+
+import asyncio
+import sqlite3
+from collections import deque
+from pathlib import Path
+from typing import Final, cast
+
+from strongroom.store import address as unix
+from strongroom.store import migrate, statements
+from strongroom.store.changes import client_row, flatten
+from strongroom.store.frames import FrameError, FrameReader, pack
+from strongroom.store.locate import SQLITE, search
+from strongroom.store.records import (
+    ChangeSet,
+    ClientRow,
+    Located,
+    LocateQuery,
+    ObjectRow,
+    OutcomeUnknown,
+    StoreKeyRow,
+    StoreUnavailable,
+)
+from strongroom.store.sqlite_file import COMMITTED, Answer, SqliteFile, connect, raise_for, unavailable
+
+READER_CACHE_KIB: Final = 8_192
+CONNECT_FOR: Final = 5.0
+"""Seconds to try before a commit gives up: the supervisor restarts a writer that died."""
+CONNECT_PAUSE: Final = 0.02
+
+
+class _Reader:
+    """Reads of one connection."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._connection = connection
+        self._cursor = connection.cursor()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def generation(self, unique_identifier: str) -> int | None:
+        try:
+            row = self._cursor.execute(statements.GENERATION, (unique_identifier,)).fetchone()
+        except sqlite3.Error as error:
+            raise unavailable(self._path, error) from error
+        return None if row is None else row[0]
+
+    def fetch(self, unique_identifier: str) -> ObjectRow | None:
+        try:
+            row = self._cursor.execute(statements.FETCH, (unique_identifier,)).fetchone()
+        except sqlite3.Error as error:
+            raise unavailable(self._path, error) from error
+        return None if row is None else ObjectRow._make(row)
+
+    def locate(self, query: LocateQuery) -> Located:
+        steps = search(query, SQLITE)
+        execute = self._cursor.execute
+        try:
+            statement = next(steps)
+            while True:
+                statement = steps.send(execute(*statement).fetchall())
+        except StopIteration as answer:
+            located: Located = answer.value
+            return located
+        except sqlite3.Error as error:
+            raise unavailable(self._path, error) from error
+
+    def clients(self) -> list[ClientRow]:
+        try:
+            return [client_row(row) for row in self._cursor.execute(statements.CLIENTS).fetchall()]
+        except sqlite3.Error as error:
+            raise unavailable(self._path, error) from error
+
+    def store_keys(self) -> list[StoreKeyRow]:
+        try:
+            return [StoreKeyRow._make(row) for row in self._cursor.execute(statements.STORE_KEYS).fetchall()]
+        except sqlite3.Error as error:
+            raise unavailable(self._path, error) from error
+
+
+def _open_reader(path: Path) -> _Reader:
+    try:
+        connection = connect(path)
+        # Opened for writing, since after a crash the first to come repairs the log; but it never writes.
+        for pragma in ("query_only = 1", f"cache_size = -{READER_CACHE_KIB}"):
+            connection.execute(f"PRAGMA {pragma}").close()
+    except sqlite3.Error as error:
+        raise unavailable(path, error) from error
+    return _Reader(path, connection)
+
+
+class _Link(asyncio.Protocol):
+    """The connection to the writer: frames out, answers in, in the same order."""
+
+    def __init__(self) -> None:
+        self.lost = False
+        self._frames = FrameReader()
+        self._pending: deque[asyncio.Future[Answer]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are no subclasses of asyncio's, though they do the same.
+        self._transport = cast(asyncio.Transport, transport)
+
+    def send(self, frame: bytes) -> asyncio.Future[Answer]:
+        """Send a change set; the future is its answer, or raises OutcomeUnknown."""
+        assert self._transport is not None
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        self._pending.append(future)
+        self._transport.write(frame)
+        return future
+
+    def data_received(self, data: bytes) -> None:
+        pending = self._pending
+        try:
+            for answers in self._frames.feed(data):
+                for answer in answers:
+                    future = pending.popleft()
+                    if not future.done():
+                        future.set_result(answer)
+        except FrameError:
+            self.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        for future in self._pending:
+            if not future.done():
+                future.set_exception(
+                    OutcomeUnknown(
+                        "the writer process ended before it answered; the change may have been made or not, "
+                        "so look before you repeat it"
+                    )
+                )
+        self._pending.clear()
+
+    async def drained(self) -> None:
+        """Return when every change set that was sent is answered."""
+        await asyncio.gather(*self._pending, return_exceptions=True)
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class _DirectReads:
+    """The reading half of `Backend`, done inline."""
+
+    _reader: _Reader | None = None
+
+    @property
+    def _reading(self) -> _Reader:
+        if self._reader is None:
+            raise StoreUnavailable("the store is closed")
+        return self._reader
+
+    async def generation(self, unique_identifier: str) -> int | None:
+        return self._reading.generation(unique_identifier)
+
+    async def fetch(self, unique_identifier: str) -> ObjectRow | None:
+        return self._reading.fetch(unique_identifier)
+
+    async def locate(self, query: LocateQuery) -> Located:
+        return self._reading.locate(query)
+
+    async def clients(self) -> list[ClientRow]:
+        return self._reading.clients()
+
+    async def store_keys(self) -> list[StoreKeyRow]:
+        return self._reading.store_keys()
+
+
+class SqliteBackend(_DirectReads):
+    """A worker's view of an SQLite store whose writer process listens at `writer_address`."""
+
+    def __init__(self, database: Path, writer_address: Path) -> None:
+        self._database = database
+        self._writer_address = writer_address
+        self._link: _Link | None = None
+        self._connecting = asyncio.Lock()
+
+    async def start(self) -> None:
+        self._reader = _open_reader(self._database)
+        await self._connect()
+
+    async def close(self) -> None:
+        if self._link is not None:
+            await self._link.drained()
+            self._link.abort()
+            self._link = None
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    async def commit(self, changes: ChangeSet) -> None:
+        frame = pack(tuple(flatten(changes)))
+        link = self._link
+        if link is None or link.lost:
+            link = await self._connect()
+        answer = await link.send(frame)
+        if answer[0] != COMMITTED:
+            raise_for(answer, changes)
+
+    async def _connect(self) -> _Link:
+        async with self._connecting:
+            if self._link is not None and not self._link.lost:
+                return self._link
+            loop = asyncio.get_running_loop()
+            deadline = loop.time() + CONNECT_FOR
+            while True:
+                try:
+                    connection = unix.connect(self._writer_address)
+                    break
+                except OSError as error:
+                    if loop.time() >= deadline:
+                        raise StoreUnavailable(
+                            f"the writer process does not listen at {self._writer_address}"
+                            f" ({error.strerror}); nothing was changed"
+                        ) from error
+                await asyncio.sleep(CONNECT_PAUSE)
+            _, self._link = await loop.create_unix_connection(_Link, sock=connection)
+            return self._link
+
+
+class InlineSqliteBackend(_DirectReads):
+    """An SQLite store that this process alone writes: administration without a server, and tests.
+
+    `database` None keeps it in memory, with the newest schema.
+    """
+
+    def __init__(self, database: Path | None) -> None:
+        self._database = database
+        self._file: SqliteFile | None = None
+
+    async def start(self) -> None:
+        if self._database is None:
+            path = Path(":memory:")
+            connection = sqlite3.connect(path, isolation_level=None)
+            migrate.migrate_sqlite(connection, str(path))
+            self._reader = _Reader(path, connection)
+            self._file = SqliteFile(path, connection)
+        else:
+            self._reader = _open_reader(self._database)
+            self._file = SqliteFile(self._database)
+
+    async def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    async def commit(self, changes: ChangeSet) -> None:
+        if self._file is None:
+            raise StoreUnavailable("the store is closed")
+        (answer,) = self._file.apply([flatten(changes)])
+        raise_for(answer, changes)

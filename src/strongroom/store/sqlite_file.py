@@ -1,0 +1,262 @@
+"""An SQLite database file: opening it, writing change sets to it, and what its errors mean.
+
+Rule: every write to an SQLite store is in `SqliteFile.apply`, whether a writer process or an administration
+command calls it. A process that has the database open never opens the file by other means (a copy, a
+checksum): closing it would drop SQLite's locks.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, TypeAlias
+from urllib.parse import quote
+
+from strongroom.store import migrate, statements
+from strongroom.store.changes import Row, Writes, client_exists, name_taken
+from strongroom.store.records import (
+    ChangeSet,
+    ClientExists,
+    Conflict,
+    NameTaken,
+    StoreUnavailable,
+)
+
+Answer: TypeAlias = tuple[int, bytes | str]
+"""What became of a change set, and a detail: the name key of NAME_TAKEN, a message of the last two."""
+
+COMMITTED: Final = 0
+CONFLICT: Final = 1
+NAME_TAKEN: Final = 2
+CLIENT_EXISTS: Final = 3
+UNAVAILABLE: Final = 4
+REFUSED: Final = 5
+
+_DONE: Final[Answer] = (COMMITTED, "")
+_LOST_RACE: Final[Answer] = (CONFLICT, "")
+
+BUSY_TIMEOUT: Final = 5_000
+"""Milliseconds to wait for another program (a backup, a shell) that has the database locked."""
+
+# Pages that change again and again are then copied into the database once in so many, not each time; a
+# restart after a crash reads 32 MiB at most.
+CHECKPOINT_PAGES: Final = 8_000
+CACHE_KIB: Final = 32_768
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open an existing database of the right schema. Raises sqlite3.Error, SchemaTooNew, SchemaTooOld."""
+    # Never created here: an empty database in place of a lost one would look like a fresh store.
+    uri = f"file:{quote(str(path))}?mode=rw"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT / 1000)
+    try:
+        migrate.check(migrate.sqlite_version(connection), str(path))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def unavailable(path: Path, error: sqlite3.Error) -> StoreUnavailable:
+    """Return the error that says what happened and what cures it."""
+    code = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
+    cure = next((cure for prefix, cure in _CURES.items() if code.startswith(prefix)), None)
+    if cure is None:
+        return StoreUnavailable(f"the database {path} fails: {error} ({code})")
+    return StoreUnavailable(f"the database {path} {cure} ({code})")
+
+
+_CURES: Final = {
+    "SQLITE_FULL": "does not fit on its disk; free some space, no restart is needed",
+    "SQLITE_READONLY": "is read-only; make the file and its directory writable, no restart is needed",
+    "SQLITE_BUSY": "is locked by another program; close it (a shell, a backup), no restart is needed",
+    "SQLITE_LOCKED": "is locked by another program; close it (a shell, a backup), no restart is needed",
+    "SQLITE_IOERR": "cannot be read or written; check the disk, its free space and quotas",
+    "SQLITE_CANTOPEN": "cannot be opened; check that it exists and that this user may read and write it",
+    "SQLITE_PERM": "cannot be opened; check that this user may read and write it",
+    "SQLITE_CORRUPT": "is damaged; restore it from a backup",
+    "SQLITE_NOTADB": "is not a database, or is damaged; restore it from a backup",
+}
+
+
+def raise_for(answer: Answer, changes: ChangeSet) -> None:
+    """Return if the change set was committed, else raise what its answer stands for."""
+    status, detail = answer
+    if status == COMMITTED:
+        return
+    if status == CONFLICT:
+        raise Conflict
+    if status == NAME_TAKEN:
+        assert isinstance(detail, bytes)
+        raise NameTaken(name_taken(changes, detail))
+    if status == CLIENT_EXISTS:
+        raise ClientExists(detail)
+    if status == UNAVAILABLE:
+        raise StoreUnavailable(detail)
+    raise ValueError(detail)
+
+
+class _HalfWritten(Exception):
+    """A change set failed after some of its rows were written; they must be undone."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+class SqliteFile:
+    """A database that this process writes. Opened when first needed, and again after an error."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection | None = None) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        if connection is not None:
+            self._adopt(connection)
+
+    def apply(self, group: Sequence[Writes]) -> list[Answer]:
+        """Write the change sets in one transaction, each whole or not at all; return once on disk."""
+        try:
+            if self._connection is None:
+                self._adopt(connect(self._path))
+            cursor = self._cursor
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                answers = [_write(cursor, writes) for writes in group]
+            except (_HalfWritten, *_REFUSALS):
+                # A savepoint for each costs a fifth of the whole, and this is rare; so all is done again with
+                # them.
+                cursor.execute("ROLLBACK")
+                cursor.execute("BEGIN IMMEDIATE")
+                answers = [_write_undoable(cursor, writes) for writes in group]
+            cursor.execute("COMMIT")
+        except sqlite3.Error as error:
+            self.close()
+            message = str(unavailable(self._path, error))
+            return [(UNAVAILABLE, message)] * len(group)
+        except StoreUnavailable as error:
+            return [(UNAVAILABLE, str(error))] * len(group)
+        return answers
+
+    def close(self) -> None:
+        """Close the database; an open transaction is rolled back. It is opened again when needed."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # Whatever closing trips over (the disk that was full) was answered already, or is met again on
+            # opening.
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+    def _adopt(self, connection: sqlite3.Connection) -> None:
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
+            f"cache_size = -{CACHE_KIB}",
+            "temp_store = MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+        self._connection = connection
+        self._cursor = connection.cursor()
+
+
+# What SQLite or its driver says to values that no column takes: a mistake of ours, to be told to whoever made
+# it, and not to the other change sets of the transaction.
+_REFUSALS: Final = (
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    sqlite3.DataError,
+    OverflowError,
+    TypeError,
+    ValueError,
+)
+
+
+def _write(cursor: sqlite3.Cursor, writes: Writes) -> Answer:
+    """Write the rows; return an answer other than COMMITTED only if nothing was written."""
+    (
+        updated,
+        removed,
+        names_removed,
+        names_added,
+        inserted,
+        clients_updated,
+        clients_inserted,
+        store_keys,
+        terms_removed,
+        terms_added,
+        events,
+    ) = writes
+    execute = cursor.execute
+    clean = True
+    for row in updated:
+        if execute(statements.UPDATE_OBJECT, row).rowcount != 1:
+            return _failed(_LOST_RACE, clean=clean)
+        clean = False
+    for row in removed:
+        if execute(statements.REMOVE_OBJECT, row).rowcount != 1:
+            return _failed(_LOST_RACE, clean=clean)
+        clean = False
+    if names_removed:
+        cursor.executemany(statements.REMOVE_NAME, names_removed)
+        clean = False
+    for row in names_added:
+        if execute(statements.ADD_NAME, row).rowcount != 1:
+            return _failed((NAME_TAKEN, row[2]), clean=clean)
+        clean = False
+    for row in inserted:
+        if execute(statements.INSERT_OBJECT, row).rowcount != 1:
+            return _failed(_LOST_RACE, clean=clean)
+        clean = False
+    if clients_updated or clients_inserted or store_keys:
+        answer = _write_rare(cursor, clients_updated, clients_inserted, store_keys)
+        if answer != _DONE:
+            raise _HalfWritten(answer)
+    if terms_removed:
+        cursor.executemany(statements.REMOVE_TERM, terms_removed)
+    if terms_added:
+        cursor.executemany(statements.ADD_TERM, terms_added)
+    for event in events:
+        execute(statements.APPEND_EVENT, (event,))
+    return _DONE
+
+
+def _write_rare(
+    cursor: sqlite3.Cursor,
+    clients_updated: Sequence[Row],
+    clients_inserted: Sequence[Row],
+    store_keys: Sequence[Row],
+) -> Answer:
+    for row in clients_updated:
+        try:
+            if cursor.execute(statements.UPDATE_CLIENT, row).rowcount != 1:
+                return _LOST_RACE
+        except sqlite3.IntegrityError:
+            return (CLIENT_EXISTS, client_exists(row[1]))
+    for row in clients_inserted:
+        if cursor.execute(statements.INSERT_CLIENT, row).rowcount != 1:
+            return (CLIENT_EXISTS, client_exists(row[2]))
+    for row in store_keys:
+        if cursor.execute(statements.INSERT_STORE_KEY, row).rowcount != 1:
+            return _LOST_RACE
+    return _DONE
+
+
+def _failed(answer: Answer, *, clean: bool) -> Answer:
+    if clean:
+        return answer
+    raise _HalfWritten(answer)
+
+
+def _write_undoable(cursor: sqlite3.Cursor, writes: Writes) -> Answer:
+    cursor.execute("SAVEPOINT change_set")
+    try:
+        answer = _write(cursor, writes)
+    except _HalfWritten as failure:
+        answer = failure.answer
+    except _REFUSALS as error:
+        answer = (REFUSED, f"the store cannot hold a value: {error}")
+    if answer[0] != COMMITTED:
+        cursor.execute("ROLLBACK TO change_set")
+    cursor.execute("RELEASE change_set")
+    return answer

@@ -59,10 +59,19 @@ class Cryptography(Protocol):
         """Return (private, public) in the default formats: RSA PKCS#1, EC ECPrivateKey and X.509;
         algorithm and length filled in. An EC pair needs `curve` or a `length` that names one P-curve."""
 
-    async def examine(self, value: ManagedObjectStruct) -> ObjectFacts:
-        """Return what a registered object tells about itself.
+    async def examine(
+        self,
+        value: ManagedObjectStruct,
+        *,
+        algorithm: CryptographicAlgorithm | None = None,
+        length: int | None = None,
+    ) -> ObjectFacts:
+        """Return what an object tells about itself.
 
-        Raises InvalidField, KeyFormatTypeNotSupported or CryptographicFailure when the material is not what its format says. Wrapped material tells nothing."""
+        `algorithm` and `length` are what the attributes of the request declare; the key block may declare them
+        too. Raises InvalidField when the material is not what its format says, or a declaration is false. What
+        the material does not tell (wrapped, opaque, a kind of key unknown here) is taken from the declaration.
+        """
 
     async def convert(
         self,

@@ -1,0 +1,136 @@
+"""What a key tells when it is registered.
+
+Rule: material is read once, with every check that the library has, before anything is stored. Material that
+cannot be read here (wrapped, encrypted, opaque, of an unknown kind) is stored on the client's word.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from strongroom.crypto.curves import CURVES
+from strongroom.crypto.declared import Declared, agreed_asymmetric, agreed_symmetric, check_length
+from strongroom.crypto.families import EC_ALGORITHMS, describe
+from strongroom.crypto.material import PRIVATE, PUBLIC, KeyObject, check_format, clear_material, spelt_out
+from strongroom.crypto.reading import read_private, read_public
+from strongroom.crypto.tables import spec_name
+from strongroom.crypto.transparent import length_of
+from strongroom.domain.crypto import ObjectFacts
+from strongroom.domain.errors import InvalidField
+from strongroom.model.attribute_list import AttributeInstance
+from strongroom.model.keys import (
+    KeyMaterial,
+    SecretItems,
+    TransparentECPrivateKey,
+    TransparentECPublicKey,
+    TransparentSymmetricKey,
+)
+from strongroom.model.objects import PrivateKey, PublicKey, SymmetricKey
+from strongroom.model.secret import SecretBytes
+from strongroom.model.structures import CryptographicDomainParameters
+from strongroom.registry import CryptographicAlgorithm as Algorithm
+from strongroom.registry import KeyFormatType as Format
+from strongroom.registry import Tag
+
+_NAMED_BY_FORMAT: Final[Mapping[Format, Algorithm]] = {
+    Format.PKCS_1: Algorithm.RSA,
+    Format.TRANSPARENT_RSA_PRIVATE_KEY: Algorithm.RSA,
+    Format.TRANSPARENT_RSA_PUBLIC_KEY: Algorithm.RSA,
+    Format.TRANSPARENT_DSA_PRIVATE_KEY: Algorithm.DSA,
+    Format.TRANSPARENT_DSA_PUBLIC_KEY: Algorithm.DSA,
+    Format.TRANSPARENT_DH_PRIVATE_KEY: Algorithm.DH,
+    Format.TRANSPARENT_DH_PUBLIC_KEY: Algorithm.DH,
+    Format.TRANSPARENT_ECDSA_PRIVATE_KEY: Algorithm.ECDSA,
+    Format.TRANSPARENT_ECDSA_PUBLIC_KEY: Algorithm.ECDSA,
+    Format.TRANSPARENT_ECDH_PRIVATE_KEY: Algorithm.ECDH,
+    Format.TRANSPARENT_ECDH_PUBLIC_KEY: Algorithm.ECDH,
+    Format.TRANSPARENT_ECMQV_PRIVATE_KEY: Algorithm.ECMQV,
+    Format.TRANSPARENT_ECMQV_PUBLIC_KEY: Algorithm.ECMQV,
+    Format.TRANSPARENT_EC_PRIVATE_KEY: Algorithm.EC,
+    Format.TRANSPARENT_EC_PUBLIC_KEY: Algorithm.EC,
+    Format.ECPRIVATEKEY: Algorithm.EC,
+}
+"""The algorithm that a format implies; the others hold any kind of key."""
+
+
+def examine_key(value: KeyObject, beside: Declared) -> ObjectFacts:
+    """Return what a key tells; `beside` is what the attributes declare. Slow for private keys."""
+    check_format(value)
+    block = value.key_block
+    declared = Declared(block.cryptographic_algorithm, block.cryptographic_length).merged(beside)
+    material = clear_material(block)
+    if material is not None:
+        match value:
+            case SymmetricKey():
+                return _symmetric(block.key_format_type, material, declared)
+            case PrivateKey() | PublicKey():
+                return _asymmetric(value, block.key_format_type, material, declared)
+            case (
+                _
+            ):  # The declaration is that of the whole a split key belongs to; secret data need have none.
+                pass
+    return _facts(declared)
+
+
+def _facts(declared: Declared, domain: CryptographicDomainParameters | None = None) -> ObjectFacts:
+    attributes = () if domain is None else (AttributeInstance(Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS, domain),)
+    return ObjectFacts(
+        cryptographic_algorithm=declared.algorithm,
+        cryptographic_length=declared.length,
+        attributes=attributes,
+    )
+
+
+def symmetric_bytes(key_format: Format, material: KeyMaterial) -> SecretBytes | None:
+    """Return the key itself; None when the format does not show it."""
+    if key_format is Format.RAW and isinstance(material, SecretBytes):
+        return material
+    if key_format is Format.TRANSPARENT_SYMMETRIC_KEY and isinstance(material, SecretItems):
+        key = spelt_out(key_format, material)
+        assert isinstance(key, TransparentSymmetricKey)
+        return key.key
+    return None
+
+
+def _symmetric(key_format: Format, material: KeyMaterial, declared: Declared) -> ObjectFacts:
+    key = symmetric_bytes(key_format, material)
+    return _facts(declared if key is None else agreed_symmetric(declared, len(key)))
+
+
+def _asymmetric(
+    value: PrivateKey | PublicKey, key_format: Format, material: KeyMaterial, declared: Declared
+) -> ObjectFacts:
+    if isinstance(value, PrivateKey) and key_format in PRIVATE:
+        key = read_private(key_format, material, check=True)
+    elif isinstance(value, PublicKey) and key_format in PUBLIC:
+        key = read_public(key_format, material)
+    else:
+        return _facts(declared)
+    found = None if key is None else describe(key)
+    named = _NAMED_BY_FORMAT.get(key_format)
+    if found is not None:
+        return _facts(agreed_asymmetric(declared, found, named), found.domain)
+    return _unread(key_format, material, declared, named)
+
+
+def _unread(
+    key_format: Format, material: KeyMaterial, declared: Declared, named: Algorithm | None
+) -> ObjectFacts:
+    """Return what can be told of a key that the library does not take."""
+    algorithm = declared.algorithm
+    if named is not None:
+        if algorithm not in (None, named) and not {algorithm, named} <= EC_ALGORITHMS:
+            raise InvalidField(f"the Cryptographic Algorithm is not that of format {spec_name(key_format)}")
+        algorithm = named if algorithm is None else algorithm
+    if not isinstance(material, SecretItems):
+        return _facts(Declared(algorithm, declared.length))
+    key = spelt_out(key_format, material)
+    domain = None
+    if isinstance(key, TransparentECPrivateKey | TransparentECPublicKey):
+        domain = CryptographicDomainParameters(recommended_curve=key.recommended_curve)
+        length = CURVES[key.recommended_curve].bits if key.recommended_curve in CURVES else None
+    else:
+        length = length_of(key)
+    if length is None:
+        return _facts(Declared(algorithm, declared.length), domain)
+    check_length(declared.length, length)
+    return _facts(Declared(algorithm, length), domain)

@@ -1,0 +1,86 @@
+"""Asymmetric keys as the library holds them: what kind a key is, and what it is called in KMIP.
+
+Rule: one row per kind of key. A key of a kind without a row is stored as it came, and what it is follows from
+its declaration alone.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa, x448, x25519
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+
+from strongroom.crypto.curves import BY_LIBRARY_NAME
+from strongroom.crypto.finite_field import DHPrivateKey, DHPublicKey
+from strongroom.model.structures import CryptographicDomainParameters as Domain
+from strongroom.registry import CryptographicAlgorithm as Algorithm
+from strongroom.registry import RecommendedCurve
+
+LibraryKey: TypeAlias = PrivateKeyTypes | PublicKeyTypes
+
+EC_ALGORITHMS: Final = frozenset({Algorithm.EC, Algorithm.ECDSA, Algorithm.ECDH, Algorithm.ECMQV})
+"""What a key on a Weierstrass curve may be called; it says what the key is for, not what it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """A kind of key; `algorithms` may be declared for it, `usual` is said where nothing is declared."""
+
+    private: type[Any]
+    public: type[Any]
+    usual: Algorithm
+    algorithms: frozenset[Algorithm]
+
+
+def _family(private: type[Any], public: type[Any], usual: Algorithm, *others: Algorithm) -> Family:
+    return Family(private=private, public=public, usual=usual, algorithms=frozenset({usual, *others}))
+
+
+RSA: Final = _family(rsa.RSAPrivateKey, rsa.RSAPublicKey, Algorithm.RSA)
+EC: Final = _family(ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey, Algorithm.EC, *EC_ALGORITHMS)
+DSA: Final = _family(dsa.DSAPrivateKey, dsa.DSAPublicKey, Algorithm.DSA)
+DH: Final = _family(DHPrivateKey, DHPublicKey, Algorithm.DH)
+ED25519: Final = _family(ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey, Algorithm.ED25519)
+ED448: Final = _family(ed448.Ed448PrivateKey, ed448.Ed448PublicKey, Algorithm.ED448)
+X25519: Final = _family(x25519.X25519PrivateKey, x25519.X25519PublicKey, Algorithm.ECDH, Algorithm.EC)
+X448: Final = _family(x448.X448PrivateKey, x448.X448PublicKey, Algorithm.ECDH, Algorithm.EC)
+
+FAMILIES: Final = (RSA, EC, DSA, DH, ED25519, ED448, X25519, X448)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What a key tells of itself; `domain` is None where there are no domain parameters."""
+
+    family: Family
+    length: int
+    domain: Domain | None = None
+
+
+def describe(key: LibraryKey) -> Description | None:
+    """Return what the key is; None for a kind without a family."""
+    match key:
+        case rsa.RSAPrivateKey() | rsa.RSAPublicKey():
+            return Description(family=RSA, length=key.key_size)
+        case ec.EllipticCurvePrivateKey() | ec.EllipticCurvePublicKey():
+            curve = BY_LIBRARY_NAME[key.curve.name]
+            return Description(family=EC, length=key.curve.key_size, domain=Domain(recommended_curve=curve))
+        case dsa.DSAPrivateKey() | dsa.DSAPublicKey():
+            q = key.parameters().parameter_numbers().q
+            return Description(family=DSA, length=key.key_size, domain=Domain(qlength=q.bit_length()))
+        case DHPrivateKey() | DHPublicKey():
+            order = key.parameters().parameter_numbers().q
+            domain = None if order is None else Domain(qlength=order.bit_length())
+            return Description(family=DH, length=key.key_size, domain=domain)
+        case ed25519.Ed25519PrivateKey() | ed25519.Ed25519PublicKey():
+            return Description(family=ED25519, length=256)
+        case ed448.Ed448PrivateKey() | ed448.Ed448PublicKey():
+            return Description(family=ED448, length=448)
+        case x25519.X25519PrivateKey() | x25519.X25519PublicKey():
+            domain = Domain(recommended_curve=RecommendedCurve.CURVE25519)
+            return Description(family=X25519, length=256, domain=domain)
+        case x448.X448PrivateKey() | x448.X448PublicKey():
+            domain = Domain(recommended_curve=RecommendedCurve.CURVE448)
+            return Description(family=X448, length=448, domain=domain)
+        case _:
+            return None

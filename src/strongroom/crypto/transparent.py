@@ -1,0 +1,199 @@
+"""Keys spelt out in numbers (KMIP 1.4 §2.1.7, 2.1 §3.4-3.12), to and from the library's keys.
+
+Rule: one reader and one writer per structure. A structure that does not hold enough to make a key gives None:
+such a key is stored as it came.
+"""
+
+from typing import Final
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+
+from strongroom.crypto.curves import BY_LIBRARY_NAME, library_curve
+from strongroom.crypto.families import LibraryKey
+from strongroom.crypto.finite_field import (
+    DHParameterNumbers,
+    DHPrivateKey,
+    DHPrivateNumbers,
+    DHPublicKey,
+    DHPublicNumbers,
+)
+from strongroom.domain.errors import InvalidField
+from strongroom.model.keys import (
+    TransparentDHPrivateKey,
+    TransparentDHPublicKey,
+    TransparentDSAPrivateKey,
+    TransparentDSAPublicKey,
+    TransparentECPrivateKey,
+    TransparentECPublicKey,
+    TransparentKey,
+    TransparentRSAPrivateKey,
+    TransparentRSAPublicKey,
+)
+
+MAXIMUM_BITS: Final = 16384
+"""The longest number that is computed with; a request may hold longer ones only to keep the server busy."""
+
+_LIBRARY_DSA_LENGTHS: Final = frozenset({1024, 2048, 3072, 4096})
+
+
+def to_library(key: TransparentKey, *, check: bool) -> LibraryKey | None:
+    """Return the key; None when it cannot be made from what is there or the library lacks its kind.
+
+    `check` proves that the numbers of an RSA private key belong together, which is slow. Raises InvalidField
+    for absurd sizes, and the library's ValueError for numbers that are no key.
+    """
+    for field in type(key).fields:
+        number = getattr(key, field.name)
+        if isinstance(number, int) and (number < 0 or number.bit_length() > MAXIMUM_BITS):
+            raise InvalidField(
+                f"{field.name.replace('_', ' ').title()} is negative or has more than {MAXIMUM_BITS} bits"
+            )
+    match key:
+        case TransparentRSAPrivateKey():
+            numbers = _rsa_numbers(key)
+            return None if numbers is None else numbers.private_key(unsafe_skip_rsa_key_validation=not check)
+        case TransparentRSAPublicKey():
+            return rsa.RSAPublicNumbers(key.public_exponent, key.modulus).public_key()
+        case TransparentECPrivateKey():
+            curve = library_curve(key.recommended_curve)
+            return None if curve is None else ec.derive_private_key(key.d, curve)
+        case TransparentECPublicKey():
+            curve = library_curve(key.recommended_curve)
+            if curve is None:
+                return None
+            return ec.EllipticCurvePublicKey.from_encoded_point(curve, key.q_string)
+        case TransparentDSAPrivateKey() | TransparentDSAPublicKey():
+            return _dsa(key)
+        case TransparentDHPrivateKey() | TransparentDHPublicKey():
+            return _dh(key)
+        case _:
+            return None
+
+
+def length_of(key: TransparentKey) -> int | None:
+    """Return the Cryptographic Length that the structure shows by itself, None when it shows none."""
+    match key:
+        case TransparentRSAPrivateKey() | TransparentRSAPublicKey():
+            return key.modulus.bit_length()
+        case (
+            TransparentDSAPrivateKey()
+            | TransparentDSAPublicKey()
+            | TransparentDHPrivateKey()
+            | TransparentDHPublicKey()
+        ):
+            return key.p.bit_length()
+        case _:
+            return None
+
+
+def _rsa_numbers(key: TransparentRSAPrivateKey) -> rsa.RSAPrivateNumbers | None:
+    """Return all eight numbers, missing ones worked out; None when too few are there (KMIP 1.4 §2.1.7.4)."""
+    n, e, d, p, q = key.modulus, key.public_exponent, key.private_exponent, key.p, key.q
+    if p is not None and q is not None and e is None and d is not None:
+        # Public and private exponent are each other's inverse, so the same function finds either.
+        e = rsa.rsa_recover_private_exponent(d, p, q)
+    if e is None:
+        return None
+    if p is not None and q is not None:
+        d = rsa.rsa_recover_private_exponent(e, p, q) if d is None else d
+    elif d is not None:
+        p, q = rsa.rsa_recover_prime_factors(n, e, d)
+    else:
+        return None
+    return rsa.RSAPrivateNumbers(
+        p=p,
+        q=q,
+        d=d,
+        dmp1=rsa.rsa_crt_dmp1(d, p) if key.prime_exponent_p is None else key.prime_exponent_p,
+        dmq1=rsa.rsa_crt_dmq1(d, q) if key.prime_exponent_q is None else key.prime_exponent_q,
+        iqmp=rsa.rsa_crt_iqmp(p, q) if key.crt_coefficient is None else key.crt_coefficient,
+        public_numbers=rsa.RSAPublicNumbers(e, n),
+    )
+
+
+def _public_number(g: int, x: int, p: int) -> int:
+    """Return the public number of a DSA or DH key, which a transparent private key leaves out."""
+    if not 1 < g < p or not 0 < x < p:
+        raise InvalidField("G or X is not between 1 and P")
+    return pow(g, x, p)
+
+
+def _dsa(key: TransparentDSAPrivateKey | TransparentDSAPublicKey) -> LibraryKey | None:
+    if key.p.bit_length() not in _LIBRARY_DSA_LENGTHS:
+        return None
+    parameters = dsa.DSAParameterNumbers(key.p, key.q, key.g)
+    if isinstance(key, TransparentDSAPublicKey):
+        return dsa.DSAPublicNumbers(key.y, parameters).public_key()
+    y = _public_number(key.g, key.x, key.p)
+    return dsa.DSAPrivateNumbers(key.x, dsa.DSAPublicNumbers(y, parameters)).private_key()
+
+
+def _dh(key: TransparentDHPrivateKey | TransparentDHPublicKey) -> LibraryKey:
+    parameters = DHParameterNumbers(key.p, key.g, key.q)
+    if isinstance(key, TransparentDHPublicKey):
+        return DHPublicNumbers(key.y, parameters).public_key()
+    y = _public_number(key.g, key.x, key.p)
+    return DHPrivateNumbers(key.x, DHPublicNumbers(y, parameters)).private_key()
+
+
+def rsa_private(key: rsa.RSAPrivateKey) -> TransparentKey:
+    numbers = key.private_numbers()
+    return TransparentRSAPrivateKey(
+        modulus=numbers.public_numbers.n,
+        private_exponent=numbers.d,
+        public_exponent=numbers.public_numbers.e,
+        p=numbers.p,
+        q=numbers.q,
+        prime_exponent_p=numbers.dmp1,
+        prime_exponent_q=numbers.dmq1,
+        crt_coefficient=numbers.iqmp,
+    )
+
+
+def rsa_public(key: rsa.RSAPublicKey) -> TransparentKey:
+    numbers = key.public_numbers()
+    return TransparentRSAPublicKey(modulus=numbers.n, public_exponent=numbers.e)
+
+
+def ec_private(key: ec.EllipticCurvePrivateKey) -> TransparentKey:
+    return TransparentECPrivateKey(
+        recommended_curve=BY_LIBRARY_NAME[key.curve.name], d=key.private_numbers().private_value
+    )
+
+
+def ec_public(key: ec.EllipticCurvePublicKey, *, compressed: bool = False) -> TransparentKey:
+    """Return the structure; its point is uncompressed unless asked for (KMIP 1.4 §2.1.3)."""
+    form = (
+        serialization.PublicFormat.CompressedPoint
+        if compressed
+        else serialization.PublicFormat.UncompressedPoint
+    )
+    return TransparentECPublicKey(
+        recommended_curve=BY_LIBRARY_NAME[key.curve.name],
+        q_string=key.public_bytes(serialization.Encoding.X962, form),
+    )
+
+
+def dsa_private(key: dsa.DSAPrivateKey) -> TransparentKey:
+    numbers = key.private_numbers()
+    domain = numbers.public_numbers.parameter_numbers
+    return TransparentDSAPrivateKey(p=domain.p, q=domain.q, g=domain.g, x=numbers.x)
+
+
+def dsa_public(key: dsa.DSAPublicKey) -> TransparentKey:
+    numbers = key.public_numbers()
+    domain = numbers.parameter_numbers
+    return TransparentDSAPublicKey(p=domain.p, q=domain.q, g=domain.g, y=numbers.y)
+
+
+def dh_private(key: DHPrivateKey) -> TransparentKey:
+    numbers = key.private_numbers()
+    domain = numbers.public_numbers.parameter_numbers
+    return TransparentDHPrivateKey(p=domain.p, q=domain.q, g=domain.g, x=numbers.x)
+
+
+def dh_public(key: DHPublicKey) -> TransparentKey:
+    numbers = key.public_numbers()
+    domain = numbers.parameter_numbers
+    return TransparentDHPublicKey(p=domain.p, q=domain.q, g=domain.g, y=numbers.y)

@@ -1,0 +1,110 @@
+"""From the library's key to the material of a key block.
+
+Rule: a table says which kind of key is written in which Key Format Type. DER is written by the library alone.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from strongroom.crypto import transparent
+from strongroom.crypto.families import DH, DSA, EC, ED448, ED25519, FAMILIES, RSA, X448, X25519, LibraryKey
+from strongroom.model.keys import KeyMaterial, TransparentKey, spell_out
+from strongroom.model.secret import SecretBytes
+from strongroom.registry import KeyFormatType as Format
+
+Writer: TypeAlias = Callable[[Any], KeyMaterial]
+
+
+def _private_der(form: PrivateFormat) -> Writer:
+    return lambda key: SecretBytes(key.private_bytes(Encoding.DER, form, NoEncryption()))
+
+
+def _public_der(form: PublicFormat) -> Writer:
+    return lambda key: SecretBytes(key.public_bytes(Encoding.DER, form))
+
+
+def _numbers(spell: Callable[[Any], TransparentKey]) -> Writer:
+    return lambda key: spell_out(spell(key))
+
+
+_PKCS_8: Final = _private_der(PrivateFormat.PKCS8)
+_X_509: Final = _public_der(PublicFormat.SubjectPublicKeyInfo)
+
+_WRITERS: Final[Mapping[type, Mapping[Format, Writer]]] = {
+    RSA.private: {
+        Format.PKCS_1: _private_der(PrivateFormat.TraditionalOpenSSL),
+        Format.PKCS_8: _PKCS_8,
+        Format.TRANSPARENT_RSA_PRIVATE_KEY: _numbers(transparent.rsa_private),
+    },
+    RSA.public: {
+        Format.PKCS_1: _public_der(PublicFormat.PKCS1),
+        Format.X_509: _X_509,
+        Format.TRANSPARENT_RSA_PUBLIC_KEY: _numbers(transparent.rsa_public),
+    },
+    EC.private: {
+        Format.ECPRIVATEKEY: _private_der(PrivateFormat.TraditionalOpenSSL),
+        Format.PKCS_8: _PKCS_8,
+        Format.TRANSPARENT_EC_PRIVATE_KEY: _numbers(transparent.ec_private),
+        Format.TRANSPARENT_ECDSA_PRIVATE_KEY: _numbers(transparent.ec_private),
+        Format.TRANSPARENT_ECDH_PRIVATE_KEY: _numbers(transparent.ec_private),
+        Format.TRANSPARENT_ECMQV_PRIVATE_KEY: _numbers(transparent.ec_private),
+    },
+    EC.public: {
+        Format.X_509: _X_509,
+        Format.TRANSPARENT_EC_PUBLIC_KEY: _numbers(transparent.ec_public),
+        Format.TRANSPARENT_ECDSA_PUBLIC_KEY: _numbers(transparent.ec_public),
+        Format.TRANSPARENT_ECDH_PUBLIC_KEY: _numbers(transparent.ec_public),
+        Format.TRANSPARENT_ECMQV_PUBLIC_KEY: _numbers(transparent.ec_public),
+    },
+    DSA.private: {
+        Format.PKCS_8: _PKCS_8,
+        Format.TRANSPARENT_DSA_PRIVATE_KEY: _numbers(transparent.dsa_private),
+    },
+    DSA.public: {
+        Format.X_509: _X_509,
+        Format.TRANSPARENT_DSA_PUBLIC_KEY: _numbers(transparent.dsa_public),
+    },
+    DH.private: {
+        Format.PKCS_8: _PKCS_8,
+        Format.TRANSPARENT_DH_PRIVATE_KEY: _numbers(transparent.dh_private),
+    },
+    DH.public: {
+        Format.X_509: _X_509,
+        Format.TRANSPARENT_DH_PUBLIC_KEY: _numbers(transparent.dh_public),
+    },
+    **{family.private: {Format.PKCS_8: _PKCS_8} for family in (ED25519, ED448, X25519, X448)},
+    **{family.public: {Format.X_509: _X_509} for family in (ED25519, ED448, X25519, X448)},
+}
+
+if set(_WRITERS) != {side for family in FAMILIES for side in (family.private, family.public)}:
+    raise TypeError("every family of keys needs writers for both sides")
+
+_COMPRESSIBLE: Final = frozenset({
+    Format.TRANSPARENT_EC_PUBLIC_KEY,
+    Format.TRANSPARENT_ECDSA_PUBLIC_KEY,
+    Format.TRANSPARENT_ECDH_PUBLIC_KEY,
+    Format.TRANSPARENT_ECMQV_PUBLIC_KEY,
+})  # fmt: skip
+
+
+def writers(key: LibraryKey) -> Mapping[Format, Writer]:
+    """Return the formats that a key is written in; none for a kind without a family."""
+    return next((table for side, table in _WRITERS.items() if isinstance(key, side)), {})
+
+
+def write_compressed(key: LibraryKey, key_format: Format) -> KeyMaterial | None:
+    """Return an EC public key with a compressed point; None where that cannot be written.
+
+    The library writes the point of a SubjectPublicKeyInfo uncompressed only.
+    """
+    if key_format not in _COMPRESSIBLE or not isinstance(key, ec.EllipticCurvePublicKey):
+        return None
+    return spell_out(transparent.ec_public(key, compressed=True))

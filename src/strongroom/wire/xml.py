@@ -129,6 +129,8 @@ class _Parser:
         return self._parser.CurrentByteIndex
 
     def parse(self, data: bytes) -> None:
+        if b"\0" in data:  # expat believes a byte order mark, or what looks like UTF-16, more than us
+            raise DecodeError("the encoding is not UTF-8", at=data.index(b"\0"))
         try:
             for pos in range(0, len(data), _PIECE):
                 self._parser.Parse(data[pos : pos + _PIECE], False)
@@ -258,7 +260,9 @@ class _Splitter(_Parser):
     def end(self, name: str) -> None:
         self._depth -= 1
         if self._depth == 1:
-            end = self._document.index(b">", self.offset) + 1
+            end = self.offset  # of an element without content this is where it ends
+            if self._document.startswith(f"</{name}".encode(), end):
+                end = self._document.index(b">", end) + 1
             notes = "".join(self._notes).strip()
             self._notes.clear()
             self.messages.append(Message(notes, self._document[self._begin : end]))

@@ -32,9 +32,11 @@ from strongroom.registry import (
 )
 from strongroom.rootkey.file import FileRootKey, create
 from strongroom.server.engine import make_dispatcher
+from strongroom.store.migrate import migrate
 from strongroom.store.repository import Repository
 from strongroom.store.sealing import StoreKeys
 from strongroom.store.sqlite import InlineSqliteBackend
+from strongroom.store.url import SqliteUrl
 from strongroom.wire import binary
 from strongroom.wire.item import Item
 
@@ -80,7 +82,9 @@ class TestKms:
         key_file = directory / "root.key"
         if not key_file.exists():
             create(key_file)
-        self.backend = InlineSqliteBackend(directory / "strongroom.db")
+        database = directory / "strongroom.db"
+        migrate(SqliteUrl(database))
+        self.backend = InlineSqliteBackend(database)
         self.run(self.backend.start())
         keys = StoreKeys(FileRootKey(key_file))
         keys.load(self.run(self.backend.store_keys()))

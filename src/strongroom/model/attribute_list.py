@@ -402,10 +402,16 @@ class SingleAttributeShape(FieldShape):
 
 
 class AttributeReferenceShape(FieldShape):
-    """Names of attributes: Attribute Reference (2.x), Attribute Name (1.x); one, or a tuple when repeated."""
+    """Names of attributes: Attribute Reference (2.x), Attribute Name (1.x); one, or a tuple when repeated.
+
+    `accepted` narrows it to one of the two, for an operation in which they mean different things.
+    """
+
+    def __init__(self, *accepted: Tag) -> None:
+        self.accepted = accepted or (Tag.ATTRIBUTE_REFERENCE, Tag.ATTRIBUTE_NAME)
 
     def tags(self, field: Field) -> frozenset[int]:
-        return frozenset(map(int, (Tag.ATTRIBUTE_REFERENCE, Tag.ATTRIBUTE_NAME)))
+        return frozenset(map(int, self.accepted))
 
     def absorber(self, field: Field, version: Version | None) -> Callable[[int, int, Any, Any], Any]:
         def absorb(tag: int, item_type: int, value: Any, before: Any) -> Any:

@@ -26,24 +26,31 @@ class DeleteAttributeResponse(Response):
 
 
 class DeleteAttributeRequest(Request[DeleteAttributeResponse]):
-    """1.x names an attribute and an index, 2.x gives the attribute with its value or refers to it."""
+    """1.x names one instance by its index (0 when left out); 2.x gives an instance, or refers to all."""
 
     unique_identifier: ObjectReference | None = None
     current_attribute: Annotated[
         AttributeInstance | None, Since(V2_0), SingleAttributeShape(Tag.CURRENT_ATTRIBUTE)
     ] = None
-    attribute_reference: Annotated[AttributeKey | None, AttributeReferenceShape()] = None
+    attribute_reference: Annotated[
+        AttributeKey | None, Since(V2_0), AttributeReferenceShape(Tag.ATTRIBUTE_REFERENCE)
+    ] = None
+    attribute_name: Annotated[
+        AttributeKey | None, Until(V1_4), AttributeReferenceShape(Tag.ATTRIBUTE_NAME)
+    ] = None
     attribute_index: Annotated[Int32 | None, Until(V1_4)] = None
 
 
 @operation(Operation.DELETE_ATTRIBUTE, since=V1_0, needs=Permission.CHANGE_ATTRIBUTES)
 async def delete_attribute(ctx: Context, request: DeleteAttributeRequest) -> DeleteAttributeResponse:
     obj = await ctx.objects.get(request.unique_identifier)
-    current, reference = request.current_attribute, request.attribute_reference
-    if current is not None:
+    if request.current_attribute is not None:
+        current = request.current_attribute
         deleted = rules.delete(obj, key=current.key, value=current.value)
-    elif reference is not None:
-        deleted = rules.delete(obj, key=reference, index=request.attribute_index)
+    elif request.attribute_reference is not None:
+        deleted = rules.delete(obj, key=request.attribute_reference)
+    elif request.attribute_name is not None:
+        deleted = rules.delete(obj, key=request.attribute_name, index=request.attribute_index or 0)
     else:
         raise InvalidField("Delete Attribute needs the attribute to delete")
     return DeleteAttributeResponse(unique_identifier=obj.unique_identifier, attribute=deleted)

@@ -13,7 +13,7 @@ from strongroom.model.keys import KeyBlock, KeyValue
 from strongroom.model.objects import OBJECT_TYPES, ManagedObjectStruct, ObjectShape
 from strongroom.model.struct import Since, Until
 from strongroom.model.structures import ProtectionStorageMasks
-from strongroom.registry import V1_0, V1_4, V2_0, ObjectType, Operation, Tag
+from strongroom.registry import V1_0, V1_4, V2_0, CryptographicAlgorithm, ObjectType, Operation, Tag
 
 
 class RegisterResponse(Response):
@@ -41,21 +41,19 @@ async def register(ctx: Context, request: RegisterRequest) -> RegisterResponse:
     if OBJECT_TYPES[type(value)] is not request.object_type:
         raise InvalidObjectType("the Object Type is not that of the object in the request")
     given = await gather(ctx, request.attributes)
-    facts = await ctx.crypto.examine(value)
+    algorithm = first(given, Tag.CRYPTOGRAPHIC_ALGORITHM)
+    length = first(given, Tag.CRYPTOGRAPHIC_LENGTH)
+    facts = await ctx.crypto.examine(
+        value,
+        algorithm=algorithm if isinstance(algorithm, CryptographicAlgorithm) else None,
+        length=length if isinstance(length, int) else None,
+    )
     obj = ctx.objects.create(request.object_type, state=stateful(request.object_type))
     obj.material = value
-    for tag, fact in (
-        (Tag.CRYPTOGRAPHIC_ALGORITHM, facts.cryptographic_algorithm),
-        (Tag.CRYPTOGRAPHIC_LENGTH, facts.cryptographic_length),
-    ):
-        claimed = first(given, tag)
-        if fact is not None and claimed is not None and claimed != fact:
-            name = tag.name.replace("_", " ").title()
-            raise InvalidField(f"the {name} in the attributes is not that of the key")
-        if fact is not None:
-            obj.set(tag, fact)
-    for tag, known in facts.attributes.items():
-        obj.set(tag, known)
+    obj.set(Tag.CRYPTOGRAPHIC_ALGORITHM, facts.cryptographic_algorithm)
+    obj.set(Tag.CRYPTOGRAPHIC_LENGTH, facts.cryptographic_length)
+    for known in facts.attributes:
+        obj.add(known.key, known.value)
     dress(ctx, obj, [*given, *_embedded(value, given)])
     ctx.objects.place(obj.unique_identifier)
     return RegisterResponse(unique_identifier=obj.unique_identifier)

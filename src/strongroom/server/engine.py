@@ -56,7 +56,7 @@ def make_dispatcher(
     return Dispatcher(
         Services(
             store=store,
-            crypto=Cryptographer(legacy=policy.legacy),
+            crypto=Cryptographer(),
             clock=clock or SystemClock(),
             policy=policy,
             client_log=LoggedMessages(),

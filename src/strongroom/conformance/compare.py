@@ -7,13 +7,13 @@ listing, reports the first difference with its place and both values, and says w
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from strongroom.conformance.ledger import IDENTIFIERS, Ledger
 from strongroom.conformance.render import render_value, tag_name
 from strongroom.conformance.spot import Freedom, Spot
 from strongroom.conformance.trees import child, children, leaves
-from strongroom.conformance.variables import CARRIED_OVER, Bindings, Variable, same
+from strongroom.conformance.variables import CARRIED_OVER, Bindings, Value, Variable, same
 from strongroom.conformance.variations import permitted
 from strongroom.registry import Operation, Tag, Version
 from strongroom.registry.names import TAG_BY_SPEC_NAME
@@ -30,7 +30,11 @@ from strongroom.wire.item import (
 )
 
 _PAYLOADS: Final = frozenset({Tag.RESPONSE_PAYLOAD, Tag.REQUEST_PAYLOAD})
+_State: TypeAlias = tuple[dict[str, Value], dict[bytes, bytes], list[str]]
+
 _NO_ANSWER: Final = "nothing"
+# A list in order of preference, to which a server may add.
+_MAY_REPEAT: Final = frozenset({(int(Tag.PROTOCOL_VERSION), False)})
 
 
 @dataclass(frozen=True)
@@ -144,28 +148,48 @@ class Comparison:
         inner = _below(spot)
         wanted = self._entries(expected[2], inner)
         received = self._entries(actual[2], inner)
-        known = {entry.key for entry in wanted}
-        at_wanted = at_received = 0
-        while at_wanted < len(wanted) or at_received < len(received):
-            left = wanted[at_wanted] if at_wanted < len(wanted) else None
-            right = received[at_received] if at_received < len(received) else None
+        known = {entry.key for entry in wanted} - _MAY_REPEAT
+        while wanted or received:
+            left, right = wanted[0] if wanted else None, received[0] if received else None
             if left is not None and right is not None and left.key == right.key:
+                before = self._state()
                 difference = self._entry(left, right, inner, path)
-                at_wanted, at_received = at_wanted + 1, at_received + 1
-            elif (
-                right is not None
-                and right.key not in known
-                and self._all_free(Freedom.EXTRA, right.items, inner)
-            ):
+                if difference is None or not self._surplus(right, wanted, received, inner):
+                    del wanted[0]
+                else:
+                    self._restore(before)
+                    difference = None
+                del received[0]
+            elif right is not None and right.key not in known and self._extra(right, inner):
                 # An item that the listing has elsewhere is no addition, it stands in the wrong place.
-                difference, at_received = _repeated(right.items, [], path), at_received + 1
+                difference = _repeated(right.items, [], path)
+                del received[0]
             elif left is not None and self._all_free(Freedom.MISSING, left.items, inner):
-                difference, at_wanted = None, at_wanted + 1
+                difference = None
+                del wanted[0]
             else:
-                difference = _unmatched(left, right, wanted[at_wanted:], path)
+                difference = _unmatched(left, right, wanted, path)
             if difference is not None:
                 return difference
         return None
+
+    def _extra(self, entry: "_Entry", inner: Spot) -> bool:
+        return self._all_free(Freedom.EXTRA, entry.items, inner)
+
+    def _surplus(
+        self, entry: "_Entry", wanted: Sequence["_Entry"], received: Sequence["_Entry"], inner: Spot
+    ) -> bool:
+        """Tell whether a received entry may be one more of a list that keeps its order."""
+        if entry.key not in _MAY_REPEAT:
+            return False
+        more = sum(other.key == entry.key for other in received)
+        return more > sum(other.key == entry.key for other in wanted) and self._extra(entry, inner)
+
+    def _state(self) -> _State:
+        return dict(self._bindings.values), dict(self._bindings.replaced), list(self.used)
+
+    def _restore(self, state: _State) -> None:
+        self._bindings.values, self._bindings.replaced, self.used = state
 
     def _entries(self, items: Sequence[Item], inner: Spot) -> "list[_Entry]":
         """Return the children as entries: one for each item, one for each group without an order."""
@@ -213,10 +237,10 @@ class Comparison:
         for actual in free:
             if _identity(expected) != _identity(actual):
                 continue
-            bound, used = dict(self._bindings.values), list(self.used)
+            before = self._state()
             if self._pair(self._spot(inner, expected, actual, None), path) is None:
                 return actual
-            self._bindings.values, self.used = bound, used
+            self._restore(before)
         return None
 
     def _closest(self, expected: Item, free: Sequence[Item], inner: Spot, path: str) -> Difference | None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import AttributeType, declare_type
-from strongroom.registry import ItemType, ObjectType, Operation, Tag, Version
+from strongroom.registry import ItemType, LinkType, ObjectType, Operation, Tag, Version
 from strongroom.registry.names import TAGS
 
 
@@ -41,22 +41,63 @@ NOTHING: Final = May.NOTHING
 MODIFY: Final = May.MODIFY
 DELETE: Final = May.DELETE
 
-Condition = Callable[[ManagedObject], str | None]
-"""Return None when the object allows the change now, else a sentence that says when it would."""
+Condition = Callable[[ManagedObject, datetime], None]
+"""Return when the object allows the change at that time; raises the KmipError that says when it would."""
 
 
 class Index(Enum):
     """How Locate finds objects by the attribute."""
 
     TERMS = "terms"
-    """Rows in the term index: equality, ranges for dates and numbers."""
+    """Rows in the term index: equality, ranges for dates, the fields of structures."""
+    WHOLE = "whole"
+    """A structure that is asked for whole or not at all: one row."""
     COLUMN = "column"
     """A column of the object: Object Type, State, Cryptographic Usage Mask, Unique Identifier."""
     EXAMINED = "examined"
-    """Too big or too volatile to index: candidates that meet the rest of the query are looked at."""
+    """Too volatile, too common or too big to index: candidates that meet the other filters are looked at."""
 
 
 ALL_OBJECTS: Final = frozenset(ObjectType)
+NOT_TEMPLATES: Final = ALL_OBJECTS - {ObjectType.TEMPLATE}
+"""All Objects of 2.x, where 1.x keeps the attribute from Templates."""
+CERTIFICATES: Final = frozenset({ObjectType.CERTIFICATE})
+SPLIT_KEYS: Final = frozenset({ObjectType.SPLIT_KEY})
+CREDENTIALS: Final = frozenset(
+    {
+        ObjectType.PASSWORD_CREDENTIAL,
+        ObjectType.DEVICE_CREDENTIAL,
+        ObjectType.ONE_TIME_PASSWORD_CREDENTIAL,
+        ObjectType.HASHED_PASSWORD_CREDENTIAL,
+    }
+)
+CRYPTOGRAPHIC_OBJECTS: Final = frozenset(
+    {
+        ObjectType.CERTIFICATE,
+        ObjectType.CERTIFICATE_REQUEST,
+        ObjectType.SYMMETRIC_KEY,
+        ObjectType.PUBLIC_KEY,
+        ObjectType.PRIVATE_KEY,
+        ObjectType.SPLIT_KEY,
+        ObjectType.SECRET_DATA,
+        ObjectType.OPAQUE_OBJECT,
+        ObjectType.PGP_KEY,
+    }
+)
+
+GENERATION: Final = frozenset(
+    {
+        Operation.CREATE,
+        Operation.CREATE_KEY_PAIR,
+        Operation.DERIVE_KEY,
+        Operation.RE_KEY,
+        Operation.RE_KEY_KEY_PAIR,
+    }
+)
+"""The operations in which the server makes a key."""
+CERTIFICATION: Final = frozenset({Operation.REGISTER, Operation.CERTIFY, Operation.RE_CERTIFY})
+CREATION: Final = GENERATION | CERTIFICATION
+"""Every operation of 1.x and 2.x that makes an object, by the rule tables."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +118,15 @@ class Attribute:
     client_may: May
     applies_to: frozenset[ObjectType]
     implicitly_set_by: frozenset[Operation]
+    requestable: bool
     modifiable_while: Condition | None
     deletable_while: Condition | None
     computed: Callable[[ManagedObject, datetime], Any] | None
-    check: Callable[[Any], str | None] | None
+    check: Callable[[Any], None] | None
+    completed: Callable[[Any], Any] | None
+    view: LinkType | None
     index: Index
+    common: Any
 
 
 _DECLARED: Final[dict[Tag, Attribute]] = {}
@@ -106,20 +151,31 @@ def attribute(
     client_may: May,
     applies_to: frozenset[ObjectType] = ALL_OBJECTS,
     implicitly_set_by: frozenset[Operation] = frozenset(),
+    requestable: bool = False,
     marker: ItemType | None = None,
     modifiable_while: Condition | None = None,
     deletable_while: Condition | None = None,
     computed: Callable[[ManagedObject, datetime], Any] | None = None,
-    check: Callable[[Any], str | None] | None = None,
+    check: Callable[[Any], None] | None = None,
+    completed: Callable[[Any], Any] | None = None,
+    view: LinkType | None = None,
     index: Index = Index.TERMS,
+    common: Any = None,
 ) -> Attribute:
     """Declare an attribute.
 
     `kind` is the Python type of one value: a Struct, an enumeration or mask, or what `model.forms.form_of`
     knows, with `marker` where the type alone does not tell the item type (integers). `until` None: still
-    defined. `computed` makes the value from the object when it is asked for; such an attribute is never stored.
-    `check` returns None for a good value, else a sentence that says what is wrong with it. The conditions
-    narrow `client_may`. Raises TypeError for a tag that is declared already.
+    defined.
+
+    `requestable`: only the server sets it, but the request that makes an object may say what it is to be (or,
+    in Register, what it is). `computed` makes the value from the object when it is asked for, None if it has
+    none; such an attribute is never stored. `check` raises the KmipError that says what is wrong with a
+    client's value, and `completed` fills in what a client leaves to the server. The conditions narrow
+    `client_may`. `view`: the attribute is the Link of this type, and nothing is kept under its own tag.
+    `common` is the value that most objects have; it is not worth a row in the index.
+
+    Raises TypeError for a tag that is declared already.
     """
     entry = TAGS[tag]
     made = Attribute(
@@ -137,11 +193,15 @@ def attribute(
         client_may=client_may,
         applies_to=applies_to,
         implicitly_set_by=implicitly_set_by,
+        requestable=requestable,
         modifiable_while=modifiable_while,
         deletable_while=deletable_while,
         computed=computed,
         check=check,
+        completed=completed,
+        view=view,
         index=index,
+        common=common,
     )
     declare_type(AttributeType(tag=tag, name=made.name, kind=kind, marker=marker, since=since, until=until))
     _DECLARED[tag] = made

@@ -279,6 +279,13 @@ class AttributeSingleValued(KmipError):
 
     reason = ResultReason.ATTRIBUTE_SINGLE_VALUED
     older = ResultReason.ILLEGAL_OPERATION
+    older_in = {
+        Operation.CREATE: ResultReason.INVALID_FIELD,
+        Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
+        Operation.REGISTER: ResultReason.INVALID_FIELD,
+        Operation.RE_KEY: ResultReason.INVALID_FIELD,
+        Operation.RE_KEY_KEY_PAIR: ResultReason.INVALID_FIELD,
+    }
 
 
 class MultiValuedAttribute(KmipError):
@@ -318,6 +325,12 @@ class NonUniqueNameAttribute(KmipError):
         Operation.RE_KEY: ResultReason.INVALID_FIELD,
         Operation.RE_KEY_KEY_PAIR: ResultReason.INVALID_FIELD,
     }
+
+
+class ApplicationNamespaceNotSupported(KmipError):
+    """The server makes up no Application Data for this Application Namespace."""
+
+    reason = ResultReason.APPLICATION_NAMESPACE_NOT_SUPPORTED
 
 
 class InvalidDataType(KmipError):

@@ -10,9 +10,10 @@ An answer leaves out every attribute that its version cannot say.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from strongroom.model.compat import LINK_TAGS, LINK_TYPES
+from strongroom.model.compat import LINK_TAGS, LINK_TYPES, TEXT_SINCE_3_0
 from strongroom.model.convert import FieldShape, decoder, encoder, tag_name, under, wrong_type
 from strongroom.model.errors import MalformedField, NotInVersion, UnknownField
 from strongroom.model.forms import Decoder, Encoder, Form, form_of
@@ -145,10 +146,11 @@ def _value_decoder(tag: Tag, version: Version | None, *, partial: bool = False) 
     declared = _TYPES[tag]
     if isinstance(declared.kind, StructMeta):
         decode = decoder(declared.kind, version, partial=partial)
+        text_field = TEXT_SINCE_3_0.get(tag)
 
         def structure(item_type: int, value: Any) -> Any:
-            if item_type == 7 and declared.kind is Name:  # the 3.0 form
-                return Name(name_value=value)
+            if item_type == 7 and text_field is not None:  # the 3.0 form
+                return declared.kind(**{text_field: value})
             if item_type != 1:
                 raise wrong_type("AttributeValue", (1,), item_type)
             return decode(value)
@@ -168,8 +170,10 @@ def _value_decoder(tag: Tag, version: Version | None, *, partial: bool = False) 
 @cache
 def _value_encoder(tag: Tag, version: Version | None) -> Encoder:
     declared = _TYPES[tag]
-    if declared.kind is Name and version is not None and version >= V3_0:
-        return lambda value: (7, value.name_value)
+    text_field = TEXT_SINCE_3_0.get(tag)
+    if text_field is not None and version is not None and version >= V3_0:
+        text = attrgetter(text_field)
+        return lambda value: (7, text(value))
     if isinstance(declared.kind, StructMeta):
         encode = encoder(declared.kind, version)
         return lambda value: (1, encode(value))
@@ -427,7 +431,7 @@ class AttributeReferenceShape(FieldShape):
     def emitter(self, field: Field, version: Version | None) -> Callable[[Any, list[Item]], None]:
         def emit(value: Any, out: list[Item]) -> None:
             keys: Iterable[AttributeKey] = value if field.repeated else (value,)
-            out.extend(_encode_reference(k, version) for k in keys if sayable(k, version) or k in LINK_TYPES)
+            out.extend(_encode_reference(k, version) for k in keys if sayable(k, version))
 
         return emit
 

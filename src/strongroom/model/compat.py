@@ -27,3 +27,9 @@ LINK_TAGS: Final[Mapping[LinkType, Tag]] = {
 """Link with a Link Type (until 2.1) and the tag that says the same from 3.0 on."""
 
 LINK_TYPES: Final[Mapping[int, LinkType]] = {tag: link_type for link_type, tag in LINK_TAGS.items()}
+
+TEXT_SINCE_3_0: Final[Mapping[Tag, str]] = {
+    Tag.NAME: "name_value",
+    Tag.ROTATE_NAME: "rotate_name_value",
+}
+"""Attributes that are structures until 2.1 and the text of this field from 3.0 on."""

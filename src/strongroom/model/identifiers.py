@@ -11,6 +11,8 @@ from strongroom.model.forms import Decoder, Encoder, Form, form_of, set_form
 from strongroom.registry import V3_0, ItemType, UniqueIdentifierEnumeration, Version
 
 UniqueIdentifier = NewType("UniqueIdentifier", str)
+LinkedIdentifier = NewType("LinkedIdentifier", str)
+"""The identifier of the object at the other end of a link; 3.0 gives it the item type Reference."""
 
 MAXIMUM_LENGTH = 1024
 """Characters; ours have 36, and no client is known to send more than 128."""
@@ -103,4 +105,5 @@ class ReferenceForm(Form):
 
 
 set_form(UniqueIdentifier, IdentifierForm(ItemType.IDENTIFIER))
+set_form(LinkedIdentifier, IdentifierForm(ItemType.REFERENCE))
 set_form(ObjectReference, ReferenceForm())

@@ -10,6 +10,8 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from strongroom.client.address import parse_address
+from strongroom.client.errors import InvalidSettings
 from strongroom.conformance.cases import load, version_in_name, with_predecessors
 from strongroom.conformance.connection import ServerFault, TlsChannel
 from strongroom.conformance.endpoint import Endpoint
@@ -17,7 +19,7 @@ from strongroom.conformance.player import Settings
 from strongroom.conformance.report import BadReport, check_path, print_result, print_summary, write
 from strongroom.conformance.results import CaseResult
 from strongroom.conformance.runner import Bench, run
-from strongroom.conformance.target import BadProfile, Target, load_target, parse_address
+from strongroom.conformance.target import BadProfile, Target, load_target
 from strongroom.registry.versions import Version, parse_version
 
 _FAILED = 1
@@ -65,8 +67,8 @@ def conform(
         chosen = [parse_version(text) for text in version or ()]
         for path in report or ():
             check_path(path)
-        listening = parse_address(endpoint, 0) if endpoint is not None else None
-    except (BadProfile, BadReport, ValueError) as exc:
+        listening = parse_address(endpoint) if endpoint is not None else None
+    except (BadProfile, BadReport, InvalidSettings, ValueError) as exc:
         _stop(str(exc), _USAGE)
     if len(targets) > 2:
         _stop("at most two profiles can be given", _USAGE)

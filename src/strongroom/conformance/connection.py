@@ -10,7 +10,8 @@ import ssl
 import time
 from typing import Final, Protocol
 
-from strongroom.conformance.target import Address, Target
+from strongroom.client.address import Address
+from strongroom.conformance.target import Target
 from strongroom.registry import Tag
 from strongroom.wire import binary
 from strongroom.wire.errors import DecodeError

@@ -7,8 +7,9 @@ wrong is a ServerFault.
 import socket
 import ssl
 
+from strongroom.client.address import Address
 from strongroom.conformance.connection import CHUNK, ServerFault, reason_of
-from strongroom.conformance.target import Address, Target
+from strongroom.conformance.target import Target
 from strongroom.registry import Tag
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.framing import Framer

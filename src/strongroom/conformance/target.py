@@ -9,23 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-KMIP_PORT: Final = 5696
+from strongroom.client.address import KMIP_PORT, Address, parse_address
+from strongroom.client.errors import InvalidSettings
+
 HTTPS_PORT: Final = 5697
 
 
 class BadProfile(ValueError):
     """The profile file cannot be used; the message says what to change."""
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where a server listens."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +69,8 @@ def load_target(path: Path) -> Target:
     https = settings.get("https")
     return Target(
         path=path,
-        servers=tuple(parse_address(server, KMIP_PORT) for server in servers),
-        https=parse_address(https, HTTPS_PORT) if https else None,
+        servers=tuple(_address(path, server) for server in servers),
+        https=_address(path, https, HTTPS_PORT) if https else None,
         cert=_file(path, settings, "cert"),
         key=_file(path, settings, "key"),
         ca=_file(path, settings, "ca"),
@@ -88,16 +79,13 @@ def load_target(path: Path) -> Target:
     )
 
 
-def parse_address(text: object, default_port: int) -> Address:
-    """Return the address written as `HOST:PORT`, `[IPV6]:PORT` or `HOST`; raises BadProfile."""
+def _address(path: Path, text: object, default_port: int = KMIP_PORT) -> Address:
     if not isinstance(text, str):
-        raise BadProfile(f"{text!r} is not an address; write HOST:PORT")
-    host, colon, port = text.rpartition(":")
-    if not colon or text.endswith("]"):
-        host, port = text, str(default_port)
-    if not port.isdigit() or not 0 < int(port) < 65536:
-        raise BadProfile(f"{text!r} is not an address; write HOST:PORT")
-    return Address(host.removeprefix("[").removesuffix("]"), int(port))
+        raise BadProfile(f"the profile {path} has an address that is no text: {text!r}")
+    try:
+        return parse_address(text, default_port=default_port)
+    except InvalidSettings as exc:
+        raise BadProfile(f"the profile {path}: {exc}") from exc
 
 
 def _file(path: Path, settings: dict[str, Any], name: str) -> Path:

@@ -74,7 +74,7 @@ def test_a_case_that_was_not_played_is_exit_code_1(profile: Path, vectors: Path)
         (["--version", "1.9"], "1.9"),
         (["--case", "NONE-*"], "no case"),
         (["--report", "report.txt"], ".json or .html"),
-        (["--endpoint", "here"], "not an address"),
+        (["--endpoint", "here:0"], "not an address"),
         (["--profile", "none.toml"], "none.toml"),
     ],
 )

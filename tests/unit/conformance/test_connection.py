@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import pytest
 
+from strongroom.client.address import Address
 from strongroom.conformance.connection import ServerFault, TlsChannel, decode_answer
-from strongroom.conformance.target import Address, Target
+from strongroom.conformance.target import Target
 from strongroom.registry import Tag
 from strongroom.wire import binary
 from strongroom.wire.item import STRUCTURE

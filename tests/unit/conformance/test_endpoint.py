@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from strongroom.client.address import Address
 from strongroom.conformance.connection import ServerFault
 from strongroom.conformance.endpoint import Endpoint
-from strongroom.conformance.target import Address, Target, load_target
+from strongroom.conformance.target import Target, load_target
 from strongroom.registry import Tag
 from strongroom.wire import binary
 from strongroom.wire.item import STRUCTURE

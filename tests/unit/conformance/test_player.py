@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from strongroom.client.address import Address
 from strongroom.conformance.cases import Case, load, load_case
 from strongroom.conformance.player import Chain, Client, Player, Settings
 from strongroom.conformance.results import CaseResult, Outcome
-from strongroom.conformance.target import Address, Target
+from strongroom.conformance.target import Target
 from strongroom.conformance.template import parse_message
 from strongroom.conformance.trees import find
 from strongroom.registry import Tag

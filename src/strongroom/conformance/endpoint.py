@@ -16,8 +16,10 @@ from strongroom.wire.framing import Framer
 
 
 class Endpoint:
-    """Listens with the profile's certificate; one server at a time. How the server learns of it is its own
-    administration's business."""
+    """Listens with the profile's certificate, for one server at a time.
+
+    How the server learns of it is the business of that server's administration.
+    """
 
     def __init__(self, target: Target, address: Address, *, timeout: float) -> None:
         self._context = target.server_context()

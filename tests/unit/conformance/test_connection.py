@@ -3,19 +3,22 @@
 import socket
 import ssl
 import struct
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
 from strongroom.client.address import Address
-from strongroom.conformance.connection import ServerFault, TlsChannel, decode_answer
-from strongroom.conformance.target import Target
+from strongroom.conformance.connection import HttpsChannel, ServerFault, TlsChannel, decode_answer
+from strongroom.conformance.target import Target, load_target
 from strongroom.registry import Tag
 from strongroom.wire import binary
 from strongroom.wire.item import STRUCTURE
-from tests.unit.conformance.conftest import Behaviour
+from tests.unit.conformance.conftest import Behaviour, write_profile
 
 Start = Callable[[Behaviour], Target]
 REQUEST = binary.encode((Tag.REQUEST_MESSAGE, STRUCTURE, []))
@@ -123,3 +126,56 @@ def test_a_server_of_another_name_is_refused(scripted: Start) -> None:
     elsewhere = replace(target, servers=(Address("127.0.0.2", target.servers[0].port),))
     with pytest.raises(ServerFault):
         TlsChannel(elsewhere, timeout=2).connect()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers POST /kmip with one message, and another path as HTTP does."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        known = self.path == "/kmip" and self.headers["Content-Type"] == "application/octet-stream"
+        self.send_response(self.server_status if known else 404)
+        self.send_header("Content-Length", str(len(RESPONSE)))
+        self.end_headers()
+        self.wfile.write(RESPONSE)
+
+    server_status = 200
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def https(certificates: Path) -> Iterator[HTTPServer]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "server.pem", certificates / "server.key")
+    context.load_verify_locations(certificates / "ca.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def https_channel(https: HTTPServer, certificates: Path, folder: Path) -> HttpsChannel:
+    target = load_target(write_profile(folder, certificates, 1))
+    return HttpsChannel(target, Address("127.0.0.1", https.server_port), timeout=5)
+
+
+def test_https_posts_the_message_and_returns_the_body(
+    https: HTTPServer, certificates: Path, tmp_path: Path
+) -> None:
+    channel = https_channel(https, certificates, tmp_path)
+    assert channel.exchange(REQUEST) == RESPONSE
+    assert channel.exchange(REQUEST) == RESPONSE
+    channel.close()
+
+
+def test_another_http_status_is_a_fault(
+    https: HTTPServer, certificates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Handler, "server_status", 503)
+    with pytest.raises(ServerFault, match="503"):
+        https_channel(https, certificates, tmp_path).exchange(REQUEST)

@@ -46,6 +46,8 @@ _NUMBER_TYPES: Final = frozenset({INTEGER, LONG_INTEGER, BIG_INTEGER, ENUMERATIO
 _MOST_DIGITS: Final = 4096  # of a number; longer ones are written in hex, which costs less than their square
 _EXACT: Final = 1 << 52  # a JSON number of this size or more is not exact in every reader
 
+_SPACES: Final = (" ", "\t", "\n", "\r")
+_plain_key: Final = re.compile(r'"(tag|name|type|value)"[ \t\n\r]*:[ \t\n\r]*').match
 _space: Final = re.compile(r"[ \t\n\r]*").match
 
 
@@ -99,12 +101,9 @@ class _Reader:
             pos = self._expect("{", pos)
             while True:
                 key_at = pos
-                key, pos = self._scalar(pos)
-                if key not in _MEMBERS:
-                    raise DecodeError("a member other than tag, name, type and value", at=key_at)
+                key, pos = self._key(pos)
                 if key in members:
                     raise DecodeError(f"{key} stands twice in one object", at=key_at)
-                pos = self._expect(":", pos)
                 if key == "value" and self._text.startswith("[", pos):
                     members[key], pos = self._items(pos, depth + 1)
                 else:
@@ -139,6 +138,16 @@ class _Reader:
                 return items, self._expect("]", pos)
             pos = self._skip(pos + 1)
 
+    def _key(self, pos: int) -> tuple[str, int]:
+        """Return the name of the member at `pos`, and where its value begins."""
+        plain = _plain_key(self._text, pos)
+        if plain is not None:
+            return plain[1], plain.end()
+        key, after = self._scalar(pos)  # with escapes, or wrong
+        if key not in _MEMBERS:
+            raise DecodeError("a member other than tag, name, type and value", at=pos)
+        return key, self._expect(":", after)
+
     def _scalar(self, pos: int) -> tuple[Any, int]:
         """Return the string, number, true, false or null at `pos`, and where the next token begins."""
         if self._text.startswith(("{", "["), pos):
@@ -157,6 +166,8 @@ class _Reader:
         return self._skip(pos + 1)
 
     def _skip(self, pos: int) -> int:
+        if not self._text.startswith(_SPACES, pos):
+            return pos
         space = _space(self._text, pos)
         return pos if space is None else space.end()
 

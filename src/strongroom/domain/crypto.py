@@ -68,9 +68,10 @@ class Cryptography(Protocol):
     ) -> ObjectFacts:
         """Return what an object tells about itself.
 
-        `algorithm` and `length` are what the attributes of the request declare; the key block may declare them
-        too. Raises InvalidField when the material is not what its format says, or a declaration is false. What
-        the material does not tell (wrapped, opaque, a kind of key unknown here) is taken from the declaration.
+        `algorithm` and `length` are what the attributes of the request declare; the key block may declare
+        them too. Raises InvalidField when the material is not what its format says, or a declaration is
+        false. What the material does not tell (wrapped, opaque, a kind of key unknown here) is taken from the
+        declaration.
         """
 
     async def convert(

@@ -29,8 +29,8 @@ class ManagedObject:
     """One object: identity, life cycle, attributes and material.
 
     `state` holds at the time of the request that loaded the object. `generation` is 0 until it is stored.
-    `changed` says that a commit writes the object, `essential` that an answer depends on it. `material` is None
-    once destroyed. `attributes` has every stored attribute, instances in index order;
+    `changed` says that a commit writes the object, `essential` that an answer depends on it. `material` is
+    None once destroyed. `attributes` has every stored attribute, instances in index order;
     attributes that follow from the rest (Unique Identifier, Object Type, State) are not in it.
     """
 
@@ -152,7 +152,7 @@ class ManagedObject:
         self.changed = self.essential = True
 
     def note(self, key: AttributeKey, value: Any) -> None:
-        """Set an attribute by the way: a store that cannot write does not keep the request from succeeding."""
+        """Set an attribute by the way: the request succeeds also when the store cannot write."""
         essential = self.essential
         self.set(key, value)
         self.essential = essential

@@ -42,6 +42,7 @@ class OperationSpec:
     since: Version
     until: Version
     needs: Permission
+    repeatable: bool
     handler: Handler
 
     def in_version(self, version: Version) -> bool:
@@ -58,11 +59,18 @@ def declared() -> Mapping[Operation, OperationSpec]:
 
 
 def operation(
-    code: Operation, *, since: Version, until: Version = NEWEST, needs: Permission
+    code: Operation,
+    *,
+    since: Version,
+    until: Version = NEWEST,
+    needs: Permission,
+    repeatable: bool = False,
 ) -> Callable[[Callable[[Context, Q], Awaitable[R]]], Callable[[Context, Q], Awaitable[R]]]:
     """Declare the decorated coroutine function as the handler of an operation.
 
-    Its second parameter and its return type name the payloads. Raises TypeError when they do not belong
+    `repeatable`: it only reads, and its answer depends on nothing but the request and the objects it got by
+    reference, so that the engine may remember it. The second parameter and the return type of the handler
+    name the payloads. Raises TypeError when they do not belong
     together or the operation is declared already.
     """
 
@@ -83,6 +91,7 @@ def operation(
             since=since,
             until=until,
             needs=needs,
+            repeatable=repeatable,
             handler=handler,
         )
         return handler

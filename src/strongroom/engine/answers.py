@@ -65,25 +65,34 @@ class Answers:
 
     def message(self, items: list[Item]) -> Item:
         """Return the response message with these batch items."""
-        header: list[Item] = [_protocol_version(self._version), (_TIME_STAMP, *_SECONDS(self._now))]
-        if self._correlation is not None:
-            header.append((_CLIENT_CORRELATION_VALUE, 7, self._correlation))
-        if self._version < V3_0:
-            header.append((_BATCH_COUNT, 2, len(items)))
-        return (_RESPONSE_MESSAGE, 1, [(_RESPONSE_HEADER, 1, header), *items])
+        return (_RESPONSE_MESSAGE, 1, [self._header(len(items)), *items])
 
     def encode(self, items: list[Item]) -> bytes:
-        """Return `message(items)` as TTLV; headers that differ in nothing are encoded once a second."""
-        key = (self._version, self._now, len(items))
+        """Return `message(items)` as TTLV."""
+        return self.frame(b"".join([binary.encode(item) for item in items]), len(items))
+
+    def frame(self, items: bytes, count: int) -> bytes:
+        """Return the message that holds `count` encoded batch items.
+
+        Headers that differ in nothing are encoded once a second.
+        """
+        key = (self._version, self._now, count)
         header = None if self._correlation is not None else _headers.get(key)
         if header is None:
-            header = binary.encode(self.message(items)[2][0])
+            header = binary.encode(self._header(count))
             if self._correlation is None:
                 if len(_headers) > _REMEMBERED:
                     _headers.clear()
                 _headers[key] = header
-        body = header + b"".join([binary.encode(item) for item in items])
-        return _MESSAGE_HEAD + len(body).to_bytes(4) + body
+        return _MESSAGE_HEAD + (len(header) + len(items)).to_bytes(4) + header + items
+
+    def _header(self, count: int) -> Item:
+        fields: list[Item] = [_protocol_version(self._version), (_TIME_STAMP, *_SECONDS(self._now))]
+        if self._correlation is not None:
+            fields.append((_CLIENT_CORRELATION_VALUE, 7, self._correlation))
+        if self._version < V3_0:
+            fields.append((_BATCH_COUNT, 2, count))
+        return (_RESPONSE_HEADER, 1, fields)
 
     def success(self, operation: int, identifier: bytes | None, payload: list[Item]) -> Item:
         """Return the batch item of an operation that was done."""

@@ -31,8 +31,15 @@ from strongroom.domain.operation import OperationSpec
 from strongroom.domain.store import LostRace, NameInUse, ObjectStore, StoreFailure, TamperedRecord
 from strongroom.engine.answers import Answers
 from strongroom.engine.authenticate import Authenticator
+from strongroom.engine.memory import (
+    AnswerMemory,
+    HeaderMemory,
+    RememberedAnswer,
+    repeatable,
+    true_until,
+)
 from strongroom.engine.references import made_by
-from strongroom.engine.request import BadHeader, BatchItem, HeaderMemory, RequestMessage, read_request
+from strongroom.engine.request import BadHeader, BatchItem, RequestMessage, read_request
 from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
 from strongroom.model.convert import decoder, encoder
 from strongroom.model.errors import NotInVersion, UnknownField, UnknownValue
@@ -67,6 +74,8 @@ class Services:
     """Told of every refusal; changes are recorded in their own commit."""
     on_failure: Callable[[BaseException], None]
     limits: Limits = DEFAULT_LIMITS
+    remembered_answers: int = 10_000
+    """How many answers to reads are kept; 0 turns the memory off."""
 
 
 class _Plan(NamedTuple):
@@ -98,15 +107,32 @@ class Dispatcher:
         self._services = services
         self._plans: dict[tuple[int, Version], _Plan] = {}
         self._headers = HeaderMemory()
+        self._answers = AnswerMemory(services.remembered_answers)
 
     async def handle(self, message: bytes, connection: Connection) -> bytes:
         """Return the response message to a TTLV request message; raises only CancelledError."""
+        known = self._answers.find(connection.client, message)
+        if known is not None and connection.client.username is None:
+            again = await self._again(known, message, connection)
+            if again is not None:
+                return again
         try:
             root = binary.decode(message, self._services.limits)
         except DecodeError as error:
             return self.reject(error, connection)
         answers, items = await self._respond(root, connection, message)
         return answers.encode(items)
+
+    async def _again(self, known: RememberedAnswer, message: bytes, connection: Connection) -> bytes | None:
+        """Return a remembered answer, None when it would be different now."""
+        now = self._services.clock.now()
+        try:
+            if await known.still_true(connection.client, now, self._services.store):
+                return Answers(known.version, now).frame(known.item, 1)
+        except StoreFailure:
+            pass  # done again in full, the request says what is wrong
+        self._answers.forget(connection.client, message)
+        return None
 
     def reject(self, error: DecodeError, connection: Connection) -> bytes:
         """Return the answer to bytes that are not a message."""
@@ -186,8 +212,28 @@ class Dispatcher:
                 work.keep()
                 if run.room is not None:
                     run.room -= size
+                if not changed:
+                    self._remember(run, item, work, result)
                 return result
         raise ServerFailure("the object is being changed by too many requests at once; try again")
+
+    def _remember(self, run: _Run, item: BatchItem, work: UnitOfWork, result: Item) -> None:
+        """Remember the answer to a read that stands alone in its message."""
+        message, spec = run.message, self._services.operations[item.operation or 0]
+        if message is None or not spec.repeatable or len(run.request.items) > 1:
+            return
+        if not repeatable(run.request.header):
+            return
+        sources = work.sources()
+        answer = RememberedAnswer(
+            run.request.version,
+            spec.operation,
+            binary.encode(result),
+            spec.needs,
+            sources,
+            true_until(sources, run.now),
+        )
+        self._answers.keep(run.connection.client, message, answer)
 
     async def _all_or_nothing(self, run: _Run) -> list[Item]:
         """Do the batch as one transaction (Undo)."""

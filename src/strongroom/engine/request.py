@@ -14,6 +14,7 @@ from strongroom.domain.errors import (
     KmipError,
     UnsupportedProtocolVersion,
 )
+from strongroom.engine.memory import HeaderMemory
 from strongroom.model.convert import decoder, tag_name, under
 from strongroom.model.messages import MessageExtension, RequestHeader
 from strongroom.registry import V1_0, V3_0, VERSIONS, BatchErrorContinuationOption, Tag, Version
@@ -75,36 +76,6 @@ def answer_version(major: int, minor: int) -> Version:
     """Return the version that an answer to a request of an unknown version is written in."""
     older = [v for v in VERSIONS if v <= (major, minor)]
     return older[-1] if older else V1_0
-
-
-class HeaderMemory:
-    """Headers already read, by their bytes: a client sends the same one over and over.
-
-    Headers that hold a credential or a time are never kept.
-    """
-
-    __slots__ = ("_known",)
-
-    def __init__(self) -> None:
-        self._known: dict[bytes, tuple[Version, RequestHeader]] = {}
-
-    def find(self, message: bytes) -> tuple[Version, RequestHeader] | None:
-        """Return what the header of a (well-formed) message says, if it was seen before."""
-        return self._known.get(message[8 : 16 + int.from_bytes(message[12:16])])
-
-    def keep(self, message: bytes, version: Version, header: RequestHeader) -> None:
-        """Remember the header of `message`."""
-        if (
-            header.authentication is None
-            and header.time_stamp is None
-            and header.client_correlation_value is None
-        ):
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[message[8 : 16 + int.from_bytes(message[12:16])]] = (version, header)
-
-
-_REMEMBERED: Final = 1024
 
 
 def read_request(

@@ -85,6 +85,7 @@ class UnitOfWork:
         "_permission",
         "_placed",
         "_sequence",
+        "_sources",
         "_store",
         "made",
     )
@@ -103,6 +104,7 @@ class UnitOfWork:
         self._caller = caller
         self._now = now
         self._loaded: dict[str, ManagedObject] = {}
+        self._sources: list[ManagedObject] = []
         self._permission = Permission.NONE
         self._placed: tuple[UniqueIdentifier | None] | None = None
         self._sequence = sequence
@@ -139,6 +141,7 @@ class UnitOfWork:
             obj = stored.copy()
             obj.settle(self._now)
             self._loaded[identifier] = obj
+            self._sources.append(stored)
         elif not may(self._caller, self._permission, obj):
             raise ObjectNotFound("no object has this Unique Identifier")
         if obj.destroyed and not destroyed:
@@ -205,6 +208,10 @@ class UnitOfWork:
     def touched(self) -> tuple[UniqueIdentifier, ...]:
         """Return the identifiers of every object that was read or made."""
         return tuple(o.unique_identifier for o in self._loaded.values())
+
+    def sources(self) -> tuple[ManagedObject, ...]:
+        """Return the objects that were read, as the store gave them."""
+        return tuple(self._sources)
 
     def changed(self) -> list[ManagedObject]:
         """Return what a commit would write."""

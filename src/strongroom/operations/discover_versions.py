@@ -22,7 +22,7 @@ _OURS = tuple(
 """Newest first, in the server's order of preference."""
 
 
-@operation(Operation.DISCOVER_VERSIONS, since=V1_1, needs=Permission.NONE)
+@operation(Operation.DISCOVER_VERSIONS, since=V1_1, needs=Permission.NONE, repeatable=True)
 async def discover_versions(ctx: Context, request: DiscoverVersionsRequest) -> DiscoverVersionsResponse:
     asked = request.protocol_version
     return DiscoverVersionsResponse(

@@ -60,7 +60,7 @@ class GetRequest(Request[GetResponse]):
     key_wrapping_specification: KeyWrappingSpecification | None = None
 
 
-@operation(Operation.GET, since=V1_0, needs=Permission.GET)
+@operation(Operation.GET, since=V1_0, needs=Permission.GET, repeatable=True)
 async def get(ctx: Context, request: GetRequest) -> GetResponse:
     obj = await ctx.objects.get(request.unique_identifier)
     if request.key_wrapping_specification is not None:

@@ -20,7 +20,7 @@ class GetAttributeListRequest(Request[GetAttributeListResponse]):
     unique_identifier: ObjectReference | None = None
 
 
-@operation(Operation.GET_ATTRIBUTE_LIST, since=V1_0, needs=Permission.READ_ATTRIBUTES)
+@operation(Operation.GET_ATTRIBUTE_LIST, since=V1_0, needs=Permission.READ_ATTRIBUTES, repeatable=True)
 async def get_attribute_list(ctx: Context, request: GetAttributeListRequest) -> GetAttributeListResponse:
     obj = await ctx.objects.get(request.unique_identifier, archived=True, destroyed=True)
     return GetAttributeListResponse(

@@ -28,7 +28,7 @@ class GetAttributesRequest(Request[GetAttributesResponse]):
     attribute_reference: Annotated[tuple[AttributeKey, ...], AttributeReferenceShape()] = ()
 
 
-@operation(Operation.GET_ATTRIBUTES, since=V1_0, needs=Permission.READ_ATTRIBUTES)
+@operation(Operation.GET_ATTRIBUTES, since=V1_0, needs=Permission.READ_ATTRIBUTES, repeatable=True)
 async def get_attributes(ctx: Context, request: GetAttributesRequest) -> GetAttributesResponse:
     obj = await ctx.objects.get(request.unique_identifier, archived=True, destroyed=True)
     wanted = request.attribute_reference

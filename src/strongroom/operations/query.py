@@ -79,7 +79,7 @@ _CAPABILITIES = CapabilityInformation(
 )
 
 
-@operation(Operation.QUERY, since=V1_0, needs=Permission.NONE)
+@operation(Operation.QUERY, since=V1_0, needs=Permission.NONE, repeatable=True)
 async def query(ctx: Context, request: QueryRequest) -> QueryResponse:
     asked = frozenset(request.query_function)
     server = ctx.server

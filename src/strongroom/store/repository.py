@@ -43,7 +43,8 @@ _PAGE: Final = 256
 class Repository:
     """The objects of one store, as one process sees them.
 
-    `cache_size` is the number of opened objects kept, `cache_seconds` how long at most; 0 turns the cache off.
+    `cache_size` is the number of opened objects kept, `cache_seconds` how long at most; 0 turns the cache
+    off.
     """
 
     def __init__(
@@ -71,6 +72,15 @@ class Repository:
         obj = await self._open(row)
         self._remember(obj)
         return obj
+
+    async def is_current(self, obj: ManagedObject) -> bool:
+        cached = self._cache.get(obj.unique_identifier)
+        if cached is None or cached[0] is not obj or time.monotonic() >= cached[1]:
+            return False
+        try:
+            return await self._backend.generation(obj.unique_identifier) == obj.generation
+        except StoreUnavailable as exc:
+            raise StoreFailure(str(exc)) from exc
 
     async def _open(self, row: ObjectRow) -> ManagedObject:
         try:

@@ -1,0 +1,119 @@
+"""What the engine remembers between requests, so as not to work it out again.
+
+Rule: memory never decides. A header is known by its very bytes. An answer is given again only to the same
+client, for the same bytes, after a read in this request has shown that every object it was made from is
+unchanged, that no date of them has passed since, and that the caller may (still) see them.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from strongroom.domain.access import may
+from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.objects import ManagedObject
+from strongroom.domain.permission import Permission
+from strongroom.domain.store import ObjectStore
+from strongroom.model.messages import RequestHeader
+from strongroom.registry import State, Tag, Version
+
+_HEADERS: Final = 1024
+_LARGEST_ANSWER: Final = 16_384
+"""Bytes of a request whose answer is remembered at most: longer ones carry data, and are not sent twice."""
+
+
+class HeaderMemory:
+    """Headers already read, by their bytes: a client sends the same one over and over.
+
+    Headers that hold a credential or a time are never kept.
+    """
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[Version, RequestHeader]] = {}
+
+    def find(self, message: bytes) -> tuple[Version, RequestHeader] | None:
+        """Return what the header of a (well-formed) message says, if it was seen before."""
+        return self._known.get(message[8 : 16 + int.from_bytes(message[12:16])])
+
+    def keep(self, message: bytes, version: Version, header: RequestHeader) -> None:
+        """Remember the header of `message`."""
+        if repeatable(header):
+            if len(self._known) >= _HEADERS:
+                self._known.clear()
+            self._known[message[8 : 16 + int.from_bytes(message[12:16])]] = (version, header)
+
+
+def repeatable(header: RequestHeader) -> bool:
+    """Tell whether a header says the same each time it is sent."""
+    return (
+        header.authentication is None
+        and header.time_stamp is None
+        and header.client_correlation_value is None
+    )
+
+
+class RememberedAnswer(NamedTuple):
+    """The batch item (TTLV) that answered a request of one item, and what it was made from.
+
+    `until` is the first date at which one of the objects changes its state by itself; None: never.
+    """
+
+    version: Version
+    operation: int
+    item: bytes
+    permission: Permission
+    sources: tuple[ManagedObject, ...]
+    until: datetime | None
+
+    async def still_true(self, caller: ClientIdentity, now: datetime, store: ObjectStore) -> bool:
+        """Tell whether the request, done again now, would be answered the same."""
+        if self.until is not None and now >= self.until:
+            return False
+        for source in self.sources:
+            if not may(caller, self.permission, source) or not await store.is_current(source):
+                return False
+        return True
+
+
+class AnswerMemory:
+    """Answers to requests that only read, by client and message; `size` 0 remembers nothing.
+
+    What is kept may hold key material in clear, as the cache of opened objects does, in the same process and
+    for no longer than the objects it came from are in that cache.
+    """
+
+    __slots__ = ("_answers", "_size")
+
+    def __init__(self, size: int) -> None:
+        self._answers: dict[tuple[int, bytes], RememberedAnswer] = {}
+        self._size = size
+
+    def find(self, caller: ClientIdentity, message: bytes) -> RememberedAnswer | None:
+        """Return the answer last given to this client for these bytes."""
+        return self._answers.get((caller.client, message))
+
+    def keep(self, caller: ClientIdentity, message: bytes, answer: RememberedAnswer) -> None:
+        """Remember an answer."""
+        if not self._size or len(message) > _LARGEST_ANSWER:
+            return
+        if len(self._answers) >= self._size:
+            del self._answers[next(iter(self._answers))]
+        self._answers[caller.client, message] = answer
+
+    def forget(self, caller: ClientIdentity, message: bytes) -> None:
+        """Drop an answer that is not true any more."""
+        self._answers.pop((caller.client, message), None)
+
+
+def true_until(sources: Sequence[ManagedObject], now: datetime) -> datetime | None:
+    """Return the first date after `now` at which one of the objects changes its state by itself."""
+    dates = [
+        date
+        for source in sources
+        if source.state in (State.PRE_ACTIVE, State.ACTIVE)
+        for date in (source.value(Tag.ACTIVATION_DATE), source.value(Tag.DEACTIVATION_DATE))
+        if date is not None and date > now
+    ]
+    return min(dates, default=None)

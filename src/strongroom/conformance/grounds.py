@@ -249,16 +249,12 @@ def pkcs11_description(spot: Spot) -> bool:
 
 def _names_asked(spot: Spot) -> set[object]:
     """Return the attribute names or tags that the request lists; empty when it asks for all."""
-    if spot.request is None:
-        return set()
-    return {
-        item[2]
-        for item in (
-            *children(spot.request, Tag.ATTRIBUTE_NAME),
-            *children(spot.request, Tag.ATTRIBUTE_REFERENCE),
-        )
-        if item[1] != STRUCTURE
-    }
+    names: set[object] = set()
+    for tag in (Tag.ATTRIBUTE_NAME, Tag.ATTRIBUTE_REFERENCE):
+        for item in children(spot.request, tag) if spot.request is not None else ():
+            vendor = child(item, Tag.ATTRIBUTE_NAME) if item[1] == STRUCTURE else item
+            names |= {vendor[2]} if vendor is not None else set()
+    return names
 
 
 def extra_attribute(spot: Spot) -> bool:

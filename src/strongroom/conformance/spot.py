@@ -44,5 +44,5 @@ class Spot:
 
     @property
     def by_server(self) -> bool:
-        """Whether the server chose the key material behind this place."""
-        return self.subject is None or self.ledger.by_server(self.subject)
+        """Whether the server chose the key material behind this place; Hash and the like have none."""
+        return self.subject is not None and self.ledger.by_server(self.subject)

@@ -223,6 +223,24 @@ def test_what_the_server_encrypted_itself_it_must_decrypt(bench: Bench) -> None:
     assert bench.differs(listing, received("Decrypt", encrypted("0102")), asked) is None
 
 
+def test_the_output_of_hash_is_known(bench: Bench) -> None:
+    """It has no key, so nothing in it is the server's choice."""
+    hashed = '<Data type="ByteString" value="{}"/>'
+    listing = listed("Hash", hashed.format("00"))
+    assert bench.differs(listing, received("Hash", hashed.format("11")), request("Hash")) is not None
+
+
+@pytest.mark.parametrize(("data", "conforms"), [("1111", True), ("11", False)])
+def test_random_numbers_are_free_but_not_how_many(bench: Bench, data: str, conforms: bool) -> None:
+    random = '<Data type="ByteString" value="{}"/>'
+    found = bench.differs(
+        listed("RNGRetrieve", random.format("0000")),
+        received("RNGRetrieve", random.format(data)),
+        request("RNGRetrieve"),
+    )
+    assert (found is None) is conforms
+
+
 def test_a_value_that_varied_is_remembered_for_the_next_request(bench: Bench) -> None:
     bench.differs(listed("Encrypt", encrypted("00")), received("Encrypt", encrypted("11")))
     assert bench.bindings.replaced == {b"\x00": b"\x11"}

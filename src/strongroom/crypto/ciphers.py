@@ -85,6 +85,12 @@ REFUSED_PADDINGS: Final = frozenset({
 
 check_total(_PADDINGS, Padding, REFUSED_PADDINGS)
 
+# Looking a member up in its class costs more than comparing with it, and this is the hot path.
+_ECB: Final = Mode.ECB
+_CTR: Final = Mode.CTR
+_GCM: Final = Mode.GCM
+_NO_PADDING: Final = Padding.NONE
+
 _FAILED: Final = "the data cannot be decrypted"
 
 
@@ -100,11 +106,11 @@ def encrypt(
     """Return the ciphertext, with the IV if it was made here and the tag if the mode has one."""
     mode = _mode(parameters)
     fresh = None
-    if iv is None and mode is not Mode.ECB:
+    if iv is None and mode is not _ECB:
         if not parameters.random_iv:
             raise missing(mode)
         iv = fresh = chosen(mode, parameters, leniencies)
-    if mode is Mode.GCM:
+    if mode is _GCM:
         nonce = _nonce(parameters, iv, leniencies)
         sealed, tag = _seal(key, parameters, data, nonce, additional_data)
         return Encrypted(data=sealed, iv_counter_nonce=fresh, authentication_tag=tag)
@@ -133,9 +139,9 @@ def decrypt(
 ) -> bytes:
     """Return the plaintext; raises CryptographicFailure, always the same, when there is none."""
     mode = _mode(parameters)
-    if iv is None and mode is not Mode.ECB:
+    if iv is None and mode is not _ECB:
         raise missing(mode)
-    if mode is Mode.GCM:
+    if mode is _GCM:
         return _open(key, parameters, data, _nonce(parameters, iv, leniencies), additional_data, tag)
     cipher = _cipher(key, mode, parameters, iv, len(data), additional_data, leniencies)
     padding = _padding(mode, parameters)
@@ -154,7 +160,7 @@ def _mode(parameters: Parameters) -> Mode:
     mode = parameters.block_cipher_mode
     if mode is None:
         raise BadCryptographicParameters("AES needs a Block Cipher Mode, in the request or at the key")
-    if mode not in _MODES and mode is not Mode.GCM:
+    if mode not in _MODES and mode is not _GCM:
         raise UnsupportedCryptographicParameters(f"AES is not used in mode {spec_name(mode)} here")
     return mode
 
@@ -171,10 +177,10 @@ def _cipher(
     """Return the cipher of a mode without authentication, set up for `size` bytes."""
     if additional_data:
         raise BadCryptographicParameters(f"mode {spec_name(mode)} cannot authenticate additional data")
-    if iv is None or mode is Mode.ECB:  # an IV for ECB has no meaning; some clients send one always
+    if iv is None or mode is _ECB:  # an IV for ECB has no meaning; some clients send one always
         return Cipher(AES(key), _MODES[mode].make(b""))
     iv = fitting(mode, iv, parameters, leniencies)
-    if mode is Mode.CTR:
+    if mode is _CTR:
         iv = counter_block(iv, parameters, size)
     return Cipher(AES(key), _MODES[mode].make(iv))
 
@@ -182,11 +188,11 @@ def _cipher(
 def _padding(mode: Mode, parameters: Parameters) -> type[PKCS7] | type[ANSIX923] | None:
     """Return how data is filled up to whole blocks; None when it is not."""
     method = parameters.padding_method
-    if method is None or method is Padding.NONE:
+    if method is None or method is _NO_PADDING:
         return None
     if method not in _PADDINGS:
         raise UnsupportedCryptographicParameters(f"AES is not used with padding {spec_name(method)} here")
-    if mode is Mode.GCM or not _MODES[mode].padded:
+    if mode is _GCM or not _MODES[mode].padded:
         raise BadCryptographicParameters(f"mode {spec_name(mode)} takes no padding")
     return _PADDINGS[method]
 
@@ -194,9 +200,9 @@ def _padding(mode: Mode, parameters: Parameters) -> type[PKCS7] | type[ANSIX923]
 def _nonce(parameters: Parameters, iv: bytes | None, leniencies: Leniencies) -> bytes:
     """Return the IV for GCM, after a look at what else the parameters say."""
     if iv is None:
-        raise missing(Mode.GCM)
-    _padding(Mode.GCM, parameters)
-    return fitting(Mode.GCM, iv, parameters, leniencies)
+        raise missing(_GCM)
+    _padding(_GCM, parameters)
+    return fitting(_GCM, iv, parameters, leniencies)
 
 
 def _seal(

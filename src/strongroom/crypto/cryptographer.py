@@ -52,6 +52,10 @@ INLINE: Final = 16 * 1024
 """Bytes up to which data is worked on where it is: the pool would take longer."""
 
 
+_AES: Final = CryptographicAlgorithm.AES
+_AES_SIZES: Final = frozenset(bits // 8 for bits in symmetric.LENGTHS[_AES].legal)
+
+
 class Cryptographer:
     """Everything that needs the cryptographic library; see `strongroom.domain.crypto.Cryptography`."""
 
@@ -174,7 +178,7 @@ def _aes_key(block: KeyBlock, parameters: CryptographicParameters) -> bytes:
         )
     if algorithm is None:
         raise BadCryptographicParameters("it is not known which Cryptographic Algorithm the key is for")
-    if algorithm is not CryptographicAlgorithm.AES:
+    if algorithm is not _AES:
         raise UnsupportedCryptographicParameters(f"{spec_name(algorithm)} keys are kept here, but not used")
     material = clear_material(block)
     if material is None:
@@ -182,7 +186,7 @@ def _aes_key(block: KeyBlock, parameters: CryptographicParameters) -> bytes:
     key = symmetric_bytes(block.key_format_type, material)
     if key is None:
         raise InvalidField(f"a key in format {spec_name(block.key_format_type)} cannot be used")
-    if len(key) * 8 not in symmetric.LENGTHS[algorithm].legal:
+    if len(key) not in _AES_SIZES:
         raise InvalidField(f"AES has no keys of {len(key)} bytes")
     return key.reveal()
 

@@ -7,21 +7,21 @@ cannot be read here (wrapped, encrypted, opaque, of an unknown kind) is stored o
 from collections.abc import Mapping
 from typing import Final
 
-from strongroom.crypto.curves import CURVES
 from strongroom.crypto.declared import Declared, agreed_asymmetric, agreed_symmetric, check_length
 from strongroom.crypto.families import EC_ALGORITHMS, describe
 from strongroom.crypto.material import PRIVATE, PUBLIC, KeyObject, check_format, clear_material, spelt_out
 from strongroom.crypto.reading import read_private, read_public
 from strongroom.crypto.tables import spec_name
-from strongroom.crypto.transparent import length_of
+from strongroom.crypto.transparent import check_dh, check_sizes, shown_by
 from strongroom.domain.crypto import ObjectFacts
 from strongroom.domain.errors import InvalidField
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.keys import (
     KeyMaterial,
     SecretItems,
-    TransparentECPrivateKey,
-    TransparentECPublicKey,
+    TransparentDHPrivateKey,
+    TransparentDHPublicKey,
+    TransparentKey,
     TransparentSymmetricKey,
 )
 from strongroom.model.objects import PrivateKey, PublicKey, SymmetricKey
@@ -50,6 +50,9 @@ _NAMED_BY_FORMAT: Final[Mapping[Format, Algorithm]] = {
     Format.ECPRIVATEKEY: Algorithm.EC,
 }
 """The algorithm that a format implies; the others hold any kind of key."""
+
+
+_RAW: Final = Format.RAW
 
 
 def examine_key(value: KeyObject, beside: Declared) -> ObjectFacts:
@@ -82,7 +85,7 @@ def _facts(declared: Declared, domain: CryptographicDomainParameters | None = No
 
 def symmetric_bytes(key_format: Format, material: KeyMaterial) -> SecretBytes | None:
     """Return the key itself; None when the format does not show it."""
-    if key_format is Format.RAW and isinstance(material, SecretBytes):
+    if key_format is _RAW and isinstance(material, SecretBytes):
         return material
     if key_format is Format.TRANSPARENT_SYMMETRIC_KEY and isinstance(material, SecretItems):
         key = spelt_out(key_format, material)
@@ -99,21 +102,26 @@ def _symmetric(key_format: Format, material: KeyMaterial, declared: Declared) ->
 def _asymmetric(
     value: PrivateKey | PublicKey, key_format: Format, material: KeyMaterial, declared: Declared
 ) -> ObjectFacts:
-    if isinstance(value, PrivateKey) and key_format in PRIVATE:
-        key = read_private(key_format, material, check=True)
-    elif isinstance(value, PublicKey) and key_format in PUBLIC:
-        key = read_public(key_format, material)
-    else:
+    if key_format not in (PRIVATE if isinstance(value, PrivateKey) else PUBLIC):
         return _facts(declared)
-    found = None if key is None else describe(key)
     named = _NAMED_BY_FORMAT.get(key_format)
-    if found is not None:
-        return _facts(agreed_asymmetric(declared, found, named), found.domain)
-    return _unread(key_format, material, declared, named)
+    spelt = spelt_out(key_format, material) if isinstance(material, SecretItems) else None
+    if isinstance(spelt, TransparentDHPrivateKey | TransparentDHPublicKey):
+        check_sizes(spelt)
+        check_dh(spelt)
+        return _unread(key_format, spelt, declared, named)
+    if isinstance(value, PrivateKey):
+        key = read_private(key_format, material, check=True)
+    else:
+        key = read_public(key_format, material)
+    found = None if key is None else describe(key)
+    if found is None:
+        return _unread(key_format, spelt, declared, named)
+    return _facts(agreed_asymmetric(declared, found, named), found.domain)
 
 
 def _unread(
-    key_format: Format, material: KeyMaterial, declared: Declared, named: Algorithm | None
+    key_format: Format, spelt: TransparentKey | None, declared: Declared, named: Algorithm | None
 ) -> ObjectFacts:
     """Return what can be told of a key that the library does not take."""
     algorithm = declared.algorithm
@@ -121,16 +129,7 @@ def _unread(
         if algorithm not in (None, named) and not {algorithm, named} <= EC_ALGORITHMS:
             raise InvalidField(f"the Cryptographic Algorithm is not that of format {spec_name(key_format)}")
         algorithm = named if algorithm is None else algorithm
-    if not isinstance(material, SecretItems):
-        return _facts(Declared(algorithm, declared.length))
-    key = spelt_out(key_format, material)
-    domain = None
-    if isinstance(key, TransparentECPrivateKey | TransparentECPublicKey):
-        domain = CryptographicDomainParameters(recommended_curve=key.recommended_curve)
-        length = CURVES[key.recommended_curve].bits if key.recommended_curve in CURVES else None
-    else:
-        length = length_of(key)
-    if length is None:
-        return _facts(Declared(algorithm, declared.length), domain)
-    check_length(declared.length, length)
-    return _facts(Declared(algorithm, length), domain)
+    length, domain = (None, None) if spelt is None else shown_by(spelt)
+    if length is not None:
+        check_length(declared.length, length)
+    return _facts(Declared(algorithm, declared.length if length is None else length), domain)

@@ -32,6 +32,11 @@ class Leniencies:
     def __init__(self) -> None:
         self._used: set[Leniency] = set()
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the tolerances made use of so far."""
+        return frozenset(leniency.name for leniency in self._used)
+
     def use(self, leniency: Leniency) -> None:
         """Note that a request was accepted by this tolerance."""
         if leniency not in self._used:

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
+from strongroom.crypto import rsa_check
 from strongroom.crypto.families import LibraryKey
-from strongroom.crypto.material import BYTES, PRIVATE, PUBLIC, spelt_out
+from strongroom.crypto.material import BYTES, spelt_out
 from strongroom.crypto.tables import spec_name
 from strongroom.crypto.transparent import to_library
 from strongroom.crypto.writing import writers
@@ -23,22 +25,24 @@ from strongroom.registry import KeyFormatType as Format
 MAXIMUM_DER: Final = 16 * 1024
 """The longest encoding that is read, in bytes; an RSA private key of 16,384 bits has 9 KiB."""
 
-READABLE: Final = PRIVATE | PUBLIC
-"""Formats that spell out an asymmetric key; of what is in the others only the declaration tells."""
-
 
 def read_private(key_format: Format, material: KeyMaterial, *, check: bool) -> LibraryKey | None:
-    """Return a private key; `key_format` is one of `PRIVATE`.
+    """Return a private key; `key_format` is one of `material.PRIVATE`.
 
-    `check` proves that an RSA key is one, which takes 40 ms at 2048 bits. Only material that was checked
-    before and lay sealed in the store since, or was made here, may go without.
+    `check` proves that an RSA key is one. Only material that was checked before and lay sealed in the store
+    since, or was made here, may go without.
     """
     with _refusing_nonsense(key_format):
         if isinstance(material, SecretItems):
-            return to_library(spelt_out(key_format, material), check=check)
+            spelt = to_library(spelt_out(key_format, material))
+            if check and isinstance(spelt, RSAPrivateKey):
+                rsa_check.check(spelt)
+            return spelt
         der = _bounded(material.reveal())
         try:
-            key = load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=not check)
+            key = load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
+            if check and isinstance(key, RSAPrivateKey):
+                rsa_check.check(key)
         except UnsupportedAlgorithm:
             return None
         except TypeError:
@@ -48,10 +52,10 @@ def read_private(key_format: Format, material: KeyMaterial, *, check: bool) -> L
 
 
 def read_public(key_format: Format, material: KeyMaterial) -> LibraryKey | None:
-    """Return a public key; `key_format` is one of `PUBLIC`."""
+    """Return a public key; `key_format` is one of `material.PUBLIC`."""
     with _refusing_nonsense(key_format):
         if isinstance(material, SecretItems):
-            return to_library(spelt_out(key_format, material), check=True)
+            return to_library(spelt_out(key_format, material))
         der = _bounded(material.reveal())
         try:
             key = load_der_public_key(der)

@@ -9,7 +9,7 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
-from strongroom.crypto.curves import BY_LIBRARY_NAME, library_curve
+from strongroom.crypto.curves import BY_LIBRARY_NAME, CURVES, library_curve
 from strongroom.crypto.families import LibraryKey
 from strongroom.crypto.finite_field import (
     DHParameterNumbers,
@@ -30,29 +30,28 @@ from strongroom.model.keys import (
     TransparentRSAPrivateKey,
     TransparentRSAPublicKey,
 )
+from strongroom.model.structures import CryptographicDomainParameters as Domain
 
 MAXIMUM_BITS: Final = 16384
 """The longest number that is computed with; a request may hold longer ones only to keep the server busy."""
 
+MAXIMUM_RECOVERED_BITS: Final = 4096
+"""The longest modulus that is factored with the help of both exponents: half a second of arithmetic."""
+
 _LIBRARY_DSA_LENGTHS: Final = frozenset({1024, 2048, 3072, 4096})
 
 
-def to_library(key: TransparentKey, *, check: bool) -> LibraryKey | None:
+def to_library(key: TransparentKey) -> LibraryKey | None:
     """Return the key; None when it cannot be made from what is there or the library lacks its kind.
 
-    `check` proves that the numbers of an RSA private key belong together, which is slow. Raises InvalidField
-    for absurd sizes, and the library's ValueError for numbers that are no key.
+    An RSA private key is not checked. Raises InvalidField for absurd sizes, and the library's ValueError for
+    numbers that are no key.
     """
-    for field in type(key).fields:
-        number = getattr(key, field.name)
-        if isinstance(number, int) and (number < 0 or number.bit_length() > MAXIMUM_BITS):
-            raise InvalidField(
-                f"{field.name.replace('_', ' ').title()} is negative or has more than {MAXIMUM_BITS} bits"
-            )
+    check_sizes(key)
     match key:
         case TransparentRSAPrivateKey():
             numbers = _rsa_numbers(key)
-            return None if numbers is None else numbers.private_key(unsafe_skip_rsa_key_validation=not check)
+            return None if numbers is None else numbers.private_key(unsafe_skip_rsa_key_validation=True)
         case TransparentRSAPublicKey():
             return rsa.RSAPublicNumbers(key.public_exponent, key.modulus).public_key()
         case TransparentECPrivateKey():
@@ -71,25 +70,50 @@ def to_library(key: TransparentKey, *, check: bool) -> LibraryKey | None:
             return None
 
 
-def length_of(key: TransparentKey) -> int | None:
-    """Return the Cryptographic Length that the structure shows by itself, None when it shows none."""
+def check_sizes(key: TransparentKey) -> None:
+    """Raise InvalidField for a number that no key has."""
+    for field in type(key).fields:
+        number = getattr(key, field.name)
+        if isinstance(number, int) and (number < 0 or number.bit_length() > MAXIMUM_BITS):
+            name = field.name.replace("_", " ").title()
+            raise InvalidField(f"{name} is negative or has more than {MAXIMUM_BITS} bits")
+
+
+def check_dh(key: TransparentDHPrivateKey | TransparentDHPublicKey) -> None:
+    """Raise InvalidField unless each number of a DH key is in its range.
+
+    The library would also ask whether P is prime, and hold the interpreter for as long as that takes.
+    """
+    own = key.x if isinstance(key, TransparentDHPrivateKey) else key.y
+    order = key.p if key.q is None else key.q
+    if not key.p & 1 or not 1 < key.g < key.p - 1 or not 1 < own < key.p - 1 or not 1 < order <= key.p:
+        raise InvalidField("the numbers of the DH key are out of their ranges")
+
+
+def shown_by(key: TransparentKey) -> tuple[int | None, Domain | None]:
+    """Return Cryptographic Length and Domain Parameters as far as the structure shows them by itself."""
     match key:
         case TransparentRSAPrivateKey() | TransparentRSAPublicKey():
-            return key.modulus.bit_length()
+            return key.modulus.bit_length(), None
         case (
             TransparentDSAPrivateKey()
             | TransparentDSAPublicKey()
             | TransparentDHPrivateKey()
             | TransparentDHPublicKey()
         ):
-            return key.p.bit_length()
+            return key.p.bit_length(), None if key.q is None else Domain(qlength=key.q.bit_length())
+        case TransparentECPrivateKey() | TransparentECPublicKey():
+            entry = CURVES.get(key.recommended_curve)
+            return None if entry is None else entry.bits, Domain(recommended_curve=key.recommended_curve)
         case _:
-            return None
+            return None, None
 
 
 def _rsa_numbers(key: TransparentRSAPrivateKey) -> rsa.RSAPrivateNumbers | None:
     """Return all eight numbers, missing ones worked out; None when too few are there (KMIP 1.4 §2.1.7.4)."""
     n, e, d, p, q = key.modulus, key.public_exponent, key.private_exponent, key.p, key.q
+    if d is None and None in (p, q) and None in (key.prime_exponent_p, key.prime_exponent_q):
+        raise InvalidField("an RSA private key needs Private Exponent, P and Q, or both prime exponents")
     if p is not None and q is not None and e is None and d is not None:
         # Public and private exponent are each other's inverse, so the same function finds either.
         e = rsa.rsa_recover_private_exponent(d, p, q)
@@ -97,7 +121,7 @@ def _rsa_numbers(key: TransparentRSAPrivateKey) -> rsa.RSAPrivateNumbers | None:
         return None
     if p is not None and q is not None:
         d = rsa.rsa_recover_private_exponent(e, p, q) if d is None else d
-    elif d is not None:
+    elif d is not None and n.bit_length() <= MAXIMUM_RECOVERED_BITS:
         p, q = rsa.rsa_recover_prime_factors(n, e, d)
     else:
         return None

@@ -1,0 +1,90 @@
+"""The threads for slow work."""
+
+import asyncio
+import os
+import threading
+
+import pytest
+
+from strongroom.crypto.pool import Pool
+from strongroom.domain.errors import InvalidField, ServerFailure
+
+
+async def test_work_runs_beside_the_event_loop() -> None:
+    pool = Pool()
+    assert await pool.run(threading.current_thread) is not threading.current_thread()
+    pool.close()
+
+
+async def test_no_thread_starts_before_there_is_work() -> None:
+    before = threading.active_count()
+    pool = Pool()
+    assert threading.active_count() == before
+    pool.close()
+
+
+async def test_errors_come_back() -> None:
+    def refuse() -> None:
+        raise InvalidField("no")
+
+    pool = Pool()
+    with pytest.raises(InvalidField):
+        await pool.run(refuse)
+    pool.close()
+
+
+async def test_work_beyond_the_limit_is_refused_and_welcome_again_later() -> None:
+    gate = threading.Event()
+    pool = Pool(threads=1, waiting=1)
+    accepted = [asyncio.ensure_future(pool.run(gate.wait)) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(ServerFailure):
+        await pool.run(gate.wait)
+    gate.set()
+    assert await asyncio.gather(*accepted) == [True, True]
+    assert await pool.run(len, "again") == 5
+    pool.close()
+
+
+async def test_cancelled_work_holds_its_place_until_it_ends() -> None:
+    gate, running = threading.Event(), threading.Event()
+
+    def work() -> None:
+        running.set()
+        gate.wait()
+
+    pool = Pool(threads=1, waiting=0)
+    task = asyncio.ensure_future(pool.run(work))
+    await asyncio.to_thread(running.wait)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(ServerFailure):
+        await pool.run(work)
+    gate.set()
+    pool.close()
+
+
+async def test_a_closed_pool_starts_again() -> None:
+    pool = Pool()
+    await pool.run(len, "a")
+    pool.close()
+    assert await pool.run(len, "a") == 1
+    pool.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_child_process_starts_threads_of_its_own() -> None:
+    pool = Pool()
+    asyncio.run(pool.run(len, "in the parent"))
+    child = os.fork()
+    if child == 0:
+        answer = 1
+        try:
+            answer = 0 if asyncio.run(pool.run(len, "abc")) == 3 else 2
+        finally:
+            os._exit(answer)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    pool.close()

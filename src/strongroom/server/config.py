@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, get_args, get_orig
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from strongroom.server.address import parse_address
-from strongroom.server.errors import OperatorError
+from strongroom.server.errors import InvalidOption, OperatorError
 
 FILE_NAME: Final = "strongroom.toml"
 DEFAULT_LISTEN: Final = "127.0.0.1:5696"
@@ -119,7 +119,7 @@ class CacheSettings(_Section):
     """Unsealed objects that a worker remembers; 0 turns the cache off. Lifetime in seconds."""
 
     size: Annotated[int, Field(ge=0)] = 10_000
-    lifetime: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 300.0
+    lifetime: Annotated[int, Field(ge=0)] = 300
 
 
 class PolicySettings(_Section):
@@ -165,6 +165,14 @@ def parse_settings(values: Mapping[str, Any], *, source: str = FILE_NAME) -> Set
         raise OperatorError("; ".join(f"{source}: {problem}" for problem in _problems(error))) from error
 
 
+def override(settings: Settings, options: Mapping[str, Any]) -> Settings:
+    """Return settings with what the command line says instead; raises InvalidOption."""
+    try:
+        return Settings.model_validate({**settings.model_dump(), **options})
+    except ValidationError as error:
+        raise InvalidOption("; ".join(f"--{problem}" for problem in _problems(error))) from error
+
+
 def load_settings(file: Path) -> Settings:
     """Read and validate the configuration file; raises OperatorError."""
     try:
@@ -176,9 +184,9 @@ def load_settings(file: Path) -> Settings:
     return parse_settings(values, source=str(file))
 
 
-def render_settings(values: Mapping[str, Any]) -> str:
-    """Return the text of a fresh configuration file that sets `values` and explains where the rest is."""
-    lines = ["# Strongroom. What is not set here has its default; a key that does not exist is an error."]
+def render_toml(values: Mapping[str, Any], comment: str) -> str:
+    """Return a TOML file with `values`, one level of sections at most, under a comment."""
+    lines = [f"# {comment}"]
     sections = {key: value for key, value in values.items() if isinstance(value, Mapping)}
     lines += [f"{key} = {_toml(value)}" for key, value in values.items() if key not in sections]
     for name, section in sections.items():

@@ -63,6 +63,10 @@ class DataDirectory:
         return self.path / "lock"
 
     @property
+    def admin_path(self) -> Path:
+        return self.path / "admin.sock"
+
+    @property
     def clients(self) -> Path:
         return self.path / "clients"
 
@@ -141,13 +145,13 @@ class DataDirectory:
 
         The kernel takes 107 bytes; a longer path is reached through a descriptor of the directory.
         """
-        plain = os.fspath(self.path / "admin.sock")
+        plain = os.fspath(self.admin_path)
         if len(os.fsencode(plain)) <= _SOCKET_PATH_LIMIT:
             yield plain
             return
         descriptor = os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            yield f"/proc/self/fd/{descriptor}/admin.sock"
+            yield f"/proc/self/fd/{descriptor}/{self.admin_path.name}"
         finally:
             os.close(descriptor)
 

@@ -9,6 +9,10 @@ class OperatorError(Exception):
     """Something only the operator can put right."""
 
 
+class InvalidOption(OperatorError):
+    """An option of the command line has a value that cannot be."""
+
+
 class NotFound(OperatorError):
     """What the command names does not exist."""
 

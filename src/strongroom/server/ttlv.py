@@ -3,8 +3,8 @@
 Rule: this is the hottest file of the server. What it does for each request is feed, take a message, start the
 handler, write the answer; whatever else is needed happens when a connection begins, ends or has to wait.
 
-Answers leave in the order of the requests, each in one write. While a request waits, or the peer does not read
-its answers, later requests stay in our buffer, and beyond READ_AHEAD bytes in that of the peer.
+Answers leave in the order of the requests, each in one write. While a request waits, or the peer does not
+read its answers, later requests stay in our buffer, and beyond READ_AHEAD bytes in that of the peer.
 """
 
 import asyncio
@@ -12,6 +12,8 @@ import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias, cast
+
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from strongroom.domain.identity import Connection
 from strongroom.server.config import DeadlineSettings
@@ -116,26 +118,17 @@ class KmipProtocol(asyncio.Protocol):
         der = tls.getpeercert(binary_form=True)
         if der is None:
             raise RuntimeError("TLS let a peer without a certificate through")
-        certificate = read_certificate(der)
+        try:
+            certificate = read_certificate(der)
+        except (ValueError, UnsupportedAlgorithm) as error:
+            self._turn_away("unreadable_certificate", cure="enrol the client again", error=str(error))
+            return
         found = self._service.directory.find(certificate.fingerprint)
         if isinstance(found, Refusal):
-            log.warning(
-                "client_refused",
-                reason=found.name.lower(),
-                fingerprint=certificate.fingerprint,
-                peer=self._peer,
-                cure=found.value,
-            )
-            transport.close()
+            self._turn_away(found.name.lower(), cure=found.value, fingerprint=certificate.fingerprint)
         elif not self._service.counts.enter(found.client):
-            log.warning(
-                "client_refused",
-                reason="too_many_connections",
-                client=found.name,
-                peer=self._peer,
-                cure="close unused connections, or raise connections.per_client",
-            )
-            transport.close()
+            cure = "close unused connections, or raise connections.per_client"
+            self._turn_away("too_many_connections", cure=cure, client=found.name)
         else:
             self.certificate = certificate
             self.valid_until = certificate.valid_until
@@ -143,6 +136,10 @@ class KmipProtocol(asyncio.Protocol):
             self._closing = False
             self._service.deadlines.add(self)
             self._await_request()
+
+    def _turn_away(self, reason: str, *, cure: str, **facts: str) -> None:
+        log.warning("client_refused", reason=reason, peer=self._peer, cure=cure, **facts)
+        self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from strongroom.server.config import Settings, load_settings, parse_settings, render_settings
+from strongroom.server.config import Settings, load_settings, parse_settings, render_toml
 from strongroom.server.errors import OperatorError
 
 
@@ -83,5 +83,5 @@ def test_what_init_writes_is_read_back(tmp_path: Path) -> None:
         "store": "sqlite:///a b.db",
         "limits": {"depth": 40},
     }
-    file.write_text(render_settings(values))
+    file.write_text(render_toml(values, "comment"))
     assert load_settings(file) == Settings.model_validate(values)

@@ -1,0 +1,80 @@
+"""`strongroom client`: who may connect.
+
+Rule: options and printing; a live server does it through its administration socket, else this process, with
+the same code (`server/admin.py`).
+"""
+
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from strongroom.cli.output import Output, print_rows
+
+app = typer.Typer(help="Enrol, list and revoke clients.", rich_markup_mode=None, no_args_is_help=True)
+
+DataOption = Annotated[Path, typer.Option("--data", metavar="DIR", help="The server's data directory.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The client's name.")]
+OutputOption = Annotated[Output, typer.Option("-o", "--output", help="How to print the result.")]
+
+
+@app.command()
+def enrol(
+    name: NameArgument,
+    data: DataOption,
+    out: Annotated[Path, typer.Option(metavar="OUT", help="Directory for key, certificates and profile.")],
+    group: Annotated[list[str] | None, typer.Option(metavar="GROUP", help="A group; repeatable.")] = None,
+    username: Annotated[
+        str | None,
+        typer.Option(metavar="U", help="Demand this user name, too, in the header of each request."),
+    ] = None,
+    password_file: Annotated[
+        Path | None, typer.Option(metavar="F", help="File with the password of the user name.")
+    ] = None,
+) -> None:
+    """Let a client in: make its key and certificate, and write a profile."""
+    from strongroom.server.enrolment import Credential, enrol_client, set_default_profile
+
+    if (username is None) != (password_file is None):
+        raise typer.BadParameter("--username and --password-file belong together; give both or none")
+    credential = (
+        None
+        if username is None or password_file is None
+        else Credential(username=username, password_file=password_file)
+    )
+    profile = enrol_client(
+        name, out, lambda request: _call(data, request), groups=group or (), credential=credential
+    )
+    print(profile)
+    set_default_profile(profile)
+
+
+@app.command("list")
+def list_(data: DataOption, output: OutputOption = Output.TABLE) -> None:
+    """List every client, revoked ones too."""
+    records = cast(list[dict[str, object]], _call(data, {"command": "client.list"}))
+    columns = {
+        "name": "name",
+        "groups": "groups",
+        "username": "username",
+        "enrolled": "enrolled_at",
+        "revoked": "revoked_at",
+        "fingerprint": "fingerprint",
+    }
+    print_rows(records, columns=columns, identifier="name", output=output)
+
+
+@app.command()
+def revoke(name: NameArgument, data: DataOption) -> None:
+    """Shut a client out at once, live connections included."""
+    _call(data, {"command": "client.revoke", "name": name})
+
+
+def _call(data: Path, request: dict[str, object]) -> object:
+    from strongroom.server.admin import call
+    from strongroom.server.app import StrongroomAdapters
+    from strongroom.server.data_directory import DataDirectory
+    from strongroom.server.logs import configure_logs
+
+    configure_logs()
+    return call(DataDirectory.open(data), StrongroomAdapters(), request)

@@ -1,0 +1,52 @@
+"""`strongroom init`: make a data directory.
+
+Rule: options and printing; what a data directory is made of is in `server/installation.py`.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DirectoryArgument = Annotated[Path, typer.Argument(metavar="DIR", help="The data directory.")]
+
+
+def init(
+    directory: DirectoryArgument,
+    listen: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Where KMIP will listen. [default: 127.0.0.1:5696]"),
+    ] = None,
+    https: Annotated[
+        str, typer.Option(metavar="HOST:PORT|off", help="Where KMIP over HTTPS will listen.")
+    ] = "off",
+    host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME_OR_IP",
+            help="A name or address of this server, for its certificate; repeatable. "
+            "[default: localhost, 127.0.0.1, ::1]",
+        ),
+    ] = None,
+    store: Annotated[
+        str | None, typer.Option(metavar="URL", help="The store. [default: sqlite:///strongroom.db]")
+    ] = None,
+    recovery: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT", help="Write a copy of the root key there, to be kept elsewhere."),
+    ] = None,
+) -> None:
+    """Make a data directory: configuration, certificates, root key and an empty store."""
+    from strongroom.server.app import StrongroomAdapters
+    from strongroom.server.installation import create_installation
+
+    settings = {"listen": listen, "https": https, "hosts": host, "store": store}
+    made = create_installation(
+        directory,
+        StrongroomAdapters(),
+        {key: value for key, value in settings.items() if value is not None},
+        recovery=recovery,
+    )
+    print(f"{made.path} is ready. Next:")
+    print(f"  strongroom serve {directory}")
+    print(f"  strongroom client enrol NAME --data {directory} --out OUT")

@@ -1,0 +1,222 @@
+"""Administration: through the socket of a live server, or alone on a directory that none is using.
+
+Rule: whoever administers, the same code decides, and when a command returns, its change is in force. The
+socket belongs to the user of the server (0600), and being able to open it is all the authentication there is.
+"""
+
+import asyncio
+import contextlib
+import os
+import selectors
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_public_key
+
+from strongroom.domain.ports import RootKey, RootKeyError
+from strongroom.domain.store import StoreFailure
+from strongroom.server.address import Address, parse_address
+from strongroom.server.ca import fingerprint, open_authority
+from strongroom.server.clients import check_name, perform
+from strongroom.server.config import Settings, load_settings
+from strongroom.server.data_directory import DataDirectory
+from strongroom.server.errors import DirectoryLocked, NotFound, OperatorError, Unreachable
+from strongroom.server.logs import get_logger
+from strongroom.server.messages import BrokenMessage, Message, MessageReader, encode, text
+from strongroom.server.ports import Adapters
+
+log = get_logger()
+
+ANSWER_TIMEOUT: Final = 60.0
+_RECEIVE: Final = 1 << 16
+_STARTING_PATIENCE: Final = 5.0
+"""Seconds to wait for a server that holds the lock but does not listen yet."""
+
+Change = Callable[[Message], object]
+"""Does what a `client.*` request asks of the records; in force when it returns."""
+
+
+def administer(
+    request: Message,
+    change: Change,
+    *,
+    directory: DataDirectory,
+    settings: Settings,
+    root_key: Callable[[], RootKey],
+    listening: Address,
+) -> object:
+    """Do what a `client.*` request asks, certificate included; raises OperatorError."""
+    if text(request, "command") != "client.enrol":
+        return change(request)
+    name = check_name(text(request, "name"))
+    public_key = load_pem_public_key(text(request, "public_key").encode())
+    # The certificate is made first: a record without one would block the name.
+    authority = open_authority(directory, root_key())
+    certificate = authority.client_certificate(public_key, name, datetime.now(UTC).replace(microsecond=0))
+    record = change({**request, "fingerprint": fingerprint(public_key)})
+    return {
+        "client": record,
+        "certificate": _pem(certificate),
+        "ca": _pem(authority.certificate),
+        "server": str(advertised(listening, settings)),
+        "https": settings.https,
+    }
+
+
+def advertised(listening: Address, settings: Settings) -> Address:
+    """Return the address that clients are told: one that the server certificate vouches for."""
+    if listening.host in settings.hosts:
+        return listening
+    return Address(settings.hosts[0], listening.port)
+
+
+def call(directory: DataDirectory, adapters: Adapters, request: Message) -> object:
+    """Have a request done by the live server, or by this process if there is none.
+
+    Raises OperatorError; Unreachable when a server runs but does not answer.
+    """
+    give_up = time.monotonic() + _STARTING_PATIENCE
+    while True:
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+            return _call_server(directory, request)
+        try:
+            lock = directory.lock(patience=0.1)
+        except DirectoryLocked:
+            if time.monotonic() > give_up:
+                raise
+            continue
+        try:
+            return _work_alone(directory, adapters, request)
+        finally:
+            os.close(lock)
+
+
+def _call_server(directory: DataDirectory, request: Message) -> object:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(ANSWER_TIMEOUT)
+        with directory.admin_socket() as address:
+            connection.connect(address)
+        reader = MessageReader()
+        try:
+            connection.sendall(encode(request))
+            while data := connection.recv(_RECEIVE):
+                for answer in reader.feed(data):
+                    return result_of(answer)
+        except (OSError, BrokenMessage) as error:
+            raise Unreachable(
+                f"the server on {directory.path} does not answer ({error}); look at its log"
+            ) from error
+    raise Unreachable(f"the server on {directory.path} stopped before it answered; start it and try again")
+
+
+def _work_alone(directory: DataDirectory, adapters: Adapters, request: Message) -> object:
+    settings = load_settings(directory.configuration)
+    adapters.check_store(settings, directory)
+
+    async def run(wanted: Message) -> object:
+        opened = await adapters.open_administration(settings, directory)
+        try:
+            return await perform(opened.clients, wanted, datetime.now(UTC).replace(microsecond=0))
+        finally:
+            await opened.close()
+
+    try:
+        return administer(
+            request,
+            lambda wanted: asyncio.run(run(wanted)),
+            directory=directory,
+            settings=settings,
+            root_key=lambda: adapters.open_root_key(directory),
+            listening=parse_address(settings.listen),
+        )
+    except (StoreFailure, RootKeyError) as error:
+        raise OperatorError(str(error)) from error
+
+
+def result_of(answer: Message) -> object:
+    """Return the result in an answer; raises what the other process raised."""
+    if "error" in answer:
+        kind = NotFound if answer.get("missing") else OperatorError
+        raise kind(str(answer["error"]))
+    return answer.get("result")
+
+
+class AdminSocket:
+    """The listening end, in the supervisor: collects requests, and answers them one by one."""
+
+    def __init__(self, directory: DataDirectory, selector: selectors.BaseSelector) -> None:
+        self._path = directory.admin_path
+        self._selector = selector
+        self._requests: deque[tuple[socket.socket, Message]] = deque()
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            self._path.unlink(missing_ok=True)
+            with directory.admin_socket() as address:
+                self._listener.bind(address)
+            # Nobody can connect before `listen`, so the socket is never open to others.
+            self._path.chmod(0o600)
+            self._listener.listen()
+        except OSError as error:
+            raise OperatorError(f"cannot make {self._path}: {error.strerror}") from error
+        selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
+    def serve(self, answer: Callable[[Message], object]) -> None:
+        """Answer the requests that have arrived whole."""
+        while self._requests:
+            connection, request = self._requests.popleft()
+            reply: Message = {}
+            try:
+                reply["result"] = answer(request)
+            except (OperatorError, BrokenMessage, RootKeyError, ValueError) as error:
+                reply["error"] = str(error)
+                reply["missing"] = isinstance(error, NotFound)
+            except Exception:
+                # A mistake in a command must not take the server down.
+                log.exception("admin_command_failed", command=request.get("command"))
+                reply["error"] = "the server could not do it; its log says why"
+            connection.settimeout(1.0)
+            with contextlib.suppress(OSError):
+                connection.sendall(encode(reply))
+            connection.close()
+
+    def close(self) -> None:
+        """Stop listening and remove the socket file."""
+        self._path.unlink(missing_ok=True)
+        self._selector.unregister(self._listener)
+        self._listener.close()
+
+    def leave(self) -> None:
+        """In a child process: let go of the descriptor."""
+        self._listener.close()
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            # It left again.
+            return
+        connection.setblocking(False)
+        reader = MessageReader()
+        self._selector.register(connection, selectors.EVENT_READ, lambda: self._receive(connection, reader))
+
+    def _receive(self, connection: socket.socket, reader: MessageReader) -> None:
+        try:
+            data = connection.recv(_RECEIVE)
+            requests = list(reader.feed(data))
+        except (OSError, BrokenMessage):
+            data, requests = b"", []
+        if requests:
+            self._requests.append((connection, requests[0]))
+        if requests or not data:
+            self._selector.unregister(connection)
+        if not requests and not data:
+            connection.close()
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(Encoding.PEM).decode("ascii")

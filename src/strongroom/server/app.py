@@ -1,0 +1,127 @@
+"""Which adapter stands behind which port: the store, the root key, the engine.
+
+Rule: the parts of a server that touch an adapter are this file, `application.py`, `engine.py` and
+`stored_clients.py`; everything else sees `ports.Adapters`. What only a server needs is imported when it is
+asked for, since a command that lists clients should not load ciphers.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from strongroom.domain.clients import ClientStore
+from strongroom.domain.ports import RootKey, RootKeyError
+from strongroom.rootkey import file as root_key_file
+from strongroom.server.config import Settings
+from strongroom.server.data_directory import DataDirectory
+from strongroom.server.errors import OperatorError
+from strongroom.server.ports import Administration, Application, WriterMain
+from strongroom.server.stored_clients import StoredClients
+from strongroom.store import migrate
+from strongroom.store.records import Backend, StoreUnavailable
+from strongroom.store.url import SqliteUrl, StoreUrl, StoreUrlError, parse
+
+
+class StrongroomAdapters:
+    """The adapters of a real server; see `ports.Adapters`."""
+
+    def preload(self) -> None:
+        import strongroom.server.application  # noqa: F401
+
+    def check_store_url(self, url: str, directory: DataDirectory) -> None:
+        _parse(url, directory)
+
+    def create_root_key(self, directory: DataDirectory) -> None:
+        with _for_the_operator():
+            root_key_file.create(directory.root_key)
+
+    def open_root_key(self, directory: DataDirectory) -> RootKey:
+        with _for_the_operator():
+            return root_key_file.FileRootKey(directory.root_key)
+
+    def create_store(self, settings: Settings, directory: DataDirectory) -> None:
+        with _for_the_operator():
+            migrate.migrate(_parse(settings.store, directory))
+
+    def check_store(self, settings: Settings, directory: DataDirectory) -> None:
+        where = _parse(settings.store, directory)
+        name = str(where.path) if isinstance(where, SqliteUrl) else settings.store
+        with _for_the_operator():
+            migrate.check(migrate.current_version(where), name)
+
+    def store_writer(self, settings: Settings, directory: DataDirectory) -> WriterMain | None:
+        where = _parse(settings.store, directory)
+        if not isinstance(where, SqliteUrl):
+            return None
+        from strongroom.store import writer
+
+        return lambda ready: writer.serve(where.path, _writer_socket(directory), ready=ready)
+
+    async def open_application(
+        self, settings: Settings, directory: DataDirectory, root_key: RootKey
+    ) -> Application:
+        from strongroom.server.application import open_application
+
+        where = _parse(settings.store, directory)
+        shared = not isinstance(where, SqliteUrl)
+        with _for_the_operator():
+            return await open_application(
+                _worker_backend(where, directory), settings, root_key, shared=shared
+            )
+
+    async def open_administration(self, settings: Settings, directory: DataDirectory) -> Administration:
+        backend = _lone_backend(_parse(settings.store, directory))
+        with _for_the_operator():
+            await backend.start()
+        return StoreAdministration(backend)
+
+
+class StoreAdministration:
+    """The client records of a store, for a command that works alone."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self.clients: ClientStore = StoredClients(backend)
+
+    async def close(self) -> None:
+        await self._backend.close()
+
+
+def _parse(url: str, directory: DataDirectory) -> StoreUrl:
+    try:
+        return parse(url, directory.path)
+    except StoreUrlError as error:
+        raise OperatorError(str(error)) from error
+
+
+def _worker_backend(where: StoreUrl, directory: DataDirectory) -> Backend:
+    if isinstance(where, SqliteUrl):
+        from strongroom.store.sqlite import SqliteBackend
+
+        return SqliteBackend(where.path, _writer_socket(directory))
+    from strongroom.store.postgres import PostgresBackend
+
+    return PostgresBackend(where)
+
+
+def _lone_backend(where: StoreUrl) -> Backend:
+    if isinstance(where, SqliteUrl):
+        from strongroom.store.sqlite import InlineSqliteBackend
+
+        return InlineSqliteBackend(where.path)
+    from strongroom.store.postgres import PostgresBackend
+
+    return PostgresBackend(where)
+
+
+def _writer_socket(directory: DataDirectory) -> Path:
+    return directory.path / "writer.sock"
+
+
+@contextmanager
+def _for_the_operator() -> Iterator[None]:
+    """Turn what adapters raise for the operator into the error that commands print."""
+    try:
+        yield
+    except (RootKeyError, StoreUnavailable) as error:
+        raise OperatorError(str(error)) from error

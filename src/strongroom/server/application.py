@@ -1,0 +1,59 @@
+"""What a worker serves: the engine over an opened store.
+
+Rule: wiring only. It loads everything that answering a request needs, so import it before the workers fork.
+"""
+
+from strongroom.domain.clients import ClientStore
+from strongroom.domain.context import Policy
+from strongroom.domain.ports import RootKey
+from strongroom.engine.dispatch import Dispatcher
+from strongroom.server.config import Settings
+from strongroom.server.engine import make_dispatcher
+from strongroom.server.stored_clients import StoredClients
+from strongroom.store.records import Backend
+from strongroom.store.repository import Repository
+from strongroom.store.sealing import StoreKeys
+from strongroom.wire.limits import Limits
+
+
+class KmipApplication:
+    """Everything behind the listeners of one worker; see `ports.Application`."""
+
+    def __init__(self, dispatcher: Dispatcher, backend: Backend, *, shared: bool) -> None:
+        self._backend = backend
+        self.clients: ClientStore = StoredClients(backend)
+        self.shared = shared
+        self.reject = dispatcher.reject
+        # Bound once: this is called for every request.
+        self.handle = dispatcher.handle
+
+    async def close(self) -> None:
+        await self._backend.close()
+
+
+async def open_application(
+    backend: Backend, settings: Settings, root_key: RootKey, *, shared: bool
+) -> KmipApplication:
+    """Connect to the store and return what serves it. Raises StoreUnavailable, RootKeyError."""
+    await backend.start()
+    keys = StoreKeys(root_key)
+    keys.load(await backend.store_keys())
+    repository = Repository(
+        backend, keys, cache_size=settings.cache.size, cache_seconds=settings.cache.lifetime
+    )
+    dispatcher = make_dispatcher(repository, _policy(settings), limits=_limits(settings))
+    return KmipApplication(dispatcher, backend, shared=shared)
+
+
+def _policy(settings: Settings) -> Policy:
+    policy = settings.policy
+    return Policy(
+        legacy=policy.legacy == "on",
+        lease_time=policy.lease_time,
+        maximum_locate_items=policy.maximum_locate_items,
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    limits = settings.limits
+    return Limits(message_size=limits.message_size, depth=limits.depth, items=limits.items)

@@ -1,0 +1,122 @@
+"""The supervisor's end of its conversation with a worker.
+
+Rule: blocking sockets and no event loop. A worker that dies or hangs is an outcome, never an exception.
+"""
+
+import itertools
+import selectors
+import socket
+import time
+from collections.abc import Iterable
+from enum import Enum
+from typing import Final
+
+from strongroom.server.messages import Message, MessageReader, encode
+
+_SEND_TIMEOUT: Final = 2.0
+_RECEIVE: Final = 1 << 18
+
+_numbers = itertools.count(1)
+
+
+class State(Enum):
+    """Where a worker is in its life."""
+
+    STARTING = "starting"
+    SERVING = "serving"
+    RETIRING = "retiring"
+    GONE = "gone"
+
+
+class WorkerHandle:
+    """One worker process as the supervisor sees it."""
+
+    def __init__(self, *, pid: int, row: int, slot: int, generation: int, sock: socket.socket) -> None:
+        self.pid = pid
+        self.row = row
+        self.slot = slot
+        self.generation = generation
+        self.sock = sock
+        self.state = State.STARTING
+        self.started_at = time.monotonic()
+        self.failure: str | None = None
+        self._reader = MessageReader()
+        self._answers: dict[int, Message] = {}
+        sock.settimeout(_SEND_TIMEOUT)
+
+    def ask(self, request: Message) -> int | None:
+        """Send a request and return its number, None when the worker does not take it."""
+        number = next(_numbers)
+        try:
+            self.sock.sendall(encode({**request, "id": number}))
+        except OSError:
+            return None
+        return number
+
+    def answer(self, number: int) -> Message | None:
+        """Return the answer to a request once it is there; it is forgotten then."""
+        return self._answers.pop(number, None)
+
+    def receive(self) -> bool:
+        """Take what the worker has sent; False when it has hung up."""
+        try:
+            data = self.sock.recv(_RECEIVE)
+        except OSError:
+            return False
+        for message in self._reader.feed(data):
+            self._understand(message)
+        return bool(data)
+
+    def _understand(self, message: Message) -> None:
+        match message.get("event"):
+            case "ready":
+                if self.state is State.STARTING:
+                    self.state = State.SERVING
+            case "failed":
+                self.failure = str(message.get("error"))
+            case _:
+                number = message.get("id")
+                if isinstance(number, int):
+                    self._answers[number] = message
+
+
+def ask_all(workers: Iterable[WorkerHandle], request: Message, timeout: float) -> dict[WorkerHandle, Message]:
+    """Ask workers at once and return the answers that came in time."""
+    waiting = {worker: number for worker in workers if (number := worker.ask(request)) is not None}
+    answers: dict[WorkerHandle, Message] = {}
+    deadline = time.monotonic() + timeout
+    with selectors.DefaultSelector() as selector:
+        for worker in waiting:
+            selector.register(worker.sock, selectors.EVENT_READ, worker)
+        while waiting and (left := deadline - time.monotonic()) > 0:
+            for key, _ in selector.select(left):
+                worker = key.data
+                present = worker.receive()
+                answer = worker.answer(waiting[worker])
+                if answer is not None:
+                    answers[worker] = answer
+                if answer is not None or not present:
+                    selector.unregister(worker.sock)
+                    del waiting[worker]
+    return answers
+
+
+def await_start(workers: Iterable[WorkerHandle], timeout: float) -> str | None:
+    """Wait until all workers serve; return why not, None when they do."""
+    starting = set(workers)
+    deadline = time.monotonic() + timeout
+    with selectors.DefaultSelector() as selector:
+        for worker in starting:
+            selector.register(worker.sock, selectors.EVENT_READ, worker)
+        while starting and (left := deadline - time.monotonic()) > 0:
+            for key, _ in selector.select(left):
+                worker = key.data
+                present = worker.receive()
+                if worker.failure is not None:
+                    return str(worker.failure)
+                if not present:
+                    return "a worker process ended while it started; the log above says why"
+                if worker.state is not State.STARTING:
+                    selector.unregister(worker.sock)
+                    starting.discard(worker)
+    return f"the workers were not ready after {timeout:.0f} s" if starting else None

@@ -1,0 +1,241 @@
+"""Accepting connections and seeing them through their TLS handshake.
+
+Rule: a peer that is nobody yet is cheap. Unfinished handshakes are capped by address and by deadline; over
+the cap the oldest gives way, so that a flood of silent connections cannot keep out an honest one from the
+same address. Each peer that fails costs one log line, and a flood one line a second.
+"""
+
+import asyncio
+import errno
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from strongroom.server.address import Address
+from strongroom.server.config import ConnectionSettings
+from strongroom.server.logs import get_logger
+from strongroom.server.shared import Seat
+from strongroom.server.ttlv import KmipProtocol, Service
+
+log = get_logger()
+
+BATCH: Final = 16
+"""Connections accepted in one go: handshakes under way have their turn in between."""
+
+SHUTDOWN_TIMEOUT: Final = 2.0
+"""Seconds that a peer has to answer our close-notify."""
+
+_EXHAUSTED_PAUSE: Final = 0.5
+"""Seconds without accepting after the system ran out of descriptors or memory."""
+
+
+class Listener:
+    """One listening socket of one worker, and all connections that came from it."""
+
+    def __init__(
+        self,
+        service: Service,
+        sock: socket.socket,
+        context: ssl.SSLContext,
+        *,
+        seat: Seat,
+        settings: ConnectionSettings,
+        total: int,
+    ) -> None:
+        self._service = service
+        self._sock = sock
+        self._context = context
+        self._seat = seat
+        self._per_address = settings.unfinished_per_address
+        self._total = total
+        self._loop = asyncio.get_running_loop()
+        self._open = False
+        self._full = False
+        self._unfinished: dict[str, dict[asyncio.Task[None], None]] = {}
+        self._connections: set[KmipProtocol] = set()
+        self._shed: Counter[str] = Counter()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def start(self) -> None:
+        """Accept from now on."""
+        self._open = True
+        self._seat.accept(True)
+        self._loop.add_reader(self._sock.fileno(), self._accept)
+        self._loop.add_reader(self._seat.inbox.fileno(), self._take)
+
+    def stop(self) -> None:
+        """Accept no more; connections that other workers have handed on still come in."""
+        if self._open:
+            self._open = False
+            self._seat.accept(False)
+            self._loop.remove_reader(self._sock.fileno())
+            self._take()
+            self._loop.remove_reader(self._seat.inbox.fileno())
+
+    def connections(self) -> Iterator[KmipProtocol]:
+        """Yield the connections of admitted clients; they may end meanwhile."""
+        yield from [connection for connection in self._connections if connection.admitted]
+
+    @property
+    def live(self) -> int:
+        """Return the number of connections, handshakes included."""
+        return self._seat.live
+
+    async def empty(self) -> None:
+        """Wait until there is no connection."""
+        await self._empty.wait()
+
+    def recheck(self) -> None:
+        """Look every client up again: the directory has changed."""
+        for connection in self.connections():
+            connection.recheck()
+
+    def drain(self) -> None:
+        """Stop, end the handshakes, and each connection as soon as no request is under way."""
+        self.stop()
+        for tasks in tuple(self._unfinished.values()):
+            for task in tuple(tasks):
+                task.cancel()
+        for connection in self.connections():
+            connection.drain()
+
+    def abort(self) -> None:
+        """End every connection and request now."""
+        for connection in self.connections():
+            connection.abort("drain_deadline")
+
+    def report(self) -> None:
+        """Log what was shed since the last report, a line an address; called once a second."""
+        for address, count in self._shed.items():
+            log.warning("handshakes_shed", address=address, count=count, cap=self._per_address)
+        self._shed.clear()
+
+    # Accepting
+
+    def _accept(self) -> None:
+        for _ in range(BATCH):
+            if self._seat.live >= self._total and not self._give_way(next(iter(self._unfinished), None)):
+                self._pause()
+                return
+            try:
+                connection, address = self._sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno == errno.EINVAL:
+                    # The supervisor has shut the socket down: the server is stopping.
+                    self.stop()
+                    return
+                log.error(
+                    "accept_failed", error=error.strerror, cure="raise the limit of open files or memory"
+                )
+                self._loop.remove_reader(self._sock.fileno())
+                self._loop.call_later(_EXHAUSTED_PAUSE, self._resume)
+                return
+            lightest = self._seat.lightest()
+            if lightest is None or not self._seat.hand_on(connection, lightest):
+                self._begin(connection, address)
+
+    def _take(self) -> None:
+        while (connection := self._seat.take()) is not None:
+            try:
+                address = connection.getpeername()
+            except OSError:
+                # It was reset on the way.
+                connection.close()
+                continue
+            self._begin(connection, address)
+
+    def _pause(self) -> None:
+        """Let new connections wait in the kernel until one of ours ends."""
+        self._full = True
+        self._loop.remove_reader(self._sock.fileno())
+        log.error(
+            "connections_full",
+            count=self._seat.live,
+            cure="close unused connections, or raise connections.total",
+        )
+
+    def _resume(self) -> None:
+        if self._open:
+            self._full = False
+            self._loop.add_reader(self._sock.fileno(), self._accept)
+
+    # Handshakes
+
+    def _begin(self, connection: socket.socket, address: tuple[str, int, *tuple[int, ...]]) -> None:
+        host, port = address[:2]
+        if len(self._unfinished.get(host, ())) >= self._per_address:
+            self._give_way(host)
+        connection.setblocking(False)
+        self._seat.live += 1
+        self._empty.clear()
+        task = self._loop.create_task(self._shake_hands(connection, Address(host, port)))
+        self._unfinished.setdefault(host, {})[task] = None
+
+    def _give_way(self, host: str | None) -> bool:
+        """End the oldest unfinished handshake of an address; False when there is none."""
+        if host is None:
+            return False
+        oldest = next(iter(self._unfinished[host]))
+        self._forget(host, oldest)
+        self._shed[host] += 1
+        oldest.cancel()
+        return True
+
+    def _forget(self, host: str, task: asyncio.Task[None]) -> None:
+        tasks = self._unfinished.get(host)
+        if tasks is not None:
+            tasks.pop(task, None)
+            if not tasks:
+                del self._unfinished[host]
+
+    async def _shake_hands(self, connection: socket.socket, peer: Address) -> None:
+        protocol = KmipProtocol(self._service, str(peer), self._ended)
+        self._connections.add(protocol)
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: protocol,
+                connection,
+                ssl=self._context,
+                ssl_handshake_timeout=self._service.timing.handshake,
+                ssl_shutdown_timeout=SHUTDOWN_TIMEOUT,
+            )
+        except OSError as error:
+            self._ended(protocol)
+            log.info("handshake_failed", peer=str(peer), reason=_reason(error))
+        except asyncio.CancelledError:
+            # Shed or drained: both are reported in one line for all of them.
+            self._ended(protocol)
+            raise
+        finally:
+            task = asyncio.current_task()
+            if task is not None:
+                self._forget(peer.host, task)
+
+    def _ended(self, protocol: KmipProtocol) -> None:
+        if protocol in self._connections:
+            self._connections.remove(protocol)
+            self._seat.live -= 1
+            if not self._connections:
+                self._empty.set()
+            if self._full:
+                self._resume()
+
+
+def _reason(error: OSError) -> str:
+    """Return in few words why a handshake failed; the library's words hold nothing secret."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"certificate refused: {error.verify_message}"
+        case ssl.SSLError():
+            return (error.reason or "TLS error").replace("_", " ").lower()
+        case ConnectionAbortedError():
+            return "handshake deadline"
+        case ConnectionResetError():
+            return "the peer left"
+        case _:
+            return error.strerror or type(error).__name__

@@ -1,0 +1,84 @@
+"""What the processes of a server need from the rest of the program.
+
+Rule: `server/app.py` implements `Adapters` for production and a test may bring its own. Processes, listeners
+and commands know these two Protocols and no adapter.
+"""
+
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+from strongroom.domain.clients import ClientStore
+from strongroom.domain.identity import Connection
+from strongroom.domain.ports import RootKey
+from strongroom.server.config import Settings
+from strongroom.server.data_directory import DataDirectory
+from strongroom.wire.errors import DecodeError
+
+WriterMain: TypeAlias = Callable[[Callable[[], None]], None]
+"""The main function of the process that writes the store. It calls its argument once it takes changes, ends
+on SIGTERM after writing what waits, and ends when its parent process is gone."""
+
+
+class Application(Protocol):
+    """Everything behind the listeners of one worker; made after the fork, on the worker's event loop."""
+
+    @property
+    def clients(self) -> ClientStore:
+        """Return the client records."""
+
+    @property
+    def shared(self) -> bool:
+        """Tell whether other machines may change the store too, so that it has to be polled."""
+
+    async def handle(self, message: bytes, connection: Connection) -> bytes:
+        """Return the response to a request message; raises nothing but CancelledError."""
+
+    def reject(self, error: DecodeError, connection: Connection) -> bytes:
+        """Return the response to bytes that are no message."""
+
+    async def close(self) -> None:
+        """Let go of the store; commits on their way are finished first."""
+
+
+class Administration(Protocol):
+    """The client records of a data directory without a live server; the caller holds its lock."""
+
+    @property
+    def clients(self) -> ClientStore:
+        """Return the client records."""
+
+    async def close(self) -> None:
+        """Let go of the store."""
+
+
+class Adapters(Protocol):
+    """What stands behind the ports. Anything here may raise OperatorError."""
+
+    def preload(self) -> None:
+        """Load what workers need, so that they share it after the fork."""
+
+    def check_store_url(self, url: str, directory: DataDirectory) -> None:
+        """Return if `url` can be a store URL."""
+
+    def create_root_key(self, directory: DataDirectory) -> None:
+        """Make the root key of a new data directory."""
+
+    def open_root_key(self, directory: DataDirectory) -> RootKey:
+        """Return the root key of a data directory."""
+
+    def create_store(self, settings: Settings, directory: DataDirectory) -> None:
+        """Make the store with the newest schema."""
+
+    def check_store(self, settings: Settings, directory: DataDirectory) -> None:
+        """Return if this program fits the schema of the store."""
+
+    def store_writer(self, settings: Settings, directory: DataDirectory) -> WriterMain | None:
+        """Return what a process of its own has to run, None for a store that needs none."""
+
+    async def open_application(
+        self, settings: Settings, directory: DataDirectory, root_key: RootKey
+    ) -> Application:
+        """Return what a worker serves."""
+
+    async def open_administration(self, settings: Settings, directory: DataDirectory) -> Administration:
+        """Return the client records for a command that works alone."""

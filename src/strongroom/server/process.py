@@ -1,0 +1,64 @@
+"""Child processes that cannot outlive their parent.
+
+Rule: every fork of the server is made here. A child starts with default signal handling and never returns
+into the code of its parent.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from strongroom.server.logs import get_logger
+
+log = get_logger()
+
+_PR_SET_PDEATHSIG: Final = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def fork(main: Callable[[], None]) -> int:
+    """Run `main` in a child process and return the child's id.
+
+    The child ends with code 0 when `main` returns and 1 when it raises (logged). It is killed when this
+    process dies, however that happens.
+    """
+    parent = os.getpid()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # A signal that arrives before the child has handlers of its own must not reach those of the parent.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    child = os.fork()
+    if child:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return child
+    code = 1
+    try:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            return os._exit(1)
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        main()
+        code = 0
+    except OSError as error:
+        log.error("process_failed", error=str(error))
+    except BaseException:
+        # The edge of the process: nothing above can say it.
+        log.exception("process_failed")
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def describe_exit(status: int) -> str:
+    """Return in words how a child ended, from the status that waitpid gives."""
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return f"exit code {code}"
+    return f"signal {signal.Signals(-code).name}"

@@ -1,0 +1,139 @@
+"""Numbers that all workers see: how many connections each of them has, and each client.
+
+Rule: every cell has one writer, the worker whose row it is in, so nothing is locked; a reader may see the
+past. The memory is made before the workers fork. The supervisor gives out the rows, and clears the row of a
+worker that has died.
+
+The kernel spreads connections over the workers by chance. A worker that accepts one while another has fewer
+hands it on through the other's inbox, so that each ends with the same number.
+"""
+
+import mmap
+import socket
+from typing import Final
+
+_CLIENTS: Final = 1 << 16
+"""Cells for clients. Numbers beyond share cells, so such clients may meet their cap early."""
+
+_WORD: Final = 8
+
+
+class SharedNumbers:
+    """The memory and the inboxes of at most `rows` workers at once. Make it before forking."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self._memory = mmap.mmap(-1, _WORD * rows * (2 + 2 * rows) + 4 * rows * _CLIENTS)
+        view = memoryview(self._memory)
+        ends = [_WORD * rows, _WORD * rows * 2, _WORD * rows * (2 + rows), _WORD * rows * (2 + 2 * rows)]
+        self.accepting = view[: ends[0]].cast("q")
+        self.live = view[ends[0] : ends[1]].cast("q")
+        self.sent = view[ends[1] : ends[2]].cast("q")
+        """Connections handed on: cell `from * rows + to`, written by `from`."""
+        self.taken = view[ends[2] : ends[3]].cast("q")
+        """Connections taken: cell `to * rows + from`, written by `to`."""
+        self.clients = view[ends[3] :].cast("I")
+        """Connections of a client: cell `row * _CLIENTS + client`."""
+        self.inboxes = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(rows)]
+        for pair in self.inboxes:
+            for end in pair:
+                end.setblocking(False)
+
+    def clear(self, row: int) -> None:
+        """Forget a worker that is gone, together with the connections that still wait in its inbox."""
+        self.accepting[row] = 0
+        self.live[row] = 0
+        self.clients[row * _CLIENTS : (row + 1) * _CLIENTS] = memoryview(bytes(4 * _CLIENTS)).cast("I")
+        while _take(self.inboxes[row][0]) is not None:
+            continue
+        for other in range(self.rows):
+            self.taken[row * self.rows + other] = self.sent[other * self.rows + row]
+
+
+class Seat:
+    """One worker's view of the shared numbers: it writes its own row and reads the others."""
+
+    def __init__(self, numbers: SharedNumbers, row: int) -> None:
+        self._numbers = numbers
+        self._row = row
+
+    @property
+    def inbox(self) -> socket.socket:
+        """Return where connections from other workers arrive; see `take`."""
+        return self._numbers.inboxes[self._row][0]
+
+    @property
+    def live(self) -> int:
+        """Return the connections of this worker, handshakes included."""
+        return self._numbers.live[self._row]
+
+    @live.setter
+    def live(self, count: int) -> None:
+        self._numbers.live[self._row] = count
+
+    def accept(self, accepting: bool) -> None:
+        """Tell the others whether this worker takes connections."""
+        self._numbers.accepting[self._row] = accepting
+
+    def lightest(self) -> int | None:
+        """Return the accepting worker with fewest connections, None when it is this one."""
+        numbers, rows, own = self._numbers, self._numbers.rows, self._row
+        best, least = None, numbers.live[own]
+        for row in range(rows):
+            if row != own and numbers.accepting[row]:
+                # What this worker has sent and the other has not seen yet counts as there.
+                on_the_way = numbers.sent[own * rows + row] - numbers.taken[row * rows + own]
+                load = numbers.live[row] + on_the_way
+                if load < least:
+                    best, least = row, load
+        return best
+
+    def hand_on(self, connection: socket.socket, row: int) -> bool:
+        """Give a connection to another worker; False when its inbox is full."""
+        try:
+            socket.send_fds(self._numbers.inboxes[row][1], [bytes([self._row])], [connection.fileno()])
+        except OSError:
+            return False
+        self._numbers.sent[self._row * self._numbers.rows + row] += 1
+        connection.close()
+        return True
+
+    def take(self) -> socket.socket | None:
+        """Return the next connection from the inbox, None when there is none."""
+        taken = _take(self.inbox)
+        if taken is None:
+            return None
+        sender, connection = taken
+        self._numbers.taken[self._row * self._numbers.rows + sender] += 1
+        return connection
+
+
+class ClientCounts:
+    """How many connections each client has in all workers together; refuses those beyond `limit`."""
+
+    def __init__(self, numbers: SharedNumbers, row: int, limit: int) -> None:
+        self._cells = numbers.clients
+        self._rows = range(0, numbers.rows * _CLIENTS, _CLIENTS)
+        self._own = row * _CLIENTS
+        self._limit = limit
+
+    def enter(self, client: int) -> bool:
+        """Count one more connection, unless the client has its fill."""
+        cell = client % _CLIENTS
+        cells = self._cells
+        if sum(cells[row + cell] for row in self._rows) >= self._limit:
+            return False
+        cells[self._own + cell] += 1
+        return True
+
+    def leave(self, client: int) -> None:
+        """Count one connection less."""
+        self._cells[self._own + client % _CLIENTS] -= 1
+
+
+def _take(inbox: socket.socket) -> tuple[int, socket.socket] | None:
+    try:
+        data, descriptors, _, _ = socket.recv_fds(inbox, 1, 1)
+    except BlockingIOError:
+        return None
+    return data[0], socket.socket(fileno=descriptors[0])

@@ -1,0 +1,256 @@
+"""One worker process: an event loop, the listener, the application.
+
+Rule: a worker owns nothing that another needs. It may be killed at any moment, and is told what to do by the
+supervisor over one socket; when that closes, the worker ends.
+"""
+
+import asyncio
+import contextlib
+import gc
+import math
+import os
+import resource
+import signal
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from strongroom.domain.ports import RootKey, RootKeyError
+from strongroom.domain.store import StoreFailure
+from strongroom.server.clients import perform
+from strongroom.server.config import Settings
+from strongroom.server.data_directory import DataDirectory
+from strongroom.server.deadlines import Deadlines
+from strongroom.server.directory import ClientDirectory
+from strongroom.server.errors import NotFound, OperatorError
+from strongroom.server.listener import Listener
+from strongroom.server.logs import get_logger
+from strongroom.server.messages import LONGEST, BrokenMessage, Message, decode, encode
+from strongroom.server.ports import Adapters, Application
+from strongroom.server.shared import ClientCounts, Seat, SharedNumbers
+from strongroom.server.ttlv import Service
+from strongroom.wire.limits import Limits
+
+log = get_logger()
+
+LOOP_VARIABLE: Final = "STRONGROOM_LOOP"
+"""Set it to `asyncio` to run on the standard event loop instead of uvloop."""
+
+POLL_INTERVAL: Final = 1.0
+"""Seconds between looks for clients that another machine has changed."""
+
+_SPARE_DESCRIPTORS: Final = 128
+"""Files of a worker that are no connections: store, sockets of the server, libraries."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerPlan:
+    """What the supervisor hands a worker through the fork."""
+
+    settings: Settings
+    directory: DataDirectory
+    adapters: Adapters
+    root_key: RootKey
+    sock: socket.socket
+    context: ssl.SSLContext
+    numbers: SharedNumbers
+    row: int
+    workers: int
+    control: socket.socket
+
+
+def run_worker(plan: WorkerPlan) -> None:
+    """Serve until told to stop. The main function of a worker process."""
+    # The terminal and SIGHUP mean the supervisor; it tells us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(Worker(plan).run())
+
+
+class Worker:
+    """The life of one worker process."""
+
+    def __init__(self, plan: WorkerPlan) -> None:
+        self._plan = plan
+        self._ended = asyncio.Event()
+        self._leaving: asyncio.Task[None] | None = None
+        self._draining = False
+        self._application: Application
+        self._directory: ClientDirectory
+        self._listener: Listener
+        self._deadlines = Deadlines()
+        self._writer: asyncio.StreamWriter
+
+    async def run(self) -> None:
+        """Start, serve, end."""
+        plan = self._plan
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_log_loop_error)
+        reader, self._writer = await asyncio.open_connection(sock=plan.control, limit=LONGEST)
+        try:
+            await self._open()
+        except (OperatorError, RootKeyError, StoreFailure) as error:
+            self._tell({"event": "failed", "error": str(error)})
+            await self._writer.drain()
+            return
+        loop.add_signal_handler(signal.SIGTERM, self._leave, 0.0, plan.settings.deadlines.drain)
+        self._listener.start()
+        _tune_garbage_collection()
+        self._tell({"event": "ready"})
+        jobs = [
+            loop.create_task(job)
+            for job in (self._deadlines.run(), self._report(), self._obey(reader), self._poll())
+        ]
+        await self._ended.wait()
+        for job in jobs:
+            job.cancel()
+        await self._application.close()
+
+    async def _open(self) -> None:
+        plan, settings = self._plan, self._plan.settings
+        self._application = await plan.adapters.open_application(settings, plan.directory, plan.root_key)
+        optional = [name for name, client in settings.client.items() if client.password == "optional"]  # noqa: S105
+        self._directory = ClientDirectory(self._application.clients, password_optional=optional)
+        await self._directory.refresh()
+        service = Service(
+            handle=self._application.handle,
+            reject=self._application.reject,
+            directory=self._directory,
+            deadlines=self._deadlines,
+            timing=settings.deadlines,
+            limits=Limits(
+                message_size=settings.limits.message_size,
+                depth=settings.limits.depth,
+                items=settings.limits.items,
+            ),
+            counts=ClientCounts(plan.numbers, plan.row, settings.connections.per_client),
+        )
+        self._listener = Listener(
+            service,
+            plan.sock,
+            plan.context,
+            seat=Seat(plan.numbers, plan.row),
+            settings=settings.connections,
+            total=_room(settings.connections.total, plan.workers),
+        )
+
+    # What the supervisor says
+
+    async def _obey(self, reader: asyncio.StreamReader) -> None:
+        while line := await reader.readline():
+            request = decode(line)
+            answer: Message = {"id": request.get("id")}
+            try:
+                answer["result"] = await self._do(request)
+            except (OperatorError, BrokenMessage, StoreFailure) as error:
+                answer["error"] = str(error)
+                answer["missing"] = isinstance(error, NotFound)
+            self._tell(answer)
+        # The supervisor is gone: nobody would restart, reload or drain us.
+        os._exit(1)
+
+    async def _do(self, request: Message) -> object:
+        match request.get("ask"):
+            case "status":
+                return {"connections": self._listener.live}
+            case "refresh":
+                await self._refresh()
+                return None
+            case "retire":
+                self._leave(self._plan.settings.deadlines.reload_drain, self._plan.settings.deadlines.drain)
+                return None
+            case "drain":
+                self._leave(0.0, self._plan.settings.deadlines.drain)
+                return None
+            case _:
+                return await perform(
+                    self._application.clients, request, datetime.now(UTC).replace(microsecond=0)
+                )
+
+    def _tell(self, message: Message) -> None:
+        self._writer.write(encode(message))
+
+    async def _refresh(self) -> None:
+        if await self._directory.refresh():
+            self._listener.recheck()
+
+    async def _poll(self) -> None:
+        """Follow changes that other machines make to the client records."""
+        while self._application.shared:
+            await asyncio.sleep(POLL_INTERVAL)
+            try:
+                await self._refresh()
+            except StoreFailure as error:
+                log.warning("clients_not_read", error=str(error))
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            self._listener.report()
+
+    # The end
+
+    def _leave(self, grace: float, drain: float) -> None:
+        """Take no new connections; end those there are after `grace` seconds, at the latest `drain` later."""
+        if self._draining or (self._leaving is not None and grace):
+            return
+        if self._leaving is not None:
+            self._leaving.cancel()
+        self._draining = not grace
+        self._leaving = asyncio.get_running_loop().create_task(self._drain(grace, drain))
+
+    async def _drain(self, grace: float, drain: float) -> None:
+        self._listener.stop()
+        await self._until_empty(grace)
+        self._listener.drain()
+        await self._until_empty(drain)
+        if self._listener.live:
+            log.warning("connections_aborted", count=self._listener.live)
+            self._listener.abort()
+            await asyncio.sleep(0)
+        self._ended.set()
+
+    async def _until_empty(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._listener.empty()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    if os.environ.get(LOOP_VARIABLE) == "asyncio":
+        return asyncio.new_event_loop
+    try:
+        import uvloop
+    except ImportError:
+        # It exists for Linux and macOS only; everything works without it, more slowly.
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+def _room(total: int, workers: int) -> int:
+    """Return how many connections one worker takes: its share, and no more than it may open files."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, min(math.ceil(total / workers), files - _SPARE_DESCRIPTORS))
+
+
+def _tune_garbage_collection() -> None:
+    """Keep the collector away from what lives as long as the process, and from most requests.
+
+    A request makes hardly any cycles; with the default thresholds the collector would run every few requests.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+def _log_loop_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what nobody awaited: once, and without the traceback of an ordinary loss of connection."""
+    error = context.get("exception")
+    if isinstance(error, OSError):
+        log.info("connection_error", message=context.get("message"), error=str(error) or type(error).__name__)
+    else:
+        log.error("loop_error", message=context.get("message"), exc_info=error)

@@ -1,0 +1,66 @@
+"""The command line with an engine that answers every request with itself: `python -m tests.e2e.echo_server`.
+
+Everything else is real: processes, store, certificates, administration. A request whose body begins with
+`wait` is answered after a tenth of a second, one with `hang` never.
+"""
+
+import asyncio
+import sys
+from typing import Any
+
+from strongroom.cli import main
+from strongroom.domain.identity import Connection
+from strongroom.domain.ports import RootKey
+from strongroom.server import app
+from strongroom.server.config import Settings
+from strongroom.server.data_directory import DataDirectory
+from strongroom.server.ports import Application
+from strongroom.server.stored_clients import StoredClients
+from strongroom.store.sqlite import SqliteBackend
+from strongroom.wire.errors import DecodeError
+
+RESPONSE = b"\x42\x00\x7b\x01"
+
+
+class EchoApplication:
+    """See `ports.Application`."""
+
+    shared = False
+
+    def __init__(self, backend: SqliteBackend) -> None:
+        self._backend = backend
+        self.clients = StoredClients(backend)
+
+    async def handle(self, message: bytes, connection: Connection) -> bytes:
+        if message[8:12] == b"wait":
+            await asyncio.sleep(0.1)
+        elif message[8:12] == b"hang":
+            await asyncio.sleep(3600)
+        return RESPONSE + message[4:]
+
+    def reject(self, error: DecodeError, connection: Connection) -> bytes:
+        text = str(error).encode()
+        text += b" " * (-len(text) % 8)
+        return RESPONSE + len(text).to_bytes(4, "big") + text
+
+    async def close(self) -> None:
+        await self._backend.close()
+
+
+class EchoAdapters(app.StrongroomAdapters):
+    """A real server but for the engine."""
+
+    def preload(self) -> None:
+        """There is nothing to load."""
+
+    async def open_application(
+        self, settings: Settings, directory: DataDirectory, root_key: RootKey
+    ) -> Application:
+        backend: Any = app._worker_backend(app._parse(settings.store, directory), directory)
+        await backend.start()
+        return EchoApplication(backend)
+
+
+if __name__ == "__main__":
+    app.StrongroomAdapters = EchoAdapters  # type: ignore[misc]
+    sys.exit(main.run(sys.argv[1:]))

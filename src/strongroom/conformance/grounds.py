@@ -219,6 +219,7 @@ def _inherently_variable(spot: Spot) -> bool:
         return False
     algorithm = spot.ledger.algorithm(spot.subject)
     paddings = {item[2] for item in find(spot.request, Tag.PADDING_METHOD)} if spot.request else set()
+    paddings = paddings or set(spot.ledger.paddings(spot.subject))
     if spot.operation == Operation.SIGN:
         return algorithm in _RANDOM_SIGNATURES or PaddingMethod.PSS in paddings
     random_iv = spot.parents[0] is not None and child(spot.parents[0], Tag.IV_COUNTER_NONCE) is not None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from strongroom.conformance.trees import child, children, find, success
-from strongroom.registry import CryptographicAlgorithm, Operation, Tag
+from strongroom.registry import Operation, Tag
 from strongroom.wire.item import IDENTIFIER, REFERENCE, TEXT_STRING, Item
 
 _MADE_BY_SERVER: Final = frozenset(
@@ -35,14 +35,6 @@ IDENTIFIERS: Final = (
     Tag.PUBLIC_KEY_UNIQUE_IDENTIFIER,
 )
 _TEXTS: Final = frozenset({TEXT_STRING, IDENTIFIER, REFERENCE})
-_RANDOMISED: Final = frozenset(
-    {
-        CryptographicAlgorithm.RSA,
-        CryptographicAlgorithm.DSA,
-        CryptographicAlgorithm.ECDSA,
-        CryptographicAlgorithm.EC,
-    }
-)
 
 
 @dataclass
@@ -53,6 +45,7 @@ class Made:
     by_server: bool
     whole_by_server: bool
     algorithm: int | None
+    paddings: frozenset[int]
     alive: bool = True
 
 
@@ -72,9 +65,10 @@ class Ledger:
         found = self.made.get(identifier)
         return found.algorithm if found else None
 
-    def randomised(self, identifier: str) -> bool:
-        """Tell whether the object's algorithm may give another output for equal input."""
-        return self.algorithm(identifier) in _RANDOMISED
+    def paddings(self, identifier: str) -> frozenset[int]:
+        """Return the padding methods in the object's own Cryptographic Parameters."""
+        found = self.made.get(identifier)
+        return found.paddings if found else frozenset()
 
     def alive(self) -> Iterator[Made]:
         """Yield what is left, the newest first."""
@@ -111,9 +105,11 @@ class Ledger:
             )
         else:
             return
-        for tag, kind, value in identifiers:
-            item = (Tag.UNIQUE_IDENTIFIER, kind, value) if tag in IDENTIFIERS else (tag, kind, value)
-            self.made[str(value)] = Made(item, by_server, whole_by_server, _algorithm(asked))
+        for _, kind, value in identifiers:
+            item = (Tag.UNIQUE_IDENTIFIER, kind, value)
+            self.made[str(value)] = Made(
+                item, by_server, whole_by_server, _algorithm(asked), _paddings(asked)
+            )
 
     def _whole_by_server(self, sources: list[Item]) -> bool:
         """Tell whether the server chose the secret behind these objects (a new one when there are none)."""
@@ -127,6 +123,12 @@ def _named(payload: Item | None) -> list[Item]:
     if payload is None:
         return []
     return [item for item in payload[2] if item[0] == Tag.UNIQUE_IDENTIFIER and item[1] in _TEXTS]
+
+
+def _paddings(payload: Item | None) -> frozenset[int]:
+    if payload is None:
+        return frozenset()
+    return frozenset(item[2] for item in find(payload, Tag.PADDING_METHOD))
 
 
 def _algorithm(payload: Item | None) -> int | None:

@@ -4,11 +4,13 @@ Rule: importing this module declares them all, theme by theme; the order is that
 """
 
 import importlib
+from collections.abc import Mapping
 from typing import Final
 
 from strongroom import attributes
-from strongroom.attributes.declaration import declared
+from strongroom.attributes.declaration import Attribute, declared
 from strongroom.model.compat import LINK_TAGS
+from strongroom.registry import Tag
 
 THEMES: Final = (
     "identity",
@@ -26,6 +28,11 @@ THEMES: Final = (
 
 for _theme in THEMES:
     importlib.import_module(f"{attributes.__name__}.{_theme}")
+
+
+def all_attributes() -> Mapping[Tag, Attribute]:
+    """Return every attribute by tag, in the order of Get Attributes."""
+    return declared()
 
 
 def check_complete() -> None:

@@ -7,8 +7,9 @@ attributes, the server's own. Each operation adds only what is its own.
 from collections.abc import Iterable
 
 from strongroom.attributes.rules import initial
+from strongroom.attributes.vendor import rule_of
 from strongroom.domain.context import Context
-from strongroom.domain.errors import InvalidField, ObjectNotFound
+from strongroom.domain.errors import ObjectNotFound
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import AttributeInstance, AttributeKey, TemplateAttributes
 from strongroom.model.objects import Template
@@ -62,9 +63,9 @@ def first(given: Iterable[AttributeInstance], key: AttributeKey) -> object:
 def dress(ctx: Context, obj: ManagedObject, given: Iterable[AttributeInstance]) -> None:
     """Give a new object the client's attributes and the server's own.
 
-    Raises what `rules.initial` raises, and InvalidField for dates that contradict each other.
+    Raises what `rules.initial` raises.
     """
-    initial(obj, given)
+    initial(obj, given, now=ctx.now)
     for tag, value in (
         (Tag.FRESH, True),
         (Tag.LEASE_TIME, Seconds(ctx.policy.lease_time)),
@@ -72,8 +73,10 @@ def dress(ctx: Context, obj: ManagedObject, given: Iterable[AttributeInstance]) 
         (Tag.EXTRACTABLE, True),
         (Tag.CRYPTOGRAPHIC_USAGE_MASK, CryptographicUsageMask(0)),
     ):
-        if obj.value(tag) is None and not (
-            tag is Tag.CRYPTOGRAPHIC_USAGE_MASK and obj.object_type is ObjectType.OPAQUE_OBJECT
+        if (
+            obj.value(tag) is None
+            and obj.object_type in rule_of(tag).applies_to
+            and not (tag is Tag.CRYPTOGRAPHIC_USAGE_MASK and obj.object_type is ObjectType.OPAQUE_OBJECT)
         ):
             obj.set(tag, value)
     obj.set(Tag.ALWAYS_SENSITIVE, obj.value(Tag.SENSITIVE))
@@ -81,25 +84,7 @@ def dress(ctx: Context, obj: ManagedObject, given: Iterable[AttributeInstance]) 
     if obj.material is not None:
         digest = ctx.crypto.digest(obj.material)
         obj.set(Tag.DIGEST, digest)
-    limits = obj.value(Tag.USAGE_LIMITS)
-    if limits is not None and limits.usage_limits_count is None:
-        obj.set(Tag.USAGE_LIMITS, limits.replace(usage_limits_count=limits.usage_limits_total))
-    _check_dates(obj)
     obj.settle(ctx.now)
-
-
-def _check_dates(obj: ManagedObject) -> None:
-    """Raise InvalidField unless the dates are in the order that the life cycle needs."""
-    activation, deactivation = obj.value(Tag.ACTIVATION_DATE), obj.value(Tag.DEACTIVATION_DATE)
-    if activation is not None and deactivation is not None and deactivation < activation:
-        raise InvalidField("the Deactivation Date is before the Activation Date")
-    for tag in (Tag.PROCESS_START_DATE, Tag.PROTECT_STOP_DATE):
-        date = obj.value(tag)
-        name = tag.name.replace("_", " ").title()
-        if date is not None and activation is not None and date < activation:
-            raise InvalidField(f"the {name} is before the Activation Date")
-        if date is not None and deactivation is not None and date > deactivation:
-            raise InvalidField(f"the {name} is after the Deactivation Date")
 
 
 def link(obj: ManagedObject, link_type: LinkType, target: ManagedObject) -> None:

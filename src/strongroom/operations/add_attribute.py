@@ -27,5 +27,5 @@ class AddAttributeRequest(Request[AddAttributeResponse]):
 @operation(Operation.ADD_ATTRIBUTE, since=V1_0, needs=Permission.CHANGE_ATTRIBUTES)
 async def add_attribute(ctx: Context, request: AddAttributeRequest) -> AddAttributeResponse:
     obj = await ctx.objects.get(request.unique_identifier)
-    added = rules.add(obj, request.new_attribute)
+    added = rules.add(obj, request.new_attribute, now=ctx.now)
     return AddAttributeResponse(unique_identifier=obj.unique_identifier, attribute=added)

@@ -26,5 +26,11 @@ class AdjustAttributeRequest(Request[AdjustAttributeResponse]):
 @operation(Operation.ADJUST_ATTRIBUTE, since=V2_0, needs=Permission.CHANGE_ATTRIBUTES)
 async def adjust_attribute(ctx: Context, request: AdjustAttributeRequest) -> AdjustAttributeResponse:
     obj = await ctx.objects.get(request.unique_identifier)
-    rules.adjust(obj, request.attribute_reference, request.adjustment_type, request.adjustment_value)
+    rules.adjust(
+        obj,
+        request.attribute_reference,
+        request.adjustment_type,
+        request.adjustment_value,
+        now=ctx.now,
+    )
     return AdjustAttributeResponse(unique_identifier=obj.unique_identifier)

@@ -46,11 +46,12 @@ async def delete_attribute(ctx: Context, request: DeleteAttributeRequest) -> Del
     obj = await ctx.objects.get(request.unique_identifier)
     if request.current_attribute is not None:
         current = request.current_attribute
-        deleted = rules.delete(obj, key=current.key, value=current.value)
+        deleted = rules.delete(obj, key=current.key, value=current.value, now=ctx.now)
     elif request.attribute_reference is not None:
-        deleted = rules.delete(obj, key=request.attribute_reference)
+        deleted = rules.delete(obj, key=request.attribute_reference, now=ctx.now)
     elif request.attribute_name is not None:
-        deleted = rules.delete(obj, key=request.attribute_name, index=request.attribute_index or 0)
+        index = request.attribute_index or 0
+        deleted = rules.delete(obj, key=request.attribute_name, index=index, now=ctx.now)
     else:
         raise InvalidField("Delete Attribute needs the attribute to delete")
     return DeleteAttributeResponse(unique_identifier=obj.unique_identifier, attribute=deleted)

@@ -30,5 +30,5 @@ class ModifyAttributeRequest(Request[ModifyAttributeResponse]):
 @operation(Operation.MODIFY_ATTRIBUTE, since=V1_0, needs=Permission.CHANGE_ATTRIBUTES)
 async def modify_attribute(ctx: Context, request: ModifyAttributeRequest) -> ModifyAttributeResponse:
     obj = await ctx.objects.get(request.unique_identifier)
-    modified = rules.modify(obj, request.current_attribute, request.new_attribute)
+    modified = rules.modify(obj, request.current_attribute, request.new_attribute, now=ctx.now)
     return ModifyAttributeResponse(unique_identifier=obj.unique_identifier, attribute=modified)

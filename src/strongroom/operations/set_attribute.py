@@ -23,5 +23,5 @@ class SetAttributeRequest(Request[SetAttributeResponse]):
 @operation(Operation.SET_ATTRIBUTE, since=V2_0, needs=Permission.CHANGE_ATTRIBUTES)
 async def set_attribute(ctx: Context, request: SetAttributeRequest) -> SetAttributeResponse:
     obj = await ctx.objects.get(request.unique_identifier)
-    rules.set_attribute(obj, request.new_attribute)
+    rules.set_attribute(obj, request.new_attribute, now=ctx.now)
     return SetAttributeResponse(unique_identifier=obj.unique_identifier)

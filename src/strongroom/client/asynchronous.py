@@ -1,0 +1,221 @@
+"""The client for asyncio.
+
+Rule: streams only; what is said and whether it is said again is decided in `conversation.py` and
+`failover.py`. One request at a time: tasks that share an AsyncClient wait for each other.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from strongroom.client.address import Address, parse_servers
+from strongroom.client.async_methods import AsyncMethods
+from strongroom.client.conversation import Conversation, Flow, Outgoing
+from strongroom.client.errors import KMIPError, ProtocolError
+from strongroom.client.failover import Attempts, BrokenLink, ServerList, connect_failure, exchange_failure
+from strongroom.client.profile import Profile, find_profile, load_profile, make_credentials, make_version
+from strongroom.client.tls import make_context
+from strongroom.domain.operation import Request, Response
+from strongroom.registry import BatchErrorContinuationOption, Tag, Version
+from strongroom.wire.errors import DecodeError
+from strongroom.wire.framing import Framer
+
+R = TypeVar("R", bound=Response)
+T = TypeVar("T")
+
+_CHUNK: Final = 65536
+
+
+class AsyncClient(AsyncMethods):
+    """A client of any KMIP server; connects when first used, and again when the connection was lost.
+
+    `servers` is one "HOST:PORT" or a list tried in turn. `cert`, `key` and `ca` are PEM files. `version`
+    None lets client and server agree on one. `timeout` is in seconds, for connecting and for each answer.
+    Raises InvalidSettings here and KMIPError everywhere else.
+    """
+
+    def __init__(
+        self,
+        servers: str | Sequence[str],
+        *,
+        cert: str | Path,
+        key: str | Path,
+        ca: str | Path,
+        version: Version | str | None = None,
+        timeout: float = 30.0,
+        username: str | None = None,
+        password: str | None = None,
+    ) -> None:
+        self._servers = ServerList(parse_servers(servers))
+        self._context = make_context(cert=cert, key=key, ca=ca)
+        self._timeout = timeout
+        self._conversation = Conversation(
+            version=make_version(version), credentials=make_credentials(username, password)
+        )
+        self._lock = asyncio.Lock()
+        self._link: _Link | None = None
+
+    @classmethod
+    def from_profile(cls, path: str | Path | None = None, *, timeout: float = 30.0) -> Self:
+        """Return a client as `profile.toml` describes it; None looks where `strongroom dev` left one.
+
+        That is STRONGROOM_PROFILE, then the path in `$XDG_CONFIG_HOME/strongroom/default`.
+        """
+        return cls.with_profile(load_profile(find_profile(path)), timeout=timeout)
+
+    @classmethod
+    def with_profile(cls, profile: Profile, *, timeout: float = 30.0) -> Self:
+        """Return a client with these settings."""
+        return cls(**profile.client_arguments(), timeout=timeout)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End the connection; the next request makes a new one."""
+        async with self._lock:
+            link = self._drop()
+        if link is not None:
+            await link.closed()
+
+    async def call(self, request: Request[R]) -> R:
+        """Return the answer to one request; raises KMIPError."""
+        return await self._drive(self._conversation.call(request))
+
+    async def batch(
+        self, requests: Sequence[Request[Any]], *, on_error: BatchErrorContinuationOption | None = None
+    ) -> list[Response | KMIPError]:
+        """Send several requests in one message and return an outcome for each, in order.
+
+        A request that failed has its OperationFailed in the list; with Stop, the default, those after it
+        have BatchStopped. Raises KMIPError when the message as a whole was not answered.
+        """
+        return await self._drive(self._conversation.batch(requests, on_error=on_error))
+
+    async def negotiate(self) -> Version:
+        """Return the version that client and server speak, after agreeing on one if need be."""
+        return await self._drive(self._conversation.negotiate())
+
+    async def _drive(self, flow: Flow[T]) -> T:
+        async with self._lock:
+            try:
+                outgoing = next(flow)
+                while True:
+                    outgoing = flow.send(await self._exchange(outgoing))
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            except ProtocolError:
+                # Whoever sends garbage once cannot be trusted to stay in step.
+                self._drop()
+                raise
+
+    async def _exchange(self, outgoing: Outgoing) -> bytes:
+        attempts = Attempts(self._servers, repeatable=outgoing.repeatable)
+        if self._link is not None and not self._link.is_alive():
+            self._drop()
+        while True:
+            if self._link is None:
+                server = attempts.next_server()
+                try:
+                    self._link = await _connect(server, self._context, self._timeout)
+                except BrokenLink as broken:
+                    attempts.failed(server, broken)
+                    continue
+            try:
+                answer = await self._link.exchange(outgoing.message)
+            except BrokenLink as broken:
+                server = self._link.server
+                self._drop()
+                attempts.failed(server, broken)
+                continue
+            except BaseException:
+                # Also when cancelled: the answer would be taken for that to the next request.
+                self._drop()
+                raise
+            self._servers.answered(self._link.server)
+            return answer
+
+    def _drop(self) -> "_Link | None":
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
+        return link
+
+
+async def _connect(server: Address, context: ssl.SSLContext, seconds: float) -> "_Link":
+    """Return a new connection; raises BrokenLink."""
+    try:
+        async with asyncio.timeout(seconds):
+            reader, writer = await asyncio.open_connection(
+                server.host, server.port, ssl=context, server_hostname=server.host
+            )
+    except OSError as exc:
+        raise connect_failure(exc, timeout=seconds) from exc
+    return _Link(server, reader, writer, seconds)
+
+
+class _Link:
+    """One TLS connection; raises BrokenLink when it is not there any more."""
+
+    def __init__(
+        self, server: Address, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout: float
+    ) -> None:
+        self.server = server
+        self._reader = reader
+        self._writer = writer
+        self._timeout = timeout
+        self._framer = Framer(expects=Tag.RESPONSE_MESSAGE)
+        self._answered = False
+
+    def is_alive(self) -> bool:
+        """Tell whether the server has not ended the idle connection."""
+        return not (self._reader.at_eof() or self._writer.is_closing())
+
+    async def exchange(self, message: bytes) -> bytes:
+        """Return the answer to `message`; raises BrokenLink and ProtocolError."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                # The transport keeps what the network does not take, so from here on it counts as sent.
+                self._writer.write(message)
+                await self._writer.drain()
+                return await self._receive()
+        except OSError as exc:
+            raise exchange_failure(
+                exc, timeout=self._timeout, sent=True, answered_before=self._answered
+            ) from exc
+
+    def close(self) -> None:
+        """Say goodbye, without waiting for a reply."""
+        self._writer.close()
+
+    async def closed(self) -> None:
+        """Wait until the goodbye is out."""
+        with contextlib.suppress(OSError):
+            async with asyncio.timeout(self._timeout):
+                await self._writer.wait_closed()
+
+    async def _receive(self) -> bytes:
+        while True:
+            data = await self._reader.read(_CHUNK)
+            if not data:
+                raise BrokenLink("it ended the connection", sent=True)
+            self._framer.feed(data)
+            try:
+                message = self._framer.next_message()
+            except DecodeError as exc:
+                raise ProtocolError(f"the server did not send a response message: {exc}") from exc
+            if message is not None:
+                if self._framer.pending:
+                    raise ProtocolError("bytes follow the answer")
+                self._answered = True
+                return message

@@ -1,0 +1,151 @@
+"""What is said to a server, and how its answers are understood, without a socket.
+
+Rule: no I/O and no clock. Each exchange is a generator that yields what to send and is sent the bytes that
+came back; `sync.py` and `asynchronous.py` drive it.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias, TypeVar
+
+from strongroom.client.answers import Answer, outcomes, parse
+from strongroom.client.compose import Credentials, RawRequest, compose, spec_of
+from strongroom.client.errors import (
+    AuthenticationFailed,
+    KMIPError,
+    OperationFailed,
+    PermissionDenied,
+    ProtocolError,
+    VersionNotSupported,
+)
+from strongroom.domain.operation import Request, Response
+from strongroom.operations.discover_versions import DiscoverVersionsRequest, DiscoverVersionsResponse
+from strongroom.registry import (
+    V1_0,
+    V1_1,
+    V3_0,
+    VERSIONS,
+    BatchErrorContinuationOption,
+    Operation,
+    ResultReason,
+    Version,
+)
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Response)
+
+DRAFTS: Final = frozenset({V3_0})
+"""Versions that are not agreed on unless nothing else is common: what they say may still change."""
+
+REPEATABLE: Final = frozenset(
+    {
+        Operation.CHECK,
+        Operation.DECRYPT,
+        Operation.DISCOVER_VERSIONS,
+        Operation.GET,
+        Operation.GET_ATTRIBUTES,
+        Operation.GET_ATTRIBUTE_LIST,
+        Operation.GET_CONSTRAINTS,
+        Operation.HASH,
+        Operation.LOCATE,
+        Operation.MAC_VERIFY,
+        Operation.OBTAIN_LEASE,
+        Operation.PING,
+        Operation.QUERY,
+        Operation.SIGNATURE_VERIFY,
+        Operation.VALIDATE,
+    }
+)
+"""Operations that may be sent again when their answer was lost; what is not here is never repeated.
+
+Encrypt, Sign and MAC are not: each counts against the Usage Limits of its key.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message for the server. `repeatable`: sent twice it does no more than sent once."""
+
+    message: bytes
+    repeatable: bool
+
+
+Flow: TypeAlias = Generator[Outgoing, bytes, T]
+
+
+class Conversation:
+    """One client's side; `version` is None until it is agreed on, once for the whole conversation."""
+
+    def __init__(self, *, version: Version | None = None, credentials: Credentials | None = None) -> None:
+        self.version = version
+        self._credentials = credentials
+
+    def call(self, request: Request[R]) -> Flow[R]:
+        """Ask for one thing; raises KMIPError when it is refused."""
+        (outcome,) = yield from self.batch([request])
+        if isinstance(outcome, KMIPError):
+            raise outcome
+        # The answer was decoded as the class that the request declares.
+        return outcome  # type: ignore[return-value]
+
+    def batch(
+        self,
+        requests: Sequence[Request[Any]],
+        *,
+        on_error: BatchErrorContinuationOption | None = None,
+    ) -> Flow[list[Response | KMIPError]]:
+        """Ask for several things in one message; returns an outcome for each, and raises for the message."""
+        version = yield from self.negotiate()
+        message, asked = compose(requests, version, credentials=self._credentials, on_error=on_error)
+        answer = parse((yield Outgoing(message, _repeatable(requests))))
+        _check_version(answer, version)
+        return outcomes(answer, asked, version)
+
+    def negotiate(self) -> Flow[Version]:
+        """Return the version, after asking for it if it is not known yet."""
+        if self.version is None:
+            self.version = yield from self._agree()
+        return self.version
+
+    def _agree(self) -> Flow[Version]:
+        # The first version that has the operation is understood by every later server.
+        message, asked = compose([DiscoverVersionsRequest()], V1_1, credentials=self._credentials)
+        answer = parse((yield Outgoing(message, repeatable=True)))
+        try:
+            (outcome,) = outcomes(answer, asked, V1_1)
+        except OperationFailed as exc:
+            outcome = exc
+        if isinstance(outcome, DiscoverVersionsResponse):
+            return _newest_common(outcome)
+        if isinstance(outcome, AuthenticationFailed | PermissionDenied | ProtocolError):
+            raise outcome
+        # A server that does not know the operation still tells a version that it speaks: that of its answer.
+        return answer.version if answer.version in VERSIONS and answer.version != V1_1 else V1_0
+
+
+def _repeatable(requests: Sequence[Request[Any]]) -> bool:
+    return all(
+        not isinstance(request, RawRequest) and spec_of(type(request)).operation in REPEATABLE
+        for request in requests
+    )
+
+
+def _newest_common(found: DiscoverVersionsResponse) -> Version:
+    offered = {Version(v.protocol_version_major, v.protocol_version_minor) for v in found.protocol_version}
+    common = offered & set(VERSIONS)
+    if not common:
+        theirs = ", ".join(map(str, sorted(offered, reverse=True))) or "none"
+        raise VersionNotSupported(
+            f"no version in common: the server speaks {theirs}, this client {VERSIONS[0]} to {VERSIONS[-1]}"
+        )
+    return max(common - DRAFTS or common)
+
+
+def _check_version(answer: Answer, version: Version) -> None:
+    """Raise VersionNotSupported when the server refuses the whole message for its version."""
+    first = answer.items[0]
+    if first.result_reason == ResultReason.UNSUPPORTED_PROTOCOL_VERSION:
+        speaks = "" if answer.version in (None, version) else f"; it answers in {answer.version}"
+        raise VersionNotSupported(
+            f"the server does not speak KMIP {version}{speaks}; leave `version` out to let both agree"
+        )

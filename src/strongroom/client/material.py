@@ -1,0 +1,52 @@
+"""Bytes into managed objects and out of them.
+
+Rule: no cryptography; DER stays as it is.
+"""
+
+from strongroom.client.errors import InvalidRequest, ProtocolError
+from strongroom.model.keys import KeyBlock, KeyValue
+from strongroom.model.objects import Certificate, ManagedObjectStruct, OpaqueObject
+from strongroom.model.secret import SecretBytes
+from strongroom.registry import CryptographicAlgorithm, KeyFormatType
+
+
+def secret(value: bytes | SecretBytes) -> SecretBytes:
+    """Return the value in the type of secrets."""
+    return value if isinstance(value, SecretBytes) else SecretBytes(value)
+
+
+def key_block_of(
+    material: SecretBytes,
+    key_format_type: KeyFormatType,
+    cryptographic_algorithm: CryptographicAlgorithm | None = None,
+    cryptographic_length: int | None = None,
+) -> KeyBlock:
+    """Return a key block around bytes; the length is in bits."""
+    return KeyBlock(
+        key_format_type=key_format_type,
+        key_value=KeyValue(key_material=material),
+        cryptographic_algorithm=cryptographic_algorithm,
+        cryptographic_length=cryptographic_length,
+    )
+
+
+def bytes_of(managed_object: ManagedObjectStruct) -> SecretBytes:
+    """Return the bytes of an object; raises InvalidRequest for one that has none, or numbers instead."""
+    match managed_object:
+        case Certificate():
+            return SecretBytes(managed_object.certificate_value)
+        case OpaqueObject():
+            return managed_object.opaque_data_value
+    key_block: KeyBlock | None = getattr(managed_object, "key_block", None)
+    if key_block is None:
+        raise InvalidRequest(f"a {type(managed_object).__name__} has no bytes of its own; use get()")
+    value = key_block.key_value
+    material = value.key_material if isinstance(value, KeyValue) else value
+    if material is None:
+        raise ProtocolError("the server sent a key without its value")
+    if not isinstance(material, SecretBytes):
+        raise InvalidRequest(
+            f"the server gives the key out as {key_block.key_format_type.name}, number by number; "
+            "ask for another key_format_type"
+        )
+    return material

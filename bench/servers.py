@@ -16,6 +16,12 @@ from pathlib import Path
 from bench.load import Client, Server
 
 HERE = Path(__file__).resolve().parent
+STRONGROOM = (sys.executable, "-m", "strongroom.cli")
+ENVIRONMENT = os.environ | {
+    "PYTHONPATH": str(HERE.parent / "src"),
+    "PYTHONWARNINGS": "ignore",
+    "PYTHONUNBUFFERED": "1",
+}
 START_SECONDS = 30
 STOP_SECONDS = 10
 
@@ -57,10 +63,9 @@ def process(
     command: Sequence[str | Path], log: Path, *, ended_by: signal.Signals = signal.SIGTERM
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `command` in a process group of its own, its output in `log`; end the whole group."""
-    environment = os.environ | {"PYTHONWARNINGS": "ignore", "PYTHONUNBUFFERED": "1"}
     with log.open("wb") as out:
         running = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+            command, stdout=out, stderr=subprocess.STDOUT, env=ENVIRONMENT, start_new_session=True
         )
     try:
         yield running
@@ -117,17 +122,18 @@ def pykmip(folder: Path, *, certs: Path, client: Client) -> Iterator[Server]:
 @contextlib.contextmanager
 def strongroom(folder: Path, *, workers: int = 1) -> Iterator[Server]:
     """Strongroom on a fresh data directory with one enrolled client, all rules and audit on."""
-    command = Path(sys.executable).with_name("strongroom")
     folder.mkdir(exist_ok=True)
     data, enrolled, log = folder / "data", folder / "client", folder / "strongroom.log"
     for arguments in (
         ("init", data, "--listen", "127.0.0.1:0"),
         ("client", "enrol", "bench", "--data", data, "--out", enrolled),
     ):
-        done = subprocess.run([command, *arguments], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*STRONGROOM, *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=False
+        )
         if done.returncode:
             raise ServerFailed(f"strongroom {arguments[0]}: {done.stderr.strip()}")
-    with process([command, "serve", data, "--workers", str(workers)], log) as running:
+    with process([*STRONGROOM, "serve", data, "--workers", str(workers)], log) as running:
         port = wait_until_ready(running, log)
         client = Client(enrolled / "ca.pem", enrolled / "cert.pem", enrolled / "key.pem")
         yield Server("Strongroom", port, running.pid, client)

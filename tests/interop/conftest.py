@@ -18,11 +18,15 @@ from tests.interop.endpoint import Endpoint
 
 
 @pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Endpoint:
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """The server that the other clients talk to, with the files of one client that it knows."""
-    address = os.environ["STRONGROOM_SERVER"]
-    host, _, port = address.rpartition(":")
-    return Endpoint(host, int(port), Path(os.environ["STRONGROOM_CLIENT"]))
+    address = os.environ.get("STRONGROOM_SERVER")
+    if address is not None:
+        host, _, port = address.rpartition(":")
+        yield Endpoint(host, int(port), Path(os.environ["STRONGROOM_CLIENT"]))
+        return
+    with servers.strongroom(tmp_path_factory.mktemp("strongroom")) as server:
+        yield Endpoint("127.0.0.1", server.port, server.client.ca.parent)
 
 
 @pytest.fixture

@@ -61,7 +61,10 @@ def _key_format_type(obj: ManagedObject, now: datetime) -> KeyFormatType | None:
     key_block: KeyBlock | None = getattr(material, "key_block", None)
     if key_block is not None:
         return key_block.key_format_type
-    return None if material is None else _FORMATS.get(type(material))
+    if material is None:  # destroyed: the digest still tells what the material was
+        digest = obj.value(Tag.DIGEST)
+        return None if digest is None else digest.key_format_type
+    return _FORMATS.get(type(material))
 
 
 def _key_value_present(obj: ManagedObject, now: datetime) -> bool | None:

@@ -170,8 +170,9 @@ def _decoder_source(
         name = field.name if field.tag is None else tag_name(field.tag)
         if partial:
             pass
-        elif (field.required and (version is None or field.since <= version)) or (field.required_since is
-        not None and version is not None and field.required_since <= version):
+        elif (field.required and (version is None or field.since <= version)) or (
+            field.required_since is not None and version is not None and field.required_since <= version
+        ):
             lines += [f"    if f{i} is None:", f"        raise missing({name!r})"]
         elif field.required or field.default is not None:
             names[f"default{i}"] = () if field.required and field.repeated else field.default

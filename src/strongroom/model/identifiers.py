@@ -105,5 +105,22 @@ class ReferenceForm(Form):
 
 
 set_form(UniqueIdentifier, IdentifierForm(ItemType.IDENTIFIER))
-set_form(LinkedIdentifier, IdentifierForm(ItemType.REFERENCE))
+
+
+class LinkForm(Form):
+    """A link of 3.0: the identifier of an object, or its name."""
+
+    item_types = (
+        *IdentifierForm.item_types,
+        int(ItemType.NAME_REFERENCE),
+    )
+
+    def decoder(self, version: Version | None) -> Decoder:
+        return lambda item_type, value: NameReference(value) if item_type == 14 else value
+
+    def encoder(self, version: Version | None) -> Encoder:
+        return lambda value: (14, value.name) if isinstance(value, NameReference) else (13, value)
+
+
+set_form(LinkedIdentifier, LinkForm())
 set_form(ObjectReference, ReferenceForm())

@@ -7,10 +7,10 @@ from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidField, InvalidObjectType
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
-from strongroom.model.attribute_list import AttributeInstance, AttributesShape, TemplateAttributes
+from strongroom.model.attribute_list import AttributeInstance, Attributes, AttributesShape, TemplateAttributes
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.keys import KeyBlock, KeyValue
-from strongroom.model.objects import OBJECT_TYPES, ManagedObjectStruct, ObjectShape
+from strongroom.model.objects import OBJECT_TYPES, ManagedObjectStruct, ObjectShape, Template
 from strongroom.model.struct import Since, Until
 from strongroom.model.structures import ProtectionStorageMasks
 from strongroom.registry import V1_0, V1_4, V2_0, CryptographicAlgorithm, ObjectType, Operation, Tag
@@ -60,7 +60,13 @@ async def register(ctx: Context, request: RegisterRequest) -> RegisterResponse:
 
 
 def _embedded(value: ManagedObjectStruct, given: list[AttributeInstance]) -> list[AttributeInstance]:
-    """Return the attributes that came inside the Key Value and are not given beside it."""
+    """Return the attributes of the object that came inside it and are not given beside it.
+
+    Those are the attributes of the Key Value, and the Name of a Template.
+    """
+    if isinstance(value, Template):
+        inside = Attributes() if value.attributes is None else value.attributes.attributes
+        return [a for a in inside if a.key is Tag.NAME]
     key_block: KeyBlock | None = getattr(value, "key_block", None)
     if key_block is None or not isinstance(key_block.key_value, KeyValue):
         return []

@@ -8,6 +8,7 @@ from typing import Final
 from strongroom.conformance.ledger import Made
 from strongroom.conformance.target import Target
 from strongroom.conformance.trees import child
+from strongroom.model.secret import SecretBytes
 from strongroom.registry import V3_0, CredentialType, Operation, RevocationReasonCode, Tag, Version
 from strongroom.wire.item import ENUMERATION, INTEGER, STRUCTURE, TEXT_STRING, Item
 
@@ -19,11 +20,12 @@ _AFTER_AUTHENTICATION: Final = frozenset(
 def with_credentials(request: Item, target: Target) -> Item:
     """Return the request with the profile's user name and password, unless it brings its own."""
     header = child(request, Tag.REQUEST_HEADER)
-    if target.username is None or header is None or child(header, Tag.AUTHENTICATION) is not None:
+    username, password = target.profile.username, target.profile.password
+    if username is None or header is None or child(header, Tag.AUTHENTICATION) is not None:
         return request
     fields = header[2]
     place = next((n for n, item in enumerate(fields) if item[0] in _AFTER_AUTHENTICATION), len(fields))
-    filled = [*fields[:place], _authentication(target.username, target.password), *fields[place:]]
+    filled = [*fields[:place], _authentication(username, password), *fields[place:]]
     return (
         request[0],
         STRUCTURE,
@@ -61,10 +63,10 @@ def _request(version: Version, operation: Operation, payload: list[Item]) -> Ite
     )
 
 
-def _authentication(username: str, password: bytes | None) -> Item:
+def _authentication(username: str, password: SecretBytes | None) -> Item:
     value: list[Item] = [(Tag.USERNAME, TEXT_STRING, username)]
     if password is not None:
-        value.append((Tag.PASSWORD, TEXT_STRING, password.decode()))
+        value.append((Tag.PASSWORD, TEXT_STRING, password.reveal().decode()))
     credential: list[Item] = [
         (Tag.CREDENTIAL_TYPE, ENUMERATION, int(CredentialType.USERNAME_AND_PASSWORD)),
         (Tag.CREDENTIAL_VALUE, STRUCTURE, value),

@@ -25,6 +25,10 @@ REQUEST = binary.encode((Tag.REQUEST_MESSAGE, STRUCTURE, []))
 RESPONSE = binary.encode((Tag.RESPONSE_MESSAGE, STRUCTURE, []))
 
 
+def with_servers(target: Target, *servers: str) -> Target:
+    return Target(replace(target.profile, servers=servers))
+
+
 def says(data: bytes) -> Behaviour:
     def behaviour(peer: ssl.SSLSocket) -> None:
         while peer.recv(4096):
@@ -109,21 +113,21 @@ def test_the_second_address_is_tried_when_the_first_refuses(scripted: Start) -> 
     target = scripted(says(RESPONSE))
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
-    both = replace(target, servers=(Address("127.0.0.1", port), *target.servers))
+    both = with_servers(target, f"127.0.0.1:{port}", *target.profile.servers)
     assert TlsChannel(both, timeout=5).exchange(REQUEST) == RESPONSE
 
 
 def test_nobody_listening_is_a_fault_that_names_the_address(scripted: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
-    target = replace(scripted(closes), servers=(Address("127.0.0.1", port),))
+    target = with_servers(scripted(closes), f"127.0.0.1:{port}")
     with pytest.raises(ServerFault, match=str(port)):
         TlsChannel(target, timeout=2).connect()
 
 
 def test_a_server_of_another_name_is_refused(scripted: Start) -> None:
     target = scripted(says(RESPONSE))
-    elsewhere = replace(target, servers=(Address("127.0.0.2", target.servers[0].port),))
+    elsewhere = with_servers(target, f"127.0.0.2:{target.servers[0].port}")
     with pytest.raises(ServerFault):
         TlsChannel(elsewhere, timeout=2).connect()
 

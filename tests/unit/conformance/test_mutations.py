@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from strongroom.client.address import Address
+from strongroom.client.profile import Profile
 from strongroom.conformance.cases import Case, load
 from strongroom.conformance.player import Chain, Client, Player, Settings
 from strongroom.conformance.render import tag_name
@@ -22,12 +22,7 @@ from tests import oasis
 from tests.unit.conformance.listing_server import ListingServer
 
 TARGET = Target(
-    path=Path("profile.toml"),
-    servers=(Address("localhost", 5696),),
-    https=None,
-    cert=Path("cert.pem"),
-    key=Path("key.pem"),
-    ca=Path("ca.pem"),
+    Profile(servers=("localhost:5696",), cert=Path("cert.pem"), key=Path("key.pem"), ca=Path("ca.pem"))
 )
 # Free by themselves, or free under an object that the server made.
 FREE = frozenset(

@@ -1,0 +1,146 @@
+"""A whole run, from options to reports.
+
+Rule: everything that can be wrong with the options is found before the first message is sent; every
+refusal is one line that says what to change.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from rich.console import Console
+
+from strongroom.client.address import Address, parse_address
+from strongroom.client.errors import InvalidSettings
+from strongroom.client.profile import find_profile
+from strongroom.conformance.cases import Case, Unreadable, load, version_in_name, with_predecessors
+from strongroom.conformance.connection import TlsChannel
+from strongroom.conformance.endpoint import Endpoint
+from strongroom.conformance.player import Settings
+from strongroom.conformance.report import BadReport, check_path, print_result, print_summary, write
+from strongroom.conformance.results import CaseResult, Run
+from strongroom.conformance.runner import Bench, run
+from strongroom.conformance.target import Target, load_target
+from strongroom.registry import Version
+from strongroom.registry.versions import parse_version
+
+
+class InvalidOptions(ValueError):
+    """The options cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user asks for. Times are in seconds."""
+
+    vectors: Path
+    profiles: Sequence[Path] = ()  # none: the default profile
+    versions: Sequence[str] = ()  # none: all
+    cases: Sequence[str] = ()  # patterns of names; none: all
+    reports: Sequence[Path] = ()
+    endpoint: str | None = None
+    timeout: float = 30.0
+    wait: float = 180.0
+    verbose: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """Options that have been checked."""
+
+    targets: Sequence[Target]
+    cases: Sequence[Case]
+    unreadable: Sequence[Unreadable]
+    endpoint: Address | None
+
+
+@dataclass(frozen=True)
+class _Selection:
+    """Which cases are asked for."""
+
+    versions: Sequence[Version]
+    patterns: Sequence[str]
+
+    def holds(self, name: str, version: Version | None) -> bool:
+        """Tell whether a case is asked for; one whose version is not known fits any."""
+        return (not self.versions or version is None or version in self.versions) and (
+            not self.patterns or any(fnmatchcase(name, pattern) for pattern in self.patterns)
+        )
+
+
+def play(options: Options, console: Console) -> Run:
+    """Play what is asked for, print and write the reports, return the result.
+
+    Raises InvalidOptions before anything was sent, ServerFault if no server can be reached at all, and
+    BadReport if a report cannot be written in the end.
+    """
+    plan = _plan(options)
+    _reach(plan.targets[0], options.timeout)
+    listener = (
+        Endpoint(plan.targets[0], plan.endpoint, timeout=options.timeout)
+        if plan.endpoint is not None
+        else None
+    )
+
+    def show(result: CaseResult) -> None:
+        print_result(result, console, verbose=options.verbose)
+
+    try:
+        done = run(
+            plan.cases,
+            plan.unreadable,
+            Bench(
+                first=plan.targets[0],
+                second=plan.targets[1] if len(plan.targets) > 1 else None,
+                settings=Settings(timeout=options.timeout, longest_wait=options.wait),
+                listener=listener,
+            ),
+            vectors=str(options.vectors),
+            on_result=show,
+        )
+    finally:
+        if listener is not None:
+            listener.close()
+    print_summary(done, console)
+    for path in options.reports:
+        write(done, path)
+    return done
+
+
+def _plan(options: Options) -> _Plan:
+    try:
+        profiles = options.profiles or [find_profile()]
+        targets = [load_target(path) for path in profiles]
+        for target in targets:
+            target.context()
+        selection = _Selection([parse_version(text) for text in options.versions], options.cases)
+        endpoint = parse_address(options.endpoint) if options.endpoint is not None else None
+        for path in options.reports:
+            check_path(path)
+    except (InvalidSettings, BadReport, ValueError) as exc:
+        raise InvalidOptions(str(exc)) from exc
+    if len(targets) > 2:
+        raise InvalidOptions("at most two profiles can be given")
+    if not options.vectors.is_dir():
+        raise InvalidOptions(f"there is no folder {options.vectors}")
+    cases, unreadable = load(options.vectors)
+    fitting = [case for case in cases if selection.holds(case.name, case.version)]
+    bad = [entry for entry in unreadable if selection.holds(entry.name, version_in_name(entry.name))]
+    if not fitting and not bad:
+        raise InvalidOptions(f"no case in {options.vectors} fits the options")
+    return _Plan(
+        targets=targets,
+        cases=with_predecessors(fitting, cases),
+        unreadable=bad,
+        endpoint=endpoint,
+    )
+
+
+def _reach(target: Target, timeout: float) -> None:
+    """Raise ServerFault if no server answers at all, before every case says so."""
+    channel = TlsChannel(target, timeout=timeout)
+    try:
+        channel.connect()
+    finally:
+        channel.close()

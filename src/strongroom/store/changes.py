@@ -45,7 +45,8 @@ class Writes(NamedTuple):
     """tenant, term, sequence"""
     terms_added: list[Row]
     """tenant, term, sequence"""
-    events: list[bytes]
+    events: list[Row]
+    """event"""
 
 
 def flatten(changes: ChangeSet) -> Writes:
@@ -97,7 +98,7 @@ def flatten(changes: ChangeSet) -> Writes:
         [tuple(row) for row in changes.store_keys],
         terms_removed,
         terms_added,
-        changes.events,
+        [(event,) for event in changes.events],
     )
 
 

@@ -22,6 +22,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from strongroom.store.records import ORDERED, Located, LocateQuery, TermRange
+from strongroom.store.statements import numbered
 
 T = TypeVar("T")
 
@@ -343,7 +344,4 @@ def _first_look_sql(columns: Columns) -> str:
 
 def _finished(dialect: Dialect, sql: str) -> str:
     """Return `sql` with its parameters as the dialect writes them."""
-    if not dialect.numbered:
-        return sql
-    first, *rest = sql.split("?")
-    return first + "".join(f"${number}{part}" for number, part in enumerate(rest, 1))
+    return numbered(sql) if dialect.numbered else sql

@@ -47,24 +47,40 @@ def check(version: str | None, database: str) -> None:
 
 
 def current_version(url: StoreUrl) -> str | None:
-    """Return the schema version, None for an empty or missing database. Raises StoreUnavailable."""
-    if isinstance(url, SqliteUrl):
-        if not url.path.exists():
-            return None
+    """Return the schema version, None for an empty or missing database. Raises StoreUnavailable.
+
+    Like everything here that takes a URL, not to be called from a running event loop.
+    """
+    if isinstance(url, PostgresUrl):
+        return asyncio.run(_postgres_version(url))
+    if not url.path.exists():
+        return None
+    try:
         connection = sqlite3.connect(url.path, isolation_level=None)
         try:
             return sqlite_version(connection)
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"cannot read {url.path}: {error}") from error
         finally:
             connection.close()
-    return asyncio.run(_postgres_version(url))
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"cannot read {url.path}: {error}") from error
+
+
+def preflight(url: StoreUrl) -> list[str]:
+    """Look at the database before serving; return warnings for the operator.
+
+    Raises SchemaTooNew, SchemaTooOld, StoreUnavailable.
+    """
+    if isinstance(url, PostgresUrl):
+        return asyncio.run(_postgres_preflight(url))
+    check(current_version(url), str(url.path))
+    return []
 
 
 def migrate(url: StoreUrl) -> None:
-    """Bring the database to the newest schema, creating it (mode 0600) if it is missing; all or nothing.
+    """Bring the database to the newest schema, all or nothing; an SQLite file that is missing is made, mode
+    0600.
 
-    Not to be called from a running event loop. Raises SchemaTooNew, StoreUnavailable.
+    Raises SchemaTooNew, StoreUnavailable.
     """
     if isinstance(url, SqliteUrl):
         _migrate_sqlite_file(url.path)
@@ -121,6 +137,13 @@ async def _postgres_version(url: PostgresUrl) -> str | None:
         return await postgres.version(connection)
     finally:
         await connection.close()
+
+
+async def _postgres_preflight(url: PostgresUrl) -> list[str]:
+    from strongroom.store import postgres
+
+    check(await _postgres_version(url), "the database")
+    return await postgres.warnings(url)
 
 
 async def _migrate_postgres(url: PostgresUrl) -> None:

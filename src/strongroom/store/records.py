@@ -108,7 +108,8 @@ class StoreKeyRow(NamedTuple):
 class ChangeSet:
     """All that one unit of work changes: applied whole or not at all.
 
-    `events` are audit events, appended in order in the same transaction.
+    An object appears at most once. `events` are audit events, appended in order in the same transaction.
+    Values are plain: no subclasses of int, str, bytes.
     """
 
     objects: list[ObjectChange] = field(default_factory=list)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from strongroom.store import address as unix
-from strongroom.store import migrate, statements
+from strongroom.store import migrate, resend, statements
 from strongroom.store.changes import client_row, flatten
 from strongroom.store.frames import FrameError, FrameReader, pack
 from strongroom.store.locate import SQLITE, search
@@ -201,6 +201,12 @@ class SqliteBackend(_DirectReads):
 
     async def commit(self, changes: ChangeSet) -> None:
         frame = pack(tuple(flatten(changes)))
+        try:
+            await self._send(changes, frame)
+        except OutcomeUnknown as lost:
+            await resend.after(lost, changes, lambda: self._send(changes, frame), self.fetch)
+
+    async def _send(self, changes: ChangeSet, frame: bytes) -> None:
         link = self._link
         if link is None or link.lost:
             link = await self._connect()

@@ -216,8 +216,8 @@ def _write(cursor: sqlite3.Cursor, writes: Writes) -> Answer:
         cursor.executemany(statements.REMOVE_TERM, terms_removed)
     if terms_added:
         cursor.executemany(statements.ADD_TERM, terms_added)
-    for event in events:
-        execute(statements.APPEND_EVENT, (event,))
+    if events:
+        cursor.executemany(statements.APPEND_EVENT, events)
     return _DONE
 
 

@@ -1,7 +1,8 @@
-"""The SQL of the hot path, for SQLite's driver.
+"""The SQL of the hot path.
 
 Rule: column lists are written once, here; the order of columns is that of the rows in `records` and
-`changes`. PostgreSQL writes a change set in one statement (`store/postgres.py`) and reads with these.
+`changes`. Reads serve both databases (`numbered` for PostgreSQL). SQLite writes with the rest; PostgreSQL
+takes a change set in one statement (`store/postgres_commit.py`).
 """
 
 from typing import Final
@@ -13,6 +14,13 @@ OBJECT_COLUMNS: Final = (
 CLIENT_COLUMNS: Final = (
     "client, tenant, name, fingerprint, groups, username, password_hash, enrolled_at, revoked_at, revision"
 )
+
+
+def numbered(sql: str) -> str:
+    """Return `sql` with its question marks as PostgreSQL writes parameters: $1, $2."""
+    first, *rest = sql.split("?")
+    return first + "".join(f"${number}{part}" for number, part in enumerate(rest, 1))
+
 
 GENERATION: Final = "SELECT generation FROM objects WHERE unique_identifier = ?"
 FETCH: Final = f"SELECT {OBJECT_COLUMNS} FROM objects WHERE unique_identifier = ?"  # noqa: S608 -- fixed text

@@ -11,10 +11,11 @@ listings.
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-TARGETS: Final = frozenset({"any", "primary", "standby", "read-write", "read-only", "prefer-standby"})
+DEFAULT_PORT: Final = 5432
+TARGETS: Final = frozenset({"primary", "read-write"})
 SSL_MODES: Final = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
 FILES: Final = frozenset({"passfile", "sslrootcert", "sslcert", "sslkey", "sslcrl"})
 OPTIONS: Final = FILES | {"target_session_attrs", "sslmode", "host"}
@@ -31,12 +32,19 @@ class SqliteUrl:
     path: Path
 
 
+class Host(NamedTuple):
+    """Where a database server listens; a name that begins with a slash is the directory of its socket."""
+
+    name: str
+    port: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresUrl:
-    """A PostgreSQL database. `hosts` are tried in turn; `dsn` is complete but for the password."""
+    """A PostgreSQL database. `hosts` are tried in turn; `dsn` has everything else but the password."""
 
     dsn: str
-    hosts: tuple[str, ...]
+    hosts: tuple[Host, ...]
 
 
 StoreUrl: TypeAlias = SqliteUrl | PostgresUrl
@@ -79,14 +87,27 @@ def _postgres(rest: str, directory: Path) -> PostgresUrl:
         _check_option(name, value)
     for name in FILES & options.keys():
         options[name] = str(directory / options[name])
-    names = tuple((hosts or options.get("host", "")).split(","))
-    if not all(names) or (hosts and "host" in options):
-        raise StoreUrlError("each host of the store URL needs a name: postgresql://USER@HOST1,HOST2/DATABASE")
-    query = f"?{urlencode(options)}" if options else ""
+    if bool(hosts) == ("host" in options):
+        raise StoreUrlError("the store URL needs a host: postgresql://USER@HOST[,HOST]/DATABASE")
+    names = hosts or options.pop("host")
+    # Reads must see what was acknowledged, and writes must be possible: never a standby.
+    options.setdefault("target_session_attrs", "read-write")
     return PostgresUrl(
-        dsn=f"postgresql://{user}@{hosts}/{quote(database, safe='')}{query}",
-        hosts=names,
+        dsn=f"postgresql://{user}@/{quote(database, safe='')}?{urlencode(options)}",
+        hosts=tuple(_host(name) for name in names.split(",")),
     )
+
+
+def _host(text: str) -> Host:
+    name, port = text, ""
+    if text.startswith("["):
+        name, _, port = text[1:].partition("]")
+        port = port.removeprefix(":")
+    elif ":" in text:
+        name, _, port = text.rpartition(":")
+    if not name or not (port.isdecimal() or (not port and not text.endswith(":"))):
+        raise StoreUrlError(f"{text!r} in the store URL is not HOST or HOST:PORT")
+    return Host(unquote(name), int(port or DEFAULT_PORT))
 
 
 def _check_option(name: str, value: str) -> None:

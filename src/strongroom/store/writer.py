@@ -108,6 +108,21 @@ class Writer:
 
     def _serve_once(self, timeout: float) -> bool:
         """Take what is there, write it, answer it. Return whether any change set was there."""
+        self._take(timeout)
+        waiting = self._waiting
+        # Workers send several at a time; whatever comes while we look belongs into the same transaction.
+        seen = 0
+        while seen < len(waiting) < MAX_GROUP:
+            seen = len(waiting)
+            self._take(0)
+        if not waiting:
+            return False
+        self._waiting = []
+        for start in range(0, len(waiting), MAX_GROUP):
+            self._write(waiting[start : start + MAX_GROUP])
+        return True
+
+    def _take(self, timeout: float) -> None:
         for key, events in self._selector.select(timeout):
             if key.fileobj is self._listener:
                 self._accept()
@@ -116,13 +131,6 @@ class Writer:
                     self._send(key.data)
                 if events & selectors.EVENT_READ:
                     self._receive(key.data)
-        waiting = self._waiting
-        if not waiting:
-            return False
-        self._waiting = []
-        for start in range(0, len(waiting), MAX_GROUP):
-            self._write(waiting[start : start + MAX_GROUP])
-        return True
 
     def _write(self, group: list[tuple[_Peer, Writes]]) -> None:
         answers = self._database.apply([writes for _, writes in group])

@@ -91,3 +91,11 @@ def upgrade() -> None:
         sa.Column("event", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("sequence", name="pk_audit"),
     )
+    if op.get_context().dialect.name == "postgresql":
+        # Undoes a change set that did not find what it needs; `store/postgres_commit.py` calls it.
+        op.execute(
+            "CREATE FUNCTION strongroom_require(done bigint, wanted bigint, refusal text) RETURNS boolean"
+            " LANGUAGE plpgsql AS $$ BEGIN"
+            " IF done <> wanted THEN RAISE EXCEPTION 'change set refused' USING ERRCODE = refusal; END IF;"
+            " RETURN true; END $$"
+        )

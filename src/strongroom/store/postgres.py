@@ -1,0 +1,358 @@
+"""The PostgreSQL back end.
+
+Rule: one statement is one transaction. A connection that failed is thrown away together with the idle ones;
+reads are tried again for a bounded time, commits as `store/resend.py` says.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+import asyncpg
+
+from strongroom.store import migrate as schema
+from strongroom.store import postgres_commit, resend, statements
+from strongroom.store.changes import Writes, client_exists, client_row, flatten, name_taken
+from strongroom.store.locate import POSTGRESQL, search
+from strongroom.store.records import (
+    ChangeSet,
+    ClientExists,
+    ClientRow,
+    Conflict,
+    Located,
+    LocateQuery,
+    NameTaken,
+    ObjectRow,
+    OutcomeUnknown,
+    StoreKeyRow,
+    StoreUnavailable,
+)
+from strongroom.store.url import Host, PostgresUrl
+
+CONNECTIONS: Final = 8
+"""Connections of one worker; a statement that finds them busy waits."""
+
+CONNECT_TIMEOUT: Final = 3.0
+"""Seconds for one host."""
+
+STATEMENT_TIMEOUT: Final = 10.0
+"""Seconds until a host that says nothing counts as lost."""
+
+RETRY_FOR: Final = 15.0
+"""Seconds in which another host may take over."""
+
+RETRY_PAUSE: Final = 0.1
+
+_SETTINGS: Final = {
+    "application_name": "strongroom",
+    # C4: an acknowledged change is on disk, and on a synchronous standby where there is one.
+    "synchronous_commit": "on",
+    # Generations are compared by hand; nothing here needs more.
+    "default_transaction_isolation": "read committed",
+    # Compiling a statement takes longer than any of ours runs.
+    "jit": "off",
+}
+
+_GENERATION: Final = statements.numbered(statements.GENERATION)
+_FETCH: Final = statements.numbered(statements.FETCH)
+_TAKEN: Final = (
+    "SELECT n.name FROM names n"
+    " JOIN unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS v(tenant, owner, name)"
+    " ON n.tenant = v.tenant AND n.owner = v.owner AND n.name = v.name LIMIT 1"
+)
+
+
+class _Lost(Exception):
+    """The connection failed; `begun` tells whether the statement may have been executed."""
+
+    def __init__(self, reason: str, *, begun: bool) -> None:
+        super().__init__(reason)
+        self.begun = begun
+
+
+# The server said that it did nothing, and another host or moment may do: standby, starting up, no slot free.
+_NOT_NOW: Final = (
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.TargetServerAttributeNotMatched,
+)
+_BROKEN: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InternalClientError,
+)
+_CURES: Final = {
+    asyncpg.InvalidPasswordError: "the password is refused; put it into the file that ?passfile= names",
+    asyncpg.InvalidAuthorizationSpecificationError: "this user may not log in; allow it in pg_hba.conf",
+    asyncpg.InvalidCatalogNameError: "there is no such database; create it",
+    asyncpg.InsufficientPrivilegeError: "this user lacks a privilege; make it the owner of the database",
+    asyncpg.DiskFullError: "its disk is full; free some space, no restart is needed",
+    asyncpg.UndefinedTableError: "a table is missing; run: strongroom store migrate DIR",
+}
+
+
+async def connect(url: PostgresUrl) -> asyncpg.Connection:
+    """Connect to the first host that takes writes. Raises StoreUnavailable."""
+    try:
+        connection, _ = await _connect(url, url.hosts)
+        return connection
+    except _Lost as error:
+        raise StoreUnavailable(f"the database cannot be reached: {error}") from error
+
+
+async def version(connection: asyncpg.Connection) -> str | None:
+    """Return the schema version, None for an empty database."""
+    try:
+        found = await connection.fetchval(schema.VERSION_QUERY)
+    except asyncpg.UndefinedTableError:
+        return None
+    return None if found is None else str(found)
+
+
+async def warnings(url: PostgresUrl) -> list[str]:
+    """Return what the operator should know about this database: what would lose acknowledged changes."""
+    connection = await connect(url)
+    try:
+        found = []
+        if await connection.fetchval("SHOW fsync") != "on":
+            found.append("the database server runs with fsync off: a crash of its machine loses keys")
+        standbys = await connection.fetchval("SHOW synchronous_standby_names")
+        if len(url.hosts) > 1 and not standbys:
+            found.append(
+                "several database hosts are configured but the server has no synchronous standby: "
+                "a failover may lose acknowledged changes; set synchronous_standby_names"
+            )
+        return found
+    finally:
+        await connection.close()
+
+
+async def migrate(url: PostgresUrl, script: Callable[[str | None], str]) -> None:
+    """Run the SQL that `script` gives for the version that is there, in one transaction."""
+    connection = await connect(url)
+    try:
+        async with connection.transaction():
+            # Two nodes may be upgraded at the same moment.
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtext('strongroom'))")
+            found = await _version_in_transaction(connection)
+            if found == schema.VERSIONS[-1]:
+                return
+            if schema.is_newer(found):
+                schema.check(found, "the database")
+            await connection.execute(script(found))
+    except (asyncpg.PostgresError, *_BROKEN) as error:
+        raise StoreUnavailable(f"cannot migrate the database: {error}; nothing was changed") from error
+    finally:
+        await connection.close()
+
+
+async def _version_in_transaction(connection: asyncpg.Connection) -> str | None:
+    """As `version`, without an error that would end the transaction."""
+    if await connection.fetchval("SELECT to_regclass($1)", schema.VERSION_TABLE) is None:
+        return None
+    return await version(connection)
+
+
+async def _connect(url: PostgresUrl, hosts: tuple[Host, ...]) -> tuple[asyncpg.Connection, Host]:
+    """Try each host once. Raises _Lost, StoreUnavailable."""
+    reasons: list[str] = []
+    for host in hosts:
+        try:
+            connection = await asyncpg.connect(
+                url.dsn,
+                host=host.name,
+                port=host.port,
+                timeout=CONNECT_TIMEOUT,
+                command_timeout=STATEMENT_TIMEOUT,
+                server_settings=_SETTINGS,
+            )
+            return connection, host
+        except (*_NOT_NOW, *_BROKEN) as error:
+            reasons.append(f"{host.name}:{host.port}: {_reason(error)}")
+        except asyncpg.PostgresError as error:
+            raise _unavailable(error) from error
+    raise _Lost("; ".join(reasons), begun=False)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _unavailable(error: asyncpg.PostgresError) -> StoreUnavailable:
+    cure = next((cure for kind, cure in _CURES.items() if isinstance(error, kind)), None)
+    if cure is None:
+        return StoreUnavailable(f"the database fails: {error} ({error.sqlstate})")
+    return StoreUnavailable(f"the database fails: {cure} ({error.sqlstate})")
+
+
+class PostgresBackend:
+    """A worker's view of a PostgreSQL store."""
+
+    def __init__(self, url: PostgresUrl, *, connections: int = CONNECTIONS) -> None:
+        self._url = url
+        self._hosts = url.hosts
+        self._free = asyncio.Semaphore(connections)
+        self._connections = connections
+        self._idle: list[asyncpg.Connection] = []
+        self._closed = True
+
+    async def start(self) -> None:
+        self._closed = False
+        connection = await connect(self._url)
+        try:
+            schema.check(await version(connection), "the database")
+        except BaseException:
+            await connection.close()
+            raise
+        self._idle.append(connection)
+
+    async def close(self) -> None:
+        self._closed = True
+        for _ in range(self._connections):
+            await self._free.acquire()
+        for connection in self._idle:
+            await connection.close()
+        self._idle.clear()
+        for _ in range(self._connections):
+            self._free.release()
+
+    async def generation(self, unique_identifier: str) -> int | None:
+        rows = await self._read(_GENERATION, (unique_identifier,)) if "\0" not in unique_identifier else []
+        return rows[0][0] if rows else None
+
+    async def fetch(self, unique_identifier: str) -> ObjectRow | None:
+        # PostgreSQL has no text with a NUL in it, so nothing can be called so.
+        rows = await self._read(_FETCH, (unique_identifier,)) if "\0" not in unique_identifier else []
+        return ObjectRow._make(rows[0]) if rows else None
+
+    async def locate(self, query: LocateQuery) -> Located:
+        steps = search(query, POSTGRESQL)
+        try:
+            sql, parameters = next(steps)
+            while True:
+                sql, parameters = steps.send(await self._read(sql, parameters))
+        except StopIteration as answer:
+            located: Located = answer.value
+            return located
+
+    async def clients(self) -> list[ClientRow]:
+        return [client_row(tuple(row)) for row in await self._read(statements.CLIENTS)]
+
+    async def store_keys(self) -> list[StoreKeyRow]:
+        return [StoreKeyRow._make(row) for row in await self._read(statements.STORE_KEYS)]
+
+    async def commit(self, changes: ChangeSet) -> None:
+        writes = flatten(changes)
+        if not any(writes):
+            return
+        try:
+            await self._send(changes, writes)
+        except OutcomeUnknown as lost:
+            await resend.after(lost, changes, lambda: self._send(changes, writes), self.fetch)
+
+    async def _send(self, changes: ChangeSet, writes: Writes) -> None:
+        sql, parameters = postgres_commit.statement(writes)
+        try:
+            await self._patiently(sql, parameters, again_if_begun=False)
+        except _Lost as error:
+            if error.begun:
+                raise OutcomeUnknown(
+                    f"the database did not answer ({error}); the change may have been made or not, "
+                    "so look before you repeat it"
+                ) from error
+            raise StoreUnavailable(f"the database cannot be reached: {error}; nothing was changed") from error
+        except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
+            raise Conflict from error
+        except asyncpg.UniqueViolationError as error:
+            raise ClientExists(client_exists(", ".join(row.name for row in changes.clients))) from error
+        except (ValueError, asyncpg.DataError) as error:
+            raise ValueError(f"the store cannot hold a value: {error}") from error
+        except asyncpg.PostgresError as error:
+            await self._refused(error, changes, writes)
+
+    async def _refused(self, error: asyncpg.PostgresError, changes: ChangeSet, writes: Writes) -> None:
+        match error.sqlstate:
+            case postgres_commit.CONFLICT:
+                raise Conflict from None
+            case postgres_commit.NAME_TAKEN:
+                names = writes.names_added
+                if len(names) > 1:
+                    taken = await self._read(_TAKEN, tuple(map(list, zip(*names, strict=True))))
+                    names = [(0, 0, row[0]) for row in taken] or names
+                raise NameTaken(name_taken(changes, names[0][2])) from None
+            case postgres_commit.CLIENT_EXISTS:
+                raise ClientExists(client_exists(", ".join(row.name for row in changes.clients))) from None
+            case _:
+                raise _unavailable(error) from error
+
+    async def _read(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[asyncpg.Record]:
+        try:
+            return await self._patiently(sql, parameters, again_if_begun=True)
+        except _Lost as error:
+            raise StoreUnavailable(f"the database cannot be reached: {error}") from error
+        except asyncpg.PostgresError as error:
+            raise _unavailable(error) from error
+
+    async def _patiently(
+        self, sql: str, parameters: tuple[Any, ...] | list[Any], *, again_if_begun: bool
+    ) -> list[asyncpg.Record]:
+        """Run a statement, again if another host may take over meanwhile. Raises _Lost, PostgresError."""
+        clock = asyncio.get_running_loop().time
+        deadline: float | None = None
+        while True:
+            try:
+                return await self._run(sql, parameters)
+            except _Lost as error:
+                if deadline is None:
+                    deadline = clock() + RETRY_FOR
+                if clock() >= deadline or (error.begun and not again_if_begun):
+                    raise
+            await asyncio.sleep(RETRY_PAUSE)
+
+    async def _run(self, sql: str, parameters: tuple[Any, ...] | list[Any]) -> list[asyncpg.Record]:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        async with self._free:
+            connection = await self._connection()
+            try:
+                rows = await connection.fetch(sql, *parameters)
+            except ValueError:
+                # A value that cannot be encoded; nothing was sent.
+                self._idle.append(connection)
+                raise
+            except _NOT_NOW as error:
+                self._discard(connection)
+                raise _Lost(_reason(error), begun=False) from error
+            except _BROKEN as error:
+                self._discard(connection)
+                raise _Lost(_reason(error), begun=True) from error
+            except asyncpg.PostgresError:
+                self._idle.append(connection)
+                raise
+            except BaseException:
+                # Cancelled in the middle: an answer may still come.
+                connection.terminate()
+                raise
+            self._idle.append(connection)
+            return rows  # type: ignore[no-any-return]
+
+    async def _connection(self) -> asyncpg.Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        connection, host = await _connect(self._url, self._hosts)
+        # The one that serves now is asked first next time.
+        self._hosts = (host, *(other for other in self._hosts if other != host))
+        return connection
+
+    def _discard(self, connection: asyncpg.Connection) -> None:
+        """Close a connection that failed, and the idle ones, which lead to the same host."""
+        connection.terminate()
+        for idle in self._idle:
+            idle.terminate()
+        self._idle.clear()

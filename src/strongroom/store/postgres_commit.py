@@ -1,0 +1,135 @@
+"""A change set as one statement of PostgreSQL.
+
+Rule: what `sqlite_file` does row by row happens here in one statement, so that a commit is one round trip and
+a transaction of its own.
+
+The rows of each table are a WITH query over one array a column. These queries see the same snapshot and run
+in no particular order, which is sound since no two of them touch the same row. Where a row had no effect that
+must have one, `strongroom_require` (made by the first migration) fails the statement as a whole.
+"""
+
+from functools import lru_cache
+from itertools import count
+from typing import Any, Final, NamedTuple
+
+from strongroom.store.changes import Writes
+
+CONFLICT: Final = "SR001"
+NAME_TAKEN: Final = "SR002"
+CLIENT_EXISTS: Final = "SR003"
+"""SQLSTATEs of a change set that was refused."""
+
+
+class _Step(NamedTuple):
+    """What happens to the rows of one field of `Writes`.
+
+    `columns` are names and types. `{rows}` in `sql` stands for the rows, called `v`. `refusal` is the
+    SQLSTATE when a row has no effect, None where that is well.
+    """
+
+    columns: str
+    sql: str
+    refusal: str | None = None
+
+
+_OBJECT: Final = (
+    "sequence bigint, unique_identifier text, tenant bigint, owner bigint, generation bigint,"
+    " object_type int, state int, storage int, usage_mask bigint, activation_date bigint,"
+    " deactivation_date bigint, store_key bigint, attributes bytea, sealed bytea"
+)
+_CLIENT: Final = (
+    "client bigint, tenant bigint, name text, fingerprint text, groups text, username text,"
+    " password_hash text, enrolled_at bigint, revoked_at bigint, revision bigint"
+)
+_NAME: Final = "tenant bigint, owner bigint, name bytea"
+_TERM: Final = "tenant bigint, term bytea, sequence bigint"
+_STORE_KEY: Final = "store_key bigint, wrapped bytea, created_at bigint"
+
+
+def _names(columns: str) -> list[str]:
+    return [column.split()[0] for column in columns.split(", ")]
+
+
+def _without(columns: str, *names: str) -> str:
+    return ", ".join(column for column in columns.split(", ") if column.split()[0] not in names)
+
+
+def _insert(table: str, columns: str, refusal: str | None = None) -> _Step:
+    names = ", ".join(_names(columns))
+    values = ", ".join(f"v.{name}" for name in _names(columns))
+    # In the order of the rows, for the sake of the audit events.
+    sql = (
+        f"INSERT INTO {table} ({names}) SELECT {values} FROM {{rows}} ORDER BY v.position"  # noqa: S608
+        " ON CONFLICT DO NOTHING"
+    )
+    return _Step(columns, sql, refusal)
+
+
+def _update(table: str, columns: str, key: str, expected: str) -> _Step:
+    changes = ", ".join(f"{name} = v.{name}" for name in _names(columns))
+    name, generation = _names(key)[0], _names(expected)[0]
+    sql = (
+        f"UPDATE {table} AS r SET {changes} FROM {{rows}}"  # noqa: S608 -- fixed text
+        f" WHERE r.{name} = v.{name} AND r.{generation} = v.expected"
+    )
+    return _Step(f"{columns}, {key}, expected bigint", sql, CONFLICT)
+
+
+def _delete(table: str, columns: str) -> _Step:
+    same = " AND ".join(f"r.{name} = v.{name}" for name in _names(columns))
+    return _Step(columns, f"DELETE FROM {table} AS r USING {{rows}} WHERE {same}")  # noqa: S608 -- fixed text
+
+
+_STEPS: Final = {
+    "updated": _update(
+        "objects",
+        _without(_OBJECT, "sequence", "unique_identifier", "tenant", "object_type"),
+        "unique_identifier text",
+        "generation bigint",
+    ),
+    "removed": _delete("objects", "unique_identifier text, generation bigint")._replace(refusal=CONFLICT),
+    "names_removed": _delete("names", _NAME),
+    "names_added": _insert("names", _NAME, NAME_TAKEN),
+    "inserted": _insert("objects", _OBJECT, CONFLICT),
+    "clients_updated": _update("clients", _without(_CLIENT, "client"), "client bigint", "revision bigint"),
+    "clients_inserted": _insert("clients", _CLIENT, CLIENT_EXISTS),
+    "store_keys": _insert("store_keys", _STORE_KEY, CONFLICT),
+    "terms_removed": _delete("terms", _TERM),
+    "terms_added": _insert("terms", _TERM),
+    "events": _insert("audit", "event bytea"),
+}
+if tuple(_STEPS) != Writes._fields:
+    raise TypeError("the steps are not the fields of Writes")
+
+
+def statement(writes: Writes) -> tuple[str, list[Any]]:
+    """Return the statement that writes all rows or none, and its parameters; `writes` is not empty."""
+    arrays: list[list[Any]] = []
+    wanted: list[int] = []
+    for step, rows in zip(_STEPS.values(), writes, strict=True):
+        if rows:
+            arrays += map(list, zip(*rows, strict=True))
+            if step.refusal is not None:
+                wanted.append(len(rows))
+    return _sql(tuple(map(bool, writes))), arrays + wanted
+
+
+@lru_cache(maxsize=256)
+def _sql(present: tuple[bool, ...]) -> str:
+    numbers = count(1)
+    queries: list[str] = []
+    checks: list[tuple[str, str]] = []
+    for (name, step), there in zip(_STEPS.items(), present, strict=True):
+        if not there:
+            continue
+        columns = [column.split() for column in step.columns.split(", ")]
+        arrays = ", ".join(f"${next(numbers)}::{type_}[]" for _, type_ in columns)
+        rows = f"unnest({arrays}) WITH ORDINALITY AS v({', '.join(_names(step.columns))}, position)"
+        queries.append(f"{name} AS ({step.sql.format(rows=rows)} RETURNING 1)")
+        if step.refusal is not None:
+            checks.append((name, step.refusal))
+    results = [
+        f"strongroom_require((SELECT count(*) FROM {name}), ${next(numbers)}, '{refusal}')"  # noqa: S608
+        for name, refusal in checks
+    ]
+    return f"WITH {', '.join(queries)} SELECT {', '.join(results) or 'true'}"

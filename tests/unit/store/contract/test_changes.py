@@ -1,0 +1,337 @@
+"""What a commit does and does not do."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from strongroom.store.records import (
+    MAX_TERM,
+    Backend,
+    ChangeSet,
+    ClientExists,
+    Conflict,
+    LocateQuery,
+    NameRow,
+    NameTaken,
+    ObjectRemoval,
+    StoreKeyRow,
+)
+from tests.unit.store.contract.conftest import Store
+from tests.unit.store.samples import client, creation, row, update
+
+
+async def names_taken(backend: Backend, tenant: int, *names: str, owner: int = 1) -> list[str]:
+    """Return the names that a new object of the owner cannot get."""
+    taken = []
+    for name in names:
+        try:
+            await backend.commit(creation(row(tenant, owner=owner), names=[name]))
+        except NameTaken:
+            taken.append(name)
+    return taken
+
+
+async def test_a_row_comes_back_as_it_was_committed(backend: Backend, tenant: int) -> None:
+    new = row(
+        tenant,
+        owner=2**63 - 1,
+        object_type=8,
+        state=None,
+        storage=2,
+        usage_mask=2**31,
+        activation_date=-1,
+        deactivation_date=2**40,
+        store_key=2**63 - 1,
+        attributes=bytes(range(256)) * 16,
+        sealed=b"",
+        unique_identifier="Schlüssel ☃ " + str(tenant),
+    )
+    await backend.commit(creation(new))
+    assert await backend.fetch(new.unique_identifier) == new
+    assert await backend.generation(new.unique_identifier) == 1
+
+
+@pytest.mark.parametrize("identifier", ["no such object", "", "a\0b"])
+async def test_what_is_not_there_is_none(backend: Backend, identifier: str) -> None:
+    assert await backend.fetch(identifier) is None
+    assert await backend.generation(identifier) is None
+
+
+async def test_a_change_replaces_every_column_that_may_change(backend: Backend, tenant: int) -> None:
+    old = row(tenant)
+    await backend.commit(creation(old))
+    change = update(
+        old,
+        owner=7,
+        state=3,
+        storage=4,
+        usage_mask=0,
+        activation_date=5,
+        deactivation_date=6,
+        store_key=8,
+        attributes=b"other",
+    )
+    await backend.commit(ChangeSet(objects=[change]))
+    assert await backend.fetch(old.unique_identifier) == change.row
+
+
+async def test_another_connection_sees_what_was_acknowledged(
+    store: Store, backend: Backend, tenant: int
+) -> None:
+    other = store.open()
+    await other.start()
+    try:
+        old = row(tenant)
+        await backend.commit(creation(old))
+        assert await other.generation(old.unique_identifier) == 1
+        await backend.commit(ChangeSet(objects=[update(old)]))
+        assert await other.generation(old.unique_identifier) == 2
+    finally:
+        await other.close()
+
+
+async def test_a_change_of_an_older_generation_is_a_conflict(backend: Backend, tenant: int) -> None:
+    old = row(tenant)
+    await backend.commit(creation(old))
+    first, second = update(old, state=3), update(old, state=4)
+    await backend.commit(ChangeSet(objects=[first]))
+    with pytest.raises(Conflict):
+        await backend.commit(ChangeSet(objects=[second]))
+    assert await backend.fetch(old.unique_identifier) == first.row
+
+
+async def test_changing_what_is_not_there_is_a_conflict(backend: Backend, tenant: int) -> None:
+    with pytest.raises(Conflict):
+        await backend.commit(ChangeSet(objects=[update(row(tenant))]))
+
+
+async def test_creating_an_identifier_twice_is_a_conflict(backend: Backend, tenant: int) -> None:
+    first = row(tenant)
+    await backend.commit(creation(first))
+    with pytest.raises(Conflict):
+        await backend.commit(creation(row(tenant, unique_identifier=first.unique_identifier)))
+    assert await backend.fetch(first.unique_identifier) == first
+
+
+async def test_creating_a_sequence_twice_is_a_conflict(backend: Backend, tenant: int) -> None:
+    first = row(tenant)
+    await backend.commit(creation(first))
+    with pytest.raises(Conflict):
+        await backend.commit(creation(row(tenant, sequence=first.sequence)))
+
+
+async def test_of_changes_at_the_same_time_one_wins(backend: Backend, tenant: int) -> None:
+    old = row(tenant)
+    await backend.commit(creation(old))
+    changes = [update(old, usage_mask=mask) for mask in range(20)]
+    results = await asyncio.gather(
+        *(backend.commit(ChangeSet(objects=[change])) for change in changes), return_exceptions=True
+    )
+    assert Counter(map(type, results)) == {type(None): 1, Conflict: 19}
+    winner = changes[results.index(None)]
+    assert await backend.fetch(old.unique_identifier) == winner.row
+
+
+async def test_a_counter_of_many_writers_loses_no_step(backend: Backend, tenant: int) -> None:
+    new = row(tenant, usage_mask=0)
+    await backend.commit(creation(new))
+
+    async def count_up() -> None:
+        while True:
+            current = await backend.fetch(new.unique_identifier)
+            assert current is not None
+            try:
+                await backend.commit(ChangeSet(objects=[update(current, usage_mask=current.usage_mask + 1)]))
+                return
+            except Conflict:
+                continue
+
+    await asyncio.gather(*(count_up() for _ in range(12)))
+    final = await backend.fetch(new.unique_identifier)
+    assert final is not None
+    assert (final.usage_mask, final.generation) == (12, 13)
+
+
+async def test_a_removed_object_is_gone_with_its_terms_and_names(backend: Backend, tenant: int) -> None:
+    old = row(tenant)
+    await backend.commit(creation(old, terms=[b"t"], names=["n"]))
+    removal = ObjectRemoval(
+        old.sequence, old.unique_identifier, 1, tenant, [b"t"], [NameRow(tenant, old.owner, "n")]
+    )
+    await backend.commit(ChangeSet(removals=[removal]))
+    assert await backend.fetch(old.unique_identifier) is None
+    assert not await names_taken(backend, tenant, "n")
+    found = await backend.locate(LocateQuery(tenant=tenant, owner=None, terms=[b"t"]))
+    assert found.unique_identifiers == []
+
+
+async def test_removing_an_older_generation_is_a_conflict(backend: Backend, tenant: int) -> None:
+    old = row(tenant)
+    await backend.commit(creation(old))
+    await backend.commit(ChangeSet(objects=[update(old)]))
+    with pytest.raises(Conflict):
+        await backend.commit(
+            ChangeSet(removals=[ObjectRemoval(old.sequence, old.unique_identifier, 1, tenant, [], [])])
+        )
+    assert await backend.generation(old.unique_identifier) == 2
+
+
+async def test_a_name_belongs_to_one_object_of_an_owner(backend: Backend, tenant: int) -> None:
+    await backend.commit(creation(row(tenant), names=["a", "b"]))
+    with pytest.raises(NameTaken) as caught:
+        await backend.commit(creation(row(tenant), names=["free", "b"]))
+    assert caught.value.name == "b"
+
+
+async def test_a_name_of_another_owner_or_tenant_does_not_count(backend: Backend, tenant: int) -> None:
+    await backend.commit(creation(row(tenant), names=["n"]))
+    assert not await names_taken(backend, tenant, "n", owner=2)
+    assert not await names_taken(backend, tenant + 1_000_000, "n")
+
+
+async def test_a_name_is_free_again_when_it_was_given_up(backend: Backend, tenant: int) -> None:
+    old = row(tenant)
+    await backend.commit(creation(old, names=["n"]))
+    await backend.commit(ChangeSet(objects=[update(old, names_removed=[NameRow(tenant, 1, "n")])]))
+    assert not await names_taken(backend, tenant, "n")
+
+
+async def test_a_name_that_moves_to_another_object_stays_taken(backend: Backend, tenant: int) -> None:
+    old, new = row(tenant), row(tenant)
+    name = NameRow(tenant, 1, "n")
+    await backend.commit(creation(old, names=["n"]))
+    move = creation(new, names=["n"])
+    move.objects.append(update(old, names_removed=[name]))
+    await backend.commit(move)
+    assert await names_taken(backend, tenant, "n") == ["n"]
+
+
+async def test_names_of_any_length_and_content_are_told_apart(backend: Backend, tenant: int) -> None:
+    names = ["", "a\0b", "a", "ä", "A", "x" * 300, "x" * 299 + "y", "☃" * 3000]
+    assert not await names_taken(backend, tenant, *names)
+    assert await names_taken(backend, tenant, *names) == names
+
+
+async def test_a_change_set_with_one_bad_change_does_nothing(
+    store: Store, backend: Backend, tenant: int
+) -> None:
+    stale = row(tenant)
+    await backend.commit(creation(stale))
+    await backend.commit(ChangeSet(objects=[update(stale)]))
+    other = row(tenant)
+    await backend.commit(creation(other))
+    new = row(tenant)
+    marker = f"half {tenant}".encode()
+    changes = creation(new, terms=[b"half"], names=["half"], events=[marker])
+    changes.objects += [update(other, state=3), update(stale)]
+    changes.clients.append(client(tenant, name="half"))
+    with pytest.raises(Conflict):
+        await backend.commit(changes)
+    assert await backend.fetch(new.unique_identifier) is None
+    assert await backend.fetch(other.unique_identifier) == other
+    assert not await names_taken(backend, tenant, "half")
+    assert marker not in store.events()
+    assert not [row for row in await backend.clients() if row.tenant == tenant]
+
+
+async def test_a_bad_change_set_does_not_harm_those_beside_it(backend: Backend, tenant: int) -> None:
+    stale = row(tenant)
+    await backend.commit(creation(stale))
+    good = [row(tenant) for _ in range(20)]
+    bad = creation(row(tenant), names=["n"])
+    bad.objects.append(update(stale._replace(generation=5)))
+    commits = [backend.commit(creation(new)) for new in good]
+    commits.insert(10, backend.commit(bad))
+    results = await asyncio.gather(*commits, return_exceptions=True)
+    assert [type(result) for result in results if result is not None] == [Conflict]
+    assert all([await backend.generation(new.unique_identifier) for new in good])
+
+
+async def test_a_value_that_no_column_takes_is_refused_alone(backend: Backend, tenant: int) -> None:
+    good = row(tenant)
+    results = await asyncio.gather(
+        backend.commit(creation(row(tenant, usage_mask=2**64))),
+        backend.commit(creation(good)),
+        return_exceptions=True,
+    )
+    assert isinstance(results[0], ValueError)
+    assert await backend.fetch(good.unique_identifier) == good
+
+
+async def test_a_term_that_is_too_long_for_an_index_is_refused(backend: Backend, tenant: int) -> None:
+    await backend.commit(creation(row(tenant), terms=[b"x" * MAX_TERM]))
+    with pytest.raises(ValueError, match="index term"):
+        await backend.commit(creation(row(tenant), terms=[b"x" * (MAX_TERM + 1)]))
+
+
+async def test_adding_a_term_again_does_nothing(backend: Backend, tenant: int) -> None:
+    old = row(tenant)
+    await backend.commit(creation(old, terms=[b"t", b"t"]))
+    await backend.commit(ChangeSet(objects=[update(old, terms_added=[b"t"])]))
+    found = await backend.locate(LocateQuery(tenant=tenant, owner=None, terms=[b"t"]))
+    assert found.unique_identifiers == [old.unique_identifier]
+
+
+async def test_events_ride_along_in_their_order(store: Store, backend: Backend, tenant: int) -> None:
+    events = [f"{tenant} event {number}".encode() for number in range(5)]
+    await backend.commit(creation(row(tenant), events=events[:3]))
+    await backend.commit(ChangeSet(events=events[3:]))
+    prefix = f"{tenant} event".encode()
+    assert [event for event in store.events() if event.startswith(prefix)] == events
+
+
+async def test_an_empty_change_set_does_nothing(backend: Backend) -> None:
+    await backend.commit(ChangeSet())
+
+
+async def test_clients_come_back_as_they_were_enrolled(backend: Backend, tenant: int) -> None:
+    new = client(tenant, username="user", password_hash="$argon2id$", revoked_at=5, groups=())
+    await backend.commit(ChangeSet(clients=[new]))
+    assert [row for row in await backend.clients() if row.tenant == tenant] == [new._replace(revision=1)]
+
+
+async def test_a_client_changes_from_the_revision_that_was_read(backend: Backend, tenant: int) -> None:
+    new = client(tenant)
+    await backend.commit(ChangeSet(clients=[new]))
+    revoked = new._replace(revoked_at=9, revision=1)
+    await backend.commit(ChangeSet(clients=[revoked]))
+    with pytest.raises(Conflict):
+        await backend.commit(ChangeSet(clients=[revoked._replace(revoked_at=None)]))
+    assert [row for row in await backend.clients() if row.tenant == tenant] == [revoked._replace(revision=2)]
+
+
+async def test_a_public_key_is_enrolled_once(backend: Backend, tenant: int) -> None:
+    first = client(tenant, revoked_at=1)
+    await backend.commit(ChangeSet(clients=[first]))
+    with pytest.raises(ClientExists, match="second"):
+        await backend.commit(
+            ChangeSet(clients=[client(tenant, name="second", fingerprint=first.fingerprint)])
+        )
+
+
+async def test_a_client_name_is_unique_among_those_in_force(backend: Backend, tenant: int) -> None:
+    await backend.commit(ChangeSet(clients=[client(tenant, name="n", revoked_at=1)]))
+    await backend.commit(ChangeSet(clients=[client(tenant, name="n")]))
+    with pytest.raises(ClientExists, match="n is enrolled"):
+        await backend.commit(ChangeSet(clients=[client(tenant, name="n")]))
+    other = client(tenant, name="other")
+    await backend.commit(ChangeSet(clients=[other]))
+    with pytest.raises(ClientExists):
+        await backend.commit(ChangeSet(clients=[other._replace(name="n", revision=1)]))
+
+
+async def test_store_keys_come_back_oldest_first(backend: Backend, tenant: int) -> None:
+    keys = [StoreKeyRow(tenant * 10 + 5 - age, b"wrapped", 1_000 * tenant + age) for age in (3, 1, 2)]
+    for key in keys:
+        await backend.commit(ChangeSet(store_keys=[key]))
+    mine = [key for key in await backend.store_keys() if key.store_key // 10 == tenant]
+    assert [key.created_at % 1_000 for key in mine] == [1, 2, 3]
+
+
+async def test_a_store_key_is_never_overwritten(backend: Backend, tenant: int) -> None:
+    key = StoreKeyRow(10_000_000 + tenant, b"first", 1)
+    await backend.commit(ChangeSet(store_keys=[key]))
+    with pytest.raises(Conflict):
+        await backend.commit(ChangeSet(store_keys=[key._replace(wrapped=b"second")]))
+    assert key in await backend.store_keys()

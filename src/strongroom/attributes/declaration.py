@@ -44,14 +44,15 @@ DELETE: Final = May.DELETE
 Condition = Callable[[ManagedObject, datetime], None]
 """Return when the object allows the change at that time; raises the KmipError that says when it would."""
 
+Computed = Callable[[ManagedObject, datetime], Any]
+"""Make the value of an attribute at that time from the rest of the object; None when it has none."""
+
 
 class Index(Enum):
     """How Locate finds objects by the attribute."""
 
     TERMS = "terms"
     """Rows in the term index: equality, ranges for dates, the fields of structures."""
-    WHOLE = "whole"
-    """A structure that is asked for whole or not at all: one row."""
     COLUMN = "column"
     """A column of the object: Object Type, State, Cryptographic Usage Mask, Unique Identifier."""
     EXAMINED = "examined"
@@ -121,12 +122,13 @@ class Attribute:
     requestable: bool
     modifiable_while: Condition | None
     deletable_while: Condition | None
-    computed: Callable[[ManagedObject, datetime], Any] | None
+    computed: Computed | None
     check: Callable[[Any], None] | None
     completed: Callable[[Any], Any] | None
     view: LinkType | None
     index: Index
     common: Any
+    indexed_by: str | None
 
 
 _DECLARED: Final[dict[Tag, Attribute]] = {}
@@ -155,12 +157,13 @@ def attribute(
     marker: ItemType | None = None,
     modifiable_while: Condition | None = None,
     deletable_while: Condition | None = None,
-    computed: Callable[[ManagedObject, datetime], Any] | None = None,
+    computed: Computed | None = None,
     check: Callable[[Any], None] | None = None,
     completed: Callable[[Any], Any] | None = None,
     view: LinkType | None = None,
     index: Index = Index.TERMS,
     common: Any = None,
+    indexed_by: str | None = None,
 ) -> Attribute:
     """Declare an attribute.
 
@@ -169,11 +172,11 @@ def attribute(
     defined.
 
     `requestable`: only the server sets it, but the request that makes an object may say what it is to be (or,
-    in Register, what it is). `computed` makes the value from the object when it is asked for, None if it has
-    none; such an attribute is never stored. `check` raises the KmipError that says what is wrong with a
-    client's value, and `completed` fills in what a client leaves to the server. The conditions narrow
-    `client_may`. `view`: the attribute is the Link of this type, and nothing is kept under its own tag.
-    `common` is the value that most objects have; it is not worth a row in the index.
+    in Register, what it is). What is `computed` is never stored. `check` raises the KmipError that says what
+    is wrong with a client's value, and `completed` fills in what a client leaves to the server. The conditions
+    narrow `client_may`. `view`: the attribute is the Link of this type, and nothing is kept under its own tag.
+    `common` is the value that most objects have; it is not worth a row in the index. `indexed_by` is the one
+    field of a structure that has a row; None: every field has, and the whole.
 
     Raises TypeError for a tag that is declared already.
     """
@@ -202,6 +205,7 @@ def attribute(
         view=view,
         index=index,
         common=common,
+        indexed_by=indexed_by,
     )
     declare_type(AttributeType(tag=tag, name=made.name, kind=kind, marker=marker, since=since, until=until))
     _DECLARED[tag] = made

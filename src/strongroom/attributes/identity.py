@@ -5,6 +5,7 @@ Rule: declarations only; the rules are applied in `rules.py`.
 
 from datetime import datetime
 from hashlib import sha256
+from typing import Final
 
 from strongroom.attributes.declaration import (
     CLIENT,
@@ -24,6 +25,9 @@ from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.structures import AlternativeName, Name
 from strongroom.registry import V1_0, V1_2, V2_0, V3_0, ObjectClass, ObjectType, Operation, Tag
 
+_OBJECT_CLASS: Final = ObjectClass.USER
+"""What the server keeps for itself is no managed object."""
+
 
 def _unique_identifier(obj: ManagedObject, now: datetime) -> UniqueIdentifier:
     return obj.unique_identifier
@@ -38,7 +42,7 @@ def _object_type(obj: ManagedObject, now: datetime) -> ObjectType:
 
 
 def _object_class(obj: ManagedObject, now: datetime) -> ObjectClass:
-    return ObjectClass.USER
+    return _OBJECT_CLASS
 
 
 def _check_name(value: Name) -> None:

@@ -4,6 +4,7 @@ Rule: declarations only. Always Sensitive and Never Extractable follow in `rules
 """
 
 from datetime import datetime
+from typing import Final
 
 from strongroom.attributes.conditions import not_yet_sensitive, still_extractable
 from strongroom.attributes.declaration import (
@@ -21,9 +22,12 @@ from strongroom.domain.objects import ManagedObject
 from strongroom.model.struct import Seconds
 from strongroom.registry import V1_4, V2_0, ProtectionLevel, ProtectionStorageMask, Tag
 
+_STORAGE: Final = ProtectionStorageMask.SOFTWARE
+"""Where every object is kept: sealed, in the store."""
+
 
 def _protection_storage_mask(obj: ManagedObject, now: datetime) -> ProtectionStorageMask:
-    return ProtectionStorageMask.SOFTWARE
+    return _STORAGE
 
 
 # Each declaration keeps the rows of the rule table.

@@ -4,16 +4,25 @@ Rule: whoever sets, changes, deletes, reads or compares attributes for a client 
 declarations say what the rules are; who may call is decided before, and the unit of work writes afterwards.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import IntFlag
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from strongroom.attributes.adjustment import ZERO, adjusted
 from strongroom.attributes.catalogue import all_attributes
 from strongroom.attributes.conditions import check_dates
-from strongroom.attributes.declaration import CLIENT, DELETE, MODIFY, SERVER, Attribute, Condition, Setter
+from strongroom.attributes.declaration import (
+    CLIENT,
+    DELETE,
+    MODIFY,
+    SERVER,
+    Attribute,
+    Computed,
+    Condition,
+    Setter,
+)
 from strongroom.attributes.matching import agreement
 from strongroom.attributes.vendor import resolved, rule_of
 from strongroom.domain.errors import (
@@ -46,8 +55,6 @@ from strongroom.registry import LinkType, ObjectType, Tag
 
 MAXIMUM_INSTANCES: Final = 1000
 """Attribute values of one object; no client that is known comes near."""
-
-Computed: TypeAlias = Callable[[ManagedObject, datetime], Any]
 
 _ALL: Final = all_attributes()
 _RANK: Final[Mapping[AttributeKey, int]] = {tag: rank for rank, tag in enumerate(_ALL)}

@@ -61,6 +61,7 @@ CLIENT_ATTRIBUTE: Final = Attribute(
     view=None,
     index=Index.TERMS,
     common=None,
+    indexed_by=None,
 )
 SERVER_ATTRIBUTE: Final = replace(
     CLIENT_ATTRIBUTE, initially_set_by=SERVER, server_may=MODIFY, client_may=NOTHING

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
-from strongroom.attributes.index import filter_terms, terms
+from strongroom.attributes.index import changed_terms, filter_terms, terms
 from strongroom.attributes.rules import matches
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.store import (
@@ -32,6 +32,7 @@ from strongroom.store.records import (
     ObjectChange,
     ObjectRow,
     StoreUnavailable,
+    TermRange,
 )
 from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey
 from strongroom.wire.errors import DecodeError
@@ -107,6 +108,8 @@ class Repository:
         plan = filter_terms(query.filters)
         if plan is None:
             return Found([], 0)
+        if plan.unique_identifier is not None:
+            return await self._only(plan.unique_identifier, query)
         sql = LocateQuery(
             tenant=query.tenant,
             owner=query.owner,
@@ -115,18 +118,35 @@ class Repository:
             usage_mask=plan.usage_mask,
             effective_state=(None if plan.state is None else (plan.state, int(query.now.timestamp()))),
             terms=plan.terms,
-            ranges=plan.ranges,
+            ranges=[TermRange(low, high) for low, high in plan.ranges],
             excluded=query.excluded,
             maximum=query.maximum,
             offset=query.offset,
         )
         try:
-            if plan.unique_identifier is not None or plan.examined:
+            if plan.examined:
                 return await self._examine(query, sql)
             located = await self._backend.locate(sql)
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
         return Found([UniqueIdentifier(i) for i in located.unique_identifiers], located.total)
+
+    async def _only(self, unique_identifier: str, query: ObjectQuery) -> Found:
+        """Look at the one object that can match."""
+        obj = await self.load(unique_identifier)
+        if (
+            obj is None
+            or obj.tenant != query.tenant
+            or query.owner not in (None, obj.owner)
+            or unique_identifier in query.excluded
+        ):
+            return Found([], 0)
+        obj = obj.copy()
+        obj.settle(query.now)
+        if not obj.storage & query.storage or not matches(obj, query.filters, query.now):
+            return Found([], 0)
+        end = None if query.maximum is None else query.offset + query.maximum
+        return Found([obj.unique_identifier][query.offset : end], 1)
 
     async def _examine(self, query: ObjectQuery, sql: LocateQuery) -> Found:
         """Look at what the index leaves over, page by page, where a filter has no index of its own."""
@@ -173,20 +193,21 @@ class Repository:
         """Return the next generation of an object, sealed; raises Conflict when it is out of date."""
         row = to_row(obj, generation=obj.generation + 1, store_key=self._keys.current)
         row = row._replace(sealed=self._keys.seal(row, encode_material(obj.material)))
-        new_terms, new_names = terms(obj), names(obj)
+        new_names = names(obj)
         if not obj.generation:
             return ObjectChange(
-                row=row, expected_generation=0, terms_added=list(new_terms), names_added=list(new_names)
+                row=row, expected_generation=0, terms_added=list(terms(obj)), names_added=list(new_names)
             )
         old = await self.load(obj.unique_identifier)
         if old is None or old.generation != obj.generation:
             raise Conflict
-        old_terms, old_names = terms(old), names(old)
+        old_names = names(old)
+        added, removed = changed_terms(old, obj)
         return ObjectChange(
             row=row,
             expected_generation=obj.generation,
-            terms_added=list(new_terms - old_terms),
-            terms_removed=list(old_terms - new_terms),
+            terms_added=list(added),
+            terms_removed=list(removed),
             names_added=list(new_names - old_names),
             names_removed=list(old_names - new_names),
         )

@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from kmip.core import enums
-from kmip.core.exceptions import OperationFailure
 from kmip.core.factories.attributes import AttributeFactory
 from kmip.pie import exceptions
 from kmip.pie import objects as pie
@@ -23,7 +22,9 @@ from tests.interop.endpoint import Endpoint
 
 Namer = Callable[[str], str]
 EVERY_VERSION = tuple(enums.KMIPVersion)
-OPERATION_FAILURES = (exceptions.KmipOperationFailure, OperationFailure)
+READS_EVERY_ATTRIBUTE = (enums.KMIPVersion.KMIP_1_1, enums.KMIPVersion.KMIP_1_2)
+"""PyKMIP 0.11 demands a Key Format Type in the Digest of 1.0, where there is none, and gives up on
+Random Number Generator (1.3) and Short Unique Identifier (2.0)."""
 ENCRYPT_DECRYPT = [enums.CryptographicUsageMask.ENCRYPT, enums.CryptographicUsageMask.DECRYPT]
 CBC = {
     "cryptographic_algorithm": enums.CryptographicAlgorithm.AES,
@@ -101,26 +102,28 @@ def test_the_default_names_of_the_library_do_not_collide(client: ProxyKmipClient
     assert first != second
 
 
-def test_every_attribute_can_be_parsed(client: ProxyKmipClient, fresh_name: Namer) -> None:
-    """PyKMIP gives up on an answer with an attribute that it does not know."""
+def test_an_answer_with_every_attribute_can_be_parsed(client: ProxyKmipClient, fresh_name: Namer) -> None:
+    if client.kmip_version not in READS_EVERY_ATTRIBUTE:
+        pytest.skip("PyKMIP cannot read every attribute that this version defines")
     name = fresh_name("attributes")
     identifier = create_aes(client, name)
     found = attributes_of(client, identifier)
     assert found["Unique Identifier"].value == identifier
-    assert found["Object Type"].value is enums.ObjectType.SYMMETRIC_KEY
-    assert found["Cryptographic Algorithm"].value is enums.CryptographicAlgorithm.AES
-    assert found["Cryptographic Length"].value == 256
     assert found["Name"].name_value.value == name
-    assert found["State"].value is enums.State.PRE_ACTIVE
+    assert set(client.get_attribute_list(identifier)) == set(found)
 
 
-def test_the_attribute_list_names_what_get_attributes_returns(
-    client: ProxyKmipClient, fresh_name: Namer
-) -> None:
-    identifier = create_aes(client, fresh_name("list"))
-    names = client.get_attribute_list(identifier)
-    assert {"Unique Identifier", "Object Type", "Name", "State", "Cryptographic Length"} <= set(names)
-    assert set(names) == set(attributes_of(client, identifier))
+def test_attributes_are_read_by_their_names(client: ProxyKmipClient, fresh_name: Namer) -> None:
+    identifier = create_aes(client, fresh_name("attributes"))
+    names = ("Object Type", "Cryptographic Algorithm", "Cryptographic Length", "State")
+    assert set(names) <= set(client.get_attribute_list(identifier))
+    found = attributes_of(client, identifier, *names)
+    assert {name: value.value for name, value in found.items()} == {
+        "Object Type": enums.ObjectType.SYMMETRIC_KEY,
+        "Cryptographic Algorithm": enums.CryptographicAlgorithm.AES,
+        "Cryptographic Length": 256,
+        "State": enums.State.PRE_ACTIVE,
+    }
 
 
 def test_locate_finds_by_name_and_by_nothing_else(client: ProxyKmipClient, fresh_name: Namer) -> None:

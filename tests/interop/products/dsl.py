@@ -184,6 +184,11 @@ def attribute(name: str, value: Any, *, index: int | None = None) -> Field:
     return ("Attribute", [("AttributeName", name), *position, ("AttributeValue", value)])
 
 
+def attribute_reference(name: str) -> Typed:
+    """Return the value of a 2.x Attribute Reference to an attribute of the specification: its tag."""
+    return Typed(item.ENUMERATION, TAG_BY_NAME[name])
+
+
 def template(*attributes: Field) -> Field:
     return ("TemplateAttribute", list(attributes))
 

@@ -11,6 +11,7 @@ from tests.interop.products.dsl import (
     Product,
     ask,
     attribute,
+    attribute_reference,
     credential,
     key_block,
     name,
@@ -218,7 +219,7 @@ def test_iris_speaks_2_0(endpoint: Endpoint, fresh_name: Namer) -> None:
         found = iris.ok("Locate", ("Attributes", [("Name", name(label))]))
         assert found.all("UniqueIdentifier") == [key[1]]
         assert iris.ok("Activate", key) == [key]
-        read = iris.ok("GetAttributes", key, ("AttributeReference", [("AttributeName", "State")]))
+        read = iris.ok("GetAttributes", key, ("AttributeReference", attribute_reference("State")))
         assert read.path("Attributes", "State") == "Active"
         assert len(iris.ok("Get", key).path("SymmetricKey", "KeyBlock", "KeyValue", "KeyMaterial")) == 32
 

@@ -173,10 +173,10 @@ def attribute(
 
     `requestable`: only the server sets it, but the request that makes an object may say what it is to be (or,
     in Register, what it is). What is `computed` is never stored. `check` raises the KmipError that says what
-    is wrong with a client's value, and `completed` fills in what a client leaves to the server. The conditions
-    narrow `client_may`. `view`: the attribute is the Link of this type, and nothing is kept under its own tag.
-    `common` is the value that most objects have; it is not worth a row in the index. `indexed_by` is the one
-    field of a structure that has a row; None: every field has, and the whole.
+    is wrong with a client's value, and `completed` fills in what a client leaves to the server. The
+    conditions narrow `client_may`. `view`: the attribute is the Link of this type, and nothing is kept under
+    its own tag. `common` is the value that most objects have; it is not worth a row in the index.
+    `indexed_by` is the one field of a structure that has a row; None: every field has, and the whole.
 
     Raises TypeError for a tag that is declared already.
     """

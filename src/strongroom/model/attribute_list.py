@@ -58,7 +58,7 @@ class RawForm(Form):
 
 
 class AttributeInstance(NamedTuple):
-    """One attribute with one value; `index` is the Attribute Index of 1.x, None where none was given."""
+    """One attribute with one value; `index` is the Attribute Index of 1.x, None in the form of 2.x."""
 
     key: AttributeKey
     value: Any
@@ -226,7 +226,10 @@ def decode_attribute(
         if not error.path or error.path[0][0] != "AttributeValue":
             raise under(error, "AttributeValue", None) from None
         raise
-    return AttributeInstance(key, value, None if index is None else index[1])
+    if index is not None:
+        return AttributeInstance(key, value, index[1])
+    # SPEC(KMIP 1.4 §2.1.1): an Attribute Index that is left out is 0; 2.x has none.
+    return AttributeInstance(key, value, 0 if vendor is None else None)
 
 
 _ATTRIBUTE_FIELDS: Final[Mapping[int, int]] = {

@@ -58,6 +58,7 @@ class Exchange:
     earliest: int  # seconds; a `$NOW` in the listing lies between these two
     latest: int
     fixed_dates: frozenset[int] = frozenset()
+    mentioned: frozenset[str] = frozenset()
 
 
 class Comparison:
@@ -84,6 +85,7 @@ class Comparison:
             subject=None,
             ledger=self._ledger,
             fixed_dates=self._exchange.fixed_dates,
+            mentioned=self._exchange.mentioned,
             round_trip=False,
         )
         return self._pair(spot, tag_name(expected[0]))

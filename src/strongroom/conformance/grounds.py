@@ -4,7 +4,7 @@ Rule: plain yes-or-no questions about a Spot, one function each; `variations.py`
 each one serves and who grants it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from strongroom.conformance.spot import Spot
@@ -20,6 +20,7 @@ from strongroom.registry import (
     PKCS11Function,
     Tag,
 )
+from strongroom.registry.names import defined_values
 from strongroom.wire.item import BYTE_STRING, STRUCTURE, Item
 
 IDENTIFIER_TAGS: Final = frozenset(
@@ -99,7 +100,7 @@ _ISSUED: Final = frozenset(
         Tag.DIGITAL_SIGNATURE_ALGORITHM,
     }
 )
-_BASELINE: Final = frozenset(
+_BASELINE: Final[frozenset[int]] = frozenset(
     {
         Operation.LOCATE,
         Operation.CHECK,
@@ -118,7 +119,7 @@ _BASELINE: Final = frozenset(
         Operation.REGISTER,
     }
 )
-_PROFILED_OBJECTS: Final = frozenset(
+_PROFILED_OBJECTS: Final[frozenset[int]] = frozenset(
     {
         ObjectType.SYMMETRIC_KEY,
         ObjectType.PUBLIC_KEY,
@@ -129,6 +130,11 @@ _PROFILED_OBJECTS: Final = frozenset(
         ObjectType.TEMPLATE,
     }
 )
+_REQUIRED_OF_QUERY: Final[Mapping[int, tuple[str, frozenset[int]]]] = {
+    Tag.OPERATION: ("Operation", _BASELINE),
+    Tag.OBJECT_TYPE: ("ObjectType", _PROFILED_OBJECTS),
+}
+_OBJECT_GROUP: Final = "Object Group"
 _DETERMINISTIC_WRAPPING: Final = frozenset({BlockCipherMode.NISTKEYWRAP, BlockCipherMode.AESKEYWRAPPADDING})
 _RANDOM_PADDING: Final = frozenset({PaddingMethod.OAEP, PaddingMethod.PSS, PaddingMethod.PKCS1_V1_5})
 _RANDOM_SIGNATURES: Final = frozenset(
@@ -271,12 +277,21 @@ def extra_attribute(spot: Spot) -> bool:
 
 
 def unasked_group(spot: Spot) -> bool:
-    if spot.attribute is not None and spot.attribute.startswith("y-"):
-        return True
-    named = spot.attribute == "Object Group" or spot.tag == Tag.OBJECT_GROUP
-    if not named or spot.expected is None or spot.request is None:
+    """Object Group or a y- attribute (or its name in a list) that no request of the case has set."""
+    name = spot.attribute
+    if spot.tag == Tag.OBJECT_GROUP:
+        name = _OBJECT_GROUP
+    elif spot.expected is not None and spot.tag == Tag.ATTRIBUTE_NAME:
+        name = str(spot.expected[2])
+    elif spot.expected is not None and spot.tag == Tag.ATTRIBUTE_REFERENCE:
+        name = _OBJECT_GROUP if spot.expected[2] == Tag.OBJECT_GROUP else None
+    if (
+        name is None
+        or name in spot.mentioned
+        or not (_in_payload(spot) or spot.path[-1:] == (Tag.ATTRIBUTES,))
+    ):
         return False
-    return not any(True for _ in find(spot.request, Tag.OBJECT_GROUP))
+    return name == _OBJECT_GROUP or name.startswith("y-")
 
 
 def index_zero(spot: Spot) -> bool:
@@ -293,19 +308,17 @@ def extra_version(spot: Spot) -> bool:
     )
 
 
-def optional_operation(spot: Spot) -> bool:
-    item = spot.expected
-    return spot.tag == Tag.OPERATION and in_query(spot) and item is not None and item[2] not in _BASELINE
+def optional_in_query(spot: Spot) -> bool:
+    """An operation or object type that no profile requires, or that the version does not have."""
+    if spot.tag not in _REQUIRED_OF_QUERY or not in_query(spot) or spot.expected is None:
+        return False
+    title, required = _REQUIRED_OF_QUERY[spot.tag]
+    reported = spot.expected[2]
+    return reported not in required or reported not in defined_values(title, spot.version)
 
 
-def optional_object_type(spot: Spot) -> bool:
-    item = spot.expected
-    return (
-        spot.tag == Tag.OBJECT_TYPE
-        and in_query(spot)
-        and item is not None
-        and item[2] not in _PROFILED_OBJECTS
-    )
+def lease_granted(spot: Spot) -> bool:
+    return spot.tag == Tag.LEASE_TIME and spot.operation == Operation.OBTAIN_LEASE
 
 
 def undescribed(spot: Spot) -> bool:

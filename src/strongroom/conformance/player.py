@@ -18,10 +18,10 @@ from strongroom.conformance.messages import with_credentials
 from strongroom.conformance.render import render, render_value
 from strongroom.conformance.results import CaseResult, Failure, Outcome
 from strongroom.conformance.target import Target
-from strongroom.conformance.trees import child, children, leaves, operations
+from strongroom.conformance.trees import child, children, find, leaves, operations
 from strongroom.conformance.variables import Bindings, Unresolved
 from strongroom.registry import Operation, ResultStatus, Tag
-from strongroom.registry.names import VALUES
+from strongroom.registry.names import TAGS, VALUES
 from strongroom.wire import binary
 from strongroom.wire.item import DATE_TIME, Item
 
@@ -35,6 +35,13 @@ _QUESTIONS: Final = frozenset(
         Operation.POLL,
         Operation.QUERY,
     }
+)
+_ATTRIBUTE_LISTS: Final = (
+    Tag.ATTRIBUTES,
+    Tag.COMMON_ATTRIBUTES,
+    Tag.PRIVATE_KEY_ATTRIBUTES,
+    Tag.PUBLIC_KEY_ATTRIBUTES,
+    Tag.NEW_ATTRIBUTE,
 )
 _FIRST_PAUSE: Final = 0.1  # seconds; doubled up to _LONGEST_PAUSE
 _LONGEST_PAUSE: Final = 2.0
@@ -77,6 +84,7 @@ class Chain:
     started: float
     ledger: Ledger = field(default_factory=Ledger)
     fixed_dates: frozenset[int] = frozenset()
+    mentioned: frozenset[str] = frozenset()
 
 
 class StepFailed(Exception):
@@ -132,11 +140,12 @@ class Player:
         )
 
     def _step(self, number: int, step: Step) -> None:
-        self._chain.fixed_dates |= fixed_dates(step.request)
         if step.from_server:
             self._answer_server(number, step)
-        else:
-            self._ask(number, step)
+            return
+        self._chain.fixed_dates |= fixed_dates(step.request)
+        self._chain.mentioned |= _attributes_set(step.request)
+        self._ask(number, step)
 
     def _ask(self, number: int, step: Step) -> None:
         pause = _FIRST_PAUSE
@@ -187,6 +196,7 @@ class Player:
             earliest=int(self._chain.started) - tolerance,
             latest=int(self._settings.clock()) + tolerance,
             fixed_dates=self._chain.fixed_dates,
+            mentioned=self._chain.mentioned,
         )
         comparison = Comparison(exchange, self._bindings, self._chain.ledger)
         difference = comparison.run(expected, actual)
@@ -247,6 +257,19 @@ class Player:
 
 def _dates(message: Item) -> set[int]:
     return {value for _, kind, value in leaves(message) if kind == DATE_TIME}
+
+
+def _attributes_set(request: Item) -> frozenset[str]:
+    """Return the 1.x names of the attributes that a request gives values for."""
+    named = {
+        str(name[2])
+        for attribute in find(request, Tag.ATTRIBUTE)
+        for name in children(attribute, Tag.ATTRIBUTE_NAME)
+    }
+    for tag in _ATTRIBUTE_LISTS:
+        for listed in find(request, tag):
+            named |= {TAGS[item[0]].spec_name for item in listed[2] if item[0] in TAGS}
+    return frozenset(named)
 
 
 def _statuses(message: Item) -> set[int]:

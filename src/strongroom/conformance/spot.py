@@ -40,6 +40,7 @@ class Spot:
     subject: str | None  # unique identifier of the object that the batch item is about
     ledger: Ledger
     fixed_dates: frozenset[int]  # the times that requests of this case set
+    mentioned: frozenset[str]  # the attributes that requests of this case set, by their 1.x names
     round_trip: bool  # the request sends back what the server answered before
 
     @property

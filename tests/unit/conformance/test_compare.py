@@ -8,7 +8,7 @@ from strongroom.conformance.compare import Comparison, Difference, Exchange
 from strongroom.conformance.ledger import Ledger
 from strongroom.conformance.template import parse_message
 from strongroom.conformance.variables import Bindings, Variable
-from strongroom.registry import V1_0, V1_4, Version
+from strongroom.registry import V1_0, V1_4, V2_0, Version
 from strongroom.wire.item import Item
 from tests.unit.conformance.samples import ANSWER_HEADER, answer, identifier, refusal, request
 
@@ -25,6 +25,7 @@ class Bench:
         self.version = version
         self.used: list[str] = []
         self.fixed_dates: frozenset[int] = frozenset()
+        self.mentioned: frozenset[str] = frozenset()
 
     def before(self, asked: str, answered: str) -> None:
         response = parse_message(answered.encode())
@@ -42,6 +43,7 @@ class Bench:
             earliest=NOW - 60,
             latest=NOW + 60,
             fixed_dates=self.fixed_dates,
+            mentioned=self.mentioned,
         )
         comparison = Comparison(exchange, self.bindings, self.ledger)
         found = comparison.run(listing, answered)
@@ -346,6 +348,35 @@ def test_query_may_report_more_and_must_report_what_profiles_require(
 ) -> None:
     listing = listed("Query", named("Operation", "Query", "Locate", "Get", "RNGSeed"))
     assert (bench.differs(listing, received("Query", named("Operation", *reported))) is None) is conforms
+
+
+def test_query_need_not_report_what_the_version_does_not_have(bench: Bench) -> None:
+    """SUITEB_192-M-1-20 prints Template, which KMIP 2.0 has no more."""
+    listing = listed("Query", named("ObjectType", "Template"))
+    assert bench.differs(listing, received("Query")) is not None
+    bench.version = V2_0
+    assert bench.differs(listing, received("Query")) is None
+
+
+@pytest.mark.parametrize(("mentioned", "conforms"), [((), True), (("Object Group",), False)])
+def test_an_object_group_that_no_request_named_may_be_left_out(
+    bench: Bench, mentioned: tuple[str, ...], conforms: bool
+) -> None:
+    """SKFF-O-6-11 lists an Object Group that the listing's server added by itself."""
+    bench.mentioned = frozenset(mentioned)
+    listing = listed("GetAttributeList", '<AttributeName type="TextString" value="Object Group"/>')
+    assert (bench.differs(listing, received("GetAttributeList")) is None) is conforms
+
+
+def test_the_length_of_a_granted_lease_is_the_server_s_but_not_the_attribute(bench: Bench) -> None:
+    lease = '<LeaseTime type="Interval" value="{}"/>'
+    found = bench.differs(
+        listed("ObtainLease", lease.format(16)), received("ObtainLease", lease.format(3600))
+    )
+    assert found is None
+    attributes = [attribute("Lease Time", str(seconds), "Interval") for seconds in (16, 3600)]
+    found = bench.differs(listed("GetAttributes", attributes[0]), received("GetAttributes", attributes[1]))
+    assert found is not None
 
 
 @pytest.mark.parametrize(

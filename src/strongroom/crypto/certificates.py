@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.x509.oid import NameOID, ObjectIdentifier, SignatureAlgorithmOID
 
@@ -57,7 +57,14 @@ _SIGNATURES: Final[Mapping[ObjectIdentifier, Signature]] = {
 if set(_SIGNATURES.values()) != set(Signature):
     raise TypeError("every Digital Signature Algorithm needs its object identifier")
 
-_MALFORMED: Final = (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+_MALFORMED: Final = (
+    ValueError,
+    TypeError,
+    InternalError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 """What the library raises for a certificate that is none; much is parsed only when it is asked for."""
 
 _SUBJECT: Final[Mapping[ObjectIdentifier, Tag]] = {
@@ -95,7 +102,7 @@ def examine_certificate(value: Certificate) -> ObjectFacts:
         if signature is not None:
             found.append(AttributeInstance(Tag.DIGITAL_SIGNATURE_ALGORITHM, signature))
         found += _identities(certificate)
-    except (*_MALFORMED, x509.InvalidVersion) as error:
+    except _MALFORMED as error:
         raise InvalidField("the Certificate Value is not a DER-encoded X.509 certificate") from error
     return ObjectFacts(
         cryptographic_algorithm=None if key is None else key.family.usual,
@@ -115,7 +122,7 @@ def examine_request(value: CertificateRequest) -> ObjectFacts:
             x509.load_der_x509_csr(data)
         elif value.certificate_request_type is CertificateRequestType.PEM:
             x509.load_pem_x509_csr(data)
-    except (*_MALFORMED, x509.InvalidVersion) as error:
+    except _MALFORMED as error:
         name = spec_name(value.certificate_request_type)
         raise InvalidField(f"the Certificate Request Value is not a {name} certificate request") from error
     return ObjectFacts(attributes=())

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
@@ -66,10 +66,13 @@ def read_public(key_format: Format, material: KeyMaterial) -> LibraryKey | None:
 
 @contextmanager
 def _refusing_nonsense(key_format: Format) -> Iterator[None]:
-    """Turn what the library says of bad material into InvalidField."""
+    """Turn what the library says of bad material into InvalidField.
+
+    InternalError is what it says where OpenSSL refuses a length that its own parser let pass.
+    """
     try:
         yield
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, OverflowError, InternalError) as error:
         raise InvalidField(f"the Key Material is not a key in format {spec_name(key_format)}") from error
 
 

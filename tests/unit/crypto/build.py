@@ -1,12 +1,23 @@
 """Key blocks and objects for the tests of this folder."""
 
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
 from strongroom.crypto.cryptographer import Cryptographer
-from strongroom.domain.crypto import Encrypted
+from strongroom.domain.crypto import Encrypted, ObjectFacts
 from strongroom.model.keys import KeyBlock, KeyMaterial, KeyValue, TransparentKey, spell_out
 from strongroom.model.objects import PrivateKey, PublicKey, SecretData, SymmetricKey
 from strongroom.model.secret import SecretBytes
+from strongroom.model.structures import CryptographicDomainParameters
 from strongroom.model.structures import CryptographicParameters as Parameters
-from strongroom.registry import CryptographicAlgorithm, KeyFormatType, SecretDataType
+from strongroom.registry import CryptographicAlgorithm, KeyFormatType, SecretDataType, Tag
+
+Pairs = dict[str, PrivateKeyTypes]
 
 
 def block(
@@ -107,3 +118,20 @@ async def decrypt(
         authentication_tag=tag,
     )
     return plain.reveal()
+
+
+def der(key: PrivateKeyTypes, form: PrivateFormat = PrivateFormat.PKCS8) -> bytes:
+    return key.private_bytes(Encoding.DER, form, NoEncryption())
+
+
+def spki(key: PrivateKeyTypes) -> bytes:
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def told(facts: ObjectFacts) -> tuple[CryptographicAlgorithm | None, int | None]:
+    return facts.cryptographic_algorithm, facts.cryptographic_length
+
+
+def domain(facts: ObjectFacts) -> CryptographicDomainParameters | None:
+    assert all(a.key is Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS for a in facts.attributes)
+    return next((a.value for a in facts.attributes), None)

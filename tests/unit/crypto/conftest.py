@@ -1,6 +1,6 @@
 """The adapter under test, and key pairs made once per run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from strongroom.crypto.cryptographer import Cryptographer
 
-MAKERS = {
+MAKERS: dict[str, Callable[[], PrivateKeyTypes]] = {
     "rsa": lambda: rsa.generate_private_key(65537, 2048),
     "p256": lambda: ec.generate_private_key(ec.SECP256R1()),
     "p521": lambda: ec.generate_private_key(ec.SECP521R1()),

@@ -5,9 +5,10 @@ import pytest
 from strongroom.crypto.cryptographer import Cryptographer
 from strongroom.crypto.symmetric import ASYMMETRIC, KEYLESS, LENGTHS, length_of, material_size
 from strongroom.domain.errors import InvalidField
+from strongroom.model.objects import SymmetricKey
 from strongroom.registry import CryptographicAlgorithm as Algorithm
 from strongroom.registry import KeyFormatType
-from tests.unit.crypto.build import SymmetricKey, material
+from tests.unit.crypto.build import material
 
 EVERY_LENGTH = [(algorithm, length) for algorithm, lengths in LENGTHS.items() for length in lengths.legal]
 CORNERS = [

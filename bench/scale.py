@@ -111,6 +111,6 @@ def run(load: Load, folder: Path, *, rounds: int, many_keys: int) -> int:
             )
         resident = load.measure(large, "discover", connections=8).rss_mib
         print(
-            f"Resident with {many_keys:,} keys, supervisor and one worker: {resident:.0f} MiB (worker <= 120)"
+            f"Resident with {many_keys:,} keys, all processes together: {resident:.0f} MiB (a worker <= 120)"
         )
     return failures

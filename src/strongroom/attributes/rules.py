@@ -34,6 +34,7 @@ from strongroom.domain.errors import (
     InvalidAttributeValue,
     InvalidDataType,
     InvalidField,
+    KmipError,
     MultiValuedAttribute,
     NonUniqueNameAttribute,
     ReadOnlyAttribute,
@@ -237,7 +238,7 @@ def modify(
         raise AttributeInstanceNotFound(
             f"the object has {len(candidates)} values of {name_of(key)}; say which with Current Attribute"
         )
-    return _put(obj, rule, key, value, replaced=replaced, now=now)
+    return _put(obj, rule, key, value, replaced=replaced, now=now, read_only=AttributeReadOnly)
 
 
 def set_attribute(obj: ManagedObject, instance: AttributeInstance, *, now: datetime) -> AttributeInstance:
@@ -314,7 +315,7 @@ def delete(
         doomed = (_instance_with_value(key, doomed, AttributeInstance(key, value)),)
     elif index is not None:
         doomed = (_instance_with_index(key, doomed, index),)
-    _require_open(rule.deletable_while, obj, now)
+    _require_open(rule.deletable_while, obj, now, AttributeReadOnly)
     gone = set(map(id, doomed))
     obj.put(key, tuple(instance for instance in stored if id(instance) not in gone))
     return doomed[0]
@@ -349,9 +350,16 @@ def _require_permitted(key: AttributeKey, rule: Attribute, permitted: bool) -> N
         raise AttributeReadOnly(f"{name_of(key)} cannot be changed like this by a client")
 
 
-def _require_open(condition: Condition | None, obj: ManagedObject, now: datetime) -> None:
-    if condition is not None:
+def _require_open(
+    condition: Condition | None, obj: ManagedObject, now: datetime, read_only: type[KmipError]
+) -> None:
+    """Return if a condition holds; `read_only` is the operation's word for what is closed for good."""
+    if condition is None:
+        return
+    try:
         condition(obj, now)
+    except AttributeReadOnly as exc:
+        raise read_only(exc.message) from None
 
 
 def _require_room(obj: ManagedObject, more: int) -> None:
@@ -411,9 +419,10 @@ def _put(
     *,
     replaced: AttributeInstance | None,
     now: datetime,
+    read_only: type[KmipError] = ReadOnlyAttribute,
 ) -> AttributeInstance:
     """Add a value or put it in the place of another, with what follows from it."""
-    _require_open(rule.modifiable_while, obj, now)
+    _require_open(rule.modifiable_while, obj, now, read_only)
     if key in _ORDERED_DATES:
         check_dates(obj, Tag(key), value)
     if replaced is not None:

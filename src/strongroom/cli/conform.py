@@ -3,6 +3,7 @@
 Rule: options and exit codes; what a case is and when it passes is in `conformance`.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -47,8 +48,6 @@ def conform(
 
     Exit code 0 means that every case was played and passed.
     """
-    from rich.console import Console
-
     from strongroom.conformance.connection import ServerFault
     from strongroom.conformance.report import BadReport
     from strongroom.conformance.session import InvalidOptions, Options, play
@@ -65,7 +64,7 @@ def conform(
         verbose=verbose,
     )
     try:
-        done = play(options, Console(soft_wrap=True))
+        done = play(options, partial(print, flush=True))
     except InvalidOptions as exc:
         raise Stop(str(exc), ExitCode.USAGE) from exc
     except ServerFault as exc:

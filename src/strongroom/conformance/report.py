@@ -9,10 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from strongroom.conformance import page
 from strongroom.conformance.render import hex_dump
 from strongroom.conformance.results import CaseResult, Failure, Outcome, Run, tallies, versions
@@ -37,7 +33,6 @@ PROFILES: Final = {
     "TC": "Test Cases",
     "TL": "Tape Library",
 }
-_COLOURS: Final = {Outcome.PASSED: "green", Outcome.FAILED: "red", Outcome.NOT_PLAYED: "yellow"}
 
 
 class BadReport(ValueError):
@@ -116,16 +111,15 @@ def _failure(failure: Failure) -> dict[str, Any]:
     }
 
 
-def print_result(result: CaseResult, console: Console, *, verbose: bool) -> None:
-    """Print one case that did not pass, or any when `verbose`, in a line or a few."""
+def result_text(result: CaseResult, *, verbose: bool) -> str | None:
+    """Return one case that did not pass, or any when `verbose`, as a line or a few; None for nothing."""
     if result.outcome is Outcome.PASSED and not verbose:
-        return
-    colour = _COLOURS[result.outcome]
-    console.print(f"[{colour}]{result.outcome.value}[/] {escape(result.name)}{escape(_why(result))}")
-    for note in result.notes:
-        console.print(f"  note: {note}", markup=False, highlight=False)
+        return None
+    lines = [f"{result.outcome.value} {result.name}{_why(result)}"]
+    lines += [f"  note: {note}" for note in result.notes]
     if verbose and result.failure is not None:
-        console.print(failure_text(result.failure), markup=False, highlight=False)
+        lines.append(failure_text(result.failure))
+    return "\n".join(lines)
 
 
 def _why(result: CaseResult) -> str:
@@ -148,20 +142,20 @@ def _indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())
 
 
-def print_summary(run: Run, console: Console) -> None:
-    """Print the table by profile and version, and the counts."""
+def summary_text(run: Run) -> str:
+    """Return the table by profile and version, and the counts."""
     columns = versions(run.results)
-    table = Table(title=f"KMIP conformance of {run.target}")
-    table.add_column("profile")
-    for version in columns:
-        table.add_column(str(version), justify="right")
+    rows = [["PROFILE", *map(str, columns)]]
     for family, row in tallies(run.results).items():
         cells = [
-            f"{row[version].passed}/{row[version].total}" if version in row else "" for version in columns
+            f"{row[version].passed}/{row[version].total}" if version in row else "-" for version in columns
         ]
-        table.add_row(PROFILES.get(family, family), *cells)
-    console.print(table)
-    console.print(_sentence(run))
+        rows.append([PROFILES.get(family, family), *cells])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(columns) + 1)]
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+    return "\n".join([f"KMIP conformance of {run.target}", *lines, _sentence(run)])
 
 
 def _sentence(run: Run) -> str:

@@ -4,12 +4,10 @@ Rule: everything that can be wrong with the options is found before the first me
 refusal is one line that says what to change.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-
-from rich.console import Console
 
 from strongroom.client.address import Address, parse_address
 from strongroom.client.errors import InvalidSettings
@@ -18,7 +16,7 @@ from strongroom.conformance.cases import Case, Unreadable, load, version_in_name
 from strongroom.conformance.connection import TlsChannel
 from strongroom.conformance.endpoint import Endpoint
 from strongroom.conformance.player import Settings
-from strongroom.conformance.report import BadReport, check_path, print_result, print_summary, write
+from strongroom.conformance.report import BadReport, check_path, result_text, summary_text, write
 from strongroom.conformance.results import CaseResult, Run
 from strongroom.conformance.runner import Bench, run
 from strongroom.conformance.target import Target, load_target
@@ -69,8 +67,8 @@ class _Selection:
         )
 
 
-def play(options: Options, console: Console) -> Run:
-    """Play what is asked for, print and write the reports, return the result.
+def play(options: Options, say: Callable[[str], None]) -> Run:
+    """Play what is asked for, `say` what comes of it, write the reports, return the result.
 
     Raises InvalidOptions before anything was sent, ServerFault if no server can be reached at all, and
     BadReport if a report cannot be written in the end.
@@ -84,7 +82,9 @@ def play(options: Options, console: Console) -> Run:
     )
 
     def show(result: CaseResult) -> None:
-        print_result(result, console, verbose=options.verbose)
+        text = result_text(result, verbose=options.verbose)
+        if text is not None:
+            say(text)
 
     try:
         done = run(
@@ -102,7 +102,7 @@ def play(options: Options, console: Console) -> Run:
     finally:
         if listener is not None:
             listener.close()
-    print_summary(done, console)
+    say(summary_text(done))
     for path in options.reports:
         write(done, path)
     return done

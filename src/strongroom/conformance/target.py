@@ -14,6 +14,7 @@ from strongroom.client.profile import Profile, load_profile
 from strongroom.client.tls import make_context
 
 _HTTPS_PORT: Final = 5697
+_OFF: Final = "off"
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,9 @@ class Target:
     def https(self) -> Address | None:
         """Where KMIP over HTTPS is, None where the profile names no such place."""
         address = self.profile.https
-        return parse_address(address, default_port=_HTTPS_PORT) if address is not None else None
+        if address is None or address == _OFF:
+            return None
+        return parse_address(address, default_port=_HTTPS_PORT)
 
     def context(self) -> ssl.SSLContext:
         """Return the TLS parameters of a client; raises InvalidSettings."""

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from strongroom.client.address import Address
 from strongroom.client.profile import Profile
 from strongroom.conformance.target import Target
@@ -19,4 +21,8 @@ def test_servers_are_tried_in_the_order_of_the_profile() -> None:
 
 def test_https_has_a_port_of_its_own() -> None:
     assert Target(profile("kms.example")).https == Address("kms.example", 5697)
-    assert Target(profile(None)).https is None
+
+
+@pytest.mark.parametrize("https", [None, "off"])
+def test_a_server_may_have_no_https(https: str | None) -> None:
+    assert Target(profile(https)).https is None

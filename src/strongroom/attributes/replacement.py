@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from strongroom.attributes.creation import dress, link
+from strongroom.attributes.vendor import rule_of
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidMessage
 from strongroom.domain.objects import ManagedObject
@@ -56,14 +57,15 @@ def replace(
 ) -> None:
     """Make `new` the replacement of `old`: attributes, dates, names and links.
 
-    `offset` is the time from now to the new Activation Date; None copies the dates of the old key.
+    `offset` is the time from now to the new Activation Date; None copies the dates of the old key. Given
+    attributes take the place of the old key's, or stand beside them where there may be several.
     """
     given = list(given)
     replaced = {a.key for a in given}
     if offset is not None and replaced & _DATES:
         raise InvalidMessage("Offset and dates are given; the dates follow from the Offset")
     for key, instances in old.attributes.items():
-        if key not in LEFT_BEHIND and key not in replaced:
+        if key not in LEFT_BEHIND and (key not in replaced or rule_of(key).multiple):
             new.put(key, instances)
     _carry_dates(ctx, old, new, offset)
     old.put(Tag.NAME, ())

@@ -154,7 +154,7 @@ class Dispatcher:
             if header.authentication is not None or connection.client.username is not None:
                 await self._services.authenticator.verify(connection.client, header.authentication)
         except BadHeader as refusal:
-            return self._refuse(refusal.version, refusal.error, connection)
+            return self._refuse(refusal.version, refusal.error, connection, refusal.item)
         except KmipError as error:
             return self._refuse(request.version, error, connection)
         except DecodeError as error:
@@ -177,13 +177,15 @@ class Dispatcher:
         return run.answers, items
 
     def _refuse(
-        self, version: Version, error: KmipError, connection: Connection
+        self, version: Version, error: KmipError, connection: Connection, item: BatchItem | None = None
     ) -> tuple[Answers, list[Item]]:
-        """Return the answer to a request that is refused as a whole."""
+        """Return the answer to a request that is refused as a whole, in the place of the item to blame."""
         now = self._services.clock.now()
         self._record(None, error, connection, now, ())
         answers = Answers(version, now)
-        return answers, [answers.failure(None, None, error)]
+        if item is None:
+            return answers, [answers.failure(None, None, error)]
+        return answers, [answers.failure(item.operation, item.unique_batch_item_id, error)]
 
     async def _one_by_one(self, run: _Run) -> list[Item]:
         """Do the batch, each item a transaction of its own (Stop and Continue)."""

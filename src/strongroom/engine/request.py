@@ -34,12 +34,16 @@ _SUPPORTED: Final = {(v.major, v.minor): v for v in VERSIONS}
 
 
 class BadHeader(Exception):
-    """The message is refused as a whole; `version` is the one to answer in."""
+    """The message is refused as a whole; `version` is the one to answer in.
 
-    def __init__(self, version: Version, error: KmipError) -> None:
+    `item` is the batch item that is to blame, None when none is.
+    """
+
+    def __init__(self, version: Version, error: KmipError, item: "BatchItem | None" = None) -> None:
         super().__init__(error.message)
         self.version = version
         self.error = error
+        self.item = item
 
 
 @dataclass(slots=True)
@@ -50,6 +54,8 @@ class BatchItem:
     unique_batch_item_id: bytes | None = None
     payload: list[Item] | None = None
     error: DecodeError | None = None
+    refusal: KmipError | None = None
+    """What keeps the whole message from being done."""
 
 
 @dataclass(slots=True)
@@ -103,6 +109,9 @@ def read_request(
         raise BadHeader(version, InvalidMessage(str(error))) from None
     except KmipError as error:
         raise BadHeader(version, error) from None
+    for item in items:
+        if item.refusal is not None:
+            raise BadHeader(version, item.refusal, item)
     if known is None and message is not None and memory is not None:
         memory.keep(message, version, header)
     return RequestMessage(version, header, items)
@@ -156,7 +165,7 @@ def _batch_item(item: Item, position: int) -> BatchItem:
         elif tag == _REQUEST_PAYLOAD:
             made.payload = value
         elif tag == _MESSAGE_EXTENSION:
-            _check_extension(value)
+            made.refusal = _check_extension(value)
         seen |= bit
     if made.error is None and made.operation is None:
         made.error = DecodeError("Operation is missing")
@@ -196,11 +205,12 @@ def _check(header: RequestHeader, version: Version, items: list[BatchItem]) -> N
             raise InvalidMessage("the Unique Batch Item IDs of the batch are not unique")
 
 
-def _check_extension(items: list[Item]) -> None:
-    """Raise FeatureNotSupported for a critical Message Extension; others are ignored (KMIP 1.4 §7.1)."""
+def _check_extension(items: list[Item]) -> KmipError | None:
+    """Return what a critical Message Extension is answered with; others are ignored (KMIP 1.4 §7.1)."""
     try:
         extension = decoder(MessageExtension, None)(items)
     except DecodeError as error:
         raise under(error, "MessageExtension", None) from None
-    if extension.criticality_indicator:
-        raise FeatureNotSupported("a critical Message Extension is not understood; nothing was done")
+    if not extension.criticality_indicator:
+        return None
+    return FeatureNotSupported("a critical Message Extension is not understood; nothing was done")

@@ -151,7 +151,7 @@ class UnitOfWork:
         return obj
 
     async def _by_name(self, reference: NameReference) -> UniqueIdentifier:
-        name = AttributeInstance(Tag.NAME, Name(name_value=reference.name))
+        name = AttributeInstance(Tag.NAME, Name(name_value=str(reference)))
         found = await self.locate([name], storage=3, maximum=2, offset=0)
         if len(found.unique_identifiers) != 1:
             raise ObjectNotFound("no object, or more than one, has this Name")

@@ -123,8 +123,9 @@ def decoder(
 ) -> Callable[[list[Item]], S]:
     """Return the function from the Items of a structure to `cls`; raises DecodeError.
 
-    `lenient` ignores fields that no version defines, as a client must that talks to any server. `partial`
-    leaves absent fields None whatever the declaration says, as a filter of Locate may.
+    `lenient` ignores fields that no version defines and leaves unknown values of enumerations plain integers,
+    as a client must that talks to any server. `partial` leaves absent fields None whatever the declaration
+    says, as a filter of Locate may.
     """
     source, names = _decoder_source(cls, version, lenient=lenient, partial=partial)
     exec(source, names)  # noqa: S102 - generated from field tables alone
@@ -206,7 +207,7 @@ def _absorb_source(
     else:
         form = form_of(field.kind, field.marker if isinstance(field.marker, ItemType) else None)
         accepted = form.item_types
-        value = _value_source(i, form, version, names, name)
+        value = _value_source(i, form, version, names, name, lenient=lenient)
     names[f"accepted{i}"] = accepted
     check = f"item_type != {accepted[0]}" if len(accepted) == 1 else f"item_type not in accepted{i}"
     lines = [f"if {check}:", f"    raise wrong_type({name!r}, accepted{i}, item_type)"]
@@ -220,10 +221,14 @@ def _absorb_source(
     return lines
 
 
-def _value_source(i: int, form: Form, version: Version | None, names: dict[str, Any], name: str) -> list[str]:
+def _value_source(
+    i: int, form: Form, version: Version | None, names: dict[str, Any], name: str, *, lenient: bool
+) -> list[str]:
     """Return the lines that convert a simple value into `made`."""
     if isinstance(form, EnumerationForm):
         names[f"members{i}"], names[f"unknown{i}"] = form.members, form.unknown
+        if lenient:
+            return [f"made = members{i}.get(value, value)"]
         return [
             f"made = members{i}.get(value)",
             "if made is None:",

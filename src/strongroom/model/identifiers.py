@@ -24,10 +24,10 @@ class BatchReference(NamedTuple):
     batch_item: int
 
 
-class NameReference(NamedTuple):
-    """The one object of the caller that has this name (KMIP 3.0)."""
+class NameReference(str):
+    """The name of an object where an identifier may stand: the one object of the caller that has it (3.0)."""
 
-    name: str
+    __slots__ = ()
 
 
 ObjectReference: TypeAlias = UniqueIdentifier | UniqueIdentifierEnumeration | BatchReference | NameReference
@@ -96,8 +96,8 @@ class ReferenceForm(Form):
                     return 5, int(value)
                 case BatchReference(index):
                     return 2, index
-                case NameReference(name):
-                    return 14, name
+                case NameReference():
+                    return 14, str(value)
                 case _:
                     return item_type, value
 
@@ -119,7 +119,7 @@ class LinkForm(Form):
         return lambda item_type, value: NameReference(value) if item_type == 14 else value
 
     def encoder(self, version: Version | None) -> Encoder:
-        return lambda value: (14, value.name) if isinstance(value, NameReference) else (13, value)
+        return lambda value: (14, str(value)) if isinstance(value, NameReference) else (13, value)
 
 
 set_form(LinkedIdentifier, LinkForm())

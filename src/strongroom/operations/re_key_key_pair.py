@@ -54,14 +54,14 @@ async def re_key_key_pair(ctx: Context, request: ReKeyKeyPairRequest) -> ReKeyKe
     private.material = PrivateKey(key_block=private_block)
     public = ctx.objects.create(ObjectType.PUBLIC_KEY)
     public.material = PublicKey(key_block=public_block)
+    link(private, LinkType.PUBLIC_KEY_LINK, public)
+    link(public, LinkType.PRIVATE_KEY_LINK, private)
     common, offset = request.common_attributes, request.offset
     for old, new, own in (
         (old_private, private, request.private_key_attributes),
         (old_public, public, request.public_key_attributes),
     ):
         replace(ctx, old, new, offset=offset, given=await gather(ctx, common, own))
-    link(private, LinkType.PUBLIC_KEY_LINK, public)
-    link(public, LinkType.PRIVATE_KEY_LINK, private)
     ctx.objects.place(private.unique_identifier)
     return ReKeyKeyPairResponse(
         private_key_unique_identifier=private.unique_identifier,

@@ -170,7 +170,7 @@ def _bytes(value: bytes) -> bytes:
 
 
 def _linked(value: str | NameReference) -> bytes:
-    return b"\x01" + value.name.encode() if isinstance(value, NameReference) else b"\x00" + value.encode()
+    return b"\x01" + value.encode() if isinstance(value, NameReference) else b"\x00" + value.encode()
 
 
 _ENCODERS: Final[Mapping[Any, Encode]] = {

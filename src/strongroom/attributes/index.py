@@ -22,7 +22,6 @@ from strongroom.attributes.matching import DATE_TYPES
 from strongroom.attributes.vendor import resolved
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import AttributeInstance, AttributeKey, RawValue, VendorAttribute
-from strongroom.model.identifiers import LinkedIdentifier, NameReference
 from strongroom.model.struct import Field, Struct, StructMeta
 from strongroom.registry import ItemType, ObjectType, Tag
 
@@ -169,12 +168,7 @@ def _bytes(value: bytes) -> bytes:
     return value
 
 
-def _linked(value: str | NameReference) -> bytes:
-    return b"\x01" + value.encode() if isinstance(value, NameReference) else b"\x00" + value.encode()
-
-
 _ENCODERS: Final[Mapping[Any, Encode]] = {
-    LinkedIdentifier: _linked,
     str: str.encode,
     bytes: _bytes,
     bool: _boolean,
@@ -185,8 +179,7 @@ _ENCODERS: Final[Mapping[Any, Encode]] = {
 
 def _encoder(kind: Any) -> Encode:
     """Return the encoder of a simple type; raises TypeError for what has no order or equality of bytes."""
-    if kind not in _ENCODERS:
-        kind = getattr(kind, "__supertype__", kind)
+    kind = getattr(kind, "__supertype__", kind)
     if kind in _ENCODERS:
         return _ENCODERS[kind]
     if isinstance(kind, type) and issubclass(kind, int) and not issubclass(kind, IntFlag):

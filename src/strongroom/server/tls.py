@@ -31,6 +31,9 @@ def server_context(settings: TlsSettings, directory: DataDirectory) -> ssl.SSLCo
     # Compression leaks lengths, renegotiation costs the server more than the client; neither has a use here.
     # OpenSSL's session id context is set by the ssl module, so sessions resume with client certificates too.
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    # Each ticket carries the client's certificate and costs as much as the rest of an answer; a client that
+    # comes back gets a fresh one then.
+    context.num_tickets = 1
     try:
         context.set_ciphers(settings.ciphers)
     except ssl.SSLError as error:

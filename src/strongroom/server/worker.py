@@ -42,6 +42,9 @@ LOOP_VARIABLE: Final = "STRONGROOM_LOOP"
 POLL_INTERVAL: Final = 1.0
 """Seconds between looks for clients that another machine has changed."""
 
+SETTLING: Final = 0.1
+"""Seconds between the order to stop and the moment when a connection without a request counts as idle."""
+
 _SPARE_DESCRIPTORS: Final = 128
 """Files of a worker that are no connections: store, sockets of the server, libraries."""
 
@@ -205,7 +208,8 @@ class Worker:
 
     async def _drain(self, grace: float, drain: float) -> None:
         self._listener.stop()
-        await self._until_empty(grace)
+        # Requests that are in the kernel's buffers by now are in flight too.
+        await self._until_empty(max(grace, SETTLING))
         self._listener.drain()
         await self._until_empty(drain)
         if self._listener.live:

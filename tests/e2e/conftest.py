@@ -1,0 +1,48 @@
+"""Servers as their users run them: processes, TLS and a store on disk.
+
+Rule: `server` is the whole product; `echo` is the same but for an engine that answers each request with
+itself, for tests of what happens around a request.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from strongroom import testing
+from tests.interop.endpoint import Endpoint
+
+ECHO = (sys.executable, "-m", "tests.e2e.echo_server")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[testing.Server]:
+    """Give a server with two workers and one enrolled client, shared by the tests of a module."""
+    with testing.server(tmp_path_factory.mktemp("server"), workers=2) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[testing.Server]:
+    """Give a server with two workers that echoes; shared by the tests of a module."""
+    with testing.server(tmp_path_factory.mktemp("echo"), workers=2, command=ECHO) as server:
+        yield server
+
+
+@pytest.fixture
+def own_echo(tmp_path: Path) -> Iterator[testing.Server]:
+    """Give an echoing server of one's own, to be stopped, killed and started."""
+    with testing.server(tmp_path, workers=2, command=ECHO) as server:
+        yield server
+
+
+def endpoint(server: testing.Server, profile: Path | None = None) -> Endpoint:
+    """Return how to connect to a server as one of its clients."""
+    return Endpoint(server.host, server.port, (profile or server.profile).parent)
+
+
+def frame(body: bytes) -> bytes:
+    """Return a request message with any body; only the echo takes it."""
+    body += b" " * (-len(body) % 8)
+    return b"\x42\x00\x78\x01" + len(body).to_bytes(4, "big") + body

@@ -44,13 +44,8 @@ check_total(
 )
 
 
-def is_slow(value: KeyObject) -> bool:
-    """Tell whether converting the object takes long enough to leave the event loop for."""
-    return isinstance(value, PrivateKey)
-
-
 def convert_key(value: KeyObject, wanted: Format, compression: Compression | None) -> KeyObject:
-    """Return the key in the wanted form.
+    """Return the key in the wanted form; slow for private keys.
 
     Raises KeyFormatTypeNotSupported or KeyCompressionTypeNotSupported.
     """

@@ -8,7 +8,7 @@ from typing import Final
 
 from strongroom.crypto import ciphers, digests, pairs, symmetric
 from strongroom.crypto.certificates import examine_certificate, examine_request
-from strongroom.crypto.conversion import convert_key, is_slow
+from strongroom.crypto.conversion import convert_key
 from strongroom.crypto.declared import Declared
 from strongroom.crypto.examination import examine_key, symmetric_bytes
 from strongroom.crypto.leniency import Leniencies
@@ -50,7 +50,6 @@ from strongroom.registry import (
 
 INLINE: Final = 16 * 1024
 """Bytes up to which data is worked on where it is: the pool would take longer."""
-
 
 _AES: Final = CryptographicAlgorithm.AES
 _AES_SIZES: Final = frozenset(bits // 8 for bits in symmetric.LENGTHS[_AES].legal)
@@ -111,9 +110,9 @@ class Cryptographer:
     ) -> ManagedObjectStruct:
         """Return the object in another format, untouched when it is in that format already."""
         match value:
-            case SymmetricKey() | PublicKey() | PrivateKey() | SplitKey() | SecretData() | PGPKey():
-                if is_slow(value):
-                    return await self._pool.run(convert_key, value, key_format_type, compression)
+            case PrivateKey():
+                return await self._pool.run(convert_key, value, key_format_type, compression)
+            case SymmetricKey() | PublicKey() | SplitKey() | SecretData() | PGPKey():
                 return convert_key(value, key_format_type, compression)
             case _:
                 return _unchanged(value, key_format_type)

@@ -51,7 +51,6 @@ _NAMED_BY_FORMAT: Final[Mapping[Format, Algorithm]] = {
 }
 """The algorithm that a format implies; the others hold any kind of key."""
 
-
 _RAW: Final = Format.RAW
 
 
@@ -61,16 +60,11 @@ def examine_key(value: KeyObject, beside: Declared) -> ObjectFacts:
     block = value.key_block
     declared = Declared(block.cryptographic_algorithm, block.cryptographic_length).merged(beside)
     material = clear_material(block)
-    if material is not None:
-        match value:
-            case SymmetricKey():
-                return _symmetric(block.key_format_type, material, declared)
-            case PrivateKey() | PublicKey():
-                return _asymmetric(value, block.key_format_type, material, declared)
-            case (
-                _
-            ):  # The declaration is that of the whole a split key belongs to; secret data need have none.
-                pass
+    if material is not None and isinstance(value, SymmetricKey):
+        return _symmetric(block.key_format_type, material, declared)
+    if material is not None and isinstance(value, PrivateKey | PublicKey):
+        return _asymmetric(value, block.key_format_type, material, declared)
+    # The declaration of a split key is that of the whole it belongs to; secret data need have none.
     return _facts(declared)
 
 

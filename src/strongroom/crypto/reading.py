@@ -4,7 +4,7 @@ Rule: DER is read by the library alone. What it cannot read because it lacks the
 key is encrypted, gives None; what is malformed raises InvalidField.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -33,35 +33,39 @@ def read_private(key_format: Format, material: KeyMaterial, *, check: bool) -> L
     since, or was made here, may go without.
     """
     with _refusing_nonsense(key_format):
-        if isinstance(material, SecretItems):
-            spelt = to_library(spelt_out(key_format, material))
-            if check and isinstance(spelt, RSAPrivateKey):
-                rsa_check.check(spelt)
-            return spelt
-        der = _bounded(material.reveal())
-        try:
-            key = load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
-            if check and isinstance(key, RSAPrivateKey):
-                rsa_check.check(key)
-        except UnsupportedAlgorithm:
-            return None
-        except TypeError:
-            # The library's word for an EncryptedPrivateKeyInfo, which PKCS#8 allows (KMIP 1.4 §2.1.3).
-            return None
-    return _as_labelled(key, key_format, der)
+        key = _read(key_format, material, _load_private)
+        if check and isinstance(key, RSAPrivateKey):
+            rsa_check.check(key)
+    return key
 
 
 def read_public(key_format: Format, material: KeyMaterial) -> LibraryKey | None:
     """Return a public key; `key_format` is one of `material.PUBLIC`."""
     with _refusing_nonsense(key_format):
-        if isinstance(material, SecretItems):
-            return to_library(spelt_out(key_format, material))
-        der = _bounded(material.reveal())
-        try:
-            key = load_der_public_key(der)
-        except UnsupportedAlgorithm:
-            return None
-    return _as_labelled(key, key_format, der)
+        return _read(key_format, material, load_der_public_key)
+
+
+def _load_private(der: bytes) -> LibraryKey | None:
+    try:
+        return load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
+    except TypeError:
+        # The library's word for an EncryptedPrivateKeyInfo, which PKCS#8 allows (KMIP 1.4 §2.1.3).
+        return None
+
+
+def _read(
+    key_format: Format, material: KeyMaterial, load: Callable[[bytes], LibraryKey | None]
+) -> LibraryKey | None:
+    if isinstance(material, SecretItems):
+        return to_library(spelt_out(key_format, material))
+    der = material.reveal()
+    if len(der) > MAXIMUM_DER:
+        raise InvalidField(f"the Key Material has {len(der)} bytes; no key has more than {MAXIMUM_DER}")
+    try:
+        key = load(der)
+    except UnsupportedAlgorithm:
+        return None
+    return None if key is None else _as_labelled(key, key_format, der)
 
 
 @contextmanager
@@ -74,12 +78,6 @@ def _refusing_nonsense(key_format: Format) -> Iterator[None]:
         yield
     except (ValueError, TypeError, OverflowError, InternalError) as error:
         raise InvalidField(f"the Key Material is not a key in format {spec_name(key_format)}") from error
-
-
-def _bounded(der: bytes) -> bytes:
-    if len(der) > MAXIMUM_DER:
-        raise InvalidField(f"the Key Material has {len(der)} bytes; no key has more than {MAXIMUM_DER}")
-    return der
 
 
 def _as_labelled(key: LibraryKey, key_format: Format, der: bytes) -> LibraryKey:

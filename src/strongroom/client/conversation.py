@@ -142,10 +142,15 @@ def _newest_common(found: DiscoverVersionsResponse) -> Version:
 
 
 def _check_version(answer: Answer, version: Version) -> None:
-    """Raise VersionNotSupported when the server refuses the whole message for its version."""
-    first = answer.items[0]
-    if first.result_reason == ResultReason.UNSUPPORTED_PROTOCOL_VERSION:
-        speaks = "" if answer.version in (None, version) else f"; it answers in {answer.version}"
+    """Raise VersionNotSupported when the server refuses the whole message for its version.
+
+    Before 2.0 there is no Result Reason for it: the message is invalid, and the answer in another version.
+    """
+    reason, other = answer.items[0].result_reason, answer.version not in (None, version)
+    if reason == ResultReason.UNSUPPORTED_PROTOCOL_VERSION or (
+        reason == ResultReason.INVALID_MESSAGE and other
+    ):
+        instead = f"; it answers in {answer.version}" if other else ""
         raise VersionNotSupported(
-            f"the server does not speak KMIP {version}{speaks}; leave `version` out to let both agree"
+            f"the server does not speak KMIP {version}{instead}; leave `version` out to let both agree"
         )

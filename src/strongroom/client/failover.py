@@ -4,6 +4,8 @@ Rule: decisions only; the shells connect, send and report back. A request whose 
 again only when doing it twice does no harm.
 """
 
+import os
+import socket
 import ssl
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -91,8 +93,13 @@ def _reason(exc: OSError, timeout: float) -> str:
             return f"it refuses the client certificate ({exc.reason})"
         case ssl.SSLError():
             return f"TLS failed ({exc.reason or exc})"
+        case socket.gaierror():
+            return f"its name is not known ({exc.strerror})"
+        case _ if exc.errno:
+            # asyncio words these in its own way, and several addresses of one host in yet another.
+            return os.strerror(exc.errno)
         case _:
-            return exc.strerror or str(exc) or type(exc).__name__
+            return str(exc) or type(exc).__name__
 
 
 def _is_refusal(exc: ssl.SSLError) -> bool:

@@ -68,7 +68,7 @@ class Cryptographer:
         return RNGParameters(rng_algorithm=RNGAlgorithm.UNSPECIFIED)
 
     def close(self) -> None:
-        """Stop the threads."""
+        """Stop the threads; see `Pool.close`."""
         self._pool.close()
 
     async def create_symmetric_key(self, algorithm: CryptographicAlgorithm, length: int | None) -> KeyBlock:

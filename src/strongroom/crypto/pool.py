@@ -53,7 +53,11 @@ class Pool:
         return self._executor, self._free
 
     def close(self) -> None:
-        """Let the threads finish what they do and drop what waits; the pool may be used again."""
+        """Drop what waits and let the threads end; does not block, and the pool may be used again.
+
+        Work that runs cannot be interrupted: the longest RSA generation takes many seconds, and the interpreter
+        joins its threads when it exits in the ordinary way.
+        """
         if self._executor is not None and self._process == os.getpid():
-            self._executor.shutdown(wait=True, cancel_futures=True)
+            self._executor.shutdown(wait=False, cancel_futures=True)
         self._executor = self._free = self._process = None

@@ -18,6 +18,7 @@ from bench import scale, servers, table
 from bench.load import Client, Load, LoadFailed, Measurement, Server, build
 from bench.servers import ServerFailed
 from bench.table import SCENARIOS, Scenario
+from strongroom import testing
 
 KEYS_OF_A_RUN = 16
 """What `kmipload` makes before a scenario that needs keys."""
@@ -122,7 +123,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="strongroom-bench-") as folder:
         try:
             return 1 if measure_all(options, Path(folder)) else 0
-        except (LoadFailed, ServerFailed) as failed:
+        except (LoadFailed, ServerFailed, testing.ServerFailed) as failed:
             print(f"bench: {failed}", file=sys.stderr)
             return 1
 

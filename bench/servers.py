@@ -14,14 +14,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.load import Client, Server
+from strongroom import testing
 
 HERE = Path(__file__).resolve().parent
-STRONGROOM = (sys.executable, "-m", "strongroom.cli")
-ENVIRONMENT = os.environ | {
-    "PYTHONPATH": str(HERE.parent / "src"),
-    "PYTHONWARNINGS": "ignore",
-    "PYTHONUNBUFFERED": "1",
-}
+ENVIRONMENT = os.environ | {"PYTHONWARNINGS": "ignore", "PYTHONUNBUFFERED": "1"}
 START_SECONDS = 30
 STOP_SECONDS = 10
 
@@ -123,30 +119,7 @@ def pykmip(folder: Path, *, certs: Path, client: Client) -> Iterator[Server]:
 def strongroom(folder: Path, *, workers: int = 1) -> Iterator[Server]:
     """Strongroom on a fresh data directory with one enrolled client, all rules and audit on."""
     folder.mkdir(exist_ok=True)
-    data, enrolled, log = folder / "data", folder / "client", folder / "strongroom.log"
-    for arguments in (
-        ("init", data, "--listen", "127.0.0.1:0"),
-        ("client", "enrol", "bench", "--data", data, "--out", enrolled),
-    ):
-        done = subprocess.run(
-            [*STRONGROOM, *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise ServerFailed(f"strongroom {arguments[0]}: {done.stderr.strip()}")
-    with process([*STRONGROOM, "serve", data, "--workers", str(workers)], log) as running:
-        port = wait_until_ready(running, log)
-        client = Client(enrolled / "ca.pem", enrolled / "cert.pem", enrolled / "key.pem")
-        yield Server("Strongroom", port, running.pid, client)
-
-
-def wait_until_ready(running: subprocess.Popen[bytes], log: Path) -> int:
-    """Return the port in Strongroom's line `ready kmip=HOST:PORT ...`."""
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        for line in log.read_text().splitlines():
-            if line.startswith("ready kmip="):
-                return int(line.split()[1].rpartition(":")[2])
-        if running.poll() is not None:
-            break
-        time.sleep(0.05)
-    raise ServerFailed(f"strongroom serve did not get ready:\n{log.read_text()[-2000:]}")
+    with testing.server(folder, workers=workers) as server:
+        client = server.profile.parent
+        files = Client(client / "ca.pem", client / "cert.pem", client / "key.pem")
+        yield Server("Strongroom", server.port, server.process.pid, files)

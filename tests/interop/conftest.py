@@ -1,6 +1,6 @@
 """One Strongroom for a whole module of tests, and where clients find it.
 
-Rule: nothing here imports Strongroom's model or client; the clients under test are other people's.
+Rule: nothing here uses Strongroom's model or client; the clients under test are other people's.
 Set STRONGROOM_SERVER=HOST:PORT and STRONGROOM_CLIENT=DIR (ca.pem, cert.pem, key.pem) to run the same
 tests against a server that is already running.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from bench import servers
+from strongroom import testing
 from tests.interop.endpoint import Endpoint
 
 
@@ -25,8 +26,8 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
         host, _, port = address.rpartition(":")
         yield Endpoint(host, int(port), Path(os.environ["STRONGROOM_CLIENT"]))
         return
-    with servers.strongroom(tmp_path_factory.mktemp("strongroom")) as server:
-        yield Endpoint("127.0.0.1", server.port, server.client.ca.parent)
+    with testing.server(tmp_path_factory.mktemp("strongroom")) as server:
+        yield Endpoint(server.host, server.port, server.profile.parent)
 
 
 @pytest.fixture

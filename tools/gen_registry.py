@@ -115,9 +115,8 @@ def tables_module(registry: Mapping[str, Any]) -> str:
             out.append(f"    {title!r}: (")
             for entry in entries:
                 aliases = tuple(a["name"] for a in entry.get("aliases", ()))
-                out.append(
-                    f"        ({entry['value']}, {entry['name']!r}, {entry['spec_name']!r}, {span(entry)}, {aliases!r}),"
-                )
+                names = f"{entry['name']!r}, {entry['spec_name']!r}"
+                out.append(f"        ({entry['value']}, {names}, {span(entry)}, {aliases!r}),")
             out.append("    ),")
         out.append("}\n")
     return "\n".join(out)

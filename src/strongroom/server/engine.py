@@ -62,7 +62,7 @@ def make_dispatcher(
             client_log=LoggedMessages(),
             server=server_facts(),
             authenticator=Authenticator(check_password, _ignored_credential),
-            operations=dict(all_operations()),
+            operations={int(code): spec for code, spec in all_operations().items()},
             on_event=_log_refusal,
             on_failure=_log_failure,
             limits=limits,

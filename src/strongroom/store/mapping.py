@@ -1,7 +1,7 @@
 """Managed objects to rows and back.
 
-Rule: the stored form of attributes and material is defined here: the storage dialect of the model (version None),
-in TTLV, so that every attribute is kept exactly and a new one needs no migration.
+Rule: the stored form of attributes and material is defined here: the storage dialect of the model (version
+None), in TTLV, so that every attribute is kept exactly and a new one needs no migration.
 """
 
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ PLACEHOLDER_NAMES: Final = frozenset(
         "Template",
     }
 )
-"""Names that the PyKMIP library gives to every object its user did not name; they may stand any number of times."""
+"""Names that the PyKMIP library gives to every unnamed object; they may stand any number of times."""
 
 _INDEX: Final = int(Tag.ATTRIBUTE_INDEX)
 _ATTRIBUTES: Final = int(Tag.ATTRIBUTES)

@@ -143,7 +143,8 @@ def test_a_payload_that_cannot_be_read_is_answered_with_place_and_offset(kms: Te
     item = fields(kms.send(root)[2][1])
     assert item[Tag.RESULT_REASON] == ResultReason.INVALID_MESSAGE
     assert item[Tag.RESULT_MESSAGE] == (
-        "RequestMessage.BatchItem[0].RequestPayload.KeyFormatType: expected ENUMERATION, got INTEGER (byte 104)"
+        "RequestMessage.BatchItem[0].RequestPayload.KeyFormatType: "
+        "expected ENUMERATION, got INTEGER (byte 104)"
     )
 
 

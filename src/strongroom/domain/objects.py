@@ -107,6 +107,8 @@ class ManagedObject:
     @property
     def destroyed(self) -> bool:
         """Tell whether the material is gone for good."""
+        if self.state is None:  # a Template has no State
+            return self.value(Tag.DESTROY_DATE) is not None
         return self.state in DESTROYED_STATES
 
     @property

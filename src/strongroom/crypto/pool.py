@@ -55,8 +55,8 @@ class Pool:
     def close(self) -> None:
         """Drop what waits and let the threads end; does not block, and the pool may be used again.
 
-        Work that runs cannot be interrupted: the longest RSA generation takes many seconds, and the interpreter
-        joins its threads when it exits in the ordinary way.
+        Work that runs cannot be interrupted: the longest RSA generation takes many seconds, and the
+        interpreter joins its threads when it exits in the ordinary way.
         """
         if self._executor is not None and self._process == os.getpid():
             self._executor.shutdown(wait=False, cancel_futures=True)

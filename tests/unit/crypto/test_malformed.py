@@ -1,6 +1,5 @@
 """Bad material of every format raises only errors that a client is told."""
 
-import asyncio
 import contextlib
 import random
 
@@ -9,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strongroom.crypto.certificates import examine_certificate, examine_request
-from strongroom.crypto.cryptographer import Cryptographer
 from strongroom.crypto.declared import Declared
 from strongroom.crypto.examination import examine_key
 from strongroom.crypto.material import BYTES
@@ -147,19 +145,3 @@ def test_no_error_shows_the_material(pairs: Pairs) -> None:
     told = f"{caught.value} {caught.value.__cause__}"
     assert damaged.hex()[20:40] not in told
     assert repr(damaged)[10:30] not in told
-
-
-async def test_other_requests_move_while_a_key_is_examined(crypto: Cryptographer, pairs: Pairs) -> None:
-    """The event loop runs on while a private key is checked: no tick waits as long as the check does."""
-    ticks = 0
-
-    async def tick() -> None:
-        nonlocal ticks
-        while True:
-            ticks += 1
-            await asyncio.sleep(0)
-
-    ticking = asyncio.ensure_future(tick())
-    await crypto.examine(private(Format.PKCS_8, der(pairs["rsa"])))
-    ticking.cancel()
-    assert ticks > 10

@@ -6,8 +6,12 @@ import threading
 
 import pytest
 
+from strongroom.crypto.cryptographer import INLINE, Cryptographer
 from strongroom.crypto.pool import Pool
 from strongroom.domain.errors import InvalidField, ServerFailure
+from strongroom.model.structures import CryptographicParameters
+from strongroom.registry import BlockCipherMode, CryptographicAlgorithm, KeyFormatType
+from tests.unit.crypto.build import Pairs, aes, der, encrypt, private
 
 
 async def test_work_runs_beside_the_event_loop() -> None:
@@ -88,3 +92,29 @@ def test_a_child_process_starts_threads_of_its_own() -> None:
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     pool.close()
+
+
+async def test_slow_work_of_the_adapter_leaves_the_event_loop(pairs: Pairs) -> None:
+    """With the only thread taken, private keys and big data wait; what is quick does not."""
+    gate = threading.Event()
+    pool = Pool(threads=1)
+    crypto = Cryptographer(pool)
+    taken = asyncio.ensure_future(pool.run(gate.wait))
+    key = private(KeyFormatType.PKCS_8, der(pairs["rsa"]))
+    parameters = CryptographicParameters(block_cipher_mode=BlockCipherMode.ECB)
+    slow = [
+        asyncio.ensure_future(work)
+        for work in (
+            crypto.examine(key),
+            crypto.convert(key, KeyFormatType.PKCS_1),
+            crypto.create_key_pair(CryptographicAlgorithm.EC, 256, None),
+            encrypt(crypto, aes("00" * 16), bytes(INLINE + 16), parameters),
+        )
+    ]
+    await encrypt(crypto, aes("00" * 16), bytes(INLINE), parameters)
+    await crypto.create_symmetric_key(CryptographicAlgorithm.AES, 256)
+    done, _ = await asyncio.wait(slow, timeout=0.05)
+    assert not done
+    gate.set()
+    await asyncio.gather(taken, *slow)
+    crypto.close()

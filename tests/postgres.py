@@ -195,7 +195,7 @@ def _programs(directory: Path) -> Path | None:
 def _usable(programs: Path) -> bool:
     user, group = _account()
     with contextlib.suppress(OSError, subprocess.CalledProcessError):
-        command = [programs / "postgres", "--version"]
+        command = [str(programs / "postgres"), "--version"]
         subprocess.run(command, check=True, capture_output=True, cwd="/", user=user, group=group)
         return True
     return False

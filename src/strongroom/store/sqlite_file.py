@@ -141,12 +141,15 @@ class SqliteFile:
         """Close the database; an open transaction is rolled back. It is opened again when needed."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            # Whatever closing trips over (the disk that was full) was answered already, or is met again on
-            # opening.
+            # What closing trips over (the disk is full) was answered already, or is met again on opening.
             with contextlib.suppress(sqlite3.Error):
+                # A statement that is not done would keep the files open, and read-only if they were.
+                self._cursor.close()
                 connection.close()
 
     def _adopt(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
         for pragma in (
             "journal_mode = WAL",
             "synchronous = FULL",
@@ -154,9 +157,7 @@ class SqliteFile:
             f"cache_size = -{CACHE_KIB}",
             "temp_store = MEMORY",
         ):
-            connection.execute(f"PRAGMA {pragma}").close()
-        self._connection = connection
-        self._cursor = connection.cursor()
+            self._cursor.execute(f"PRAGMA {pragma}").fetchall()
 
 
 # What SQLite or its driver says to values that no column takes: a mistake of ours, to be told to whoever made

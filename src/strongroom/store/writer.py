@@ -95,10 +95,14 @@ class Writer:
     def run(self, *, parent: int) -> None:
         """Serve until told to stop, or until `parent` is no longer the parent process."""
         while not self._stopping and os.getppid() == parent:
-            self._serve_once(PARENT_CHECK)
+            self._take(PARENT_CHECK)
+            # Workers send several at a time; whatever comes while we look belongs into the same transaction.
+            while 0 < len(self._waiting) < MAX_GROUP and self._take(0):
+                pass
+            self._write_all()
         # What was sent before the signal is still written.
-        while self._serve_once(0):
-            pass
+        while self._take(0):
+            self._write_all()
         self._database.close()
         for key in list(self._selector.get_map().values()):
             self._selector.unregister(key.fileobj)
@@ -106,31 +110,26 @@ class Writer:
                 key.data.socket.close()
         self._selector.close()
 
-    def _serve_once(self, timeout: float) -> bool:
-        """Take what is there, write it, answer it. Return whether any change set was there."""
-        self._take(timeout)
-        waiting = self._waiting
-        # Workers send several at a time; whatever comes while we look belongs into the same transaction.
-        seen = 0
-        while seen < len(waiting) < MAX_GROUP:
-            seen = len(waiting)
-            self._take(0)
-        if not waiting:
-            return False
-        self._waiting = []
-        for start in range(0, len(waiting), MAX_GROUP):
-            self._write(waiting[start : start + MAX_GROUP])
-        return True
-
-    def _take(self, timeout: float) -> None:
+    def _take(self, timeout: float) -> bool:
+        """Accept, receive and send what can be; return whether a worker had anything for us."""
+        taken = False
         for key, events in self._selector.select(timeout):
             if key.fileobj is self._listener:
                 self._accept()
+                taken = True
             elif isinstance(key.data, _Peer):
                 if events & selectors.EVENT_WRITE:
                     self._send(key.data)
                 if events & selectors.EVENT_READ:
                     self._receive(key.data)
+                    taken = True
+        return taken
+
+    def _write_all(self) -> None:
+        """Write what waits, and answer it."""
+        waiting, self._waiting = self._waiting, []
+        for start in range(0, len(waiting), MAX_GROUP):
+            self._write(waiting[start : start + MAX_GROUP])
 
     def _write(self, group: list[tuple[_Peer, Writes]]) -> None:
         answers = self._database.apply([writes for _, writes in group])

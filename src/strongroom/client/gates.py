@@ -17,19 +17,27 @@ from strongroom.model.attribute_list import (
     name_of,
     sayable,
 )
-from strongroom.model.compat import LINK_TYPES
+from strongroom.model.compat import LINK_TAGS, LINK_TYPES
 from strongroom.model.forms import EXTENSION
 from strongroom.model.identifiers import BatchReference, NameReference
 from strongroom.model.struct import Field, Shape, Struct
+from strongroom.model.structures import Link, Name
 from strongroom.registry import V2_0, V3_0, Tag, Version
-from strongroom.registry.names import TAGS, VALUES, defined_tags, defined_values, enumeration_title
+from strongroom.registry.names import (
+    TAG_BY_NAME,
+    TAGS,
+    VALUES,
+    defined_tags,
+    defined_values,
+    enumeration_title,
+)
 
 
 def check_sayable(value: object, version: Version) -> None:
     """Return if `version` can express all of a structure; raises VersionNotSupported for the first gap."""
     for gap in _gaps(value, version):
         raise VersionNotSupported(
-            f"KMIP {version} has no {gap}; leave it out or choose another version with `version`"
+            f"KMIP {version} has no {gap}; leave it out, or set `version` to one that has it"
         )
 
 
@@ -38,12 +46,19 @@ def _gaps(value: object, version: Version) -> Iterator[str]:
         case Struct():
             for field in type(value).fields:
                 yield from _field_gaps(field, getattr(value, field.name), version)
+        case AttributeInstance(key, Name(), _) if version >= V3_0:
+            yield from _key_gaps(key, version)  # the text alone, without the fields of a Name
+        case AttributeInstance(key, Link(link_type=link_type), _) if version >= V3_0:
+            if link_type not in LINK_TAGS:
+                yield _named("LinkType", link_type)
         case AttributeInstance(key, inner, _):
             yield from _key_gaps(key, version)
             yield from _gaps(inner, version)
         case Tag() | VendorAttribute():
             yield from _key_gaps(value, version)
-        case TemplateAttributes(attributes=attributes):
+        case TemplateAttributes(names=names, attributes=attributes):
+            if names and version >= V2_0:
+                yield "templates"
             yield from _gaps(tuple(attributes), version)
         case IntFlag():
             title = enumeration_title(type(value))
@@ -87,4 +102,5 @@ def _field_gaps(field: Field, value: Any, version: Version) -> Iterator[str]:
 
 def _named(title: str, number: int) -> str:
     entry = VALUES[title].get(number)
-    return f"{title} 0x{number:08X}" if entry is None else f"{title} {entry.spec_name}"
+    table = TAGS[TAG_BY_NAME[title]].spec_name if title in TAG_BY_NAME else title
+    return f"{table} 0x{number:08X}" if entry is None else f"{table} {entry.spec_name}"

@@ -8,8 +8,9 @@ from strongroom.client.attributes import attribute, template
 from strongroom.client.conversation import Conversation
 from strongroom.client.errors import VersionNotSupported
 from strongroom.domain.operation import Request
+from strongroom.model.attribute_list import TemplateAttributes
 from strongroom.model.identifiers import BatchReference, NameReference, UniqueIdentifier
-from strongroom.model.structures import CryptographicParameters
+from strongroom.model.structures import CryptographicParameters, Link, Name
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.create import CreateRequest
 from strongroom.operations.delete_attribute import DeleteAttributeRequest
@@ -28,6 +29,7 @@ from strongroom.registry import (
     V3_0,
     CryptographicAlgorithm,
     CryptographicUsageMask,
+    LinkType,
     ObjectType,
     QueryFunction,
     Tag,
@@ -36,6 +38,7 @@ from strongroom.registry import (
 )
 
 NAME = UniqueIdentifier("7d0b")
+LINK = Link(link_type=LinkType.PUBLIC_KEY_LINK, linked_object_identifier=NAME)
 
 
 def create(**values: Any) -> CreateRequest:
@@ -67,19 +70,19 @@ def create(**values: Any) -> CreateRequest:
                 cryptographic_usage_mask=CryptographicUsageMask.ENCRYPT | CryptographicUsageMask.AUTHENTICATE
             ),
             V1_4,
-            "CryptographicUsageMask Authenticate",
+            "Cryptographic Usage Mask Authenticate",
             id="a bit of a mask",
         ),
         pytest.param(
             create(cryptographic_algorithm=CryptographicAlgorithm.ML_KEM_768),
             V2_1,
-            "CryptographicAlgorithm ML-KEM-768",
+            "Cryptographic Algorithm ML-KEM-768",
             id="a value of an enumeration",
         ),
         pytest.param(
             QueryRequest(query_function=(QueryFunction.QUERY_OPERATIONS, QueryFunction.QUERY_PROFILES)),
             V1_0,
-            "QueryFunction Query Profiles",
+            "Query Function Query Profiles",
             id="one of a list",
         ),
         pytest.param(
@@ -95,9 +98,18 @@ def create(**values: Any) -> CreateRequest:
             id="a field that was renamed",
         ),
         pytest.param(
+            CreateRequest(
+                object_type=ObjectType.SYMMETRIC_KEY,
+                attributes=TemplateAttributes(names=(Name(name_value="t"),)),
+            ),
+            V2_0,
+            "templates",
+            id="a template",
+        ),
+        pytest.param(
             ActivateRequest(unique_identifier=UniqueIdentifierEnumeration.CREATE),
             V1_4,
-            "UniqueIdentifier Create",
+            "Unique Identifier Create",
             id="an object of the batch",
         ),
         pytest.param(
@@ -120,6 +132,8 @@ def test_what_the_version_cannot_say_is_refused(request_: Request[Any], version:
 @pytest.mark.parametrize(
     ("request_", "version"),
     [
+        (create(name="k"), V3_0),
+        (SetAttributeRequest(new_attribute=attribute(Tag.LINK, LINK)), V3_0),
         (LocateRequest(offset_items=5), V2_0),
         (create(sensitive=True, name="k", cryptographic_length=256), V1_4),
         (create(cryptographic_algorithm=CryptographicAlgorithm.ML_KEM_768), V3_0),

@@ -105,7 +105,7 @@ def check_dates(obj: ManagedObject, tag: Tag | None = None, value: datetime | No
     dates = {known: value if known is tag else obj.value(known) for known in _NAMES}
     activation, deactivation = dates[Tag.ACTIVATION_DATE], dates[Tag.DEACTIVATION_DATE]
     for known, date in dates.items():
-        if date is None:
+        if date is None or known is Tag.ACTIVATION_DATE:
             continue
         if activation is not None and date < activation:
             raise InvalidField(f"the {_NAMES[known]} is before the Activation Date")

@@ -40,6 +40,7 @@ def serve(database: Path, address: Path, *, ready: Callable[[], None] | None = N
     Runs in the main thread of a process of its own; `ready` is called when the socket accepts. The database
     is opened when it is first needed: while it cannot be, every change set is answered so. Raises OSError.
     """
+    parent = os.getppid()
     listener = unix.listen(address)
     try:
         writer = Writer(SqliteFile(database), listener)
@@ -50,7 +51,7 @@ def serve(database: Path, address: Path, *, ready: Callable[[], None] | None = N
         gc.disable()
         if ready is not None:
             ready()
-        writer.run(parent=os.getppid())
+        writer.run(parent=parent)
     finally:
         listener.close()
         address.unlink(missing_ok=True)

@@ -1,0 +1,186 @@
+"""Sealing of records (design.md, section 4)."""
+
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strongroom.model.secret import SecretBytes
+from strongroom.rootkey.file import FileRootKey, create
+from strongroom.store import sealing
+from strongroom.store.records import ObjectRow
+from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey, associated_data
+from tests.unit.store.samples import row
+
+NOW = 1_700_000_000
+MATERIAL = SecretBytes(b"k" * 32)
+
+
+@dataclass
+class Sealed:
+    keys: StoreKeys
+    row: ObjectRow
+
+
+@pytest.fixture
+def root_key(tmp_path: Path) -> FileRootKey:
+    create(tmp_path / "root.key")
+    return FileRootKey(tmp_path / "root.key")
+
+
+@pytest.fixture
+def sealed(root_key: FileRootKey) -> Sealed:
+    keys = StoreKeys(root_key)
+    keys.load([keys.create(NOW)])
+    new = row(1, store_key=keys.current, activation_date=NOW, deactivation_date=NOW + 1)
+    return Sealed(keys, new._replace(sealed=keys.seal(new, MATERIAL)))
+
+
+def test_what_was_sealed_is_opened(sealed: Sealed) -> None:
+    assert sealed.keys.open(sealed.row) == MATERIAL
+    assert MATERIAL.reveal() not in sealed.row.sealed
+
+
+def test_two_seals_of_the_same_differ(sealed: Sealed) -> None:
+    assert sealed.keys.seal(sealed.row, MATERIAL) != sealed.row.sealed
+
+
+EDITS: list[tuple[str, Any]] = [
+    ("sequence", 5),
+    ("unique_identifier", "another object"),
+    ("tenant", 2),
+    ("owner", 2),
+    ("generation", 2),
+    ("object_type", 1),
+    ("state", 1),
+    ("state", None),
+    ("storage", 2),
+    ("usage_mask", 0xFFFF),
+    ("activation_date", None),
+    ("activation_date", 0),
+    ("deactivation_date", NOW + 2),
+    ("attributes", b"attributes "),
+    ("attributes", b""),
+    ("sealed", b""),
+    ("sealed", b"short"),
+    # SQLite stores what it is given, of whatever type.
+    ("owner", "1"),
+    ("generation", 1.5),
+    ("usage_mask", 2**70),
+    ("unique_identifier", 5),
+    ("attributes", "text"),
+    ("attributes", None),
+    ("sealed", None),
+]
+
+
+@pytest.mark.parametrize(("column", "value"), EDITS, ids=lambda value: str(value)[:20])
+def test_no_column_can_be_edited_unnoticed(sealed: Sealed, column: str, value: Any) -> None:
+    with pytest.raises(RecordTampered):
+        sealed.keys.open(sealed.row._replace(**{column: value}))
+
+
+def test_every_column_is_among_the_edits() -> None:
+    assert {column for column, _ in EDITS} | {"store_key"} == set(ObjectRow._fields)
+
+
+def test_sealed_bytes_cannot_move_to_another_row(sealed: Sealed) -> None:
+    other = row(1, store_key=sealed.keys.current)
+    with pytest.raises(RecordTampered):
+        sealed.keys.open(other._replace(sealed=sealed.row.sealed))
+
+
+def test_a_bit_that_flips_is_noticed(sealed: Sealed) -> None:
+    for position in range(len(sealed.row.sealed)):
+        damaged = bytearray(sealed.row.sealed)
+        damaged[position] ^= 1
+        with pytest.raises(RecordTampered):
+            sealed.keys.open(sealed.row._replace(sealed=bytes(damaged)))
+
+
+def test_a_tampered_record_is_named_and_nothing_else_of_it(sealed: Sealed) -> None:
+    with pytest.raises(RecordTampered) as caught:
+        sealed.keys.open(sealed.row._replace(owner=99))
+    message = str(caught.value)
+    assert sealed.row.unique_identifier in message
+    assert MATERIAL.reveal().decode() not in message
+    assert caught.value.__cause__ is None
+
+
+SMALL = st.integers(-2, 2)
+ROWS = st.builds(
+    ObjectRow,
+    sequence=SMALL,
+    unique_identifier=st.text("ab", max_size=3),
+    tenant=SMALL,
+    owner=SMALL,
+    generation=SMALL,
+    object_type=SMALL,
+    state=st.none() | SMALL,
+    storage=SMALL,
+    usage_mask=SMALL,
+    activation_date=st.none() | SMALL,
+    deactivation_date=st.none() | SMALL,
+    store_key=SMALL,
+    attributes=st.sampled_from([b"", b"a", b"b", b"ab", b"ba"]),
+    sealed=st.just(b""),
+)
+
+
+@given(rows=st.sets(ROWS, min_size=2, max_size=8))
+def test_different_rows_have_different_associated_data(rows: set[ObjectRow]) -> None:
+    for one, other in combinations(rows, 2):
+        assert associated_data(one) != associated_data(other)
+
+
+def test_the_associated_data_is_as_it_was_when_the_first_record_was_sealed() -> None:
+    """What is stored must stay readable: this value never changes."""
+    stored = ObjectRow(1, "uid", 2, 3, 4, 5, None, 7, 8, 9, None, 11, b"attributes", b"")
+    assert (
+        associated_data(stored).hex()
+        == ("01020003" + "".join(f"{number:016x}" for number in (1, 2, 3, 4, 5, 0, 7, 8, 9, 0, 11)))
+        + b"uidattributes".hex()
+    )
+
+
+def test_store_keys_are_opened_by_another_process(sealed: Sealed, root_key: FileRootKey) -> None:
+    fresh = sealed.keys.create(NOW + 1)
+    other = StoreKeys(root_key)
+    with pytest.raises(UnknownStoreKey, match=sealed.row.unique_identifier):
+        other.open(sealed.row)
+    other.load([fresh])
+    assert other.current == fresh.store_key
+
+
+def test_the_newest_store_key_seals_and_older_ones_still_open(sealed: Sealed) -> None:
+    old = sealed.keys.current
+    newer = sealed.keys.create(NOW + 1)
+    sealed.keys.load([newer])
+    assert sealed.keys.current == newer.store_key != old
+    assert sealed.keys.open(sealed.row) == MATERIAL
+
+
+def test_a_store_key_is_due_by_age(sealed: Sealed) -> None:
+    assert not sealed.keys.due(NOW + sealing.LIFETIME - 1)
+    assert sealed.keys.due(NOW + sealing.LIFETIME)
+
+
+def test_a_store_key_is_due_by_use(sealed: Sealed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealing, "SEALS_PER_PROCESS", 3)
+    for _ in range(2):
+        assert not sealed.keys.due(NOW)
+        sealed.keys.seal(sealed.row, MATERIAL)
+    assert sealed.keys.due(NOW)
+    sealed.keys.load([sealed.keys.create(NOW + 1)])
+    assert not sealed.keys.due(NOW + 1)
+
+
+def test_a_store_without_keys_needs_one(root_key: FileRootKey) -> None:
+    keys = StoreKeys(root_key)
+    assert keys.due(NOW)
+    with pytest.raises(UnknownStoreKey):
+        _ = keys.current

@@ -13,12 +13,15 @@ _NONE = CryptographicParameters()
 
 
 def usable_key(obj: ManagedObject) -> KeyBlock:
-    """Return the key block of an object; raises InvalidObjectType or KeyValueNotPresent."""
+    """Return the key block, its algorithm filled in; raises InvalidObjectType or KeyValueNotPresent."""
     key_block: KeyBlock | None = getattr(obj.material, "key_block", None)
     if key_block is None:
         raise InvalidObjectType("the object is not a key")
     if key_block.key_value is None or key_block.key_wrapping_data is not None:
         raise KeyValueNotPresent("the server does not hold the key itself, so it cannot use it")
+    algorithm = obj.value(Tag.CRYPTOGRAPHIC_ALGORITHM)
+    if key_block.cryptographic_algorithm is None and algorithm is not None:
+        return key_block.replace(cryptographic_algorithm=algorithm)
     return key_block
 
 

@@ -4,9 +4,10 @@ Rule: pairs of shapes only, as tables; the code that applies them is in `attribu
 """
 
 from collections.abc import Mapping
+from enum import IntEnum
 from typing import Final
 
-from strongroom.registry import LinkType, Tag
+from strongroom.registry import CryptographicAlgorithm, LinkType, Tag
 
 LINK_TAGS: Final[Mapping[LinkType, Tag]] = {
     LinkType.CERTIFICATE_LINK: Tag.CERTIFICATE_LINK,
@@ -33,3 +34,9 @@ TEXT_SINCE_3_0: Final[Mapping[Tag, str]] = {
     Tag.ROTATE_NAME: "rotate_name_value",
 }
 """Attributes that are structures until 2.1 and the text of this field from 3.0 on."""
+
+OLDER_VALUES: Final[Mapping[type[IntEnum], Mapping[int, int]]] = {
+    # Elliptic curve keys are one algorithm since 1.2; before, ECDSA and ECDH were told apart.
+    CryptographicAlgorithm: {CryptographicAlgorithm.EC: CryptographicAlgorithm.ECDSA},
+}
+"""Enumeration values and what stood for them before they were defined."""

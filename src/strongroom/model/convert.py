@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Final, TypeVar
 
-from strongroom.model.errors import MalformedField, UnknownField
+from strongroom.model.errors import MalformedField, NotInVersion, UnknownField
 from strongroom.model.forms import EnumerationForm, Form, MaskForm, PlainForm, form_of
 from strongroom.model.struct import Field, Shape, Struct, StructMeta
 from strongroom.registry import ItemType, Tag, Version
@@ -254,6 +254,13 @@ def _encoder_source(cls: StructMeta, version: Version | None) -> tuple[str, dict
     lines = ["def encode(self):", "    out = []"]
     for i, field in enumerate(cls.fields):
         if not field.in_version(version) or not _sayable(field, version):
+            if field.essential:
+                names["NotInVersion"] = NotInVersion
+                message = f"{tag_name(_tag(field))} cannot be left out of the answer"
+                lines += [
+                    f"    if self.{field.name} is not None:",
+                    f"        raise NotInVersion({message!r})",
+                ]
             continue
         if isinstance(field.marker, FieldShape):
             names[f"emit{i}"] = field.marker.emitter(field, version)
@@ -288,11 +295,15 @@ def _emit_source(i: int, field: Field, version: Version | None, names: dict[str,
         return [f"out.append(({tag}, 1, sub{i}(v)))"]
     form = form_of(field.kind, field.marker if isinstance(field.marker, ItemType) else None)
     if isinstance(form, EnumerationForm):
-        names[f"allowed{i}"], names[f"refuse{i}"] = form.allowed(version), form.refuse
+        names[f"allowed{i}"], names[f"fall_back{i}"] = form.allowed(version), form.fall_back
         if field.repeated:
             # A list of capabilities tells each version only what that version can name.
             return [f"if v in allowed{i} or v >= {0x80000000}:", f"    out.append(({tag}, 5, v))"]
-        return [f"if v not in allowed{i}:", f"    refuse{i}(v)", f"out.append(({tag}, 5, v))"]
+        return [
+            f"if v not in allowed{i}:",
+            f"    v = fall_back{i}(v, allowed{i})",
+            f"out.append(({tag}, 5, v))",
+        ]
     if isinstance(form, PlainForm):
         if form.revert is None:
             return [f"out.append(({tag}, {form.item_types[0]}, v))"]

@@ -10,6 +10,7 @@ from enum import IntEnum, IntFlag
 from functools import cache
 from typing import Any, Final
 
+from strongroom.model.compat import OLDER_VALUES
 from strongroom.model.errors import MalformedField, NotInVersion, UnknownValue
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Seconds
@@ -91,12 +92,19 @@ class EnumerationForm(Form):
             return frozenset(self.members)
         return defined_values(enumeration_title(self.cls), version)
 
-    def refuse(self, value: int) -> None:
-        """Return for a vendor extension; raises NotInVersion."""
-        if value < EXTENSION:
+    def fall_back(self, value: int, allowed: frozenset[int]) -> int:
+        """Return what stands for a value that the version does not define; raises NotInVersion.
+
+        A vendor extension stands for itself.
+        """
+        if value >= EXTENSION:
+            return value
+        older = OLDER_VALUES.get(self.cls, {}).get(value)
+        if older is None or older not in allowed:
             raise NotInVersion(
                 f"{enumeration_title(self.cls)} {self.cls(value).name} is from another version"
             )
+        return older
 
     def decoder(self, version: Version | None) -> Decoder:
         members, unknown = self.members, self.unknown
@@ -108,12 +116,10 @@ class EnumerationForm(Form):
         return decode
 
     def encoder(self, version: Version | None) -> Encoder:
-        allowed, refuse = self.allowed(version), self.refuse
+        allowed, fall_back = self.allowed(version), self.fall_back
 
         def encode(value: int) -> tuple[int, int]:
-            if value not in allowed:
-                refuse(value)
-            return 5, value
+            return 5, value if value in allowed else fall_back(value, allowed)
 
         return encode
 

@@ -41,6 +41,11 @@ class RequiredSince:
 
 
 @dataclass(frozen=True, slots=True)
+class Essential:
+    """An answer without the field would mislead: a version that lacks it gets an error instead."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tagged:
     """The tag of a field whose name the specification does not tag (`Object Groups` in one place)."""
 
@@ -76,6 +81,7 @@ class Field:
     default: Any
     since: Version
     until: Version
+    essential: bool
 
     def in_version(self, version: Version | None) -> bool:
         """Tell whether the field exists in `version`; None is the storage form, which has every field."""
@@ -110,6 +116,7 @@ def _field(owner: str, name: str, annotation: Any, default: Any) -> Field:
     marker: ItemType | Shape | None = None
     tag = Tag.__members__.get(name.upper())
     since, until, required_since = V1_0, NEWEST, None
+    essential = False
     for extra in metadata:
         match extra:
             case Since(version):
@@ -118,6 +125,8 @@ def _field(owner: str, name: str, annotation: Any, default: Any) -> Field:
                 until = version
             case RequiredSince(version):
                 required_since = version
+            case Essential():
+                essential = True
             case Tagged(tagged):
                 tag = tagged
             case ItemType() | Shape():
@@ -139,6 +148,7 @@ def _field(owner: str, name: str, annotation: Any, default: Any) -> Field:
         default=default,
         since=since,
         until=until,
+        essential=essential,
     )
 
 

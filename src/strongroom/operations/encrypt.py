@@ -10,7 +10,7 @@ from strongroom.domain.permission import Permission
 from strongroom.domain.usage import Use, require, spend
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.secret import SecretBytes
-from strongroom.model.struct import Since
+from strongroom.model.struct import Essential, Since
 from strongroom.model.structures import CryptographicParameters
 from strongroom.registry import V1_2, V1_3, V1_4, CryptographicUsageMask, Operation
 
@@ -20,7 +20,7 @@ class EncryptResponse(Response):
     data: bytes | None = None
     iv_counter_nonce: bytes | None = None
     correlation_value: Annotated[bytes | None, Since(V1_3)] = None
-    authenticated_encryption_tag: Annotated[bytes | None, Since(V1_4)] = None
+    authenticated_encryption_tag: Annotated[bytes | None, Since(V1_4), Essential()] = None
 
 
 class EncryptRequest(Request[EncryptResponse]):

@@ -26,6 +26,7 @@ PLACEHOLDER_NAMES: Final = frozenset(
         "Secret Data",
         "Opaque Object",
         "Certificate",
+        "X.509 Certificate",
         "Template",
     }
 )

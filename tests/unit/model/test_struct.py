@@ -7,7 +7,7 @@ import pytest
 from strongroom.model.convert import decoder, encoder
 from strongroom.model.errors import MalformedField, NotInVersion, UnknownField, UnknownValue
 from strongroom.model.secret import SecretBytes
-from strongroom.model.struct import Int32, RequiredSince, Since, Struct, Until
+from strongroom.model.struct import Essential, Int32, RequiredSince, Since, Struct, Until
 from strongroom.model.structures import CryptographicParameters, Name, ProtocolVersion
 from strongroom.registry import (
     V1_0,
@@ -154,3 +154,20 @@ def test_replace_returns_a_changed_copy() -> None:
     version = ProtocolVersion(protocol_version_major=1, protocol_version_minor=0)
     assert version.replace(protocol_version_minor=4).protocol_version_minor == 4
     assert version.protocol_version_minor == 0
+
+
+def test_a_value_of_a_later_version_may_have_stood_under_another_name() -> None:
+    """KMIP 1.2 §9.1.3.2.13: EC is new; before, such a key was ECDSA."""
+    sample = Sample(cryptographic_length=256, cryptographic_algorithm=CryptographicAlgorithm.EC)
+    assert encoder(Sample, V1_0)(sample)[1][2] == CryptographicAlgorithm.ECDSA
+    assert encoder(Sample, V1_2)(sample)[1][2] == CryptographicAlgorithm.EC
+
+
+class Vital(Struct):
+    authenticated_encryption_tag: Annotated[bytes | None, Since(V1_4), Essential()] = None
+
+
+def test_an_essential_field_is_never_left_out_silently() -> None:
+    assert encoder(Vital, V1_2)(Vital()) == []
+    with pytest.raises(NotInVersion, match="AuthenticatedEncryptionTag"):
+        encoder(Vital, V1_2)(Vital(authenticated_encryption_tag=b"tag"))

@@ -13,12 +13,22 @@ from typing import Annotated, Final
 import typer
 
 from strongroom.cli.exit import ExitCode, exit_code
+from strongroom.cli.output import printable
+from strongroom.version import VERSION
 
 COMMANDS: Final = {
     "init": "strongroom.cli.init:init",
     "serve": "strongroom.cli.serve:serve",
     "dev": "strongroom.cli.dev:dev",
     "client": "strongroom.cli.client:app",
+    "key": "strongroom.cli.key:app",
+    "object": "strongroom.cli.object:app",
+    "attr": "strongroom.cli.attr:app",
+    "locate": "strongroom.cli.locate:locate",
+    "crypt": "strongroom.cli.crypt:app",
+    "server": "strongroom.cli.server:app",
+    "store": "strongroom.cli.store:app",
+    "wire": "strongroom.cli.wire:app",
     "conform": "strongroom.cli.conform:conform",
 }
 """Noun to where it is: a Typer application with verbs, or one function."""
@@ -86,9 +96,7 @@ def _complain(message: str, code: int) -> int:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        print(f"strongroom {version('strongroom')}")
+        print(f"strongroom {VERSION}")
         raise typer.Exit
 
 

@@ -15,7 +15,7 @@ from strongroom.engine.authenticate import Authenticator
 from strongroom.engine.dispatch import Dispatcher, Services
 from strongroom.model.structures import ServerInformation
 from strongroom.operations.catalogue import all_operations
-from strongroom.version import __version__
+from strongroom.version import VERSION
 from strongroom.wire.limits import DEFAULT_LIMITS, Limits
 
 log = structlog.get_logger()
@@ -42,9 +42,9 @@ def check_password(password_hash: str, password: bytes) -> bool:
 def server_facts() -> ServerFacts:
     """Return what Query says of this server."""
     return ServerFacts(
-        vendor=f"Strongroom {__version__}",
+        vendor=f"Strongroom {VERSION}",
         information=ServerInformation(
-            server_name="strongroom", server_version=__version__, product_name="Strongroom"
+            server_name="strongroom", server_version=VERSION, product_name="Strongroom"
         ),
     )
 

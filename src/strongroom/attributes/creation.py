@@ -49,9 +49,9 @@ async def _template(ctx: Context, name: AttributeInstance) -> list[AttributeInst
 
 
 def _merge(before: list[AttributeInstance], after: Iterable[AttributeInstance]) -> list[AttributeInstance]:
-    """Return both lists, keys of `after` replacing those of `before`."""
+    """Return both lists, less what `after` says anew of single-valued attributes (KMIP 1.4 §4.2)."""
     after = list(after)
-    replaced: set[AttributeKey] = {a.key for a in after}
+    replaced: set[AttributeKey] = {a.key for a in after if not rule_of(a.key).multiple}
     return [a for a in before if a.key not in replaced] + after
 
 

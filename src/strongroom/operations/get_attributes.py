@@ -20,7 +20,9 @@ from strongroom.registry import V1_0, Operation, Tag
 
 class GetAttributesResponse(Response):
     unique_identifier: UniqueIdentifier
-    attributes: Annotated[TemplateAttributes, AttributesShape(Tag.ATTRIBUTES, None, always=True)]
+    attributes: Annotated[TemplateAttributes, AttributesShape(Tag.ATTRIBUTES, None, always=True)] = (
+        TemplateAttributes()
+    )
 
 
 class GetAttributesRequest(Request[GetAttributesResponse]):

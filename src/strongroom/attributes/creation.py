@@ -18,6 +18,8 @@ from strongroom.model.structures import Link
 from strongroom.registry import CryptographicUsageMask, LinkType, ObjectType, State, Tag
 
 _ON_LINE = 1
+_WITHOUT_USAGE = frozenset({ObjectType.OPAQUE_OBJECT, ObjectType.TEMPLATE})
+"""Object types that get no Cryptographic Usage Mask unless the client gives one (KMIP 2.1 §4.17)."""
 
 
 async def gather(ctx: Context, *given: TemplateAttributes | None) -> list[AttributeInstance]:
@@ -76,7 +78,7 @@ def dress(ctx: Context, obj: ManagedObject, given: Iterable[AttributeInstance]) 
         if (
             obj.value(tag) is None
             and obj.object_type in rule_of(tag).applies_to
-            and not (tag is Tag.CRYPTOGRAPHIC_USAGE_MASK and obj.object_type is ObjectType.OPAQUE_OBJECT)
+            and not (tag is Tag.CRYPTOGRAPHIC_USAGE_MASK and obj.object_type in _WITHOUT_USAGE)
         ):
             obj.set(tag, value)
     obj.set(Tag.ALWAYS_SENSITIVE, obj.value(Tag.SENSITIVE))

@@ -10,6 +10,7 @@ loop, so that forking is safe at any moment. What an administrator asks is done 
 
 import contextlib
 import datetime as dt
+import gc
 import os
 import selectors
 import signal
@@ -102,7 +103,12 @@ class Supervisor:
     def start(self) -> Address:
         """Bring everything up and return the address that KMIP is served on; raises OperatorError."""
         raise_file_limit()
+        # What is loaded here stays for good: the collector need not look at it, now or in any worker, and the
+        # workers share its memory.
+        gc.disable()
         self._adapters.preload()
+        gc.freeze()
+        gc.enable()
         self._root_key = self._adapters.open_root_key(self._directory)
         self._adapters.check_store(self._settings, self._directory)
         self._context = self._make_context(self._settings)

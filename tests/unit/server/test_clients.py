@@ -1,0 +1,137 @@
+"""Enrolling and revoking: names, keys, races between nodes."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import pytest
+
+from strongroom.domain.clients import ClientChanged, ClientExists, ClientRecord
+from strongroom.server import clients
+from strongroom.server.errors import NotFound, OperatorError
+from strongroom.server.messages import BrokenMessage
+from tests.unit.server.conftest import NOW
+
+
+class Store:
+    """Client records in memory, with the rules of the real tables; `meanwhile` is what another node does."""
+
+    def __init__(self) -> None:
+        self.records: dict[int, ClientRecord] = {}
+        self.meanwhile: list[ClientRecord] = []
+
+    async def clients(self) -> Sequence[ClientRecord]:
+        return list(self.records.values())
+
+    async def put(self, record: ClientRecord) -> None:
+        if self.meanwhile:
+            other = self.meanwhile.pop(0)
+            self.records[other.client] = other
+        stored = self.records.get(record.client)
+        if record.revision == 0 and (
+            stored is not None or any(r.fingerprint == record.fingerprint for r in self.records.values())
+        ):
+            raise ClientExists
+        if stored is not None and stored.revision != record.revision:
+            raise ClientChanged
+        self.records[record.client] = dataclasses.replace(record, revision=record.revision + 1)
+
+
+async def enrol(store: Store, name: str = "web", fingerprint: str = "f1") -> ClientRecord:
+    return await clients.enrol(
+        store,
+        name=name,
+        fingerprint=fingerprint,
+        groups=["b", "a", "b"],
+        username=None,
+        password_hash=None,
+        now=NOW,
+    )
+
+
+async def test_clients_are_numbered_and_their_groups_sorted() -> None:
+    store = Store()
+    assert (await enrol(store)).client == 1
+    second = await enrol(store, "db", "f2")
+    assert second.client == 2
+    assert second.groups == ("a", "b")
+
+
+async def test_a_name_in_force_is_taken_and_free_again_after_revocation() -> None:
+    store = Store()
+    await enrol(store)
+    with pytest.raises(OperatorError, match="enrolled already"):
+        await enrol(store, fingerprint="f2")
+    await clients.revoke(store, "web", NOW)
+    assert (await enrol(store, fingerprint="f2")).client == 2
+
+
+async def test_a_key_is_never_enrolled_twice() -> None:
+    store = Store()
+    await enrol(store)
+    await clients.revoke(store, "web", NOW)
+    with pytest.raises(OperatorError, match="enrolled before"):
+        await enrol(store)
+
+
+async def test_a_number_that_another_node_takes_meanwhile_is_not_given_twice() -> None:
+    store = Store()
+    other = await enrol(Store(), "db", "f2")
+    store.meanwhile.append(other)
+    assert (await enrol(store)).client == 2
+
+
+async def test_revoking_is_repeated_when_another_node_changes_the_record_meanwhile() -> None:
+    store = Store()
+    await enrol(store)
+    changed = dataclasses.replace(store.records[1], groups=("new",), revision=2)
+    store.meanwhile.append(changed)
+    record = await clients.revoke(store, "web", NOW)
+    assert record.groups == ("new",)
+    assert store.records[1].revoked_at == NOW
+
+
+async def test_revoking_an_unknown_or_revoked_client_is_not_found() -> None:
+    store = Store()
+    with pytest.raises(NotFound, match="no client web"):
+        await clients.revoke(store, "web", NOW)
+    await enrol(store)
+    await clients.revoke(store, "web", NOW)
+    with pytest.raises(NotFound, match="revoked already"):
+        await clients.revoke(store, "web", NOW)
+
+
+@pytest.mark.parametrize("name", ["web", "a", "10.0.0.1", "ops@example.com", "x" * 64, "Web_1+2-3"])
+def test_ordinary_names_are_taken(name: str) -> None:
+    assert clients.check_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", "*", "a b", " web", "web\n", "wéb", "-web", "web.", "../web", "a/b", "x" * 65, "w\x00b"]
+)
+def test_names_that_could_be_mistaken_are_refused(name: str) -> None:
+    with pytest.raises(OperatorError):
+        clients.check_name(name)
+
+
+async def test_a_listing_never_holds_a_password_hash() -> None:
+    store = Store()
+    await clients.enrol(
+        store, name="web", fingerprint="f1", groups=[], username="u", password_hash="$argon2id$x", now=NOW
+    )
+    listed = await clients.perform(store, {"command": "client.list"}, NOW)
+    assert "argon2" not in str(listed)
+    assert "argon2" not in repr(store.records[1])
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {},
+        {"command": 3},
+        {"command": "client.enrol", "name": "x"},
+        {"command": "client.revoke", "name": None},
+    ],
+)
+async def test_a_request_with_missing_or_wrong_fields_is_refused(request_: dict[str, object]) -> None:
+    with pytest.raises(BrokenMessage):
+        await clients.perform(Store(), request_, NOW)

@@ -1,0 +1,118 @@
+"""Shared numbers: connections spread evenly, client caps hold over all workers."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from strongroom.server.shared import ClientCounts, Seat, SharedNumbers
+
+
+@pytest.fixture
+def numbers() -> Iterator[SharedNumbers]:
+    made = SharedNumbers(4)
+    yield made
+    for pair in made.inboxes:
+        for end in pair:
+            end.close()
+
+
+@pytest.fixture
+def connection() -> Iterator[socket.socket]:
+    ours, theirs = socket.socketpair()
+    yield theirs
+    ours.close()
+
+
+def seats(numbers: SharedNumbers, *live: int) -> list[Seat]:
+    made = [Seat(numbers, row) for row in range(len(live))]
+    for seat, count in zip(made, live, strict=True):
+        seat.accept(True)
+        seat.live = count
+    return made
+
+
+def test_a_connection_stays_with_the_worker_that_has_no_more_than_others(numbers: SharedNumbers) -> None:
+    first, second = seats(numbers, 3, 3)
+    assert first.lightest() is None
+    assert second.lightest() is None
+
+
+def test_a_connection_goes_to_the_worker_with_fewest(numbers: SharedNumbers) -> None:
+    first, *_ = seats(numbers, 5, 4, 2)
+    assert first.lightest() == 2
+
+
+def test_a_worker_that_does_not_accept_gets_nothing(numbers: SharedNumbers) -> None:
+    first, second = seats(numbers, 5, 0)
+    second.accept(False)
+    assert first.lightest() is None
+
+
+def test_what_is_on_the_way_counts_as_arrived(numbers: SharedNumbers) -> None:
+    """A burst is spread although the other worker has not looked into its inbox yet."""
+    first, second = seats(numbers, 0, 0)
+    kept = handed = 0
+    for _ in range(10):
+        target = first.lightest()
+        if target is None:
+            kept += 1
+            first.live += 1
+        else:
+            handed += 1
+            ours, theirs = socket.socketpair()
+            assert first.hand_on(theirs, target)
+            ours.close()
+    assert (kept, handed) == (5, 5)
+    taken = []
+    while (arrived := second.take()) is not None:
+        taken.append(arrived)
+        second.live += 1
+    assert len(taken) == 5
+    assert first.lightest() is None
+    for arrived in taken:
+        arrived.close()
+
+
+def test_a_connection_that_was_handed_on_works(numbers: SharedNumbers) -> None:
+    first, second = seats(numbers, 1, 0)
+    ours, theirs = socket.socketpair()
+    assert first.hand_on(theirs, 1)
+    arrived = second.take()
+    assert arrived is not None
+    with ours, arrived:
+        arrived.send(b"hello")
+        assert ours.recv(5) == b"hello"
+
+
+def test_a_full_inbox_leaves_the_connection_where_it_is(
+    numbers: SharedNumbers, connection: socket.socket
+) -> None:
+    first, *_ = seats(numbers, 1, 0)
+    while first.hand_on(connection.dup(), 1):
+        continue
+    assert connection.fileno() >= 0
+    numbers.clear(1)
+
+
+def test_the_row_of_a_dead_worker_is_empty_and_its_inbox_too(
+    numbers: SharedNumbers, connection: socket.socket
+) -> None:
+    first, second = seats(numbers, 3, 1)
+    counts = ClientCounts(numbers, 1, limit=1)
+    assert counts.enter(7)
+    assert first.hand_on(connection, 1)
+    numbers.clear(1)
+    assert second.take() is None
+    assert ClientCounts(numbers, 0, limit=1).enter(7)
+    assert first.lightest() is None
+    second.accept(True)
+    assert first.lightest() == 1
+
+
+def test_a_client_cap_holds_over_all_workers(numbers: SharedNumbers) -> None:
+    counts = [ClientCounts(numbers, row, limit=4) for row in range(3)]
+    assert [counts[n % 3].enter(1) for n in range(6)] == [True] * 4 + [False] * 2
+    assert counts[0].enter(2)
+    counts[0].leave(1)
+    assert counts[2].enter(1)

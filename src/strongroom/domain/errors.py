@@ -21,6 +21,8 @@ class KmipError(Exception):
     """Operations whose 1.x error table names another reason."""
     older_until: ClassVar[Version] = V1_4
     """The last version that is told the older reason."""
+    newer_in: ClassVar[Mapping[Operation, ResultReason]] = {}
+    """Operations whose newer error table names another reason."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -34,6 +36,8 @@ class KmipError(Exception):
                 reason = self.older_in[operation]
             elif self.older is not None:
                 reason = self.older
+        elif operation is not None and operation in self.newer_in:
+            reason = self.newer_in[operation]
         if not in_version(VALUES["ResultReason"][reason], version):
             return ResultReason.GENERAL_FAILURE
         return reason
@@ -99,6 +103,7 @@ class ObjectNotFound(KmipError):
 
     reason = ResultReason.OBJECT_NOT_FOUND
     older = ResultReason.ITEM_NOT_FOUND
+    newer_in = {Operation.ADJUST_ATTRIBUTE: ResultReason.ITEM_NOT_FOUND}
 
 
 class EmptyPlaceholder(KmipError):
@@ -106,6 +111,7 @@ class EmptyPlaceholder(KmipError):
 
     reason = ResultReason.OBJECT_NOT_FOUND
     older = ResultReason.ITEM_NOT_FOUND
+    newer_in = {Operation.ADJUST_ATTRIBUTE: ResultReason.ITEM_NOT_FOUND}
 
 
 class ObjectDestroyed(KmipError):
@@ -244,6 +250,7 @@ class InvalidAttribute(KmipError):
         Operation.RE_KEY_KEY_PAIR: ResultReason.INVALID_FIELD,
         Operation.LOCATE: ResultReason.INVALID_FIELD,
     }
+    newer_in = {Operation.ADJUST_ATTRIBUTE: ResultReason.UNSUPPORTED_ATTRIBUTE}
 
 
 class InvalidAttributeValue(KmipError):
@@ -304,6 +311,7 @@ class AttributeNotFound(KmipError):
         Operation.MODIFY_ATTRIBUTE: ResultReason.INVALID_FIELD,
         Operation.GET_USAGE_ALLOCATION: ResultReason.ILLEGAL_OPERATION,
     }
+    newer_in = {Operation.ADJUST_ATTRIBUTE: ResultReason.ITEM_NOT_FOUND}
 
 
 class AttributeInstanceNotFound(KmipError):

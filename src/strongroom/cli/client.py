@@ -9,13 +9,12 @@ from typing import Annotated, cast
 
 import typer
 
-from strongroom.cli.output import Output, print_rows
+from strongroom.cli.output import Output, OutputOption, print_rows
 
 app = typer.Typer(help="Enrol, list and revoke clients.", rich_markup_mode=None, no_args_is_help=True)
 
 DataOption = Annotated[Path, typer.Option("--data", metavar="DIR", help="The server's data directory.")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The client's name.")]
-OutputOption = Annotated[Output, typer.Option("-o", "--output", help="How to print the result.")]
 
 
 @app.command()

@@ -90,7 +90,8 @@ def _application(names: Iterable[str]) -> typer.Typer:
 
 def _complain(message: str, code: int) -> int:
     # A noun without a verb is answered with its help, which speaks for itself.
-    print(message if message.startswith("Usage:") else f"strongroom: {message}", file=sys.stderr)
+    # Any other message may quote a server.
+    print(message if message.startswith("Usage:") else f"strongroom: {printable(message)}", file=sys.stderr)
     return code
 
 

@@ -1,12 +1,15 @@
-"""Printing lists: a table for people, JSON or bare identifiers for scripts.
+"""Printing results: a table for people, JSON or bare identifiers for scripts.
 
 Rule: results go to stdout and nothing else does. A table is plain text with aligned columns, so that it reads
-the same on a terminal, in a file and in a bug report.
+the same on a terminal, in a file and in a bug report. Text of others cannot move the cursor of a terminal.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from typing import Annotated
+
+import typer
 
 
 class Output(Enum):
@@ -15,6 +18,9 @@ class Output(Enum):
     TABLE = "table"
     JSON = "json"
     ID = "id"
+
+
+OutputOption = Annotated[Output, typer.Option("-o", "--output", help="How to print the result.")]
 
 
 def print_rows(
@@ -26,9 +32,30 @@ def print_rows(
             print(json.dumps(list(rows), indent=2))
         case Output.ID:
             for row in rows:
-                print(row[identifier])
+                print(cell(row[identifier]))
         case Output.TABLE:
             print_table(list(columns), [[cell(row[field]) for field in columns.values()] for row in rows])
+
+
+def print_record(record: Mapping[str, object], *, unique_identifier: str, output: Output) -> None:
+    """Print what is known of one object, a line for each field."""
+    match output:
+        case Output.JSON:
+            print(json.dumps(record, indent=2))
+        case Output.ID:
+            print(printable(unique_identifier))
+        case Output.TABLE:
+            width = max(map(len, record), default=0)
+            for name, value in record.items():
+                print(f"{printable(name).ljust(width)}  {cell(value)}")
+
+
+def print_identifier(unique_identifier: str, output: Output) -> None:
+    """Print what a command made or worked on."""
+    if output is Output.JSON:
+        print(json.dumps({"unique_identifier": unique_identifier}))
+    else:
+        print(printable(unique_identifier))
 
 
 def print_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
@@ -44,5 +71,14 @@ def cell(value: object) -> str:
     if value is None or value in ("", [], ()):
         return "-"
     if isinstance(value, list | tuple):
-        return ", ".join(str(entry) for entry in value)
-    return str(value)
+        return ", ".join(cell(entry) for entry in value)
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={cell(entry)}" for name, entry in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Return text on one line, with what a terminal might obey written as an escape."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -16,7 +16,7 @@ from strongroom.client.errors import (
 )
 from strongroom.client.material import bytes_of, key_block_of, secret
 from strongroom.domain.operation import Request, Response
-from strongroom.model.attribute_list import AttributeInstance, Attributes
+from strongroom.model.attribute_list import AttributeInstance, AttributeKey, Attributes
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.keys import KeyBlock
 from strongroom.model.objects import (
@@ -357,7 +357,7 @@ class AsyncMethods:
         )
         return (await self.call(request)).attributes.attributes
 
-    async def get_attribute_list(self, unique_identifier: str) -> list[AttributeLike]:
+    async def get_attribute_list(self, unique_identifier: str) -> list[AttributeKey]:
         """Return which attributes an object has."""
         request = GetAttributeListRequest(unique_identifier=UniqueIdentifier(unique_identifier))
         return list((await self.call(request)).attribute_reference)

@@ -17,7 +17,7 @@ from strongroom.client.errors import (
 )
 from strongroom.client.material import bytes_of, key_block_of, secret
 from strongroom.domain.operation import Request, Response
-from strongroom.model.attribute_list import AttributeInstance, Attributes
+from strongroom.model.attribute_list import AttributeInstance, AttributeKey, Attributes
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.keys import KeyBlock
 from strongroom.model.objects import (
@@ -358,7 +358,7 @@ class Methods:
         )
         return self.call(request).attributes.attributes
 
-    def get_attribute_list(self, unique_identifier: str) -> list[AttributeLike]:
+    def get_attribute_list(self, unique_identifier: str) -> list[AttributeKey]:
         """Return which attributes an object has."""
         request = GetAttributeListRequest(unique_identifier=UniqueIdentifier(unique_identifier))
         return list(self.call(request).attribute_reference)

@@ -1,0 +1,34 @@
+"""`strongroom server`: what a server says of itself.
+
+Rule: options and printing. Works with any KMIP server.
+"""
+
+import typer
+
+from strongroom.cli.connection import ProfileOption, ServerOption, connected
+from strongroom.cli.output import Output, OutputOption, print_record, print_rows
+from strongroom.cli.values import shown
+
+app = typer.Typer(help="Ask what a server can do.", rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.command()
+def query(
+    profile: ProfileOption = None, server: ServerOption = None, output: OutputOption = Output.TABLE
+) -> None:
+    """Show the operations, object types and capabilities of a server, and who made it."""
+    with connected(profile, server) as client:
+        version = client.negotiate()
+        found = client.query()
+    record = {"protocol_version": str(version), **shown(found)}
+    print_record(record, unique_identifier=str(record.get("vendor_identification", "")), output=output)
+
+
+@app.command()
+def versions(
+    profile: ProfileOption = None, server: ServerOption = None, output: OutputOption = Output.TABLE
+) -> None:
+    """List the KMIP versions that a server speaks, in its order of preference."""
+    with connected(profile, server) as client:
+        found = [{"version": str(version)} for version in client.discover_versions()]
+    print_rows(found, columns={"version": "version"}, identifier="version", output=output)

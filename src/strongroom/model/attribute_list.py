@@ -267,10 +267,35 @@ def decode_tagged(item: Item, version: Version | None, *, partial: bool = False)
         raise under(error, name, None) from None
 
 
-def encode_instance(instance: AttributeInstance, version: Version | None) -> Item | None:
+_STORED: Final[dict[AttributeKey, tuple[int, Encoder]]] = {}
+"""Tag and encoder of each attribute in its storage form: every change of an object writes all of them."""
+
+
+def encode_stored(instance: AttributeInstance) -> Item:
+    """Return the item of one attribute in the storage form, which has every attribute."""
+    key, value, _ = instance
+    known = _STORED.get(key)
+    if known is None:
+        if isinstance(key, VendorAttribute):
+            return _vendor_item(key, value.item_type, value.value)
+        known = _STORED[key] = (int(key), _value_encoder(key, None))
+    item_type, raw = known[1](value)
+    return (known[0], item_type, raw)
+
+
+def _vendor_item(key: VendorAttribute, item_type: int, raw: Any) -> Item:
+    fields: list[Item] = [
+        (Tag.VENDOR_IDENTIFICATION, 7, key.vendor_identification),
+        (Tag.ATTRIBUTE_NAME, 7, key.attribute_name),
+        (Tag.ATTRIBUTE_VALUE, item_type, raw),
+    ]
+    return (Tag.ATTRIBUTE, 1, fields)
+
+
+def encode_instance(instance: AttributeInstance, version: Version) -> Item | None:
     """Return the item of one attribute in the dialect of `version`; None when it cannot be said there."""
     key, value, index = instance
-    if key == Tag.LINK and version is not None and version >= V3_0:
+    if key == Tag.LINK and version >= V3_0:
         tag = LINK_TAGS.get(value.link_type)
         return None if tag is None else (tag, 13, value.linked_object_identifier)
     if not sayable(key, version):
@@ -279,19 +304,18 @@ def encode_instance(instance: AttributeInstance, version: Version | None) -> Ite
         item_type, raw = encode_value(key, value, version)
     except NotInVersion:
         return None
-    if version is None or version >= V2_0:
+    if version >= V2_0:
         if isinstance(key, VendorAttribute):
-            fields: list[Item] = [
-                (Tag.VENDOR_IDENTIFICATION, 7, key.vendor_identification),
-                (Tag.ATTRIBUTE_NAME, 7, key.attribute_name),
-                (Tag.ATTRIBUTE_VALUE, item_type, raw),
-            ]
-            return (Tag.ATTRIBUTE, 1, fields)
+            return _vendor_item(key, item_type, raw)
         return (int(key), item_type, raw)
-    fields = [(Tag.ATTRIBUTE_NAME, 7, name_of(key)), (Tag.ATTRIBUTE_VALUE, item_type, raw)]
+    fields: list[Item] = [(Tag.ATTRIBUTE_NAME, 7, name_of(key)), (Tag.ATTRIBUTE_VALUE, item_type, raw)]
     if index:
         fields.insert(1, (Tag.ATTRIBUTE_INDEX, 2, index))
     return (Tag.ATTRIBUTE, 1, fields)
+
+
+def _encode(instance: AttributeInstance, version: Version | None) -> Item | None:
+    return encode_stored(instance) if version is None else encode_instance(instance, version)
 
 
 def _decode_all(
@@ -354,7 +378,7 @@ class AttributesShape(FieldShape):
         newer = version is None or version >= V2_0
 
         def emit(value: TemplateAttributes, out: list[Item]) -> None:
-            items = [i for a in value.attributes if (i := encode_instance(a, version)) is not None]
+            items = [i for a in value.attributes if (i := _encode(a, version)) is not None]
             if newer:
                 if items or self.always:
                     out.append((self.wrapper, 1, items))
@@ -400,7 +424,7 @@ class SingleAttributeShape(FieldShape):
         newer = version is None or version >= V2_0
 
         def emit(value: AttributeInstance, out: list[Item]) -> None:
-            item = encode_instance(value, version)
+            item = _encode(value, version)
             if item is None:
                 raise NotInVersion(f"{name_of(value.key)} is not an attribute of this version")
             out.append((int(self.wrapper), 1, [item]) if newer else item)

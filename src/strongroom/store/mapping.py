@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from strongroom.domain.objects import AttributeMap, ManagedObject
-from strongroom.model.attribute_list import AttributeInstance, decode_tagged, encode_instance
+from strongroom.model.attribute_list import AttributeInstance, decode_tagged, encode_stored
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import ManagedObjectStruct, decode_object, encode_object
 from strongroom.model.secret import SecretBytes
@@ -41,12 +41,9 @@ def encode_attributes(attributes: AttributeMap) -> bytes:
     items: list[Item] = []
     for instances in attributes.values():
         for instance in instances:
-            item = encode_instance(instance, None)
-            if item is None:
-                raise ValueError(f"{instance.key} has no stored form")
-            if instance.index is not None:
-                items.append((_INDEX, 2, instance.index))
-            items.append(item)
+            if instance[2] is not None:
+                items.append((_INDEX, 2, instance[2]))
+            items.append(encode_stored(instance))
     return binary.encode((_ATTRIBUTES, 1, items))
 
 

@@ -41,6 +41,7 @@ def exit_code(error: BaseException) -> ExitCode | None:
         (server.NotFound, ExitCode.NOT_FOUND),
         (server.Unreachable, ExitCode.UNREACHABLE),
         (server.OperatorError, ExitCode.FAILURE),
+        (client.InvalidSettings, ExitCode.USAGE),
         (client.ObjectNotFound, ExitCode.NOT_FOUND),
         (client.PermissionDenied, ExitCode.DENIED),
         (client.AuthenticationFailed, ExitCode.DENIED),

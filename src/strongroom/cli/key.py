@@ -325,7 +325,10 @@ def rotate(
             case ObjectType.PRIVATE_KEY:
                 made = client.re_key_key_pair(identifier, offset=offset).private_key_unique_identifier
             case _:
-                raise Stop(f"{key!r} is neither a symmetric nor a private key", ExitCode.USAGE)
+                raise Stop(
+                    f"{key!r} is neither a symmetric nor a private key; of a pair, rotate the private key",
+                    ExitCode.USAGE,
+                )
     print_identifier(made, output)
 
 

@@ -26,10 +26,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from strongroom.cli.exit import Stop
+from strongroom.cli.exit import ExitCode, Stop
+from strongroom.cli.values import shown
 from strongroom.client.material import bytes_of, key_block_of, secret
 from strongroom.model.keys import KeyBlock
 from strongroom.model.objects import (
+    OBJECT_TYPES,
     Certificate,
     ManagedObjectStruct,
     PrivateKey,
@@ -190,7 +192,9 @@ def _label(managed_object: ManagedObjectStruct) -> str:
     label = None if key_block is None else _LABELS.get((type(managed_object), key_block.key_format_type))
     if label is None:
         raise Stop(
-            f"a {type(managed_object).__name__} has no form in PEM or DER; say --format raw, hex or base64"
+            f"a {shown(OBJECT_TYPES[type(managed_object)])} has no form in PEM or DER; "
+            "say --format raw, hex or base64",
+            ExitCode.USAGE,
         )
     return label
 

@@ -4,6 +4,7 @@ Rule: options and printing. The verbs that keys share with other objects are wri
 them.
 """
 
+import shlex
 from collections import defaultdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,13 +12,15 @@ import typer
 
 from strongroom.attributes.catalogue import all_attributes
 from strongroom.cli.connection import ObjectArgument, ProfileOption, ServerOption, connected, resolve
+from strongroom.cli.exit import Stop
 from strongroom.cli.files import confirm, read_bytes
 from strongroom.cli.listing import print_objects
 from strongroom.cli.output import Output, OutputOption, print_identifier, print_record
 from strongroom.cli.values import choices, parse_attribute, parse_enumeration, shown, shown_key
 from strongroom.client.attributes import attribute
+from strongroom.client.errors import PermissionDenied, WrongKeyLifecycleState
 from strongroom.model.attribute_list import AttributeInstance, Attributes, VendorAttribute
-from strongroom.registry import ObjectType, SecretDataType, Tag
+from strongroom.registry import ObjectType, SecretDataType, State, Tag
 
 if TYPE_CHECKING:
     from strongroom.client.sync import Client
@@ -27,7 +30,9 @@ app = typer.Typer(
     help="List, show, register and destroy objects.", rich_markup_mode=None, no_args_is_help=True
 )
 
-NameOption = Annotated[str | None, typer.Option("--name", metavar="NAME", help="Its Name, by which commands find it.")]
+NameOption = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", help="Its Name, by which commands find it.")
+]
 GroupOption = Annotated[
     list[str] | None, typer.Option("--group", metavar="GROUP", help="An Object Group; repeatable.")
 ]
@@ -154,7 +159,14 @@ def destroy(
     with connected(profile, server) as client:
         identifier = resolve(client, object_)
         confirm(f"Destroy {called(client, identifier)}? Nothing brings its material back", yes=yes)
-        client.destroy(identifier)
+        try:
+            client.destroy(identifier)
+        except (WrongKeyLifecycleState, PermissionDenied) as exc:
+            if State.ACTIVE not in [one.value for one in client.get_attributes(identifier, Tag.STATE)]:
+                raise
+            raise Stop(
+                f"{object_!r} is Active; revoke it first: strongroom key revoke {shlex.quote(object_)}"
+            ) from exc
     print_identifier(identifier, output)
 
 

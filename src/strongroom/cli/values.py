@@ -98,7 +98,7 @@ def _unknown(cls: type[IntEnum] | type[IntFlag], text: str) -> str:
     names = {plain(entry.spec_name): entry.spec_name for entry in VALUES[title].values()}
     near = difflib.get_close_matches(plain(text), names, n=3)
     instead = (
-        "did you mean " + " or ".join(names[n] for n in near) if near else f"it is one of {choices(cls)}"
+        f"did you mean {' or '.join(names[n] for n in near)}?" if near else f"it is one of {choices(cls)}"
     )
     return f"{text!r} is not a {TAGS_TITLE.get(title, title)}; {instead}"
 

@@ -315,7 +315,8 @@ class AsyncMethods:
     ) -> list[UniqueIdentifier]:
         """Return the objects that meet every condition; without any, all objects.
 
-        A date attribute given twice is a range. None for `maximum_items` leaves the number to the server.
+        A date attribute given twice is a range. Without `maximum_items` the server is asked until it has told
+        all of them, if it says how many there are (KMIP 1.3).
         """
         given = template(
             attributes,
@@ -333,7 +334,16 @@ class AsyncMethods:
             storage_status_mask=storage_status_mask,
             attributes=given,
         )
-        return list((await self.call(request)).unique_identifier)
+        page = await self.call(request)
+        found = dict.fromkeys(page.unique_identifier)
+        if maximum_items is None:
+            start, before = offset_items or 0, 0
+            # A page without anything new ends it, whatever the server says there still is.
+            while before < len(found) < (page.located_items or 0) - start:
+                before = len(found)
+                page = await self.call(request.replace(offset_items=start + before))
+                found |= dict.fromkeys(page.unique_identifier)
+        return list(found)
 
     async def find(self, name: str) -> UniqueIdentifier:
         """Return the one object with this name; raises ObjectNotFound and AmbiguousName."""

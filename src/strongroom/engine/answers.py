@@ -20,6 +20,7 @@ _BATCH_COUNT: Final = int(Tag.BATCH_COUNT)
 _TIME_STAMP: Final = int(Tag.TIME_STAMP)
 _OPERATION: Final = int(Tag.OPERATION)
 _UNIQUE_BATCH_ITEM_ID: Final = int(Tag.UNIQUE_BATCH_ITEM_ID)
+_UNIQUE_IDENTIFIER: Final = int(Tag.UNIQUE_IDENTIFIER)
 _RESULT_STATUS: Final = int(Tag.RESULT_STATUS)
 _RESULT_REASON: Final = int(Tag.RESULT_REASON)
 _RESULT_MESSAGE: Final = int(Tag.RESULT_MESSAGE)
@@ -117,8 +118,16 @@ class Answers:
         return (_BATCH_ITEM, 1, fields)
 
     def undone(self, result: Item) -> Item:
-        """Return the batch item of an operation that was done and that a later failure undid."""
-        return (_BATCH_ITEM, 1, [_UNDONE if field is _SUCCESS else field for field in result[2]])
+        """Return the batch item of an operation that was done and that a later failure undid.
+
+        What it gave is withheld: a use that was counted against Usage Limits is not counted any more. Bare
+        identifiers stay, as the published cases have them.
+        """
+        kept = [_UNDONE if field is _SUCCESS else field for field in result[2]]
+        payload: list[Item] = kept[-1][2]
+        if any(tag != _UNIQUE_IDENTIFIER for tag, _, _ in payload):
+            del kept[-1]
+        return (_BATCH_ITEM, 1, kept)
 
 
 _OPERATIONS: Final = frozenset(map(int, Operation))

@@ -3,20 +3,26 @@
 import pytest
 
 from strongroom.model.identifiers import BatchReference, UniqueIdentifier
-from strongroom.model.structures import Name
+from strongroom.model.secret import SecretBytes
+from strongroom.model.structures import CryptographicParameters, Name
 from strongroom.operations.activate import ActivateRequest, ActivateResponse
+from strongroom.operations.check import CheckRequest
 from strongroom.operations.create import CreateRequest, CreateResponse
 from strongroom.operations.destroy import DestroyRequest
+from strongroom.operations.encrypt import EncryptRequest
 from strongroom.operations.get import GetRequest, GetResponse
 from strongroom.operations.locate import LocateRequest, LocateResponse
 from strongroom.operations.query import QueryRequest
 from strongroom.registry import (
     V1_0,
+    V1_4,
     V2_1,
     BatchErrorContinuationOption,
+    BlockCipherMode,
     CryptographicAlgorithm,
     CryptographicUsageMask,
     ObjectType,
+    PaddingMethod,
     QueryFunction,
     ResultReason,
     ResultStatus,
@@ -105,6 +111,28 @@ def test_undone_items_say_so(kms: TestKms) -> None:
     answer = kms.send(root)
     statuses = [v for item in answer[2][1:] for t, _, v in item[2] if t == Tag.RESULT_STATUS]
     assert statuses == [ResultStatus.OPERATION_UNDONE, ResultStatus.OPERATION_FAILED]
+
+
+def test_undone_items_withhold_what_they_gave(kms: TestKms) -> None:
+    """Otherwise a batch that fails on purpose is a use that no Usage Limits count."""
+    key = kms.create_symmetric_key(attribute(Tag.ACTIVATION_DATE, kms.clock.now()))
+    mode = CryptographicParameters(block_cipher_mode=BlockCipherMode.ECB, padding_method=PaddingMethod.NONE)
+    root = request_message(
+        EncryptRequest(unique_identifier=key, cryptographic_parameters=mode, data=SecretBytes(bytes(16))),
+        GetRequest(unique_identifier=key),
+        CheckRequest(unique_identifier=key),
+        GetRequest(unique_identifier=MISSING),
+        version=V1_4,
+        batch_error_continuation_option=BatchErrorContinuationOption.UNDO,
+    )
+    items = [{tag: value for tag, _, value in item[2]} for item in kms.send(root)[2][1:]]
+    assert [item[Tag.RESULT_STATUS] for item in items[:3]] == [ResultStatus.OPERATION_UNDONE] * 3
+    assert [item.get(Tag.RESPONSE_PAYLOAD) for item in items] == [
+        None,
+        None,
+        [(Tag.UNIQUE_IDENTIFIER, 7, key)],
+        None,
+    ]
 
 
 def test_later_items_of_an_undo_batch_see_what_earlier_ones_changed(kms: TestKms) -> None:

@@ -145,15 +145,18 @@ def parse_instance(key: AttributeKey, text: str, *, custom: str = "text") -> Att
     """Return an attribute with this value; `custom` is the type of a custom one. Raises BadParameter."""
     try:
         if isinstance(key, VendorAttribute):
-            return AttributeInstance(key, _parse_custom(text, CUSTOM_TYPES[custom]))
+            return AttributeInstance(key, _parse_custom(text, custom))
         rule = all_attributes()[key]
         return AttributeInstance(key, _parse(rule.kind, text))
     except ValueError as exc:
         raise typer.BadParameter(f"{name_of(key)}: {exc}") from exc
 
 
-def _parse_custom(text: str, item_type: ItemType) -> RawValue:
+def _parse_custom(text: str, custom: str) -> RawValue:
+    item_type = CUSTOM_TYPES.get(custom)
     match item_type:
+        case None:
+            raise ValueError(f"{custom!r} is not a type; it is one of {', '.join(CUSTOM_TYPES)}")
         case ItemType.TEXT_STRING:
             return RawValue(int(item_type), text)
         case ItemType.DATE_TIME:

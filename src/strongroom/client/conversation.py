@@ -79,6 +79,7 @@ class Conversation:
     def __init__(self, *, version: Version | None = None, credentials: Credentials | None = None) -> None:
         self.version = version
         self._credentials = credentials
+        self._understood = False  # the server has shown that it knows `version`
 
     def call(self, request: Request[R]) -> Flow[R]:
         """Ask for one thing; raises KMIPError when it is refused."""
@@ -98,13 +99,14 @@ class Conversation:
         version = yield from self.negotiate()
         message, asked = compose(requests, version, credentials=self._credentials, on_error=on_error)
         answer = parse((yield Outgoing(message, _repeatable(requests))))
-        _check_version(answer, version)
+        self._check_version(answer, version)
         return outcomes(answer, asked, version)
 
     def negotiate(self) -> Flow[Version]:
         """Return the version, after asking for it if it is not known yet."""
         if self.version is None:
             self.version = yield from self._agree()
+            self._understood = True
         return self.version
 
     def _agree(self) -> Flow[Version]:
@@ -121,6 +123,21 @@ class Conversation:
             raise outcome
         # A server that does not know the operation still tells a version that it speaks: that of its answer.
         return answer.version if answer.version in VERSIONS and answer.version != V1_1 else V1_0
+
+    def _check_version(self, answer: Answer, version: Version) -> None:
+        """Raise VersionNotSupported when the server refuses the whole message for its version.
+
+        Before 2.0 no Result Reason says so: the message is invalid, and the answer in another version.
+        """
+        self._understood = self._understood or answer.version == version
+        reason, other = answer.items[0].result_reason, answer.version not in (None, version)
+        if reason == ResultReason.UNSUPPORTED_PROTOCOL_VERSION or (
+            reason == ResultReason.INVALID_MESSAGE and other and not self._understood
+        ):
+            instead = f"; it answers in {answer.version}" if other else ""
+            raise VersionNotSupported(
+                f"the server does not speak KMIP {version}{instead}; leave `version` out to let both agree"
+            )
 
 
 def _repeatable(requests: Sequence[Request[Any]]) -> bool:
@@ -139,18 +156,3 @@ def _newest_common(found: DiscoverVersionsResponse) -> Version:
             f"no version in common: the server speaks {theirs}, this client {VERSIONS[0]} to {VERSIONS[-1]}"
         )
     return max(common - DRAFTS or common)
-
-
-def _check_version(answer: Answer, version: Version) -> None:
-    """Raise VersionNotSupported when the server refuses the whole message for its version.
-
-    Before 2.0 there is no Result Reason for it: the message is invalid, and the answer in another version.
-    """
-    reason, other = answer.items[0].result_reason, answer.version not in (None, version)
-    if reason == ResultReason.UNSUPPORTED_PROTOCOL_VERSION or (
-        reason == ResultReason.INVALID_MESSAGE and other
-    ):
-        instead = f"; it answers in {answer.version}" if other else ""
-        raise VersionNotSupported(
-            f"the server does not speak KMIP {version}{instead}; leave `version` out to let both agree"
-        )

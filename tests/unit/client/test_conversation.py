@@ -7,6 +7,7 @@ from strongroom.client.conversation import REPEATABLE, Conversation
 from strongroom.client.errors import (
     AuthenticationFailed,
     BatchStopped,
+    InvalidMessage,
     InvalidRequest,
     ObjectDestroyed,
     ObjectNotFound,
@@ -142,6 +143,16 @@ def test_a_refused_credential_is_not_taken_for_an_old_server() -> None:
 def test_a_fixed_version_that_the_server_does_not_speak(answer: bytes) -> None:
     with pytest.raises(VersionNotSupported, match=r"does not speak KMIP 2\.1"):
         result_of(in_version(V2_1).call(ACTIVATE), answer)
+
+
+def test_an_invalid_message_in_a_version_that_worked_before_is_just_that() -> None:
+    """PyKMIP answers everything that it cannot parse in 1.0."""
+    conversation = in_version(V1_4)
+    result_of(conversation.call(ACTIVATE), activated())
+    with pytest.raises(InvalidMessage):
+        result_of(
+            conversation.call(ACTIVATE), message(refusal(None, ResultReason.INVALID_MESSAGE), version=V1_0)
+        )
 
 
 def test_an_operation_of_a_later_version_is_not_sent() -> None:

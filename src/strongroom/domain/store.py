@@ -60,6 +60,9 @@ class ObjectStore(Protocol):
     async def load(self, unique_identifier: str) -> ManagedObject | None:
         """Return the current generation, or None. The object may be shared: copy it before changing it."""
 
+    def keeps(self, obj: ManagedObject) -> bool:
+        """Tell whether the store itself holds on to an object that `load` returned."""
+
     async def is_current(self, obj: ManagedObject) -> bool:
         """Tell whether an object that `load` returned is still the current generation."""
 

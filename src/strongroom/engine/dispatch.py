@@ -227,6 +227,8 @@ class Dispatcher:
         if not repeatable(run.request.header):
             return
         sources = work.sources()
+        if not all(map(self._services.store.keeps, sources)):
+            return
         answer = RememberedAnswer(
             run.request.version,
             spec.operation,

@@ -18,8 +18,10 @@ from strongroom.model.messages import RequestHeader
 from strongroom.registry import State, Tag, Version
 
 _HEADERS: Final = 1024
+_LARGEST_HEADER: Final = 256
 _LARGEST_ANSWER: Final = 16_384
-"""Bytes of a request whose answer is remembered at most: longer ones carry data, and are not sent twice."""
+"""Bytes of a request and its answer that are remembered at most: longer ones carry data, and 10,000 of them
+would fill the memory of the machine."""
 
 
 class HeaderMemory:
@@ -39,7 +41,7 @@ class HeaderMemory:
 
     def keep(self, message: bytes, version: Version, header: RequestHeader) -> None:
         """Remember the header of `message`."""
-        if repeatable(header):
+        if repeatable(header) and int.from_bytes(message[12:16]) <= _LARGEST_HEADER:
             if len(self._known) >= _HEADERS:
                 self._known.clear()
             self._known[message[8 : 16 + int.from_bytes(message[12:16])]] = (version, header)
@@ -96,7 +98,7 @@ class AnswerMemory:
 
     def keep(self, caller: ClientIdentity, message: bytes, answer: RememberedAnswer) -> None:
         """Remember an answer."""
-        if not self._size or len(message) > _LARGEST_ANSWER:
+        if not self._size or len(message) + len(answer.item) > _LARGEST_ANSWER:
             return
         if len(self._answers) >= self._size:
             del self._answers[next(iter(self._answers))]

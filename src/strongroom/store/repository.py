@@ -37,6 +37,9 @@ from strongroom.store.records import (
 from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey
 from strongroom.wire.errors import DecodeError
 
+_LARGEST: Final = 16_384
+"""Bytes of a row that is kept opened at most: keys are far smaller, and 10,000 times 4 MiB is too much."""
+
 _PAGE: Final = 256
 """Candidates looked at in one go where a filter has no index."""
 
@@ -71,8 +74,12 @@ class Repository:
         if row is None:
             return None
         obj = await self._open(row)
-        self._remember(obj)
+        self._remember(obj, row)
         return obj
+
+    def keeps(self, obj: ManagedObject) -> bool:
+        cached = self._cache.get(obj.unique_identifier)
+        return cached is not None and cached[0] is obj
 
     async def is_current(self, obj: ManagedObject) -> bool:
         cached = self._cache.get(obj.unique_identifier)
@@ -97,8 +104,9 @@ class Repository:
                 f"the stored record of {row.unique_identifier} cannot be trusted: {exc}"
             ) from exc
 
-    def _remember(self, obj: ManagedObject) -> None:
-        if not self._cache_size:
+    def _remember(self, obj: ManagedObject, row: ObjectRow) -> None:
+        if not self._cache_size or len(row.sealed) + len(row.attributes) > _LARGEST:
+            self._cache.pop(obj.unique_identifier, None)
             return
         while len(self._cache) >= self._cache_size:
             self._cache.popitem(last=False)
@@ -184,10 +192,10 @@ class Repository:
             raise NameInUse(exc.name) from None
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
-        for obj in sealed:
+        for obj, change in zip(sealed, changes.objects, strict=True):
             kept = obj.copy()
             kept.generation += 1
-            self._remember(kept)
+            self._remember(kept, change.row)
 
     async def _change(self, obj: ManagedObject) -> ObjectChange:
         """Return the next generation of an object, sealed; raises Conflict when it is out of date."""

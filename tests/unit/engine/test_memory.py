@@ -1,0 +1,91 @@
+"""What the engine remembers between requests."""
+
+import pytest
+
+from strongroom.engine.memory import AnswerMemory, HeaderMemory, RememberedAnswer
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.messages import RequestHeader
+from strongroom.model.objects import OpaqueObject
+from strongroom.model.secret import SecretBytes
+from strongroom.operations.get import GetRequest
+from strongroom.operations.get_attributes import GetAttributesRequest
+from strongroom.operations.register import RegisterRequest
+from strongroom.registry import V1_4, ObjectType
+from strongroom.wire import binary
+from tests.kms import ALICE, TestKms, protocol, request_message
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> list[RememberedAnswer]:
+    """Every answer that the engine asks its memory to keep."""
+    answers: list[RememberedAnswer] = []
+    keep = AnswerMemory.keep
+
+    def note(self: AnswerMemory, caller: object, message: bytes, answer: RememberedAnswer) -> None:
+        keep(self, ALICE, message, answer)
+        if self.find(ALICE, message) is answer:
+            answers.append(answer)
+
+    monkeypatch.setattr(AnswerMemory, "keep", note)
+    return answers
+
+
+def register(kms: TestKms, size: int) -> UniqueIdentifier:
+    value = OpaqueObject(
+        opaque_data_type=0x80000001,  # type: ignore[arg-type]  # a vendor's
+        opaque_data_value=SecretBytes(bytes(size)),
+    )
+    return kms.call(
+        RegisterRequest(object_type=ObjectType.OPAQUE_OBJECT, managed_object=value)
+    ).unique_identifier
+
+
+def test_answers_about_small_objects_are_remembered(kms: TestKms, kept: list[RememberedAnswer]) -> None:
+    small = register(kms, 100)
+    kms.call(GetRequest(unique_identifier=small))  # the first one makes it less fresh
+    kms.call(GetRequest(unique_identifier=small))
+    kms.call(GetAttributesRequest(unique_identifier=small))
+    assert len(kept) == 2
+
+
+def test_answers_that_hold_or_come_from_large_objects_are_not_remembered(
+    kms: TestKms, kept: list[RememberedAnswer]
+) -> None:
+    """A client could make any number of requests that differ in their batch item only."""
+    large = register(kms, 100_000)
+    for _ in range(2):
+        kms.call(GetRequest(unique_identifier=large))
+    kms.call(GetAttributesRequest(unique_identifier=large))
+    assert not kept
+
+
+def test_nothing_of_an_object_is_remembered_that_the_store_does_not_keep(
+    kms: TestKms, kept: list[RememberedAnswer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cache of opened objects may be turned off; then no answer holds a key either."""
+    monkeypatch.setattr(kms.repository, "_cache_size", 0)
+    small = register(kms, 100)
+    for _ in range(2):
+        kms.call(GetRequest(unique_identifier=small))
+    assert not kept
+
+
+def test_large_objects_are_not_kept_opened(kms: TestKms) -> None:
+    for size, held in ((100, True), (100_000, False)):
+        identifier = register(kms, size)
+        opened = kms.run(kms.repository.load(identifier))
+        assert opened is not None
+        assert kms.repository.keeps(opened) is held
+
+
+def test_long_headers_are_not_remembered() -> None:
+    memory = HeaderMemory()
+    for size, remembered in ((10, True), (1000, False)):
+        header = RequestHeader(
+            protocol_version=protocol(V1_4), batch_count=1, server_correlation_value="x" * size
+        )
+        message = binary.encode(
+            request_message(GetRequest(), version=V1_4, server_correlation_value="x" * size)
+        )
+        memory.keep(message, V1_4, header)
+        assert (memory.find(message) is not None) is remembered

@@ -17,7 +17,9 @@ from strongroom.model.struct import Seconds
 from strongroom.model.structures import Link
 from strongroom.registry import CryptographicUsageMask, LinkType, ObjectType, State, Tag
 
-_ON_LINE = 1
+_ON_LINE_OR_ARCHIVED = 3
+"""Storage Status Mask; an archived template is found, to say that it is archived."""
+
 _WITHOUT_USAGE = frozenset({ObjectType.OPAQUE_OBJECT, ObjectType.TEMPLATE})
 """Object types that get no Cryptographic Usage Mask unless the client gives one (KMIP 2.1 §4.17)."""
 
@@ -26,7 +28,8 @@ async def gather(ctx: Context, *given: TemplateAttributes | None) -> list[Attrib
     """Return the attributes of a request, those of the templates that it names included.
 
     What the request says itself comes after the templates and, for single-valued attributes, replaces what
-    they say; later lists replace earlier ones the same way. Raises ObjectNotFound for an unknown template.
+    they say; later lists replace earlier ones the same way. Raises ObjectNotFound for an unknown template and
+    ObjectArchived for an archived one.
     """
     gathered: list[AttributeInstance] = []
     for attributes in given:
@@ -41,7 +44,7 @@ async def gather(ctx: Context, *given: TemplateAttributes | None) -> list[Attrib
 async def _template(ctx: Context, name: AttributeInstance) -> list[AttributeInstance]:
     """Return what a Template prescribes (KMIP 1.4 §2.2.6)."""
     filters = [name, AttributeInstance(Tag.OBJECT_TYPE, ObjectType.TEMPLATE)]
-    found = await ctx.objects.locate(filters, storage=_ON_LINE, maximum=1, offset=0)
+    found = await ctx.objects.locate(filters, storage=_ON_LINE_OR_ARCHIVED, maximum=1, offset=0)
     if not found.unique_identifiers:
         raise ObjectNotFound(f"no template is called {name.value.name_value!r}")
     template = (await ctx.objects.get(found.unique_identifiers[0])).material

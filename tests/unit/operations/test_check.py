@@ -1,0 +1,97 @@
+"""Check (KMIP 1.x §4.10, 2.1 §6.1.7)."""
+
+import pytest
+
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.struct import Seconds
+from strongroom.model.structures import UsageLimits
+from strongroom.operations.check import CheckRequest
+from strongroom.operations.get import GetRequest, GetResponse
+from strongroom.operations.locate import LocateRequest
+from strongroom.registry import (
+    BatchErrorContinuationOption,
+    CryptographicUsageMask,
+    ResultReason,
+    Tag,
+    UsageLimitsUnit,
+)
+from tests.expect import assert_refused, key
+from tests.kms import Refused, TestKms, attribute
+
+LIMITS = UsageLimits(usage_limits_total=100, usage_limits_unit=UsageLimitsUnit.BYTE)
+
+
+@pytest.fixture
+def made(kms: TestKms) -> UniqueIdentifier:
+    return key(kms, attribute(Tag.USAGE_LIMITS, LIMITS), mask=CryptographicUsageMask.ENCRYPT)
+
+
+def test_a_use_that_is_allowed_is_answered_with_the_identifier(kms: TestKms, made: UniqueIdentifier) -> None:
+    request = CheckRequest(
+        unique_identifier=made,
+        usage_limits_count=100,
+        cryptographic_usage_mask=CryptographicUsageMask.ENCRYPT,
+        lease_time=Seconds(3600),
+    )
+    assert kms.call(request).unique_identifier == made
+
+
+def test_a_check_of_nothing_asks_whether_the_object_is_there(kms: TestKms, made: UniqueIdentifier) -> None:
+    assert kms.call(CheckRequest(unique_identifier=made)).unique_identifier == made
+
+
+def test_a_usage_mask_with_a_bit_more_is_refused(kms: TestKms, made: UniqueIdentifier) -> None:
+    wanted = CryptographicUsageMask.ENCRYPT | CryptographicUsageMask.DECRYPT
+    request = CheckRequest(unique_identifier=made, cryptographic_usage_mask=wanted)
+    assert_refused(
+        kms,
+        request,
+        ResultReason.PERMISSION_DENIED,
+        ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK,
+    )
+
+
+def test_more_than_is_left_of_the_usage_limits_is_refused(kms: TestKms, made: UniqueIdentifier) -> None:
+    request = CheckRequest(unique_identifier=made, usage_limits_count=101)
+    assert_refused(kms, request, ResultReason.PERMISSION_DENIED, ResultReason.USAGE_LIMIT_EXCEEDED)
+
+
+def test_an_object_without_usage_limits_has_no_limit(kms: TestKms) -> None:
+    """KMIP 2.1 §4.59: some objects are able to be used without limit."""
+    unlimited = key(kms)
+    kms.call(CheckRequest(unique_identifier=unlimited, usage_limits_count=2**62))
+
+
+def test_a_longer_lease_than_the_server_gives_is_refused(kms: TestKms, made: UniqueIdentifier) -> None:
+    request = CheckRequest(unique_identifier=made, lease_time=Seconds(3601))
+    assert_refused(kms, request, ResultReason.PERMISSION_DENIED, ResultReason.PERMISSION_DENIED)
+
+
+def test_a_refused_check_empties_the_id_placeholder(kms: TestKms, made: UniqueIdentifier) -> None:
+    """KMIP 2.1 §6.1.7: so that a Get behind it in the batch fails."""
+    located, checked, got = kms.batch(
+        LocateRequest(),
+        CheckRequest(cryptographic_usage_mask=CryptographicUsageMask.SIGN),
+        GetRequest(),
+        batch_error_continuation_option=BatchErrorContinuationOption.CONTINUE,
+    )
+    assert not isinstance(located, Refused)
+    assert isinstance(checked, Refused)
+    assert isinstance(got, Refused)
+    assert got.reason is ResultReason.ITEM_NOT_FOUND
+
+
+def test_an_allowed_check_keeps_the_id_placeholder(kms: TestKms, made: UniqueIdentifier) -> None:
+    *_, got = kms.batch(
+        LocateRequest(),
+        CheckRequest(cryptographic_usage_mask=CryptographicUsageMask.ENCRYPT),
+        GetRequest(),
+    )
+    assert isinstance(got, GetResponse)
+    assert got.unique_identifier == made
+
+
+def test_a_check_takes_nothing(kms: TestKms, made: UniqueIdentifier) -> None:
+    """KMIP 2.1 §6.1.7: the client only ensures that the amount is available."""
+    kms.call(CheckRequest(unique_identifier=made, usage_limits_count=100))
+    kms.call(CheckRequest(unique_identifier=made, usage_limits_count=100))

@@ -1,0 +1,181 @@
+"""Create Key Pair (KMIP 1.x §4.2, 2.1 §6.1.9)."""
+
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
+
+from strongroom.model.attribute_list import AttributeInstance
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.keys import KeyBlock, KeyValue
+from strongroom.model.secret import SecretBytes
+from strongroom.model.structures import CryptographicDomainParameters, Link
+from strongroom.operations.create_key_pair import CreateKeyPairRequest
+from strongroom.operations.get import GetRequest, GetResponse
+from strongroom.operations.locate import LocateRequest
+from strongroom.registry import (
+    CryptographicAlgorithm,
+    CryptographicUsageMask,
+    KeyFormatType,
+    LinkType,
+    ObjectType,
+    RecommendedCurve,
+    ResultReason,
+    State,
+    Tag,
+)
+from tests.expect import (
+    assert_refused,
+    key_pair,
+    mask,
+    named,
+    pair_request,
+    refusal,
+    state_of,
+    value,
+    values,
+)
+from tests.kms import Refused, TestKms, attribute, template
+
+
+def pair(algorithm: CryptographicAlgorithm, *common: AttributeInstance) -> CreateKeyPairRequest:
+    return CreateKeyPairRequest(
+        common_attributes=template(attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, algorithm), *common),
+        private_key_attributes=template(mask(CryptographicUsageMask.SIGN)),
+        public_key_attributes=template(mask(CryptographicUsageMask.VERIFY)),
+    )
+
+
+def block(kms: TestKms, made: UniqueIdentifier) -> KeyBlock:
+    got: Any = kms.call(GetRequest(unique_identifier=made)).managed_object
+    key_block: KeyBlock = got.key_block
+    return key_block
+
+
+def der(key_block: KeyBlock) -> bytes:
+    assert isinstance(key_block.key_value, KeyValue)
+    assert isinstance(key_block.key_value.key_material, SecretBytes)
+    return key_block.key_value.key_material.reveal()
+
+
+def test_an_rsa_pair_fits_together(kms: TestKms) -> None:
+    made = kms.call(pair(CryptographicAlgorithm.RSA, attribute(Tag.CRYPTOGRAPHIC_LENGTH, 2048)))
+    private = block(kms, made.private_key_unique_identifier)
+    public = block(kms, made.public_key_unique_identifier)
+    assert private.key_format_type is public.key_format_type is KeyFormatType.PKCS_1
+    loaded = load_der_private_key(der(private), password=None)
+    assert isinstance(loaded, RSAPrivateKey)
+    assert loaded.key_size == 2048
+    assert load_der_public_key(der(public)) == loaded.public_key()
+
+
+@pytest.mark.parametrize(
+    ("curve", "bits"),
+    [(RecommendedCurve.P_256, 256), (RecommendedCurve.P_384, 384), (RecommendedCurve.P_521, 521)],
+)
+def test_an_ec_pair_is_of_the_curve_asked_for(kms: TestKms, curve: RecommendedCurve, bits: int) -> None:
+    domain = attribute(
+        Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS, CryptographicDomainParameters(recommended_curve=curve)
+    )
+    made = kms.call(pair(CryptographicAlgorithm.ECDSA, domain))
+    private = load_der_private_key(der(block(kms, made.private_key_unique_identifier)), password=None)
+    assert isinstance(private, EllipticCurvePrivateKey)
+    assert private.curve.key_size == bits
+    public = load_der_public_key(der(block(kms, made.public_key_unique_identifier)))
+    assert public == private.public_key()
+
+
+def test_a_length_names_a_curve(kms: TestKms) -> None:
+    private, public = key_pair(kms)
+    assert value(kms, private, Tag.CRYPTOGRAPHIC_LENGTH) == 256
+    assert value(kms, public, Tag.CRYPTOGRAPHIC_LENGTH) == 256
+
+
+def test_the_two_keys_are_linked(kms: TestKms) -> None:
+    """KMIP 1.4 §4.2: the server shall create a Link attribute of each pointing to the other."""
+    private, public = key_pair(kms)
+    assert values(kms, private, Tag.LINK) == [
+        Link(link_type=LinkType.PUBLIC_KEY_LINK, linked_object_identifier=public)
+    ]
+    assert values(kms, public, Tag.LINK) == [
+        Link(link_type=LinkType.PRIVATE_KEY_LINK, linked_object_identifier=private)
+    ]
+
+
+def test_the_private_key_fills_the_id_placeholder(kms: TestKms) -> None:
+    """KMIP 2.1 §6.1.9."""
+    _, got = kms.batch(pair_request(), GetRequest())
+    assert isinstance(got, GetResponse)
+    assert got.object_type is ObjectType.PRIVATE_KEY
+
+
+def test_common_attributes_go_to_both_and_others_to_one(kms: TestKms) -> None:
+    request = pair_request(attribute(Tag.OBJECT_GROUP, "g"))
+    request = request.replace(public_key_attributes=template(mask(CryptographicUsageMask.VERIFY), named("p")))
+    made = kms.call(request)
+    private, public = made.private_key_unique_identifier, made.public_key_unique_identifier
+    assert value(kms, private, Tag.OBJECT_GROUP) == value(kms, public, Tag.OBJECT_GROUP) == "g"
+    assert value(kms, private, Tag.CRYPTOGRAPHIC_USAGE_MASK) is CryptographicUsageMask.SIGN
+    assert value(kms, public, Tag.CRYPTOGRAPHIC_USAGE_MASK) is CryptographicUsageMask.VERIFY
+    assert values(kms, private, Tag.NAME) == []
+    assert [n.name_value for n in values(kms, public, Tag.NAME)] == ["p"]
+
+
+def test_values_of_common_and_own_attributes_are_united(kms: TestKms) -> None:
+    """KMIP 2.1 §6.1.9: for multi-instance attributes the union of the values shall be used."""
+    request = pair_request(attribute(Tag.OBJECT_GROUP, "common")).replace(
+        private_key_attributes=template(mask(CryptographicUsageMask.SIGN), attribute(Tag.OBJECT_GROUP, "own"))
+    )
+    made = kms.call(request)
+    found = values(kms, made.private_key_unique_identifier, Tag.OBJECT_GROUP)
+    assert set(found) == {"common", "own"}
+
+
+def test_own_attributes_go_before_common_ones(kms: TestKms) -> None:
+    """KMIP 1.4 §4.2: the order of precedence for single-instance attributes."""
+    request = pair_request(mask(CryptographicUsageMask.CERTIFICATE_SIGN))
+    made = kms.call(request)
+    found = value(kms, made.private_key_unique_identifier, Tag.CRYPTOGRAPHIC_USAGE_MASK)
+    assert found is CryptographicUsageMask.SIGN
+
+
+def test_both_keys_begin_pre_active(kms: TestKms) -> None:
+    assert [state_of(kms, made) for made in key_pair(kms)] == [State.PRE_ACTIVE] * 2
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pair(CryptographicAlgorithm.AES, attribute(Tag.CRYPTOGRAPHIC_LENGTH, 256)),
+        pair(CryptographicAlgorithm.RSA, attribute(Tag.CRYPTOGRAPHIC_LENGTH, 100)),
+        pair(CryptographicAlgorithm.ECDSA, attribute(Tag.CRYPTOGRAPHIC_LENGTH, 257)),
+        CreateKeyPairRequest(),
+    ],
+    ids=["symmetric algorithm", "RSA of 100 bits", "no such curve", "no algorithm"],
+)
+def test_a_pair_that_cannot_be_made_is_refused(kms: TestKms, request_: CreateKeyPairRequest) -> None:
+    """KMIP 1.4 §11.2: incorrect attribute value(s) specified."""
+    assert_refused(kms, request_, ResultReason.INVALID_FIELD, ResultReason.INVALID_FIELD)
+
+
+def test_keys_of_different_lengths_are_no_pair(kms: TestKms) -> None:
+    """KMIP 1.4 §4.2: Cryptographic Length shall have the same value in both."""
+    other = template(mask(CryptographicUsageMask.SIGN), attribute(Tag.CRYPTOGRAPHIC_LENGTH, 384))
+    request = pair_request().replace(private_key_attributes=other)
+    assert_refused(kms, request, ResultReason.INVALID_FIELD, ResultReason.INVALID_FIELD)
+
+
+def test_one_name_for_both_is_refused(kms: TestKms) -> None:
+    request = pair_request(named("n"))
+    assert_refused(kms, request, ResultReason.INVALID_FIELD, ResultReason.NON_UNIQUE_NAME_ATTRIBUTE)
+
+
+def test_a_pair_that_is_refused_leaves_no_half(kms: TestKms) -> None:
+    key_pair(kms)
+    bad = template(mask(CryptographicUsageMask.VERIFY), attribute(Tag.STATE, State.ACTIVE))
+    (result,) = kms.batch(pair_request().replace(public_key_attributes=bad))
+    assert isinstance(result, Refused)
+    assert len(kms.call(LocateRequest()).unique_identifier) == 2
+    assert refusal(kms, pair_request(named("n"))).reason is ResultReason.INVALID_FIELD

@@ -57,6 +57,10 @@ ATTEMPTS: Final = 64
 _HEADER_ROOM: Final = 160
 """Bytes that the header of a response takes at most, a Client Correlation Value aside."""
 
+_LARGE_ANSWERS: Final = 4
+"""How many answers of the size of the largest message the answer to a batch has room for, so that a small
+request cannot make the server hold the same large object thousands of times over."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
@@ -97,7 +101,7 @@ class _Run:
     memory: BatchMemory
     message: bytes | None
     room: int | None
-    """Bytes left for batch items under Maximum Response Size; None without one."""
+    """Bytes left for batch items; None in a small batch without Maximum Response Size."""
 
 
 class Dispatcher:
@@ -164,6 +168,9 @@ class Dispatcher:
         room = header.maximum_response_size
         if room is not None:
             room -= _HEADER_ROOM + len((correlation or "").encode())
+        if len(request.items) > _LARGE_ANSWERS:
+            most = _LARGE_ANSWERS * self._services.limits.message_size
+            room = most if room is None else min(room, most)
         run = _Run(
             request,
             connection,
@@ -298,7 +305,10 @@ class Dispatcher:
             return result, 0
         size = len(binary.encode(result))
         if size > room:
-            raise ResponseTooLarge("the answer is longer than the Maximum Response Size; nothing was changed")
+            raise ResponseTooLarge(
+                "the answer is longer than the Maximum Response Size, or all answers of the batch are longer"
+                " than the server sends at once; nothing was changed"
+            )
         return result, size
 
     async def _commit(

@@ -2,7 +2,9 @@
 
 import pytest
 
+from strongroom.domain.identity import Connection
 from strongroom.model.identifiers import BatchReference, UniqueIdentifier
+from strongroom.model.objects import OpaqueObject
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicParameters, Name
 from strongroom.operations.activate import ActivateRequest, ActivateResponse
@@ -13,6 +15,7 @@ from strongroom.operations.encrypt import EncryptRequest
 from strongroom.operations.get import GetRequest, GetResponse
 from strongroom.operations.locate import LocateRequest, LocateResponse
 from strongroom.operations.query import QueryRequest
+from strongroom.operations.register import RegisterRequest
 from strongroom.registry import (
     V1_0,
     V1_4,
@@ -29,7 +32,8 @@ from strongroom.registry import (
     Tag,
     UniqueIdentifierEnumeration,
 )
-from tests.kms import BOB, Refused, TestKms, attribute, request_message, template
+from strongroom.wire import binary
+from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
 
 MISSING = UniqueIdentifier("00000000-0000-0000-0000-000000000000")
 
@@ -115,7 +119,8 @@ def test_undone_items_say_so(kms: TestKms) -> None:
 
 def test_undone_items_withhold_what_they_gave(kms: TestKms) -> None:
     """Otherwise a batch that fails on purpose is a use that no Usage Limits count."""
-    key = kms.create_symmetric_key(attribute(Tag.ACTIVATION_DATE, kms.clock.now()))
+    active = attribute(Tag.ACTIVATION_DATE, kms.clock.now())
+    key = UniqueIdentifier(kms.create_symmetric_key(active))
     mode = CryptographicParameters(block_cipher_mode=BlockCipherMode.ECB, padding_method=PaddingMethod.NONE)
     root = request_message(
         EncryptRequest(unique_identifier=key, cryptographic_parameters=mode, data=SecretBytes(bytes(16))),
@@ -149,6 +154,24 @@ def test_later_items_of_an_undo_batch_see_what_earlier_ones_changed(kms: TestKms
     assert isinstance(again, LocateResponse)
     assert again.unique_identifier == ()
     assert not isinstance(destroyed, Refused)
+
+
+def test_the_answer_to_a_batch_has_a_size_limit_of_its_own(kms: TestKms) -> None:
+    """Otherwise 100 bytes of a request would fetch 4 MiB, as often as a message has room for them."""
+    value = OpaqueObject(
+        opaque_data_type=0x80000001,  # type: ignore[arg-type]  # a vendor's
+        opaque_data_value=SecretBytes(bytes(3 * 2**20)),
+    )
+    made = kms.call(RegisterRequest(object_type=ObjectType.OPAQUE_OBJECT, managed_object=value))
+    gets = [GetRequest(unique_identifier=made.unique_identifier)] * 10
+    for option, given in (
+        (BatchErrorContinuationOption.CONTINUE, 5),
+        (BatchErrorContinuationOption.STOP, 5),
+        (BatchErrorContinuationOption.UNDO, 0),
+    ):
+        root = request_message(*gets, version=V1_4, batch_error_continuation_option=option)
+        answer = kms.run(kms.dispatcher.handle(binary.encode(root), Connection(client=ALICE, peer="::1")))
+        assert len(answer) // (3 * 2**20) == given
 
 
 def test_two_keys_of_one_name_in_an_undo_batch_fail_together(kms: TestKms) -> None:

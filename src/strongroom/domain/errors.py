@@ -250,7 +250,10 @@ class InvalidAttribute(KmipError):
         Operation.RE_KEY_KEY_PAIR: ResultReason.INVALID_FIELD,
         Operation.LOCATE: ResultReason.INVALID_FIELD,
     }
-    newer_in = {Operation.ADJUST_ATTRIBUTE: ResultReason.UNSUPPORTED_ATTRIBUTE}
+    newer_in = {
+        Operation.ADJUST_ATTRIBUTE: ResultReason.UNSUPPORTED_ATTRIBUTE,
+        Operation.SET_ATTRIBUTE: ResultReason.INVALID_FIELD,
+    }
 
 
 class InvalidAttributeValue(KmipError):

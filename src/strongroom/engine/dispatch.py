@@ -234,7 +234,7 @@ class Dispatcher:
         if not repeatable(run.request.header):
             return
         sources = work.sources()
-        if not all(map(self._services.store.keeps, sources)):
+        if work.searched or not all(map(self._services.store.keeps, sources)):
             return
         answer = RememberedAnswer(
             run.request.version,
@@ -242,6 +242,7 @@ class Dispatcher:
             binary.encode(result),
             spec.needs,
             sources,
+            run.now,
             true_until(sources, run.now),
         )
         self._answers.keep(run.connection.client, message, answer)

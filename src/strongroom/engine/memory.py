@@ -59,7 +59,8 @@ def repeatable(header: RequestHeader) -> bool:
 class RememberedAnswer(NamedTuple):
     """The batch item (TTLV) that answered a request of one item, and what it was made from.
 
-    `until` is the first date at which one of the objects changes its state by itself; None: never.
+    It was made at `since`; `until` is the first date at which one of the objects changes its state by itself,
+    None: never.
     """
 
     version: Version
@@ -67,11 +68,12 @@ class RememberedAnswer(NamedTuple):
     item: bytes
     permission: Permission
     sources: tuple[ManagedObject, ...]
+    since: datetime
     until: datetime | None
 
     async def still_true(self, caller: ClientIdentity, now: datetime, store: ObjectStore) -> bool:
         """Tell whether the request, done again now, would be answered the same."""
-        if self.until is not None and now >= self.until:
+        if now < self.since or (self.until is not None and now >= self.until):
             return False
         for source in self.sources:
             if not may(caller, self.permission, source) or not await store.is_current(source):

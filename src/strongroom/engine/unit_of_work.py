@@ -88,6 +88,7 @@ class UnitOfWork:
         "_sources",
         "_store",
         "made",
+        "searched",
     )
 
     def __init__(
@@ -109,6 +110,8 @@ class UnitOfWork:
         self._placed: tuple[UniqueIdentifier | None] | None = None
         self._sequence = sequence
         self.made: Mapping[UniqueIdentifierEnumeration, UniqueIdentifier] = {}
+        self.searched = False
+        """Something was looked for, so that the answer depends on more than the objects that were read."""
 
     def begin(self, permission: Permission) -> None:
         """Start a batch item, whose reads need the permission of its operation."""
@@ -160,6 +163,7 @@ class UnitOfWork:
     async def locate(
         self, filters: Sequence[AttributeInstance], *, storage: int, maximum: int | None, offset: int
     ) -> Found:
+        self.searched = True
         pending = [o for o in self._loaded.values() if o.changed]
         query = ObjectQuery(
             tenant=self._caller.tenant,

@@ -1,18 +1,20 @@
 """What the engine remembers between requests."""
 
+from datetime import timedelta
+
 import pytest
 
 from strongroom.engine.memory import AnswerMemory, HeaderMemory, RememberedAnswer
-from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.identifiers import NameReference, UniqueIdentifier
 from strongroom.model.messages import RequestHeader
 from strongroom.model.objects import OpaqueObject
 from strongroom.model.secret import SecretBytes
 from strongroom.operations.get import GetRequest
 from strongroom.operations.get_attributes import GetAttributesRequest
 from strongroom.operations.register import RegisterRequest
-from strongroom.registry import V1_4, ObjectType
+from strongroom.registry import V1_4, V3_0, ObjectType, State, Tag
 from strongroom.wire import binary
-from tests.kms import ALICE, TestKms, protocol, request_message
+from tests.kms import ALICE, Refused, TestKms, attribute, protocol, request_message
 
 
 @pytest.fixture
@@ -76,6 +78,34 @@ def test_large_objects_are_not_kept_opened(kms: TestKms) -> None:
         opened = kms.run(kms.repository.load(identifier))
         assert opened is not None
         assert kms.repository.keeps(opened) is held
+
+
+def test_a_remembered_answer_does_not_outlive_a_clock_that_is_set_back(kms: TestKms) -> None:
+    key = UniqueIdentifier(
+        kms.create_symmetric_key(attribute(Tag.ACTIVATION_DATE, kms.clock.now() + timedelta(hours=1)))
+    )
+    state = GetAttributesRequest(unique_identifier=key, attribute_reference=(Tag.STATE,))
+
+    def told() -> State:
+        (instance,) = kms.call(state).attributes.attributes
+        value: State = instance.value
+        return value
+
+    kms.clock.pass_time(hours=2)
+    assert told() is State.ACTIVE
+    kms.clock.pass_time(hours=-2)
+    assert told() is State.PRE_ACTIVE
+
+
+def test_what_a_name_stands_for_is_not_remembered(kms: TestKms) -> None:
+    """A placeholder name may be given to another object at any time, and then stands for none."""
+    kms.create_symmetric_key(name="Symmetric Key")
+    request = GetAttributesRequest(unique_identifier=NameReference("Symmetric Key"))
+    for _ in range(2):
+        kms.call(request, version=V3_0)
+    kms.create_symmetric_key(name="Symmetric Key")
+    with pytest.raises(Refused):
+        kms.call(request, version=V3_0)
 
 
 def test_long_headers_are_not_remembered() -> None:

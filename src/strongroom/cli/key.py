@@ -185,7 +185,7 @@ def import_(
     given = [*given_attributes(group, attributes), *_active(activate)]
     with connected(profile, server) as client:
         if found in (Format.PEM, Format.DER):
-            key = material.read_asymmetric(data, found, passphrase=passphrase, version=client.negotiate())
+            key = material.read_asymmetric(data, found, passphrase=passphrase)
         else:
             key = material.read_symmetric(data, found, chosen)
         mask = parse_mask(CryptographicUsageMask, usage or _USES[OBJECT_TYPES[type(key)]])

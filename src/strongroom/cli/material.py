@@ -39,7 +39,7 @@ from strongroom.model.objects import (
     SymmetricKey,
 )
 from strongroom.model.secret import SecretBytes
-from strongroom.registry import V1_4, CryptographicAlgorithm, KeyFormatType, Version
+from strongroom.registry import CryptographicAlgorithm, KeyFormatType
 
 _PEM: Final = b"-----BEGIN "
 _FAULTS: Final = (ValueError, TypeError, UnsupportedAlgorithm)
@@ -97,14 +97,12 @@ def read_symmetric(data: bytes, key_format: Format, algorithm: CryptographicAlgo
     )
 
 
-def read_asymmetric(
-    data: bytes, key_format: Format, *, passphrase: bytes | None, version: Version
-) -> ManagedObjectStruct:
-    """Return the private or public key in a file, in terms of `version`; raises Stop."""
+def read_asymmetric(data: bytes, key_format: Format, *, passphrase: bytes | None) -> ManagedObjectStruct:
+    """Return the private or public key in a file; raises Stop."""
     private = _load_private(data, key_format, passphrase)
     if private is not None:
         encoded = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        return PrivateKey(key_block=_block(encoded, KeyFormatType.PKCS_8, private, version))
+        return PrivateKey(key_block=_block(encoded, KeyFormatType.PKCS_8, private))
     load: Callable[[bytes], PublicKeyTypes] = (
         load_pem_public_key if key_format is Format.PEM else load_der_public_key
     )
@@ -113,7 +111,7 @@ def read_asymmetric(
     except _FAULTS:
         raise Stop(f"the file holds no private or public key in {key_format.name} that can be read") from None
     encoded = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return PublicKey(key_block=_block(encoded, KeyFormatType.X_509, public, version))
+    return PublicKey(key_block=_block(encoded, KeyFormatType.X_509, public))
 
 
 def _load_private(data: bytes, key_format: Format, passphrase: bytes | None) -> PrivateKeyTypes | None:
@@ -136,15 +134,11 @@ def _load_private(data: bytes, key_format: Format, passphrase: bytes | None) -> 
         return None
 
 
-def _block(
-    encoded: bytes, key_format_type: KeyFormatType, key: PrivateKeyTypes | PublicKeyTypes, version: Version
-) -> KeyBlock:
+def _block(encoded: bytes, key_format_type: KeyFormatType, key: PrivateKeyTypes | PublicKeyTypes) -> KeyBlock:
     algorithm = next((known for classes, known in _FAMILIES if isinstance(key, classes)), None)
     if algorithm is None:
         raise Stop("keys of this kind cannot be imported; use RSA, DSA, EC, Ed25519 or Ed448")
     length = _LENGTHS.get(algorithm) or key.key_size  # type: ignore[union-attr]
-    if algorithm is CryptographicAlgorithm.EC and version < V1_4:
-        algorithm = CryptographicAlgorithm.ECDSA
     return key_block_of(secret(encoded), key_format_type, algorithm, length)
 
 

@@ -53,6 +53,8 @@ from strongroom.operations.register import RegisterRequest
 from strongroom.operations.revoke import RevokeRequest
 from strongroom.operations.set_attribute import SetAttributeRequest
 from strongroom.registry import (
+    V1_3,
+    V2_0,
     V3_0,
     BatchErrorContinuationOption,
     CertificateType,
@@ -76,6 +78,7 @@ from strongroom.registry.names import defined_values
 
 R = TypeVar("R", bound=Response)
 
+_NAMESAKES = 100  # told at most of an ambiguous name
 _ENCRYPT_AND_DECRYPT = CryptographicUsageMask.ENCRYPT | CryptographicUsageMask.DECRYPT
 
 
@@ -316,7 +319,7 @@ class AsyncMethods:
         """Return the objects that meet every condition; without any, all objects.
 
         A date attribute given twice is a range. Without `maximum_items` the server is asked until it has told
-        all of them, if it says how many there are (KMIP 1.3).
+        all of them; before KMIP 1.3 it may keep some back.
         """
         given = template(
             attributes,
@@ -336,10 +339,10 @@ class AsyncMethods:
         )
         page = await self.call(request)
         found = dict.fromkeys(page.unique_identifier)
-        if maximum_items is None:
+        if maximum_items is None and await self.negotiate() >= V1_3:
             start, before = offset_items or 0, 0
             # A page without anything new ends it, whatever the server says there still is.
-            while before < len(found) < (page.located_items or 0) - start:
+            while before < len(found) and start + len(found) != page.located_items:
                 before = len(found)
                 page = await self.call(request.replace(offset_items=start + before))
                 found |= dict.fromkeys(page.unique_identifier)
@@ -347,7 +350,7 @@ class AsyncMethods:
 
     async def find(self, name: str) -> UniqueIdentifier:
         """Return the one object with this name; raises ObjectNotFound and AmbiguousName."""
-        found = await self.locate(name=name)
+        found = await self.locate(name=name, maximum_items=_NAMESAKES)
         if not found:
             raise ObjectNotFound(
                 f"no object is named {name!r}",
@@ -419,11 +422,14 @@ class AsyncMethods:
 
         Where it has several values, 1.x tells them by `attribute_index`, 2.x by `current`.
         """
+        key = key_of(name) if current is None else None
+        newer = await self.negotiate() >= V2_0
         await self.call(
             DeleteAttributeRequest(
                 unique_identifier=UniqueIdentifier(unique_identifier),
                 current_attribute=current,
-                attribute_reference=key_of(name) if current is None else None,
+                attribute_reference=key if newer else None,
+                attribute_name=None if newer else key,
                 attribute_index=attribute_index,
             )
         )

@@ -17,11 +17,11 @@ from strongroom.model.attribute_list import (
     name_of,
     sayable,
 )
-from strongroom.model.compat import LINK_TAGS, LINK_TYPES
+from strongroom.model.compat import LINK_TAGS, LINK_TYPES, OLDER_VALUES, TEXT_SINCE_3_0
 from strongroom.model.forms import EXTENSION
 from strongroom.model.identifiers import BatchReference, NameReference
 from strongroom.model.struct import Field, Shape, Struct
-from strongroom.model.structures import Link, Name
+from strongroom.model.structures import Link
 from strongroom.registry import V2_0, V3_0, Tag, Version
 from strongroom.registry.names import (
     TAG_BY_NAME,
@@ -46,8 +46,8 @@ def _gaps(value: object, version: Version) -> Iterator[str]:
         case Struct():
             for field in type(value).fields:
                 yield from _field_gaps(field, getattr(value, field.name), version)
-        case AttributeInstance(key, Name(), _) if version >= V3_0:
-            yield from _key_gaps(key, version)  # the text alone, without the fields of a Name
+        case AttributeInstance(key, _, _) if version >= V3_0 and key in TEXT_SINCE_3_0:
+            yield from _key_gaps(key, version)  # the text alone, without the fields of the structure
         case AttributeInstance(key, Link(link_type=link_type), _) if version >= V3_0:
             if link_type not in LINK_TAGS:
                 yield _named("LinkType", link_type)
@@ -68,7 +68,8 @@ def _gaps(value: object, version: Version) -> Iterator[str]:
                     yield _named(title, 1 << bit)
         case IntEnum():
             title = enumeration_title(type(value))
-            if int(value) < EXTENSION and int(value) not in defined_values(title, version):
+            stands_for = {int(value), OLDER_VALUES.get(type(value), {}).get(value, int(value))}
+            if int(value) < EXTENSION and not stands_for & defined_values(title, version):
                 yield _named(title, int(value))
         case BatchReference() if version < V2_0:
             yield "reference to another item of the batch"

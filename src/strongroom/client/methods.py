@@ -54,6 +54,8 @@ from strongroom.operations.register import RegisterRequest
 from strongroom.operations.revoke import RevokeRequest
 from strongroom.operations.set_attribute import SetAttributeRequest
 from strongroom.registry import (
+    V1_3,
+    V2_0,
     V3_0,
     BatchErrorContinuationOption,
     CertificateType,
@@ -77,6 +79,7 @@ from strongroom.registry.names import defined_values
 
 R = TypeVar("R", bound=Response)
 
+_NAMESAKES = 100  # told at most of an ambiguous name
 _ENCRYPT_AND_DECRYPT = CryptographicUsageMask.ENCRYPT | CryptographicUsageMask.DECRYPT
 
 
@@ -317,7 +320,7 @@ class Methods:
         """Return the objects that meet every condition; without any, all objects.
 
         A date attribute given twice is a range. Without `maximum_items` the server is asked until it has told
-        all of them, if it says how many there are (KMIP 1.3).
+        all of them; before KMIP 1.3 it may keep some back.
         """
         given = template(
             attributes,
@@ -337,10 +340,10 @@ class Methods:
         )
         page = self.call(request)
         found = dict.fromkeys(page.unique_identifier)
-        if maximum_items is None:
+        if maximum_items is None and self.negotiate() >= V1_3:
             start, before = offset_items or 0, 0
             # A page without anything new ends it, whatever the server says there still is.
-            while before < len(found) < (page.located_items or 0) - start:
+            while before < len(found) and start + len(found) != page.located_items:
                 before = len(found)
                 page = self.call(request.replace(offset_items=start + before))
                 found |= dict.fromkeys(page.unique_identifier)
@@ -348,7 +351,7 @@ class Methods:
 
     def find(self, name: str) -> UniqueIdentifier:
         """Return the one object with this name; raises ObjectNotFound and AmbiguousName."""
-        found = self.locate(name=name)
+        found = self.locate(name=name, maximum_items=_NAMESAKES)
         if not found:
             raise ObjectNotFound(
                 f"no object is named {name!r}",
@@ -420,11 +423,14 @@ class Methods:
 
         Where it has several values, 1.x tells them by `attribute_index`, 2.x by `current`.
         """
+        key = key_of(name) if current is None else None
+        newer = self.negotiate() >= V2_0
         self.call(
             DeleteAttributeRequest(
                 unique_identifier=UniqueIdentifier(unique_identifier),
                 current_attribute=current,
-                attribute_reference=key_of(name) if current is None else None,
+                attribute_reference=key if newer else None,
+                attribute_name=None if newer else key,
                 attribute_index=attribute_index,
             )
         )

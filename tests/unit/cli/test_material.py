@@ -22,8 +22,6 @@ from strongroom.model.keys import KeyBlock
 from strongroom.model.objects import Certificate, ManagedObjectStruct, PrivateKey, PublicKey, SymmetricKey
 from strongroom.model.secret import SecretBytes
 from strongroom.registry import (
-    V1_0,
-    V2_1,
     CertificateType,
     CryptographicAlgorithm,
     KeyFormatType,
@@ -84,7 +82,7 @@ def test_a_file_of_another_format_is_refused_without_showing_it(data: bytes, key
 def test_a_private_key_becomes_pkcs_8_and_tells_what_it_is(
     data: bytes, algorithm: CryptographicAlgorithm, length: int
 ) -> None:
-    key = read_asymmetric(data, Format.PEM, passphrase=None, version=V2_1)
+    key = read_asymmetric(data, Format.PEM, passphrase=None)
     assert isinstance(key, PrivateKey)
     assert key.key_block.key_format_type is KeyFormatType.PKCS_8
     assert key.key_block.cryptographic_algorithm is algorithm
@@ -94,27 +92,22 @@ def test_a_private_key_becomes_pkcs_8_and_tells_what_it_is(
 
 def test_a_public_key_becomes_a_subject_public_key_info() -> None:
     der = EC_KEY.public_key().public_bytes(files.Encoding.DER, files.PublicFormat.SubjectPublicKeyInfo)
-    key = read_asymmetric(der, Format.DER, passphrase=None, version=V2_1)
+    key = read_asymmetric(der, Format.DER, passphrase=None)
     assert isinstance(key, PublicKey)
     assert key.key_block.key_format_type is KeyFormatType.X_509
     assert export_bytes(key, Format.DER) == der
     assert files.load_pem_public_key(export_bytes(key, Format.PEM))
 
 
-def test_before_1_4_an_elliptic_key_is_called_ecdsa() -> None:
-    key = read_asymmetric(pem(EC_KEY), Format.PEM, passphrase=None, version=V1_0)
-    assert block_of(key).cryptographic_algorithm is CryptographicAlgorithm.ECDSA
-
-
 def test_an_encrypted_key_opens_with_its_passphrase() -> None:
     locked = pem(EC_KEY, passphrase=b"open sesame")
-    assert read_asymmetric(locked, Format.PEM, passphrase=b"open sesame", version=V2_1)
+    assert read_asymmetric(locked, Format.PEM, passphrase=b"open sesame")
     with pytest.raises(Stop, match="--passphrase-file"):
-        read_asymmetric(locked, Format.PEM, passphrase=None, version=V2_1)
+        read_asymmetric(locked, Format.PEM, passphrase=None)
     with pytest.raises(Stop, match="does not open with this passphrase"):
-        read_asymmetric(locked, Format.PEM, passphrase=b"sesame", version=V2_1)
+        read_asymmetric(locked, Format.PEM, passphrase=b"sesame")
     with pytest.raises(Stop, match="leave --passphrase-file out"):
-        read_asymmetric(pem(EC_KEY), Format.PEM, passphrase=b"sesame", version=V2_1)
+        read_asymmetric(pem(EC_KEY), Format.PEM, passphrase=b"sesame")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +120,7 @@ def test_an_encrypted_key_opens_with_its_passphrase() -> None:
 )
 def test_what_is_no_key_says_what_it_is(data: bytes, complaint: str) -> None:
     with pytest.raises(Stop, match=complaint):
-        read_asymmetric(data, Format.PEM, passphrase=None, version=V2_1)
+        read_asymmetric(data, Format.PEM, passphrase=None)
 
 
 def test_only_pem_gives_itself_away() -> None:

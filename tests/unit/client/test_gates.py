@@ -86,9 +86,9 @@ def create(**values: Any) -> CreateRequest:
             id="one of a list",
         ),
         pytest.param(
-            DeleteAttributeRequest(attribute_reference=Tag.NAME, attribute_index=1),
+            DeleteAttributeRequest(attribute_name=Tag.NAME),
             V2_0,
-            "field Attribute Index",
+            "field Attribute Name",
             id="a field that was dropped",
         ),
         pytest.param(
@@ -133,6 +133,7 @@ def test_what_the_version_cannot_say_is_refused(request_: Request[Any], version:
     ("request_", "version"),
     [
         (create(name="k"), V3_0),
+        (create(cryptographic_algorithm=CryptographicAlgorithm.EC), V1_0),
         (SetAttributeRequest(new_attribute=attribute(Tag.LINK, LINK)), V3_0),
         (LocateRequest(offset_items=5), V2_0),
         (create(sensitive=True, name="k", cryptographic_length=256), V1_4),

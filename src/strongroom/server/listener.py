@@ -53,6 +53,8 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._open = False
         self._full = False
+        self.ended = 0
+        """Connections that came and went, failed handshakes included."""
         self._unfinished: dict[str, dict[asyncio.Task[None], None]] = {}
         self._connections: set[KmipProtocol] = set()
         self._shed: Counter[str] = Counter()
@@ -220,6 +222,7 @@ class Listener:
         if protocol in self._connections:
             self._connections.remove(protocol)
             self._seat.live -= 1
+            self.ended += 1
             if not self._connections:
                 self._empty.set()
             if self._full:

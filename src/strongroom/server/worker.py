@@ -30,6 +30,7 @@ from strongroom.server.listener import Listener
 from strongroom.server.logs import get_logger
 from strongroom.server.messages import LONGEST, BrokenMessage, Message, decode, encode
 from strongroom.server.ports import Adapters, Application
+from strongroom.server.process import return_freed_memory
 from strongroom.server.shared import ClientCounts, Seat, SharedNumbers
 from strongroom.server.ttlv import Service
 from strongroom.wire.limits import Limits
@@ -41,6 +42,9 @@ LOOP_VARIABLE: Final = "STRONGROOM_LOOP"
 
 POLL_INTERVAL: Final = 1.0
 """Seconds between looks for clients that another machine has changed."""
+
+TRIM_AFTER: Final = 250
+"""Connections that have ended before their memory is given back."""
 
 SETTLING: Final = 0.1
 """Seconds between the order to stop and the moment when a connection without a request counts as idle."""
@@ -106,7 +110,7 @@ class Worker:
         self._tell({"event": "ready"})
         jobs = [
             loop.create_task(job)
-            for job in (self._deadlines.run(), self._report(), self._obey(reader), self._poll())
+            for job in (self._deadlines.run(), self._tidy(), self._obey(reader), self._poll())
         ]
         await self._ended.wait()
         for job in jobs:
@@ -190,10 +194,15 @@ class Worker:
             except StoreFailure as error:
                 log.warning("clients_not_read", error=str(error))
 
-    async def _report(self) -> None:
+    async def _tidy(self) -> None:
+        """Do once a second what is too much for each connection."""
+        trimmed = 0
         while True:
             await asyncio.sleep(1.0)
             self._listener.report()
+            if self._listener.ended - trimmed >= TRIM_AFTER:
+                trimmed = self._listener.ended
+                return_freed_memory()
 
     # The end
 

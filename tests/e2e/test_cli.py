@@ -1,0 +1,268 @@
+"""The commands against the real server: what they print, what they leave, how they exit."""
+
+import io
+import json
+import stat
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization as files
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from strongroom import testing
+from strongroom.cli import main
+from strongroom.cli.exit import ExitCode
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command did."""
+
+    code: int
+    raw: bytes
+    error: str
+
+    @property
+    def out(self) -> str:
+        return self.raw.decode()
+
+    @property
+    def identifier(self) -> str:
+        """Return the identifier that the command printed, alone on its line."""
+        (line,) = self.out.splitlines()
+        return line
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(
+    server: testing.Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> Run:
+    """Return a runner of commands, in this process, in a directory of their own."""
+    monkeypatch.setenv("STRONGROOM_PROFILE", str(server.profile))
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str, stdin: bytes = b"", code: ExitCode = ExitCode.OK) -> Result:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        found = main.run(words)
+        captured = capsysbinary.readouterr()
+        error = captured.err.decode()
+        assert found == code, error
+        if code is not ExitCode.OK:
+            assert captured.out == b""
+            assert error.startswith("strongroom: ")
+            assert error.count("\n") == 1
+        return Result(found, captured.out, error)
+
+    return call
+
+
+def shown(run: Run, what: str) -> dict[str, object]:
+    record: dict[str, object] = json.loads(run("object", "show", what, "-o", "json").out)
+    return record
+
+
+def test_a_key_from_creation_to_destruction(run: Run, tmp_path: Path) -> None:
+    key = run("key", "create", "--name", "life", "--group", "g1", "--attribute", "x-purpose=test").identifier
+    record = shown(run, "life")
+    assert record["Unique Identifier"] == key
+    assert record["Cryptographic Usage Mask"] == ["Encrypt", "Decrypt"]
+    assert record["Object Group"] == ["g1"]
+    assert record["x-purpose"] == ["test"]
+    assert run("key", "activate", "life").identifier == key
+    assert run("key", "export", "life").out == "life.key\n"
+    assert len((tmp_path / "life.key").read_bytes()) == 32
+    assert stat.S_IMODE((tmp_path / "life.key").stat().st_mode) == 0o600
+    replacement = run("key", "rotate", "life").identifier
+    assert replacement != key
+    assert shown(run, "life")["Unique Identifier"] == replacement
+    assert "key revoke life" in run("key", "destroy", "life", code=ExitCode.FAILURE).error
+    run("key", "revoke", "life", "--reason", "key compromise", "--compromised", "2026-01-01")
+    assert shown(run, "life")["State"] == "Compromised"
+    run("key", "destroy", "life")
+    assert shown(run, replacement)["State"] == "Destroyed Compromised"
+    run("key", "export", replacement, "--out", "-", code=ExitCode.NOT_FOUND)
+
+
+def test_an_existing_file_is_not_overwritten(run: Run, tmp_path: Path) -> None:
+    run("key", "create", "--name", "kept")
+    (tmp_path / "kept.key").write_text("mine")
+    assert "--force" in run("key", "export", "kept", code=ExitCode.FAILURE).error
+    assert (tmp_path / "kept.key").read_text() == "mine"
+    run("key", "export", "kept", "--force")
+    assert (tmp_path / "kept.key").read_text(encoding="latin-1") != "mine"
+
+
+def test_material_goes_to_stdout_only_where_nobody_watches(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("key", "create", "--name", "watched")
+    assert len(run("key", "export", "watched", "--out", "-").raw) == 32
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert "--force-stdout" in run("key", "export", "watched", "--out", "-", code=ExitCode.USAGE).error
+    assert len(run("key", "export", "watched", "--out", "-", "--format", "hex", "--force-stdout").out) == 65
+
+
+def test_a_name_that_looks_like_a_path_stays_in_the_directory(run: Run, tmp_path: Path) -> None:
+    run("key", "create", "--name", "../up/../../key")
+    assert run("key", "export", "../up/../../key").out == "_up_.._.._key.key\n"
+    assert (tmp_path / "_up_.._.._key.key").exists()
+
+
+def test_an_identifier_goes_before_a_name(run: Run) -> None:
+    """Whoever names an object like the identifier of another does not take its place."""
+    first = run("key", "create").identifier
+    run("key", "create", "--name", first)
+    assert shown(run, first)["Unique Identifier"] == first
+
+
+def test_an_ambiguous_name_is_refused_with_the_identifiers(run: Run) -> None:
+    made = [run("key", "create", "--name", "Symmetric Key").identifier for _ in range(2)]
+    error = run("key", "activate", "Symmetric Key", code=ExitCode.FAILURE).error
+    assert all(identifier in error for identifier in made)
+
+
+def test_a_key_pair_is_exported_as_pem_and_der(run: Run, tmp_path: Path) -> None:
+    made = json.loads(
+        run("key", "pair", "--name", "web", "--algorithm", "EC", "--curve", "P-256", "-o", "json").out
+    )
+    assert [one["object_type"] for one in made] == ["Private Key", "Public Key"]
+    run("key", "export", "web")
+    run("key", "export", "web.pub", "--format", "der", "--out", "web.der")
+    private = files.load_pem_private_key((tmp_path / "web.pem").read_bytes(), None)
+    public = files.load_der_public_key((tmp_path / "web.der").read_bytes())
+    assert private.public_key() == public
+    replacement = run("key", "rotate", "web").identifier
+    assert replacement != made[0]["unique_identifier"]
+    assert "rotate the private key" in run("key", "rotate", "web.pub", code=ExitCode.USAGE).error
+
+
+def test_an_imported_key_comes_back_as_it_was(run: Run, tmp_path: Path) -> None:
+    pem = ec.generate_private_key(ec.SECP384R1()).private_bytes(
+        files.Encoding.PEM, files.PrivateFormat.PKCS8, files.NoEncryption()
+    )
+    run("key", "import", "-", "--name", "ours", stdin=pem)
+    assert shown(run, "ours")["Cryptographic Length"] == 384
+    assert run("key", "export", "ours", "--out", "-").raw == pem
+    run("key", "import", "-", "--format", "hex", "--name", "raw", stdin=b"00" * 16)
+    assert run("key", "export", "raw", "--out", "-").raw == bytes(16)
+
+
+def test_secrets_and_opaque_objects_are_kept_as_they_are(run: Run) -> None:
+    run("object", "register", "secret-data", "-", "--name", "pw", stdin=b"open sesame\n")
+    run("object", "register", "opaque-object", "-", "--name", "blob", stdin=bytes(range(9)))
+    assert run("key", "export", "pw", "--out", "-").raw == b"open sesame\n"
+    assert run("key", "export", "blob", "--out", "-").raw == bytes(range(9))
+    assert "sesame" not in run("object", "show", "pw").out
+    run("object", "register", "symmetric-key", "-", stdin=b"x", code=ExitCode.USAGE)
+    run("object", "destroy", "pw", "--yes")
+
+
+def test_files_are_encrypted_and_decrypted(run: Run, tmp_path: Path) -> None:
+    run("key", "create", "--name", "files", "--activate")
+    (tmp_path / "plain").write_bytes(b"attack at dawn")
+    run("crypt", "encrypt", "files", "plain", "--out", "sealed", "--additional-data", "letter 7")
+    assert b"attack" not in (tmp_path / "sealed").read_bytes()
+    assert run("crypt", "decrypt", "sealed", "--additional-data", "letter 7").raw == b"attack at dawn"
+    run("crypt", "decrypt", "sealed", "--additional-data", "letter 8", code=ExitCode.FAILURE)
+    piped = run("crypt", "encrypt", "files", "--mode", "CBC", stdin=b"attack at noon").raw
+    assert run("crypt", "decrypt", "--key", "files", stdin=piped).raw == b"attack at noon"
+    run("crypt", "decrypt", stdin=b"attack at dusk", code=ExitCode.FAILURE)
+
+
+def test_attributes_are_read_and_changed(run: Run) -> None:
+    run("key", "create", "--name", "tagged", "--group", "red")
+    assert run("attr", "get", "tagged", "State").out == "State  Pre-Active\n"
+    run("attr", "add", "tagged", "Object Group", "blue")
+    run("attr", "modify", "tagged", "Object Group", "green", "--from", "blue")
+    run("attr", "delete", "tagged", "Object Group", "--value", "red")
+    run("attr", "set", "tagged", "x-size", "7", "--type", "integer")
+    record = json.loads(run("attr", "get", "tagged", "object-group", "x-size", "-o", "json").out)
+    assert record == {"Object Group": ["green"], "x-size": [7]}
+    assert "x-size" in run("attr", "list", "tagged").out.splitlines()
+    run("attr", "get", "tagged", "Description", code=ExitCode.NOT_FOUND)
+    run("attr", "set", "tagged", "State", "Active", code=ExitCode.FAILURE)
+    run("attr", "set", "tagged", "Colour", "red", code=ExitCode.USAGE)
+
+
+def test_objects_are_found_by_what_they_are(run: Run) -> None:
+    wanted = run(
+        "key", "create", "--name", "needle", "--length", "192", "--group", "hay",
+        "--attribute", "x-rank=3", "--attribute", "Activation Date=2031-05-01",
+    ).identifier  # fmt: skip
+    run("key", "create", "--length", "192", "--usage", "wrap key")
+    for filters in (
+        ["--name", "needle"],
+        ["--group", "hay", "--length", "192"],
+        ["--type", "symmetric key", "--algorithm", "aes", "--usage", "encrypt", "--length", "192"],
+        ["--attribute", "x-rank=3"],
+        ["--attribute", "Activation Date=2031-01-01..2031-12-31"],
+        ["--state", "pre-active", "--group", "hay", "--storage", "on-line storage", "--maximum", "1"],
+    ):
+        assert run("locate", *filters, "-o", "id").identifier == wanted, filters
+    assert run("locate", "--attribute", "Activation Date=2032-01-01..2032-12-31", "-o", "id").out == ""
+    assert run("locate", "--group", "hay", "--offset", "1", "-o", "id").out == ""
+    assert "did you mean AES?" in run("locate", "--algorithm", "AESS", code=ExitCode.USAGE).error
+
+
+def test_lists_show_what_there_is(run: Run) -> None:
+    key = run("key", "create", "--name", "listed").identifier
+    run("object", "register", "opaque-object", "-", "--name", "other", stdin=b"x")
+    assert key in run("key", "list", "-o", "id").out.splitlines()
+    rows = {row["unique_identifier"]: row for row in json.loads(run("object", "list", "-o", "json").out)}
+    assert rows[key]["name"] == ["listed"]
+    assert rows[key]["state"] == "Pre-Active"
+    assert "other" not in run("key", "list").out
+    assert "other" in run("object", "list", "--type", "opaque object").out
+
+
+def test_the_server_is_asked_what_it_does(run: Run) -> None:
+    assert run("server", "versions", "-o", "id").out.splitlines()[-1] == "1.0"
+    told = json.loads(run("server", "query", "-o", "json").out)
+    assert "Create Key Pair" in told["operation"]
+    assert told["protocol_version"] == "2.1"
+
+
+def test_exit_codes_tell_what_happened(run: Run, server: testing.Server, tmp_path: Path) -> None:
+    run("key", "show", "nobody", code=ExitCode.NOT_FOUND)
+    run("key", "list", "--server", "127.0.0.1:1", code=ExitCode.UNREACHABLE)
+    run("key", "list", "--server", "nonsense:x", code=ExitCode.USAGE)
+    run("key", "list", "--profile", str(tmp_path / "none"), code=ExitCode.USAGE)
+    run("key", "create", "--length", "many", code=ExitCode.USAGE)
+    run("key", "create", "--name", "twice")
+    run("key", "create", "--name", "twice", code=ExitCode.FAILURE)
+    profile = server.enrol("denied", username="alice", password="open sesame")
+    (profile.parent / "profile.toml").write_text(profile.read_text().replace('"alice"', '"mallory"'))
+    run("key", "list", "--profile", str(profile), code=ExitCode.DENIED)
+
+
+def test_a_name_cannot_move_the_cursor_of_a_terminal(run: Run) -> None:
+    run("key", "create", "--name", "\x1b[2Jgone")
+    assert "\\x1b[2Jgone" in run("key", "list").out
+    assert "\x1b" not in run("key", "list").out
+    assert "\x1b" not in run("key", "create", "--name", "\x1b[2Jgone", code=ExitCode.FAILURE).error
+
+
+def test_a_command_works_as_a_process_of_its_own(server: testing.Server) -> None:
+    done = server.try_run("key", "create", "--profile", str(server.profile), "-o", "json")
+    assert done.returncode == ExitCode.OK
+    assert set(json.loads(done.stdout)) == {"unique_identifier"}
+    done = server.try_run("key", "show", "nobody", "--profile", str(server.profile))
+    assert (done.returncode, done.stdout) == (ExitCode.NOT_FOUND, "")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_store_is_migrated_only_without_a_server(tmp_path: Path) -> None:
+    with testing.server(tmp_path / "own") as server:
+        running = server.try_run("store", "migrate", str(server.directory))
+        assert running.returncode == ExitCode.FAILURE
+        assert "in use" in running.stderr
+        server.stop()
+        assert server.try_run("store", "migrate", str(server.directory)).returncode == ExitCode.OK
+        server.start()

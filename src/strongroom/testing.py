@@ -183,6 +183,7 @@ def server(
     with ExitStack() as stack:
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="strongroom-")))
+        folder.mkdir(parents=True, exist_ok=True)
         made = Server(folder, options=["--workers", str(workers)], command=command)
         made.run("init", str(made.directory), *(["--store", store] if store is not None else []))
         with (made.directory / "strongroom.toml").open("a", encoding="utf-8") as file:

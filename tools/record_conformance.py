@@ -1,0 +1,94 @@
+"""Record in `data/conformance.json` which OASIS test cases pass on the server of this tree.
+
+`python tools/record_conformance.py` plays every case of the folder (STRONGROOM_VECTORS, or
+`../shared/kmip/oasis`) once on a new server; some cases wait two minutes for a date to pass. The file changes
+only when a result does: what differs from run to run is taken out of the reasons, and the date stays that of
+the run that first gave these results.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from strongroom import testing
+from strongroom.conformance.results import CaseResult
+from strongroom.conformance.session import Options, play
+
+ROOT = Path(__file__).resolve().parent.parent
+
+RECORD: Final = ROOT / "data" / "conformance.json"
+VECTORS: Final = Path(os.environ.get("STRONGROOM_VECTORS", ROOT.parent / "shared" / "kmip" / "oasis"))
+FORMAT: Final = "strongroom-conformance-record-1"
+
+CHANGING: Final = (
+    (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "(identifier)"),
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([+]00:00|Z)?"), "(time)"),
+    (re.compile(r"\b[0-9a-f]{24,}\b(\.\.\. \(\d+ bytes\))?"), "(bytes)"),
+    (re.compile(r"\b127\.0\.0\.1:\d+"), "(server)"),
+)
+"""What another run makes different, and what stands for it."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Record which OASIS test cases pass.")
+    parser.add_argument("--vectors", type=Path, default=VECTORS, help="folder of the cases")
+    parser.add_argument("--endpoint", help="HOST:PORT to listen on for messages that the server sends")
+    arguments = parser.parse_args()
+    if not arguments.vectors.is_dir():
+        print(f"there is no folder {arguments.vectors}; set STRONGROOM_VECTORS", file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory(prefix="strongroom-") as folder, testing.server(Path(folder)) as server:
+        done = play(
+            Options(
+                vectors=arguments.vectors,
+                profiles=[server.profile, server.enrol("second")],
+                endpoint=arguments.endpoint,
+            ),
+            lambda text: print(text, flush=True),
+        )
+    cases = sorted((entry(result) for result in done.results), key=lambda row: (row["version"], row["name"]))
+    print(f"wrote {RECORD.name}" if record(cases) else f"{RECORD.name} is current")
+    return 0
+
+
+def entry(result: CaseResult) -> dict[str, Any]:
+    """Return the row of one case; `why` is the first failing step, or why it was not played."""
+    row: dict[str, Any] = {
+        "name": result.name,
+        "profile": result.family,
+        "version": str(result.version),
+        "outcome": result.outcome.value,
+    }
+    if result.failure is not None:
+        failure = result.failure
+        row["why"] = lasting(f"step {failure.step} ({failure.operations}): {failure.reason}")
+    elif result.reason is not None:
+        row["why"] = lasting(result.reason)
+    return row
+
+
+def lasting(text: str) -> str:
+    """Return a reason as the next run will give it, on one line."""
+    for pattern, stand_in in CHANGING:
+        text = pattern.sub(stand_in, text)
+    return " ".join(text.split())
+
+
+def record(cases: list[dict[str, Any]]) -> bool:
+    """Write the rows, one a line, unless the file holds them; tell whether it was written."""
+    if RECORD.exists() and json.loads(RECORD.read_text())["cases"] == cases:
+        return False
+    head = {"format": FORMAT, "recorded": datetime.now(UTC).date().isoformat()}
+    lines = ",\n".join(f"  {json.dumps(row, ensure_ascii=False)}" for row in cases)
+    RECORD.write_text(f'{json.dumps(head)[:-1]},\n "cases": [\n{lines}\n]}}\n')
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

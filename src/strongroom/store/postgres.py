@@ -345,6 +345,8 @@ class PostgresBackend:
             connection = self._idle.pop()
             if not connection.is_closed():
                 return connection
+        # Requests begin outside a task, where the driver's time limits raise. From here on this is one.
+        await asyncio.sleep(0)
         connection, host = await _connect(self._url, self._hosts)
         # The one that serves now is asked first next time.
         self._hosts = (host, *(other for other in self._hosts if other != host))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from strongroom.server.eager import resume
 from strongroom.store import migrate
 from strongroom.store.postgres import PostgresBackend
 from strongroom.store.records import Backend, Conflict, LocateQuery
@@ -54,3 +55,32 @@ def test_postgresql_works_on_both_loops(
     migrate.migrate(url)
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(exercise(PostgresBackend(url)))
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("loop_factory", LOOPS, ids=["asyncio", "uvloop"])
+def test_a_request_that_begins_outside_a_task_can_connect(
+    postgres_server: PostgresServer, loop_factory: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """As the listener begins them: the first of several at once finds no idle connection."""
+    url = parse(postgres_server.url(postgres_server.create_database()), Path("/"))
+    assert isinstance(url, PostgresUrl)
+    migrate.migrate(url)
+
+    async def serve() -> list[object]:
+        backend = PostgresBackend(url)
+        await backend.start()
+        loop = asyncio.get_running_loop()
+        begun: asyncio.Future[list[asyncio.Task[object]]] = loop.create_future()
+
+        def begin() -> None:
+            reads = [backend.store_keys() for _ in range(3)]
+            begun.set_result([loop.create_task(resume(read, read.send(None))) for read in reads])
+
+        loop.call_soon(begin)
+        answers = await asyncio.gather(*await asyncio.wait_for(begun, 10))
+        await backend.close()
+        return answers
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        assert runner.run(serve()) == [[], [], []]

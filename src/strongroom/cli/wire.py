@@ -3,6 +3,7 @@
 Rule: reads files, talks to nobody, shows no secret.
 """
 
+from collections.abc import Iterator
 from enum import Enum
 from typing import Annotated
 
@@ -72,10 +73,12 @@ def _unhex(data: bytes) -> bytes:
         ) from None
 
 
-def _split(data: bytes) -> list[bytes]:
-    """Return the messages of a stream; what is left over stands last, for the decoder to refuse."""
-    messages = []
-    while len(data) > 8 and (size := 8 + int.from_bytes(data[4:8])) < len(data):
-        messages.append(data[:size])
-        data = data[size:]
-    return [*messages, data]
+def _split(data: bytes) -> Iterator[bytes]:
+    """Yield the messages of a stream; what is left over comes last, for the decoder to refuse."""
+    start = 0
+    while start + 8 < len(data) and (end := start + 8 + int.from_bytes(data[start + 4 : start + 8])) < len(
+        data
+    ):
+        yield data[start:end]
+        start = end
+    yield data[start:]

@@ -12,6 +12,7 @@ from strongroom.domain.context import Context
 from strongroom.domain.errors import ObjectNotFound
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import AttributeInstance, AttributeKey, TemplateAttributes
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import Template
 from strongroom.model.struct import Seconds
 from strongroom.model.structures import Link
@@ -94,9 +95,14 @@ def dress(ctx: Context, obj: ManagedObject, given: Iterable[AttributeInstance]) 
 
 def link(obj: ManagedObject, link_type: LinkType, target: ManagedObject) -> None:
     """Link an object to another; a single link of that type is replaced."""
+    link_to(obj, link_type, target.unique_identifier)
+
+
+def link_to(obj: ManagedObject, link_type: LinkType, target: UniqueIdentifier) -> None:
+    """Do the same where the other object is not at hand."""
     kept = tuple(i for i in obj.attributes.get(Tag.LINK, ()) if i.value.link_type is not link_type)
     obj.put(Tag.LINK, kept)
-    obj.add(Tag.LINK, Link(link_type=link_type, linked_object_identifier=target.unique_identifier))
+    obj.add(Tag.LINK, Link(link_type=link_type, linked_object_identifier=target))
 
 
 def stateful(object_type: ObjectType) -> State | None:

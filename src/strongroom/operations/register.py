@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from strongroom.attributes.creation import dress, first, gather, stateful
+from strongroom.attributes.creation import dress, first, gather, link_to, stateful
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidField, InvalidObjectType
 from strongroom.domain.operation import Request, Response, operation
@@ -13,7 +13,7 @@ from strongroom.model.keys import KeyBlock, KeyValue
 from strongroom.model.objects import OBJECT_TYPES, ManagedObjectStruct, ObjectShape, Template
 from strongroom.model.struct import Since, Until
 from strongroom.model.structures import ProtectionStorageMasks
-from strongroom.registry import V1_0, V1_4, V2_0, CryptographicAlgorithm, ObjectType, Operation, Tag
+from strongroom.registry import V1_0, V1_4, V2_0, CryptographicAlgorithm, LinkType, ObjectType, Operation, Tag
 
 
 class RegisterResponse(Response):
@@ -55,8 +55,21 @@ async def register(ctx: Context, request: RegisterRequest) -> RegisterResponse:
     for known in facts.attributes:
         obj.add(known.key, known.value)
     dress(ctx, obj, [*given, *_embedded(value, given)])
+    wrapping_key = _wrapping_key(value)
+    if wrapping_key is not None:
+        link_to(obj, LinkType.WRAPPING_KEY_LINK, wrapping_key)
     ctx.objects.place(obj.unique_identifier)
     return RegisterResponse(unique_identifier=obj.unique_identifier)
+
+
+def _wrapping_key(value: ManagedObjectStruct) -> UniqueIdentifier | None:
+    """Return the key that the object says it is wrapped with (KMIP 2.1 §6.1.43: it gets a link to it)."""
+    key_block: KeyBlock | None = getattr(value, "key_block", None)
+    wrapping = None if key_block is None else key_block.key_wrapping_data
+    if wrapping is None or wrapping.encryption_key_information is None:
+        return None
+    identifier = wrapping.encryption_key_information.unique_identifier
+    return UniqueIdentifier(identifier) if type(identifier) is str else None
 
 
 def _embedded(value: ManagedObjectStruct, given: list[AttributeInstance]) -> list[AttributeInstance]:

@@ -5,10 +5,16 @@ it. The message is for a person: it says what is wrong and what to do, and never
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from strongroom.registry import V1_4, V2_0, Operation, ResultReason, Version
 from strongroom.registry.names import VALUES, in_version
+
+_FIELDS_OF_RE_KEY: Final = {
+    Operation.RE_KEY: ResultReason.INVALID_FIELD,
+    Operation.RE_KEY_KEY_PAIR: ResultReason.INVALID_FIELD,
+}
+"""The error tables of the two, in every version, have no reason that speaks of attributes."""
 
 
 class KmipError(Exception):
@@ -251,6 +257,7 @@ class InvalidAttribute(KmipError):
         Operation.LOCATE: ResultReason.INVALID_FIELD,
     }
     newer_in = {
+        **_FIELDS_OF_RE_KEY,
         Operation.ADJUST_ATTRIBUTE: ResultReason.UNSUPPORTED_ATTRIBUTE,
         Operation.SET_ATTRIBUTE: ResultReason.INVALID_FIELD,
     }
@@ -261,6 +268,7 @@ class InvalidAttributeValue(KmipError):
 
     reason = ResultReason.INVALID_ATTRIBUTE_VALUE
     older = ResultReason.INVALID_FIELD
+    newer_in = _FIELDS_OF_RE_KEY
 
 
 class ReadOnlyAttribute(KmipError):
@@ -274,6 +282,11 @@ class ReadOnlyAttribute(KmipError):
         Operation.REGISTER: ResultReason.INVALID_FIELD,
         Operation.RE_KEY: ResultReason.INVALID_FIELD,
         Operation.RE_KEY_KEY_PAIR: ResultReason.INVALID_FIELD,
+    }
+    newer_in = {
+        **_FIELDS_OF_RE_KEY,
+        Operation.CREATE_KEY_PAIR: ResultReason.ATTRIBUTE_READ_ONLY,
+        Operation.REGISTER: ResultReason.ATTRIBUTE_READ_ONLY,
     }
 
 
@@ -296,6 +309,7 @@ class AttributeSingleValued(KmipError):
         Operation.RE_KEY: ResultReason.INVALID_FIELD,
         Operation.RE_KEY_KEY_PAIR: ResultReason.INVALID_FIELD,
     }
+    newer_in = _FIELDS_OF_RE_KEY
 
 
 class MultiValuedAttribute(KmipError):
@@ -336,6 +350,7 @@ class NonUniqueNameAttribute(KmipError):
         Operation.RE_KEY: ResultReason.INVALID_FIELD,
         Operation.RE_KEY_KEY_PAIR: ResultReason.INVALID_FIELD,
     }
+    newer_in = _FIELDS_OF_RE_KEY
 
 
 class ApplicationNamespaceNotSupported(KmipError):

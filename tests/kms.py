@@ -77,6 +77,7 @@ class TestKms:
     def __init__(
         self, directory: Path, *, clock: MovableClock | None = None, policy: Policy | None = None
     ) -> None:
+        self.directory = directory
         self.loop = asyncio.new_event_loop()
         self.clock = clock or MovableClock()
         key_file = directory / "root.key"

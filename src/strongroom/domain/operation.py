@@ -68,10 +68,9 @@ def operation(
 ) -> Callable[[Callable[[Context, Q], Awaitable[R]]], Callable[[Context, Q], Awaitable[R]]]:
     """Declare the decorated coroutine function as the handler of an operation.
 
-    `repeatable`: it only reads, and its answer depends on nothing but the request and the objects it got by
-    reference, so that the engine may remember it. The second parameter and the return type of the handler
-    name the payloads. Raises TypeError when they do not belong
-    together or the operation is declared already.
+    `repeatable`: it only reads, and its answer depends on nothing but the request and what `Objects` gave it,
+    so that the engine may remember it. The second parameter and the return type of the handler name the
+    payloads. Raises TypeError when they do not belong together or the operation is declared already.
     """
 
     def declare(handler: Callable[[Context, Q], Awaitable[R]]) -> Callable[[Context, Q], Awaitable[R]]:

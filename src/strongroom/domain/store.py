@@ -60,6 +60,10 @@ class ObjectStore(Protocol):
     async def load(self, unique_identifier: str) -> ManagedObject | None:
         """Return the current generation, or None. The object may be shared: copy it before changing it."""
 
+    async def version(self) -> int | None:
+        """Return a number that changes whenever anything in the store does; None where that is not known
+        at the price of less than a search."""
+
     def keeps(self, obj: ManagedObject) -> bool:
         """Tell whether the store itself holds on to an object that `load` returned."""
 

@@ -234,7 +234,7 @@ class Dispatcher:
         if not repeatable(run.request.header):
             return
         sources = work.sources()
-        if work.searched or not all(map(self._services.store.keeps, sources)):
+        if not work.searches.lasting or not all(map(self._services.store.keeps, sources)):
             return
         answer = RememberedAnswer(
             run.request.version,
@@ -242,6 +242,7 @@ class Dispatcher:
             binary.encode(result),
             spec.needs,
             sources,
+            work.searches.version,
             run.now,
             true_until(sources, run.now),
         )

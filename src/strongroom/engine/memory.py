@@ -2,7 +2,8 @@
 
 Rule: memory never decides. A header is known by its very bytes. An answer is given again only to the same
 client, for the same bytes, after a read in this request has shown that every object it was made from is
-unchanged, that no date of them has passed since, and that the caller may (still) see them.
+unchanged (where it was searched: that nothing in the store has changed), that no date of them has passed
+since, and that the caller may (still) see them.
 """
 
 from collections.abc import Sequence
@@ -59,8 +60,9 @@ def repeatable(header: RequestHeader) -> bool:
 class RememberedAnswer(NamedTuple):
     """The batch item (TTLV) that answered a request of one item, and what it was made from.
 
-    It was made at `since`; `until` is the first date at which one of the objects changes its state by itself,
-    None: never.
+    `store_version` is that of the store before it was searched, None for an answer that needed no search. The
+    answer was made at `since`; `until` is the first date at which one of the objects changes its state by
+    itself, None: never.
     """
 
     version: Version
@@ -68,12 +70,15 @@ class RememberedAnswer(NamedTuple):
     item: bytes
     permission: Permission
     sources: tuple[ManagedObject, ...]
+    store_version: int | None
     since: datetime
     until: datetime | None
 
     async def still_true(self, caller: ClientIdentity, now: datetime, store: ObjectStore) -> bool:
         """Tell whether the request, done again now, would be answered the same."""
         if now < self.since or (self.until is not None and now >= self.until):
+            return False
+        if self.store_version is not None and await store.version() != self.store_version:
             return False
         for source in self.sources:
             if not may(caller, self.permission, source) or not await store.is_current(source):

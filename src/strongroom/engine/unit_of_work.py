@@ -74,6 +74,27 @@ class BatchMemory:
         raise InvalidField("a Name Reference is resolved by the unit of work")
 
 
+class Searches:
+    """What the searches of a unit of work depend on beside the objects that they found.
+
+    `version` is that of the store before the first, None when there was none or the store does not tell.
+    `lasting`: searched again in an unchanged store, at any time, they would find the same.
+    """
+
+    __slots__ = ("lasting", "version")
+
+    def __init__(self) -> None:
+        self.version: int | None = None
+        self.lasting = True
+
+    async def begin(self, store: ObjectStore, filters: Sequence[AttributeInstance]) -> None:
+        """Note a search that is about to be made."""
+        if self.version is None and self.lasting:
+            self.version = await store.version()
+        if self.version is None or any(f.key is Tag.STATE for f in filters):
+            self.lasting = False
+
+
 class UnitOfWork:
     """Reads through permissions, remembers changes, commits them at once; see `domain.context.Objects`."""
 
@@ -88,7 +109,7 @@ class UnitOfWork:
         "_sources",
         "_store",
         "made",
-        "searched",
+        "searches",
     )
 
     def __init__(
@@ -110,7 +131,7 @@ class UnitOfWork:
         self._placed: tuple[UniqueIdentifier | None] | None = None
         self._sequence = sequence
         self.made: Mapping[UniqueIdentifierEnumeration, UniqueIdentifier] = {}
-        self.searched = False
+        self.searches = Searches()
         """Something was looked for, so that the answer depends on more than the objects that were read."""
 
     def begin(self, permission: Permission) -> None:
@@ -147,6 +168,9 @@ class UnitOfWork:
             self._sources.append(stored)
         elif not may(self._caller, self._permission, obj):
             raise ObjectNotFound("no object has this Unique Identifier")
+        if isinstance(reference, NameReference) and str(reference) not in _names(obj):
+            # It was renamed since, or the index, which nothing seals, was edited.
+            raise ObjectNotFound("no object has this Name any more")
         if obj.destroyed and not destroyed:
             raise ObjectDestroyed("the object was destroyed; only its attributes are left")
         if obj.archived and not archived:
@@ -163,7 +187,7 @@ class UnitOfWork:
     async def locate(
         self, filters: Sequence[AttributeInstance], *, storage: int, maximum: int | None, offset: int
     ) -> Found:
-        self.searched = True
+        await self.searches.begin(self._store, filters)
         pending = [o for o in self._loaded.values() if o.changed]
         query = ObjectQuery(
             tenant=self._caller.tenant,
@@ -226,3 +250,7 @@ class UnitOfWork:
         for obj in changed:
             obj.note(Tag.LAST_CHANGE_DATE, self._now)
         await self._store.commit(changed, events)
+
+
+def _names(obj: ManagedObject) -> set[str]:
+    return {name.name_value for name in obj.values(Tag.NAME)}

@@ -41,7 +41,7 @@ class LocateRequest(Request[LocateResponse]):
     ] = None
 
 
-@operation(Operation.LOCATE, since=V1_0, needs=Permission.LOCATE)
+@operation(Operation.LOCATE, since=V1_0, needs=Permission.LOCATE, repeatable=True)
 async def locate(ctx: Context, request: LocateRequest) -> LocateResponse:
     maximum, offset = request.maximum_items, request.offset_items or 0
     if offset < 0 or (maximum is not None and maximum < 0):

@@ -199,6 +199,10 @@ class Backend(Protocol):
     async def close(self) -> None:
         """Disconnect; pending commits are finished first."""
 
+    async def version(self) -> int | None:
+        """Return a number that changes whenever anything is committed, by whomever; None where that is not
+        known at the price of less than a search."""
+
     async def generation(self, unique_identifier: str) -> int | None:
         """Return the current generation, None when there is no such object."""
 

@@ -77,6 +77,12 @@ class Repository:
         self._remember(obj, row)
         return obj
 
+    async def version(self) -> int | None:
+        try:
+            return await self._backend.version()
+        except StoreUnavailable as exc:
+            raise StoreFailure(str(exc)) from exc
+
     def keeps(self, obj: ManagedObject) -> bool:
         cached = self._cache.get(obj.unique_identifier)
         return cached is not None and cached[0] is obj

@@ -45,6 +45,13 @@ class _Reader:
     def close(self) -> None:
         self._connection.close()
 
+    def version(self) -> int:
+        try:
+            row: tuple[int] = self._cursor.execute("PRAGMA data_version").fetchone()
+        except sqlite3.Error as error:
+            raise unavailable(self._path, error) from error
+        return row[0]
+
     def generation(self, unique_identifier: str) -> int | None:
         try:
             row = self._cursor.execute(statements.GENERATION, (unique_identifier,)).fetchone()
@@ -154,12 +161,17 @@ class _DirectReads:
     """The reading half of `Backend`, done inline."""
 
     _reader: _Reader | None = None
+    _reads_apart = True
+    """Writes go through another connection: SQLite then counts them for this one."""
 
     @property
     def _reading(self) -> _Reader:
         if self._reader is None:
             raise StoreUnavailable("the store is closed")
         return self._reader
+
+    async def version(self) -> int | None:
+        return self._reading.version() if self._reads_apart else None
 
     async def generation(self, unique_identifier: str) -> int | None:
         return self._reading.generation(unique_identifier)
@@ -252,6 +264,7 @@ class InlineSqliteBackend(_DirectReads):
             migrate.migrate_sqlite(connection, str(path))
             self._reader = _Reader(path, connection)
             self._file = SqliteFile(path, connection)
+            self._reads_apart = False
         else:
             self._reader = _open_reader(self._database)
             self._file = SqliteFile(self._database)

@@ -5,16 +5,20 @@ from datetime import timedelta
 import pytest
 
 from strongroom.engine.memory import AnswerMemory, HeaderMemory, RememberedAnswer
+from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import NameReference, UniqueIdentifier
 from strongroom.model.messages import RequestHeader
 from strongroom.model.objects import OpaqueObject
 from strongroom.model.secret import SecretBytes
+from strongroom.model.structures import Name
+from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.get_attributes import GetAttributesRequest
+from strongroom.operations.locate import LocateRequest
 from strongroom.operations.register import RegisterRequest
 from strongroom.registry import V1_4, V3_0, ObjectType, State, Tag
 from strongroom.wire import binary
-from tests.kms import ALICE, Refused, TestKms, attribute, protocol, request_message
+from tests.kms import ALICE, BOB, Refused, TestKms, attribute, protocol, request_message, template
 
 
 @pytest.fixture
@@ -119,3 +123,42 @@ def test_long_headers_are_not_remembered() -> None:
         )
         memory.keep(message, V1_4, header)
         assert (memory.find(message) is not None) is remembered
+
+
+def find(kms: TestKms, *filters: AttributeInstance) -> tuple[UniqueIdentifier, ...]:
+    return kms.call(LocateRequest(attributes=template(*filters))).unique_identifier
+
+
+def named(name: str) -> AttributeInstance:
+    return attribute(Tag.NAME, Name(name_value=name))
+
+
+def test_a_search_is_remembered_until_anything_in_the_store_changes(
+    kms: TestKms, kept: list[RememberedAnswer]
+) -> None:
+    first = kms.create_symmetric_key(name="a")
+    assert find(kms, named("a")) == find(kms, named("a")) == (first,)
+    assert find(kms, named("b")) == ()
+    assert len(kept) == 2
+    second = kms.create_symmetric_key(name="b")
+    assert find(kms, named("b")) == (second,)
+    kms.call(DestroyRequest(unique_identifier=UniqueIdentifier(first)))
+    assert find(kms, named("a")) == ()
+
+
+def test_a_search_by_state_is_never_remembered_since_dates_pass(
+    kms: TestKms, kept: list[RememberedAnswer]
+) -> None:
+    soon = kms.clock.now() + timedelta(hours=1)
+    key = kms.create_symmetric_key(attribute(Tag.ACTIVATION_DATE, soon))
+    assert find(kms, attribute(Tag.STATE, State.ACTIVE)) == ()
+    assert kept == []
+    kms.clock.pass_time(hours=1)
+    assert find(kms, attribute(Tag.STATE, State.ACTIVE)) == (key,)
+
+
+def test_a_search_is_remembered_for_its_client_alone(kms: TestKms) -> None:
+    kms.create_symmetric_key(name="a")
+    assert find(kms, named("a"))
+    request = LocateRequest(attributes=template(named("a")))
+    assert kms.call(request, caller=BOB).unique_identifier == ()

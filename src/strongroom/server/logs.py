@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import structlog
-from structlog.typing import FilteringBoundLogger, Processor
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 INFO = 20
 DEBUG = 10
@@ -23,6 +23,7 @@ def configure_logs(*, debug: bool = False) -> None:
     )
     if sys.stderr.isatty():
         rendered: Sequence[Processor] = (
+            escape,
             structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
         )
     else:
@@ -33,6 +34,14 @@ def configure_logs(*, debug: bool = False) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(DEBUG if debug else INFO),
         cache_logger_on_first_use=True,
     )
+
+
+def escape(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Write control characters as text: what a client sends must not command the terminal."""
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[name] = ascii(value)
+    return event
 
 
 def get_logger(**fields: Any) -> FilteringBoundLogger:

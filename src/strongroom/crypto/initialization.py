@@ -39,7 +39,9 @@ _USUAL: Final[Mapping[Mode, int]] = {
 """Bytes of a value made here when the client does not say how many."""
 
 _SHORTEST_IN_BITS: Final = 64
-"""A smaller IV Length can only be meant in bytes where one is to be made here."""
+"""A smaller IV Length can only be meant in bytes where one is to be made here.
+
+A random value that is shorter than this comes again too soon, whatever the mode allows."""
 
 
 def missing(mode: Mode) -> MissingInitializationVector:
@@ -63,6 +65,10 @@ def chosen(mode: Mode, parameters: Parameters, leniencies: Leniencies) -> bytes:
             leniencies.use(IV_LENGTH_IN_BYTES)
         if rest or size not in _SIZES[mode]:
             raise _wrong_length(mode)
+        if size * 8 < _SHORTEST_IN_BITS:
+            raise BadCryptographicParameters(
+                f"a random IV/Counter/Nonce has at least {_SHORTEST_IN_BITS} bits; leave the IV Length out"
+            )
     return secrets.token_bytes(size)
 
 

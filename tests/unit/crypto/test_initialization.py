@@ -76,6 +76,14 @@ def test_an_iv_length_that_the_mode_does_not_have_is_refused(mode: Mode, iv_leng
         chosen(mode, Parameters(iv_length=iv_length), Leniencies())
 
 
+@pytest.mark.parametrize("iv_length", [1, 7])
+def test_a_random_nonce_that_would_come_again_soon_is_refused(iv_length: int) -> None:
+    """A counter mode may have short nonces, but a key stream that comes twice gives the data away."""
+    with pytest.raises(BadCryptographicParameters, match="64 bits"):
+        chosen(Mode.CTR, Parameters(iv_length=iv_length), Leniencies())
+    assert len(chosen(Mode.CTR, Parameters(iv_length=8), Leniencies())) == 8
+
+
 @pytest.mark.parametrize(
     ("mode", "size"),
     [

@@ -58,6 +58,12 @@ class PostgresServer:
     def data(self) -> Path:
         return self._directory / "data"
 
+    @property
+    def pid(self) -> int:
+        """Return the process that all others of the running server descend from."""
+        assert self._process is not None
+        return self._process.pid
+
     def url(self, database: str, *, hosts: str | None = None) -> str:
         """Return the store URL of a database; the password is in `passfile`."""
         return f"postgresql://{USER}@{hosts or f'127.0.0.1:{self.port}'}/{database}?passfile={self.passfile}"

@@ -3,9 +3,6 @@
 Rule: the whole process tree is killed without a chance to write anything, and started again as it was.
 """
 
-import contextlib
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,15 +11,7 @@ from kmip.core import enums
 from kmip.pie.client import ProxyKmipClient
 
 from strongroom import testing
-
-
-def process_tree(root: int) -> list[int]:
-    """Return a process and all its descendants (Linux)."""
-    found = [root]
-    for process in found:
-        for task in Path(f"/proc/{process}/task").iterdir():
-            found += [int(child) for child in (task / "children").read_text().split()]
-    return found
+from tests.processes import kill, process_tree
 
 
 @pytest.fixture
@@ -47,9 +36,7 @@ def test_the_same_client_gets_the_same_key_after_a_kill(server: testing.Server) 
     with client(server) as before:
         identifier = before.create(enums.CryptographicAlgorithm.AES, 256, name="survivor")
         key = before.get(identifier).value
-    for process in process_tree(server.process.pid):
-        with contextlib.suppress(ProcessLookupError):  # it may have ended with its parent
-            os.kill(process, signal.SIGKILL)
+    kill(process_tree(server.process.pid))
     server.kill()
     server.start()
     with client(server) as after:

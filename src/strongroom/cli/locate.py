@@ -58,7 +58,7 @@ def locate(
         typer.Option(
             "--attribute",
             metavar="NAME=VALUE",
-            help="Any attribute or x-NAME; a date may be a range, FROM..TO; repeatable.",
+            help="Any attribute; x-NAME or x-NAME@TYPE for your own; a date may be FROM..TO; repeatable.",
         ),
     ] = None,
     storage: Annotated[

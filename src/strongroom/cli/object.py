@@ -38,7 +38,11 @@ GroupOption = Annotated[
 ]
 AttributeOption = Annotated[
     list[str] | None,
-    typer.Option("--attribute", metavar="NAME=VALUE", help="Any other attribute, or x-NAME; repeatable."),
+    typer.Option(
+        "--attribute",
+        metavar="NAME=VALUE",
+        help="Any other attribute; x-NAME or x-NAME@TYPE for your own; repeatable.",
+    ),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 MaximumOption = Annotated[int | None, typer.Option("--maximum", min=0, metavar="N", help="At most so many.")]

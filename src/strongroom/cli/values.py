@@ -134,10 +134,13 @@ def parse_key(text: str) -> AttributeKey:
 
 
 def parse_attribute(text: str) -> AttributeInstance:
-    """Return the attribute written as NAME=VALUE; raises BadParameter."""
+    """Return the attribute written as NAME=VALUE, or NAME@TYPE=VALUE if it is custom; raises BadParameter."""
     name, equals, value = text.partition("=")
     if not equals:
         raise typer.BadParameter(f"{text!r} is not NAME=VALUE")
+    custom, at, item_type = name.rpartition("@")
+    if at and item_type in CUSTOM_TYPES:
+        return parse_instance(parse_key(custom), value, custom=item_type)
     return parse_instance(parse_key(name), value)
 
 

@@ -6,7 +6,7 @@ be anybody's and newer than this code: unknown fields, numbers and attributes ar
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from strongroom.client.compose import Asked, RawResponse
 from strongroom.client.errors import (
@@ -129,7 +129,7 @@ def _matched(items: Sequence[AnswerItem], asked: Sequence[Asked]) -> list[Answer
     first = items[0]
     refused = first.result_status != ResultStatus.SUCCESS
     if len(items) == 1 and refused and first.operation is None and first.unique_batch_item_id is None:
-        raise _failure(first)
+        raise _failure(first, None)
     by_id = _by_id(items, asked)
     matched: list[AnswerItem | None]
     if by_id is not None:
@@ -164,7 +164,7 @@ def _outcome(item: AnswerItem, asked: Asked, version: Version) -> Response | KMI
     if item.result_status == ResultStatus.OPERATION_PENDING:
         return OperationPending(asked.operation, item.asynchronous_correlation_value)
     if item.result_status != ResultStatus.SUCCESS:
-        return _failure(item, asked)
+        return _failure(item, asked.operation)
     payload = item.response_payload or []
     if asked.response is RawResponse:
         return RawResponse(response_payload=payload)
@@ -197,8 +197,7 @@ def _is_readable(item: Item, version: Version) -> bool:
     return True
 
 
-def _failure(item: AnswerItem, asked: Asked | None = None) -> OperationFailed:
-    operation: Any = item.operation if asked is None else asked.operation
+def _failure(item: AnswerItem, operation: int | None) -> OperationFailed:
     return failure(
         item.result_message, operation=operation, status=item.result_status, reason=item.result_reason
     )

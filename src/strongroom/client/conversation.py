@@ -11,11 +11,8 @@ from typing import Any, Final, TypeAlias, TypeVar
 from strongroom.client.answers import Answer, outcomes, parse
 from strongroom.client.compose import Credentials, RawRequest, compose, spec_of
 from strongroom.client.errors import (
-    AuthenticationFailed,
     KMIPError,
     OperationFailed,
-    PermissionDenied,
-    ProtocolError,
     VersionNotSupported,
 )
 from strongroom.domain.operation import Request, Response
@@ -60,6 +57,19 @@ REPEATABLE: Final = frozenset(
 
 Encrypt, Sign and MAC are not: each counts against the Usage Limits of its key.
 """
+
+
+_NOT_KNOWN: Final = frozenset(
+    {
+        ResultReason.FEATURE_NOT_SUPPORTED,
+        ResultReason.INVALID_FIELD,
+        ResultReason.INVALID_MESSAGE,
+        ResultReason.OPERATION_NOT_SUPPORTED,
+        ResultReason.UNKNOWN_ENUMERATION,
+        ResultReason.UNSUPPORTED_PROTOCOL_VERSION,
+    }
+)
+"""How a server says that it does not know Discover Versions. Any other failure says nothing of versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +125,15 @@ class Conversation:
         answer = parse((yield Outgoing(message, repeatable=True)))
         try:
             (outcome,) = outcomes(answer, asked, V1_1)
+            if isinstance(outcome, KMIPError):
+                raise outcome
         except OperationFailed as exc:
-            outcome = exc
-        if isinstance(outcome, DiscoverVersionsResponse):
-            return _newest_common(outcome)
-        if isinstance(outcome, AuthenticationFailed | PermissionDenied | ProtocolError):
-            raise outcome
-        # A server that does not know the operation still tells a version that it speaks: that of its answer.
-        return answer.version if answer.version in VERSIONS and answer.version != V1_1 else V1_0
+            if exc.reason not in _NOT_KNOWN:
+                raise
+            # A server that does not know the operation still tells a version that it speaks: its answer's.
+            return answer.version if answer.version in VERSIONS and answer.version != V1_1 else V1_0
+        # The answer was decoded as the class that the request declares.
+        return _newest_common(outcome)  # type: ignore[arg-type]
 
     def _check_version(self, answer: Answer, version: Version) -> None:
         """Raise VersionNotSupported when the server refuses the whole message for its version.

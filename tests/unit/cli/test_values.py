@@ -173,6 +173,11 @@ def test_a_custom_value_has_the_type_that_is_asked_for(
     assert shown(value) == back
 
 
+def test_a_custom_attribute_may_name_its_type() -> None:
+    assert parse_attribute("x-rank@integer=3").value == RawValue(int(ItemType.INTEGER), 3)
+    assert parse_attribute("x-me@home=3").key == VendorAttribute("x", "me@home")
+
+
 def test_a_custom_type_that_is_none_is_refused() -> None:
     with pytest.raises(typer.BadParameter, match="text, integer"):
         parse_instance(VendorAttribute("x", "a"), "7", custom="float")

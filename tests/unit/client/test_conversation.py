@@ -15,6 +15,7 @@ from strongroom.client.errors import (
     OperationPending,
     PermissionDenied,
     ProtocolError,
+    ServerFailure,
     VersionNotSupported,
 )
 from strongroom.domain.operation import Request, Response
@@ -127,10 +128,20 @@ def test_a_server_that_refuses_the_version_of_the_question_speaks_that_of_its_an
     assert result_of(Conversation().negotiate(), answer) == V2_0
 
 
-def test_a_refused_credential_is_not_taken_for_an_old_server() -> None:
-    answer = message(refusal(None, ResultReason.AUTHENTICATION_NOT_SUCCESSFUL))
-    with pytest.raises(AuthenticationFailed):
-        result_of(Conversation().negotiate(), answer)
+@pytest.mark.parametrize(
+    ("reason", "cls"),
+    [
+        (ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, AuthenticationFailed),
+        (ResultReason.GENERAL_FAILURE, ServerFailure),
+    ],
+)
+def test_a_server_that_cannot_answer_now_is_not_taken_for_an_old_one(
+    reason: ResultReason, cls: type[OperationFailed]
+) -> None:
+    conversation = Conversation()
+    with pytest.raises(cls):
+        result_of(conversation.negotiate(), message(refusal(None, reason)))
+    assert result_of(conversation.negotiate(), versions(V1_4)) == V1_4
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,8 @@ class Dispatcher:
             if again is not None:
                 return again
         try:
-            root = binary.decode(message, self._services.limits)
+            known_until = self._headers.end_of_known(message)
+            root = binary.decode(message, self._services.limits, known_until=known_until)
         except DecodeError as error:
             return self.reject(error, connection)
         answers, items = await self._respond(root, connection, message)

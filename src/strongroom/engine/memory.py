@@ -18,6 +18,7 @@ from strongroom.domain.store import ObjectStore
 from strongroom.model.messages import RequestHeader
 from strongroom.registry import State, Tag, Version
 
+_REQUEST_MESSAGE: Final = Tag.REQUEST_MESSAGE.to_bytes(3, "big") + b"\x01"
 _HEADERS: Final = 1024
 _LARGEST_HEADER: Final = 256
 _LARGEST_ANSWER: Final = 16_384
@@ -39,6 +40,11 @@ class HeaderMemory:
     def find(self, message: bytes) -> tuple[Version, RequestHeader] | None:
         """Return what the header of a (well-formed) message says, if it was seen before."""
         return self._known.get(message[8 : 16 + int.from_bytes(message[12:16])])
+
+    def end_of_known(self, message: bytes) -> int:
+        """Return where the header of a request ends, if it was seen before, else 0."""
+        end = 16 + int.from_bytes(message[12:16])
+        return end if message[:4] == _REQUEST_MESSAGE and message[8:end] in self._known else 0
 
     def keep(self, message: bytes, version: Version, header: RequestHeader) -> None:
         """Remember the header of `message`."""

@@ -57,8 +57,12 @@ _items: dict[bytes, Item] = {}  # a whole item of 16 bytes: itself
 _blocks: dict[Item, bytes] = {}  # and back
 
 
-def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Item:
-    """Return the one item that `data` holds; raises DecodeError, which names the place."""
+def decode(data: bytes, limits: Limits = DEFAULT_LIMITS, *, known_until: int = 0) -> Item:
+    """Return the one item that `data` holds; raises DecodeError, which names the place.
+
+    `known_until` is where the first child of the root ends, for a caller that has decoded the same bytes of
+    that child before: it is then returned as an empty structure.
+    """
     size = len(data)
     if size > limits.message_size:
         raise MessageTooLarge(f"{size} bytes, the limit is {limits.message_size}")
@@ -67,6 +71,13 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Item:
     try:
         if size > limits.items * 8:  # an item takes 8 bytes or more: anything shorter needs no counting
             _check_count(data, limits.items)
+        if known_until:
+            head, first = _unpack_head(data)[0], _unpack_head(data, 8)[0]
+            return (
+                head >> 8,
+                1,
+                [(first >> 8, 1, []), *_decode_items(data, known_until, size, limits.depth - 1)],
+            )
         return _decode_items(data, 0, size, limits.depth)[0]
     except DecodeError as error:
         if error.at is not None:

@@ -263,3 +263,11 @@ def test_an_offset_is_found_by_its_path() -> None:
     assert binary.offset_of(data, (*payload, ("UniqueIdentifier", None), ("BatchItem", None))) is None
     assert binary.offset_of(data, (("ResponseMessage", None), ("BatchItem", 1))) is None
     assert binary.offset_of(data, (("RequestMessage", None),)) is None
+
+
+def test_a_first_child_that_is_known_is_not_decoded_again() -> None:
+    header = (0x420077, 1, [(0x42000D, 2, 1)])
+    rest = (0x42000F, 1, [(0x42005C, 5, 10)])
+    data = binary.encode((0x420078, 1, [header, rest]))
+    end = 8 + len(binary.encode(header))
+    assert binary.decode(data, known_until=end) == (0x420078, 1, [(0x420077, 1, []), rest])

@@ -15,6 +15,7 @@ import pytest
 
 from strongroom import testing
 from tests.e2e.conftest import ECHO, endpoint, frame
+from tests.interop.endpoint import RawConnection
 
 
 def admitted(server: testing.Server, profile: Path) -> bool:
@@ -61,6 +62,20 @@ def test_revocation_closes_live_connections_in_every_worker_within_two_seconds(
     assert time.monotonic() - start < 2 + 2
     assert not admitted(echo, profile)
     echo.wait_for_log('"reason": "revoked"')
+
+
+def test_a_revoked_client_cannot_resume_its_session(echo: testing.Server) -> None:
+    where = endpoint(echo, echo.enrol("resumer"))
+    context = where.context()
+    with socket.create_connection((echo.host, echo.port), 5) as plain:
+        stream = context.wrap_socket(plain, server_hostname="localhost")
+        RawConnection(stream).exchange(frame(b"hello"))
+        session = stream.session
+    echo.run("client", "revoke", "resumer", "--data", str(echo.directory))
+    with socket.create_connection((echo.host, echo.port), 5) as plain:
+        stream = context.wrap_socket(plain, server_hostname="localhost", session=session)
+        assert stream.session_reused
+        assert stream.recv(1) == b""
 
 
 def test_an_unknown_client_with_a_good_certificate_is_refused_with_the_cure(

@@ -285,6 +285,22 @@ def test_sighup_serves_a_new_certificate_and_leaves_old_connections_alone(own_ec
         assert connection.stream.recv(1) == b""
 
 
+def test_a_certificate_that_is_replaced_on_disk_is_served_within_a_minute(own_echo: testing.Server) -> None:
+    """Nobody needs to send a signal; the pair is one that somebody else has issued for the same names."""
+    before = serial(own_echo)
+    other = testing.Server(own_echo.folder / "other", command=ECHO)
+    other.folder.mkdir()
+    other.run("init", str(other.directory))
+    for name in ("root.key", "ca.pem", "ca.key"):
+        shutil.copy(own_echo.directory / name, other.directory / name)
+    (other.directory / "server.pem").unlink()
+    other.start()
+    other.stop()
+    for name in ("server.key", "server.pem"):
+        shutil.copy(other.directory / name, own_echo.directory / name)
+    eventually(lambda: serial(own_echo) != before, within=60)
+
+
 def test_sighup_keeps_the_old_certificate_when_the_new_pair_is_bad(own_echo: testing.Server) -> None:
     before = serial(own_echo)
     shutil.copy(own_echo.profile.parent / "key.pem", own_echo.directory / "server.key")

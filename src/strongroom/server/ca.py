@@ -151,13 +151,21 @@ def issue_server_certificate(
 
 
 def server_certificate_is_due(directory: DataDirectory, hosts: Sequence[str], now: dt.datetime) -> bool:
-    """Tell whether the server certificate needs replacing: nearly over, missing, or for other hosts."""
+    """Tell whether the server certificate needs replacing: nearly over, missing, or for other hosts.
+
+    One that another authority has issued is its owner's business.
+    """
     try:
+        authority = x509.load_pem_x509_certificate(directory.ca_certificate.read_bytes())
         certificate = x509.load_pem_x509_certificate(directory.server_certificate.read_bytes())
-        directory.server_key.stat()
+        if certificate.issuer != authority.subject:
+            return False
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (OSError, ValueError, x509.ExtensionNotFound):
+    except FileNotFoundError:
         return True
+    except (OSError, ValueError, x509.ExtensionNotFound):
+        # Whatever it is, it is not ours to overwrite; loading it says what is wrong.
+        return False
     wanted = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
     return certificate.not_valid_after_utc - now < SERVER_RENEWAL or names != wanted
 

@@ -81,9 +81,10 @@ class TlsSettings(_Section):
 
 
 class LimitSettings(_Section):
-    """What one message may cost. Bytes; nesting; items."""
+    """What one message may cost: bytes; nesting; items. `buffered`: bytes of all unfinished long messages."""
 
     message_size: Annotated[int, Field(ge=1024, le=1 << 30)] = 4 << 20
+    buffered: Annotated[int, Field(ge=1024)] = 256 << 20
     depth: Annotated[int, Field(ge=8, le=200)] = 32
     items: Annotated[int, Field(ge=100)] = 100_000
 
@@ -108,7 +109,10 @@ class DeadlineSettings(_Section):
 
 
 class ConnectionSettings(_Section):
-    """How many connections at once: handshakes that are not finished by address, the rest by client."""
+    """How many connections at once.
+
+    Unfinished handshakes of an address in each worker; finished connections of a client; all of the server.
+    """
 
     unfinished_per_address: Count = 256
     per_client: Count = 2000

@@ -32,7 +32,7 @@ class Timed(Protocol):
 class Deadlines:
     """The connections of one worker and the time, as exact as deadlines need it."""
 
-    __slots__ = ("_clock", "_members", "_wall_clock", "now")
+    __slots__ = ("_clock", "_members", "_wall_clock", "date", "now")
 
     def __init__(
         self,
@@ -44,6 +44,8 @@ class Deadlines:
         self._members: set[Timed] = set()
         self.now = 0.0
         """A moment between the present and one interval later: what deadlines are reckoned from."""
+        self.date = 0.0
+        """Seconds since the epoch at the last sweep: what certificates are checked against."""
         self.sweep()
 
     def add(self, member: Timed) -> None:
@@ -58,7 +60,7 @@ class Deadlines:
         """Tell everyone whose time is up."""
         present = self._clock()
         self.now = present + INTERVAL
-        date = self._wall_clock()
+        date = self.date = self._wall_clock()
         late = [
             member for member in self._members if member.deadline <= present or member.valid_until <= date
         ]

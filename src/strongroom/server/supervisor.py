@@ -34,7 +34,7 @@ from strongroom.server.ports import Adapters
 from strongroom.server.process import describe_exit, fork
 from strongroom.server.shared import SharedNumbers
 from strongroom.server.sockets import bind, raise_file_limit
-from strongroom.server.tls import server_context
+from strongroom.server.tls import server_context, tls_files_state
 from strongroom.server.worker import WorkerPlan, run_worker
 
 log = get_logger()
@@ -43,6 +43,9 @@ START_TIMEOUT: Final = 30.0
 RELOAD_TIMEOUT: Final = 5.0
 ANSWER_TIMEOUT: Final = 5.0
 """Seconds for a worker to answer. One that does not take over a change is killed and starts with it."""
+
+WATCH_INTERVAL: Final = 15.0
+"""Seconds between looks whether certificates were replaced on disk."""
 
 TURNOVER: Final = 24 * 3600.0
 """Seconds after which workers are replaced: new ticket keys, and a new certificate when it is time."""
@@ -94,6 +97,7 @@ class Supervisor:
         self._admin: AdminSocket | None = None
         self._root_key: RootKey
         self._context: ssl.SSLContext
+        self._tls_files: object = None
         self._address: Address
         self._sockets: list[socket.socket]
         self._woken: socket.socket
@@ -122,6 +126,7 @@ class Supervisor:
             self._stop()
             raise
         self._at(TURNOVER, self._turn_over)
+        self._at(WATCH_INTERVAL, self._watch)
         log.info("server_started", kmip=str(self._address), workers=self._count, pid=os.getpid())
         return self._address
 
@@ -136,6 +141,8 @@ class Supervisor:
             authority = open_authority(self._directory, self._root_key)
             issue_server_certificate(self._directory, authority, settings.hosts, now)
             log.info("server_certificate_issued", hosts=list(settings.hosts))
+        # Before they are read: what is replaced meanwhile is seen as a change by the next look.
+        self._tls_files = tls_files_state(settings.tls, self._directory)
         return server_context(settings.tls, self._directory)
 
     def _catch_signals(self) -> None:
@@ -182,6 +189,7 @@ class Supervisor:
         if problem is not None:
             for worker in started:
                 self._kill(worker)
+            self._generation -= 1
             raise OperatorError(problem)
 
     def _start_worker(self, slot: int) -> WorkerHandle:
@@ -365,6 +373,13 @@ class Supervisor:
             worker.state = State.RETIRING
             worker.ask({"ask": "retire"})
         log.info("reloaded", generation=self._generation)
+
+    def _watch(self) -> None:
+        """Reload when a certificate, key or authority on disk is another one."""
+        self._at(WATCH_INTERVAL, self._watch)
+        if tls_files_state(self._settings.tls, self._directory) != self._tls_files:
+            with contextlib.suppress(OperatorError):
+                self._reload()
 
     def _turn_over(self) -> None:
         self._at(TURNOVER, self._turn_over)

@@ -41,9 +41,9 @@ def server_context(settings: TlsSettings, directory: DataDirectory) -> ssl.SSLCo
     try:
         context.load_cert_chain(certificate, key)
     except OSError as error:
-        raise OperatorError(
-            _unusable(error, f"{certificate} and {key}", "are no certificate and its key")
-        ) from error
+        problem = _unusable(error, f"{certificate} and {key}", "are no certificate and its key")
+        cure = "" if settings.certificate else f"; remove {certificate} to have both made anew"
+        raise OperatorError(problem + cure) from error
     for authority in (
         directory.ca_certificate,
         *([_path(settings.client_ca, directory, directory.ca_certificate)] if settings.client_ca else []),
@@ -53,6 +53,23 @@ def server_context(settings: TlsSettings, directory: DataDirectory) -> ssl.SSLCo
         except OSError as error:
             raise OperatorError(_unusable(error, str(authority), "holds no CA certificate")) from error
     return context
+
+
+def tls_files_state(settings: TlsSettings, directory: DataDirectory) -> object:
+    """Return something that differs once a file that `server_context` reads was replaced."""
+    state: list[object] = []
+    for file in (
+        _path(settings.certificate, directory, directory.server_certificate),
+        _path(settings.key, directory, directory.server_key),
+        _path(settings.client_ca, directory, directory.ca_certificate),
+        directory.ca_certificate,
+    ):
+        try:
+            status = file.stat()
+            state.append((status.st_ino, status.st_mtime_ns, status.st_size))
+        except OSError as error:
+            state.append(error.errno)
+    return state
 
 
 def _path(configured: str | None, directory: DataDirectory, default: Path) -> Path:

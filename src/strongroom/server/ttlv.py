@@ -61,6 +61,25 @@ class Service:
     timing: DeadlineSettings
     limits: Limits
     counts: ConnectionCount
+    buffers: "Buffers"
+
+
+class Buffers:
+    """How many bytes of unfinished long messages may be held at once by all connections of a worker."""
+
+    def __init__(self, limit: int) -> None:
+        self._free = limit
+
+    def reserve(self, size: int) -> bool:
+        """Take `size` bytes; False when that many are not free."""
+        if size > self._free:
+            return False
+        self._free -= size
+        return True
+
+    def release(self, size: int) -> None:
+        """Give back what was taken."""
+        self._free += size
 
 
 class KmipProtocol(asyncio.Protocol):
@@ -79,6 +98,7 @@ class KmipProtocol(asyncio.Protocol):
         "_peer",
         "_reason",
         "_requests",
+        "_reserved",
         "_service",
         "_stage",
         "_task",
@@ -107,6 +127,7 @@ class KmipProtocol(asyncio.Protocol):
         self._reason = "peer"
         self._stage = "idle"
         self._requests = 0
+        self._reserved = 0  # bytes of the long message that is arriving
         self.deadline = NEVER
         self.valid_until = NEVER
 
@@ -126,6 +147,10 @@ class KmipProtocol(asyncio.Protocol):
         found = self._service.directory.find(certificate.fingerprint)
         if isinstance(found, Refusal):
             self._turn_away(found.name.lower(), cure=found.value, fingerprint=certificate.fingerprint)
+        elif certificate.valid_until <= self._service.deadlines.date:
+            # A resumed session was verified when it began, which may be a while ago.
+            cure = "enrol the client again under another name, or revoke it first"
+            self._turn_away("certificate_expired", cure=cure, client=found.name)
         elif not self._service.counts.enter(found.client):
             cure = "close unused connections, or raise connections.per_client"
             self._turn_away("too_many_connections", cure=cure, client=found.name)
@@ -144,6 +169,7 @@ class KmipProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
         if self.admitted:
+            self._give_back()
             self._service.deadlines.discard(self)
             self._service.counts.leave(self._connection.client.client)
             log.info(
@@ -216,6 +242,8 @@ class KmipProtocol(asyncio.Protocol):
                 if message is None:
                     self._await_request()
                     return
+                if self._reserved:
+                    self._give_back()
                 self._stage = "serving"
                 self._requests += 1
                 started = self._handle(message, self._connection)
@@ -277,9 +305,21 @@ class KmipProtocol(asyncio.Protocol):
         elif self._stage != "body":
             self._stage = "body"
             self.deadline = now + timing.body + framer.declared / timing.body_rate
+            if framer.declared > READ_AHEAD:
+                self._reserve(framer.declared)
         if self._held:
             self._held = False
             self._transport.resume_reading()
+
+    def _reserve(self, size: int) -> None:
+        if self._service.buffers.reserve(size):
+            self._reserved = size
+        else:
+            self.close("too_many_long_messages")
+
+    def _give_back(self) -> None:
+        self._service.buffers.release(self._reserved)
+        self._reserved = 0
 
     def pause_writing(self) -> None:
         self._blocked = True

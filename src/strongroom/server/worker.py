@@ -32,7 +32,7 @@ from strongroom.server.messages import LONGEST, BrokenMessage, Message, decode, 
 from strongroom.server.ports import Adapters, Application
 from strongroom.server.process import return_freed_memory
 from strongroom.server.shared import ClientCounts, Seat, SharedNumbers
-from strongroom.server.ttlv import Service
+from strongroom.server.ttlv import Buffers, Service
 from strongroom.wire.limits import Limits
 
 log = get_logger()
@@ -135,6 +135,7 @@ class Worker:
                 items=settings.limits.items,
             ),
             counts=ClientCounts(plan.numbers, plan.row, settings.connections.per_client),
+            buffers=Buffers(max(settings.limits.message_size, settings.limits.buffered // plan.workers)),
         )
         self._listener = Listener(
             service,

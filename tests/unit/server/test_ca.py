@@ -191,6 +191,15 @@ def test_the_server_certificate_is_renewed_before_it_ends_and_when_hosts_change(
     assert not server_certificate_is_due(directory, hosts, NOW)
 
 
+def test_a_certificate_of_another_authority_is_never_replaced(
+    directory: DataDirectory, authority: Authority, tmp_path: Path, root_key: RootKey
+) -> None:
+    own = directory.server_certificate.read_bytes()
+    create_authority(directory, root_key, NOW)
+    assert not server_certificate_is_due(directory, ["kms.example"], NOW + dt.timedelta(days=300))
+    assert directory.server_certificate.read_bytes() == own
+
+
 def test_no_certificate_outlives_its_authority(directory: DataDirectory, authority: Authority) -> None:
     late = authority.certificate.not_valid_after_utc - dt.timedelta(days=1)
     certificate = authority.client_certificate(new_key().public_key(), "web", late)

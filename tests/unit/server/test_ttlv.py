@@ -15,7 +15,7 @@ from strongroom.server.ca import Authority, fingerprint, new_key
 from strongroom.server.config import DeadlineSettings
 from strongroom.server.deadlines import INTERVAL, Deadlines
 from strongroom.server.directory import ClientDirectory
-from strongroom.server.ttlv import BURST, READ_AHEAD, KmipProtocol, Service
+from strongroom.server.ttlv import BURST, READ_AHEAD, Buffers, KmipProtocol, Service
 from strongroom.wire.limits import Limits
 from tests.unit.server.conftest import NOW
 
@@ -111,6 +111,7 @@ class Bench:
             timing=DeadlineSettings(header=10, body=20, body_rate=8192, idle=900, answer=60),
             limits=Limits(message_size=4 << 20),
             counts=self.counts,
+            buffers=Buffers(8 << 20),
         )
         self.closed: list[KmipProtocol] = []
         key = new_key()
@@ -409,6 +410,25 @@ async def test_a_connection_ends_with_its_certificate(bench: Bench, logs: list[A
     assert [entry["reason"] for entry in logs] == ["certificate_expired"]
 
 
+async def test_unfinished_long_messages_are_bounded_over_all_connections(
+    bench: Bench, logs: list[Any]
+) -> None:
+    """Else a client with two thousand connections could make the server hold gigabytes."""
+    bench.counts.room = 100
+    header = HEAD + ((3 << 20) - 8).to_bytes(4, "big")
+    first, second, third = (bench.connect() for _ in range(3))
+    for protocol, _ in (first, second, third):
+        protocol.data_received(header)
+    assert [transport.closed for _, transport in (first, second, third)] == [False, False, True]
+    third[0].connection_lost(None)
+    assert logs[0]["reason"] == "too_many_long_messages"
+    first[0].data_received(b"x" * ((3 << 20) - 8))
+    second[0].connection_lost(None)
+    for protocol, transport in (bench.connect(), bench.connect()):
+        protocol.data_received(header)
+        assert not transport.closed
+
+
 # Admission and revocation
 
 
@@ -434,6 +454,14 @@ async def test_a_revoked_client_is_refused(bench: Bench, logs: list[Any]) -> Non
     _, transport = bench.connect()
     assert transport.closed
     assert logs[0]["reason"] == "revoked"
+
+
+async def test_a_resumed_session_does_not_outlive_the_certificate(bench: Bench, logs: list[Any]) -> None:
+    bench.date = NOW + dt.timedelta(days=3 * 365)
+    bench.pass_time(1)
+    _, transport = bench.connect()
+    assert transport.closed
+    assert logs[0]["reason"] == "certificate_expired"
 
 
 async def test_a_key_that_was_revoked_once_stays_refused(bench: Bench) -> None:

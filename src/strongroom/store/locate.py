@@ -1,17 +1,18 @@
 """Locate: a query as SQL.
 
-Rule: a query runs over indexes, never over all objects while some filter is rare. How many objects a filter
-has is counted, but never beyond a bound; then one statement walks the rarest filter, newest object first, and
-checks the other conditions by point look-ups.
+Rule: a query runs over indexes, and never over all objects while one of its filters is rare.
+
+`search` is a dialogue: it yields statements and is sent their rows, so that both back ends drive the same.
+What it does, each step only if the ones before did not settle it:
+
+1. A single term: look at the newest objects that have it, as it is nearly always a name or the like.
+2. Count the objects of each filter, but never beyond `FEW`; if one is rare, walk its objects and look up the
+   other conditions for each.
+3. Every filter is common: look at the newest objects of one, since then hits are usually common too.
+4. Count up to `MANY`, walk the rarest.
 
 Statements are made for the shape of a query (how many terms, which conditions), so that a driver prepares
-each shape once. They are written with `?` and run on both databases; `Dialect` has what differs.
-
-    walk      what the rows come from
-    TERM      terms that are equal to one term: in order of sequence by themselves
-    OWNER     objects of one owner, in order of sequence
-    TENANT    objects of the tenant, in order of sequence
-    RANGE     terms in a range: sorted by sequence, hence only for few
+each shape once. They are written with question marks and run on both databases; `Dialect` has what differs.
 """
 
 import json
@@ -26,13 +27,16 @@ from strongroom.store.statements import numbered
 
 T = TypeVar("T")
 
-PROBE_BOUNDS: Final = (100, 5_000)
-"""Filters are counted up to the first; only if none is rarer, up to the second."""
+FEW: Final = 100
+"""Objects to which a filter is counted, and that are looked at where every filter has more."""
+
+MANY: Final = 5_000
+"""Objects to which a filter is counted where a look at the newest did not settle the query."""
 
 Statement: TypeAlias = tuple[str, tuple[Any, ...]]
 """SQL and its parameters."""
 Rows: TypeAlias = Sequence[Sequence[Any]]
-Search: TypeAlias = Generator[Statement, Rows, Located]
+Search: TypeAlias = Generator[Statement, Rows, T]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -45,6 +49,12 @@ class Dialect:
     """Condition: the identifier is none of a list, which is one parameter."""
     array: Callable[[Sequence[str]], Any]
     """Makes that parameter."""
+    join: str
+    """Gives the object `o` of each row of the walk `w`, in that order."""
+    in_order: str
+    """Ends a subquery whose rows are to be read from an index in the order of their sequence."""
+    fence: str
+    """Ends a subquery that is to be run for each row, and not turned into a join."""
     ordered: str
     """Literal: the first ordered term."""
     unlimited: str
@@ -54,6 +64,9 @@ SQLITE: Final = Dialect(
     numbered=False,
     excluded="o.unique_identifier NOT IN (SELECT value FROM json_each(?))",
     array=lambda identifiers: json.dumps(list(identifiers)),
+    join="CROSS JOIN objects o ON o.sequence = w.sequence",
+    in_order="",
+    fence="",
     ordered=f"X'{ORDERED:02x}'",
     unlimited="-1",
 )
@@ -61,6 +74,9 @@ POSTGRESQL: Final = Dialect(
     numbered=True,
     excluded="o.unique_identifier <> ALL (?::text[])",
     array=list,
+    join="CROSS JOIN LATERAL (SELECT * FROM objects WHERE sequence = w.sequence OFFSET 0) o",
+    in_order=" ORDER BY sequence DESC OFFSET 0",
+    fence=" OFFSET 0",
     ordered=f"'\\x{ORDERED:02x}'::bytea",
     unlimited="ALL",
 )
@@ -71,8 +87,9 @@ class Walk(IntEnum):
 
     TERM = 1
     OWNER = 2
-    TENANT = 3
-    RANGE = 4
+    TYPE = 3
+    TENANT = 4
+    RANGE = 5
 
 
 class Columns(NamedTuple):
@@ -105,6 +122,8 @@ class Plan(NamedTuple):
     number: int = 0
 
 
+_FIRST_TERM: Final = Plan(Walk.TERM)
+
 # An object whose dates have passed is in another state than the stored one (`domain.lifecycle.state_at`);
 # each effective state is spelt out so that no row needs more than a few comparisons. Parameters: the time.
 _EFFECTIVE_STATE: Final = {
@@ -122,96 +141,99 @@ _EFFECTIVE_STATE: Final = {
 }
 
 
-def search(query: LocateQuery, dialect: Dialect) -> Search:
+def search(query: LocateQuery, dialect: Dialect) -> Search[Located]:
     """Yield statements, be sent the rows of each, and return the answer."""
-    if len(query.terms) == 1 and not query.ranges:
-        answer = _answer_of(query, (yield _first_look(query, dialect)))
+    # Most filters by a single term (a name, a link, an identifier of the client's own) are rare.
+    look_at_once = len(query.terms) == 1 and not query.ranges
+    if look_at_once:
+        answer = yield from _look(query, dialect, _FIRST_TERM)
         if answer is not None:
             return answer
-    plan = None
-    if query.terms or query.ranges:
-        for bound in PROBE_BOUNDS:
-            plans, probe = _probe(query, dialect, bound)
-            (counts,) = yield probe
-            count, plan = min(zip(counts, plans, strict=True))
-            if count <= bound:
-                break
-        else:
-            # Every filter is common. A range would be sorted whole; a term has no more rows than the tenant.
-            plan = Plan(Walk.TERM) if query.terms else None
-    if plan is None:
-        plan = Plan(Walk.TENANT if query.owner is None else Walk.OWNER)
-    found = [identifier for (identifier,) in (yield _statement(query, dialect, plan))]
-    at_end = query.maximum is None or len(found) < query.maximum
-    known = at_end and (found or query.offset == 0)
-    return Located(found, query.offset + len(found) if known else None)
+    plans = _plans(query)
+    plan = plans[0]
+    if len(plans) > 1:
+        count, rarest = yield from _rarest(query, dialect, plans, FEW)
+        if count > FEW:
+            if not look_at_once:
+                answer = yield from _look(query, dialect, plan)
+                if answer is not None:
+                    return answer
+            count, rarest = yield from _rarest(query, dialect, plans, MANY)
+        if count <= MANY:
+            plan = rarest
+    return (yield from _walk(query, dialect, plan))
 
 
-def _first_look(query: LocateQuery, dialect: Dialect) -> Statement:
-    """Return a statement that answers most queries of a single term at once.
+def _plans(query: LocateQuery) -> list[Plan]:
+    """Return the possible plans; the first is for a query whose filters are all common, and no range."""
+    plans = [Plan(Walk.TERM, number) for number in range(len(query.terms))]
+    if query.owner is not None:
+        plans.append(Plan(Walk.OWNER))
+    if query.object_type is not None:
+        plans.append(Plan(Walk.TYPE))
+    if not plans:
+        plans.append(Plan(Walk.TENANT))
+    return plans + [Plan(Walk.RANGE, number) for number in range(len(query.ranges))]
 
-    It walks few objects and gives a row for each: the identifier, or NULL for an object that fails another
-    condition.
+
+def _look(query: LocateQuery, dialect: Dialect, plan: Plan) -> Search[Located | None]:
+    """Look at the newest objects of a walk; return the answer if they have it.
+
+    There is a row for each: the identifier, or NULL for an object that fails another condition.
     """
-    columns = _columns(query, dialect, with_owner=True)
-    return _first_look_sql(columns), (*_column_values(query, columns), query.tenant, query.terms[0])
-
-
-def _answer_of(query: LocateQuery, rows: Rows) -> Located | None:
-    """Return the answer if the rows of the first look have it, else None."""
+    shape = _shape(query, dialect, plan)
+    rows = yield _look_sql(shape), (*_condition_values(query, shape, plan), *_walk_values(query, plan))
     found = [identifier for (identifier,) in rows if identifier is not None]
-    complete = len(rows) <= PROBE_BOUNDS[0]
+    complete = len(rows) <= FEW
     end = None if query.maximum is None else query.offset + query.maximum
     if not complete and (end is None or len(found) < end):
         return None
     return Located(found[query.offset : end], len(found) if complete else None)
 
 
-def _probe(query: LocateQuery, dialect: Dialect, bound: int) -> tuple[list[Plan], Statement]:
-    """Return the possible plans and a statement that counts the objects of each, up to `bound` and one."""
-    plans: list[Plan] = []
-    counts: list[str] = []
-    parameters: list[Any] = []
-    for number, term in enumerate(query.terms):
-        plans.append(Plan(Walk.TERM, number))
-        counts.append("SELECT 1 FROM terms WHERE tenant = ? AND term = ?")
-        parameters += (query.tenant, term)
-    for number, (low, high) in enumerate(query.ranges):
-        plans.append(Plan(Walk.RANGE, number))
-        counts.append("SELECT 1 FROM terms WHERE tenant = ? AND term BETWEEN ? AND ?")
-        parameters += (query.tenant, low, high)
-    if query.owner is not None:
-        plans.append(Plan(Walk.OWNER))
-        counts.append("SELECT 1 FROM objects WHERE tenant = ? AND owner = ?")
-        parameters += (query.tenant, query.owner)
-    columns = ", ".join(f"(SELECT count(*) FROM ({count} LIMIT {bound + 1}) AS c)" for count in counts)  # noqa: S608
-    return plans, (_finished(dialect, f"SELECT {columns}"), tuple(parameters))
+def _rarest(query: LocateQuery, dialect: Dialect, plans: list[Plan], bound: int) -> Search[tuple[int, Plan]]:
+    """Count the objects of each plan, up to `bound` and one; return the least count and its plan."""
+    shape = tuple(plan.walk for plan in plans)
+    values = [value for plan in plans for value in _walk_values(query, plan)]
+    (counts,) = yield _count_sql(dialect, shape, bound), tuple(values)
+    return min(zip(counts, plans, strict=True))
 
 
-def _statement(query: LocateQuery, dialect: Dialect, plan: Plan) -> Statement:
-    """Return the statement that answers the query; its rows are identifiers, newest first."""
+def _walk(query: LocateQuery, dialect: Dialect, plan: Plan) -> Search[Located]:
+    """Return the answer, from all objects of a walk."""
     shape = _shape(query, dialect, plan)
-    values = (*_column_values(query, shape.columns), *_look_up_values(query, plan))
-    head: tuple[Any, ...]
+    limits = (query.offset,) if query.maximum is None else (query.maximum, query.offset)
+    rows = yield (
+        _walk_sql(shape),
+        (*_walk_values(query, plan), *_condition_values(query, shape, plan), *limits),
+    )
+    found = [identifier for (identifier,) in rows]
+    at_end = query.maximum is None or len(found) < query.maximum
+    known = at_end and (found or query.offset == 0)
+    return Located(found, query.offset + len(found) if known else None)
+
+
+def _walk_values(query: LocateQuery, plan: Plan) -> tuple[Any, ...]:
+    """Return the parameters of what is walked."""
     match plan.walk:
         case Walk.TERM:
-            head = (query.tenant, query.terms[plan.number])
+            return query.tenant, query.terms[plan.number]
         case Walk.RANGE:
-            head = (query.tenant, *query.ranges[plan.number])
+            return query.tenant, *query.ranges[plan.number]
         case Walk.OWNER:
-            head = (query.tenant, query.owner)
+            return query.tenant, query.owner
+        case Walk.TYPE:
+            return query.tenant, query.object_type
         case Walk.TENANT:
-            head = (query.tenant,)
-    limits = (query.offset,) if query.maximum is None else (query.maximum, query.offset)
-    return _sql(shape), (*head, *values, *limits)
+            return (query.tenant,)
 
 
-def _columns(query: LocateQuery, dialect: Dialect, *, with_owner: bool) -> Columns:
+def _columns(query: LocateQuery, dialect: Dialect, walk: Walk) -> Columns:
     state = query.effective_state
     return Columns(
         dialect,
-        with_owner and query.owner is not None,
-        query.object_type is not None,
+        query.owner is not None and walk is not Walk.OWNER,
+        query.object_type is not None and walk is not Walk.TYPE,
         query.usage_mask != 0,
         None if state is None else state[0],
         bool(query.excluded),
@@ -260,12 +282,13 @@ _FIRST_ORDERED: Final = bytes((ORDERED,))
 
 
 def _shape(query: LocateQuery, dialect: Dialect, plan: Plan) -> Shape:
+    ranges = query.ranges
     return Shape(
-        columns=_columns(query, dialect, with_owner=plan.walk is not Walk.OWNER),
-        walk=plan.walk,
-        terms=len(query.terms) - (plan.walk is Walk.TERM),
-        ranges=tuple(_is_ordered(range_) for range_ in _looked_up(query.ranges, plan, Walk.RANGE)),
-        limited=query.maximum is not None,
+        _columns(query, dialect, plan.walk),
+        plan.walk,
+        len(query.terms) - (plan.walk is Walk.TERM),
+        tuple(map(_is_ordered, _looked_up(ranges, plan, Walk.RANGE))) if ranges else (),
+        query.maximum is not None,
     )
 
 
@@ -273,12 +296,12 @@ def _looked_up(filters: Sequence[T], plan: Plan, walk: Walk) -> Sequence[T]:
     """Return the terms or ranges that are looked up for each row: all but the one that is walked."""
     if plan.walk is not walk:
         return filters
-    return [*filters[: plan.number], *filters[plan.number + 1 :]]
+    return [*filters[: plan.number], *filters[plan.number + 1 :]] if len(filters) > 1 else ()
 
 
-def _look_up_values(query: LocateQuery, plan: Plan) -> list[Any]:
-    """Return the parameters of `_look_ups`, in its order."""
-    values: list[Any] = []
+def _condition_values(query: LocateQuery, shape: Shape, plan: Plan) -> list[Any]:
+    """Return the parameters of `_conditions`, in its order."""
+    values = _column_values(query, shape.columns)
     for term in _looked_up(query.terms, plan, Walk.TERM):
         values += (query.tenant, term)
     for range_ in _looked_up(query.ranges, plan, Walk.RANGE):
@@ -286,60 +309,67 @@ def _look_up_values(query: LocateQuery, plan: Plan) -> list[Any]:
     return values
 
 
-def _look_ups(shape: Shape) -> list[str]:
-    conditions = [
-        "EXISTS (SELECT 1 FROM terms x WHERE x.tenant = ? AND x.term = ? AND x.sequence = o.sequence)"
-    ] * shape.terms
-    for ordered in shape.ranges:
-        if ordered:
-            conditions.append(
-                "EXISTS (SELECT 1 FROM terms x WHERE x.sequence = o.sequence"  # noqa: S608 -- fixed text
-                f" AND x.term >= {shape.columns.dialect.ordered} AND x.term BETWEEN ? AND ?)"
-            )
-        else:
-            conditions.append(
-                "o.sequence IN (SELECT x.sequence FROM terms x WHERE x.tenant = ? AND x.term BETWEEN ? AND ?)"
-            )
-    return conditions
+def _conditions(shape: Shape) -> str:
+    dialect = shape.columns.dialect
+    term = "SELECT 1 FROM terms x WHERE x.tenant = ? AND x.term = ? AND x.sequence = o.sequence"
+    ordered_range = (
+        "SELECT 1 FROM terms x WHERE x.sequence = o.sequence"  # noqa: S608 -- fixed text
+        f" AND x.term >= {dialect.ordered} AND x.term BETWEEN ? AND ?"
+    )
+    any_range = "SELECT x.sequence FROM terms x WHERE x.tenant = ? AND x.term BETWEEN ? AND ?"
+    # IS TRUE keeps PostgreSQL from making a join of it: the range is read once, into a hash table.
+    look_ups = [f"EXISTS ({term}{dialect.fence})"] * shape.terms + [
+        f"EXISTS ({ordered_range}{dialect.fence})" if ordered else f"(o.sequence IN ({any_range})) IS TRUE"
+        for ordered in shape.ranges
+    ]
+    return " AND ".join(_column_conditions(shape.columns) + look_ups)
 
 
-_SOURCES: Final = {
-    Walk.TERM: "terms t CROSS JOIN objects o WHERE t.tenant = ? AND t.term = ? AND o.sequence = t.sequence",
-    Walk.RANGE: (
-        "(SELECT DISTINCT sequence FROM terms WHERE tenant = ? AND term BETWEEN ? AND ?) AS t"
-        " CROSS JOIN objects o WHERE o.sequence = t.sequence"
-    ),
-    Walk.OWNER: "objects o WHERE o.tenant = ? AND o.owner = ?",
-    Walk.TENANT: "objects o WHERE o.tenant = ?",
+_WALKED: Final = {
+    Walk.TERM: "terms WHERE tenant = ? AND term = ?",
+    Walk.OWNER: "objects WHERE tenant = ? AND owner = ?",
+    Walk.TYPE: "objects WHERE tenant = ? AND object_type = ?",
+    Walk.TENANT: "objects WHERE tenant = ?",
+    Walk.RANGE: "terms WHERE tenant = ? AND term BETWEEN ? AND ?",
 }
-_ORDERS: Final = {
-    Walk.TERM: "t.sequence",
-    Walk.RANGE: "t.sequence",
-    Walk.OWNER: "o.sequence",
-    Walk.TENANT: "o.sequence",
-}
+
+
+def _source(walk: Walk, dialect: Dialect) -> str:
+    """Return what follows FROM: the walk as `w`, its objects as `o`."""
+    if walk is Walk.RANGE:
+        # An object may have several terms in a range, and they are in the order of the terms.
+        return f"(SELECT DISTINCT sequence FROM {_WALKED[walk]}) w {dialect.join}"  # noqa: S608 -- fixed text
+    return f"(SELECT sequence FROM {_WALKED[walk]}{dialect.in_order}) w {dialect.join}"  # noqa: S608
 
 
 @lru_cache(maxsize=256)
-def _sql(shape: Shape) -> str:
-    dialect = shape.columns.dialect
-    conditions = " AND ".join([_SOURCES[shape.walk], *_column_conditions(shape.columns), *_look_ups(shape)])
+def _walk_sql(shape: Shape) -> str:
+    dialect, walk = shape.columns.dialect, shape.walk
     limit = "?" if shape.limited else dialect.unlimited
     return _finished(
         dialect,
-        f"SELECT o.unique_identifier FROM {conditions}"  # noqa: S608 -- fixed text
-        f" ORDER BY {_ORDERS[shape.walk]} DESC LIMIT {limit} OFFSET ?",
+        f"SELECT o.unique_identifier FROM {_source(walk, dialect)} WHERE {_conditions(shape)}"  # noqa: S608 -- fixed text
+        f" ORDER BY w.sequence DESC LIMIT {limit} OFFSET ?",
     )
 
 
 @lru_cache(maxsize=256)
-def _first_look_sql(columns: Columns) -> str:
-    conditions = " AND ".join(_column_conditions(columns))
+def _look_sql(shape: Shape) -> str:
+    dialect, walk = shape.columns.dialect, shape.walk
     return _finished(
-        columns.dialect,
-        f"SELECT CASE WHEN {conditions} THEN o.unique_identifier END FROM {_SOURCES[Walk.TERM]}"  # noqa: S608
-        f" ORDER BY t.sequence DESC LIMIT {PROBE_BOUNDS[0] + 1}",
+        dialect,
+        f"SELECT CASE WHEN {_conditions(shape)} THEN o.unique_identifier END"  # noqa: S608 -- fixed text
+        f" FROM {_source(walk, dialect)} ORDER BY w.sequence DESC LIMIT {FEW + 1}",
     )
+
+
+@lru_cache(maxsize=256)
+def _count_sql(dialect: Dialect, walks: tuple[Walk, ...], bound: int) -> str:
+    counts = ", ".join(
+        f"(SELECT count(*) FROM (SELECT 1 FROM {_WALKED[walk]} LIMIT {bound + 1}) c)"  # noqa: S608 -- fixed text
+        for walk in walks
+    )
+    return _finished(dialect, f"SELECT {counts}")
 
 
 def _finished(dialect: Dialect, sql: str) -> str:

@@ -48,6 +48,7 @@ objects: Final = Table(
     Column("attributes", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Index(None, "tenant", "owner", "sequence"),
+    Index(None, "tenant", "object_type", "sequence"),
     Index(None, "tenant", "sequence"),
 )
 """One row an object, in the columns of `records.ObjectRow`."""

@@ -46,7 +46,7 @@ def definitions(dialect: Dialect) -> str:
 def test_the_migrations_lead_to_the_schema_on_sqlite(tmp_path: Path) -> None:
     migrate.migrate(SqliteUrl(tmp_path / "migrated.db"))
     connection = sqlite3.connect(tmp_path / "made.db")
-    connection.executescript(definitions(sqlite.dialect()))  # type: ignore[no-untyped-call]
+    connection.executescript(definitions(sqlite.dialect()))
     connection.close()
     assert catalogue(tmp_path / "migrated.db") == catalogue(tmp_path / "made.db")
 
@@ -55,7 +55,8 @@ def test_the_migrations_lead_to_the_schema_on_sqlite(tmp_path: Path) -> None:
 def test_the_migrations_lead_to_the_schema_on_postgresql(postgres_server: PostgresServer) -> None:
     columns = (
         "SELECT table_name, column_name, data_type, is_nullable, ordinal_position"
-        " FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'schema_version' ORDER BY 1, 5"
+        " FROM information_schema.columns"
+        " WHERE table_schema = 'public' AND table_name <> 'schema_version' ORDER BY 1, 5"
     )
     indexes = (
         "SELECT indexdef FROM pg_indexes"

@@ -253,13 +253,14 @@ def random_query(dice: random.Random, tenant: int, identifiers: list[str]) -> Lo
     )
 
 
-@pytest.mark.parametrize("bounds", [(100, 5_000), (3, 12), (0, 1)], ids=str)
+@pytest.mark.parametrize(("few", "many"), [(100, 5_000), (20, 100), (3, 12), (0, 1)])
 async def test_every_plan_finds_what_a_plain_search_finds(
-    backend: Backend, tenant: int, bounds: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    backend: Backend, tenant: int, few: int, many: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locate, "PROBE_BOUNDS", bounds)
-    locate._first_look_sql.cache_clear()
-    dice = random.Random(f"{bounds}")
+    monkeypatch.setattr(locate, "FEW", few)
+    monkeypatch.setattr(locate, "MANY", many)
+    locate._look_sql.cache_clear()
+    dice = random.Random(few)
     model = Model()
     model.objects = [random_object(dice, tenant) for _ in range(250)]
     changes = [
@@ -275,4 +276,4 @@ async def test_every_plan_finds_what_a_plain_search_finds(
         if answer.total is not None:
             query.maximum, query.offset = None, 0
             assert answer.total == len(model.locate(query)), query
-    locate._first_look_sql.cache_clear()
+    locate._look_sql.cache_clear()

@@ -31,6 +31,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("unique_identifier", name="uq_objects_unique_identifier"),
     )
     op.create_index("ix_objects_tenant_owner_sequence", "objects", ["tenant", "owner", "sequence"])
+    op.create_index(
+        "ix_objects_tenant_object_type_sequence", "objects", ["tenant", "object_type", "sequence"]
+    )
     op.create_index("ix_objects_tenant_sequence", "objects", ["tenant", "sequence"])
     op.create_table(
         "terms",

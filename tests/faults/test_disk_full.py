@@ -1,0 +1,130 @@
+"""No space left: changes are refused, reads go on, and no restart is needed (fault 30).
+
+Rule: the disk is full for everything that the server writes, its log included.
+"""
+
+import contextlib
+import resource
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pytest
+
+from strongroom import Client, testing
+from strongroom.client.errors import ServerFailure
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.registry import Tag
+from tests.processes import kill, process_tree
+
+DISK: Final = 4 * 2**20
+UNLIMITED: Final = resource.RLIM_INFINITY
+
+
+class Site(NamedTuple):
+    """A server, how to make it run out of space, and what it then tells the client to do."""
+
+    server: testing.Server
+    shortage: Callable[[], AbstractContextManager[None]]
+    cure: str
+
+
+@pytest.fixture(params=["full disk", "quota"])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    if request.param == "quota":
+        with testing.server(tmp_path, workers=2) as server:
+            yield Site(server, lambda: quota(server), "check the disk, its free space and quotas")
+        return
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("a small disk has to be mounted, which only root may do")
+    try:
+        with testing.server(tmp_path, workers=2) as server:
+            yield Site(server, lambda: full(tmp_path), "free some space")
+    finally:
+        subprocess.run(["umount", "--lazy", tmp_path], check=True)
+
+
+@contextlib.contextmanager
+def full(disk: Path) -> Iterator[None]:
+    """Fill a disk to its last byte with a file that is removed at the end."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+@contextlib.contextmanager
+def quota(server: testing.Server) -> Iterator[None]:
+    """Let no process of the server make a file longer than its log is now."""
+    processes = process_tree(server.process.pid)
+    most = max(file.stat().st_size for file in (server.log, server.directory / "strongroom.db-wal"))
+    for process in processes:
+        resource.prlimit(process, resource.RLIMIT_FSIZE, (most, UNLIMITED))
+    try:
+        yield
+    finally:
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):  # the test has killed it
+                resource.prlimit(process, resource.RLIMIT_FSIZE, (UNLIMITED, UNLIMITED))
+
+
+def create_until_refused(client: Client) -> tuple[list[UniqueIdentifier], ServerFailure]:
+    """Return the keys that were acknowledged, and the refusal."""
+    made: list[UniqueIdentifier] = []
+    for number in range(1000):
+        try:
+            made.append(client.create_symmetric_key(name=f"late {number}"))
+        except ServerFailure as refusal:
+            return made, refusal
+    raise AssertionError("there is always space")
+
+
+def test_a_change_without_space_is_refused_with_the_cure(site: Site) -> None:
+    with Client.from_profile(site.server.profile) as client, site.shortage():
+        made, refusal = create_until_refused(client)
+        assert site.cure in refusal.message
+        # What is refused has not happened.
+        assert sorted(client.locate()) == sorted(made)
+
+
+def test_reads_go_on_without_space(site: Site) -> None:
+    """Also the first Get of a key, which would note that the key is not fresh any more."""
+    with Client.from_profile(site.server.profile) as before:
+        identifier = before.create_symmetric_key(name="early")
+        with site.shortage():
+            made, _ = create_until_refused(before)
+            with Client.from_profile(site.server.profile) as client:
+                for one in (identifier, *made):
+                    assert len(client.get_material(one)) == 32
+                assert client.find("early") == identifier
+                assert client.get_attributes(identifier, Tag.NAME)
+
+
+def test_changes_go_on_when_there_is_space_again(site: Site) -> None:
+    with Client.from_profile(site.server.profile) as client:
+        with site.shortage():
+            made, _ = create_until_refused(client)
+        process = site.server.process.pid
+        after = client.create_symmetric_key(name="after")
+        client.activate(after)
+        assert sorted(client.locate()) == sorted([*made, after])
+        assert site.server.process.pid == process
+
+
+def test_a_kill_without_space_loses_nothing(site: Site) -> None:
+    with Client.from_profile(site.server.profile) as client:
+        with site.shortage():
+            made, _ = create_until_refused(client)
+            kill(process_tree(site.server.process.pid))
+            site.server.kill()
+        site.server.start()
+        assert sorted(client.locate()) == sorted(made)
+        for one in made:
+            assert len(client.get_material(one)) == 32

@@ -24,6 +24,9 @@ from strongroom.registry import (
     Tag,
 )
 
+COUNTED = 1000
+"""Located Items are counted up to this many; more are not said."""
+
 
 class LocateResponse(Response):
     located_items: Annotated[Int32 | None, Since(V1_3)] = None
@@ -54,10 +57,14 @@ async def locate(ctx: Context, request: LocateRequest) -> LocateResponse:
     classes = request.object_class_mask
     if classes is not None and classes and not classes & ObjectClassMask.USER:
         filters.append(AttributeInstance(Tag.OBJECT_CLASS, value=ObjectClass.SYSTEM))
-    found = await ctx.objects.locate(
-        filters, storage=int(request.storage_status_mask or ON_LINE), maximum=wanted, offset=offset
-    )
+    storage = int(request.storage_status_mask or ON_LINE)
+    found = await ctx.objects.locate(filters, storage=storage, maximum=wanted, offset=offset)
+    total = found.total
+    if total is None and request.offset_items is not None:
+        # Who pages wants to know how far; beyond some pages, counting costs more than the answer is worth.
+        every = await ctx.objects.locate(filters, storage=storage, maximum=COUNTED + 1, offset=0)
+        total = len(every.unique_identifiers) if len(every.unique_identifiers) <= COUNTED else None
     identifiers = tuple(found.unique_identifiers)
     # SPEC(KMIP 2.1 §6.1.28): one hit fills the ID Placeholder, anything else empties it.
     ctx.objects.place(identifiers[0] if len(identifiers) == 1 else None)
-    return LocateResponse(located_items=found.total, unique_identifier=identifiers)
+    return LocateResponse(located_items=total, unique_identifier=identifiers)

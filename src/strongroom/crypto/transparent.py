@@ -4,6 +4,8 @@ Rule: one reader and one writer per structure. A structure that does not hold en
 such a key is stored as it came.
 """
 
+import secrets
+from math import gcd
 from typing import Final
 
 from cryptography.hazmat.primitives import serialization
@@ -37,6 +39,16 @@ MAXIMUM_BITS: Final = 16384
 
 MAXIMUM_RECOVERED_BITS: Final = 4096
 """The longest modulus that is factored with the help of both exponents: half a second of arithmetic."""
+
+_ATTEMPTS: Final = 32
+"""Each finds the factors with a chance of at least one half, if there are any."""
+
+_MOST_TWOS: Final = 256
+"""Powers of two in e * d - 1; a random pair of primes has a handful."""
+
+_MOST_WORK: Final = 4096**3
+"""Bits of P squared times bits of X of the costliest key whose public number is worked out: that holds the
+interpreter, here for a fifth of a second."""
 
 _LIBRARY_DSA_LENGTHS: Final = frozenset({1024, 2048, 3072, 4096})
 
@@ -122,7 +134,7 @@ def _rsa_numbers(key: TransparentRSAPrivateKey) -> rsa.RSAPrivateNumbers | None:
     if p is not None and q is not None:
         d = rsa.rsa_recover_private_exponent(e, p, q) if d is None else d
     elif d is not None and n.bit_length() <= MAXIMUM_RECOVERED_BITS:
-        p, q = rsa.rsa_recover_prime_factors(n, e, d)
+        p, q = _prime_factors(n, e, d)
     else:
         return None
     return rsa.RSAPrivateNumbers(
@@ -134,6 +146,31 @@ def _rsa_numbers(key: TransparentRSAPrivateKey) -> rsa.RSAPrivateNumbers | None:
         iqmp=rsa.rsa_crt_iqmp(p, q) if key.crt_coefficient is None else key.crt_coefficient,
         public_numbers=rsa.RSAPublicNumbers(e, n),
     )
+
+
+def _prime_factors(n: int, e: int, d: int) -> tuple[int, int]:
+    """Return P and Q (NIST SP 800-56B §C.2); raises InvalidField.
+
+    The library's function tries 500 times, and for each power of two in e * d - 1, which numbers made for it
+    stretch to days. Here an attempt costs one power, and one that no pair of primes explains is the last.
+    """
+    product = e * d - 1
+    twos = (product & -product).bit_length() - 1
+    if product > 0 and 0 < twos <= _MOST_TWOS and n & 1 and n > 8:
+        for _ in range(_ATTEMPTS):
+            root = pow(2 + secrets.randbelow(n - 3), product >> twos, n)
+            if root in (1, n - 1):
+                continue
+            for _ in range(twos):
+                before, root = root, root * root % n
+                if root in (1, n - 1):
+                    break
+            if root == 1:
+                p = gcd(before - 1, n)
+                return max(p, n // p), min(p, n // p)
+            if root != n - 1:
+                break
+    raise InvalidField("the RSA exponents do not belong to the modulus")
 
 
 def _public_number(g: int, x: int, p: int) -> int:
@@ -153,10 +190,12 @@ def _dsa(key: TransparentDSAPrivateKey | TransparentDSAPublicKey) -> LibraryKey 
     return dsa.DSAPrivateNumbers(key.x, dsa.DSAPublicNumbers(y, parameters)).private_key()
 
 
-def _dh(key: TransparentDHPrivateKey | TransparentDHPublicKey) -> LibraryKey:
+def _dh(key: TransparentDHPrivateKey | TransparentDHPublicKey) -> LibraryKey | None:
     parameters = DHParameterNumbers(key.p, key.g, key.q)
     if isinstance(key, TransparentDHPublicKey):
         return DHPublicNumbers(key.y, parameters).public_key()
+    if key.p.bit_length() ** 2 * key.x.bit_length() > _MOST_WORK:
+        return None
     y = _public_number(key.g, key.x, key.p)
     return DHPrivateNumbers(key.x, DHPublicNumbers(y, parameters)).private_key()
 

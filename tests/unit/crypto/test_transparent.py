@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import (
 from strongroom.crypto import transparent
 from strongroom.crypto.cryptographer import Cryptographer
 from strongroom.crypto.curves import CURVES
-from strongroom.domain.errors import InvalidField
+from strongroom.domain.errors import InvalidField, KmipError
 from strongroom.model.keys import (
     TransparentDHPrivateKey,
     TransparentDHPublicKey,
@@ -34,6 +34,29 @@ def spelt(pairs: Pairs) -> TransparentRSAPrivateKey:
     made = transparent.rsa_private(key)
     assert isinstance(made, TransparentRSAPrivateKey)
     return made
+
+
+PROTH = 3 * 2**3912 + 1
+"""A prime with a great many powers of two in its order."""
+
+
+@pytest.mark.parametrize("modulus", [PROTH, 3 * 2**36 + 1, 2**521 - 1, 7, 1, 2**2048])
+def test_exponents_that_give_no_factors_are_refused_at_once(modulus: int) -> None:
+    """Otherwise one request would keep a thread busy for days."""
+    exponent = pow(65537, -1, modulus - 1) if modulus > 65537 and modulus & 1 else 3
+    numbers = {"modulus": modulus, "public_exponent": 65537, "private_exponent": exponent}
+    with pytest.raises(InvalidField):
+        transparent.to_library(TransparentRSAPrivateKey(**numbers))
+
+
+async def test_a_dh_key_that_takes_long_to_work_out_is_stored_and_not_converted(
+    crypto: Cryptographer,
+) -> None:
+    huge = TransparentDHPrivateKey(p=2**16384 - 1, g=3, x=2**16383 + 1)
+    key = private(Format.TRANSPARENT_DH_PRIVATE_KEY, huge)
+    assert told(await crypto.examine(key)) == (Algorithm.DH, 16384)
+    with pytest.raises(KmipError):
+        await crypto.convert(key, Format.PKCS_8)
 
 
 ENOUGH = [

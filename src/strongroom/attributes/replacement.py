@@ -10,7 +10,7 @@ from typing import Final
 from strongroom.attributes.creation import dress, link
 from strongroom.attributes.vendor import rule_of
 from strongroom.domain.context import Context
-from strongroom.domain.errors import InvalidMessage
+from strongroom.domain.errors import InvalidMessage, OffsetWithoutActivationDate
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.struct import Seconds
@@ -85,6 +85,10 @@ def _carry_dates(ctx: Context, old: ManagedObject, new: ManagedObject, offset: S
     if offset is None:
         shift = timedelta(0)
         new.set(Tag.ACTIVATION_DATE, before)
+    elif before is None and any(old.value(tag) is not None for tag in _SHIFTED):
+        raise OffsetWithoutActivationDate(
+            "the key has dates but no Activation Date, so an Offset cannot move them; give the dates instead"
+        )
     else:
         activation = ctx.now + timedelta(seconds=offset)
         shift = timedelta(0) if before is None else activation - before

@@ -162,6 +162,10 @@ class InvalidObjectType(KmipError):
     older_in = {
         Operation.CREATE: ResultReason.INVALID_FIELD,
         Operation.REGISTER: ResultReason.INVALID_FIELD,
+        Operation.RE_KEY: ResultReason.PERMISSION_DENIED,
+        Operation.RE_KEY_KEY_PAIR: ResultReason.PERMISSION_DENIED,
+        Operation.ENCRYPT: ResultReason.PERMISSION_DENIED,
+        Operation.DECRYPT: ResultReason.PERMISSION_DENIED,
     }
 
 
@@ -169,6 +173,13 @@ class IllegalOperation(KmipError):
     """The operation makes no sense here."""
 
     reason = ResultReason.ILLEGAL_OPERATION
+
+
+class OffsetWithoutActivationDate(KmipError):
+    """Dates cannot be shifted that hang on no Activation Date."""
+
+    reason = ResultReason.INVALID_FIELD
+    older = ResultReason.ILLEGAL_OPERATION
 
 
 class KeyFormatTypeNotSupported(KmipError):

@@ -1,0 +1,223 @@
+"""Re-key (KMIP 1.x §4.4, 2.1 §6.1.46)."""
+
+from datetime import timedelta
+
+import pytest
+
+from strongroom.model.attribute_list import AttributeInstance
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.struct import Seconds
+from strongroom.model.structures import Link, UsageLimits
+from strongroom.operations.get import GetRequest, GetResponse
+from strongroom.operations.get_usage_allocation import GetUsageAllocationRequest
+from strongroom.operations.re_key import ReKeyRequest
+from strongroom.registry import (
+    V2_1,
+    CryptographicAlgorithm,
+    LinkType,
+    ResultReason,
+    RevocationReasonCode,
+    State,
+    Tag,
+    UsageLimitsUnit,
+)
+from tests.expect import (
+    EVERY_USE,
+    active_key,
+    assert_refused,
+    key,
+    key_in,
+    key_pair,
+    named,
+    refusal,
+    register_password,
+    revoke,
+    state_of,
+    value,
+    values,
+)
+from tests.kms import TestKms, attribute, template
+
+DATES = (
+    Tag.ACTIVATION_DATE,
+    Tag.PROCESS_START_DATE,
+    Tag.PROTECT_STOP_DATE,
+    Tag.DEACTIVATION_DATE,
+)
+
+
+def re_key(
+    kms: TestKms, old: UniqueIdentifier, *given: AttributeInstance, offset: int | None = None
+) -> UniqueIdentifier:
+    request = ReKeyRequest(
+        unique_identifier=old,
+        offset=None if offset is None else Seconds(offset),
+        attributes=template(*given) if given else None,
+    )
+    return kms.call(request).unique_identifier
+
+
+def test_the_new_key_is_another_one_of_the_same_kind(kms: TestKms) -> None:
+    old = key(kms, length=192)
+    new = re_key(kms, old)
+    assert new != old
+    for tag, expected in (
+        (Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.AES),
+        (Tag.CRYPTOGRAPHIC_LENGTH, 192),
+        (Tag.CRYPTOGRAPHIC_USAGE_MASK, EVERY_USE),
+    ):
+        assert value(kms, new, tag) == expected
+    assert value(kms, new, Tag.DIGEST) != value(kms, old, Tag.DIGEST)
+
+
+def test_the_two_keys_are_linked(kms: TestKms) -> None:
+    """KMIP 2.1 §6.1.46: Replacement Object from the old key, Replaced Object from the new one."""
+    old = key(kms)
+    new = re_key(kms, old)
+    assert values(kms, old, Tag.LINK) == [
+        Link(link_type=LinkType.REPLACEMENT_OBJECT_LINK, linked_object_identifier=new)
+    ]
+    assert values(kms, new, Tag.LINK) == [
+        Link(link_type=LinkType.REPLACED_OBJECT_LINK, linked_object_identifier=old)
+    ]
+
+
+def test_the_new_key_takes_the_names(kms: TestKms) -> None:
+    """KMIP 2.1 table 304: all name attributes are removed from the existing key."""
+    old = key(kms, named("a"), named("b"))
+    new = re_key(kms, old)
+    assert [n.name_value for n in values(kms, new, Tag.NAME)] == ["a", "b"]
+    assert values(kms, old, Tag.NAME) == []
+
+
+def test_other_attributes_are_copied(kms: TestKms) -> None:
+    old = key(kms, attribute(Tag.OBJECT_GROUP, "g"), attribute(Tag.CONTACT_INFORMATION, "ops"))
+    new = re_key(kms, old)
+    assert values(kms, new, Tag.OBJECT_GROUP) == ["g"]
+    assert values(kms, new, Tag.CONTACT_INFORMATION) == ["ops"]
+
+
+def test_the_new_key_is_as_old_as_the_request(kms: TestKms) -> None:
+    """KMIP 2.1 table 304: Initial Date and Last Change Date are set to the current time."""
+    old = key(kms)
+    created = kms.clock.now()
+    kms.clock.pass_time(days=3)
+    new = re_key(kms, old)
+    for tag in (Tag.INITIAL_DATE, Tag.LAST_CHANGE_DATE, Tag.ORIGINAL_CREATION_DATE):
+        assert value(kms, new, tag) == kms.clock.now()
+    assert value(kms, old, Tag.INITIAL_DATE) == created
+
+
+def test_without_offset_the_dates_are_copied(kms: TestKms) -> None:
+    """KMIP 2.1 §6.1.46."""
+    dates = [attribute(tag, kms.clock.now() + timedelta(days=n)) for n, tag in enumerate(DATES, 1)]
+    old = key(kms, *dates)
+    new = re_key(kms, old)
+    assert [value(kms, new, tag) for tag in DATES] == [d.value for d in dates]
+
+
+def test_with_an_offset_the_dates_are_shifted(kms: TestKms) -> None:
+    """KMIP 2.1 table 303: AT2 is IT2 and the Offset; the others move by AT2 - AT1."""
+    dates = [attribute(tag, kms.clock.now() + timedelta(days=n)) for n, tag in enumerate(DATES)]
+    old = key(kms, *dates)
+    kms.clock.pass_time(days=10)
+    new = re_key(kms, old, offset=3600)
+    start = kms.clock.now() + timedelta(hours=1)
+    expected = [start + timedelta(days=n) for n in range(4)]
+    assert [value(kms, new, tag) for tag in DATES] == expected
+
+
+@pytest.mark.parametrize(
+    ("offset", "state"), [(0, State.ACTIVE), (3600, State.PRE_ACTIVE), (None, State.PRE_ACTIVE)]
+)
+def test_the_state_follows_from_the_dates(kms: TestKms, offset: int | None, state: State) -> None:
+    """KMIP 2.1 table 304."""
+    assert state_of(kms, re_key(kms, key(kms), offset=offset)) is state
+
+
+def test_the_old_key_stays_in_its_state(kms: TestKms) -> None:
+    old = active_key(kms)
+    re_key(kms, old, offset=0)
+    assert state_of(kms, old) is State.ACTIVE
+
+
+def test_an_offset_beside_a_date_is_an_invalid_message(kms: TestKms) -> None:
+    """KMIP 1.4 §11.5: not permitted at the same time as any of the dates."""
+    request = ReKeyRequest(
+        unique_identifier=key(kms),
+        offset=Seconds(0),
+        attributes=template(attribute(Tag.ACTIVATION_DATE, kms.clock.now())),
+    )
+    assert_refused(kms, request, ResultReason.INVALID_MESSAGE, ResultReason.INVALID_MESSAGE)
+
+
+def test_an_offset_cannot_move_dates_that_hang_on_nothing(kms: TestKms) -> None:
+    """KMIP 1.4 §11.5: no Activation Date has been set that the others could be shifted by."""
+    stop = attribute(Tag.PROTECT_STOP_DATE, kms.clock.now() + timedelta(days=1))
+    request = ReKeyRequest(unique_identifier=key(kms, stop), offset=Seconds(0))
+    assert refusal(kms, request).reason is ResultReason.ILLEGAL_OPERATION
+    assert refusal(kms, request, version=V2_1).reason is ResultReason.INVALID_FIELD
+
+
+def test_usage_limits_start_anew(kms: TestKms) -> None:
+    """KMIP 2.1 table 304: the Total is copied, and the Count is set to the Total."""
+    limits = UsageLimits(usage_limits_total=100, usage_limits_unit=UsageLimitsUnit.BYTE)
+    old = active_key(kms, attribute(Tag.USAGE_LIMITS, limits))
+    kms.call(GetUsageAllocationRequest(unique_identifier=old, usage_limits_count=60))
+    new = value(kms, re_key(kms, old), Tag.USAGE_LIMITS)
+    assert (new.usage_limits_total, new.usage_limits_count) == (100, 100)
+
+
+def test_a_compromise_is_not_inherited(kms: TestKms) -> None:
+    """KMIP 2.1 table 304: compromise dates and Revocation Reason are not set."""
+    old = active_key(kms)
+    kms.call(revoke(old, RevocationReasonCode.KEY_COMPROMISE))
+    new = re_key(kms, old, offset=0)
+    assert state_of(kms, new) is State.ACTIVE
+    for tag in (Tag.COMPROMISE_DATE, Tag.COMPROMISE_OCCURRENCE_DATE, Tag.REVOCATION_REASON):
+        assert value(kms, new, tag) is None
+
+
+def test_the_new_key_is_fresh_and_its_past_its_own(kms: TestKms) -> None:
+    old = key(kms)
+    kms.call(GetRequest(unique_identifier=old))
+    assert value(kms, re_key(kms, old), Tag.FRESH) is True
+
+
+def test_given_attributes_take_the_place_of_those_of_the_old_key(kms: TestKms) -> None:
+    old = key(kms, attribute(Tag.CONTACT_INFORMATION, "ops"))
+    new = re_key(kms, old, attribute(Tag.CONTACT_INFORMATION, "desk"))
+    assert values(kms, new, Tag.CONTACT_INFORMATION) == ["desk"]
+
+
+def test_the_new_key_fills_the_id_placeholder(kms: TestKms) -> None:
+    """KMIP 2.1 §6.1.46."""
+    old = key(kms)
+    _, got = kms.batch(ReKeyRequest(unique_identifier=old), GetRequest())
+    assert isinstance(got, GetResponse)
+    assert got.unique_identifier != old
+
+
+def test_what_is_no_symmetric_key_is_refused(kms: TestKms) -> None:
+    """KMIP 1.4 §11.5: object specified is not able to be re-keyed."""
+    private, _ = key_pair(kms)
+    for made in (private, register_password(kms)):
+        assert_refused(
+            kms,
+            ReKeyRequest(unique_identifier=made),
+            ResultReason.PERMISSION_DENIED,
+            ResultReason.INVALID_OBJECT_TYPE,
+        )
+
+
+@pytest.mark.parametrize("given", [attribute(Tag.STATE, State.ACTIVE), attribute(Tag.UNIQUE_IDENTIFIER, "x")])
+def test_what_only_the_server_sets_is_an_invalid_field(kms: TestKms, given: AttributeInstance) -> None:
+    """No reason of the tables of Re-key speaks of attributes."""
+    request = ReKeyRequest(unique_identifier=key(kms), attributes=template(given))
+    found = refusal(kms, request, version=V2_1).reason
+    assert found is ResultReason.INVALID_FIELD
+
+
+def test_a_deactivated_key_is_replaced(kms: TestKms) -> None:
+    """The point of it: what may no longer protect gets a successor."""
+    assert state_of(kms, re_key(kms, key_in(kms, State.COMPROMISED), offset=0)) is State.ACTIVE

@@ -1,0 +1,156 @@
+"""Re-key Key Pair (KMIP 1.1 §4.5, 2.1 §6.1.47)."""
+
+from datetime import timedelta
+
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.struct import Seconds
+from strongroom.model.structures import Link
+from strongroom.operations.create_key_pair import CreateKeyPairRequest
+from strongroom.operations.get import GetRequest, GetResponse
+from strongroom.operations.re_key_key_pair import ReKeyKeyPairRequest, ReKeyKeyPairResponse
+from strongroom.registry import (
+    V1_0,
+    V1_1,
+    V2_1,
+    CryptographicUsageMask,
+    LinkType,
+    ObjectType,
+    ResultReason,
+    State,
+    Tag,
+)
+from tests.expect import (
+    MISSING,
+    key,
+    key_pair,
+    mask,
+    named,
+    pair_request,
+    refusal,
+    state_of,
+    value,
+    values,
+)
+from tests.kms import BOB, TestKms, attribute, template
+
+
+def re_key(kms: TestKms, private: UniqueIdentifier, offset: int | None = None) -> ReKeyKeyPairResponse:
+    request = ReKeyKeyPairRequest(
+        private_key_unique_identifier=private,
+        offset=None if offset is None else Seconds(offset),
+    )
+    return kms.call(request)
+
+
+def links(kms: TestKms, made: UniqueIdentifier) -> set[tuple[LinkType, str]]:
+    found: list[Link] = values(kms, made, Tag.LINK)
+    return {(link.link_type, link.linked_object_identifier) for link in found}
+
+
+def test_both_keys_are_replaced_and_linked(kms: TestKms) -> None:
+    """KMIP 1.4 §4.5: each to its predecessor, and to each other."""
+    old_private, old_public = key_pair(kms)
+    new = re_key(kms, old_private)
+    private, public = new.private_key_unique_identifier, new.public_key_unique_identifier
+    assert links(kms, private) == {
+        (LinkType.PUBLIC_KEY_LINK, public),
+        (LinkType.REPLACED_OBJECT_LINK, old_private),
+    }
+    assert links(kms, public) == {
+        (LinkType.PRIVATE_KEY_LINK, private),
+        (LinkType.REPLACED_OBJECT_LINK, old_public),
+    }
+    assert (LinkType.REPLACEMENT_OBJECT_LINK, private) in links(kms, old_private)
+    assert (LinkType.REPLACEMENT_OBJECT_LINK, public) in links(kms, old_public)
+
+
+def test_the_new_keys_are_of_the_same_kind(kms: TestKms) -> None:
+    old_private, old_public = key_pair(kms)
+    new = re_key(kms, old_private)
+    for old, made in (
+        (old_private, new.private_key_unique_identifier),
+        (old_public, new.public_key_unique_identifier),
+    ):
+        for tag in (Tag.CRYPTOGRAPHIC_ALGORITHM, Tag.CRYPTOGRAPHIC_LENGTH, Tag.CRYPTOGRAPHIC_USAGE_MASK):
+            assert value(kms, made, tag) == value(kms, old, tag)
+        assert value(kms, made, Tag.DIGEST) != value(kms, old, Tag.DIGEST)
+
+
+def test_the_new_keys_take_the_names(kms: TestKms) -> None:
+    """KMIP 1.4 table 177."""
+    request: CreateKeyPairRequest = pair_request().replace(
+        private_key_attributes=template(mask(CryptographicUsageMask.SIGN), named("private")),
+        public_key_attributes=template(mask(CryptographicUsageMask.VERIFY), named("public")),
+    )
+    old = kms.call(request)
+    new = re_key(kms, old.private_key_unique_identifier)
+    for made, name in (
+        (new.private_key_unique_identifier, "private"),
+        (new.public_key_unique_identifier, "public"),
+    ):
+        assert [n.name_value for n in values(kms, made, Tag.NAME)] == [name]
+    assert values(kms, old.private_key_unique_identifier, Tag.NAME) == []
+    assert values(kms, old.public_key_unique_identifier, Tag.NAME) == []
+
+
+def test_with_an_offset_the_dates_are_shifted(kms: TestKms) -> None:
+    """KMIP 1.4 table 176."""
+    start = kms.clock.now()
+    private, _ = key_pair(
+        kms,
+        attribute(Tag.ACTIVATION_DATE, start),
+        attribute(Tag.DEACTIVATION_DATE, start + timedelta(days=9)),
+    )
+    kms.clock.pass_time(days=1)
+    new = re_key(kms, private, offset=3600)
+    activation = kms.clock.now() + timedelta(hours=1)
+    for made in (new.private_key_unique_identifier, new.public_key_unique_identifier):
+        assert value(kms, made, Tag.ACTIVATION_DATE) == activation
+        assert value(kms, made, Tag.DEACTIVATION_DATE) == activation + timedelta(days=9)
+        assert state_of(kms, made) is State.PRE_ACTIVE
+
+
+def test_the_new_private_key_fills_the_id_placeholder(kms: TestKms) -> None:
+    """KMIP 1.4 §4.5."""
+    private, _ = key_pair(kms)
+    made, got = kms.batch(ReKeyKeyPairRequest(private_key_unique_identifier=private), GetRequest())
+    assert isinstance(made, ReKeyKeyPairResponse)
+    assert isinstance(got, GetResponse)
+    assert got.object_type is ObjectType.PRIVATE_KEY
+    assert got.unique_identifier == made.private_key_unique_identifier
+
+
+def test_what_is_no_private_key_is_refused(kms: TestKms) -> None:
+    """KMIP 1.4 §11: object specified is not able to be re-keyed."""
+    _, public = key_pair(kms)
+    for made in (public, key(kms)):
+        request = ReKeyKeyPairRequest(private_key_unique_identifier=made)
+        assert refusal(kms, request, version=V1_1).reason is ResultReason.PERMISSION_DENIED
+        assert refusal(kms, request, version=V2_1).reason is ResultReason.INVALID_OBJECT_TYPE
+
+
+def test_a_pair_that_is_not_there_or_not_theirs_is_not_found(kms: TestKms) -> None:
+    private, _ = key_pair(kms)
+    for made, caller in ((MISSING, None), (private, BOB)):
+        request = ReKeyKeyPairRequest(private_key_unique_identifier=made)
+        who = {} if caller is None else {"caller": caller}
+        assert refusal(kms, request, version=V1_1, **who).reason is ResultReason.ITEM_NOT_FOUND
+        assert refusal(kms, request, version=V2_1, **who).reason is ResultReason.OBJECT_NOT_FOUND
+
+
+def test_an_offset_beside_a_date_is_an_invalid_message(kms: TestKms) -> None:
+    """KMIP 1.4 §11.6."""
+    private, _ = key_pair(kms)
+    request = ReKeyKeyPairRequest(
+        private_key_unique_identifier=private,
+        offset=Seconds(0),
+        common_attributes=template(attribute(Tag.ACTIVATION_DATE, kms.clock.now())),
+    )
+    for version in (V1_1, V2_1):
+        assert refusal(kms, request, version=version).reason is ResultReason.INVALID_MESSAGE
+
+
+def test_1_0_has_no_such_operation(kms: TestKms) -> None:
+    request = ReKeyKeyPairRequest(private_key_unique_identifier=key_pair(kms)[0])
+    found = refusal(kms, request, version=V1_0).reason
+    assert found is ResultReason.OPERATION_NOT_SUPPORTED

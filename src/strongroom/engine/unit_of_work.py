@@ -5,6 +5,7 @@ written but through `commit`.
 """
 
 import itertools
+import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -34,13 +35,28 @@ from strongroom.model.identifiers import (
 from strongroom.model.structures import Name
 from strongroom.registry import ObjectType, State, Tag, UniqueIdentifierEnumeration
 
-_COUNTER: Final = itertools.count()
-_PROCESS_BITS: Final = secrets.randbits(8)
+
+class SequenceNumbers:
+    """Numbers that order objects by creation: seconds, then a counter, then who counted.
+
+    Two processes that hit on the same number lose a race with each other, and the next try is with another;
+    so it only has to be rare.
+    """
+
+    def __init__(self) -> None:
+        self._process = 0
+
+    def __call__(self, now: datetime) -> int:
+        process = os.getpid()
+        if process != self._process:
+            # Workers are forks of one process: what is drawn before the fork is the same in all of them.
+            self._process = process
+            self._counter = itertools.count(secrets.randbits(19))
+            self._who = secrets.randbits(8)
+        return (int(now.timestamp()) << 28) | ((next(self._counter) & 0xFFFFF) << 8) | self._who
 
 
-def _sequence(now: datetime) -> int:
-    """Return a number that orders objects by creation: seconds, then a counter, then who counted."""
-    return (int(now.timestamp()) << 28) | ((next(_COUNTER) & 0xFFFFF) << 8) | _PROCESS_BITS
+_SEQUENCE_NUMBERS: Final = SequenceNumbers()
 
 
 class BatchMemory:
@@ -119,7 +135,7 @@ class UnitOfWork:
         *,
         caller: ClientIdentity,
         now: datetime,
-        sequence: Callable[[datetime], int] = _sequence,
+        sequence: Callable[[datetime], int] = _SEQUENCE_NUMBERS,
     ) -> None:
         self._store = store
         self._memory = memory

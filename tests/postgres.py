@@ -104,15 +104,57 @@ class PostgresServer:
             self._process.wait(START_TIMEOUT)
             self._process = None
 
-    def pause(self) -> None:
-        """Freeze every process of the server, as a host that hangs."""
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Freeze every process of the server meanwhile, as a host that hangs."""
         assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGSTOP)
+        # Each process of the server leads a group of its own, so they are signalled one by one.
+        parent = self._process.pid
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        frozen = [parent, *map(int, children)]
+        try:
+            for process in frozen:
+                os.kill(process, signal.SIGSTOP)
+            yield
+        finally:
+            for process in frozen:
+                os.kill(process, signal.SIGCONT)
 
-    def proceed(self) -> None:
-        """End `pause`."""
-        assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGCONT)
+    @contextlib.contextmanager
+    def standby(self) -> Iterator["PostgresServer"]:
+        """Give a hot standby that every commit waits for; after `promote` it is a server of its own."""
+        name = "standby"
+        standby = PostgresServer.__new__(PostgresServer)
+        standby.__dict__.update(self.__dict__, port=_free_port(), _process=None)
+        standby._directory = self._directory / name
+        standby._directory.mkdir()
+        self.give(standby._directory)
+        self._run(
+            "pg_basebackup",
+            f"--pgdata={standby.data}",
+            f"--dbname=postgresql://{USER}@127.0.0.1:{self.port}/postgres?application_name={name}",
+            "--write-recovery-conf",
+            "--checkpoint=fast",
+            "--no-sync",
+        )
+        standby.start()
+        self.sql("postgres", f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
+        self.sql("postgres", "SELECT pg_reload_conf()")
+        while (
+            self.sql("postgres", "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") != "1"
+        ):
+            time.sleep(0.05)
+        try:
+            yield standby
+        finally:
+            standby.stop()
+            with (self.data / "postgresql.auto.conf").open("a") as settings:
+                settings.write("synchronous_standby_names = ''\n")
+
+    def promote(self) -> None:
+        """Make a standby take writes, on its own."""
+        self.sql("postgres", "ALTER SYSTEM RESET synchronous_standby_names")
+        self._run("pg_ctl", "promote", f"--pgdata={self.data}", "--wait")
 
     def create_database(self) -> str:
         """Make an empty database and return its name."""

@@ -5,10 +5,14 @@ Rule: Linux only; `/proc` says whose child is whose, also across sessions and pr
 
 import contextlib
 import os
+import random
 import signal
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
+
+END_TIMEOUT: Final = 10.0
 
 
 def process_tree(root: int) -> list[int]:
@@ -21,14 +25,20 @@ def process_tree(root: int) -> list[int]:
     return found
 
 
-def kill(processes: Iterable[int], *, within: float = 10.0) -> None:
-    """Send SIGKILL to each in this order; return when none of them runs any more."""
-    processes = list(processes)
-    for process in processes:
-        with contextlib.suppress(ProcessLookupError):  # it may have ended with its parent
+def kill_trees(roots: Iterable[int], *, chance: random.Random | None = None) -> None:
+    """Send SIGKILL to whole trees, in any order; return when none of their processes runs any more."""
+    roots = list(roots)
+    for root in roots:
+        # Or it would see its children die before it dies itself, and start others.
+        os.kill(root, signal.SIGSTOP)
+    doomed = [process for root in roots for process in process_tree(root)]
+    if chance is not None:
+        chance.shuffle(doomed)
+    for process in doomed:
+        with contextlib.suppress(ProcessLookupError):  # it has ended with its parent
             os.kill(process, signal.SIGKILL)
-    give_up = time.monotonic() + within
-    while any(is_running(process) for process in processes):
+    give_up = time.monotonic() + END_TIMEOUT
+    while any(is_running(process) for process in doomed):
         assert time.monotonic() < give_up, "a killed process does not end"
         time.sleep(0.002)
 

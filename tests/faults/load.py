@@ -38,6 +38,7 @@ class Load:
 
     def __init__(self, profile: Path, *, clients: int, chance: random.Random) -> None:
         self.stories: list[Story] = []
+        self.closing = False
         self.rounds = 0
         self.steps = 0
         """How many were answered since the start, or nearly: the clients do not wait for each other."""
@@ -71,6 +72,9 @@ class Load:
             running.result(TIMEOUT * 2)
 
     def close(self) -> None:
+        """End the clients, also those that are still at work."""
+        self.closing = True
+        self.seen_dying.set()
         self._pool.shutdown()
         for author in self._authors:
             author.client.close()
@@ -98,7 +102,7 @@ class _Author:
     def write(self) -> None:
         """Go on with stories, and begin new ones, until the server is gone."""
         try:
-            while True:
+            while not self._load.closing:
                 story = self._story()
                 step = story.next_step(self._chance)
                 if step is None:

@@ -94,7 +94,10 @@ class Story:
         if len(lines) > 1 and all(lines) and chance.random() < 0.5:
             return self._joint(*(chance.choice(steps) for steps in lines))
         steps = [step for steps in lines for step in steps]
-        return chance.choice([*steps, *self._refused(steps[0])]) if steps else None
+        if not steps:
+            return None
+        step = chance.choice(steps)
+        return self._refused(step) if chance.random() < 0.1 else step
 
     def _beginnings(self) -> Iterator[Step]:
         new = Key(State.PRE_ACTIVE, frozenset())
@@ -140,14 +143,14 @@ class Story:
             makes=first.makes + second.makes,
         )
 
-    def _refused(self, step: Step) -> Iterator[Step]:
-        """Yield `step` in a message with something impossible: a second activation."""
+    def _refused(self, step: Step) -> Step:
+        """Return `step` in a message that ends with something impossible; `step` itself if nothing is."""
         for line, identifiers in zip(self.world, self.identifiers, strict=True):
             for key, identifier in zip(line, identifiers, strict=True):
                 if key.state not in (State.PRE_ACTIVE, State.ACTIVE):
                     bad = ActivateRequest(unique_identifier=UniqueIdentifier(identifier))
-                    yield Step(f"{step.what}, refused", [*step.requests, bad], self.world, refused=True)
-                    return
+                    return Step(f"{step.what}, refused", [*step.requests, bad], self.world, refused=True)
+        return step
 
     def _re_key(self, number: int, identifier: UniqueIdentifier) -> Step:
         line = self.world[number]

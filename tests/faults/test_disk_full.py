@@ -17,7 +17,7 @@ from strongroom import Client, testing
 from strongroom.client.errors import ServerFailure
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.registry import Tag
-from tests.processes import kill, process_tree
+from tests.processes import kill_trees, process_tree
 
 DISK: Final = 4 * 2**20
 UNLIMITED: Final = resource.RLIM_INFINITY
@@ -122,7 +122,7 @@ def test_a_kill_without_space_loses_nothing(site: Site) -> None:
     with Client.from_profile(site.server.profile) as client:
         with site.shortage():
             made, _ = create_until_refused(client)
-            kill(process_tree(site.server.process.pid))
+            kill_trees([site.server.process.pid])
             site.server.kill()
         site.server.start()
         assert sorted(client.locate()) == sorted(made)

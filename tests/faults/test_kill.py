@@ -22,7 +22,7 @@ from strongroom.registry import State
 from tests.faults.compare import compare
 from tests.faults.load import Load
 from tests.postgres import PostgresServer, running_server
-from tests.processes import kill, process_tree
+from tests.processes import kill_trees
 
 ROUNDS: Final = 50
 LONG_ROUNDS: Final = 1000
@@ -46,7 +46,7 @@ class Database(Protocol):
     url: str | None
 
     def dies(self, round_: int) -> list[int]:
-        """Return the processes that are to die in this round."""
+        """Return the first process of what is to die in this round, if anything is."""
 
     def revive(self) -> None:
         """Start again what has died."""
@@ -101,7 +101,7 @@ class Postgres:
 
     def dies(self, round_: int) -> list[int]:
         self._dead = round_ % DATABASE_TOO == 0
-        return process_tree(self._server.pid) if self._dead else []
+        return [self._server.pid] if self._dead else []
 
     def revive(self) -> None:
         if self._dead:
@@ -134,10 +134,8 @@ class Site:
         self.load.start()
         self.load.wait_for(self._chance.randrange(MOST_STEPS), at_most=LONGEST_LOAD)
         time.sleep(self._chance.uniform(0.0, 0.005))
-        doomed = process_tree(self._server.process.pid) + self._database.dies(number)
-        self._chance.shuffle(doomed)
         self.load.seen_dying.set()
-        kill(doomed)
+        kill_trees([self._server.process.pid, *self._database.dies(number)], chance=self._chance)
         self._server.kill()
         self.load.join()
         self._database.revive()

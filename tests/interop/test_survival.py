@@ -11,7 +11,7 @@ from kmip.core import enums
 from kmip.pie.client import ProxyKmipClient
 
 from strongroom import testing
-from tests.processes import kill, process_tree
+from tests.processes import kill_trees
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_the_same_client_gets_the_same_key_after_a_kill(server: testing.Server) 
     with client(server) as before:
         identifier = before.create(enums.CryptographicAlgorithm.AES, 256, name="survivor")
         key = before.get(identifier).value
-    kill(process_tree(server.process.pid))
+    kill_trees([server.process.pid])
     server.kill()
     server.start()
     with client(server) as after:

@@ -6,7 +6,7 @@ attributes, the server's own. Each operation adds only what is its own.
 
 from collections.abc import Iterable
 
-from strongroom.attributes.rules import initial
+from strongroom.attributes.rules import initial, require_few
 from strongroom.attributes.vendor import rule_of
 from strongroom.domain.context import Context
 from strongroom.domain.errors import ObjectNotFound
@@ -36,6 +36,7 @@ async def gather(ctx: Context, *given: TemplateAttributes | None) -> list[Attrib
     for attributes in given:
         if attributes is None:
             continue
+        require_few(len(attributes.names))
         for name in attributes.names:
             gathered = _merge(gathered, await _template(ctx, AttributeInstance(Tag.NAME, name)))
         gathered = _merge(gathered, attributes.attributes)
@@ -58,7 +59,9 @@ def _merge(before: list[AttributeInstance], after: Iterable[AttributeInstance]) 
     """Return both lists, less what `after` says anew of single-valued attributes (KMIP 1.4 §4.2)."""
     after = list(after)
     replaced: set[AttributeKey] = {a.key for a in after if not rule_of(a.key).multiple}
-    return [a for a in before if a.key not in replaced] + after
+    merged = [a for a in before if a.key not in replaced] + after
+    require_few(len(merged))
+    return merged
 
 
 def first(given: Iterable[AttributeInstance], key: AttributeKey) -> object:

@@ -165,6 +165,8 @@ def initial(
     What the server has set from the request already may be said again, not contradicted. With `by` SERVER the
     attributes come from the server or, in Import, from another one: nothing is read-only then.
     """
+    given = list(given)
+    require_few(len(given))  # before any work: what follows compares each value with the others
     given_once: set[AttributeKey] = set()
     for key, value, index in map(resolved, given):
         rule = rule_of(key)
@@ -363,7 +365,12 @@ def _require_open(
 
 
 def _require_room(obj: ManagedObject, more: int) -> None:
-    if sum(map(len, obj.attributes.values())) + more > MAXIMUM_INSTANCES:
+    require_few(sum(map(len, obj.attributes.values())) + more)
+
+
+def require_few(count: int) -> None:
+    """Return if an object may have so many attribute values; raises ServerLimitExceeded."""
+    if count > MAXIMUM_INSTANCES:
         raise ServerLimitExceeded(f"an object has at most {MAXIMUM_INSTANCES} attribute values")
 
 

@@ -59,4 +59,4 @@ def write_secret(path: str, data: bytes, *, force: bool = False, force_stdout: b
 def confirm(question: str, *, yes: bool) -> None:
     """Ask on a terminal, unless `yes`; raises Abort. A script is not asked."""
     if not yes and sys.stdin.isatty():
-        typer.confirm(question, abort=True)
+        typer.confirm(question, abort=True, err=True)

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from strongroom.domain.context import Context
-from strongroom.domain.errors import InvalidField
+from strongroom.domain.errors import InvalidField, ServerLimitExceeded
 from strongroom.domain.objects import ON_LINE
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
@@ -26,6 +26,9 @@ from strongroom.registry import (
 
 COUNTED = 1000
 """Located Items are counted up to this many; more are not said."""
+
+MAXIMUM_FILTERS = 100
+"""Databases refuse statements with some hundred conditions, or take long to plan them."""
 
 
 class LocateResponse(Response):
@@ -52,6 +55,8 @@ async def locate(ctx: Context, request: LocateRequest) -> LocateResponse:
     filters = [] if request.attributes is None else list(request.attributes.attributes)
     if request.object_group_member is ObjectGroupMember.GROUP_MEMBER_FRESH:
         filters.append(AttributeInstance(Tag.FRESH, value=True))
+    if len(filters) > MAXIMUM_FILTERS:
+        raise ServerLimitExceeded(f"a Locate has at most {MAXIMUM_FILTERS} filters")
     ceiling = ctx.policy.maximum_locate_items
     wanted = ceiling if maximum is None else min(maximum, ceiling)
     classes = request.object_class_mask

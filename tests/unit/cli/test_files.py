@@ -79,7 +79,7 @@ def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
 def test_only_a_person_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def answer(question: str, *, abort: bool) -> None:
+    def answer(question: str, **_: bool) -> None:
         asked.append(question)
         raise typer.Abort
 

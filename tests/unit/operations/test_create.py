@@ -1,11 +1,13 @@
 """Create (KMIP 1.x §4.1, 2.1 §6.1.8)."""
 
+import asyncio
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any, cast
 
 import pytest
 
+from strongroom.domain.identity import Connection
 from strongroom.model.attribute_list import AttributeInstance, RawValue, TemplateAttributes, VendorAttribute
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import SecretData, SymmetricKey
@@ -24,9 +26,11 @@ from strongroom.registry import (
     KeyFormatType,
     ObjectType,
     ResultReason,
+    ResultStatus,
     State,
     Tag,
 )
+from strongroom.wire import binary
 from tests.expect import (
     EVERY_USE,
     assert_refused,
@@ -39,7 +43,7 @@ from tests.expect import (
     value,
     values,
 )
-from tests.kms import BOB, Refused, TestKms, attribute, template
+from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
 
 AES = attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.AES)
 LENGTH = attribute(Tag.CRYPTOGRAPHIC_LENGTH, 256)
@@ -322,3 +326,16 @@ def test_a_new_key_can_be_used_at_once_in_its_batch(kms: TestKms) -> None:
     created, got = kms.batch(create(AES, LENGTH, USE), GetRequest(), version=V1_4)
     assert not isinstance(created, Refused)
     assert not isinstance(got, Refused)
+
+
+def test_of_two_requests_for_one_name_at_the_same_time_one_gets_it(kms: TestKms) -> None:
+    message = binary.encode(request_message(create(AES, LENGTH, USE, named("n")), version=V1_4))
+    connection = Connection(client=ALICE, peer="127.0.0.1:1")
+
+    async def together() -> list[bytes]:
+        return await asyncio.gather(*(kms.dispatcher.handle(message, connection) for _ in range(5)))
+
+    answers = [binary.decode(a) for a in kms.run(together())]
+    statuses = [v for a in answers for t, _, v in a[2][1][2] if t == Tag.RESULT_STATUS]
+    assert sorted(statuses) == [ResultStatus.SUCCESS] + [ResultStatus.OPERATION_FAILED] * 4
+    assert len(kms.call(LocateRequest()).unique_identifier) == 1

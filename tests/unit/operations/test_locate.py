@@ -408,3 +408,41 @@ def test_what_was_changed_is_found_by_its_new_value(kms: TestKms) -> None:
     made = key(kms)
     kms.call(ArchiveRequest(unique_identifier=made))
     assert located(kms, attribute(Tag.ARCHIVE_DATE, kms.clock.now()), storage_status_mask=ARCHIVED) == [made]
+
+
+def test_the_same_question_again_sees_what_happened_since(kms: TestKms) -> None:
+    """An answer that is remembered is remembered only as long as it is true."""
+    assert located(kms) == []
+    one = key(kms, named("n"))
+    assert located(kms) == [one]
+    assert located(kms, named("n")) == [one]
+    kms.call(ArchiveRequest(unique_identifier=one))
+    assert located(kms) == []
+    assert located(kms, named("n")) == []
+
+
+def test_what_another_server_on_the_store_changed_is_seen(kms: TestKms) -> None:
+    other = TestKms(kms.directory, clock=kms.clock)
+    try:
+        assert located(kms) == []
+        made = key(other, named("n"))
+        assert located(kms) == located(kms, named("n")) == [made]
+        other.call(ArchiveRequest(unique_identifier=made))
+        assert located(kms) == []
+    finally:
+        other.close()
+
+
+def test_a_question_asked_twice_fills_the_id_placeholder_twice(kms: TestKms) -> None:
+    made = key(kms, named("n"))
+    for _ in range(3):
+        _, got = kms.batch(LocateRequest(attributes=template(named("n"))), GetRequest())
+        assert isinstance(got, GetResponse)
+        assert got.unique_identifier == made
+
+
+def test_the_same_question_of_another_owner_has_another_answer(kms: TestKms) -> None:
+    mine, theirs = key(kms), key(kms, caller=BOB)
+    for _ in range(2):
+        assert kms.call(LocateRequest()).unique_identifier == (mine,)
+        assert kms.call(LocateRequest(), caller=BOB).unique_identifier == (theirs,)

@@ -20,34 +20,9 @@ from strongroom.store.frames import MAX_FRAME
 from strongroom.store.records import ChangeSet, ObjectRow, OutcomeUnknown, StoreUnavailable
 from strongroom.store.sqlite import InlineSqliteBackend, SqliteBackend
 from strongroom.store.url import SqliteUrl
+from tests.unit.store.load import Load
 from tests.unit.store.processes import WriterProcess
-from tests.unit.store.samples import creation, row, update
-
-
-class Load:
-    """Clients that create and change objects until told to stop, and remember what was acknowledged."""
-
-    def __init__(self, backend: SqliteBackend, clients: int = 8) -> None:
-        self._backend = backend
-        self._stopping = False
-        self.acknowledged: dict[str, int] = {}
-        self._tasks = [asyncio.create_task(self._client()) for _ in range(clients)]
-
-    async def _client(self) -> None:
-        while not self._stopping:
-            new = row(1)
-            change = update(new, terms_added=[b"second"])
-            try:
-                await self._backend.commit(creation(new, terms=[b"first"], events=[b"created"]))
-                self.acknowledged[new.unique_identifier] = 1
-                await self._backend.commit(ChangeSet(objects=[change], events=[b"changed"]))
-                self.acknowledged[new.unique_identifier] = 2
-            except StoreUnavailable:
-                await asyncio.sleep(0.01)
-
-    async def stop(self) -> None:
-        self._stopping = True
-        await asyncio.gather(*self._tasks)
+from tests.unit.store.samples import creation, row
 
 
 async def test_a_killed_writer_loses_no_acknowledged_change(database: Path, address: Path) -> None:
@@ -60,6 +35,7 @@ async def test_a_killed_writer_loses_no_acknowledged_change(database: Path, addr
         writer.stop(signal.SIGKILL)
         writer = await asyncio.to_thread(WriterProcess, database, address)
     await load.stop()
+    assert not load.failures
     assert len(load.acknowledged) > 50
     for identifier, generation in load.acknowledged.items():
         found = await backend.generation(identifier)

@@ -1,0 +1,216 @@
+"""PostgreSQL when things go wrong (faults 33 and 34)."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from strongroom.store import migrate, postgres
+from strongroom.store.postgres import PostgresBackend
+from strongroom.store.records import ChangeSet, OutcomeUnknown, StoreUnavailable
+from strongroom.store.url import PostgresUrl, parse
+from tests.postgres import PostgresServer, running_server
+from tests.unit.store.load import Load
+from tests.unit.store.samples import creation, row, update
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    """A server that tests may stop."""
+    with running_server() as started:
+        yield started
+
+
+def store_url(server: PostgresServer, database: str, *, hosts: str | None = None) -> PostgresUrl:
+    url = parse(server.url(database, hosts=hosts), Path("/"))
+    assert isinstance(url, PostgresUrl)
+    return url
+
+
+@pytest.fixture
+def url(server: PostgresServer) -> PostgresUrl:
+    made = store_url(server, server.create_database())
+    migrate.migrate(made)
+    return made
+
+
+async def assert_nothing_lost(backend: PostgresBackend, load: Load) -> None:
+    for identifier, generation in load.acknowledged.items():
+        found = await backend.generation(identifier)
+        assert found is not None
+        assert found >= generation
+
+
+async def test_a_crash_of_the_server_loses_no_acknowledged_change(
+    server: PostgresServer, url: PostgresUrl
+) -> None:
+    backend = PostgresBackend(url)
+    await backend.start()
+    load = Load(backend)
+    for _ in range(2):
+        await asyncio.sleep(0.3)
+        await asyncio.to_thread(server.stop, signal.SIGQUIT)
+        before = len(load.acknowledged)
+        await asyncio.to_thread(server.start)
+        await load.progress(beyond=before + 20)
+    await load.stop()
+    assert not load.failures
+    await assert_nothing_lost(backend, load)
+    await backend.close()
+    database = url.dsn.partition("@/")[2].partition("?")[0]
+    generations, terms, events = (
+        server.sql(database, query)
+        for query in (
+            "SELECT sum(generation) FROM objects",
+            "SELECT count(*) FROM terms",
+            "SELECT count(*) FROM audit",
+        )
+    )
+    assert generations == terms == events
+
+
+async def test_a_change_whose_answer_was_lost_is_not_made_twice(
+    server: PostgresServer, url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "STATEMENT_TIMEOUT", 0.5)
+    backend = PostgresBackend(url)
+    await backend.start()
+    old = row(1)
+    await backend.commit(creation(old, events=[b"one"]))
+    change = update(old)
+    with server.paused():
+        commit = asyncio.create_task(backend.commit(ChangeSet(objects=[change], events=[b"two"])))
+        await asyncio.sleep(1)
+    await commit
+    assert await backend.fetch(old.unique_identifier) == change.row
+    await backend.close()
+    database = url.dsn.partition("@/")[2].partition("?")[0]
+    assert server.sql(database, "SELECT count(*) FROM audit") == "2"
+
+
+async def test_a_lost_answer_that_nothing_tells_of_is_an_unknown_outcome(
+    server: PostgresServer, url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "STATEMENT_TIMEOUT", 0.2)
+    backend = PostgresBackend(url)
+    await backend.start()
+    with server.paused(), pytest.raises(OutcomeUnknown, match="look before you repeat"):
+        await backend.commit(ChangeSet(events=[b"only an event"]))
+    await backend.close()
+
+
+async def test_a_server_that_stays_away_is_unavailable_after_a_bounded_time(
+    url: PostgresUrl, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "RETRY_FOR", 0.3)
+    backend = PostgresBackend(url)
+    await backend.start()
+    server.stop()
+    with pytest.raises(StoreUnavailable, match="cannot be reached"):
+        await backend.fetch("any")
+    with pytest.raises(StoreUnavailable, match="nothing was changed"):
+        await backend.commit(creation(row(1)))
+    server.start()
+    await backend.commit(creation(row(1)))
+    await backend.close()
+
+
+async def test_a_failover_with_a_synchronous_standby_loses_no_acknowledged_change(
+    server: PostgresServer, tmp_path: Path
+) -> None:
+    database = server.create_database()
+    migrate_url = store_url(server, database)
+    await asyncio.to_thread(migrate.migrate, migrate_url)
+    with server.standby() as standby:
+        hosts = f"127.0.0.1:{server.port},127.0.0.1:{standby.port}"
+        url = store_url(server, database, hosts=hosts)
+        assert await postgres.warnings(url) == []
+        backend = PostgresBackend(url)
+        await backend.start()
+        load = Load(backend)
+        await load.progress(beyond=50)
+        await asyncio.to_thread(server.stop, signal.SIGQUIT)
+        before = len(load.acknowledged)
+        await asyncio.to_thread(standby.promote)
+        await load.progress(beyond=before + 50)
+        await load.stop()
+        assert not load.failures
+        await assert_nothing_lost(backend, load)
+        await backend.close()
+    server.start()
+
+
+async def test_several_hosts_without_a_synchronous_standby_are_warned_of(
+    server: PostgresServer, url: PostgresUrl
+) -> None:
+    assert await postgres.warnings(url) == []
+    database = url.dsn.partition("@/")[2].partition("?")[0]
+    both = store_url(server, database, hosts=f"127.0.0.1:{server.port},127.0.0.1:1")
+    (warning,) = await postgres.warnings(both)
+    assert "set synchronous_standby_names" in warning
+
+
+async def test_a_host_that_is_down_is_passed_over(server: PostgresServer, url: PostgresUrl) -> None:
+    database = url.dsn.partition("@/")[2].partition("?")[0]
+    backend = PostgresBackend(store_url(server, database, hosts=f"127.0.0.1:1,127.0.0.1:{server.port}"))
+    await backend.start()
+    await backend.commit(creation(row(1)))
+    await backend.close()
+
+
+@pytest.mark.parametrize(
+    ("damage", "cure"),
+    [("password", "passfile"), ("database", "create it"), ("user", "passfile")],
+)
+async def test_a_login_that_fails_names_the_cure(
+    server: PostgresServer, url: PostgresUrl, tmp_path: Path, damage: str, cure: str
+) -> None:
+    text = server.url(url.dsn.partition("@/")[2].partition("?")[0])
+    if damage == "password":
+        wrong = tmp_path / "passfile"
+        wrong.write_text("*:*:*:*:wrong\n")
+        wrong.chmod(0o600)
+        text = text.replace(str(server.passfile), str(wrong))
+    elif damage == "database":
+        text = text.replace("/test_", "/no_such_")
+    else:
+        text = text.replace("strongroom@", "nobody@")
+    bad = parse(text, Path("/"))
+    assert isinstance(bad, PostgresUrl)
+    with pytest.raises(StoreUnavailable, match=cure) as caught:
+        await PostgresBackend(bad).start()
+    assert server.password not in str(caught.value)
+
+
+async def test_a_cancelled_caller_does_not_disturb_the_others(url: PostgresUrl) -> None:
+    backend = PostgresBackend(url, connections=2)
+    await backend.start()
+    commits = [asyncio.create_task(backend.commit(creation(row(1)))) for _ in range(6)]
+    await asyncio.sleep(0)
+    commits[0].cancel()
+    results = await asyncio.gather(*commits, return_exceptions=True)
+    assert [type(result) for result in results if result is not None] == [asyncio.CancelledError]
+    await backend.commit(creation(row(1)))
+    await backend.close()
+
+
+async def test_more_callers_than_connections_wait_for_their_turn(url: PostgresUrl) -> None:
+    backend = PostgresBackend(url, connections=2)
+    await backend.start()
+    objects = [row(1) for _ in range(20)]
+    await asyncio.gather(*(backend.commit(creation(new)) for new in objects))
+    found = await asyncio.gather(*(backend.generation(new.unique_identifier) for new in objects))
+    assert found == [1] * 20
+    await backend.close()
+
+
+async def test_a_closed_store_says_so(url: PostgresUrl) -> None:
+    backend = PostgresBackend(url)
+    await backend.start()
+    await backend.close()
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await backend.fetch("any")

@@ -4,9 +4,13 @@ Rule: `server` is the whole product; `echo` is the same but for an engine that a
 itself, for tests of what happens around a request.
 """
 
+import json
+import socket
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,3 +50,20 @@ def frame(body: bytes) -> bytes:
     """Return a request message with any body; only the echo takes it."""
     body += b" " * (-len(body) % 8)
     return b"\x42\x00\x78\x01" + len(body).to_bytes(4, "big") + body
+
+
+def status(server: testing.Server) -> dict[str, Any]:
+    """Return what the administration socket says of the server."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(server.directory / "admin.sock"))
+        connection.sendall(b'{"command":"status"}\n')
+        with connection.makefile("rb") as file:
+            result: dict[str, Any] = json.loads(file.readline())["result"]
+            return result
+
+
+def eventually(condition: Callable[[], bool], *, within: float = 5.0) -> None:
+    give_up = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < give_up, "it did not happen in time"
+        time.sleep(0.02)

@@ -1,7 +1,6 @@
 """The server as a process: start, refuse to start, stop, crash, reload."""
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -10,30 +9,12 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from strongroom import testing
-from tests.e2e.conftest import ECHO, endpoint, frame
+from tests.e2e.conftest import ECHO, endpoint, eventually, frame, status
 from tests.interop.endpoint import RawConnection
-
-
-def status(server: testing.Server) -> dict[str, Any]:
-    """Return what the administration socket says of the server."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(str(server.directory / "admin.sock"))
-        connection.sendall(b'{"command":"status"}\n')
-        with connection.makefile("rb") as file:
-            result: dict[str, Any] = json.loads(file.readline())["result"]
-            return result
-
-
-def eventually(condition: Callable[[], bool], *, within: float = 5.0) -> None:
-    give_up = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < give_up, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def answers(server: testing.Server) -> bool:

@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 
 from strongroom import testing
-from tests.e2e.conftest import endpoint, frame
+from tests.e2e.conftest import endpoint, eventually, frame, status
 from tests.interop.endpoint import RawConnection
 
 
 @pytest.fixture
 def logged(echo: testing.Server) -> Iterator[Any]:
     """Give a function that returns the log entries since the test began, once there are `count`."""
+    # The test before may have connections whose last line is still to come.
+    eventually(lambda: all(worker["connections"] == 0 for worker in status(echo)["workers"]))
     start = len(echo.log_text())
 
     def entries(count: int) -> list[dict[str, Any]]:

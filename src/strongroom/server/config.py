@@ -220,17 +220,18 @@ def _nearest_key(path: tuple[str, ...]) -> str | None:
     near = difflib.get_close_matches(key, list(section.model_fields), n=1)
     if near:
         return ".".join([*parents, near[0]])
-    everywhere = {name.rpartition(".")[2]: name for name in _known_keys(Settings)}
+    everywhere = {name.rpartition(".")[2]: name for name in setting_names(Settings)}
     near = difflib.get_close_matches(key, list(everywhere), n=1)
     return everywhere[near[0]] if near else None
 
 
-def _known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+def setting_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Yield the dotted name of every section and setting."""
     for name, field in model.model_fields.items():
         yield prefix + name
         section = _section_of(field.annotation)
         if section is not None and get_origin(field.annotation) is None:
-            yield from _known_keys(section, f"{prefix}{name}.")
+            yield from setting_names(section, f"{prefix}{name}.")
 
 
 def _section_of(annotation: object) -> type[BaseModel] | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Final
 
-from strongroom.server.messages import Message, MessageReader, encode
+from strongroom.server.messages import BrokenMessage, Message, MessageReader, encode
 
 _SEND_TIMEOUT: Final = 2.0
 _RECEIVE: Final = 1 << 18
@@ -63,8 +63,11 @@ class WorkerHandle:
             data = self.sock.recv(_RECEIVE)
         except OSError:
             return False
-        for message in self._reader.feed(data):
-            self._understand(message)
+        try:
+            for message in self._reader.feed(data):
+                self._understand(message)
+        except BrokenMessage:
+            return False
         return bool(data)
 
     def _understand(self, message: Message) -> None:

@@ -239,7 +239,6 @@ class Dispatcher:
             return
         answer = RememberedAnswer(
             run.request.version,
-            spec.operation,
             binary.encode(result),
             spec.needs,
             sources,

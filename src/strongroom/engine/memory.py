@@ -72,7 +72,6 @@ class RememberedAnswer(NamedTuple):
     """
 
     version: Version
-    operation: int
     item: bytes
     permission: Permission
     sources: tuple[ManagedObject, ...]

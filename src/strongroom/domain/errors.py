@@ -7,7 +7,7 @@ it. The message is for a person: it says what is wrong and what to do, and never
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from strongroom.registry import V1_4, V2_0, Operation, ResultReason, Version
+from strongroom.registry import V1_4, V2_0, V3_0, Operation, ResultReason, Version
 from strongroom.registry.names import VALUES, in_version
 
 _FIELDS_OF_RE_KEY: Final = {
@@ -29,6 +29,8 @@ class KmipError(Exception):
     """The last version that is told the older reason."""
     newer_in: ClassVar[Mapping[Operation, ResultReason]] = {}
     """Operations whose newer error table names another reason."""
+    draft_in: ClassVar[Mapping[Operation, ResultReason]] = {}
+    """Operations for which the published cases of 3.0, a draft without error tables, show another reason."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -42,6 +44,8 @@ class KmipError(Exception):
                 reason = self.older_in[operation]
             elif self.older is not None:
                 reason = self.older
+        elif operation is not None and version >= V3_0 and operation in self.draft_in:
+            reason = self.draft_in[operation]
         elif operation is not None and operation in self.newer_in:
             reason = self.newer_in[operation]
         if not in_version(VALUES["ResultReason"][reason], version):
@@ -110,6 +114,8 @@ class ObjectNotFound(KmipError):
     reason = ResultReason.OBJECT_NOT_FOUND
     older = ResultReason.ITEM_NOT_FOUND
     newer_in = {Operation.ADJUST_ATTRIBUTE: ResultReason.ITEM_NOT_FOUND}
+    # SPEC(KMIP 3.0 BL-M-20, BL-M-4): Get Attributes says Item Not Found where Get says Object Not Found.
+    draft_in = {Operation.GET_ATTRIBUTES: ResultReason.ITEM_NOT_FOUND}
 
 
 class EmptyPlaceholder(KmipError):

@@ -29,9 +29,10 @@ class ManagedObject:
     """One object: identity, life cycle, attributes and material.
 
     `state` holds at the time of the request that loaded the object. `generation` is 0 until it is stored.
-    `changed` says that a commit writes the object, `essential` that an answer depends on it. `material` is
-    None once destroyed. `attributes` has every stored attribute, instances in index order;
-    attributes that follow from the rest (Unique Identifier, Object Type, State) are not in it.
+    `changed` says that a commit writes the object, `essential` that an answer depends on it, `removed` that
+    the commit takes it out of the store. `material` is None once destroyed. `attributes` has every stored
+    attribute, instances in index order; attributes that follow from the rest (Unique Identifier, Object Type,
+    State) are not in it.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class ManagedObject:
         "material",
         "object_type",
         "owner",
+        "removed",
         "sequence",
         "state",
         "tenant",
@@ -74,7 +76,7 @@ class ManagedObject:
         self.archived = archived
         self.attributes: AttributeMap = {} if attributes is None else attributes
         self.material = material
-        self.changed = self.essential = False
+        self.changed = self.essential = self.removed = False
         self._owns_attributes = attributes is None
 
     def copy(self) -> "ManagedObject":
@@ -90,7 +92,7 @@ class ManagedObject:
         other.archived = self.archived
         other.attributes = self.attributes
         other.material = self.material
-        other.changed = other.essential = False
+        other.changed = other.essential = other.removed = False
         other._owns_attributes = False
         return other
 
@@ -158,6 +160,11 @@ class ManagedObject:
         essential = self.essential
         self.set(key, value)
         self.essential = essential
+
+    def remove(self) -> None:
+        """Take the object out of the store for good, with its attributes and names."""
+        self.material = None
+        self.changed = self.essential = self.removed = True
 
     def apply(self, event: Event) -> None:
         """Move along the life cycle; raises WrongKeyLifecycleState. Dates are the caller's to set."""

@@ -21,6 +21,7 @@ class Permission(Enum):
     ACTIVATE = "activate"
     REVOKE = "revoke"
     DESTROY = "destroy"
+    OBLITERATE = "obliterate"
     ARCHIVE = "archive"
     LEASE = "lease"
     ALLOCATE_USAGE = "allocate-usage"

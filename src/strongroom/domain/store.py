@@ -74,7 +74,8 @@ class ObjectStore(Protocol):
         """Return what matches."""
 
     async def commit(self, objects: Sequence[ManagedObject], events: Sequence[bytes]) -> None:
-        """Make new and changed objects and the audit events durable, whole or not at all.
+        """Make new, changed and removed objects and the audit events durable, whole or not at all.
 
-        Generations are compared and counted up. Raises LostRace and NameInUse.
+        Generations are compared and counted up. An object that is `removed` leaves nothing behind but the
+        events. Raises LostRace and NameInUse.
         """

@@ -182,7 +182,7 @@ class UnitOfWork:
             obj.settle(self._now)
             self._loaded[identifier] = obj
             self._sources.append(stored)
-        elif not may(self._caller, self._permission, obj):
+        elif obj.removed or not may(self._caller, self._permission, obj):
             raise ObjectNotFound("no object has this Unique Identifier")
         if isinstance(reference, NameReference) and str(reference) not in _names(obj):
             # It was renamed since, or the index, which nothing seals, was edited.
@@ -222,6 +222,7 @@ class UnitOfWork:
             o
             for o in pending
             if o.storage & storage
+            and not o.removed
             and may(self._caller, self._permission, o)
             and matches(o, filters, self._now)
         ]
@@ -259,12 +260,14 @@ class UnitOfWork:
 
     def changed(self) -> list[ManagedObject]:
         """Return what a commit would write."""
-        return [o for o in self._loaded.values() if o.changed]
+        # What the batch itself made and removed again was never stored.
+        return [o for o in self._loaded.values() if o.changed and (o.generation or not o.removed)]
 
     async def commit(self, changed: Sequence[ManagedObject], events: Sequence[bytes]) -> None:
         """Make the changes durable; raises what `ObjectStore.commit` raises."""
         for obj in changed:
-            obj.note(Tag.LAST_CHANGE_DATE, self._now)
+            if not obj.removed:
+                obj.note(Tag.LAST_CHANGE_DATE, self._now)
         await self._store.commit(changed, events)
 
 

@@ -30,6 +30,7 @@ from strongroom.store.records import (
     LocateQuery,
     NameTaken,
     ObjectChange,
+    ObjectRemoval,
     ObjectRow,
     StoreUnavailable,
     TermRange,
@@ -187,8 +188,11 @@ class Repository:
         try:
             await self._renew_key()
             for obj in objects:
-                changes.objects.append(await self._change(obj))
-                sealed.append(obj)
+                if obj.removed:
+                    changes.removals.append(await self._removal(obj))
+                else:
+                    changes.objects.append(await self._change(obj))
+                    sealed.append(obj)
             await self._backend.commit(changes)
         except Conflict:
             for obj in objects:
@@ -198,6 +202,8 @@ class Repository:
             raise NameInUse(exc.name) from None
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
+        for removal in changes.removals:
+            self._cache.pop(removal.unique_identifier, None)
         for obj, change in zip(sealed, changes.objects, strict=True):
             kept = obj.copy()
             kept.generation += 1
@@ -212,9 +218,7 @@ class Repository:
             return ObjectChange(
                 row=row, expected_generation=0, terms_added=list(terms(obj)), names_added=list(new_names)
             )
-        old = await self.load(obj.unique_identifier)
-        if old is None or old.generation != obj.generation:
-            raise Conflict
+        old = await self._stored(obj)
         old_names = names(old)
         added, removed = changed_terms(old, obj)
         return ObjectChange(
@@ -225,6 +229,25 @@ class Repository:
             names_added=list(new_names - old_names),
             names_removed=list(old_names - new_names),
         )
+
+    async def _removal(self, obj: ManagedObject) -> ObjectRemoval:
+        """Return how an object goes, with its terms and names; raises Conflict when it is out of date."""
+        old = await self._stored(obj)
+        return ObjectRemoval(
+            sequence=old.sequence,
+            unique_identifier=old.unique_identifier,
+            expected_generation=old.generation,
+            tenant=old.tenant,
+            terms=list(terms(old)),
+            names=list(names(old)),
+        )
+
+    async def _stored(self, obj: ManagedObject) -> ManagedObject:
+        """Return what a changed object was made from; raises Conflict when it is not current."""
+        old = await self.load(obj.unique_identifier)
+        if old is None or old.generation != obj.generation:
+            raise Conflict
+        return old
 
     async def _renew_key(self) -> None:
         """Start a new store key when the current one has sealed enough or is old."""

@@ -1,8 +1,8 @@
 """Commits whose answer was lost.
 
-Rule: a change set is sent again only where that cannot apply it twice: when it has an object, whose
-generation the store compares. Whether it is there already is seen by the sealed bytes, of which no two are
-the same.
+Rule: a change set is sent again only where that cannot apply it twice: when it changes or removes an object,
+whose generation the store compares. Whether a change is there already is seen by the sealed bytes, of which
+no two are the same; a removal by the object being gone, whoever removed it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -28,7 +28,7 @@ async def after(lost: OutcomeUnknown, changes: ChangeSet, send: Send, fetch: Fet
 
     Raises what `send` raises; OutcomeUnknown if it stays unknown.
     """
-    if not changes.objects:
+    if not changes.objects and not changes.removals:
         raise lost
     for _ in range(ATTEMPTS):
         try:
@@ -46,6 +46,8 @@ async def after(lost: OutcomeUnknown, changes: ChangeSet, send: Send, fetch: Fet
 
 
 async def _is_stored(changes: ChangeSet, fetch: Fetch, lost: OutcomeUnknown) -> bool:
+    if not changes.objects:
+        return await fetch(changes.removals[0].unique_identifier) is None
     change = changes.objects[0]
     stored = await fetch(change.row.unique_identifier)
     if stored is None or stored.generation < change.row.generation:

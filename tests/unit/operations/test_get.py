@@ -22,9 +22,11 @@ from strongroom.model.keys import (
 from strongroom.model.objects import SymmetricKey
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import EncryptionKeyInformation, KeyValueLocation
-from strongroom.operations.get import GetRequest, KeyWrappingSpecification
+from strongroom.model.wrapping import KeyWrappingSpecification
+from strongroom.operations.get import GetRequest
 from strongroom.registry import (
     V1_0,
+    V1_2,
     V1_4,
     V2_1,
     CryptographicAlgorithm,
@@ -36,6 +38,7 @@ from strongroom.registry import (
     ResultReason,
     State,
     Tag,
+    Version,
     WrappingMethod,
 )
 from tests.expect import (
@@ -190,9 +193,9 @@ def test_a_key_that_is_not_wrapped_is_given_out_so_for_either_key_wrap_type(
     assert material(got.key_block) == SecretBytes(AES_128)
 
 
-def test_a_key_whose_value_is_elsewhere_has_only_attributes(kms: TestKms) -> None:
-    """KMIP 1.2 §3.41: Key Value Present is False, and Get cannot succeed."""
-    elsewhere = SymmetricKey(
+def elsewhere(kms: TestKms) -> UniqueIdentifier:
+    """Return a key of which the server has the attributes and the place where its value is kept."""
+    without_value = SymmetricKey(
         key_block=KeyBlock(
             key_format_type=F.RAW,
             cryptographic_algorithm=CryptographicAlgorithm.AES,
@@ -205,16 +208,27 @@ def test_a_key_whose_value_is_elsewhere_has_only_attributes(kms: TestKms) -> Non
     )
     request = registration(
         ObjectType.SYMMETRIC_KEY,
-        elsewhere,
+        without_value,
         mask(EVERY_USE),
         attribute(Tag.KEY_VALUE_LOCATION, location),
     )
-    made = kms.call(request).unique_identifier
+    return kms.call(request).unique_identifier
+
+
+@pytest.mark.parametrize("version", [V1_2, V1_4, V2_1])
+def test_a_key_whose_value_is_elsewhere_is_given_out_without_it(kms: TestKms, version: Version) -> None:
+    """KMIP 1.2 §3.41: Key Value Present is False; the Key Block still tells algorithm and length."""
+    made = elsewhere(kms)
     assert value(kms, made, Tag.KEY_VALUE_PRESENT) is False
-    reason = ResultReason.KEY_VALUE_NOT_PRESENT
+    got: Any = kms.call(GetRequest(unique_identifier=made), version=version).managed_object
+    assert got.key_block.key_value is None
+    assert got.key_block.cryptographic_length == 128
+
+
+def test_a_value_that_is_elsewhere_cannot_be_converted(kms: TestKms) -> None:
+    request = GetRequest(unique_identifier=elsewhere(kms), key_format_type=F.TRANSPARENT_SYMMETRIC_KEY)
     for version in (V1_4, V2_1):
-        found = refusal(kms, GetRequest(unique_identifier=made), version=version).reason
-        assert found is reason
+        assert refusal(kms, request, version=version).reason is ResultReason.KEY_VALUE_NOT_PRESENT
 
 
 def test_the_first_get_ends_the_freshness(kms: TestKms) -> None:

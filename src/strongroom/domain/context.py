@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from strongroom.domain.crypto import Cryptography
+from strongroom.domain.entries import Entries
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.store import Found
@@ -75,6 +76,7 @@ class Context:
     caller: ClientIdentity
     now: datetime
     objects: Objects
+    entries: Entries
     crypto: Cryptography
     policy: Policy
     client_log: ClientLog

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from strongroom.domain.entries import EntryChange, EntryStore
 from strongroom.domain.objects import ON_LINE, ManagedObject
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
@@ -38,8 +39,30 @@ class Found(NamedTuple):
     total: int | None
 
 
+@dataclass(slots=True, kw_only=True)
+class Changes:
+    """All that one commit makes durable, whole or not at all.
+
+    `objects` are new, changed or removed. Generations, of objects and of entries, are compared and counted
+    up; an object that is `removed` leaves nothing behind but the events. `events` are audit events in their
+    stored form; they alone are no change.
+    """
+
+    objects: Sequence[ManagedObject] = ()
+    entries: Sequence[EntryChange] = ()
+    events: Sequence[bytes] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.objects or self.entries)
+
+    @property
+    def essential(self) -> bool:
+        """Tell whether the answer depends on the commit."""
+        return bool(self.entries) or any(obj.essential for obj in self.objects)
+
+
 class LostRace(Exception):
-    """Another change of the same object was committed first."""
+    """Another change of the same object or entry was committed first."""
 
 
 class NameInUse(Exception):
@@ -54,8 +77,8 @@ class TamperedRecord(Exception):
     """What is stored is not what was sealed; the message names the identifier only."""
 
 
-class ObjectStore(Protocol):
-    """Objects, opened. Any method may raise StoreFailure; loading may raise TamperedRecord."""
+class ObjectStore(EntryStore, Protocol):
+    """Objects and entries, opened. Any method may raise StoreFailure; loading may raise TamperedRecord."""
 
     async def load(self, unique_identifier: str) -> ManagedObject | None:
         """Return the current generation, or None. The object may be shared: copy it before changing it."""
@@ -73,9 +96,5 @@ class ObjectStore(Protocol):
     async def locate(self, query: ObjectQuery) -> Found:
         """Return what matches."""
 
-    async def commit(self, objects: Sequence[ManagedObject], events: Sequence[bytes]) -> None:
-        """Make new, changed and removed objects and the audit events durable, whole or not at all.
-
-        Generations are compared and counted up. An object that is `removed` leaves nothing behind but the
-        events. Raises LostRace and NameInUse.
-        """
+    async def commit(self, changes: Changes) -> None:
+        """Make the changes durable, then return. Raises LostRace and NameInUse."""

@@ -26,9 +26,8 @@ from strongroom.domain.errors import (
     ServerFailure,
 )
 from strongroom.domain.identity import Connection
-from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import OperationSpec
-from strongroom.domain.store import LostRace, NameInUse, ObjectStore, StoreFailure, TamperedRecord
+from strongroom.domain.store import Changes, LostRace, NameInUse, ObjectStore, StoreFailure, TamperedRecord
 from strongroom.engine.answers import Answers
 from strongroom.engine.authenticate import Authenticator
 from strongroom.engine.memory import (
@@ -217,12 +216,12 @@ class Dispatcher:
         for attempt in range(ATTEMPTS):
             work = self._unit_of_work(run)
             result, size = await self._perform(run, item, work, run.room)
-            changed = work.changed()
-            if not changed or await self._commit(work, changed, [(item, work.touched())], run, attempt):
+            changes = work.changes()
+            if not changes or await self._commit(work, changes, [(item, work.touched())], run, attempt):
                 work.keep()
                 if run.room is not None:
                     run.room -= size
-                if not changed:
+                if not changes:
                     self._remember(run, item, work, result)
                 return result
         raise ServerFailure("the object is being changed by too many requests at once; try again")
@@ -264,8 +263,8 @@ class Dispatcher:
                     room = None if room is None else room - size
                     results.append(result)
                     done.append((item, work.touched()))
-                changed = work.changed()
-                if not changed or await self._commit(work, changed, done, run, attempt):
+                changes = work.changes()
+                if not changes or await self._commit(work, changes, done, run, attempt):
                     return results
             raise ServerFailure("the objects are being changed by too many requests at once; try again")
         except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
@@ -295,6 +294,7 @@ class Dispatcher:
             caller=run.connection.client,
             now=run.now,
             objects=work,
+            entries=work.entries,
             crypto=self._services.crypto,
             policy=self._services.policy,
             client_log=self._services.client_log,
@@ -316,14 +316,14 @@ class Dispatcher:
     async def _commit(
         self,
         work: UnitOfWork,
-        changed: list[ManagedObject],
+        changes: Changes,
         done: list[tuple[BatchItem, tuple[UniqueIdentifier, ...]]],
         run: _Run,
         attempt: int,
     ) -> bool:
         """Commit the changes with their audit events; False when another change came first."""
         client = run.connection.client
-        events = [
+        changes.events = [
             AuditEvent(
                 at=run.now,
                 client=client.client,
@@ -332,17 +332,17 @@ class Dispatcher:
                 operation=VALUES["Operation"][item.operation or 0].name,
                 outcome="success",
                 objects=objects,
-            )
+            ).encode()
             for item, objects in done
         ]
         try:
-            await work.commit(changed, [e.encode() for e in events])
+            await work.commit(changes)
         except LostRace:
             if attempt > 2:
                 await asyncio.sleep(random.uniform(0, 0.002 * attempt))  # noqa: S311 - spreads contenders
             return False
         except StoreFailure as failure:
-            if any(obj.essential for obj in changed):
+            if changes.essential:
                 raise
             self._services.on_failure(failure)
         return True

@@ -24,7 +24,8 @@ from strongroom.domain.errors import (
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
-from strongroom.domain.store import Found, ObjectQuery, ObjectStore
+from strongroom.domain.store import Changes, Found, ObjectQuery, ObjectStore
+from strongroom.engine.entries import WorkingEntries
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import (
     BatchReference,
@@ -124,6 +125,7 @@ class UnitOfWork:
         "_sequence",
         "_sources",
         "_store",
+        "entries",
         "made",
         "searches",
     )
@@ -147,6 +149,7 @@ class UnitOfWork:
         self._placed: tuple[UniqueIdentifier | None] | None = None
         self._sequence = sequence
         self.made: Mapping[UniqueIdentifierEnumeration, UniqueIdentifier] = {}
+        self.entries = WorkingEntries(store, caller)
         self.searches = Searches()
         """Something was looked for, so that the answer depends on more than the objects that were read."""
 
@@ -258,17 +261,20 @@ class UnitOfWork:
         """Return the objects that were read, as the store gave them."""
         return tuple(self._sources)
 
-    def changed(self) -> list[ManagedObject]:
+    def changes(self) -> Changes:
         """Return what a commit would write."""
-        # What the batch itself made and removed again was never stored.
-        return [o for o in self._loaded.values() if o.changed and (o.generation or not o.removed)]
+        return Changes(
+            # What the batch itself made and removed again was never stored.
+            objects=[o for o in self._loaded.values() if o.changed and (o.generation or not o.removed)],
+            entries=self.entries.changes(),
+        )
 
-    async def commit(self, changed: Sequence[ManagedObject], events: Sequence[bytes]) -> None:
+    async def commit(self, changes: Changes) -> None:
         """Make the changes durable; raises what `ObjectStore.commit` raises."""
-        for obj in changed:
+        for obj in changes.objects:
             if not obj.removed:
                 obj.note(Tag.LAST_CHANGE_DATE, self._now)
-        await self._store.commit(changed, events)
+        await self._store.commit(changes)
 
 
 def _names(obj: ManagedObject) -> set[str]:

@@ -19,8 +19,9 @@ class Writes(NamedTuple):
     """Rows by table, in the order in which they are written. Plain tuples, lists, strings, bytes and
     integers.
 
-    Each row of `updated`, `removed` and `inserted` finds its generation or the change set is a Conflict; each
-    of `names_added` is free or it is NameTaken. What usually fails comes first.
+    Each row of `updated`, `removed` and `inserted`, of objects and of entries, finds its generation or the
+    change set is a Conflict; each of `names_added` is free or it is NameTaken. What usually fails comes
+    first.
     """
 
     updated: list[Row]
@@ -34,6 +35,12 @@ class Writes(NamedTuple):
     """tenant, owner, name key"""
     inserted: list[Row]
     """the columns of ObjectRow"""
+    entries_updated: list[Row]
+    """owner, generation, due, store_key, sealed; tenant, kind, key, expected generation"""
+    entries_removed: list[Row]
+    """tenant, kind, key, expected generation"""
+    entries_inserted: list[Row]
+    """the columns of EntryRow"""
     clients_updated: list[Row]
     """tenant, name, fingerprint, groups, username, password_hash, enrolled_at, revoked_at, new revision;
     client, expected revision"""
@@ -93,6 +100,9 @@ def flatten(changes: ChangeSet) -> Writes:
         names_removed,
         names_added,
         inserted,
+        [(*row[3:], *row[:3], row.generation - 1) for row in changes.entries if row.generation > 1],
+        [tuple(removal) for removal in changes.entry_removals],
+        [tuple(row) for row in changes.entries if row.generation == 1],
         [(*_client(row)[1:], row.client, row.revision) for row in changes.clients if row.revision],
         [_client(row) for row in changes.clients if not row.revision],
         [tuple(row) for row in changes.store_keys],

@@ -15,7 +15,7 @@ from typing import Final, Literal
 from strongroom.store.records import SchemaTooNew, SchemaTooOld, StoreUnavailable
 from strongroom.store.url import PostgresUrl, SqliteUrl, StoreUrl
 
-VERSIONS: Final = ("0001",)
+VERSIONS: Final = ("0001", "0002")
 """Every schema version that this program knows, oldest first: the files in `migrations/versions`."""
 
 VERSION_TABLE: Final = "schema_version"

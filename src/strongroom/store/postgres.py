@@ -19,6 +19,7 @@ from strongroom.store.records import (
     ClientExists,
     ClientRow,
     Conflict,
+    EntryRow,
     Located,
     LocateQuery,
     NameTaken,
@@ -61,6 +62,9 @@ _SETTINGS: Final = {
 
 _GENERATION: Final = statements.numbered(statements.GENERATION)
 _FETCH: Final = statements.numbered(statements.FETCH)
+_ENTRY: Final = statements.numbered(statements.ENTRY)
+_ENTRIES: Final = statements.numbered(statements.ENTRIES)
+_DUE_ENTRIES: Final = statements.numbered(statements.DUE_ENTRIES)
 _TAKEN: Final = (
     "SELECT n.name FROM names n"
     " JOIN unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS v(tenant, owner, name)"
@@ -248,6 +252,16 @@ class PostgresBackend:
             located: Located = answer.value
             return located
 
+    async def entry(self, tenant: int, kind: int, key: str) -> EntryRow | None:
+        rows = await self._read(_ENTRY, (tenant, kind, key)) if "\0" not in key else []
+        return EntryRow._make(rows[0]) if rows else None
+
+    async def entries(self, tenant: int, kind: int, owner: int) -> list[EntryRow]:
+        return [EntryRow._make(row) for row in await self._read(_ENTRIES, (tenant, kind, owner))]
+
+    async def due_entries(self, kind: int, before: int, maximum: int) -> list[EntryRow]:
+        return [EntryRow._make(row) for row in await self._read(_DUE_ENTRIES, (kind, before, maximum))]
+
     async def clients(self) -> list[ClientRow]:
         return [client_row(tuple(row)) for row in await self._read(statements.CLIENTS)]
 
@@ -261,7 +275,7 @@ class PostgresBackend:
         try:
             await self._send(changes, writes)
         except OutcomeUnknown as lost:
-            await resend.after(lost, changes, lambda: self._send(changes, writes), self.fetch)
+            await resend.after(lost, changes, lambda: self._send(changes, writes), self)
 
     async def _send(self, changes: ChangeSet, writes: Writes) -> None:
         sql, parameters = postgres_commit.statement(writes)

@@ -43,6 +43,8 @@ _CLIENT: Final = (
 )
 _NAME: Final = "tenant bigint, owner bigint, name bytea"
 _TERM: Final = "tenant bigint, term bytea, sequence bigint"
+_ENTRY_KEY: Final = "tenant bigint, kind int, key text"
+_ENTRY: Final = "owner bigint, generation bigint, due bigint, store_key bigint, sealed bytea"
 _STORE_KEY: Final = "store_key bigint, wrapped bytea, created_at bigint"
 
 
@@ -67,10 +69,10 @@ def _insert(table: str, columns: str, refusal: str | None = None) -> _Step:
 
 def _update(table: str, columns: str, key: str, expected: str) -> _Step:
     changes = ", ".join(f"{name} = v.{name}" for name in _names(columns))
-    name, generation = _names(key)[0], _names(expected)[0]
+    same = " AND ".join(f"r.{name} = v.{name}" for name in _names(key))
     sql = (
         f"UPDATE {table} AS r SET {changes} FROM {{rows}}"  # noqa: S608 -- fixed text
-        f" WHERE r.{name} = v.{name} AND r.{generation} = v.expected"
+        f" WHERE {same} AND r.{_names(expected)[0]} = v.expected"
     )
     return _Step(f"{columns}, {key}, expected bigint", sql, CONFLICT)
 
@@ -91,6 +93,9 @@ _STEPS: Final = {
     "names_removed": _delete("names", _NAME),
     "names_added": _insert("names", _NAME, NAME_TAKEN),
     "inserted": _insert("objects", _OBJECT, CONFLICT),
+    "entries_updated": _update("entries", _ENTRY, _ENTRY_KEY, "generation bigint"),
+    "entries_removed": _delete("entries", f"{_ENTRY_KEY}, generation bigint")._replace(refusal=CONFLICT),
+    "entries_inserted": _insert("entries", f"{_ENTRY_KEY}, {_ENTRY}", CONFLICT),
     "clients_updated": _update("clients", _without(_CLIENT, "client"), "client bigint", "revision bigint"),
     "clients_inserted": _insert("clients", _CLIENT, CLIENT_EXISTS),
     "store_keys": _insert("store_keys", _STORE_KEY, CONFLICT),

@@ -96,6 +96,32 @@ class ClientRow(NamedTuple):
     revision: int = 0
 
 
+class EntryRow(NamedTuple):
+    """An entry as stored: see `domain.entries`. `key` is unique within (tenant, kind).
+
+    `generation` starts at 1 and grows by one with each change. `due` is in seconds since the epoch, None for
+    never. `sealed` holds the value and authenticates the rest.
+    """
+
+    tenant: int
+    kind: int
+    key: str
+    owner: int
+    generation: int
+    due: int | None
+    store_key: int
+    sealed: bytes
+
+
+class EntryRemoval(NamedTuple):
+    """Remove an entry, if its generation is still the expected one."""
+
+    tenant: int
+    kind: int
+    key: str
+    expected_generation: int
+
+
 class StoreKeyRow(NamedTuple):
     """A key that seals records, wrapped by the root key; inserted once and never overwritten."""
 
@@ -108,12 +134,15 @@ class StoreKeyRow(NamedTuple):
 class ChangeSet:
     """All that one unit of work changes: applied whole or not at all.
 
-    An object appears at most once. `events` are audit events, appended in order in the same transaction.
-    Values are plain: no subclasses of int, str, bytes.
+    An object or entry appears at most once; an entry of generation 1 is new, a later one replaces the one
+    before. `events` are audit events, appended in order in the same transaction. Values are plain: no
+    subclasses of int, str, bytes.
     """
 
     objects: list[ObjectChange] = field(default_factory=list)
     removals: list[ObjectRemoval] = field(default_factory=list)
+    entries: list[EntryRow] = field(default_factory=list)
+    entry_removals: list[EntryRemoval] = field(default_factory=list)
     clients: list[ClientRow] = field(default_factory=list)
     store_keys: list[StoreKeyRow] = field(default_factory=list)
     events: list[bytes] = field(default_factory=list)
@@ -211,6 +240,15 @@ class Backend(Protocol):
 
     async def locate(self, query: LocateQuery) -> Located:
         """Return what matches, in SQL over indexes."""
+
+    async def entry(self, tenant: int, kind: int, key: str) -> EntryRow | None:
+        """Return the current row, None when there is no such entry."""
+
+    async def entries(self, tenant: int, kind: int, owner: int) -> list[EntryRow]:
+        """Return what an owner has of a kind, by key."""
+
+    async def due_entries(self, kind: int, before: int, maximum: int) -> list[EntryRow]:
+        """Return at most `maximum` entries of every tenant with `due` < `before`, soonest first."""
 
     async def commit(self, changes: ChangeSet) -> None:
         """Make all changes durable, then return.

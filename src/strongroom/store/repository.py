@@ -1,19 +1,19 @@
 """Objects on top of a back end: sealing, opening, caching, index terms.
 
-Rule: the one implementation of the port `domain.store.ObjectStore`; what differs between databases is in the
-back ends. An opened object is used only after a read in the same request has shown that its generation is
-current.
+Rule: the one implementation of the port `domain.store.ObjectStore` (`store/entries.py` has the entries); what
+differs between databases is in the back ends. An opened object is used only after a read in the same request
+has shown that its generation is current.
 """
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
 from typing import Final
 
 from strongroom.attributes.index import changed_terms, filter_terms, terms
 from strongroom.attributes.rules import matches
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.store import (
+    Changes,
     Found,
     LostRace,
     NameInUse,
@@ -22,11 +22,13 @@ from strongroom.domain.store import (
     TamperedRecord,
 )
 from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.store.entries import EntryRepository
 from strongroom.store.mapping import encode_material, from_row, names, to_row
 from strongroom.store.records import (
     Backend,
     ChangeSet,
     Conflict,
+    EntryRemoval,
     LocateQuery,
     NameTaken,
     ObjectChange,
@@ -45,8 +47,8 @@ _PAGE: Final = 256
 """Candidates looked at in one go where a filter has no index."""
 
 
-class Repository:
-    """The objects of one store, as one process sees them.
+class Repository(EntryRepository):
+    """The objects and entries of one store, as one process sees them.
 
     `cache_size` is the number of opened objects kept, `cache_seconds` how long at most; 0 turns the cache
     off.
@@ -55,8 +57,7 @@ class Repository:
     def __init__(
         self, backend: Backend, keys: StoreKeys, *, cache_size: int = 10_000, cache_seconds: int = 300
     ) -> None:
-        self._backend = backend
-        self._keys = keys
+        super().__init__(backend, keys)
         self._cache: OrderedDict[str, tuple[ManagedObject, float]] = OrderedDict()
         self._cache_size = cache_size if cache_seconds else 0
         self._cache_seconds = cache_seconds
@@ -182,32 +183,38 @@ class Repository:
             sql.offset += _PAGE
         return Found(found[query.offset : wanted], None)
 
-    async def commit(self, objects: Sequence[ManagedObject], events: Sequence[bytes]) -> None:
-        changes = ChangeSet(events=list(events))
+    async def commit(self, changes: Changes) -> None:
+        rows = ChangeSet(events=list(changes.events))
         sealed: list[ManagedObject] = []
         try:
             await self._renew_key()
-            for obj in objects:
+            for obj in changes.objects:
                 if obj.removed:
-                    changes.removals.append(await self._removal(obj))
+                    rows.removals.append(await self._removal(obj))
                 else:
-                    changes.objects.append(await self._change(obj))
+                    rows.objects.append(await self._change(obj))
                     sealed.append(obj)
-            await self._backend.commit(changes)
+            for change in changes.entries:
+                row = self.seal_entry(change)
+                if isinstance(row, EntryRemoval):
+                    rows.entry_removals.append(row)
+                else:
+                    rows.entries.append(row)
+            await self._backend.commit(rows)
         except Conflict:
-            for obj in objects:
+            for obj in changes.objects:
                 self._cache.pop(obj.unique_identifier, None)
             raise LostRace from None
         except NameTaken as exc:
             raise NameInUse(exc.name) from None
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
-        for removal in changes.removals:
+        for removal in rows.removals:
             self._cache.pop(removal.unique_identifier, None)
-        for obj, change in zip(sealed, changes.objects, strict=True):
+        for obj, stored in zip(sealed, rows.objects, strict=True):
             kept = obj.copy()
             kept.generation += 1
-            self._remember(kept, change.row)
+            self._remember(kept, stored.row)
 
     async def _change(self, obj: ManagedObject) -> ObjectChange:
         """Return the next generation of an object, sealed; raises Conflict when it is out of date."""

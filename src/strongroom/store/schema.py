@@ -84,6 +84,24 @@ names: Final = Table(
 )
 """The names that are taken, as `changes.name_key` gives them."""
 
+entries: Final = Table(
+    "entries",
+    METADATA,
+    Column("tenant", INT64, nullable=False),
+    Column("kind", Integer, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("owner", INT64, nullable=False),
+    Column("generation", INT64, nullable=False),
+    Column("due", INT64),
+    Column("store_key", INT64, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("tenant", "kind", "key"),
+    Index(None, "tenant", "kind", "owner", "key"),
+)
+"""What is kept beside objects, in the columns of `records.EntryRow`."""
+
+Index("ix_entries_due", entries.c.kind, entries.c.due, entries.c.key)
+
 clients: Final = Table(
     "clients",
     METADATA,

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from strongroom.domain.ports import RootKey
 from strongroom.model.secret import SecretBytes
-from strongroom.store.records import ObjectRow, StoreKeyRow
+from strongroom.store.records import EntryRow, ObjectRow, StoreKeyRow
 
 KEY_SIZE: Final = 32
 NONCE_SIZE: Final = 12
@@ -30,6 +30,9 @@ LIFETIME: Final = 30 * 86_400
 
 _ROW: Final = struct.Struct(">BBHqqqqqqqqqqq")
 _ROW_VERSION: Final = 1
+_ENTRY: Final = struct.Struct(">BBHqqqqqq")
+_ENTRY_VERSION: Final = 2
+"""The first byte, so that an entry is never taken for an object."""
 
 
 class RecordTampered(Exception):
@@ -40,11 +43,24 @@ class UnknownStoreKey(Exception):
     """A row was sealed under a store key that is not loaded; load the store keys again."""
 
 
-def associated_data(row: ObjectRow) -> bytes:
+def associated_data(row: ObjectRow | EntryRow) -> bytes:
     """Return everything in `row` but `sealed`, unambiguously: fixed-size fields, two counted strings.
 
     The encoding is part of what is stored: it may change only under a new version byte.
     """
+    return _of_object(row) if isinstance(row, ObjectRow) else _of_entry(row)
+
+
+def _of_entry(row: EntryRow) -> bytes:
+    key = row.key.encode()
+    present, due = (0, 0) if row.due is None else (1, row.due)
+    fixed = _ENTRY.pack(
+        _ENTRY_VERSION, present, len(key), row.tenant, row.kind, row.owner, row.generation, due, row.store_key
+    )
+    return fixed + key
+
+
+def _of_object(row: ObjectRow) -> bytes:
     (
         sequence,
         unique_identifier,
@@ -144,27 +160,29 @@ class StoreKeys:
             raise UnknownStoreKey("no store key is loaded")
         return self._current.store_key
 
-    def seal(self, row: ObjectRow, material: SecretBytes) -> bytes:
+    def seal(self, row: ObjectRow | EntryRow, material: SecretBytes) -> bytes:
         """Return `material` sealed for `row`, whose own `sealed` does not matter. Raises UnknownStoreKey."""
         self._seals += 1
         return seal(self._cipher(row), material, associated_data(row))
 
-    def open(self, row: ObjectRow) -> SecretBytes:
+    def open(self, row: ObjectRow | EntryRow) -> SecretBytes:
         """Return the material of `row`. Raises RecordTampered, UnknownStoreKey."""
         cipher = self._cipher(row)
         try:
             return open_(cipher, row.sealed, associated_data(row))
         except (InvalidTag, ValueError, TypeError, AttributeError, struct.error):
             # A row that was edited may hold values of any type (SQLite), not only other ones.
-            raise RecordTampered(f"the stored record of {row.unique_identifier} was changed") from None
+            raise RecordTampered(f"the stored record of {_name(row)} was changed") from None
 
-    def _cipher(self, row: ObjectRow) -> AESGCM:
+    def _cipher(self, row: ObjectRow | EntryRow) -> AESGCM:
         try:
             return self._ciphers[row.store_key]
         except (KeyError, TypeError):
-            raise UnknownStoreKey(
-                f"the store key that sealed {row.unique_identifier} is not in the store"
-            ) from None
+            raise UnknownStoreKey(f"the store key that sealed {_name(row)} is not in the store") from None
+
+
+def _name(row: ObjectRow | EntryRow) -> str:
+    return row.unique_identifier if isinstance(row, ObjectRow) else f"entry {row.kind}/{row.key}"
 
 
 def _age(row: StoreKeyRow) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from strongroom.store.locate import SQLITE, search
 from strongroom.store.records import (
     ChangeSet,
     ClientRow,
+    EntryRow,
     Located,
     LocateQuery,
     ObjectRow,
@@ -76,6 +77,12 @@ class _Reader:
         except StopIteration as answer:
             located: Located = answer.value
             return located
+        except sqlite3.Error as error:
+            raise unavailable(self._path, error) from error
+
+    def entries(self, statement: str, parameters: tuple[int | str, ...]) -> list[EntryRow]:
+        try:
+            return [EntryRow._make(row) for row in self._cursor.execute(statement, parameters).fetchall()]
         except sqlite3.Error as error:
             raise unavailable(self._path, error) from error
 
@@ -182,6 +189,16 @@ class _DirectReads:
     async def locate(self, query: LocateQuery) -> Located:
         return self._reading.locate(query)
 
+    async def entry(self, tenant: int, kind: int, key: str) -> EntryRow | None:
+        rows = self._reading.entries(statements.ENTRY, (tenant, kind, key))
+        return rows[0] if rows else None
+
+    async def entries(self, tenant: int, kind: int, owner: int) -> list[EntryRow]:
+        return self._reading.entries(statements.ENTRIES, (tenant, kind, owner))
+
+    async def due_entries(self, kind: int, before: int, maximum: int) -> list[EntryRow]:
+        return self._reading.entries(statements.DUE_ENTRIES, (kind, before, maximum))
+
     async def clients(self) -> list[ClientRow]:
         return self._reading.clients()
 
@@ -216,7 +233,7 @@ class SqliteBackend(_DirectReads):
         try:
             await self._send(changes, frame)
         except OutcomeUnknown as lost:
-            await resend.after(lost, changes, lambda: self._send(changes, frame), self.fetch)
+            await resend.after(lost, changes, lambda: self._send(changes, frame), self)
 
     async def _send(self, changes: ChangeSet, frame: bytes) -> None:
         link = self._link

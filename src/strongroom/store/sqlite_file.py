@@ -181,6 +181,9 @@ def _write(cursor: sqlite3.Cursor, writes: Writes) -> Answer:
         names_removed,
         names_added,
         inserted,
+        entries_updated,
+        entries_removed,
+        entries_inserted,
         clients_updated,
         clients_inserted,
         store_keys,
@@ -209,6 +212,15 @@ def _write(cursor: sqlite3.Cursor, writes: Writes) -> Answer:
         if execute(statements.INSERT_OBJECT, row).rowcount != 1:
             return _failed(_LOST_RACE, clean=clean)
         clean = False
+    for statement, rows in (
+        (statements.UPDATE_ENTRY, entries_updated),
+        (statements.REMOVE_ENTRY, entries_removed),
+        (statements.INSERT_ENTRY, entries_inserted),
+    ):
+        for row in rows:
+            if execute(statement, row).rowcount != 1:
+                return _failed(_LOST_RACE, clean=clean)
+            clean = False
     if clients_updated or clients_inserted or store_keys:
         answer = _write_rare(cursor, clients_updated, clients_inserted, store_keys)
         if answer != _DONE:

@@ -15,6 +15,8 @@ CLIENT_COLUMNS: Final = (
     "client, tenant, name, fingerprint, groups, username, password_hash, enrolled_at, revoked_at, revision"
 )
 
+ENTRY_COLUMNS: Final = "tenant, kind, key, owner, generation, due, store_key, sealed"
+
 
 def numbered(sql: str) -> str:
     """Return `sql` with its question marks as PostgreSQL writes parameters: $1, $2."""
@@ -26,6 +28,13 @@ GENERATION: Final = "SELECT generation FROM objects WHERE unique_identifier = ?"
 FETCH: Final = f"SELECT {OBJECT_COLUMNS} FROM objects WHERE unique_identifier = ?"  # noqa: S608 -- fixed text
 CLIENTS: Final = f"SELECT {CLIENT_COLUMNS} FROM clients ORDER BY client"  # noqa: S608 -- fixed text
 STORE_KEYS: Final = "SELECT store_key, wrapped, created_at FROM store_keys ORDER BY created_at, store_key"
+ENTRY: Final = f"SELECT {ENTRY_COLUMNS} FROM entries WHERE tenant = ? AND kind = ? AND key = ?"  # noqa: S608
+ENTRIES: Final = (
+    f"SELECT {ENTRY_COLUMNS} FROM entries WHERE tenant = ? AND kind = ? AND owner = ? ORDER BY key"  # noqa: S608
+)
+DUE_ENTRIES: Final = (
+    f"SELECT {ENTRY_COLUMNS} FROM entries WHERE kind = ? AND due < ? ORDER BY due, key LIMIT ?"  # noqa: S608
+)
 
 UPDATE_OBJECT: Final = (
     "UPDATE objects SET owner = ?, generation = ?, state = ?, storage = ?, usage_mask = ?,"
@@ -38,6 +47,14 @@ ADD_NAME: Final = "INSERT INTO names (tenant, owner, name) VALUES (?, ?, ?) ON C
 INSERT_OBJECT: Final = (
     f"INSERT INTO objects ({OBJECT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
     " ON CONFLICT DO NOTHING"
+)
+UPDATE_ENTRY: Final = (
+    "UPDATE entries SET owner = ?, generation = ?, due = ?, store_key = ?, sealed = ?"
+    " WHERE tenant = ? AND kind = ? AND key = ? AND generation = ?"
+)
+REMOVE_ENTRY: Final = "DELETE FROM entries WHERE tenant = ? AND kind = ? AND key = ? AND generation = ?"
+INSERT_ENTRY: Final = (
+    f"INSERT INTO entries ({ENTRY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"  # noqa: S608
 )
 UPDATE_CLIENT: Final = (
     "UPDATE clients SET tenant = ?, name = ?, fingerprint = ?, groups = ?, username = ?,"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.domain.store import LostRace
+from strongroom.domain.store import Changes, LostRace
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.get_attributes import GetAttributesRequest
 from strongroom.operations.locate import LocateRequest
@@ -113,5 +113,5 @@ def test_an_older_generation_is_not_removed(kms: TestKms) -> None:
     copy = stale.copy()
     copy.remove()
     with pytest.raises(LostRace):
-        kms.run(kms.repository.commit([copy], []))
+        kms.run(kms.repository.commit(Changes(objects=[copy])))
     assert kms.run(kms.backend.generation(made)) == 2

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
-from strongroom.store.records import ChangeSet, ClientRow, NameRow, ObjectChange, ObjectRow
+from strongroom.store.records import ChangeSet, ClientRow, EntryRow, NameRow, ObjectChange, ObjectRow
 
 _sequences = itertools.count(random.SystemRandom().getrandbits(61))
 
@@ -66,5 +66,20 @@ def client(tenant: int, **changes: Any) -> ClientRow:
         password_hash=None,
         enrolled_at=1_700_000_000,
         revoked_at=None,
+    )
+    return fresh._replace(**changes)
+
+
+def entry(tenant: int, key: str, **changes: Any) -> EntryRow:
+    """Return a new entry that is never due."""
+    fresh = EntryRow(
+        tenant=tenant,
+        kind=1,
+        key=key,
+        owner=1,
+        generation=1,
+        due=None,
+        store_key=1,
+        sealed=os.urandom(48),
     )
     return fresh._replace(**changes)

@@ -1,0 +1,74 @@
+"""What one unit of work reads and changes of the entries.
+
+Rule: see `domain.entries.Entries`. An entry that is changed was read in the same unit of work, or is new; the
+commit compares generations.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import cast
+
+from strongroom.domain.entries import E, Entry, EntryChange, EntryStore, Kept
+from strongroom.domain.identity import ClientIdentity
+
+_Place = tuple[type[Entry], str]
+
+
+class WorkingEntries:
+    """The port `Entries` over a store, with the changes of a unit of work."""
+
+    __slots__ = ("_caller", "_changed", "_read", "_store")
+
+    def __init__(self, store: EntryStore, caller: ClientIdentity) -> None:
+        self._store = store
+        self._caller = caller
+        self._read: dict[_Place, Kept[Entry]] = {}
+        self._changed: dict[_Place, Kept[Entry] | None] = {}
+
+    async def get(self, kind: type[E], key: str) -> Kept[E] | None:
+        place = (kind, key)
+        if place in self._changed:
+            return cast(Kept[E] | None, self._changed[place])
+        if place not in self._read:
+            stored = await self._store.load_entry(kind, self._caller.tenant, key)
+            if stored is None:
+                return None
+            self._read[place] = stored
+        return cast(Kept[E], self._read[place])
+
+    async def mine(self, kind: type[E]) -> Sequence[Kept[E]]:
+        found: dict[str, Kept[E]] = {}
+        for stored in await self._store.entries_of(kind, self._caller.tenant, self._caller.client):
+            # What was read first counts: the commit compares with that generation.
+            found[stored.key] = cast(Kept[E], self._read.setdefault((kind, stored.key), stored))
+        for (changed, key), after in self._changed.items():
+            if changed is kind and after is None:
+                found.pop(key, None)
+            elif changed is kind and after is not None and after.owner == self._caller.client:
+                found[key] = cast(Kept[E], after)
+        return [found[key] for key in sorted(found)]
+
+    def put(self, key: str, value: Entry, *, due: datetime | None = None, shared: bool = False) -> None:
+        place = (type(value), key)
+        before = self._changed.get(place) or self._read.get(place)
+        if before is None:
+            owner = 0 if shared else self._caller.client
+            self._changed[place] = Kept(
+                tenant=self._caller.tenant, key=key, owner=owner, value=value, due=due
+            )
+        else:
+            self._changed[place] = replace(before, value=value, due=due)
+
+    def remove(self, kept: Kept[Entry]) -> None:
+        self._changed[type(kept.value), kept.key] = None
+
+    def changes(self) -> list[EntryChange]:
+        """Return what a commit would do; an entry that was made and removed again is not in it."""
+        found = []
+        for (kind, key), after in self._changed.items():
+            stored = self._read.get((kind, key))
+            generation = 0 if stored is None else stored.generation
+            if after is not None or generation:
+                found.append(EntryChange(kind, self._caller.tenant, key, generation, after))
+        return found

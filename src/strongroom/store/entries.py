@@ -1,0 +1,92 @@
+"""Entries on top of a back end: sealing and opening.
+
+Rule: the port `domain.entries.EntryStore`, once for every database. Entries are read seldom, so none is
+cached.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from strongroom.domain.entries import E, Entry, EntryChange, Kept
+from strongroom.domain.store import StoreFailure, TamperedRecord
+from strongroom.model.convert import decoder, encoder
+from strongroom.model.secret import SecretBytes
+from strongroom.registry import Tag
+from strongroom.store.records import Backend, EntryRemoval, EntryRow, StoreUnavailable
+from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey
+from strongroom.wire import binary
+from strongroom.wire.errors import DecodeError
+
+_VALUE: Final = int(Tag.VENDOR_EXTENSION)  # something has to be the root; nothing reads it
+
+
+class EntryRepository:
+    """The entries of one store, as one process sees them."""
+
+    def __init__(self, backend: Backend, keys: StoreKeys) -> None:
+        self._backend = backend
+        self._keys = keys
+
+    async def load_entry(self, kind: type[E], tenant: int, key: str) -> Kept[E] | None:
+        try:
+            row = await self._backend.entry(tenant, kind.kind, key)
+        except StoreUnavailable as exc:
+            raise StoreFailure(str(exc)) from exc
+        return None if row is None else await self._open_entry(kind, row)
+
+    async def entries_of(self, kind: type[E], tenant: int, owner: int) -> Sequence[Kept[E]]:
+        try:
+            rows = await self._backend.entries(tenant, kind.kind, owner)
+        except StoreUnavailable as exc:
+            raise StoreFailure(str(exc)) from exc
+        return [await self._open_entry(kind, row) for row in rows]
+
+    async def due_entries(self, kind: type[E], before: datetime, maximum: int) -> Sequence[Kept[E]]:
+        try:
+            rows = await self._backend.due_entries(kind.kind, int(before.timestamp()), maximum)
+        except StoreUnavailable as exc:
+            raise StoreFailure(str(exc)) from exc
+        return [await self._open_entry(kind, row) for row in rows]
+
+    def seal_entry(self, change: EntryChange) -> EntryRow | EntryRemoval:
+        """Return what the back end does for a change."""
+        after = change.after
+        if after is None:
+            return EntryRemoval(change.tenant, change.kind.kind, change.key, change.generation)
+        row = EntryRow(
+            tenant=change.tenant,
+            kind=change.kind.kind,
+            key=change.key,
+            owner=after.owner,
+            generation=change.generation + 1,
+            due=None if after.due is None else int(after.due.timestamp()),
+            store_key=self._keys.current,
+            sealed=b"",
+        )
+        return row._replace(sealed=self._keys.seal(row, _encode(after.value)))
+
+    async def _open_entry(self, kind: type[E], row: EntryRow) -> Kept[E]:
+        try:
+            try:
+                opened = self._keys.open(row)
+            except UnknownStoreKey:
+                # Another process made a new store key since we loaded ours.
+                self._keys.load(await self._backend.store_keys())
+                opened = self._keys.open(row)
+            value = decoder(kind, None)(binary.decode(opened.reveal())[2])
+        except (RecordTampered, UnknownStoreKey, DecodeError, ValueError) as exc:
+            raise TamperedRecord(f"the stored {kind.__name__} {row.key} cannot be trusted: {exc}") from exc
+        due = None if row.due is None else datetime.fromtimestamp(row.due, UTC)
+        return Kept(
+            tenant=row.tenant,
+            key=row.key,
+            owner=row.owner,
+            value=value,
+            due=due,
+            generation=row.generation,
+        )
+
+
+def _encode(value: Entry) -> SecretBytes:
+    return SecretBytes(binary.encode((_VALUE, 1, encoder(type(value), None)(value))))

@@ -1,0 +1,83 @@
+"""Entries: what is kept beside objects."""
+
+import pytest
+
+from strongroom.store.records import Backend, ChangeSet, Conflict, EntryRemoval
+from tests.unit.store.contract.conftest import Store
+from tests.unit.store.samples import creation, entry, row
+
+
+async def test_an_entry_comes_back_as_it_was_committed(backend: Backend, tenant: int) -> None:
+    new = entry(tenant, "Schlüssel", owner=2**63 - 1, due=2**40, store_key=2**63 - 1)
+    await backend.commit(ChangeSet(entries=[new]))
+    assert await backend.entry(tenant, 1, "Schlüssel") == new
+
+
+@pytest.mark.parametrize("key", ["no such key", "", "a\0b"])
+async def test_an_entry_that_is_not_there_is_none(backend: Backend, tenant: int, key: str) -> None:
+    assert await backend.entry(tenant, 1, key) is None
+
+
+async def test_kinds_and_tenants_have_keys_of_their_own(backend: Backend, tenant: int) -> None:
+    first, second, third = entry(tenant, "k"), entry(tenant, "k", kind=2), entry(tenant + 1_000_000, "k")
+    await backend.commit(ChangeSet(entries=[first, second, third]))
+    assert await backend.entry(tenant, 2, "k") == second
+    assert await backend.entry(tenant + 1_000_000, 1, "k") == third
+
+
+async def test_a_key_is_taken_once(backend: Backend, tenant: int) -> None:
+    first = entry(tenant, "k")
+    await backend.commit(ChangeSet(entries=[first]))
+    with pytest.raises(Conflict):
+        await backend.commit(ChangeSet(entries=[entry(tenant, "k", owner=2)]))
+    assert await backend.entry(tenant, 1, "k") == first
+
+
+async def test_an_entry_changes_only_from_the_generation_that_was_read(backend: Backend, tenant: int) -> None:
+    await backend.commit(ChangeSet(entries=[entry(tenant, "k")]))
+    second = entry(tenant, "k", generation=2, owner=7, due=5)
+    await backend.commit(ChangeSet(entries=[second]))
+    with pytest.raises(Conflict):
+        await backend.commit(ChangeSet(entries=[entry(tenant, "k", generation=2)]))
+    assert await backend.entry(tenant, 1, "k") == second
+
+
+async def test_an_entry_is_removed_only_in_the_generation_that_was_read(
+    backend: Backend, tenant: int
+) -> None:
+    await backend.commit(ChangeSet(entries=[entry(tenant, "k")]))
+    with pytest.raises(Conflict):
+        await backend.commit(ChangeSet(entry_removals=[EntryRemoval(tenant, 1, "k", 2)]))
+    await backend.commit(ChangeSet(entry_removals=[EntryRemoval(tenant, 1, "k", 1)]))
+    assert await backend.entry(tenant, 1, "k") is None
+
+
+async def test_an_entry_that_is_refused_takes_the_object_of_its_change_set_along(
+    backend: Backend, tenant: int, store: Store
+) -> None:
+    await backend.commit(ChangeSet(entries=[entry(tenant, "k")]))
+    new, event = row(tenant), f"event {tenant}".encode()
+    changes = creation(new, terms=[b"t"], names=["n"], events=[event])
+    changes.entries.append(entry(tenant, "k"))
+    with pytest.raises(Conflict):
+        await backend.commit(changes)
+    assert await backend.fetch(new.unique_identifier) is None
+    assert event not in store.events()
+
+
+async def test_an_owner_has_its_entries_by_key(backend: Backend, tenant: int) -> None:
+    mine = [entry(tenant, key) for key in ("a", "b", "c")]
+    others = [entry(tenant, "d", owner=2), entry(tenant, "e", kind=2)]
+    await backend.commit(ChangeSet(entries=[*reversed(mine), *others]))
+    assert await backend.entries(tenant, 1, 1) == mine
+
+
+async def test_what_is_due_comes_soonest_first_and_no_more_than_asked_for(
+    backend: Backend, tenant: int
+) -> None:
+    kind = 1_000 + tenant
+    dates = {"late": 30, "soon": 10, "next": 20, "now": 40}
+    rows = {key: entry(tenant, key, kind=kind, due=due) for key, due in dates.items()}
+    await backend.commit(ChangeSet(entries=[*rows.values(), entry(tenant, "never", kind=kind)]))
+    assert await backend.due_entries(kind, 40, 10) == [rows["soon"], rows["next"], rows["late"]]
+    assert await backend.due_entries(kind, 40, 1) == [rows["soon"]]

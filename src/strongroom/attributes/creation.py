@@ -9,14 +9,15 @@ from collections.abc import Iterable
 from strongroom.attributes.rules import initial, require_few
 from strongroom.attributes.vendor import rule_of
 from strongroom.domain.context import Context
-from strongroom.domain.errors import ObjectNotFound
+from strongroom.domain.errors import InvalidAttributeValue, KeyFormatTypeNotSupported, ObjectNotFound
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import AttributeInstance, AttributeKey, TemplateAttributes
 from strongroom.model.identifiers import UniqueIdentifier
-from strongroom.model.objects import Template
+from strongroom.model.keys import KeyBlock
+from strongroom.model.objects import ManagedObjectStruct, Template
 from strongroom.model.struct import Seconds
 from strongroom.model.structures import Link
-from strongroom.registry import CryptographicUsageMask, LinkType, ObjectType, State, Tag
+from strongroom.registry import CryptographicUsageMask, KeyFormatType, LinkType, ObjectType, State, Tag
 
 _ON_LINE_OR_ARCHIVED = 3
 """Storage Status Mask; an archived template is found, to say that it is archived."""
@@ -94,6 +95,41 @@ def dress(ctx: Context, obj: ManagedObject, given: Iterable[AttributeInstance]) 
         digest = ctx.crypto.digest(obj.material)
         obj.set(Tag.DIGEST, digest)
     obj.settle(ctx.now)
+
+
+async def in_wanted_format(ctx: Context, made: ManagedObjectStruct, wanted: object) -> ManagedObjectStruct:
+    """Return material that was made here in the Key Format Type that is wanted, untouched for None.
+
+    Raises InvalidAttributeValue for one that it cannot have (KMIP 2.1 §4.26).
+    """
+    if not isinstance(wanted, int):
+        return made
+    try:
+        return await ctx.crypto.convert(made, KeyFormatType(wanted))
+    except (KeyFormatTypeNotSupported, ValueError) as error:
+        raise InvalidAttributeValue("the key cannot have the Key Format Type in the request") from error
+
+
+async def in_format_of(
+    ctx: Context, old: ManagedObject, made: ManagedObjectStruct, given: Iterable[AttributeInstance]
+) -> ManagedObjectStruct:
+    """Return the material of a replacement: as the request says, else as the old key is if it can."""
+    wanted = first(given, Tag.KEY_FORMAT_TYPE)
+    if wanted is not None:
+        return await in_wanted_format(ctx, made, wanted)
+    key_block: KeyBlock | None = getattr(old.material, "key_block", None)
+    if key_block is None:
+        return made
+    try:
+        return await ctx.crypto.convert(made, key_block.key_format_type)
+    except KeyFormatTypeNotSupported:
+        return made
+
+
+def digest_too(ctx: Context, obj: ManagedObject, made: ManagedObjectStruct) -> None:
+    """Add the Digest of the default format to an object that is kept in another (KMIP 2.1 §4.26)."""
+    if obj.material is not made:
+        obj.add(Tag.DIGEST, ctx.crypto.digest(made))
 
 
 def link(obj: ManagedObject, link_type: LinkType, target: ManagedObject) -> None:

@@ -17,7 +17,7 @@ from strongroom.model.attribute_list import (
     name_of,
     sayable,
 )
-from strongroom.model.compat import LINK_TAGS, LINK_TYPES, OLDER_VALUES, TEXT_SINCE_3_0
+from strongroom.model.compat import LINK_TAGS, LINK_TYPES, STAND_INS, TEXT_SINCE_3_0
 from strongroom.model.forms import EXTENSION
 from strongroom.model.identifiers import BatchReference, NameReference
 from strongroom.model.struct import Field, Shape, Struct
@@ -68,7 +68,7 @@ def _gaps(value: object, version: Version) -> Iterator[str]:
                     yield _named(title, 1 << bit)
         case IntEnum():
             title = enumeration_title(type(value))
-            stands_for = {int(value), OLDER_VALUES.get(type(value), {}).get(value, int(value))}
+            stands_for = {int(value), STAND_INS.get(type(value), {}).get(value, int(value))}
             if int(value) < EXTENSION and not stands_for & defined_values(title, version):
                 yield _named(title, int(value))
         case BatchReference() if version < V2_0:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from strongroom.crypto.examination import symmetric_bytes
 from strongroom.crypto.families import LibraryKey
-from strongroom.crypto.material import PRIVATE, PUBLIC, KeyObject, clear_material, with_material
+from strongroom.crypto.material import KeyObject, clear_material, with_material
 from strongroom.crypto.reading import read_private, read_public
 from strongroom.crypto.tables import check_total, spec_name
 from strongroom.crypto.writing import write_compressed, writers
@@ -96,10 +96,11 @@ def _asymmetric(
 
 def _read(value: PrivateKey | PublicKey, key_format: Format, material: KeyMaterial) -> LibraryKey | None:
     """Return the library's key of stored material; None when it shows none."""
+    algorithm = value.key_block.cryptographic_algorithm
     if isinstance(value, PrivateKey):
         # Stored material was checked by `examine` or made here, and the store seals it.
-        return read_private(key_format, material, check=False) if key_format in PRIVATE else None
-    return read_public(key_format, material) if key_format in PUBLIC else None
+        return read_private(key_format, material, check=False, algorithm=algorithm)
+    return read_public(key_format, material, algorithm=algorithm)
 
 
 def _compressed(key: LibraryKey, wanted: Format, compression: Compression) -> KeyMaterial | None:

@@ -76,10 +76,14 @@ class Cryptographer:
         return symmetric.create(algorithm, length)
 
     async def create_key_pair(
-        self, algorithm: CryptographicAlgorithm, length: int | None, curve: RecommendedCurve | None
+        self,
+        algorithm: CryptographicAlgorithm,
+        length: int | None,
+        curve: RecommendedCurve | None,
+        qlength: int | None = None,
     ) -> tuple[KeyBlock, KeyBlock]:
         """Return a fresh (private, public) pair."""
-        return await self._pool.run(pairs.create, algorithm, length, curve)
+        return await self._pool.run(pairs.create, algorithm, pairs.Wanted(length, curve, qlength))
 
     async def examine(
         self,

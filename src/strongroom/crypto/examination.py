@@ -9,7 +9,7 @@ from typing import Final
 
 from strongroom.crypto.declared import Declared, agreed_asymmetric, agreed_symmetric, check_length
 from strongroom.crypto.families import EC_ALGORITHMS, describe
-from strongroom.crypto.material import PRIVATE, PUBLIC, KeyObject, check_format, clear_material, spelt_out
+from strongroom.crypto.material import KeyObject, check_format, clear_material, spelt_out
 from strongroom.crypto.reading import read_private, read_public
 from strongroom.crypto.tables import spec_name
 from strongroom.crypto.transparent import check_dh, check_sizes, shown_by
@@ -96,8 +96,6 @@ def _symmetric(key_format: Format, material: KeyMaterial, declared: Declared) ->
 def _asymmetric(
     value: PrivateKey | PublicKey, key_format: Format, material: KeyMaterial, declared: Declared
 ) -> ObjectFacts:
-    if key_format not in (PRIVATE if isinstance(value, PrivateKey) else PUBLIC):
-        return _facts(declared)
     named = _NAMED_BY_FORMAT.get(key_format)
     spelt = spelt_out(key_format, material) if isinstance(material, SecretItems) else None
     if isinstance(spelt, TransparentDHPrivateKey | TransparentDHPublicKey):
@@ -105,9 +103,9 @@ def _asymmetric(
         check_dh(spelt)
         return _unread(key_format, spelt, declared, named)
     if isinstance(value, PrivateKey):
-        key = read_private(key_format, material, check=True)
+        key = read_private(key_format, material, check=True, algorithm=declared.algorithm)
     else:
-        key = read_public(key_format, material)
+        key = read_public(key_format, material, algorithm=declared.algorithm)
     found = None if key is None else describe(key)
     if found is None:
         return _unread(key_format, spelt, declared, named)

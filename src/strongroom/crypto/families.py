@@ -4,10 +4,21 @@ Rule: one row per kind of key. A key of a kind without a row is stored as it cam
 its declaration alone.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa, x448, x25519
+from cryptography.hazmat.primitives.asymmetric import (
+    dsa,
+    ec,
+    ed448,
+    ed25519,
+    mldsa,
+    mlkem,
+    rsa,
+    x448,
+    x25519,
+)
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
 from strongroom.crypto.curves import BY_LIBRARY_NAME
@@ -45,7 +56,11 @@ ED448: Final = _family(ed448.Ed448PrivateKey, ed448.Ed448PublicKey, Algorithm.ED
 X25519: Final = _family(x25519.X25519PrivateKey, x25519.X25519PublicKey, Algorithm.ECDH, Algorithm.EC)
 X448: Final = _family(x448.X448PrivateKey, x448.X448PublicKey, Algorithm.ECDH, Algorithm.EC)
 
-FAMILIES: Final = (RSA, EC, DSA, DH, ED25519, ED448, X25519, X448)
+ML_KEM_768: Final = _family(mlkem.MLKEM768PrivateKey, mlkem.MLKEM768PublicKey, Algorithm.ML_KEM_768)
+ML_KEM_1024: Final = _family(mlkem.MLKEM1024PrivateKey, mlkem.MLKEM1024PublicKey, Algorithm.ML_KEM_1024)
+ML_DSA_44: Final = _family(mldsa.MLDSA44PrivateKey, mldsa.MLDSA44PublicKey, Algorithm.ML_DSA_44)
+ML_DSA_65: Final = _family(mldsa.MLDSA65PrivateKey, mldsa.MLDSA65PublicKey, Algorithm.ML_DSA_65)
+ML_DSA_87: Final = _family(mldsa.MLDSA87PrivateKey, mldsa.MLDSA87PublicKey, Algorithm.ML_DSA_87)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +70,27 @@ class Description:
     family: Family
     length: int
     domain: Domain | None = None
+
+
+FIXED: Final[Mapping[Algorithm | RecommendedCurve, Description]] = {
+    Algorithm.ED25519: Description(family=ED25519, length=256),
+    Algorithm.ED448: Description(family=ED448, length=448),
+    RecommendedCurve.CURVE25519: Description(
+        family=X25519, length=256, domain=Domain(recommended_curve=RecommendedCurve.CURVE25519)
+    ),
+    RecommendedCurve.CURVE448: Description(
+        family=X448, length=448, domain=Domain(recommended_curve=RecommendedCurve.CURVE448)
+    ),
+    # Both keys have the length of the public one, as OpenSSL counts (FIPS 203 table 3, FIPS 204 table 2).
+    Algorithm.ML_KEM_768: Description(family=ML_KEM_768, length=8 * 1184),
+    Algorithm.ML_KEM_1024: Description(family=ML_KEM_1024, length=8 * 1568),
+    Algorithm.ML_DSA_44: Description(family=ML_DSA_44, length=8 * 1312),
+    Algorithm.ML_DSA_65: Description(family=ML_DSA_65, length=8 * 1952),
+    Algorithm.ML_DSA_87: Description(family=ML_DSA_87, length=8 * 2592),
+}
+"""Kinds of keys that come in one size, by what is said to get one: an algorithm, or a curve of ECDH."""
+
+FAMILIES: Final = (RSA, EC, DSA, DH, *(fixed.family for fixed in FIXED.values()))
 
 
 def describe(key: LibraryKey) -> Description | None:
@@ -72,15 +108,7 @@ def describe(key: LibraryKey) -> Description | None:
             order = key.parameters().parameter_numbers().q
             domain = None if order is None else Domain(qlength=order.bit_length())
             return Description(family=DH, length=key.key_size, domain=domain)
-        case ed25519.Ed25519PrivateKey() | ed25519.Ed25519PublicKey():
-            return Description(family=ED25519, length=256)
-        case ed448.Ed448PrivateKey() | ed448.Ed448PublicKey():
-            return Description(family=ED448, length=448)
-        case x25519.X25519PrivateKey() | x25519.X25519PublicKey():
-            domain = Domain(recommended_curve=RecommendedCurve.CURVE25519)
-            return Description(family=X25519, length=256, domain=domain)
-        case x448.X448PrivateKey() | x448.X448PublicKey():
-            domain = Domain(recommended_curve=RecommendedCurve.CURVE448)
-            return Description(family=X448, length=448, domain=domain)
         case _:
-            return None
+            return next(
+                (f for f in FIXED.values() if isinstance(key, (f.family.private, f.family.public))), None
+            )

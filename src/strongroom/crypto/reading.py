@@ -4,34 +4,45 @@ Rule: DER is read by the library alone. What it cannot read because it lacks the
 key is encrypted, gives None; what is malformed raises InvalidField.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
 from cryptography.exceptions import InternalError, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import mldsa, mlkem
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
 from strongroom.crypto import rsa_check
 from strongroom.crypto.families import LibraryKey
-from strongroom.crypto.material import BYTES, spelt_out
+from strongroom.crypto.material import BYTES, PRIVATE, PUBLIC, spelt_out
 from strongroom.crypto.tables import spec_name
 from strongroom.crypto.transparent import to_library
-from strongroom.crypto.writing import writers
+from strongroom.crypto.writing import RAW, writers
 from strongroom.domain.errors import InvalidField
 from strongroom.model.keys import KeyMaterial, SecretItems
+from strongroom.model.secret import SecretBytes
+from strongroom.registry import CryptographicAlgorithm as Algorithm
 from strongroom.registry import KeyFormatType as Format
 
 MAXIMUM_DER: Final = 16 * 1024
 """The longest encoding that is read, in bytes; an RSA private key of 16,384 bits has 9 KiB."""
 
 
-def read_private(key_format: Format, material: KeyMaterial, *, check: bool) -> LibraryKey | None:
-    """Return a private key; `key_format` is one of `material.PRIVATE`.
+def read_private(
+    key_format: Format, material: KeyMaterial, *, check: bool, algorithm: Algorithm | None = None
+) -> LibraryKey | None:
+    """Return a private key; None for a format that spells out none.
 
-    `check` proves that an RSA key is one. Only material that was checked before and lay sealed in the store
-    since, or was made here, may go without.
+    `algorithm` is what Raw bytes are a key of. `check` proves that an RSA key is one: only material that was
+    checked before and lay sealed in the store since, or was made here, may go without.
     """
+    if key_format is Format.RAW:
+        return _read_raw(algorithm, material, _RAW_PRIVATE)
+    if key_format not in PRIVATE:
+        return None
     with _refusing_nonsense(key_format):
         key = _read(key_format, material, _load_private)
         if check and isinstance(key, RSAPrivateKey):
@@ -39,10 +50,46 @@ def read_private(key_format: Format, material: KeyMaterial, *, check: bool) -> L
     return key
 
 
-def read_public(key_format: Format, material: KeyMaterial) -> LibraryKey | None:
-    """Return a public key; `key_format` is one of `material.PUBLIC`."""
+def read_public(
+    key_format: Format, material: KeyMaterial, *, algorithm: Algorithm | None = None
+) -> LibraryKey | None:
+    """Return a public key; None for a format that spells out none."""
+    if key_format is Format.RAW:
+        return _read_raw(algorithm, material, _RAW_PUBLIC)
+    if key_format not in PUBLIC:
+        return None
     with _refusing_nonsense(key_format):
         return _read(key_format, material, load_der_public_key)
+
+
+_RAW_PRIVATE: Final[Mapping[Algorithm, Callable[[bytes], LibraryKey]]] = {
+    Algorithm.ED25519: Ed25519PrivateKey.from_private_bytes,
+    Algorithm.ED448: Ed448PrivateKey.from_private_bytes,
+    Algorithm.ML_KEM_768: mlkem.MLKEM768PrivateKey.from_seed_bytes,
+    Algorithm.ML_KEM_1024: mlkem.MLKEM1024PrivateKey.from_seed_bytes,
+    Algorithm.ML_DSA_44: mldsa.MLDSA44PrivateKey.from_seed_bytes,
+    Algorithm.ML_DSA_65: mldsa.MLDSA65PrivateKey.from_seed_bytes,
+    Algorithm.ML_DSA_87: mldsa.MLDSA87PrivateKey.from_seed_bytes,
+}
+_RAW_PUBLIC: Final[Mapping[Algorithm, Callable[[bytes], LibraryKey]]] = {
+    family.usual: family.public.from_public_bytes for family in RAW
+}
+
+if set(_RAW_PRIVATE) != set(_RAW_PUBLIC):
+    raise TypeError("Raw keys are read on both sides or on none")
+
+
+def _read_raw(
+    algorithm: Algorithm | None,
+    material: KeyMaterial,
+    readers: Mapping[Algorithm, Callable[[bytes], LibraryKey]],
+) -> LibraryKey | None:
+    """Return the key that the bytes are; None for an algorithm whose keys are not plain bytes."""
+    read = None if algorithm is None else readers.get(algorithm)
+    if read is None or not isinstance(material, SecretBytes):
+        return None
+    with _refusing_nonsense(Format.RAW):
+        return read(material.reveal())
 
 
 def _load_private(der: bytes) -> LibraryKey | None:

@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from strongroom.crypto import transparent
-from strongroom.crypto.families import DH, DSA, EC, ED448, ED25519, FAMILIES, RSA, X448, X25519, LibraryKey
+from strongroom.crypto.families import DH, DSA, EC, FAMILIES, FIXED, RSA, X448, X25519, Family, LibraryKey
 from strongroom.model.keys import KeyMaterial, TransparentKey, spell_out
 from strongroom.model.secret import SecretBytes
+from strongroom.registry import CryptographicAlgorithm as Algorithm
 from strongroom.registry import KeyFormatType as Format
 
 Writer: TypeAlias = Callable[[Any], KeyMaterial]
@@ -34,6 +35,20 @@ def _public_der(form: PublicFormat) -> Writer:
 def _numbers(spell: Callable[[Any], TransparentKey]) -> Writer:
     return lambda key: spell_out(spell(key))
 
+
+def _raw_private(key: Any) -> KeyMaterial:
+    """Return the bytes that an EdDSA key is; of an ML-KEM or ML-DSA key, the seed."""
+    return SecretBytes(key.private_bytes_raw())
+
+
+def _raw_public(key: Any) -> KeyMaterial:
+    return SecretBytes(key.public_bytes_raw())
+
+
+RAW: Final[tuple[Family, ...]] = tuple(
+    fixed.family for asked, fixed in FIXED.items() if isinstance(asked, Algorithm)
+)
+"""Kinds of keys that are plain bytes: the Cryptographic Algorithm alone says what the bytes mean."""
 
 _PKCS_8: Final = _private_der(PrivateFormat.PKCS8)
 _X_509: Final = _public_der(PublicFormat.SubjectPublicKeyInfo)
@@ -80,8 +95,12 @@ _WRITERS: Final[Mapping[type, Mapping[Format, Writer]]] = {
         Format.X_509: _X_509,
         Format.TRANSPARENT_DH_PUBLIC_KEY: _numbers(transparent.dh_public),
     },
-    **{family.private: {Format.PKCS_8: _PKCS_8} for family in (ED25519, ED448, X25519, X448)},
-    **{family.public: {Format.X_509: _X_509} for family in (ED25519, ED448, X25519, X448)},
+    X25519.private: {Format.PKCS_8: _PKCS_8},
+    X25519.public: {Format.X_509: _X_509},
+    X448.private: {Format.PKCS_8: _PKCS_8},
+    X448.public: {Format.X_509: _X_509},
+    **{family.private: {Format.PKCS_8: _PKCS_8, Format.RAW: _raw_private} for family in RAW},
+    **{family.public: {Format.X_509: _X_509, Format.RAW: _raw_public} for family in RAW},
 }
 
 if set(_WRITERS) != {side for family in FAMILIES for side in (family.private, family.public)}:

@@ -54,10 +54,17 @@ class Cryptography(Protocol):
         InvalidField for a length the algorithm does not have and for an algorithm without symmetric keys."""
 
     async def create_key_pair(
-        self, algorithm: CryptographicAlgorithm, length: int | None, curve: RecommendedCurve | None
+        self,
+        algorithm: CryptographicAlgorithm,
+        length: int | None,
+        curve: RecommendedCurve | None,
+        qlength: int | None = None,
     ) -> tuple[KeyBlock, KeyBlock]:
-        """Return (private, public) in the default formats: RSA PKCS#1, EC ECPrivateKey and X.509;
-        algorithm and length filled in. An EC pair needs `curve` or a `length` that names one P-curve."""
+        """Return (private, public) in the default formats of KMIP 2.1 §4.26, algorithm and length filled in.
+
+        What is None is chosen here. Raises InvalidField for a length or curve that the algorithm does not
+        have and for an algorithm without key pairs, FeatureNotSupported for pairs that are not made here.
+        """
 
     async def examine(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final
 
-from strongroom.registry import CryptographicAlgorithm, LinkType, Tag
+from strongroom.registry import CryptographicAlgorithm, KeyFormatType, LinkType, Tag
 
 LINK_TAGS: Final[Mapping[LinkType, Tag]] = {
     LinkType.CERTIFICATE_LINK: Tag.CERTIFICATE_LINK,
@@ -35,8 +35,19 @@ TEXT_SINCE_3_0: Final[Mapping[Tag, str]] = {
 }
 """Attributes that are structures until 2.1 and the text of this field from 3.0 on."""
 
-OLDER_VALUES: Final[Mapping[type[IntEnum], Mapping[int, int]]] = {
+STAND_INS: Final[Mapping[type[IntEnum], Mapping[int, int]]] = {
     # Elliptic curve keys are one algorithm since 1.2; before, ECDSA and ECDH were told apart.
     CryptographicAlgorithm: {CryptographicAlgorithm.EC: CryptographicAlgorithm.ECDSA},
+    # The same for their spelt-out formats, which are one since 1.3 and only one since 2.0.
+    KeyFormatType: {
+        KeyFormatType.TRANSPARENT_EC_PRIVATE_KEY: KeyFormatType.TRANSPARENT_ECDSA_PRIVATE_KEY,
+        KeyFormatType.TRANSPARENT_EC_PUBLIC_KEY: KeyFormatType.TRANSPARENT_ECDSA_PUBLIC_KEY,
+        KeyFormatType.TRANSPARENT_ECDSA_PRIVATE_KEY: KeyFormatType.TRANSPARENT_EC_PRIVATE_KEY,
+        KeyFormatType.TRANSPARENT_ECDSA_PUBLIC_KEY: KeyFormatType.TRANSPARENT_EC_PUBLIC_KEY,
+        KeyFormatType.TRANSPARENT_ECDH_PRIVATE_KEY: KeyFormatType.TRANSPARENT_EC_PRIVATE_KEY,
+        KeyFormatType.TRANSPARENT_ECDH_PUBLIC_KEY: KeyFormatType.TRANSPARENT_EC_PUBLIC_KEY,
+        KeyFormatType.TRANSPARENT_ECMQV_PRIVATE_KEY: KeyFormatType.TRANSPARENT_EC_PRIVATE_KEY,
+        KeyFormatType.TRANSPARENT_ECMQV_PUBLIC_KEY: KeyFormatType.TRANSPARENT_EC_PUBLIC_KEY,
+    },
 }
-"""Enumeration values and what stood for them before they were defined."""
+"""Enumeration values and what stands for them in a version that does not define them."""

@@ -10,7 +10,7 @@ from enum import IntEnum, IntFlag
 from functools import cache
 from typing import Any, Final
 
-from strongroom.model.compat import OLDER_VALUES
+from strongroom.model.compat import STAND_INS
 from strongroom.model.errors import MalformedField, NotInVersion, UnknownValue
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Seconds
@@ -99,12 +99,12 @@ class EnumerationForm(Form):
         """
         if value >= EXTENSION:
             return value
-        older = OLDER_VALUES.get(self.cls, {}).get(value)
-        if older is None or older not in allowed:
+        stand_in = STAND_INS.get(self.cls, {}).get(value)
+        if stand_in is None or stand_in not in allowed:
             raise NotInVersion(
                 f"{enumeration_title(self.cls)} {self.cls(value).name} is from another version"
             )
-        return older
+        return stand_in
 
     def decoder(self, version: Version | None) -> Decoder:
         members, unknown = self.members, self.unknown

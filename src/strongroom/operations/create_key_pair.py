@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from strongroom.attributes.creation import dress, first, gather, link
+from strongroom.attributes.creation import digest_too, dress, first, gather, in_wanted_format, link
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidField
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
+from strongroom.domain.usual_use import usual_use
 from strongroom.model.attribute_list import AttributeInstance, AttributesShape, TemplateAttributes
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import PrivateKey, PublicKey
@@ -21,12 +22,18 @@ from strongroom.registry import (
     LinkType,
     ObjectType,
     Operation,
+    RecommendedCurve,
     Tag,
 )
 
 COMMON = AttributesShape(Tag.COMMON_ATTRIBUTES, Tag.COMMON_TEMPLATE_ATTRIBUTE)
 PRIVATE = AttributesShape(Tag.PRIVATE_KEY_ATTRIBUTES, Tag.PRIVATE_KEY_TEMPLATE_ATTRIBUTE)
 PUBLIC = AttributesShape(Tag.PUBLIC_KEY_ATTRIBUTES, Tag.PUBLIC_KEY_TEMPLATE_ATTRIBUTE)
+
+
+_SHARED = frozenset({Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS, Tag.CRYPTOGRAPHIC_PARAMETERS})
+"""What has the same values in both keys, whichever the client gave them for (KMIP 2.1 table 191), as have
+Cryptographic Algorithm and Length."""
 
 
 class CreateKeyPairResponse(Response):
@@ -63,32 +70,46 @@ async def make_pair(
     both = private_given + public_given
     algorithm = _agreed(both, Tag.CRYPTOGRAPHIC_ALGORITHM)
     length = _agreed(both, Tag.CRYPTOGRAPHIC_LENGTH)
-    domain = first(both, Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS)
+    domain = _agreed(both, Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS)
     if not isinstance(algorithm, CryptographicAlgorithm):
         raise InvalidField("Create Key Pair needs a Cryptographic Algorithm that this server knows")
-    curve = domain.recommended_curve if isinstance(domain, CryptographicDomainParameters) else None
     private_block, public_block = await ctx.crypto.create_key_pair(
-        algorithm, length if isinstance(length, int) else None, curve
+        algorithm, length if isinstance(length, int) else None, *domain_of(domain)
     )
+    made = PrivateKey(key_block=private_block), PublicKey(key_block=public_block)
+    if domain is None:
+        both.extend((await ctx.crypto.examine(made[1])).attributes)
     private = ctx.objects.create(ObjectType.PRIVATE_KEY)
     public = ctx.objects.create(ObjectType.PUBLIC_KEY)
-    private.material = PrivateKey(key_block=private_block)
-    public.material = PublicKey(key_block=public_block)
-    for obj, given in ((private, private_given), (public, public_given)):
+    for obj, value, given in ((private, made[0], private_given), (public, made[1], public_given)):
+        obj.material = await in_wanted_format(ctx, value, first(given, Tag.KEY_FORMAT_TYPE))
         obj.set(Tag.CRYPTOGRAPHIC_ALGORITHM, algorithm)
         obj.set(Tag.CRYPTOGRAPHIC_LENGTH, private_block.cryptographic_length)
+        for shared in both:
+            if shared.key in _SHARED and shared.value not in obj.values(shared.key):
+                obj.add(shared.key, shared.value)
         obj.set(Tag.ORIGINAL_CREATION_DATE, ctx.now)
         obj.set(Tag.RANDOM_NUMBER_GENERATOR, ctx.crypto.random_number_generator)
+        if first(given, Tag.CRYPTOGRAPHIC_USAGE_MASK) is None:
+            obj.set(Tag.CRYPTOGRAPHIC_USAGE_MASK, usual_use(obj.object_type, algorithm))
         dress(ctx, obj, given)
+        digest_too(ctx, obj, value)
     link(private, LinkType.PUBLIC_KEY_LINK, public)
     link(public, LinkType.PRIVATE_KEY_LINK, private)
     ctx.objects.place(private.unique_identifier)
     return private, public
 
 
+def domain_of(value: object) -> tuple[RecommendedCurve | None, int | None]:
+    """Return the curve and the Qlength asked for."""
+    if not isinstance(value, CryptographicDomainParameters):
+        return None, None
+    return value.recommended_curve, value.qlength
+
+
 def _agreed(given: list[AttributeInstance], tag: Tag) -> object:
     """Return the one value that both keys get; raises InvalidField when they differ."""
-    values = {a.value for a in given if a.key is tag}
-    if len(values) > 1:
+    values = [a.value for a in given if a.key is tag]
+    if any(value != values[0] for value in values):
         raise InvalidField(f"the two keys are given different values of {tag.name.replace('_', ' ').title()}")
-    return next(iter(values), None)
+    return values[0] if values else None

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from strongroom.attributes.creation import gather
+from strongroom.attributes.creation import digest_too, gather, in_format_of
 from strongroom.attributes.replacement import replace
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidField, InvalidObjectType
@@ -42,7 +42,10 @@ async def re_key(ctx: Context, request: ReKeyRequest) -> ReKeyResponse:
         raise InvalidField("the Cryptographic Algorithm of the key is not known")
     block = await ctx.crypto.create_symmetric_key(algorithm, old.value(Tag.CRYPTOGRAPHIC_LENGTH))
     new = ctx.objects.create(ObjectType.SYMMETRIC_KEY)
-    new.material = SymmetricKey(key_block=block)
-    replace(ctx, old, new, offset=request.offset, given=await gather(ctx, request.attributes))
+    made = SymmetricKey(key_block=block)
+    given = await gather(ctx, request.attributes)
+    new.material = await in_format_of(ctx, old, made, given)
+    replace(ctx, old, new, offset=request.offset, given=given)
+    digest_too(ctx, new, made)
     ctx.objects.place(new.unique_identifier)
     return ReKeyResponse(unique_identifier=new.unique_identifier)

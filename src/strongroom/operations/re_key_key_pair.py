@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from strongroom.attributes.creation import gather, link
+from strongroom.attributes.creation import digest_too, gather, in_format_of, link
 from strongroom.attributes.replacement import replace
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidField, InvalidObjectType
@@ -14,7 +14,7 @@ from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.objects import PrivateKey, PublicKey
 from strongroom.model.struct import Seconds, Since, Until
 from strongroom.model.structures import ProtectionStorageMasks
-from strongroom.operations.create_key_pair import COMMON, PRIVATE, PUBLIC
+from strongroom.operations.create_key_pair import COMMON, PRIVATE, PUBLIC, domain_of
 from strongroom.registry import V1_1, V1_4, V2_0, V2_1, V3_0, LinkType, ObjectType, Operation, Tag
 
 
@@ -44,24 +44,25 @@ async def re_key_key_pair(ctx: Context, request: ReKeyKeyPairRequest) -> ReKeyKe
     if old_private.object_type is not ObjectType.PRIVATE_KEY:
         raise InvalidObjectType("Re-key Key Pair takes the private key of the pair")
     old_public = await _public_key(ctx, old_private)
-    domain = old_private.value(Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS)
-    private_block, public_block = await ctx.crypto.create_key_pair(
+    made = await ctx.crypto.create_key_pair(
         old_private.value(Tag.CRYPTOGRAPHIC_ALGORITHM),
         old_private.value(Tag.CRYPTOGRAPHIC_LENGTH),
-        None if domain is None else domain.recommended_curve,
+        *domain_of(old_private.value(Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS)),
     )
+    values = PrivateKey(key_block=made[0]), PublicKey(key_block=made[1])
     private = ctx.objects.create(ObjectType.PRIVATE_KEY)
-    private.material = PrivateKey(key_block=private_block)
     public = ctx.objects.create(ObjectType.PUBLIC_KEY)
-    public.material = PublicKey(key_block=public_block)
     link(private, LinkType.PUBLIC_KEY_LINK, public)
     link(public, LinkType.PRIVATE_KEY_LINK, private)
     common, offset = request.common_attributes, request.offset
-    for old, new, own in (
-        (old_private, private, request.private_key_attributes),
-        (old_public, public, request.public_key_attributes),
+    for old, new, value, own in (
+        (old_private, private, values[0], request.private_key_attributes),
+        (old_public, public, values[1], request.public_key_attributes),
     ):
-        replace(ctx, old, new, offset=offset, given=await gather(ctx, common, own))
+        given = await gather(ctx, common, own)
+        new.material = await in_format_of(ctx, old, value, given)
+        replace(ctx, old, new, offset=offset, given=given)
+        digest_too(ctx, new, value)
     ctx.objects.place(private.unique_identifier)
     return ReKeyKeyPairResponse(
         private_key_unique_identifier=private.unique_identifier,

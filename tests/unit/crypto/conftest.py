@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa, x25519
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, mldsa, mlkem, rsa, x25519
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -23,6 +23,8 @@ MAKERS: dict[str, Callable[[], PrivateKeyTypes]] = {
     "dsa": lambda: dsa.generate_private_key(1024),
     "ed25519": ed25519.Ed25519PrivateKey.generate,
     "x25519": x25519.X25519PrivateKey.generate,
+    "mldsa44": mldsa.MLDSA44PrivateKey.generate,
+    "mlkem768": mlkem.MLKEM768PrivateKey.generate,
 }
 
 

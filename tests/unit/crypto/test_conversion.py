@@ -80,8 +80,10 @@ PRIVATE_FORMATS = {
     "p521": EC_PRIVATE,
     "secp256k1": EC_PRIVATE,
     "dsa": DSA_PRIVATE,
-    "ed25519": (Format.PKCS_8,),
+    "ed25519": (Format.PKCS_8, Format.RAW),
     "x25519": (Format.PKCS_8,),
+    "mldsa44": (Format.PKCS_8, Format.RAW),
+    "mlkem768": (Format.PKCS_8, Format.RAW),
 }
 PUBLIC_FORMATS = {
     "rsa": RSA_PUBLIC,
@@ -89,9 +91,18 @@ PUBLIC_FORMATS = {
     "p521": EC_PUBLIC,
     "secp256k1": EC_PUBLIC,
     "dsa": DSA_PUBLIC,
-    "ed25519": (Format.X_509,),
+    "ed25519": (Format.X_509, Format.RAW),
     "x25519": (Format.X_509,),
+    "mldsa44": (Format.X_509, Format.RAW),
+    "mlkem768": (Format.X_509, Format.RAW),
 }
+
+ALGORITHMS = {
+    "ed25519": Algorithm.ED25519,
+    "mldsa44": Algorithm.ML_DSA_44,
+    "mlkem768": Algorithm.ML_KEM_768,
+}
+"""What has to be declared for Raw bytes to be a key."""
 
 
 async def every_way(crypto: Cryptographer, value: Any, formats: tuple[Format, ...]) -> None:
@@ -115,14 +126,16 @@ async def every_way(crypto: Cryptographer, value: Any, formats: tuple[Format, ..
 async def test_private_keys_go_from_every_format_to_every_other(
     crypto: Cryptographer, pairs: Pairs, name: str
 ) -> None:
-    await every_way(crypto, private(Format.PKCS_8, der(pairs[name])), PRIVATE_FORMATS[name])
+    value = private(Format.PKCS_8, der(pairs[name]), algorithm=ALGORITHMS.get(name))
+    await every_way(crypto, value, PRIVATE_FORMATS[name])
 
 
 @pytest.mark.parametrize("name", PUBLIC_FORMATS)
 async def test_public_keys_go_from_every_format_to_every_other(
     crypto: Cryptographer, pairs: Pairs, name: str
 ) -> None:
-    await every_way(crypto, public(Format.X_509, spki(pairs[name])), PUBLIC_FORMATS[name])
+    value = public(Format.X_509, spki(pairs[name]), algorithm=ALGORITHMS.get(name))
+    await every_way(crypto, value, PUBLIC_FORMATS[name])
 
 
 @pytest.mark.filterwarnings("ignore:Diffie-Hellman over finite fields")

@@ -50,7 +50,10 @@ async def test_openssl_reads_our_pkcs_1(crypto: Cryptographer) -> None:
 @pytest.mark.parametrize("curve", [Curve.P_224, Curve.P_256, Curve.P_384, Curve.P_521, Curve.SECP256K1])
 async def test_openssl_reads_our_elliptic_pairs(crypto: Cryptographer, curve: Curve) -> None:
     private_block, public_block = await crypto.create_key_pair(Algorithm.EC, None, curve)
-    mine, theirs = PrivateKey(key_block=private_block), PublicKey(key_block=public_block)
+    mine = await crypto.convert(PrivateKey(key_block=private_block), Format.ECPRIVATEKEY)
+    theirs = await crypto.convert(PublicKey(key_block=public_block), Format.X_509)
+    assert isinstance(mine, PrivateKey)
+    assert isinstance(theirs, PublicKey)
     made = openssl("ec", "-inform", "DER", "-pubout", "-outform", "DER", data=material(mine))
     assert made == material(theirs)
     openssl("ec", "-inform", "DER", "-check", "-noout", data=material(mine))

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.struct import Seconds
-from strongroom.model.structures import Link
+from strongroom.model.structures import CryptographicDomainParameters, Link
 from strongroom.operations.create_key_pair import CreateKeyPairRequest
 from strongroom.operations.get import GetRequest, GetResponse
 from strongroom.operations.re_key_key_pair import ReKeyKeyPairRequest, ReKeyKeyPairResponse
@@ -12,9 +12,12 @@ from strongroom.registry import (
     V1_0,
     V1_1,
     V2_1,
+    CryptographicAlgorithm,
     CryptographicUsageMask,
+    KeyFormatType,
     LinkType,
     ObjectType,
+    RecommendedCurve,
     ResultReason,
     State,
     Tag,
@@ -154,3 +157,36 @@ def test_1_0_has_no_such_operation(kms: TestKms) -> None:
     request = ReKeyKeyPairRequest(private_key_unique_identifier=key_pair(kms)[0])
     found = refusal(kms, request, version=V1_0).reason
     assert found is ResultReason.OPERATION_NOT_SUPPORTED
+
+
+def test_the_new_keys_are_in_the_format_of_the_old(kms: TestKms) -> None:
+    own = template(attribute(Tag.KEY_FORMAT_TYPE, KeyFormatType.PKCS_8))
+    made = kms.call(pair_request().replace(private_key_attributes=own), version=V2_1)
+    new = re_key(kms, made.private_key_unique_identifier)
+    for identifier, wanted in (
+        (new.private_key_unique_identifier, KeyFormatType.PKCS_8),
+        (new.public_key_unique_identifier, KeyFormatType.TRANSPARENT_EC_PUBLIC_KEY),
+    ):
+        assert value(kms, identifier, Tag.KEY_FORMAT_TYPE, version=V2_1) is wanted
+
+
+def test_the_new_keys_are_in_the_format_asked_for(kms: TestKms) -> None:
+    """KMIP 2.1 §4.26."""
+    private, _ = key_pair(kms)
+    request = ReKeyKeyPairRequest(
+        private_key_unique_identifier=private,
+        private_key_attributes=template(attribute(Tag.KEY_FORMAT_TYPE, KeyFormatType.ECPRIVATEKEY)),
+    )
+    new = kms.call(request, version=V2_1).private_key_unique_identifier
+    assert value(kms, new, Tag.KEY_FORMAT_TYPE, version=V2_1) is KeyFormatType.ECPRIVATEKEY
+
+
+def test_a_pair_on_a_montgomery_curve_is_replaced_by_one(kms: TestKms) -> None:
+    domain = CryptographicDomainParameters(recommended_curve=RecommendedCurve.CURVE25519)
+    common = template(
+        attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.ECDH),
+        attribute(Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS, domain),
+    )
+    made = kms.call(CreateKeyPairRequest(common_attributes=common), version=V2_1)
+    new = re_key(kms, made.private_key_unique_identifier).private_key_unique_identifier
+    assert value(kms, new, Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS, version=V2_1) == domain

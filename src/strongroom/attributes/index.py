@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from strongroom.attributes.catalogue import all_attributes
 from strongroom.attributes.declaration import Attribute, Computed, Index
-from strongroom.attributes.matching import DATE_TYPES
+from strongroom.attributes.matching import DATE_TYPES, NO_DATE
 from strongroom.attributes.vendor import resolved
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import AttributeInstance, AttributeKey, RawValue, VendorAttribute
@@ -217,12 +217,17 @@ class _Date:
     """A date; two filters on it are a range."""
 
     def __init__(self, rule: Attribute) -> None:
+        self.tag = rule.tag
         self.prefix = _ordered(int(rule.tag).to_bytes(3, "big")) + bytes((_WHOLE,))
 
     def terms(self, value: datetime) -> Sequence[bytes]:
         return (self.prefix + _date(value),)
 
     def plan(self, plan: Plan, values: Sequence[datetime]) -> None:
+        if max(values) >= NO_DATE:
+            # Nothing in the index tells that an attribute is not there.
+            plan.examined += [AttributeInstance(self.tag, value) for value in values]
+            return
         low, high = self.prefix + _date(min(values)), self.prefix + _date(max(values))
         if low == high:
             plan.terms.append(low)

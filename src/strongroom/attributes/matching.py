@@ -4,7 +4,7 @@ Rule: this is what a filter means. The index (`index.py`) may only ever narrow d
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import IntFlag
 from typing import Any, Final, TypeAlias
 
@@ -14,10 +14,14 @@ from strongroom.model.struct import Struct
 from strongroom.model.structures import UsageLimits
 from strongroom.registry import ItemType, Tag
 
+NO_DATE: Final = datetime.max.replace(microsecond=0, tzinfo=UTC)
+"""The largest date: a filter with it means an attribute that is not there (KMIP 2.1 §6.1.28), so that a range
+up to it holds what ends later or never."""
+
 DATE_TYPES: Final = frozenset({ItemType.DATE_TIME, ItemType.DATE_TIME_EXTENDED})
 
 Agreement: TypeAlias = Callable[[Sequence[Any], Sequence[Any]], bool]
-"""(values of the object, at least one; values of the filters on that attribute) -> do they match?"""
+"""(values of the object; values of the filters on that attribute) -> do they match?"""
 
 
 def agreement(key: AttributeKey) -> Agreement:
@@ -36,6 +40,8 @@ def _equal(have: Sequence[Any], wanted: Sequence[Any]) -> bool:
 def _in_range(have: Sequence[Any], wanted: Sequence[Any]) -> bool:
     """Two values of a date give a range, ends included; one is a range by itself."""
     low, high = min(wanted), max(wanted)
+    if not have:
+        return bool(high >= NO_DATE)
     return any(low <= value <= high for value in have)
 
 

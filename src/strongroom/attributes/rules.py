@@ -152,7 +152,7 @@ def matches(obj: ManagedObject, filters: Iterable[AttributeInstance], now: datet
         wanted.setdefault(key, []).append(value)
     for key, values in wanted.items():
         have = current_values(obj, key, now)
-        if not have or not agreement(key)(have, values):
+        if not agreement(key)(have, values):
             return False
     return True
 

@@ -55,7 +55,7 @@ USAGE_LIMITS = attribute(
 LEASE_TIME = attribute(
     Tag.LEASE_TIME, Seconds, since=V1_0, spec="1.4 §3.20, 2.1 §4.30",
     always_has_value=False, initially_set_by=SERVER, multiple=False,
-    server_may=MODIFY, client_may=NOTHING, applies_to=NOT_TEMPLATES,
+    server_may=MODIFY, client_may=NOTHING,  # Templates too: TC-312 of 1.2 shows one
     implicitly_set_by=CREATION,
     index=Index.EXAMINED,
 )

@@ -51,9 +51,15 @@ class Objects(Protocol):
         """
 
     async def locate(
-        self, filters: Sequence[AttributeInstance], *, storage: int, maximum: int | None, offset: int
+        self,
+        filters: Sequence[AttributeInstance],
+        *,
+        storage: int,
+        maximum: int | None,
+        offset: int,
+        oldest_first: bool = False,
     ) -> Found:
-        """Return what the caller may find, newest first."""
+        """Return what the caller may find, newest first unless told otherwise."""
 
     def create(self, object_type: ObjectType, *, state: State | None = State.PRE_ACTIVE) -> ManagedObject:
         """Return a fresh object of the caller; it is stored when the batch item succeeds."""

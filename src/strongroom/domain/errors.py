@@ -145,12 +145,16 @@ class WrongKeyLifecycleState(KmipError):
 
     reason = ResultReason.WRONG_KEY_LIFECYCLE_STATE
     older = ResultReason.PERMISSION_DENIED
-    older_in = {
-        Operation.REVOKE: ResultReason.ILLEGAL_OPERATION,
-        Operation.GET_USAGE_ALLOCATION: ResultReason.ILLEGAL_OPERATION,
-    }
+    older_in = {Operation.REVOKE: ResultReason.ILLEGAL_OPERATION}
     # SPEC(KMIP 2.0 §6.1): the tables of 2.0 allow both reasons, its test cases still use the older one.
     older_until = V2_0
+
+
+class NotUsableForProtection(KmipError):
+    """State or dates of the object allow no protection now, so no usage of it is allocated."""
+
+    reason = ResultReason.PERMISSION_DENIED
+    older = ResultReason.ILLEGAL_OPERATION
 
 
 class IncompatibleCryptographicUsageMask(KmipError):

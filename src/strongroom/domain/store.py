@@ -30,10 +30,11 @@ class ObjectQuery:
     excluded: Sequence[UniqueIdentifier] = ()
     maximum: int | None = None
     offset: int = 0
+    oldest_first: bool = False
 
 
 class Found(NamedTuple):
-    """Identifiers, newest first. `total` is None where counting would have cost a scan."""
+    """Identifiers in the order asked for. `total` is None where counting would have cost a scan."""
 
     unique_identifiers: list[UniqueIdentifier]
     total: int | None

@@ -204,7 +204,13 @@ class UnitOfWork:
         return found.unique_identifiers[0]
 
     async def locate(
-        self, filters: Sequence[AttributeInstance], *, storage: int, maximum: int | None, offset: int
+        self,
+        filters: Sequence[AttributeInstance],
+        *,
+        storage: int,
+        maximum: int | None,
+        offset: int,
+        oldest_first: bool = False,
     ) -> Found:
         await self.searches.begin(self._store, filters)
         pending = [o for o in self._loaded.values() if o.changed]
@@ -217,6 +223,7 @@ class UnitOfWork:
             excluded=tuple(o.unique_identifier for o in pending),
             maximum=None if pending else maximum,
             offset=0 if pending else offset,
+            oldest_first=oldest_first,
         )
         found = await self._store.locate(query)
         if not pending:
@@ -229,9 +236,10 @@ class UnitOfWork:
             and may(self._caller, self._permission, o)
             and matches(o, filters, self._now)
         ]
-        mine.sort(key=lambda o: o.sequence, reverse=True)
-        # What this batch changed is among the newest in practice, so it is put before what is stored.
-        merged = [o.unique_identifier for o in mine] + found.unique_identifiers
+        mine.sort(key=lambda o: o.sequence, reverse=not oldest_first)
+        # What this batch changed is among the newest in practice, so it is taken to be newer than the rest.
+        changed, stored = [o.unique_identifier for o in mine], found.unique_identifiers
+        merged = stored + changed if oldest_first else changed + stored
         end = None if maximum is None else offset + maximum
         return Found(merged[offset:end], len(merged))
 

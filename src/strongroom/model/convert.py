@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from strongroom.model.errors import MalformedField, NotInVersion, UnknownField
 from strongroom.model.forms import EnumerationForm, Form, MaskForm, PlainForm, form_of
-from strongroom.model.struct import Field, Shape, Struct, StructMeta
+from strongroom.model.struct import Field, Implied, Shape, Struct, StructMeta
 from strongroom.registry import ItemType, Tag, Version
 from strongroom.registry.names import TAGS, defined_tags
 from strongroom.wire.errors import DecodeError
@@ -155,6 +155,8 @@ def _decoder_source(
     lines.append("    for tag, item_type, value in items:")
     keyword = "if"
     for i, field in enumerate(cls.fields):
+        if isinstance(field.marker, Implied):
+            continue
         body = _absorb_source(i, field, version, names, lenient=lenient)
         if isinstance(field.marker, FieldShape):
             names[f"tags{i}"] = field.marker.tags(field)
@@ -164,12 +166,17 @@ def _decoder_source(
         lines += [f"            {line}" for line in body]
         keyword = "elif"
     if not lenient:
-        lines += ["        else:", "            unknown(tag)"] if cls.fields else ["        unknown(tag)"]
-    elif not cls.fields:
+        lines += (
+            ["        unknown(tag)"] if keyword == "if" else ["        else:", "            unknown(tag)"]
+        )
+    elif keyword == "if":
         lines.append("        pass")
     for i, field in enumerate(cls.fields):
         name = field.name if field.tag is None else tag_name(field.tag)
-        if partial:
+        if isinstance(field.marker, Implied):
+            implied = version is not None and field.marker.since <= version <= field.marker.until
+            lines.append(f"    f{i} = {implied}")
+        elif partial:
             pass
         elif (field.required and (version is None or field.since <= version)) or (
             field.required_since is not None and version is not None and field.required_since <= version
@@ -253,6 +260,8 @@ def _encoder_source(cls: StructMeta, version: Version | None) -> tuple[str, dict
     names: dict[str, Any] = {}
     lines = ["def encode(self):", "    out = []"]
     for i, field in enumerate(cls.fields):
+        if isinstance(field.marker, Implied):
+            continue
         if not field.in_version(version) or not _sayable(field, version):
             if field.essential:
                 names["NotInVersion"] = NotInVersion

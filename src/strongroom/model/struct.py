@@ -52,6 +52,14 @@ class Tagged:
     tag: Tag
 
 
+@dataclass(frozen=True, slots=True)
+class Implied:
+    """A field that is on no wire: True in requests of the versions from `since` to `until`, else False."""
+
+    since: Version
+    until: Version
+
+
 class Shape:
     """A field whose form on the wire is not one item of one type; see `convert.py` for the calls made."""
 
@@ -67,14 +75,14 @@ Seconds = NewType("Seconds", int)
 class Field:
     """One field of a Struct, with its annotation taken apart.
 
-    `kind` is the Python type of one value; `marker` an ItemType that overrides the one `kind` implies, or a
-    Shape. `default` is `REQUIRED` when there is none.
+    `kind` is the Python type of one value; `marker` an ItemType that overrides the one `kind` implies, a
+    Shape or Implied. `default` is `REQUIRED` when there is none.
     """
 
     name: str
     tag: Tag | None
     kind: Any
-    marker: ItemType | Shape | None
+    marker: ItemType | Shape | Implied | None
     repeated: bool
     required: bool
     required_since: Version | None
@@ -113,7 +121,7 @@ def _parts(annotation: Any) -> tuple[Any, list[Any], bool, bool]:
 
 def _field(owner: str, name: str, annotation: Any, default: Any) -> Field:
     kind, metadata, optional, repeated = _parts(annotation)
-    marker: ItemType | Shape | None = None
+    marker: ItemType | Shape | Implied | None = None
     tag = Tag.__members__.get(name.upper())
     since, until, required_since = V1_0, NEWEST, None
     essential = False
@@ -129,11 +137,11 @@ def _field(owner: str, name: str, annotation: Any, default: Any) -> Field:
                 essential = True
             case Tagged(tagged):
                 tag = tagged
-            case ItemType() | Shape():
+            case ItemType() | Shape() | Implied():
                 marker = extra
             case _:
                 raise TypeError(f"{owner}.{name}: {extra!r} means nothing here")
-    if tag is None and not isinstance(marker, Shape):
+    if tag is None and not isinstance(marker, Shape | Implied):
         raise TypeError(f"{owner}.{name}: no tag {name.upper()} in the registry")
     if optional and default is REQUIRED:
         raise TypeError(f"{owner}.{name}: an optional field needs the default None")

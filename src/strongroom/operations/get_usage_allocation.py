@@ -4,8 +4,8 @@ from strongroom.domain.context import Context
 from strongroom.domain.errors import (
     AttributeNotFound,
     InvalidField,
+    NotUsableForProtection,
     UsageLimitExceeded,
-    WrongKeyLifecycleState,
 )
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
@@ -37,7 +37,8 @@ async def get_usage_allocation(
         raise AttributeNotFound("the object has no Usage Limits to allocate from")
     stop = obj.value(Tag.PROTECT_STOP_DATE)
     if obj.state not in Use.PROTECT.value or (stop is not None and stop <= ctx.now):
-        raise WrongKeyLifecycleState("the object cannot be used for applying protection at this time")
+        # SPEC(KMIP 2.1 §6.1.23): of the reasons in its table, only Permission Denied fits.
+        raise NotUsableForProtection("the object cannot be used for applying protection at this time")
     left = limits.usage_limits_total if limits.usage_limits_count is None else limits.usage_limits_count
     if wanted > left:
         raise UsageLimitExceeded(f"{left} units are left, {wanted} were asked for")

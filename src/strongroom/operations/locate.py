@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from strongroom.attributes.groups import default_member, fresh_members
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidField, ServerLimitExceeded
 from strongroom.domain.objects import ON_LINE
@@ -9,7 +10,7 @@ from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.model.attribute_list import AttributeInstance, AttributesShape, TemplateAttributes
 from strongroom.model.identifiers import UniqueIdentifier
-from strongroom.model.struct import Int32, Since, Until
+from strongroom.model.struct import Implied, Int32, Since, Until
 from strongroom.registry import (
     V1_0,
     V1_1,
@@ -45,6 +46,9 @@ class LocateRequest(Request[LocateResponse]):
     attributes: Annotated[
         TemplateAttributes | None, AttributesShape(Tag.ATTRIBUTES, None, always=True, partial=True)
     ] = None
+    # SPEC(KMIP 2.1 §6.1.28): newest first. 1.3, the first to have pages, says nothing, and its published
+    # cases begin a page with the oldest.
+    pages_from_oldest: Annotated[bool, Implied(V1_3, V1_3)] = False
 
 
 @operation(Operation.LOCATE, since=V1_0, needs=Permission.LOCATE, repeatable=True)
@@ -53,8 +57,6 @@ async def locate(ctx: Context, request: LocateRequest) -> LocateResponse:
     if offset < 0 or (maximum is not None and maximum < 0):
         raise InvalidField("Maximum Items and Offset Items are not negative")
     filters = [] if request.attributes is None else list(request.attributes.attributes)
-    if request.object_group_member is ObjectGroupMember.GROUP_MEMBER_FRESH:
-        filters.append(AttributeInstance(Tag.FRESH, value=True))
     if len(filters) > MAXIMUM_FILTERS:
         raise ServerLimitExceeded(f"a Locate has at most {MAXIMUM_FILTERS} filters")
     ceiling = ctx.policy.maximum_locate_items
@@ -63,7 +65,16 @@ async def locate(ctx: Context, request: LocateRequest) -> LocateResponse:
     if classes is not None and classes and not classes & ObjectClassMask.USER:
         filters.append(AttributeInstance(Tag.OBJECT_CLASS, value=ObjectClass.SYSTEM))
     storage = int(request.storage_status_mask or ON_LINE)
-    found = await ctx.objects.locate(filters, storage=storage, maximum=wanted, offset=offset)
+    member = request.object_group_member
+    if member is ObjectGroupMember.GROUP_MEMBER_FRESH:
+        found = await fresh_members(ctx, filters, storage=storage, maximum=wanted, offset=offset)
+    elif member is ObjectGroupMember.GROUP_MEMBER_DEFAULT:
+        found = await default_member(ctx, filters, storage=storage, maximum=wanted, offset=offset)
+    else:
+        oldest_first = request.pages_from_oldest and maximum is not None
+        found = await ctx.objects.locate(
+            filters, storage=storage, maximum=wanted, offset=offset, oldest_first=oldest_first
+        )
     total = found.total
     if total is None and request.offset_items is not None:
         # Who pages wants to know how far; beyond some pages, counting costs more than the answer is worth.

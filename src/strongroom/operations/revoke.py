@@ -24,6 +24,7 @@ class RevokeRequest(Request[RevokeResponse]):
 
 @operation(Operation.REVOKE, since=V1_0, needs=Permission.REVOKE)
 async def revoke(ctx: Context, request: RevokeRequest) -> RevokeResponse:
+    # DEVIATION(KMIP 1.x §4.20, 2.1 §6.1.44): required there, Unspecified here; docs/decisions/0015.
     reason = request.revocation_reason or RevocationReason(
         revocation_reason_code=RevocationReasonCode.UNSPECIFIED
     )

@@ -5,10 +5,10 @@ Rule: a query runs over indexes, and never over all objects while one of its fil
 `search` is a dialogue: it yields statements and is sent their rows, so that both back ends drive the same.
 What it does, each step only if the ones before did not settle it:
 
-1. A single term: look at the newest objects that have it, as it is nearly always a name or the like.
+1. A single term: look at the first objects that have it, as it is nearly always a name or the like.
 2. Count the objects of each filter, but never beyond `FEW`; if one is rare, walk its objects and look up the
    other conditions for each.
-3. Every filter is common: look at the newest objects of one, since then hits are usually common too.
+3. Every filter is common: look at the first objects of one, since then hits are usually common too.
 4. Count up to `MANY`, walk the rarest.
 
 Statements are made for the shape of a query (how many terms, which conditions), so that a driver prepares
@@ -31,7 +31,7 @@ FEW: Final = 100
 """Objects to which a filter is counted, and that are looked at where every filter has more."""
 
 MANY: Final = 5_000
-"""Objects to which a filter is counted where a look at the newest did not settle the query."""
+"""Objects to which a filter is counted where a look at the first did not settle the query."""
 
 Statement: TypeAlias = tuple[str, tuple[Any, ...]]
 """SQL and its parameters."""
@@ -52,7 +52,8 @@ class Dialect:
     join: str
     """Gives the object `o` of each row of the walk `w`, in that order."""
     in_order: str
-    """Ends a subquery whose rows are to be read from an index in the order of their sequence."""
+    """Ends a subquery whose rows are to be read from an index in the order of their sequence; `{order}` is
+    DESC or ASC."""
     fence: str
     """Ends a subquery that is to be run for each row, and not turned into a join."""
     ordered: str
@@ -75,7 +76,7 @@ POSTGRESQL: Final = Dialect(
     excluded="o.unique_identifier <> ALL (?::text[])",
     array=list,
     join="CROSS JOIN LATERAL (SELECT * FROM objects WHERE sequence = w.sequence OFFSET 0) o",
-    in_order=" ORDER BY sequence DESC OFFSET 0",
+    in_order=" ORDER BY sequence {order} OFFSET 0",
     fence=" OFFSET 0",
     ordered=f"'\\x{ORDERED:02x}'::bytea",
     unlimited="ALL",
@@ -113,6 +114,8 @@ class Shape(NamedTuple):
     ranges: tuple[bool, ...]
     """Ranges to look up for each row: whether each is among the ordered terms."""
     limited: bool
+    order: str
+    """DESC or ASC."""
 
 
 class Plan(NamedTuple):
@@ -177,7 +180,7 @@ def _plans(query: LocateQuery) -> list[Plan]:
 
 
 def _look(query: LocateQuery, dialect: Dialect, plan: Plan) -> Search[Located | None]:
-    """Look at the newest objects of a walk; return the answer if they have it.
+    """Look at the first objects of a walk; return the answer if they have it.
 
     There is a row for each: the identifier, or NULL for an object that fails another condition.
     """
@@ -289,6 +292,7 @@ def _shape(query: LocateQuery, dialect: Dialect, plan: Plan) -> Shape:
         len(query.terms) - (plan.walk is Walk.TERM),
         tuple(map(_is_ordered, _looked_up(ranges, plan, Walk.RANGE))) if ranges else (),
         query.maximum is not None,
+        "ASC" if query.oldest_first else "DESC",
     )
 
 
@@ -334,32 +338,33 @@ _WALKED: Final = {
 }
 
 
-def _source(walk: Walk, dialect: Dialect) -> str:
+def _source(shape: Shape) -> str:
     """Return what follows FROM: the walk as `w`, its objects as `o`."""
+    dialect, walk = shape.columns.dialect, shape.walk
     if walk is Walk.RANGE:
         # An object may have several terms in a range, and they are in the order of the terms.
         return f"(SELECT DISTINCT sequence FROM {_WALKED[walk]}) w {dialect.join}"  # noqa: S608 -- fixed text
-    return f"(SELECT sequence FROM {_WALKED[walk]}{dialect.in_order}) w {dialect.join}"  # noqa: S608
+    in_order = dialect.in_order.format(order=shape.order)
+    return f"(SELECT sequence FROM {_WALKED[walk]}{in_order}) w {dialect.join}"  # noqa: S608
 
 
 @lru_cache(maxsize=256)
 def _walk_sql(shape: Shape) -> str:
-    dialect, walk = shape.columns.dialect, shape.walk
+    dialect = shape.columns.dialect
     limit = "?" if shape.limited else dialect.unlimited
     return _finished(
         dialect,
-        f"SELECT o.unique_identifier FROM {_source(walk, dialect)} WHERE {_conditions(shape)}"  # noqa: S608 -- fixed text
-        f" ORDER BY w.sequence DESC LIMIT {limit} OFFSET ?",
+        f"SELECT o.unique_identifier FROM {_source(shape)} WHERE {_conditions(shape)}"  # noqa: S608 -- fixed text
+        f" ORDER BY w.sequence {shape.order} LIMIT {limit} OFFSET ?",
     )
 
 
 @lru_cache(maxsize=256)
 def _look_sql(shape: Shape) -> str:
-    dialect, walk = shape.columns.dialect, shape.walk
     return _finished(
-        dialect,
+        shape.columns.dialect,
         f"SELECT CASE WHEN {_conditions(shape)} THEN o.unique_identifier END"  # noqa: S608 -- fixed text
-        f" FROM {_source(walk, dialect)} ORDER BY w.sequence DESC LIMIT {FEW + 1}",
+        f" FROM {_source(shape)} ORDER BY w.sequence {shape.order} LIMIT {FEW + 1}",
     )
 
 

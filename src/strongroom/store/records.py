@@ -157,7 +157,7 @@ class TermRange(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class LocateQuery:
-    """Objects of one tenant that meet every condition, newest (greatest sequence) first.
+    """Objects of one tenant that meet every condition, newest (greatest sequence) first, or oldest first.
 
     `owner` None means any owner. `storage` is a bit mask. `usage_mask`: all these bits must be set in the
     row. `effective_state`: (state, now) compares with the state that the dates give the object at `now`, see
@@ -175,6 +175,7 @@ class LocateQuery:
     excluded: Sequence[str] = ()
     maximum: int | None = None
     offset: int = 0
+    oldest_first: bool = False
 
 
 class Located(NamedTuple):

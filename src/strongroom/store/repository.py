@@ -138,6 +138,7 @@ class Repository(EntryRepository):
             excluded=query.excluded,
             maximum=query.maximum,
             offset=query.offset,
+            oldest_first=query.oldest_first,
         )
         try:
             if plan.examined:

@@ -31,7 +31,7 @@ from strongroom.wire.item import (
     Item,
 )
 from strongroom.wire.limits import DEFAULT_LIMITS, Limits
-from strongroom.wire.text import BOUNDS, FIRST_SECOND, LAST_SECOND, TAG_CLASSES, tag_name
+from strongroom.wire.text import BOUNDS, FIRST_SECOND, FOR_EVER, LAST_SECOND, TAG_CLASSES, tag_name
 
 _UNWRITABLE: Final = (struct_error, ValueError, TypeError, AttributeError)
 _MEMO_SIZE: Final = 4096  # entries; a full memo is emptied, so that junk cannot occupy it for good
@@ -159,7 +159,7 @@ def _decode_items(data: bytes, pos: int, end: int, depth: int) -> list[Item]:
                 tag = _tags.get(head) or _check_head(head, pos)
                 (value,) = _unpack_long(data, start)
                 if not FIRST_SECOND <= value <= LAST_SECOND:
-                    raise DecodeError("DATE_TIME is outside the years 1 to 9999", at=pos)
+                    value = _end_of_time(kind, value, pos)
                 items.append((tag, 9, value))
                 pos += 16
             else:
@@ -219,7 +219,7 @@ def _decode_rare(data: bytes, at: int, end: int) -> tuple[Item, int]:
         (value,) = _unpack_long(data, start)
         first, last = BOUNDS[kind]
         if not first <= value <= last:
-            raise DecodeError(f"{ItemType(kind).name} is outside the years 1 to 9999", at=at)
+            value = _end_of_time(kind, value, at)
     else:  # the three kinds of reference of KMIP 3.0
         try:
             value = data[start:stop].decode()
@@ -239,6 +239,13 @@ def _check_head(head: int, at: int) -> int:
         _tags.clear()
     _tags[head] = tag
     return tag
+
+
+def _end_of_time(kind: int, value: int, at: int) -> int:
+    """Return the last date for the value that says there is none; raises DecodeError for others."""
+    if value != FOR_EVER:
+        raise DecodeError(f"{ItemType(kind).name} is outside the years 1 to 9999", at=at)
+    return BOUNDS[kind][1]
 
 
 def _check_length(kind: int, length: int, at: int) -> None:

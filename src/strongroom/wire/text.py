@@ -35,6 +35,9 @@ from strongroom.wire.item import (
 FIRST_SECOND: Final = -62_135_596_800
 LAST_SECOND: Final = 253_402_300_799
 
+FOR_EVER: Final = (1 << 63) - 1
+"""The largest value of a date, which says that there is none (KMIP 2.1 §6.1.28); read as the last date."""
+
 BOUNDS: Final = {
     INTEGER: (-(1 << 31), (1 << 31) - 1),
     LONG_INTEGER: (-(1 << 63), (1 << 63) - 1),
@@ -179,6 +182,8 @@ def checked_number(number: int, kind: int) -> int:
     """Return `number` if the item type can hold it; a Big Integer holds all."""
     if kind != BIG_INTEGER:
         first, last = BOUNDS[kind]
+        if number == FOR_EVER and kind in (DATE_TIME, DATE_TIME_EXTENDED):
+            return last
         if not first <= number <= last:
             raise ValueError(f"out of the range of {TYPE_NAMES[kind]}")
     return number

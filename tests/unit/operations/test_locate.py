@@ -1,6 +1,6 @@
 """Locate (KMIP 1.x §4.9, 2.1 §6.1.28)."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +8,7 @@ import pytest
 from strongroom.domain.context import Policy
 from strongroom.model.attribute_list import AttributeInstance, RawValue, VendorAttribute
 from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.objects import SymmetricKey
 from strongroom.model.structures import ApplicationSpecificInformation, Link, Name, UsageLimits
 from strongroom.operations.archive import ArchiveRequest
 from strongroom.operations.get import GetRequest, GetResponse
@@ -41,6 +42,7 @@ from tests.expect import (
     key,
     key_in,
     key_pair,
+    later,
     named,
     register_opaque,
     register_password,
@@ -215,6 +217,17 @@ def located_with(kms: TestKms, tag: Tag, *fields: tuple[Tag, ItemType, object]) 
     return [v for t, _, v in found if t == Tag.UNIQUE_IDENTIFIER]
 
 
+@pytest.mark.parametrize("tag", [Tag.ACTIVATION_DATE, Tag.DEACTIVATION_DATE, Tag.PROTECT_STOP_DATE])
+def test_the_largest_date_means_an_object_without_the_date(kms: TestKms, tag: Tag) -> None:
+    """KMIP 2.1 §6.1.28: a date set to its largest possible value is equivalent to an undefined attribute."""
+    largest = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    without = key(kms)
+    early, late = key(kms, attribute(tag, later(kms, days=1))), key(kms, attribute(tag, later(kms, days=9)))
+    assert located(kms, attribute(tag, largest)) == [without]
+    assert located(kms, attribute(tag, later(kms, days=5)), attribute(tag, largest)) == [late, without]
+    assert located(kms, attribute(tag, largest), attribute(tag, later(kms, days=1))) == [late, early, without]
+
+
 def test_links_are_found_by_either_part(kms: TestKms) -> None:
     """KMIP 2.1 §6.1.28: not all the structure fields are required to be specified."""
     private, public = key_pair(kms)
@@ -305,6 +318,57 @@ def test_fresh_members_of_a_group(kms: TestKms) -> None:
     assert located(kms, group) == [fresh, used]
 
 
+def test_the_member_that_waits_longest_is_the_first_fresh_one(kms: TestKms) -> None:
+    """Keys of a group are handed out in the order in which they came."""
+    group = attribute(Tag.OBJECT_GROUP, "g")
+    first, second = key(kms, group), key(kms, group)
+    fresh = {"object_group_member": ObjectGroupMember.GROUP_MEMBER_FRESH, "maximum_items": 1}
+    for expected in ([first], [second], []):
+        found = located(kms, group, **fresh)
+        assert found == expected
+        for identifier in found:
+            kms.call(GetRequest(unique_identifier=identifier))
+
+
+def test_the_default_group_never_runs_out_of_fresh_keys(kms: TestKms) -> None:
+    """KMIP 1.4 §4.9: the server may generate a new object on the fly."""
+    group = attribute(Tag.OBJECT_GROUP, "default")
+    fresh = {"object_group_member": ObjectGroupMember.GROUP_MEMBER_FRESH, "maximum_items": 1}
+    (first,) = located(kms, group, **fresh)
+    assert located(kms, group, **fresh) == [first], "it was not given to anybody yet"
+    made = kms.call(GetRequest(unique_identifier=first)).managed_object
+    assert isinstance(made, SymmetricKey)
+    assert made.key_block.cryptographic_length == 256
+    (second,) = located(kms, group, **fresh)
+    assert second != first
+    theirs = LocateRequest(attributes=template(group), **fresh)
+    assert kms.call(theirs, caller=BOB).unique_identifier not in ((first,), (second,))
+
+
+def test_no_key_is_made_for_who_asks_for_something_else(kms: TestKms) -> None:
+    group = attribute(Tag.OBJECT_GROUP, "default")
+    fresh = {"object_group_member": ObjectGroupMember.GROUP_MEMBER_FRESH}
+    secret = attribute(Tag.OBJECT_TYPE, ObjectType.SECRET_DATA)
+    assert located(kms, group, secret, **fresh) == []
+    assert located(kms, group, attribute(Tag.OBJECT_GROUP, "g"), **fresh) == []
+    assert located(kms, attribute(Tag.OBJECT_GROUP, "g"), **fresh) == []
+    assert located(kms, group, storage_status_mask=ARCHIVED, **fresh) == []
+    assert located(kms, group, maximum_items=0, **fresh) == []
+    assert located(kms) == []
+
+
+def test_the_default_member_is_the_oldest_nobody_has_got_and_then_the_oldest(kms: TestKms) -> None:
+    group = attribute(Tag.OBJECT_GROUP, "g")
+    first, second = key(kms, group), key(kms, group)
+    key(kms)
+    member = {"object_group_member": ObjectGroupMember.GROUP_MEMBER_DEFAULT}
+    for expected in (first, second, first, first):
+        assert located(kms, group, **member) == [expected]
+        assert located(kms, group, offset_items=1, **member) == []
+        kms.call(GetRequest(unique_identifier=expected))
+    assert located(kms, attribute(Tag.OBJECT_GROUP, "h"), **member) == []
+
+
 def test_only_objects_on_line_are_found_unless_asked_otherwise(kms: TestKms) -> None:
     """KMIP 2.1 §6.1.28: if omitted, then only on-line objects shall be returned."""
     on_line, archived = key(kms), archived_key(kms)
@@ -324,6 +388,14 @@ def test_maximum_items_are_the_newest(kms: TestKms) -> None:
     made = [key(kms) for _ in range(4)]
     for maximum in (0, 1, 2, 4, 100):
         assert located(kms, maximum_items=maximum) == made[::-1][:maximum]
+
+
+def test_a_page_of_1_3_begins_with_the_oldest(kms: TestKms) -> None:
+    """The published cases of 1.3; from 2.0 on, §6.1.28 says that the newest comes first."""
+    made = [key(kms) for _ in range(4)]
+    assert located(kms, version=V1_3) == made[::-1]
+    assert located(kms, version=V1_3, maximum_items=2) == made[:2]
+    assert located(kms, version=V1_3, maximum_items=2, offset_items=1) == made[1:3]
 
 
 def test_offset_items_are_skipped(kms: TestKms) -> None:

@@ -120,6 +120,14 @@ MALFORMED = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "last"), [(DATE_TIME, 253402300799), (DATE_TIME_EXTENDED, 253402300799_999999)]
+)
+def test_the_largest_value_of_a_date_is_read_as_the_last_date(kind: int, last: int) -> None:
+    """KMIP 2.1 §6.1.28 gives it a meaning in Locate: no date at all."""
+    assert binary.decode(ttlv(0x420020, kind, b"\x7f" + b"\xff" * 7))[2] == last
+
+
 @pytest.mark.parametrize(("data", "reason"), MALFORMED, ids=[f"{i}-{m[1]}" for i, m in enumerate(MALFORMED)])
 def test_a_malformed_item_is_refused_with_its_place(data: bytes, reason: str) -> None:
     good = ttlv(Tag.BATCH_COUNT, INTEGER, bytes(4))

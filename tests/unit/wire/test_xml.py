@@ -168,7 +168,7 @@ BAD_VALUES = [
     (element("Comment", "DateTime", "12001-01-01T00:00:00Z"), "not a date such as"),
     (element("Comment", "DateTime", "9999-12-31T23:59:59-01:00"), "out of the range of DateTime"),
     (element("Comment", "DateTime", "0000-12-31T23:59:59Z"), "no such date or time"),
-    (element("Comment", "DateTime", "0x7fffffffffffffff"), "out of the range of DateTime"),
+    (element("Comment", "DateTime", "0x7ffffffffffffffe"), "out of the range of DateTime"),
     (element("Comment", "Colour", "x"), "unknown item type"),
     (element("Comment", "Structure", "x"), "a structure has no value"),
     ('<Comment type="TextString"/>', "the value is missing"),

@@ -30,6 +30,28 @@ async def test_the_newest_comes_first(backend: Backend, tenant: int) -> None:
     assert await found(backend, tenant, terms=[b"t"]) == created[::-1]
 
 
+async def test_the_oldest_comes_first_where_that_is_asked_for(
+    backend: Backend, tenant: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On every way that a query may be answered: a look, a walk, pages of both."""
+    created = [await put(backend, tenant, terms=(b"t", ORDERED + b"5")) for _ in range(5)]
+    for few in (100, 1):
+        monkeypatch.setattr(locate, "FEW", few)
+        monkeypatch.setattr(locate, "MANY", few)
+        for conditions in (
+            {},
+            {"owner": 1},
+            {"terms": [b"t"]},
+            {"ranges": [TermRange(ORDERED, ORDERED + b"9")]},
+            {"terms": [b"t"], "ranges": [TermRange(ORDERED, ORDERED + b"9")]},
+        ):
+            oldest = {"oldest_first": True, **conditions}
+            assert await found(backend, tenant, **oldest) == created
+            assert await found(backend, tenant, **oldest, maximum=2) == created[:2]
+            assert await found(backend, tenant, **oldest, maximum=2, offset=3) == created[3:]
+            assert await found(backend, tenant, **conditions, maximum=2) == created[:2:-1]
+
+
 async def test_another_tenant_is_not_there(backend: Backend, tenant: int) -> None:
     await put(backend, tenant, terms=(b"t", ORDERED + b"5"))
     other = tenant + 1_000_000

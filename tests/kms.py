@@ -13,6 +13,7 @@ from strongroom.domain.context import Policy
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId, ClientIdentity, Connection
 from strongroom.domain.operation import Request, Response
 from strongroom.engine.dispatch import Dispatcher
+from strongroom.engine.streams import StreamLimits
 from strongroom.model.attribute_list import AttributeInstance, Attributes, TemplateAttributes
 from strongroom.model.convert import decoder, encoder
 from strongroom.model.messages import RequestHeader, ResponseBatchItem, ResponseHeader
@@ -75,7 +76,12 @@ class TestKms:
     __test__ = False
 
     def __init__(
-        self, directory: Path, *, clock: MovableClock | None = None, policy: Policy | None = None
+        self,
+        directory: Path,
+        *,
+        clock: MovableClock | None = None,
+        policy: Policy | None = None,
+        streams: StreamLimits | None = None,
     ) -> None:
         self.directory = directory
         self.loop = asyncio.new_event_loop()
@@ -90,7 +96,9 @@ class TestKms:
         keys = StoreKeys(FileRootKey(key_file))
         keys.load(self.run(self.backend.store_keys()))
         self.repository = Repository(self.backend, keys)
-        self.dispatcher: Dispatcher = make_dispatcher(self.repository, policy or Policy(), clock=self.clock)
+        self.dispatcher: Dispatcher = make_dispatcher(
+            self.repository, policy or Policy(), streams=streams, clock=self.clock
+        )
 
     def close(self) -> None:
         self.run(self.backend.close())

@@ -1,6 +1,7 @@
 """Which key, and how it is to be used, in an operation that uses one.
 
-Rule: Cryptographic Parameters of the request come first; what it leaves out comes from the key's own.
+Rule: Cryptographic Parameters of the request are taken as a whole; without any, the key's own are. They are
+not mixed field by field: the padding of one mode would creep into another.
 """
 
 from strongroom.domain.errors import InvalidObjectType, KeyValueNotPresent
@@ -28,8 +29,11 @@ def usable_key(obj: ManagedObject) -> KeyBlock:
 def effective_parameters(
     obj: ManagedObject, asked: CryptographicParameters | None
 ) -> CryptographicParameters:
-    """Return the parameters to use (KMIP 1.4 §4.29): the request's, else the first of the key, else none."""
-    if asked is not None:
+    """Return the parameters to use (KMIP 1.4 §4.29): the request's, else the first of the key, else none.
+
+    A structure without anything in it says no more than none.
+    """
+    if asked is not None and (asked.block_cipher_mode is not None or asked != _NONE):
         return asked
     own: CryptographicParameters | None = obj.value(Tag.CRYPTOGRAPHIC_PARAMETERS)
     return _NONE if own is None else own

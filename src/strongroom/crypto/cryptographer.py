@@ -3,25 +3,18 @@
 Rule: it decides only where work is done, inline or on the pool; what is done stands in the modules beside it.
 """
 
-from functools import partial
-from typing import Final
-
-from strongroom.crypto import ciphers, digests, pairs, symmetric
+from strongroom.crypto import digests, pairs, symmetric
 from strongroom.crypto.certificates import examine_certificate, examine_request
 from strongroom.crypto.conversion import convert_key
 from strongroom.crypto.declared import Declared
-from strongroom.crypto.examination import examine_key, symmetric_bytes
+from strongroom.crypto.encryption import EncryptionAdapter
+from strongroom.crypto.examination import examine_key
 from strongroom.crypto.leniency import Leniencies
-from strongroom.crypto.material import clear_material
 from strongroom.crypto.pool import Pool
 from strongroom.crypto.tables import spec_name
-from strongroom.domain.crypto import Encrypted, ObjectFacts
+from strongroom.domain.crypto import ObjectFacts
 from strongroom.domain.errors import (
-    BadCryptographicParameters,
-    InvalidField,
     KeyFormatTypeNotSupported,
-    KeyValueNotPresent,
-    UnsupportedCryptographicParameters,
 )
 from strongroom.model.keys import KeyBlock
 from strongroom.model.objects import (
@@ -36,8 +29,7 @@ from strongroom.model.objects import (
     SplitKey,
     SymmetricKey,
 )
-from strongroom.model.secret import SecretBytes
-from strongroom.model.structures import CryptographicParameters, Digest, RNGParameters
+from strongroom.model.structures import Digest, RNGParameters
 from strongroom.registry import (
     CertificateRequestType,
     CertificateType,
@@ -48,14 +40,8 @@ from strongroom.registry import (
     RNGAlgorithm,
 )
 
-INLINE: Final = 16 * 1024
-"""Bytes up to which data is worked on where it is: the pool would take longer."""
 
-_AES: Final = CryptographicAlgorithm.AES
-_AES_SIZES: Final = frozenset(bits // 8 for bits in symmetric.LENGTHS[_AES].legal)
-
-
-class Cryptographer:
+class Cryptographer(EncryptionAdapter):
     """Everything that needs the cryptographic library; see `strongroom.domain.crypto.Cryptography`."""
 
     def __init__(self, pool: Pool | None = None) -> None:
@@ -124,74 +110,6 @@ class Cryptographer:
     def digest(self, value: ManagedObjectStruct) -> Digest | None:
         """Return the SHA-256 digest of the material as stored."""
         return digests.digest(value)
-
-    async def encrypt(
-        self,
-        key: KeyBlock,
-        parameters: CryptographicParameters,
-        data: SecretBytes,
-        *,
-        iv_counter_nonce: bytes | None,
-        additional_data: bytes | None,
-    ) -> Encrypted:
-        """Encrypt; `parameters` are complete."""
-        work = partial(
-            ciphers.encrypt,
-            _aes_key(key, parameters),
-            parameters,
-            data.reveal(),
-            iv=iv_counter_nonce,
-            additional_data=additional_data,
-            leniencies=self._leniencies,
-        )
-        return work() if len(data) <= INLINE else await self._pool.run(work)
-
-    async def decrypt(
-        self,
-        key: KeyBlock,
-        parameters: CryptographicParameters,
-        data: bytes,
-        *,
-        iv_counter_nonce: bytes | None,
-        additional_data: bytes | None,
-        authentication_tag: bytes | None,
-    ) -> SecretBytes:
-        """Decrypt; one CryptographicFailure whatever was wrong with the ciphertext."""
-        work = partial(
-            ciphers.decrypt,
-            _aes_key(key, parameters),
-            parameters,
-            data,
-            iv=iv_counter_nonce,
-            additional_data=additional_data,
-            tag=authentication_tag,
-            leniencies=self._leniencies,
-        )
-        return SecretBytes(work() if len(data) <= INLINE else await self._pool.run(work))
-
-
-def _aes_key(block: KeyBlock, parameters: CryptographicParameters) -> bytes:
-    """Return the bytes of an AES key; raises KmipError for a key that is none."""
-    algorithm, asked = block.cryptographic_algorithm, parameters.cryptographic_algorithm
-    if algorithm is None:
-        algorithm = asked
-    elif asked is not None and asked != algorithm:
-        raise BadCryptographicParameters(
-            f"the parameters are for {spec_name(asked)}, the key is for {spec_name(algorithm)}"
-        )
-    if algorithm is None:
-        raise BadCryptographicParameters("it is not known which Cryptographic Algorithm the key is for")
-    if algorithm is not _AES:
-        raise UnsupportedCryptographicParameters(f"{spec_name(algorithm)} keys are kept here, but not used")
-    material = clear_material(block)
-    if material is None:
-        raise KeyValueNotPresent("the server does not hold the key itself, so it cannot use it")
-    key = symmetric_bytes(block.key_format_type, material)
-    if key is None:
-        raise InvalidField(f"a key in format {spec_name(block.key_format_type)} cannot be used")
-    if len(key) not in _AES_SIZES:
-        raise InvalidField(f"AES has no keys of {len(key)} bytes")
-    return key.reveal()
 
 
 def _unchanged(value: ManagedObjectStruct, wanted: KeyFormatType) -> ManagedObjectStruct:

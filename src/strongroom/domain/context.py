@@ -14,6 +14,7 @@ from strongroom.domain.entries import Entries
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.store import Found
+from strongroom.domain.streams import Streams
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.structures import ProfileInformation, ServerInformation
@@ -84,6 +85,7 @@ class Context:
     objects: Objects
     entries: Entries
     crypto: Cryptography
+    streams: Streams
     policy: Policy
     client_log: ClientLog
     server: ServerFacts

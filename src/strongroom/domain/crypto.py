@@ -7,26 +7,17 @@ key object. Slow work (RSA, big data) runs off the event loop inside the adapter
 from dataclasses import dataclass
 from typing import Protocol
 
+from strongroom.domain.encryption import Encryption
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.keys import KeyBlock
 from strongroom.model.objects import ManagedObjectStruct
-from strongroom.model.secret import SecretBytes
-from strongroom.model.structures import CryptographicParameters, Digest, RNGParameters
+from strongroom.model.structures import Digest, RNGParameters
 from strongroom.registry import (
     CryptographicAlgorithm,
     KeyCompressionType,
     KeyFormatType,
     RecommendedCurve,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Encrypted:
-    """What Encrypt made. `iv_counter_nonce` is None unless the server chose it."""
-
-    data: bytes
-    iv_counter_nonce: bytes | None = None
-    authentication_tag: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +33,7 @@ class ObjectFacts:
     attributes: tuple[AttributeInstance, ...] = ()
 
 
-class Cryptography(Protocol):
+class Cryptography(Encryption, Protocol):
     """Everything that needs a cryptographic library. Raises only KmipError subclasses."""
 
     @property
@@ -93,26 +84,3 @@ class Cryptography(Protocol):
 
     def digest(self, value: ManagedObjectStruct) -> Digest | None:
         """Return the SHA-256 digest of the material as stored (KMIP 2.1 §4.23); None when there is none."""
-
-    async def encrypt(
-        self,
-        key: KeyBlock,
-        parameters: CryptographicParameters,
-        data: SecretBytes,
-        *,
-        iv_counter_nonce: bytes | None,
-        additional_data: bytes | None,
-    ) -> Encrypted:
-        """Encrypt; `parameters` are complete (the key's own are already merged in)."""
-
-    async def decrypt(
-        self,
-        key: KeyBlock,
-        parameters: CryptographicParameters,
-        data: bytes,
-        *,
-        iv_counter_nonce: bytes | None,
-        additional_data: bytes | None,
-        authentication_tag: bytes | None,
-    ) -> SecretBytes:
-        """Decrypt; one indistinct CryptographicFailure whatever was wrong with the ciphertext."""

@@ -257,6 +257,13 @@ class MissingInitializationVector(KmipError):
     reason = ResultReason.INVALID_MESSAGE
 
 
+class InvalidCorrelationValue(KmipError):
+    """The Correlation Value names no stream of the caller and the operation."""
+
+    reason = ResultReason.INVALID_CORRELATION_VALUE
+    older = ResultReason.ITEM_NOT_FOUND
+
+
 class UsageLimitExceeded(KmipError):
     """The Usage Limits of the object are used up."""
 

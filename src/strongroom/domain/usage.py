@@ -46,15 +46,19 @@ def require(key: ManagedObject, mask: CryptographicUsageMask, use: Use, now: dat
         raise WrongKeyLifecycleState("the Protect Stop Date of the key has passed")
 
 
-def spend(key: ManagedObject, size: int) -> None:
+def spend(key: ManagedObject, size: int, *, again: bool = False) -> None:
     """Count a protecting use of `size` bytes against the Usage Limits; raises PermissionDenied.
 
+    `again`: another part of a use that was counted already, so that only its bytes are.
     SPEC(KMIP 1.4 §3.21): limits concern applying protection only; without limits there is nothing to count.
     """
     limits: UsageLimits | None = key.value(Tag.USAGE_LIMITS)
     if limits is None:
         return
-    amount = size if limits.usage_limits_unit is UsageLimitsUnit.BYTE else 1
+    of_use = 0 if again else 1
+    amount = size if limits.usage_limits_unit is UsageLimitsUnit.BYTE else of_use
+    if amount == 0:
+        return
     left = limits.usage_limits_total if limits.usage_limits_count is None else limits.usage_limits_count
     if amount > left:
         # SPEC(KMIP 2.1 §6.1.18): Usage Limit Exceeded is allowed too; test cases of every version say this.

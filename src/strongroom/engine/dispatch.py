@@ -39,6 +39,7 @@ from strongroom.engine.memory import (
 )
 from strongroom.engine.references import made_by
 from strongroom.engine.request import BadHeader, BatchItem, RequestMessage, read_request
+from strongroom.engine.streams import RequestStreams, StreamTable
 from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
 from strongroom.model.convert import decoder, encoder
 from strongroom.model.errors import NotInVersion, UnknownField, UnknownValue
@@ -76,6 +77,7 @@ class Services:
     on_event: Callable[[AuditEvent], None]
     """Told of every refusal; changes are recorded in their own commit."""
     on_failure: Callable[[BaseException], None]
+    streams: StreamTable
     limits: Limits = DEFAULT_LIMITS
     remembered_answers: int = 10_000
     """How many answers to reads are kept; 0 turns the memory off."""
@@ -98,6 +100,7 @@ class _Run:
     now: datetime
     answers: Answers
     memory: BatchMemory
+    streams: RequestStreams
     message: bytes | None
     room: int | None
     """Bytes left for batch items; None in a small batch without Maximum Response Size."""
@@ -177,10 +180,14 @@ class Dispatcher:
             now,
             Answers(request.version, now, correlation),
             BatchMemory(),
+            RequestStreams(self._services.streams, connection.client, now),
             message,
             room,
         )
-        items = await (self._all_or_nothing(run) if request.undo else self._one_by_one(run))
+        try:
+            items = await (self._all_or_nothing(run) if request.undo else self._one_by_one(run))
+        finally:
+            run.streams.end_claimed()  # nothing is claimed unless the request was cancelled
         return run.answers, items
 
     def _refuse(
@@ -201,6 +208,7 @@ class Dispatcher:
             try:
                 result = await self._transact(run, item)
             except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
+                run.streams.end_claimed()
                 error = self._explain(exc, run, position)
                 self._record(item.operation, error, run.connection, run.now, ())
                 results.append(run.answers.failure(item.operation, item.unique_batch_item_id, error))
@@ -214,11 +222,14 @@ class Dispatcher:
     async def _transact(self, run: _Run, item: BatchItem) -> Item:
         """Do one batch item and commit it; raises what stopped it."""
         for attempt in range(ATTEMPTS):
+            if attempt:
+                run.streams.rewind()
             work = self._unit_of_work(run)
             result, size = await self._perform(run, item, work, run.room)
             changes = work.changes()
             if not changes or await self._commit(work, changes, [(item, work.touched())], run, attempt):
                 work.keep()
+                run.streams.keep()
                 if run.room is not None:
                     run.room -= size
                 if not changes:
@@ -254,6 +265,7 @@ class Dispatcher:
         try:
             for attempt in range(ATTEMPTS):
                 run.memory = BatchMemory()
+                run.streams.rewind()
                 work, room = self._unit_of_work(run), run.room
                 results.clear()
                 done: list[tuple[BatchItem, tuple[UniqueIdentifier, ...]]] = []
@@ -265,9 +277,11 @@ class Dispatcher:
                     done.append((item, work.touched()))
                 changes = work.changes()
                 if not changes or await self._commit(work, changes, done, run, attempt):
+                    run.streams.keep()
                     return results
             raise ServerFailure("the objects are being changed by too many requests at once; try again")
         except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
+            run.streams.end_claimed()
             error = self._explain(exc, run, failing)
         failed = items[failing]
         self._record(failed.operation, error, run.connection, run.now, ())
@@ -296,6 +310,7 @@ class Dispatcher:
             objects=work,
             entries=work.entries,
             crypto=self._services.crypto,
+            streams=run.streams,
             policy=self._services.policy,
             client_log=self._services.client_log,
             server=self._services.server,

@@ -1,18 +1,23 @@
-"""Encrypt (KMIP 1.2 §4.29, 2.x §6.1.18)."""
+"""Encrypt (KMIP 1.2 §4.29, 2.x §6.1.18); in parts since 1.3."""
 
 from typing import Annotated
 
 from strongroom.attributes.cryptographic_parameters import effective_parameters, usable_key
 from strongroom.domain.context import Context
-from strongroom.domain.errors import FeatureNotSupported, InvalidField
+from strongroom.domain.encryption import EncryptionInParts
+from strongroom.domain.errors import InvalidField, InvalidObjectType
+from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
+from strongroom.domain.streams import Part, part_of
 from strongroom.domain.usage import Use, require, spend
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Essential, Since
 from strongroom.model.structures import CryptographicParameters
-from strongroom.registry import V1_2, V1_3, V1_4, CryptographicUsageMask, Operation
+from strongroom.registry import V1_2, V1_3, V1_4, CryptographicUsageMask, ObjectType, Operation
+
+_NO_DATA = SecretBytes(b"")
 
 
 class EncryptResponse(Response):
@@ -36,19 +41,24 @@ class EncryptRequest(Request[EncryptResponse]):
 
 @operation(Operation.ENCRYPT, since=V1_2, needs=Permission.ENCRYPT)
 async def encrypt(ctx: Context, request: EncryptRequest) -> EncryptResponse:
-    if request.correlation_value is not None or request.init_indicator or request.final_indicator:
-        raise FeatureNotSupported("streaming is not supported yet; send all data in one request")
+    part = part_of(request)
+    if part is not None:
+        return await _encrypt_part(ctx, request, part)
     key = await ctx.objects.get(request.unique_identifier)
-    require(key, CryptographicUsageMask.ENCRYPT, Use.PROTECT, ctx.now)
-    if request.data is None:
-        raise InvalidField("Data is required when nothing is streamed")
-    spend(key, len(request.data))
+    _check(ctx, key)
+    data = request.data
+    if data is None:
+        if not request.init_indicator:
+            raise InvalidField("Data is required when nothing is streamed")
+        data = _NO_DATA
+    spend(key, len(data))
     made = await ctx.crypto.encrypt(
         usable_key(key),
         effective_parameters(key, request.cryptographic_parameters),
-        request.data,
+        data,
         iv_counter_nonce=request.iv_counter_nonce,
         additional_data=request.authenticated_encryption_additional_data,
+        legacy=ctx.policy.legacy,
     )
     return EncryptResponse(
         unique_identifier=key.unique_identifier,
@@ -56,3 +66,43 @@ async def encrypt(ctx: Context, request: EncryptRequest) -> EncryptResponse:
         iv_counter_nonce=made.iv_counter_nonce,
         authenticated_encryption_tag=made.authentication_tag,
     )
+
+
+async def _encrypt_part(ctx: Context, request: EncryptRequest, part: Part) -> EncryptResponse:
+    stream = ctx.streams.open(Operation.ENCRYPT, part)
+    key = await ctx.objects.get(request.unique_identifier or stream.key)
+    _check(ctx, key)
+    data = request.data or _NO_DATA
+    additional_data = request.authenticated_encryption_additional_data
+    if additional_data and not part.first:
+        raise InvalidField("Authenticated Encryption Additional Data comes with the first part of a stream")
+    spend(key, len(data), again=not part.first)
+
+    async def begin() -> EncryptionInParts:
+        return await ctx.crypto.begin_encryption(
+            usable_key(key),
+            effective_parameters(key, request.cryptographic_parameters),
+            iv_counter_nonce=request.iv_counter_nonce,
+            additional_data=additional_data,
+            legacy=ctx.policy.legacy,
+        )
+
+    made = await stream.advance(
+        key.unique_identifier,
+        size=len(data),
+        begin=begin,
+        step=lambda work: work.finish(data) if part.last else work.update(data),
+    )
+    return EncryptResponse(
+        unique_identifier=key.unique_identifier,
+        data=made.data or None,
+        iv_counter_nonce=made.iv_counter_nonce,
+        correlation_value=stream.correlation_value,
+        authenticated_encryption_tag=made.authentication_tag,
+    )
+
+
+def _check(ctx: Context, key: ManagedObject) -> None:
+    require(key, CryptographicUsageMask.ENCRYPT, Use.PROTECT, ctx.now)
+    if key.object_type is ObjectType.PRIVATE_KEY:
+        raise InvalidObjectType("data is encrypted with the public key of a pair")

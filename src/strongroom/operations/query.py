@@ -66,7 +66,7 @@ class QueryRequest(Request[QueryResponse]):
 
 
 _CAPABILITIES = CapabilityInformation(
-    streaming_capability=False,
+    streaming_capability=True,
     asynchronous_capability=False,
     attestation_capability=False,
     batch_undo_capability=True,

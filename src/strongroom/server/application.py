@@ -3,10 +3,13 @@
 Rule: wiring only. It loads everything that answering a request needs, so import it before the workers fork.
 """
 
+from datetime import timedelta
+
 from strongroom.domain.clients import ClientStore
 from strongroom.domain.context import Policy
 from strongroom.domain.ports import RootKey
 from strongroom.engine.dispatch import Dispatcher
+from strongroom.engine.streams import StreamLimits
 from strongroom.server.config import Settings
 from strongroom.server.engine import make_dispatcher
 from strongroom.server.stored_clients import StoredClients
@@ -41,7 +44,9 @@ async def open_application(
     repository = Repository(
         backend, keys, cache_size=settings.cache.size, cache_seconds=settings.cache.lifetime
     )
-    dispatcher = make_dispatcher(repository, _policy(settings), limits=_limits(settings))
+    dispatcher = make_dispatcher(
+        repository, _policy(settings), limits=_limits(settings), streams=_stream_limits(settings)
+    )
     return KmipApplication(dispatcher, backend, shared=shared)
 
 
@@ -51,6 +56,17 @@ def _policy(settings: Settings) -> Policy:
         legacy=policy.legacy == "on",
         lease_time=policy.lease_time,
         maximum_locate_items=policy.maximum_locate_items,
+    )
+
+
+def _stream_limits(settings: Settings) -> StreamLimits:
+    limits = settings.limits
+    return StreamLimits(
+        streams=limits.streams,
+        per_client=limits.streams_per_client,
+        size=limits.stream_size,
+        held=limits.stream_buffer,
+        idle=timedelta(seconds=limits.stream_idle),
     )
 
 

@@ -81,12 +81,23 @@ class TlsSettings(_Section):
 
 
 class LimitSettings(_Section):
-    """What one message may cost: bytes; nesting; items. `buffered`: bytes of all unfinished long messages."""
+    """What one message may cost: bytes; nesting; items. `buffered`: bytes of all unfinished long messages.
+
+    `streams`: operations in parts that may be under way in one worker, in all and of one client.
+    `stream_size`: bytes that one takes in; `stream_buffer`: bytes that all of a worker keep in memory until
+    their end, of which a client gets a quarter; `stream_idle`: seconds until one that nobody continues is
+    dropped.
+    """
 
     message_size: Annotated[int, Field(ge=1024, le=1 << 30)] = 4 << 20
     buffered: Annotated[int, Field(ge=1024)] = 256 << 20
     depth: Annotated[int, Field(ge=8, le=200)] = 32
     items: Annotated[int, Field(ge=100)] = 100_000
+    streams: Count = 1000
+    streams_per_client: Count = 100
+    stream_size: Count = 1 << 30
+    stream_buffer: Count = 64 << 20
+    stream_idle: Seconds = 300.0
 
 
 class DeadlineSettings(_Section):

@@ -13,6 +13,7 @@ from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.store import ObjectStore
 from strongroom.engine.authenticate import Authenticator
 from strongroom.engine.dispatch import Dispatcher, Services
+from strongroom.engine.streams import StreamLimits, StreamTable
 from strongroom.model.structures import ServerInformation
 from strongroom.operations.catalogue import all_operations
 from strongroom.version import VERSION
@@ -50,7 +51,12 @@ def server_facts() -> ServerFacts:
 
 
 def make_dispatcher(
-    store: ObjectStore, policy: Policy, *, limits: Limits = DEFAULT_LIMITS, clock: Clock | None = None
+    store: ObjectStore,
+    policy: Policy,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    streams: StreamLimits | None = None,
+    clock: Clock | None = None,
 ) -> Dispatcher:
     """Return the dispatcher over a store; `clock` None is the machine's."""
     return Dispatcher(
@@ -65,6 +71,7 @@ def make_dispatcher(
             operations={int(code): spec for code, spec in all_operations().items()},
             on_event=_log_refusal,
             on_failure=_log_failure,
+            streams=StreamTable(streams or StreamLimits()),
             limits=limits,
         )
     )

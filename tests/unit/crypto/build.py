@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from strongroom.crypto.cryptographer import Cryptographer
-from strongroom.domain.crypto import Encrypted, ObjectFacts
+from strongroom.domain.crypto import ObjectFacts
+from strongroom.domain.encryption import Encrypted
 from strongroom.model.keys import KeyBlock, KeyMaterial, KeyValue, TransparentKey, spell_out
 from strongroom.model.objects import PrivateKey, PublicKey, SecretData, SymmetricKey
 from strongroom.model.secret import SecretBytes
@@ -93,9 +94,15 @@ async def encrypt(
     *,
     iv: bytes | None = None,
     additional: bytes | None = None,
+    legacy: bool = False,
 ) -> Encrypted:
     return await crypto.encrypt(
-        key, parameters, SecretBytes(data), iv_counter_nonce=iv, additional_data=additional
+        key,
+        parameters,
+        SecretBytes(data),
+        iv_counter_nonce=iv,
+        additional_data=additional,
+        legacy=legacy,
     )
 
 
@@ -108,6 +115,7 @@ async def decrypt(
     iv: bytes | None = None,
     additional: bytes | None = None,
     tag: bytes | None = None,
+    legacy: bool = False,
 ) -> bytes:
     plain = await crypto.decrypt(
         key,
@@ -116,6 +124,7 @@ async def decrypt(
         iv_counter_nonce=iv,
         additional_data=additional,
         authentication_tag=tag,
+        legacy=legacy,
     )
     return plain.reveal()
 

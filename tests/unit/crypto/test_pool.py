@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from strongroom.crypto.cryptographer import INLINE, Cryptographer
+from strongroom.crypto.cryptographer import Cryptographer
+from strongroom.crypto.encryption import INLINE
 from strongroom.crypto.pool import Pool
 from strongroom.domain.errors import InvalidField, ServerFailure
 from strongroom.model.structures import CryptographicParameters

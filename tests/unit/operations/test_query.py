@@ -91,7 +91,7 @@ def test_capabilities_claim_what_batches_can_do_and_no_more(kms: TestKms) -> Non
     (capability,) = ask(kms, Q.QUERY_CAPABILITIES).capability_information
     assert capability.batch_undo_capability is True
     assert capability.batch_continue_capability is True
-    assert capability.streaming_capability is False
+    assert capability.streaming_capability is True
     assert capability.asynchronous_capability is False
 
 

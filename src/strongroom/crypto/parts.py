@@ -1,0 +1,182 @@
+"""Encryption and decryption under way, which take their data in parts.
+
+Rule: what a part gives is settled, no later part changes it. Decryption never gives out what a tag has yet to
+prove: it holds the data back until the end.
+"""
+
+from collections.abc import Callable
+from typing import Final, Protocol, TypeAlias
+
+from cryptography.hazmat.primitives.ciphers import AEADEncryptionContext, CipherContext
+from cryptography.hazmat.primitives.padding import ANSIX923, PKCS7
+
+from strongroom.domain.errors import BadCryptographicParameters, CryptographicFailure
+
+FAILED: Final = "the data cannot be decrypted"
+
+Padding: TypeAlias = type[PKCS7] | type[ANSIX923]
+Sealed: TypeAlias = tuple[bytes, bytes | None]
+"""Ciphertext, and the tag of a scheme that has one."""
+
+
+class Encryptor(Protocol):
+    """An encryption in parts."""
+
+    @property
+    def held(self) -> int: ...
+
+    def update(self, data: bytes) -> bytes: ...
+
+    def finish(self, data: bytes) -> Sealed: ...
+
+
+class Decryptor(Protocol):
+    """A decryption in parts; anything wrong with the ciphertext is a CryptographicFailure."""
+
+    @property
+    def held(self) -> int: ...
+
+    def update(self, data: bytes) -> bytes: ...
+
+    def finish(self, data: bytes, tag: bytes | None) -> bytes: ...
+
+
+class BlockEncryption:
+    """Encryption in parts by a `BlockScheme`."""
+
+    held = 0
+
+    def __init__(self, context: CipherContext, padding: Padding | None, block: int) -> None:
+        self._context = context
+        self._padder = None if padding is None else padding(block * 8).padder()
+        self._block = block
+
+    def update(self, data: bytes) -> bytes:
+        return self._context.update(data if self._padder is None else self._padder.update(data))
+
+    def finish(self, data: bytes) -> Sealed:
+        sealed = self.update(data)
+        if self._padder is not None:
+            sealed += self._context.update(self._padder.finalize())
+        try:
+            return sealed + self._context.finalize(), None
+        except ValueError as error:
+            raise not_whole(self._block) from error
+
+
+class BlockDecryption:
+    """Decryption in parts by a `BlockScheme`."""
+
+    held = 0
+
+    def __init__(self, context: CipherContext, padding: Padding | None, block: int) -> None:
+        self._context = context
+        self._unpadder = None if padding is None else padding(block * 8).unpadder()
+
+    def update(self, data: bytes) -> bytes:
+        plain = self._context.update(data)
+        return plain if self._unpadder is None else self._unpadder.update(plain)
+
+    def finish(self, data: bytes, tag: bytes | None) -> bytes:
+        try:
+            plain = self._context.update(data) + self._context.finalize()
+            if self._unpadder is None:
+                return plain
+            return self._unpadder.update(plain) + self._unpadder.finalize()
+        except ValueError as error:
+            raise CryptographicFailure(FAILED) from error
+
+
+class _KeyStream:
+    held = 0
+
+    def __init__(self, context: CipherContext, most: int | None) -> None:
+        self._context = context
+        self._most = most
+        self._taken = 0
+
+    def update(self, data: bytes) -> bytes:
+        self._taken += len(data)
+        check_counter(self._taken, self._most)
+        return self._context.update(data)
+
+
+class KeyStreamEncryption(_KeyStream):
+    """Encryption in parts by a `KeyStreamScheme`."""
+
+    def finish(self, data: bytes) -> Sealed:
+        return self.update(data) + self._context.finalize(), None
+
+
+class KeyStreamDecryption(_KeyStream):
+    """Decryption in parts by a `KeyStreamScheme`."""
+
+    def finish(self, data: bytes, tag: bytes | None) -> bytes:
+        return self.update(data) + self._context.finalize()
+
+
+class GcmEncryption:
+    """Encryption in parts by a `GcmScheme`."""
+
+    held = 0
+
+    def __init__(self, context: AEADEncryptionContext, tag_length: int) -> None:
+        self._context = context
+        self._tag_length = tag_length
+
+    def update(self, data: bytes) -> bytes:
+        return self._context.update(data)
+
+    def finish(self, data: bytes) -> Sealed:
+        sealed = self._context.update(data) + self._context.finalize()
+        return sealed, self._context.tag[: self._tag_length]
+
+
+class _Whole:
+    """Holds the data until all of it is there."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    @property
+    def held(self) -> int:
+        return len(self._data)
+
+    def update(self, data: bytes) -> bytes:
+        self._data += data
+        return b""
+
+
+class WholeEncryption(_Whole):
+    """Encryption of everything at the end."""
+
+    def __init__(self, encrypt: Callable[[bytes], Sealed]) -> None:
+        super().__init__()
+        self._encrypt = encrypt
+
+    def finish(self, data: bytes) -> Sealed:
+        return self._encrypt(bytes(self._data) + data)
+
+
+class WholeDecryption(_Whole):
+    """Decryption of everything at the end."""
+
+    def __init__(self, decrypt: Callable[[bytes, bytes | None], bytes]) -> None:
+        super().__init__()
+        self._decrypt = decrypt
+
+    def finish(self, data: bytes, tag: bytes | None) -> bytes:
+        return self._decrypt(bytes(self._data) + data, tag)
+
+
+def not_whole(block: int) -> BadCryptographicParameters:
+    """Return the error for data that a padded mode cannot take without padding."""
+    return BadCryptographicParameters(
+        f"the data are not whole blocks of {block} bytes; name a Padding Method"
+    )
+
+
+def check_counter(size: int, most: int | None) -> None:
+    """Raise BadCryptographicParameters when the key stream would come again; `most` None: it never does."""
+    if most is not None and size > most:
+        raise BadCryptographicParameters(f"the counter serves {most} bytes of data at most")

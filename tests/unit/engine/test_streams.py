@@ -1,0 +1,196 @@
+"""Streams and the engine: handlers that are run again, and requests at the same time."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from strongroom.crypto.encryption import INLINE
+from strongroom.domain.errors import InvalidCorrelationValue
+from strongroom.domain.identity import Connection
+from strongroom.domain.store import LostRace
+from strongroom.domain.streams import Part
+from strongroom.engine.streams import RequestStreams, StreamLimits, StreamTable
+from strongroom.engine.unit_of_work import UnitOfWork
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.secret import SecretBytes
+from strongroom.model.structures import CryptographicParameters, UsageLimits
+from strongroom.operations.encrypt import EncryptRequest
+from strongroom.registry import (
+    V1_4,
+    BatchErrorContinuationOption,
+    BlockCipherMode,
+    Operation,
+    Tag,
+    UsageLimitsUnit,
+)
+from strongroom.wire import binary
+from tests.expect import active_key, value
+from tests.kms import ALICE, BOB, TestKms, attribute, request_message
+
+ECB = CryptographicParameters(block_cipher_mode=BlockCipherMode.ECB)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LIMITS = UsageLimits(usage_limits_total=1000, usage_limits_unit=UsageLimitsUnit.BYTE)
+
+
+class Adding:
+    """Work whose step gives the sum so far: a part that is taken twice shows."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.held = 0
+
+    async def add(self, number: int) -> int:
+        self.total += number
+        return self.total
+
+
+def begin(key: UniqueIdentifier, data: bytes) -> EncryptRequest:
+    return EncryptRequest(
+        unique_identifier=key,
+        data=SecretBytes(data),
+        cryptographic_parameters=ECB,
+        init_indicator=True,
+    )
+
+
+def part(key: UniqueIdentifier, value: bytes | None, data: bytes, *, last: bool = False) -> EncryptRequest:
+    return EncryptRequest(
+        unique_identifier=key,
+        data=SecretBytes(data),
+        correlation_value=value,
+        final_indicator=last or None,
+    )
+
+
+@pytest.fixture
+def losing(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Make each unit of work lose its race as often as the list says."""
+    times = [0]
+    commit = UnitOfWork.commit
+
+    async def lose(self: UnitOfWork, *args: object) -> None:
+        if times[0]:
+            times[0] -= 1
+            raise LostRace
+        await commit(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(UnitOfWork, "commit", lose)
+    return times
+
+
+@pytest.mark.parametrize("undo", [False, True])
+def test_a_part_is_taken_once_however_often_the_handler_runs(
+    kms: TestKms, losing: list[int], undo: bool
+) -> None:
+    option = BatchErrorContinuationOption.UNDO if undo else BatchErrorContinuationOption.STOP
+    key = active_key(kms, attribute(Tag.USAGE_LIMITS, LIMITS))
+    whole = kms.call(
+        EncryptRequest(
+            unique_identifier=key, data=SecretBytes(bytes(range(48))), cryptographic_parameters=ECB
+        )
+    )
+    losing[0] = 3
+    first = kms.call(begin(key, bytes(range(20))), batch_error_continuation_option=option)
+    losing[0] = 3
+    second = kms.call(
+        part(key, first.correlation_value, bytes(range(20, 40))), batch_error_continuation_option=option
+    )
+    losing[0] = 3
+    last = kms.call(
+        part(key, first.correlation_value, bytes(range(40, 48)), last=True),
+        batch_error_continuation_option=option,
+    )
+    assert losing[0] == 0
+    assert (first.data or b"") + (second.data or b"") + (last.data or b"") == whole.data
+    assert value(kms, key, Tag.USAGE_LIMITS).usage_limits_count == 1000 - 96
+
+
+def test_two_requests_are_not_at_work_on_one_stream_at_once(kms: TestKms) -> None:
+    """One of them has it, the other is told so; the stream goes on as if that one had never been sent."""
+    key = active_key(kms)
+    stream = kms.call(begin(key, b"")).correlation_value
+    much = bytes(INLINE + 8)  # so that it is done on the pool, and the loop turns to the other request
+    message = binary.encode(request_message(part(key, stream, much), version=V1_4))
+    connection = Connection(client=ALICE, peer="127.0.0.1:1")
+
+    async def both() -> list[bytes]:
+        return await asyncio.gather(*(kms.dispatcher.handle(message, connection) for _ in range(2)))
+
+    answers = kms.run(both())
+    assert sorted(b"at work on this stream" in answer for answer in answers) == [False, True]
+    assert kms.call(part(key, stream, bytes(8), last=True)).data is not None
+
+
+def opened(table: StreamTable, caller: object = ALICE, now: datetime = NOW) -> RequestStreams:
+    return RequestStreams(table, caller, now)  # type: ignore[arg-type]
+
+
+async def _begin(table: StreamTable, number: int) -> bytes:
+    request = opened(table)
+    stream = request.open(Operation.HASH, Part(None, last=False))
+
+    async def work() -> Adding:
+        return Adding()
+
+    await stream.advance(None, size=1, begin=work, step=lambda w: w.add(number))
+    request.keep()
+    assert stream.correlation_value is not None
+    return stream.correlation_value
+
+
+async def _add(request: RequestStreams, name: bytes, number: int, *, last: bool = False) -> int:
+    async def never() -> Adding:
+        raise AssertionError("a later part begins nothing")
+
+    stream = request.open(Operation.HASH, Part(name, last=last))
+    return await stream.advance(None, size=1, begin=never, step=lambda w: w.add(number))
+
+
+async def test_a_request_that_is_run_again_gets_the_results_of_the_run_before() -> None:
+    table = StreamTable(StreamLimits())
+    name = await _begin(table, 1)
+    request = opened(table)
+    for _ in range(3):
+        request.rewind()
+        assert await _add(request, name, 2) == 3
+        assert await _add(request, name, 4, last=True) == 7
+        with pytest.raises(InvalidCorrelationValue, match="ended"):
+            await _add(request, name, 8)
+    request.keep()
+    assert len(table) == 0
+
+
+async def test_a_thousand_streams_do_not_meet() -> None:
+    """Half of them are abandoned, and gone when their time is over."""
+    table = StreamTable(StreamLimits(per_client=1000, idle=timedelta(minutes=5)))
+    names = [await _begin(table, number) for number in range(1000)]
+    assert len(set(names)) == 1000
+    for turn in (1, 2):
+        for number, name in enumerate(names):
+            if number % 2:
+                request = opened(table)
+                assert await _add(request, name, 1000) == number + 1000 * turn
+                request.keep()
+    later = opened(table, now=NOW + timedelta(minutes=4))
+    for name in names[1::2]:
+        await _add(later, name, 1)
+    later.keep()
+    much_later = opened(table, now=NOW + timedelta(minutes=6))
+    with pytest.raises(InvalidCorrelationValue):
+        await _add(much_later, names[0], 1)
+    assert len(table) == 500
+
+
+async def test_what_is_taken_back_leaves_nothing_behind() -> None:
+    table = StreamTable(StreamLimits())
+    name = await _begin(table, 1)
+    request = opened(table)
+    await _add(request, name, 2)
+    with pytest.raises(InvalidCorrelationValue, match="at work"):
+        await _add(opened(table), name, 2)
+    with pytest.raises(InvalidCorrelationValue, match="no stream"):
+        await _add(opened(table, BOB), name, 2)
+    request.end_claimed()
+    assert len(table) == 0
+    assert table.held == 0

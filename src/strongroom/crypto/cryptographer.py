@@ -61,6 +61,10 @@ class Cryptographer(EncryptionAdapter):
         """Return a fresh key in format Raw."""
         return symmetric.create(algorithm, length)
 
+    async def create_secret_data(self, length: int | None) -> tuple[int, KeyBlock]:
+        """Return fresh secret bytes in format Raw, after their length."""
+        return symmetric.create_secret(length)
+
     async def create_key_pair(
         self,
         algorithm: CryptographicAlgorithm,

@@ -166,6 +166,23 @@ def create(algorithm: Algorithm, length: int | None) -> KeyBlock:
     )
 
 
+SECRET_LENGTHS: Final = Lengths(range(8, 8 * 65536 + 1, 8), 256)
+"""What is made as Secret Data, in bits."""
+
+
+def create_secret(length: int | None) -> tuple[int, KeyBlock]:
+    """Return fresh secret bytes in format Raw, after their length; the block of a secret does not tell it
+    (KMIP 2.1 table 12)."""
+    if length is None:
+        length = SECRET_LENGTHS.usual
+    if length not in SECRET_LENGTHS.legal:
+        raise InvalidField(f"no secret of {length} bits is made; {_choices(SECRET_LENGTHS.legal)}")
+    return length, KeyBlock(
+        key_format_type=KeyFormatType.RAW,
+        key_value=KeyValue(key_material=SecretBytes(secrets.token_bytes(length // 8))),
+    )
+
+
 def _with_odd_parity(material: bytes) -> bytes:
     """Return DES material with odd parity in each byte (FIPS 46-3); some hardware insists on it."""
     return bytes(byte & 0xFE | (byte >> 1).bit_count() & 1 ^ 1 for byte in material)

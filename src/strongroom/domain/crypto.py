@@ -44,6 +44,10 @@ class Cryptography(Encryption, Protocol):
         """Return a fresh key in format Raw; `length` in bits, None for the usual one of the algorithm. Raises
         InvalidField for a length the algorithm does not have and for an algorithm without symmetric keys."""
 
+    async def create_secret_data(self, length: int | None) -> tuple[int, KeyBlock]:
+        """Return fresh secret bytes in format Raw, after their length; `length` in bits, None for the usual
+        one. Raises InvalidField for a length that is no whole number of bytes or beyond all reason."""
+
     async def create_key_pair(
         self,
         algorithm: CryptographicAlgorithm,

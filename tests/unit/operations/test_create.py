@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -27,6 +27,7 @@ from strongroom.registry import (
     ObjectType,
     ResultReason,
     ResultStatus,
+    SecretDataType,
     State,
     Tag,
 )
@@ -81,6 +82,20 @@ def test_a_key_has_the_length_that_was_asked_for(kms: TestKms, length: int) -> N
 
 def test_no_two_keys_are_the_same(kms: TestKms) -> None:
     assert material(kms, key(kms)) != material(kms, key(kms))
+
+
+@pytest.mark.parametrize(("length", "size"), [(80, 10), (None, 32), (8, 1)])
+def test_secret_data_needs_no_algorithm(kms: TestKms, length: int | None, size: int) -> None:
+    """KMIP 2.1 §3.1: Cryptographic Algorithm and Length do not apply to Secret Data."""
+    given = () if length is None else (attribute(Tag.CRYPTOGRAPHIC_LENGTH, length),)
+    made = kms.call(create(*given, object_type=ObjectType.SECRET_DATA)).unique_identifier
+    got = kms.call(GetRequest(unique_identifier=made)).managed_object
+    assert isinstance(got, SecretData)
+    assert got.secret_data_type is SecretDataType.PASSWORD
+    assert got.key_block.key_format_type is KeyFormatType.RAW
+    assert got.key_block.cryptographic_algorithm is got.key_block.cryptographic_length is None
+    assert len(material(kms, made)) == size
+    assert value(kms, made, Tag.CRYPTOGRAPHIC_LENGTH) == 8 * size
 
 
 def test_secret_data_is_generated(kms: TestKms) -> None:
@@ -222,12 +237,34 @@ def test_other_objects_are_not_created(kms: TestKms, object_type: ObjectType) ->
     assert_refused(kms, request, ResultReason.INVALID_FIELD, ResultReason.INVALID_OBJECT_TYPE)
 
 
-@pytest.mark.parametrize("attributes", [(LENGTH, USE), (AES, LENGTH)], ids=["no algorithm", "no usage mask"])
-def test_algorithm_and_usage_mask_are_required(
-    kms: TestKms, attributes: tuple[AttributeInstance, ...]
+def test_a_key_needs_an_algorithm(kms: TestKms) -> None:
+    """KMIP 1.4 §4.1, table 165."""
+    assert_refused(kms, create(LENGTH, USE), ResultReason.INVALID_FIELD, ResultReason.INVALID_FIELD)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "use"),
+    [
+        (CryptographicAlgorithm.AES, CryptographicUsageMask.ENCRYPT | CryptographicUsageMask.DECRYPT),
+        (
+            CryptographicAlgorithm.HMAC_SHA256,
+            CryptographicUsageMask.MAC_GENERATE | CryptographicUsageMask.MAC_VERIFY,
+        ),
+    ],
+)
+def test_a_key_made_without_a_mask_is_for_what_the_algorithm_is_for(
+    kms: TestKms, algorithm: CryptographicAlgorithm, use: CryptographicUsageMask
 ) -> None:
-    """KMIP 1.4 §4.1, table 164."""
-    assert_refused(kms, create(*attributes), ResultReason.INVALID_FIELD, ResultReason.INVALID_FIELD)
+    """KMIP 2.1 §4.17: the mask always has a value, set by server or client."""
+    made = kms.call(create(attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, algorithm))).unique_identifier
+    assert value(kms, made, Tag.CRYPTOGRAPHIC_USAGE_MASK) == use
+
+
+@pytest.mark.parametrize("length", [0, 81, -8, 8 * 65536 + 8, 2**31 - 1])
+def test_a_secret_is_whole_bytes_and_not_endless(kms: TestKms, length: int) -> None:
+    given = attribute(Tag.CRYPTOGRAPHIC_LENGTH, length)
+    request = create(given, object_type=ObjectType.SECRET_DATA)
+    assert_refused(kms, request, ResultReason.INVALID_FIELD, ResultReason.INVALID_FIELD)
 
 
 @pytest.mark.parametrize("length", [-128, 0, 100, 129, 512, 2**31 - 1])
@@ -302,11 +339,16 @@ def test_dates_before_the_activation_date_are_refused(kms: TestKms, tag: Tag) ->
 def test_a_key_format_type_that_is_asked_for_is_given_or_refused(kms: TestKms) -> None:
     """KMIP 2.1 §4.26: the server shall comply with the client's requested format or fail the request."""
     wanted = KeyFormatType.TRANSPARENT_SYMMETRIC_KEY
-    request = create(AES, LENGTH, USE, attribute(Tag.KEY_FORMAT_TYPE, wanted))
-    (result,) = kms.batch(request, version=V2_1)
-    if not isinstance(result, Refused):
-        made = cast(Any, result).unique_identifier
-        assert value(kms, made, Tag.KEY_FORMAT_TYPE) is wanted
+    made = kms.call(create(AES, LENGTH, USE, attribute(Tag.KEY_FORMAT_TYPE, wanted)), version=V2_1)
+    identifier = made.unique_identifier
+    assert value(kms, identifier, Tag.KEY_FORMAT_TYPE, version=V2_1) is wanted
+    formats = [d.key_format_type for d in values(kms, identifier, Tag.DIGEST)]
+    assert formats == [wanted, KeyFormatType.RAW]
+    for impossible in (KeyFormatType.PKCS_8, KeyFormatType.OPAQUE):
+        bad = create(AES, LENGTH, USE, attribute(Tag.KEY_FORMAT_TYPE, impossible))
+        (result,) = kms.batch(bad, version=V2_1)
+        assert isinstance(result, Refused)
+        assert result.reason is ResultReason.INVALID_ATTRIBUTE_VALUE
 
 
 def test_what_is_refused_leaves_nothing(kms: TestKms) -> None:

@@ -45,6 +45,9 @@ class Server:
         self.directory = folder / "data"
         self.log = folder / "server.log"
         self.address = ""
+        """Where KMIP over TLS is, as HOST:PORT; known once it has started."""
+        self.https_address = ""
+        """Where KMIP over HTTPS is."""
         self._options = tuple(options)
         self._command = tuple(command)
         self._process: subprocess.Popen[str] | None = None
@@ -111,12 +114,13 @@ class Server:
     def start(self) -> None:
         """Start the server and wait until it accepts; raises ServerFailed.
 
-        It keeps its port over a restart.
+        It keeps its ports over a restart.
         """
-        listen = self.address or "127.0.0.1:0"
+        free = "127.0.0.1:0"
+        where = ["--listen", self.address or free, "--https", self.https_address or free]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 (our own program)
-                [*self._command, "serve", str(self.directory), "--listen", listen, *self._options],
+                [*self._command, "serve", str(self.directory), *where, *self._options],
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -128,7 +132,8 @@ class Server:
         if not line.startswith("ready kmip="):
             self.kill()
             raise ServerFailed(f"the server did not start:\n{self.log_text()[-2000:]}")
-        self.address = line.split()[1].removeprefix("kmip=")
+        ready = dict(part.split("=", 1) for part in line.split()[1:])
+        self.address, self.https_address = ready["kmip"], ready.get("https", "")
 
     def stop(self) -> int:
         """Send SIGTERM, wait for the end and return the exit code; raises TimeoutExpired."""

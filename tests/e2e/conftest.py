@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from strongroom import testing
-from tests.interop.endpoint import Endpoint
+from tests.interop.endpoint import Endpoint, HttpsConnection
 
 ECHO = (sys.executable, "-m", "tests.e2e.echo_server")
 
@@ -44,6 +44,12 @@ def own_echo(tmp_path: Path) -> Iterator[testing.Server]:
 def endpoint(server: testing.Server, profile: Path | None = None) -> Endpoint:
     """Return how to connect to a server as one of its clients."""
     return Endpoint(server.host, server.port, (profile or server.profile).parent)
+
+
+def https(server: testing.Server, profile: Path | None = None) -> HttpsConnection:
+    """Return a connection to the HTTPS port of a server as one of its clients."""
+    host, _, port = server.https_address.rpartition(":")
+    return HttpsConnection(Endpoint(host, int(port), (profile or server.profile).parent))
 
 
 def frame(body: bytes) -> bytes:

@@ -11,13 +11,16 @@ from typing import Any
 from strongroom.cli import main
 from strongroom.domain.identity import Connection
 from strongroom.domain.ports import RootKey
+from strongroom.registry import NEWEST, Tag
 from strongroom.server import app
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.ports import Application
 from strongroom.server.stored_clients import StoredClients
 from strongroom.store.sqlite import SqliteBackend
+from strongroom.wire.encodings import Encoder
 from strongroom.wire.errors import DecodeError
+from strongroom.wire.item import TEXT_STRING, Item
 
 RESPONSE = b"\x42\x00\x7b\x01"
 
@@ -42,6 +45,12 @@ class EchoApplication:
         text = str(error).encode()
         text += b" " * (-len(text) % 8)
         return RESPONSE + len(text).to_bytes(4, "big") + text
+
+    async def answer(self, root: Item, connection: Connection, encode: Encoder) -> bytes:
+        return encode(root, version=NEWEST)
+
+    def refuse(self, error: DecodeError, connection: Connection, encode: Encoder) -> bytes:
+        return encode((int(Tag.RESULT_MESSAGE), TEXT_STRING, str(error)), version=NEWEST)
 
     async def close(self) -> None:
         await self._backend.close()

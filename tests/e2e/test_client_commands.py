@@ -34,7 +34,7 @@ def test_enrolment_writes_the_files_of_the_contract(echo: testing.Server) -> Non
     profile = tomllib.loads((out / "profile.toml").read_text())
     assert profile == {
         "servers": [echo.address],
-        "https": "off",
+        "https": echo.https_address,
         "cert": "cert.pem",
         "key": "key.pem",
         "ca": "ca.pem",
@@ -201,13 +201,15 @@ def test_dev_makes_everything_once_and_says_what_to_type(tmp_path: Path) -> None
         )
         with process:
             assert process.stdout is not None
-            ready = process.stdout.readline()
-            assert ready.startswith("ready kmip=127.0.0.1:")
+            ready = process.stdout.readline().split()
+            assert ready[0] == "ready"
             profile = tmp_path / "data" / "clients" / "dev" / "profile.toml"
             server = testing.Server(tmp_path, command=ECHO)
-            server.address = ready.split("=")[1].strip()
+            server.address = ready[1].removeprefix("kmip=")
             assert admitted(server, profile)
-            assert tomllib.loads(profile.read_text())["servers"] == [server.address]
+            told = tomllib.loads(profile.read_text())
+            assert told["servers"] == [server.address]
+            assert ready[2:] == [f"https={told['https']}"]
             process.terminate()
             assert process.wait(10) == 0
             printed.append(process.stdout.read())

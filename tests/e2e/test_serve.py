@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from strongroom import testing
-from tests.e2e.conftest import ECHO, endpoint, eventually, frame, status
+from tests.e2e.conftest import ECHO, endpoint, eventually, frame, https, status
 from tests.interop.endpoint import RawConnection
 
 
@@ -50,9 +51,12 @@ def test_the_ready_line_is_exact_and_every_listener_accepts_by_then(own_echo: te
     with process:
         assert process.stdout is not None
         line = process.stdout.readline()
-        own_echo.address = line.removeprefix("ready kmip=").removesuffix("\n")
-        assert line == f"ready kmip=127.0.0.1:{own_echo.port}\n"
+        found = re.fullmatch(r"ready kmip=(127\.0\.0\.1:\d+) https=(127\.0\.0\.1:\d+)\n", line)
+        assert found is not None
+        own_echo.address, own_echo.https_address = found.groups()
         assert answers(own_echo)
+        with https(own_echo) as connection:
+            assert connection.post(frame(b"hello")).body[8:13] == b"hello"
         process.terminate()
         assert process.stdout.read() == ""
         assert process.wait(10) == 0

@@ -3,6 +3,7 @@
 Rule: the standard library only, so that what arrives is what was sent.
 """
 
+import http.client
 import socket
 import ssl
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 HEADER_SIZE = 8
+TTLV = "application/octet-stream"
 TIMEOUT_SECONDS = 30
 
 
@@ -72,3 +74,50 @@ class RawConnection:
                 raise ConnectionError(f"the server closed after {len(data)} of {size} bytes")
             data += chunk
         return bytes(data)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An HTTP response. The names of header fields are in small letters."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class HttpsConnection:
+    """One HTTPS connection of the standard library's client, kept alive between requests."""
+
+    def __init__(self, where: Endpoint) -> None:
+        self._http = http.client.HTTPSConnection(
+            where.host, where.port, context=where.context(), timeout=TIMEOUT_SECONDS
+        )
+
+    def __enter__(self) -> "HttpsConnection":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    @property
+    def stream(self) -> ssl.SSLSocket:
+        """Return the TLS connection, made now if there is none."""
+        if self._http.sock is None:
+            self._http.connect()
+        return self._http.sock
+
+    def post(self, body: bytes, content_type: str = TTLV) -> Reply:
+        return self.request("POST", "/kmip", body, {"Content-Type": content_type})
+
+    def request(
+        self, method: str, target: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> Reply:
+        self._http.request(method, target, body, headers or {})
+        return self.reply()
+
+    def reply(self) -> Reply:
+        response = self._http.getresponse()
+        fields = {name.lower(): value for name, value in response.getheaders()}
+        return Reply(response.status, fields, response.read())

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 import typer
 
-from strongroom.cli.serve import ListenOption, WorkersOption
+from strongroom.cli.serve import HttpsOption, ListenOption, WorkersOption
 
 CLIENT: Final = "dev"
 
@@ -22,6 +22,7 @@ def dev(
         "strongroom-data"
     ),
     listen: ListenOption = None,
+    https: HttpsOption = None,
     workers: WorkersOption = None,
 ) -> None:
     """Make a data directory if there is none, serve it, and enrol a client to try it with."""
@@ -38,10 +39,10 @@ def dev(
         create_installation(directory, adapters, {})
     opened = DataDirectory.open(directory)
     lock = opened.lock()
-    supervisor = Supervisor(opened, adapters, listen=listen, workers=workers)
-    address = supervisor.start()
+    supervisor = Supervisor(opened, adapters, listen=listen, https=https, workers=workers)
+    listening = supervisor.start()
     profile = keep_enrolled(CLIENT, opened.clients / CLIENT, supervisor.administer)
-    print(f"ready kmip={address}", flush=True)
+    print(f"ready {listening}", flush=True)
     _say_what_next(profile, default=set_default_profile(profile))
     supervisor.run()
     os.close(lock)

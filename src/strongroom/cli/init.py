@@ -18,8 +18,12 @@ def init(
         typer.Option(metavar="HOST:PORT", help="Where KMIP will listen. [default: 127.0.0.1:5696]"),
     ] = None,
     https: Annotated[
-        str, typer.Option(metavar="HOST:PORT|off", help="Where KMIP over HTTPS will listen.")
-    ] = "off",
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT|off",
+            help="Where KMIP over HTTPS will listen. [default: the host of --listen, port 5697]",
+        ),
+    ] = None,
     host: Annotated[
         list[str] | None,
         typer.Option(

@@ -11,6 +11,7 @@ from strongroom.domain.errors import KmipError
 from strongroom.model.forms import form_of
 from strongroom.registry import V1_0, V1_4, V3_0, Operation, ResultStatus, Tag, Version
 from strongroom.wire import binary
+from strongroom.wire.encodings import Encoder
 from strongroom.wire.item import Item
 
 _RESPONSE_MESSAGE: Final = int(Tag.RESPONSE_MESSAGE)
@@ -57,10 +58,10 @@ class Answers:
     `correlation` is the Client Correlation Value to echo (1.4), None without one.
     """
 
-    __slots__ = ("_correlation", "_now", "_version")
+    __slots__ = ("_correlation", "_now", "version")
 
     def __init__(self, version: Version, now: datetime, correlation: str | None = None) -> None:
-        self._version = version
+        self.version = version
         self._now = now
         self._correlation = correlation if version >= V1_4 else None
 
@@ -72,12 +73,16 @@ class Answers:
         """Return `message(items)` as TTLV."""
         return self.frame(b"".join([binary.encode(item) for item in items]), len(items))
 
+    def write(self, items: list[Item], encode: Encoder) -> bytes:
+        """Return `message(items)` in another encoding; raises EncodeError for what that cannot say."""
+        return encode(self.message(items), version=self.version)
+
     def frame(self, items: bytes, count: int) -> bytes:
         """Return the message that holds `count` encoded batch items.
 
         Headers that differ in nothing are encoded once a second.
         """
-        key = (self._version, self._now, count)
+        key = (self.version, self._now, count)
         header = None if self._correlation is not None else _headers.get(key)
         if header is None:
             header = binary.encode(self._header(count))
@@ -88,10 +93,10 @@ class Answers:
         return _MESSAGE_HEAD + (len(header) + len(items)).to_bytes(4) + header + items
 
     def _header(self, count: int) -> Item:
-        fields: list[Item] = [_protocol_version(self._version), (_TIME_STAMP, *_SECONDS(self._now))]
+        fields: list[Item] = [_protocol_version(self.version), (_TIME_STAMP, *_SECONDS(self._now))]
         if self._correlation is not None:
             fields.append((_CLIENT_CORRELATION_VALUE, 7, self._correlation))
-        if self._version < V3_0:
+        if self.version < V3_0:
             fields.append((_BATCH_COUNT, 2, count))
         return (_RESPONSE_HEADER, 1, fields)
 
@@ -113,7 +118,7 @@ class Answers:
         if identifier is not None:
             fields.append((_UNIQUE_BATCH_ITEM_ID, 8, identifier))
         fields.append(_FAILED)
-        fields.append((_RESULT_REASON, 5, int(error.reason_for(self._version, known))))
+        fields.append((_RESULT_REASON, 5, int(error.reason_for(self.version, known))))
         fields.append((_RESULT_MESSAGE, 7, error.message[:_MESSAGE_LENGTH]))
         return (_BATCH_ITEM, 1, fields)
 

@@ -47,7 +47,8 @@ from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.registry import V1_0, AsynchronousIndicator, Version
 from strongroom.registry.names import VALUES
 from strongroom.wire import binary
-from strongroom.wire.errors import DecodeError
+from strongroom.wire.encodings import Encoder
+from strongroom.wire.errors import DecodeError, EncodeError
 from strongroom.wire.item import Item
 from strongroom.wire.limits import DEFAULT_LIMITS, Limits
 
@@ -146,10 +147,21 @@ class Dispatcher:
         answers, items = self._refuse(V1_0, InvalidMessage(str(error)), connection)
         return answers.encode(items)
 
-    async def answer(self, root: Item, connection: Connection) -> Item:
-        """Return the response to a decoded request, for encodings other than TTLV."""
+    async def answer(self, root: Item, connection: Connection, encode: Encoder) -> bytes:
+        """Return the response to a decoded request, in an encoding other than TTLV."""
         answers, items = await self._respond(root, connection, None)
-        return answers.message(items)
+        try:
+            return answers.write(items, encode)
+        except EncodeError as error:
+            # What is done is done, but only what a client has stored can hold such a text: it was a read.
+            told = ServerFailure(f"{error}; ask for it in TTLV")
+            answers, items = self._refuse(answers.version, told, connection)
+            return answers.write(items, encode)
+
+    def refuse(self, error: DecodeError, connection: Connection, encode: Encoder) -> bytes:
+        """Return the answer to text that is not a message, in the encoding that it should have had."""
+        answers, items = self._refuse(V1_0, InvalidMessage(str(error)), connection)
+        return answers.write(items, encode)
 
     async def _respond(
         self, root: Item, connection: Connection, message: bytes | None

@@ -5,10 +5,11 @@ Rule: text to address and back, and nothing is looked up but in `resolve`.
 
 import ipaddress
 import socket
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from strongroom.server.errors import OperatorError
 
+OFF: Final = "off"
 WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 (named so as to recognise them)
 
 
@@ -25,6 +26,22 @@ class Address(NamedTuple):
     def wildcard(self) -> bool:
         """Tell whether this means every interface."""
         return self.host in WILDCARDS
+
+
+class Listening(NamedTuple):
+    """Where a server listens; None for a listener that is off."""
+
+    kmip: Address | None
+    https: Address | None
+
+    def __str__(self) -> str:
+        """Return what the ready line says."""
+        return " ".join(f"{name}={address}" for name, address in self._asdict().items() if address)
+
+
+def parse_listening(text: str) -> Address | None:
+    """Return an address, None for `off`; raises ValueError."""
+    return None if text == OFF else parse_address(text)
 
 
 def parse_address(text: str) -> Address:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_publ
 
 from strongroom.domain.ports import RootKey, RootKeyError
 from strongroom.domain.store import StoreFailure
-from strongroom.server.address import Address, parse_address
+from strongroom.server.address import OFF, Address, Listening, parse_listening
 from strongroom.server.ca import fingerprint, open_authority
 from strongroom.server.clients import check_name, perform
 from strongroom.server.config import Settings, load_settings
@@ -48,7 +48,7 @@ def administer(
     directory: DataDirectory,
     settings: Settings,
     root_key: Callable[[], RootKey],
-    listening: Address,
+    listening: Listening,
 ) -> object:
     """Do what a `client.*` request asks, certificate included; raises OperatorError."""
     if text(request, "command") != "client.enrol":
@@ -63,16 +63,23 @@ def administer(
         "client": record,
         "certificate": _pem(certificate),
         "ca": _pem(authority.certificate),
-        "server": str(advertised(listening, settings)),
-        "https": settings.https,
+        **advertised_to_clients(listening, settings),
     }
 
 
-def advertised(listening: Address, settings: Settings) -> Address:
+def advertised_to_clients(listening: Listening, settings: Settings) -> dict[str, str]:
+    """Return what stands in a client's profile, `off` for a listener that is off."""
+    return {
+        "server": _advertised(listening.kmip, settings),
+        "https": _advertised(listening.https, settings),
+    }
+
+
+def _advertised(address: Address | None, settings: Settings) -> str:
     """Return the address that clients are told: one that the server certificate vouches for."""
-    if listening.host in settings.hosts:
-        return listening
-    return Address(settings.hosts[0], listening.port)
+    if address is None:
+        return OFF
+    return str(address if address.host in settings.hosts else Address(settings.hosts[0], address.port))
 
 
 def call(directory: DataDirectory, adapters: Adapters, request: Message) -> object:
@@ -132,7 +139,7 @@ def _work_alone(directory: DataDirectory, adapters: Adapters, request: Message) 
             directory=directory,
             settings=settings,
             root_key=lambda: adapters.open_root_key(directory),
-            listening=parse_address(settings.listen),
+            listening=Listening(parse_listening(settings.listen), parse_listening(settings.https)),
         )
     except (StoreFailure, RootKeyError) as error:
         raise OperatorError(str(error)) from error

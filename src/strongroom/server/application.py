@@ -27,6 +27,8 @@ class KmipApplication:
         self.clients: ClientStore = StoredClients(backend)
         self.shared = shared
         self.reject = dispatcher.reject
+        self.refuse = dispatcher.refuse
+        self.answer = dispatcher.answer
         # Bound once: this is called for every request.
         self.handle = dispatcher.handle
 

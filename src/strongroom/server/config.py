@@ -15,11 +15,13 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, get_args, get_orig
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from strongroom.server.address import parse_address
+from strongroom.server.address import OFF, Address, parse_listening
 from strongroom.server.errors import InvalidOption, OperatorError
 
 FILE_NAME: Final = "strongroom.toml"
 DEFAULT_LISTEN: Final = "127.0.0.1:5696"
+DEFAULT_HTTPS: Final = "127.0.0.1:5697"
+HTTPS_PORT: Final = 5697
 DEFAULT_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 DEFAULT_STORE: Final = "sqlite:///strongroom.db"
 TLS_1_2_SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -30,14 +32,7 @@ _HOST_NAME: Final = re.compile(
 
 
 def _listening(text: str) -> str:
-    if text != "off":
-        parse_address(text)
-    return text
-
-
-def _no_https_yet(text: str) -> str:
-    if text != "off":
-        raise ValueError('only "off" is possible: this version has no HTTPS binding yet')
+    parse_listening(text)
     return text
 
 
@@ -67,7 +62,7 @@ class _Section(BaseModel):
 
 
 class TlsSettings(_Section):
-    """TLS of the KMIP listener.
+    """TLS of both listeners.
 
     `certificate` and `key` (PEM, both or none) replace the internal server certificate; `client_ca` (PEM)
     adds authorities whose client certificates may be enrolled.
@@ -103,10 +98,10 @@ class LimitSettings(_Section):
 class DeadlineSettings(_Section):
     """How long a peer may take, in seconds.
 
-    `header`: from the first byte of a message to its eighth. `body`: from there to the end, plus the declared
-    length divided by `body_rate` (bytes a second). `idle`: between messages. `answer`: a peer that does not
-    read. `drain`: requests in flight when the server stops. `reload_drain`: connections of workers that a
-    reload replaces.
+    `header`: from the first byte of a message to its eighth, over HTTPS to the end of the header fields.
+    `body`: from there to the end, plus the declared length divided by `body_rate` (bytes a second). `idle`:
+    between messages. `answer`: a peer that does not read. `drain`: requests in flight when the server stops.
+    `reload_drain`: connections of workers that a reload replaces.
     """
 
     handshake: Seconds = 10.0
@@ -154,12 +149,13 @@ class ClientSettings(_Section):
 class Settings(_Section):
     """The whole file.
 
-    `listen` is HOST:PORT or off, `hosts` are the names in the server certificate, `store` is the store URL
-    (file names in it start in the data directory), `workers` 0 means one a core.
+    `listen` (KMIP over TLS) and `https` are HOST:PORT or off, `hosts` are the names in the server
+    certificate, `store` is the store URL (file names in it start in the data directory), `workers` 0 means
+    one a core.
     """
 
     listen: Annotated[str, AfterValidator(_listening)] = DEFAULT_LISTEN
-    https: Annotated[str, AfterValidator(_no_https_yet)] = "off"
+    https: Annotated[str, AfterValidator(_listening)] = DEFAULT_HTTPS
     hosts: tuple[Annotated[str, AfterValidator(check_host)], ...] = Field(DEFAULT_HOSTS, min_length=1)
     workers: Annotated[int, Field(ge=0, le=256)] = 0
     store: Annotated[str, AfterValidator(_without_password)] = DEFAULT_STORE
@@ -186,6 +182,27 @@ def override(settings: Settings, options: Mapping[str, Any]) -> Settings:
         return Settings.model_validate({**settings.model_dump(), **options})
     except ValidationError as error:
         raise InvalidOption("; ".join(f"--{problem}" for problem in _problems(error))) from error
+
+
+def beside(listen: str) -> str:
+    """Return where HTTPS listens when it is not said: where KMIP does, on a port of its own."""
+    address = parse_listening(listen)
+    if address is None:
+        return DEFAULT_HTTPS
+    # Who asks for a free port wants two servers side by side on one machine, or more.
+    return str(Address(address.host, HTTPS_PORT if address.port else 0))
+
+
+def throw_away(options: Mapping[str, Any], settings: Settings) -> Mapping[str, Any]:
+    """Return the options of `serve`; HTTPS takes a free port, too, when that was asked for KMIP alone."""
+    try:
+        listen = parse_listening(options.get("listen", OFF))
+        https = parse_listening(settings.https)
+    except ValueError:
+        return options  # refused where all options are
+    if "https" in options or listen is None or listen.port or https is None:
+        return options
+    return {**options, "https": str(Address(https.host, 0))}
 
 
 def load_settings(file: Path) -> Settings:

@@ -13,6 +13,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from strongroom.server.address import OFF
 from strongroom.server.ca import new_key, private_pem
 from strongroom.server.clients import check_name
 from strongroom.server.config import render_toml
@@ -75,9 +76,9 @@ def enrol_client(
 
 
 def write_profile(profile: Path, *, server: str, https: str, credential: Credential | None = None) -> None:
-    """Write a profile for the files beside it."""
+    """Write a profile for the files beside it; an address may be `off`."""
     values: dict[str, object] = {
-        "servers": [server],
+        "servers": [] if server == OFF else [server],
         "https": https,
         "cert": "cert.pem",
         "key": "key.pem",
@@ -94,7 +95,8 @@ def keep_enrolled(name: str, out: Path, call: Callable[[Message], object]) -> Pa
     status = nested({"answer": call({"command": "status"})}, "answer")
     if _in_force(name, call):
         if all((out / file).exists() for file in _FILES):
-            write_profile(out / PROFILE, server=text(status, "advertised"), https=text(status, "https"))
+            told = nested(status, "advertised")
+            write_profile(out / PROFILE, server=text(told, "server"), https=text(told, "https"))
             return out / PROFILE
         call({"command": "client.revoke", "name": name})
     for file in _FILES:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from strongroom.server.ca import create_authority, issue_server_certificate
-from strongroom.server.config import override, parse_settings, render_toml
+from strongroom.server.config import beside, override, parse_settings, render_toml
 from strongroom.server.data_directory import DataDirectory, write_private
 from strongroom.server.errors import OperatorError
 from strongroom.server.ports import Adapters
@@ -28,6 +28,8 @@ def create_installation(
     `recovery` names a file for a copy of the root key; it must not exist.
     """
     settings = override(parse_settings({}), values)
+    if "https" not in values:
+        settings = override(settings, {"https": beside(settings.listen)})
     if recovery is not None and recovery.exists():
         raise OperatorError(f"{recovery} exists already; name another file for the recovery copy")
     existed = path.exists()

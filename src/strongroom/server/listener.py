@@ -10,14 +10,14 @@ import errno
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from strongroom.server.address import Address
-from strongroom.server.config import ConnectionSettings
+from strongroom.server.config import ConnectionSettings, DeadlineSettings
 from strongroom.server.logs import get_logger
 from strongroom.server.shared import Seat
-from strongroom.server.ttlv import KmipProtocol, Service
+from strongroom.server.ttlv import KmipProtocol
 
 log = get_logger()
 
@@ -31,22 +31,39 @@ _EXHAUSTED_PAUSE: Final = 0.5
 """Seconds without accepting after the system ran out of descriptors or memory."""
 
 
+Anyone: TypeAlias = KmipProtocol[Any]
+"""A connection, whichever binding it speaks."""
+
+
+class Door(NamedTuple):
+    """One listening socket, and what a connection that comes in there speaks.
+
+    `protocol` is given the peer and whom to tell of the end.
+    """
+
+    sock: socket.socket
+    protocol: Callable[[str, Callable[[Anyone], None]], Anyone]
+
+
 class Listener:
-    """One listening socket of one worker, and all connections that came from it."""
+    """The listening sockets of one worker, and all connections that came from them.
+
+    Caps and counts are those of all doors together. Every worker has the same doors in the same order.
+    """
 
     def __init__(
         self,
-        service: Service,
-        sock: socket.socket,
+        doors: Sequence[Door],
         context: ssl.SSLContext,
         *,
         seat: Seat,
         settings: ConnectionSettings,
+        timing: DeadlineSettings,
         total: int,
     ) -> None:
-        self._service = service
-        self._sock = sock
+        self._doors = tuple(doors)
         self._context = context
+        self._timing = timing
         self._seat = seat
         self._per_address = settings.unfinished_per_address
         self._total = total
@@ -56,7 +73,7 @@ class Listener:
         self.ended = 0
         """Connections that came and went, failed handshakes included."""
         self._unfinished: dict[str, dict[asyncio.Task[None], None]] = {}
-        self._connections: set[KmipProtocol] = set()
+        self._connections: set[Anyone] = set()
         self._shed: Counter[str] = Counter()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -65,7 +82,7 @@ class Listener:
         """Accept from now on."""
         self._open = True
         self._seat.accept(True)
-        self._loop.add_reader(self._sock.fileno(), self._accept)
+        self._watch()
         self._loop.add_reader(self._seat.inbox.fileno(), self._take)
 
     def stop(self) -> None:
@@ -73,11 +90,11 @@ class Listener:
         if self._open:
             self._open = False
             self._seat.accept(False)
-            self._loop.remove_reader(self._sock.fileno())
+            self._look_away()
             self._take()
             self._loop.remove_reader(self._seat.inbox.fileno())
 
-    def connections(self) -> Iterator[KmipProtocol]:
+    def connections(self) -> Iterator[Anyone]:
         """Yield the connections of admitted clients; they may end meanwhile."""
         yield from [connection for connection in self._connections if connection.admitted]
 
@@ -117,44 +134,54 @@ class Listener:
 
     # Accepting
 
-    def _accept(self) -> None:
+    def _watch(self) -> None:
+        for number, door in enumerate(self._doors):
+            self._loop.add_reader(door.sock.fileno(), self._accept, number)
+
+    def _look_away(self) -> None:
+        for door in self._doors:
+            self._loop.remove_reader(door.sock.fileno())
+
+    def _accept(self, number: int) -> None:
+        door = self._doors[number]
         for _ in range(BATCH):
             if self._seat.live >= self._total and not self._give_way(next(iter(self._unfinished), None)):
                 self._pause()
                 return
             try:
-                connection, address = self._sock.accept()
+                connection, address = door.sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
                 if error.errno == errno.EINVAL:
-                    # The supervisor has shut the socket down: the server is stopping.
+                    # The supervisor has shut the sockets down: the server is stopping.
                     self.stop()
                     return
                 log.error(
                     "accept_failed", error=error.strerror, cure="raise the limit of open files or memory"
                 )
-                self._loop.remove_reader(self._sock.fileno())
+                self._look_away()
                 self._loop.call_later(_EXHAUSTED_PAUSE, self._resume)
                 return
             lightest = self._seat.lightest()
-            if lightest is None or not self._seat.hand_on(connection, lightest):
-                self._begin(connection, address)
+            if lightest is None or not self._seat.hand_on(connection, lightest, number):
+                self._begin(connection, address, door)
 
     def _take(self) -> None:
-        while (connection := self._seat.take()) is not None:
+        while (taken := self._seat.take()) is not None:
+            connection, number = taken
             try:
                 address = connection.getpeername()
             except OSError:
                 # It was reset on the way.
                 connection.close()
                 continue
-            self._begin(connection, address)
+            self._begin(connection, address, self._doors[number])
 
     def _pause(self) -> None:
         """Let new connections wait in the kernel until one of ours ends."""
         self._full = True
-        self._loop.remove_reader(self._sock.fileno())
+        self._look_away()
         log.error(
             "connections_full",
             count=self._seat.live,
@@ -164,18 +191,20 @@ class Listener:
     def _resume(self) -> None:
         if self._open:
             self._full = False
-            self._loop.add_reader(self._sock.fileno(), self._accept)
+            self._watch()
 
     # Handshakes
 
-    def _begin(self, connection: socket.socket, address: tuple[str, int, *tuple[int, ...]]) -> None:
+    def _begin(
+        self, connection: socket.socket, address: tuple[str, int, *tuple[int, ...]], door: Door
+    ) -> None:
         host, port = address[:2]
         if len(self._unfinished.get(host, ())) >= self._per_address:
             self._give_way(host)
         connection.setblocking(False)
         self._seat.live += 1
         self._empty.clear()
-        task = self._loop.create_task(self._shake_hands(connection, Address(host, port)))
+        task = self._loop.create_task(self._shake_hands(connection, Address(host, port), door))
         self._unfinished.setdefault(host, {})[task] = None
 
     def _give_way(self, host: str | None) -> bool:
@@ -195,15 +224,15 @@ class Listener:
             if not tasks:
                 del self._unfinished[host]
 
-    async def _shake_hands(self, connection: socket.socket, peer: Address) -> None:
-        protocol = KmipProtocol(self._service, str(peer), self._ended)
+    async def _shake_hands(self, connection: socket.socket, peer: Address, door: Door) -> None:
+        protocol = door.protocol(str(peer), self._ended)
         self._connections.add(protocol)
         try:
             await self._loop.connect_accepted_socket(
                 lambda: protocol,
                 connection,
                 ssl=self._context,
-                ssl_handshake_timeout=self._service.timing.handshake,
+                ssl_handshake_timeout=self._timing.handshake,
                 ssl_shutdown_timeout=SHUTDOWN_TIMEOUT,
             )
         except OSError as error:
@@ -218,7 +247,7 @@ class Listener:
             if task is not None:
                 self._forget(peer.host, task)
 
-    def _ended(self, protocol: KmipProtocol) -> None:
+    def _ended(self, protocol: Anyone) -> None:
         if protocol in self._connections:
             self._connections.remove(protocol)
             self._seat.live -= 1

@@ -12,7 +12,9 @@ from strongroom.domain.identity import Connection
 from strongroom.domain.ports import RootKey
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
+from strongroom.wire.encodings import Encoder
 from strongroom.wire.errors import DecodeError
+from strongroom.wire.item import Item
 
 WriterMain: TypeAlias = Callable[[Callable[[], None]], None]
 """The main function of the process that writes the store. It calls its argument once it takes changes, ends
@@ -35,6 +37,12 @@ class Application(Protocol):
 
     def reject(self, error: DecodeError, connection: Connection) -> bytes:
         """Return the response to bytes that are no message."""
+
+    async def answer(self, root: Item, connection: Connection, encode: Encoder) -> bytes:
+        """Return the response to a decoded request, in another encoding; raises only CancelledError."""
+
+    def refuse(self, error: DecodeError, connection: Connection, encode: Encoder) -> bytes:
+        """Return the response to what is no message in that other encoding."""
 
     async def close(self) -> None:
         """Let go of the store; commits on their way are finished first."""

@@ -88,24 +88,27 @@ class Seat:
                     best, least = row, load
         return best
 
-    def hand_on(self, connection: socket.socket, row: int) -> bool:
-        """Give a connection to another worker; False when its inbox is full."""
+    def hand_on(self, connection: socket.socket, row: int, door: int) -> bool:
+        """Give a connection to another worker; False when its inbox is full.
+
+        `door` is the number of the listener that it came in by, the same in all workers.
+        """
         try:
-            socket.send_fds(self._numbers.inboxes[row][1], [bytes([self._row])], [connection.fileno()])
+            socket.send_fds(self._numbers.inboxes[row][1], [bytes([self._row, door])], [connection.fileno()])
         except OSError:
             return False
         self._numbers.sent[self._row * self._numbers.rows + row] += 1
         connection.close()
         return True
 
-    def take(self) -> socket.socket | None:
-        """Return the next connection from the inbox, None when there is none."""
+    def take(self) -> tuple[socket.socket, int] | None:
+        """Return the next connection from the inbox and its door, None when there is none."""
         taken = _take(self.inbox)
         if taken is None:
             return None
-        sender, connection = taken
+        sender, door, connection = taken
         self._numbers.taken[self._row * self._numbers.rows + sender] += 1
-        return connection
+        return connection, door
 
 
 class ClientCounts:
@@ -131,9 +134,9 @@ class ClientCounts:
         self._cells[self._own + client % _CLIENTS] -= 1
 
 
-def _take(inbox: socket.socket) -> tuple[int, socket.socket] | None:
+def _take(inbox: socket.socket) -> tuple[int, int, socket.socket] | None:
     try:
-        data, descriptors, _, _ = socket.recv_fds(inbox, 1, 1)
+        data, descriptors, _, _ = socket.recv_fds(inbox, 2, 1)
     except BlockingIOError:
         return None
-    return data[0], socket.socket(fileno=descriptors[0])
+    return data[0], data[1], socket.socket(fileno=descriptors[0])

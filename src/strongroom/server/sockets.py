@@ -7,7 +7,7 @@ spreads new connections over them, and one whose worker has died keeps its queue
 import errno
 import resource
 import socket
-from typing import Final
+from typing import Final, NamedTuple
 
 from strongroom.server.address import Address, resolve
 from strongroom.server.errors import OperatorError
@@ -17,8 +17,18 @@ _KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (soc
 """A peer that vanished without a word is noticed after two minutes."""
 
 
-def bind(address: Address, count: int) -> tuple[Address, list[socket.socket]]:
-    """Return the numeric address and `count` listening sockets on it; raises OperatorError."""
+class ListeningSockets(NamedTuple):
+    """Those of one worker; None for a listener that is off."""
+
+    kmip: socket.socket | None
+    https: socket.socket | None
+
+
+def bind(address: Address, count: int, option: str) -> tuple[Address, list[socket.socket]]:
+    """Return the numeric address and `count` listening sockets on it.
+
+    Raises OperatorError, which names the option that says where to listen.
+    """
     family, numeric = resolve(address)
     sockets: list[socket.socket] = []
     try:
@@ -32,15 +42,15 @@ def bind(address: Address, count: int) -> tuple[Address, list[socket.socket]]:
             sockets.append(sock)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for option, value in _KEEPALIVE:
-                sock.setsockopt(socket.IPPROTO_TCP, option, value)
+            for name, value in _KEEPALIVE:
+                sock.setsockopt(socket.IPPROTO_TCP, name, value)
             sock.bind(numeric)
             sock.listen(BACKLOG)
             sock.setblocking(False)
     except OSError as error:
         for sock in sockets:
             sock.close()
-        raise OperatorError(_problem(address, error)) from error
+        raise OperatorError(_problem(address, error, option)) from error
     return numeric, sockets
 
 
@@ -59,13 +69,13 @@ def _socket(family: socket.AddressFamily) -> socket.socket:
     return sock
 
 
-def _problem(address: Address, error: OSError) -> str:
+def _problem(address: Address, error: OSError, option: str) -> str:
     match error.errno:
         case errno.EADDRINUSE:
-            return f"{address} is in use by another program; stop that one, or choose another with --listen"
+            return f"{address} is in use by another program; stop that one, or choose another with {option}"
         case errno.EADDRNOTAVAIL:
-            return f"this machine has no address {address.host}; choose one that it has with --listen"
+            return f"this machine has no address {address.host}; choose one that it has with {option}"
         case errno.EACCES:
-            return f"port {address.port} needs a privilege; choose one above 1023 with --listen"
+            return f"port {address.port} needs a privilege; choose one above 1023 with {option}"
         case _:
             return f"cannot listen on {address}: {error.strerror}"

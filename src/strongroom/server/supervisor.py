@@ -17,13 +17,15 @@ import signal
 import socket
 import ssl
 import time
+from collections.abc import Sequence
+from itertools import chain
 from typing import Final
 
 from strongroom.domain.ports import RootKey
-from strongroom.server.address import Address, parse_address
-from strongroom.server.admin import AdminSocket, administer, advertised, result_of
+from strongroom.server.address import OFF, Address, Listening, parse_listening
+from strongroom.server.admin import AdminSocket, administer, advertised_to_clients, result_of
 from strongroom.server.ca import issue_server_certificate, open_authority, server_certificate_is_due
-from strongroom.server.config import Settings, load_settings, override
+from strongroom.server.config import Settings, load_settings, override, throw_away
 from strongroom.server.control import ask_all
 from strongroom.server.crew import START_TIMEOUT, Crew, WorkerMain
 from strongroom.server.data_directory import DataDirectory
@@ -31,7 +33,7 @@ from strongroom.server.errors import OperatorError
 from strongroom.server.logs import get_logger
 from strongroom.server.messages import Message, text
 from strongroom.server.ports import Adapters
-from strongroom.server.sockets import bind, raise_file_limit
+from strongroom.server.sockets import ListeningSockets, bind, raise_file_limit
 from strongroom.server.timers import Timers
 from strongroom.server.tls import server_context, tls_files_state
 from strongroom.server.worker import WorkerPlan, run_worker
@@ -72,7 +74,7 @@ class Supervisor:
         given = {"listen": listen, "https": https, "workers": workers}
         self._options = {key: value for key, value in given.items() if value is not None}
         self._settings = self._read_settings()
-        if self._settings.listen == "off":
+        if self._settings.listen == self._settings.https == OFF:
             raise OperatorError("there is nothing to listen on; give --listen HOST:PORT")
         self._count = self._settings.workers or len(os.sched_getaffinity(0))
         self._selector = selectors.DefaultSelector()
@@ -84,14 +86,14 @@ class Supervisor:
         self._tls_files: object = None
         self._root_key: RootKey
         self._context: ssl.SSLContext
-        self._address: Address
-        self._sockets: list[socket.socket]
+        self._listening: Listening
+        self._sockets: list[ListeningSockets]
         self._woken: socket.socket
 
     # From the start to the ready line
 
-    def start(self) -> Address:
-        """Bring everything up and return the address that KMIP is served on; raises OperatorError."""
+    def start(self) -> Listening:
+        """Bring everything up and return where KMIP is served; raises OperatorError."""
         raise_file_limit()
         # What is loaded here stays for good: the collector need not look at it, now or in any worker, and the
         # workers share its memory.
@@ -102,7 +104,10 @@ class Supervisor:
         self._root_key = self._adapters.open_root_key(self._directory)
         self._adapters.check_store(self._settings, self._directory)
         self._context = self._make_context(self._settings)
-        self._address, self._sockets = bind(parse_address(self._settings.listen), self._count)
+        kmip, kmip_sockets = self._bind(self._settings.listen, "--listen")
+        https, https_sockets = self._bind(self._settings.https, "--https")
+        self._listening = Listening(kmip, https)
+        self._sockets = list(map(ListeningSockets, kmip_sockets, https_sockets))
         self._catch_signals()
         try:
             self._crew.start_writer(self._adapters.store_writer(self._settings, self._directory))
@@ -113,11 +118,22 @@ class Supervisor:
             raise
         self._timers.add(TURNOVER, self._turn_over)
         self._timers.add(WATCH_INTERVAL, self._watch)
-        log.info("server_started", kmip=str(self._address), workers=self._count, pid=os.getpid())
-        return self._address
+        where = {name: str(address) for name, address in self._listening._asdict().items() if address}
+        log.info("server_started", **where, workers=self._count, pid=os.getpid())
+        return self._listening
+
+    def _bind(
+        self, where: str, option: str
+    ) -> tuple[Address, Sequence[socket.socket]] | tuple[None, Sequence[None]]:
+        """Return the address and a listening socket for each worker; raises OperatorError."""
+        address = parse_listening(where)
+        if address is None:
+            return None, [None] * self._count
+        return bind(address, self._count, option)
 
     def _read_settings(self) -> Settings:
-        return override(load_settings(self._directory.configuration), self._options)
+        settings = load_settings(self._directory.configuration)
+        return override(settings, throw_away(self._options, settings))
 
     def _make_context(self, settings: Settings) -> ssl.SSLContext:
         """Return a fresh TLS context, with new ticket keys and a server certificate that has time left."""
@@ -141,7 +157,7 @@ class Supervisor:
                 directory=self._directory,
                 adapters=self._adapters,
                 root_key=self._root_key,
-                sock=self._sockets[slot],
+                sockets=self._sockets[slot],
                 context=context,
                 numbers=self._crew.numbers,
                 row=row,
@@ -250,7 +266,7 @@ class Supervisor:
                     directory=self._directory,
                     settings=self._settings,
                     root_key=lambda: self._root_key,
-                    listening=self._address,
+                    listening=self._listening,
                 )
 
     def _change(self, request: Message) -> object:
@@ -274,9 +290,9 @@ class Supervisor:
     def _status(self) -> Message:
         return {
             "pid": os.getpid(),
-            "kmip": str(self._address),
-            "https": self._settings.https,
-            "advertised": str(advertised(self._address, self._settings)),
+            "kmip": str(self._listening.kmip or OFF),
+            "https": str(self._listening.https or OFF),
+            "advertised": advertised_to_clients(self._listening, self._settings),
             "started_at": self._started_at.isoformat(timespec="seconds"),
             "generation": self._crew.generation,
             "workers": [
@@ -298,10 +314,11 @@ class Supervisor:
         if self._admin is not None:
             self._admin.close()
         self._crew.drain()
-        for sock in self._sockets:
+        for sock in chain.from_iterable(self._sockets):
             # Clients that come now are refused at once and try another server.
             with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+                if sock is not None:
+                    sock.shutdown(socket.SHUT_RDWR)
         deadline = time.monotonic() + self._settings.deadlines.drain + STOP_MARGIN
         while self._crew.workers and (left := deadline - time.monotonic()) > 0:
             self._turn(min(left, 0.1))

@@ -2,6 +2,7 @@
 
 Rule: this is the hottest file of the server. What it does for each request is feed, take a message, start the
 handler, write the answer; whatever else is needed happens when a connection begins, ends or has to wait.
+What a message is, the framing decides: `http.py` puts another one in, and all else holds for both.
 
 Answers leave in the order of the requests, each in one write. While a request waits, or the peer does not
 read its answers, later requests stay in our buffer, and beyond READ_AHEAD bytes in that of the peer.
@@ -11,7 +12,7 @@ import asyncio
 import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeAlias, cast
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
 
@@ -22,12 +23,15 @@ from strongroom.server.directory import ClientDirectory, PeerCertificate, Refusa
 from strongroom.server.eager import resume
 from strongroom.server.logs import get_logger
 from strongroom.wire.errors import DecodeError
-from strongroom.wire.framing import Framer
 from strongroom.wire.limits import Limits
 
 log = get_logger()
 
-Handler: TypeAlias = Callable[[bytes, Connection], Coroutine[Any, Any, bytes]]
+M = TypeVar("M")
+N = TypeVar("N")
+M_co = TypeVar("M_co", covariant=True)
+
+Handler: TypeAlias = Callable[[M, Connection], Coroutine[Any, Any, bytes]]
 """One request message in, one response message out; raises nothing but CancelledError."""
 
 Rejecter: TypeAlias = Callable[[DecodeError, Connection], bytes]
@@ -38,6 +42,24 @@ READ_AHEAD: Final = 64 * 1024
 
 BURST: Final = 32
 """Pipelined requests answered in one go; then the other connections have their turn."""
+
+
+class Framing(Protocol[M_co]):
+    """Cuts the byte stream of one connection into request messages; see `wire.framing.Framer`."""
+
+    @property
+    def pending(self) -> int:
+        """Bytes held of messages that were not taken yet; 0 between messages."""
+
+    @property
+    def declared(self) -> int:
+        """Size of the message that is being received; 0 until it is known."""
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the stream."""
+
+    def next_message(self) -> M_co | None:
+        """Return one whole message, None when more bytes are needed; raises DecodeError."""
 
 
 class ConnectionCount(Protocol):
@@ -51,10 +73,11 @@ class ConnectionCount(Protocol):
 
 
 @dataclass(slots=True, kw_only=True)
-class Service:
-    """What all connections of a worker share."""
+class Service(Generic[M]):
+    """What all connections of a worker share that speak the same binding."""
 
-    handle: Handler
+    framing: Callable[[Limits], Framing[M]]
+    handle: Handler[M]
     reject: Rejecter
     directory: ClientDirectory
     deadlines: Deadlines
@@ -62,6 +85,22 @@ class Service:
     limits: Limits
     counts: ConnectionCount
     buffers: "Buffers"
+
+    def speaking(
+        self, framing: Callable[[Limits], Framing[N]], handle: Handler[N], reject: Rejecter
+    ) -> "Service[N]":
+        """Return the same for another binding: all counts, limits and buffers are shared."""
+        return Service(
+            framing=framing,
+            handle=handle,
+            reject=reject,
+            directory=self.directory,
+            deadlines=self.deadlines,
+            timing=self.timing,
+            limits=self.limits,
+            counts=self.counts,
+            buffers=self.buffers,
+        )
 
 
 class Buffers:
@@ -82,7 +121,7 @@ class Buffers:
         self._free += size
 
 
-class KmipProtocol(asyncio.Protocol):
+class KmipProtocol(asyncio.Protocol, Generic[M]):
     """One connection after its TLS handshake. Watched by `Deadlines` (see `Timed` there)."""
 
     __slots__ = (
@@ -112,12 +151,14 @@ class KmipProtocol(asyncio.Protocol):
     _transport: asyncio.Transport
     certificate: PeerCertificate
 
-    def __init__(self, service: Service, peer: str, on_closed: Callable[["KmipProtocol"], None]) -> None:
+    def __init__(
+        self, service: Service[M], peer: str, on_closed: Callable[["KmipProtocol[M]"], None]
+    ) -> None:
         self._service = service
         self._handle = service.handle
         self._peer = peer
         self._on_closed = on_closed
-        self._framer = Framer(service.limits)
+        self._framer = service.framing(service.limits)
         self._task: asyncio.Task[None] | None = None
         self._busy = False  # a request waits, or the next burst is due
         self._blocked = False  # the peer does not read its answers
@@ -260,7 +301,7 @@ class KmipProtocol(asyncio.Protocol):
                     return
         except DecodeError as error:
             self._transport.write(self._service.reject(error, self._connection))
-            self.close("malformed_message")
+            self._give_up()
         except Exception:
             # The engine's contract is broken; the edge where that must not take other connections along.
             log.exception("handler_failed", client=self._connection.client.name, peer=self._peer)
@@ -269,6 +310,10 @@ class KmipProtocol(asyncio.Protocol):
             self._busy = True
             self.deadline = NEVER
             asyncio.get_running_loop().call_soon(self._next_burst)
+
+    def _give_up(self) -> None:
+        """End a connection on which no next message can be found; the peer has been told."""
+        self.close("malformed_message")
 
     async def _finish(self, started: Coroutine[Any, Any, bytes], waits_for: object) -> None:
         """Wait for an answer that was not ready at once, then go on with the requests behind it."""
@@ -328,8 +373,10 @@ class KmipProtocol(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._blocked = False
+        if self._closing:
+            return
         self.deadline = NEVER
-        if not (self._closing or self._busy):
+        if not self._busy:
             self._serve()
 
     # Deadlines

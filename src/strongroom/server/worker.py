@@ -16,6 +16,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from strongroom.domain.ports import RootKey, RootKeyError
@@ -26,13 +27,17 @@ from strongroom.server.data_directory import DataDirectory
 from strongroom.server.deadlines import Deadlines
 from strongroom.server.directory import ClientDirectory
 from strongroom.server.errors import NotFound, OperatorError
-from strongroom.server.listener import Listener
+from strongroom.server.http import HttpHandler, HttpsProtocol
+from strongroom.server.http_framing import HttpFramer
+from strongroom.server.listener import Door, Listener
 from strongroom.server.logs import get_logger
 from strongroom.server.messages import LONGEST, BrokenMessage, Message, decode, encode
 from strongroom.server.ports import Adapters, Application
 from strongroom.server.process import return_freed_memory
 from strongroom.server.shared import ClientCounts, Seat, SharedNumbers
-from strongroom.server.ttlv import Buffers, Service
+from strongroom.server.sockets import ListeningSockets
+from strongroom.server.ttlv import Buffers, KmipProtocol, Service
+from strongroom.wire.framing import Framer
 from strongroom.wire.limits import Limits
 
 log = get_logger()
@@ -61,7 +66,7 @@ class WorkerPlan:
     directory: DataDirectory
     adapters: Adapters
     root_key: RootKey
-    sock: socket.socket
+    sockets: ListeningSockets
     context: ssl.SSLContext
     numbers: SharedNumbers
     row: int
@@ -123,28 +128,43 @@ class Worker:
         optional = [name for name, client in settings.client.items() if client.password == "optional"]  # noqa: S105
         self._directory = ClientDirectory(self._application.clients, password_optional=optional)
         await self._directory.refresh()
-        service = Service(
-            handle=self._application.handle,
-            reject=self._application.reject,
-            directory=self._directory,
-            deadlines=self._deadlines,
-            timing=settings.deadlines,
-            limits=Limits(
-                message_size=settings.limits.message_size,
-                depth=settings.limits.depth,
-                items=settings.limits.items,
-            ),
-            counts=ClientCounts(plan.numbers, plan.row, settings.connections.per_client),
-            buffers=Buffers(max(settings.limits.message_size, settings.limits.buffered // plan.workers)),
-        )
         self._listener = Listener(
-            service,
-            plan.sock,
+            self._doors(),
             plan.context,
             seat=Seat(plan.numbers, plan.row),
             settings=settings.connections,
+            timing=settings.deadlines,
             total=_room(settings.connections.total, plan.workers),
         )
+
+    def _doors(self) -> list[Door]:
+        """Return what listens, and what is spoken there. All doors share directory, counts and limits."""
+        plan, settings, doors = self._plan, self._plan.settings, list[Door]()
+        application, deadlines = self._application, self._deadlines
+        limits = Limits(
+            message_size=settings.limits.message_size,
+            depth=settings.limits.depth,
+            items=settings.limits.items,
+        )
+        buffers = Buffers(max(settings.limits.message_size, settings.limits.buffered // plan.workers))
+        kmip = Service(
+            framing=Framer,
+            handle=application.handle,
+            reject=application.reject,
+            directory=self._directory,
+            deadlines=deadlines,
+            timing=settings.deadlines,
+            limits=limits,
+            counts=ClientCounts(plan.numbers, plan.row, settings.connections.per_client),
+            buffers=buffers,
+        )
+        if plan.sockets.kmip is not None:
+            doors.append(Door(plan.sockets.kmip, partial(KmipProtocol, kmip)))
+        if plan.sockets.https is not None:
+            handler = HttpHandler(application, limits=limits, buffers=buffers, deadlines=deadlines)
+            https = kmip.speaking(HttpFramer, handler.handle, handler.reject)
+            doors.append(Door(plan.sockets.https, partial(HttpsProtocol, https)))
+        return doors
 
     # What the supervisor says
 

@@ -37,7 +37,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         ["init"],
         ["init", "d", "--bogus"],
         ["init", "d", "--listen", "nonsense"],
-        ["init", "d", "--https", "127.0.0.1:5697"],
+        ["init", "d", "--https", "nonsense"],
         ["init", "d", "--host", "two words"],
         ["serve", "d", "--workers", "none"],
         ["client"],

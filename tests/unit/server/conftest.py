@@ -1,9 +1,12 @@
 """A data directory with an authority, made without the command line."""
 
 import datetime as dt
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from strongroom.domain.ports import RootKey
 from strongroom.rootkey.file import FileRootKey, create
@@ -29,3 +32,9 @@ def authority(directory: DataDirectory, root_key: RootKey) -> Authority:
     authority = create_authority(directory, root_key, NOW)
     issue_server_certificate(directory, authority, ["localhost", "127.0.0.1", "::1"], NOW)
     return authority
+
+
+@pytest.fixture
+def logs() -> Iterator[list[Any]]:
+    with capture_logs() as captured:
+        yield captured

@@ -6,14 +6,21 @@ from typing import Any
 
 import pytest
 
-from strongroom.server.config import Settings, load_settings, parse_settings, render_toml
+from strongroom.server.config import (
+    Settings,
+    beside,
+    load_settings,
+    parse_settings,
+    render_toml,
+    throw_away,
+)
 from strongroom.server.errors import OperatorError
 
 
 def test_an_empty_file_gives_the_documented_defaults() -> None:
     settings = parse_settings({})
     assert settings.listen == "127.0.0.1:5696"
-    assert settings.https == "off"
+    assert settings.https == "127.0.0.1:5697"
     assert settings.hosts == ("localhost", "127.0.0.1", "::1")
     assert settings.limits.message_size == 4 * 1024 * 1024
     assert settings.connections.per_client == 2000
@@ -44,7 +51,7 @@ def test_an_unknown_key_without_a_neighbour_is_still_an_error() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"https": "127.0.0.1:5697"}, "no HTTPS binding yet"),
+        ({"https": "on"}, "HOST:PORT"),
         ({"listen": "::1:5696"}, "brackets"),
         ({"listen": "localhost"}, "HOST:PORT"),
         ({"listen": "localhost:70000"}, "0 to 65535"),
@@ -85,3 +92,36 @@ def test_what_init_writes_is_read_back(tmp_path: Path) -> None:
     }
     file.write_text(render_toml(values, "comment"))
     assert load_settings(file) == Settings.model_validate(values)
+
+
+@pytest.mark.parametrize(
+    ("listen", "https"),
+    [
+        ("127.0.0.1:5696", "127.0.0.1:5697"),
+        ("0.0.0.0:15696", "0.0.0.0:5697"),
+        ("[::1]:5696", "[::1]:5697"),
+        ("127.0.0.1:0", "127.0.0.1:0"),
+        ("off", "127.0.0.1:5697"),
+    ],
+)
+def test_https_listens_on_the_host_of_kmip_unless_told_otherwise(listen: str, https: str) -> None:
+    assert beside(listen) == https
+
+
+@pytest.mark.parametrize(
+    ("options", "configured", "https"),
+    [
+        ({"listen": "127.0.0.1:0"}, "0.0.0.0:5697", "0.0.0.0:0"),
+        ({"listen": "127.0.0.1:0"}, "off", None),
+        ({"listen": "127.0.0.1:0", "https": "off"}, "127.0.0.1:5697", "off"),
+        ({"listen": "127.0.0.1:15696"}, "127.0.0.1:5697", None),
+        ({"listen": "off"}, "127.0.0.1:5697", None),
+        ({"listen": "nonsense"}, "127.0.0.1:5697", None),
+        ({}, "127.0.0.1:5697", None),
+    ],
+)
+def test_a_free_port_for_kmip_means_one_for_https(
+    options: dict[str, str], configured: str, https: str | None
+) -> None:
+    """Two throw-away servers on one machine must not meet on the configured port."""
+    assert throw_away(options, parse_settings({"https": configured})).get("https") == https

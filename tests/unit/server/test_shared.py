@@ -61,7 +61,7 @@ def test_what_is_on_the_way_counts_as_arrived(numbers: SharedNumbers) -> None:
         else:
             handed += 1
             ours, theirs = socket.socketpair()
-            assert first.hand_on(theirs, target)
+            assert first.hand_on(theirs, target, 0)
             ours.close()
     assert (kept, handed) == (5, 5)
     taken = []
@@ -70,16 +70,18 @@ def test_what_is_on_the_way_counts_as_arrived(numbers: SharedNumbers) -> None:
         second.live += 1
     assert len(taken) == 5
     assert first.lightest() is None
-    for arrived in taken:
+    for arrived, _ in taken:
         arrived.close()
 
 
-def test_a_connection_that_was_handed_on_works(numbers: SharedNumbers) -> None:
+def test_a_connection_that_was_handed_on_works_and_says_where_it_came_in(numbers: SharedNumbers) -> None:
     first, second = seats(numbers, 1, 0)
     ours, theirs = socket.socketpair()
-    assert first.hand_on(theirs, 1)
-    arrived = second.take()
-    assert arrived is not None
+    assert first.hand_on(theirs, 1, 3)
+    taken = second.take()
+    assert taken is not None
+    arrived, door = taken
+    assert door == 3
     with ours, arrived:
         arrived.send(b"hello")
         assert ours.recv(5) == b"hello"
@@ -89,7 +91,7 @@ def test_a_full_inbox_leaves_the_connection_where_it_is(
     numbers: SharedNumbers, connection: socket.socket
 ) -> None:
     first, *_ = seats(numbers, 1, 0)
-    while first.hand_on(connection.dup(), 1):
+    while first.hand_on(connection.dup(), 1, 0):
         continue
     assert connection.fileno() >= 0
     numbers.clear(1)
@@ -101,7 +103,7 @@ def test_the_row_of_a_dead_worker_is_empty_and_its_inbox_too(
     first, second = seats(numbers, 3, 1)
     counts = ClientCounts(numbers, 1, limit=1)
     assert counts.enter(7)
-    assert first.hand_on(connection, 1)
+    assert first.hand_on(connection, 1, 0)
     numbers.clear(1)
     assert second.take() is None
     assert ClientCounts(numbers, 0, limit=1).enter(7)

@@ -2,21 +2,14 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
-from structlog.testing import capture_logs
 
-from strongroom.domain.clients import ClientRecord
-from strongroom.domain.identity import DEFAULT_TENANT, ClientId, Connection
-from strongroom.server.ca import Authority, fingerprint, new_key
-from strongroom.server.config import DeadlineSettings
-from strongroom.server.deadlines import INTERVAL, Deadlines
-from strongroom.server.directory import ClientDirectory
-from strongroom.server.ttlv import BURST, READ_AHEAD, Buffers, KmipProtocol, Service
-from strongroom.wire.limits import Limits
+from strongroom.domain.identity import ClientId, Connection
+from strongroom.server.ca import Authority
+from strongroom.server.ttlv import BURST, READ_AHEAD
+from tests.unit.server.bench import Bench
 from tests.unit.server.conftest import NOW
 
 HEAD = b"\x42\x00\x78\x01"
@@ -28,142 +21,11 @@ def request(body: bytes) -> bytes:
     return HEAD + len(body).to_bytes(4, "big") + body
 
 
-class Clients:
-    """A client store in memory."""
-
-    def __init__(self) -> None:
-        self.records: list[ClientRecord] = []
-
-    async def clients(self) -> Sequence[ClientRecord]:
-        return list(self.records)
-
-    async def put(self, record: ClientRecord) -> None:
-        self.records = [r for r in self.records if r.client != record.client] + [record]
-
-
-class Counts:
-    """A connection count with room for `room` connections a client."""
-
-    def __init__(self) -> None:
-        self.room = 2
-        self.now: dict[int, int] = {}
-
-    def enter(self, client: int) -> bool:
-        if self.now.get(client, 0) >= self.room:
-            return False
-        self.now[client] = self.now.get(client, 0) + 1
-        return True
-
-    def leave(self, client: int) -> None:
-        self.now[client] -= 1
-
-
-class Transport(asyncio.Transport):
-    """A transport that writes into a list; it blocks when told to."""
-
-    def __init__(self, der: bytes) -> None:
-        super().__init__({"ssl_object": self})
-        self._der = der
-        self.written: list[bytes] = []
-        self.reading = True
-        self.closed = False
-        self.aborted = False
-        self.protocol: KmipProtocol
-        self.full = False
-
-    def getpeercert(self, *, binary_form: bool) -> bytes:
-        assert binary_form
-        return self._der
-
-    def write(self, data: Any) -> None:
-        self.written.append(bytes(data))
-        if self.full:
-            self.protocol.pause_writing()
-
-    def close(self) -> None:
-        self.closed = True
-
-    def abort(self) -> None:
-        self.aborted = self.closed = True
-
-    def pause_reading(self) -> None:
-        self.reading = False
-
-    def resume_reading(self) -> None:
-        self.reading = True
-
-
-class Bench:
-    """One worker's worth of surroundings, and connections to it."""
-
-    def __init__(self, authority: Authority) -> None:
-        self.seconds = 1000.0
-        self.date = NOW
-        self.clients = Clients()
-        self.counts = Counts()
-        self.directory = ClientDirectory(self.clients)
-        self.handler: Callable[[bytes, Connection], Coroutine[Any, Any, bytes]] = self.echo
-        self.service = Service(
-            handle=lambda message, connection: self.handler(message, connection),
-            reject=lambda error, connection: b"REJECTED " + str(error).encode(),
-            directory=self.directory,
-            deadlines=Deadlines(lambda: self.seconds, lambda: self.date.timestamp()),
-            timing=DeadlineSettings(header=10, body=20, body_rate=8192, idle=900, answer=60),
-            limits=Limits(message_size=4 << 20),
-            counts=self.counts,
-            buffers=Buffers(8 << 20),
-        )
-        self.closed: list[KmipProtocol] = []
-        key = new_key()
-        self.der = authority.client_certificate(key.public_key(), "web", NOW).public_bytes(Encoding.DER)
-        self.record = ClientRecord(
-            client=ClientId(7),
-            tenant=DEFAULT_TENANT,
-            name="web",
-            fingerprint=fingerprint(key.public_key()),
-            groups=(),
-            username=None,
-            password_hash=None,
-            enrolled_at=NOW,
-        )
-
-    async def echo(self, message: bytes, connection: Connection) -> bytes:
-        return b"<" + message[8:].rstrip(b".") + b">"
-
-    async def enrol(self, **changes: Any) -> None:
-        await self.clients.put(ClientRecord(**{**_fields(self.record), **changes}))
-        await self.directory.refresh()
-
-    def connect(self) -> tuple[KmipProtocol, Transport]:
-        transport = Transport(self.der)
-        protocol = KmipProtocol(self.service, "192.0.2.1:4711", self.closed.append)
-        transport.protocol = protocol
-        protocol.connection_made(transport)
-        return protocol, transport
-
-    def pass_time(self, seconds: float) -> None:
-        """Move the clock, sweeping as often as the real one."""
-        end = self.seconds + seconds
-        while self.seconds < end:
-            self.seconds = min(self.seconds + INTERVAL, end)
-            self.service.deadlines.sweep()
-
-
-def _fields(record: ClientRecord) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__dataclass_fields__}
-
-
 @pytest.fixture
 async def bench(authority: Authority) -> Bench:
     bench = Bench(authority)
     await bench.enrol()
     return bench
-
-
-@pytest.fixture
-def logs() -> Iterator[list[Any]]:
-    with capture_logs() as captured:
-        yield captured
 
 
 # Order and framing

@@ -1,0 +1,184 @@
+"""KMIP over HTTPS: `POST /kmip` in TTLV, JSON or XML, answered in kind.
+
+Rule: this binding is framing and routing. Admission, limits, deadlines and order are those of `ttlv.py`, and
+what a request does is the engine's: whatever it answers, failures included, goes out with status 200.
+"""
+
+import asyncio
+import re
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlsplit
+
+from strongroom.domain.identity import Connection
+from strongroom.server.deadlines import NEVER, Deadlines
+from strongroom.server.http_framing import (
+    TEXT,
+    HttpFramer,
+    HttpRefusal,
+    HttpRequest,
+    HttpResponse,
+    last_response,
+    refused,
+)
+from strongroom.server.ports import Application
+from strongroom.server.ttlv import READ_AHEAD, Buffers, KmipProtocol
+from strongroom.wire.encodings import CODECS, Codec, Encoding
+from strongroom.wire.errors import DecodeError
+from strongroom.wire.item import Item
+from strongroom.wire.limits import Limits
+
+PATH: Final = "/kmip"
+METHOD: Final = "POST"
+
+LINGER: Final = 2.0
+"""Seconds in which a client that was refused may go on sending, so that it gets to read why."""
+
+_ENCODINGS: Final = {
+    **{codec.media_type: encoding for encoding, codec in CODECS.items()},
+    "application/xml": Encoding.XML,
+}
+_CHARSETS: Final = frozenset({"utf-8", "us-ascii"})
+_CHARSET: Final = re.compile(r';[ \t]*charset="?([^";\s]*)', re.IGNORECASE)
+
+
+class _Unanswerable(Exception):
+    """A request that is none for KMIP."""
+
+    def __init__(self, status: HTTPStatus, sentence: str, *, allow: str | None = None) -> None:
+        super().__init__(sentence)
+        self.response = HttpResponse(status, TEXT, f"{sentence}\n".encode(), allow)
+
+
+class HttpsProtocol(KmipProtocol[HttpRequest]):
+    """One connection; differs from that of the TLS port in how it begins a body, and how it ends."""
+
+    __slots__ = ()
+
+    _framer: HttpFramer
+
+    def _await_request(self) -> None:
+        if self._framer.finished:
+            self.close("finished")
+            return
+        before = self._stage
+        super()._await_request()
+        if self._stage == "body" and before != "body" and not self._closing:
+            ahead = self._framer.go_ahead()
+            if ahead:
+                self._transport.write(ahead)
+
+    def drain(self) -> None:
+        self._framer.finish()
+        super().drain()
+
+    def _give_up(self) -> None:
+        # Closed at once, the connection would be reset under the bytes that are still on their way to us, and
+        # with it the answer. They are thrown away (`data_received`) until the client has gone.
+        self._closing = True
+        self._reason = "malformed_message"
+        self._stage = "linger"
+        self.deadline = self._service.deadlines.now + LINGER
+
+    def expire(self) -> None:
+        if self._stage == "linger":
+            self.deadline = NEVER
+            self._transport.close()
+        else:
+            super().expire()
+
+
+class HttpHandler:
+    """Answers the requests of all connections of a worker."""
+
+    def __init__(
+        self, application: Application, *, limits: Limits, buffers: Buffers, deadlines: Deadlines
+    ) -> None:
+        self._application = application
+        self._limits = limits
+        self._buffers = buffers
+        self._deadlines = deadlines
+        # One thread: what a long message costs to read is spent once at a time.
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="http-reader")
+
+    async def handle(self, request: HttpRequest, connection: Connection) -> bytes:
+        """Return the bytes of the response; raises only CancelledError."""
+        try:
+            encoding = route(request)
+            body = await self._answer(request.body, CODECS[encoding], connection, encoding)
+        except _Unanswerable as error:
+            return request.respond(error.response, self._date())
+        return request.respond(
+            HttpResponse(HTTPStatus.OK, media_type(request.content_type), body), self._date()
+        )
+
+    def reject(self, error: DecodeError, connection: Connection) -> bytes:
+        """Return the response to bytes that are no request; the connection ends after it."""
+        if not isinstance(error, HttpRefusal):
+            raise TypeError("an HTTP connection refuses with HttpRefusal") from error
+        return last_response(refused(error), self._date())
+
+    async def _answer(self, body: bytes, codec: Codec, connection: Connection, encoding: Encoding) -> bytes:
+        if encoding is Encoding.TTLV:
+            return await self._application.handle(body, connection)
+        try:
+            root = await self._read(body, codec)
+        except DecodeError as error:
+            return self._application.refuse(error, connection, codec.encode)
+        return await self._application.answer(root, connection, codec.encode)
+
+    async def _read(self, body: bytes, codec: Codec) -> Item:
+        """Return the message; a long one is read beside the event loop, where others are waiting."""
+        if len(body) <= READ_AHEAD:
+            return codec.decode(body, self._limits)
+        if not self._buffers.reserve(len(body)):
+            raise _Unanswerable(
+                HTTPStatus.SERVICE_UNAVAILABLE, "too many long messages are being read; try again"
+            )
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._reader, codec.decode, body, self._limits)
+        finally:
+            self._buffers.release(len(body))
+
+    def _date(self) -> str:
+        return _date(int(self._deadlines.date))
+
+
+def route(request: HttpRequest) -> Encoding:
+    """Return how the message in a request is written; raises what to answer to any other request."""
+    try:
+        path = urlsplit(request.target).path
+    except ValueError:
+        path = ""
+    if path != PATH:
+        raise _Unanswerable(HTTPStatus.NOT_FOUND, f"there is nothing here; KMIP is at {METHOD} {PATH}")
+    if request.method != METHOD:
+        raise _Unanswerable(HTTPStatus.METHOD_NOT_ALLOWED, f"send a KMIP request with {METHOD}", allow=METHOD)
+    encoding = _ENCODINGS.get(media_type(request.content_type))
+    if encoding is None:
+        known = ", ".join(_ENCODINGS)
+        raise _Unanswerable(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the Content-Type is none of {known}")
+    if _charset(request.content_type) not in _CHARSETS:
+        raise _Unanswerable(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the charset of a KMIP message is UTF-8")
+    if request.content_encoding.lower() not in {"", "identity"}:
+        raise _Unanswerable(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the message without a Content-Encoding")
+    return encoding
+
+
+def media_type(content_type: str) -> str:
+    """Return the type of a Content-Type, without its parameters and in small letters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _charset(content_type: str) -> str:
+    named = _CHARSET.search(content_type)
+    return named[1].lower() if named else "utf-8"
+
+
+@lru_cache(2)
+def _date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)

@@ -7,6 +7,7 @@ not mixed field by field: the padding of one mode would creep into another.
 from strongroom.domain.errors import InvalidObjectType, KeyValueNotPresent
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.keys import KeyBlock
+from strongroom.model.objects import Certificate, PrivateKey, PublicKey, SymmetricKey
 from strongroom.model.structures import CryptographicParameters
 from strongroom.registry import Tag
 
@@ -37,3 +38,26 @@ def effective_parameters(
         return asked
     own: CryptographicParameters | None = obj.value(Tag.CRYPTOGRAPHIC_PARAMETERS)
     return _NONE if own is None else own
+
+
+def usable_symmetric_key(obj: ManagedObject) -> KeyBlock:
+    """Return the same of a Symmetric Key; raises InvalidObjectType for anything else."""
+    if not isinstance(obj.material, SymmetricKey):
+        raise InvalidObjectType("this takes a Symmetric Key")
+    return usable_key(obj)
+
+
+def usable_private_key(obj: ManagedObject) -> PrivateKey:
+    """Return a Private Key with its algorithm filled in; raises InvalidObjectType or KeyValueNotPresent."""
+    if not isinstance(obj.material, PrivateKey):
+        raise InvalidObjectType("this takes a Private Key")
+    return PrivateKey(key_block=usable_key(obj))
+
+
+def usable_public_key(obj: ManagedObject) -> PublicKey | Certificate:
+    """Return the same of a Public Key; a Certificate, which has one, is returned as it is."""
+    if isinstance(obj.material, Certificate):
+        return obj.material
+    if not isinstance(obj.material, PublicKey):
+        raise InvalidObjectType("this takes a Public Key or a Certificate")
+    return PublicKey(key_block=usable_key(obj))

@@ -13,6 +13,7 @@ from strongroom.domain.crypto import Cryptography
 from strongroom.domain.entries import Entries
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.objects import ManagedObject
+from strongroom.domain.randomness import Seeding
 from strongroom.domain.store import Found
 from strongroom.domain.streams import Streams
 from strongroom.model.attribute_list import AttributeInstance
@@ -28,6 +29,7 @@ class Policy:
     legacy: bool = False
     lease_time: int = 3600
     maximum_locate_items: int = 10_000
+    rng_seed: Seeding = Seeding.MIX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

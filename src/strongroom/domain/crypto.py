@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from strongroom.domain.encryption import Encryption
+from strongroom.domain.hashing import Hashing
+from strongroom.domain.macs import MessageAuthentication
+from strongroom.domain.randomness import Randomness
+from strongroom.domain.signing import Signing
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.keys import KeyBlock
 from strongroom.model.objects import ManagedObjectStruct
@@ -33,7 +37,7 @@ class ObjectFacts:
     attributes: tuple[AttributeInstance, ...] = ()
 
 
-class Cryptography(Encryption, Protocol):
+class Cryptography(Encryption, Hashing, MessageAuthentication, Signing, Randomness, Protocol):
     """Everything that needs a cryptographic library. Raises only KmipError subclasses."""
 
     @property

@@ -145,7 +145,10 @@ class WrongKeyLifecycleState(KmipError):
 
     reason = ResultReason.WRONG_KEY_LIFECYCLE_STATE
     older = ResultReason.PERMISSION_DENIED
-    older_in = {Operation.REVOKE: ResultReason.ILLEGAL_OPERATION}
+    older_in = {
+        Operation.REVOKE: ResultReason.ILLEGAL_OPERATION,
+        Operation.DERIVE_KEY: ResultReason.INVALID_FIELD,
+    }
     # SPEC(KMIP 2.0 §6.1): the tables of 2.0 allow both reasons, its test cases still use the older one.
     older_until = V2_0
 
@@ -162,6 +165,7 @@ class IncompatibleCryptographicUsageMask(KmipError):
 
     reason = ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK
     older = ResultReason.PERMISSION_DENIED
+    older_in = {Operation.DERIVE_KEY: ResultReason.INVALID_FIELD}
 
 
 class InvalidObjectType(KmipError):
@@ -176,6 +180,11 @@ class InvalidObjectType(KmipError):
         Operation.RE_KEY_KEY_PAIR: ResultReason.PERMISSION_DENIED,
         Operation.ENCRYPT: ResultReason.PERMISSION_DENIED,
         Operation.DECRYPT: ResultReason.PERMISSION_DENIED,
+        Operation.SIGN: ResultReason.PERMISSION_DENIED,
+        Operation.SIGNATURE_VERIFY: ResultReason.PERMISSION_DENIED,
+        Operation.MAC: ResultReason.PERMISSION_DENIED,
+        Operation.MAC_VERIFY: ResultReason.PERMISSION_DENIED,
+        Operation.DERIVE_KEY: ResultReason.INVALID_FIELD,
     }
 
 
@@ -240,6 +249,7 @@ class BadCryptographicParameters(KmipError):
 
     reason = ResultReason.BAD_CRYPTOGRAPHIC_PARAMETERS
     older = ResultReason.INVALID_FIELD
+    newer_in = {Operation.HASH: ResultReason.INVALID_FIELD}
 
 
 class UnsupportedCryptographicParameters(KmipError):
@@ -247,6 +257,11 @@ class UnsupportedCryptographicParameters(KmipError):
 
     reason = ResultReason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS
     older = ResultReason.FEATURE_NOT_SUPPORTED
+    newer_in = {
+        Operation.HASH: ResultReason.FEATURE_NOT_SUPPORTED,
+        Operation.MAC: ResultReason.FEATURE_NOT_SUPPORTED,
+        Operation.MAC_VERIFY: ResultReason.FEATURE_NOT_SUPPORTED,
+    }
 
 
 class MissingInitializationVector(KmipError):

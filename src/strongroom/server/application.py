@@ -8,6 +8,7 @@ from datetime import timedelta
 from strongroom.domain.clients import ClientStore
 from strongroom.domain.context import Policy
 from strongroom.domain.ports import RootKey
+from strongroom.domain.randomness import Seeding
 from strongroom.engine.dispatch import Dispatcher
 from strongroom.engine.streams import StreamLimits
 from strongroom.server.config import Settings
@@ -58,6 +59,7 @@ def _policy(settings: Settings) -> Policy:
         legacy=policy.legacy == "on",
         lease_time=policy.lease_time,
         maximum_locate_items=policy.maximum_locate_items,
+        rng_seed=Seeding(policy.rng_seed),
     )
 
 

@@ -133,11 +133,15 @@ class CacheSettings(_Section):
 
 
 class PolicySettings(_Section):
-    """What is allowed. `legacy`: may 3DES and the like be used on the server. Lease time in seconds."""
+    """What is allowed. `legacy`: may 3DES and the like be used on the server. Lease time in seconds.
+
+    `rng_seed`: what RNG Seed does with the data of a client.
+    """
 
     legacy: Switch = "off"
     lease_time: Count = 3600
     maximum_locate_items: Count = 10_000
+    rng_seed: Literal["mix", "ignore", "refuse"] = "mix"
 
 
 class ClientSettings(_Section):

@@ -86,6 +86,7 @@ class TestKms:
         self.directory = directory
         self.loop = asyncio.new_event_loop()
         self.clock = clock or MovableClock()
+        self.clients = {ALICE.client: ALICE, BOB.client: BOB}
         key_file = directory / "root.key"
         if not key_file.exists():
             create(key_file)
@@ -97,10 +98,11 @@ class TestKms:
         keys.load(self.run(self.backend.store_keys()))
         self.repository = Repository(self.backend, keys)
         self.dispatcher: Dispatcher = make_dispatcher(
-            self.repository, policy or Policy(), streams=streams, clock=self.clock
+            self.repository, policy or Policy(), self.clients.get, streams=streams, clock=self.clock
         )
 
     def close(self) -> None:
+        self.dispatcher.backlog.close()
         self.run(self.backend.close())
         self.loop.close()
 

@@ -4,7 +4,7 @@ Rule: whatever the bytes are, the result is responses or KMIPErrors. Reading is 
 be anybody's and newer than this code: unknown fields, numbers and attributes are passed over.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -18,14 +18,14 @@ from strongroom.client.errors import (
     failure,
     operation_name,
 )
-from strongroom.domain.operation import Response
+from strongroom.domain.operation import Response, declared
 from strongroom.model.attribute_list import decode_tagged
 from strongroom.model.convert import ValueShape, decoder
 from strongroom.model.forms import Decoder, Encoder, Form
 from strongroom.model.messages import RawShape
 from strongroom.model.struct import Struct
 from strongroom.model.structures import ProtocolVersion
-from strongroom.registry import ResultStatus, Tag, Version
+from strongroom.registry import Operation, ResultStatus, Tag, Version
 from strongroom.wire import binary
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.item import ENUMERATION, STRUCTURE, Item
@@ -139,13 +139,18 @@ def _matched(items: Sequence[AnswerItem], asked: Sequence[Asked]) -> list[Answer
     else:
         matched = [*items, *[None] * (len(asked) - len(items))]
     for one, item in zip(asked, matched, strict=True):
-        if item is not None and item.operation not in (None, one.operation):
+        if item is not None and item.operation not in (None, one.operation, *_answered_by(one.operation)):
             raise ProtocolError(
                 f"the answer to {operation_name(one.operation)} is one to {operation_name(item.operation)}"
             )
     if None in matched and all(i.result_status == ResultStatus.SUCCESS for i in items):
         raise ProtocolError(f"{len(items)} batch items answer {len(asked)} requests, and none failed")
     return matched
+
+
+def _answered_by(operation: Operation) -> Iterable[Operation]:
+    """Return the operations whose answer may come in place of one: what was pending answers Poll."""
+    return declared() if operation is Operation.POLL else ()
 
 
 def _by_id(items: Sequence[AnswerItem], asked: Sequence[Asked]) -> Mapping[bytes | None, AnswerItem] | None:
@@ -166,9 +171,13 @@ def _outcome(item: AnswerItem, asked: Asked, version: Version) -> Response | KMI
     if item.result_status != ResultStatus.SUCCESS:
         return _failure(item, asked.operation)
     payload = item.response_payload or []
-    if asked.response is RawResponse:
+    kind = asked.response
+    if asked.operation is Operation.POLL and item.operation is not None and item.operation in declared():
+        # What comes back is the answer to the operation that was pending.
+        kind = declared()[Operation(item.operation)].response
+    if kind is RawResponse:
         return RawResponse(response_payload=payload)
-    decode: Callable[[list[Item]], Response] = decoder(asked.response, version, lenient=True)
+    decode: Callable[[list[Item]], Response] = decoder(kind, version, lenient=True)
     try:
         return decode(payload)
     except DecodeError:

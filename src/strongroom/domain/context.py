@@ -78,6 +78,13 @@ class ClientLog(Protocol):
         """Write one line; `text` is the client's and is escaped."""
 
 
+class Backlog(Protocol):
+    """What does the requests that wait, see `domain.asynchronous`."""
+
+    async def finish(self, tenant: int, key: str, position: int) -> None:
+        """Do the items of a batch up to this one now, those that are not done yet."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Context:
     """One batch item's surroundings. `now` is the same for the whole request."""
@@ -90,4 +97,5 @@ class Context:
     streams: Streams
     policy: Policy
     client_log: ClientLog
+    backlog: Backlog
     server: ServerFacts

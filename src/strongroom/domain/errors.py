@@ -423,6 +423,13 @@ class ServerLimitExceeded(KmipError):
     older = ResultReason.GENERAL_FAILURE
 
 
+class InvalidAsynchronousCorrelationValue(KmipError):
+    """No outstanding operation has this correlation value, or it is another client's."""
+
+    reason = ResultReason.INVALID_ASYNCHRONOUS_CORRELATION_VALUE
+    older = ResultReason.ITEM_NOT_FOUND
+
+
 class ServerFailure(KmipError):
     """The server could not do it; nothing was changed. The message says when to try again."""
 

@@ -43,6 +43,7 @@ class OperationSpec:
     until: Version
     needs: Permission
     repeatable: bool
+    deferrable: bool
     handler: Handler
 
     def in_version(self, version: Version) -> bool:
@@ -65,12 +66,14 @@ def operation(
     until: Version = NEWEST,
     needs: Permission,
     repeatable: bool = False,
+    deferrable: bool = True,
 ) -> Callable[[Callable[[Context, Q], Awaitable[R]]], Callable[[Context, Q], Awaitable[R]]]:
     """Declare the decorated coroutine function as the handler of an operation.
 
     `repeatable`: it only reads, and its answer depends on nothing but the request and what `Objects` gave it,
-    so that the engine may remember it. The second parameter and the return type of the handler name the
-    payloads. Raises TypeError when they do not belong together or the operation is declared already.
+    so that the engine may remember it. `deferrable`: it may be answered later. The second parameter and the
+    return type of the handler name the payloads. Raises TypeError when they do not belong together or the
+    operation is declared already.
     """
 
     def declare(handler: Callable[[Context, Q], Awaitable[R]]) -> Callable[[Context, Q], Awaitable[R]]:
@@ -91,6 +94,7 @@ def operation(
             until=until,
             needs=needs,
             repeatable=repeatable,
+            deferrable=deferrable,
             handler=handler,
         )
         return handler

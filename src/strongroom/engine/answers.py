@@ -26,10 +26,12 @@ _RESULT_STATUS: Final = int(Tag.RESULT_STATUS)
 _RESULT_REASON: Final = int(Tag.RESULT_REASON)
 _RESULT_MESSAGE: Final = int(Tag.RESULT_MESSAGE)
 _RESPONSE_PAYLOAD: Final = int(Tag.RESPONSE_PAYLOAD)
+_ASYNCHRONOUS_CORRELATION_VALUE: Final = int(Tag.ASYNCHRONOUS_CORRELATION_VALUE)
 _CLIENT_CORRELATION_VALUE: Final = int(Tag.CLIENT_CORRELATION_VALUE)
 
 _SUCCESS: Final[Item] = (_RESULT_STATUS, 5, int(ResultStatus.SUCCESS))
 _FAILED: Final[Item] = (_RESULT_STATUS, 5, int(ResultStatus.OPERATION_FAILED))
+_PENDING: Final[Item] = (_RESULT_STATUS, 5, int(ResultStatus.OPERATION_PENDING))
 _UNDONE: Final[Item] = (_RESULT_STATUS, 5, int(ResultStatus.OPERATION_UNDONE))
 
 _MESSAGE_LENGTH: Final = 512
@@ -108,6 +110,13 @@ class Answers:
         fields.append(_SUCCESS)
         fields.append((_RESPONSE_PAYLOAD, 1, payload))
         return (_BATCH_ITEM, 1, fields)
+
+    def pending(self, operation: int | None, identifier: bytes | None, value: bytes) -> Item:
+        """Return the batch item of an operation that is not done yet; `value` is what to Poll with."""
+        fields: list[Item] = [] if operation is None else [(_OPERATION, 5, operation)]
+        if identifier is not None:
+            fields.append((_UNIQUE_BATCH_ITEM_ID, 8, identifier))
+        return (_BATCH_ITEM, 1, [*fields, _PENDING, (_ASYNCHRONOUS_CORRELATION_VALUE, 8, value)])
 
     def failure(self, operation: int | None, identifier: bytes | None, error: KmipError) -> Item:
         """Return the batch item of an operation that failed; `operation` None: the request as a whole did."""

@@ -8,7 +8,6 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from strongroom.domain.audit import AuditEvent
@@ -16,20 +15,20 @@ from strongroom.domain.clock import Clock
 from strongroom.domain.context import ClientLog, Context, Policy, ServerFacts
 from strongroom.domain.crypto import Cryptography
 from strongroom.domain.errors import (
-    FeatureNotSupported,
-    InvalidField,
     InvalidMessage,
     KmipError,
-    NonUniqueNameAttribute,
     OperationNotSupported,
     ResponseTooLarge,
     ServerFailure,
 )
-from strongroom.domain.identity import Connection
+from strongroom.domain.identity import ClientId, ClientIdentity, Connection
 from strongroom.domain.operation import OperationSpec
-from strongroom.domain.store import Changes, LostRace, NameInUse, ObjectStore, StoreFailure, TamperedRecord
+from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure
 from strongroom.engine.answers import Answers
 from strongroom.engine.authenticate import Authenticator
+from strongroom.engine.backlog import RequestBacklog
+from strongroom.engine.failures import Failures
+from strongroom.engine.later import Later, polled
 from strongroom.engine.memory import (
     AnswerMemory,
     HeaderMemory,
@@ -38,12 +37,13 @@ from strongroom.engine.memory import (
     true_until,
 )
 from strongroom.engine.references import made_by
-from strongroom.engine.request import BadHeader, BatchItem, RequestMessage, read_request
+from strongroom.engine.request import BadHeader, BatchItem, read_request
+from strongroom.engine.run import Run
 from strongroom.engine.streams import RequestStreams, StreamTable
 from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
 from strongroom.model.convert import decoder, encoder
-from strongroom.model.errors import NotInVersion, UnknownField, UnknownValue
 from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.operations.poll import PollResponse
 from strongroom.registry import V1_0, AsynchronousIndicator, Version
 from strongroom.registry.names import VALUES
 from strongroom.wire import binary
@@ -57,6 +57,9 @@ ATTEMPTS: Final = 64
 
 _HEADER_ROOM: Final = 160
 """Bytes that the header of a response takes at most, a Client Correlation Value aside."""
+
+_LATER: Final = frozenset({AsynchronousIndicator.MANDATORY, AsynchronousIndicator.OPTIONAL})
+"""Whoever accepts to wait is made to: that is one rule for what may take long and what may not."""
 
 _LARGE_ANSWERS: Final = 4
 """How many answers of the size of the largest message the answer to a batch has room for, so that a small
@@ -74,6 +77,8 @@ class Services:
     client_log: ClientLog
     server: ServerFacts
     authenticator: Authenticator
+    clients: Callable[[ClientId], ClientIdentity | None]
+    """Who has a number and may connect; asked when a request that waits is done."""
     operations: Mapping[int, OperationSpec]
     on_event: Callable[[AuditEvent], None]
     """Told of every refusal; changes are recorded in their own commit."""
@@ -92,21 +97,6 @@ class _Plan(NamedTuple):
     encode: Callable[..., list[Item]]
 
 
-@dataclass(slots=True)
-class _Run:
-    """One request being answered."""
-
-    request: RequestMessage
-    connection: Connection
-    now: datetime
-    answers: Answers
-    memory: BatchMemory
-    streams: RequestStreams
-    message: bytes | None
-    room: int | None
-    """Bytes left for batch items; None in a small batch without Maximum Response Size."""
-
-
 class Dispatcher:
     """Answers request messages; safe to use from any number of connections of one event loop."""
 
@@ -115,6 +105,11 @@ class Dispatcher:
         self._plans: dict[tuple[int, Version], _Plan] = {}
         self._headers = HeaderMemory()
         self._answers = AnswerMemory(services.remembered_answers)
+        self._failures = Failures(services.on_event, services.on_failure)
+        self._later = Later(self, self._failures, services.streams)
+        self.backlog = RequestBacklog(
+            services.store, services.clock, self._later, services.clients, services.on_failure
+        )
 
     async def handle(self, message: bytes, connection: Connection) -> bytes:
         """Return the response message to a TTLV request message; raises only CancelledError."""
@@ -186,7 +181,7 @@ class Dispatcher:
         if len(request.items) > _LARGE_ANSWERS:
             most = _LARGE_ANSWERS * self._services.limits.message_size
             room = most if room is None else min(room, most)
-        run = _Run(
+        run = Run(
             request,
             connection,
             now,
@@ -196,6 +191,8 @@ class Dispatcher:
             message,
             room,
         )
+        if header.asynchronous_indicator in _LATER:
+            return run.answers, await self._keep(run)
         try:
             items = await (self._all_or_nothing(run) if request.undo else self._one_by_one(run))
         finally:
@@ -207,22 +204,22 @@ class Dispatcher:
     ) -> tuple[Answers, list[Item]]:
         """Return the answer to a request that is refused as a whole, in the place of the item to blame."""
         now = self._services.clock.now()
-        self._record(None, error, connection, now, ())
+        self._failures.record(None, error, connection, now)
         answers = Answers(version, now)
         if item is None:
             return answers, [answers.failure(None, None, error)]
         return answers, [answers.failure(item.operation, item.unique_batch_item_id, error)]
 
-    async def _one_by_one(self, run: _Run) -> list[Item]:
+    async def _one_by_one(self, run: Run) -> list[Item]:
         """Do the batch, each item a transaction of its own (Stop and Continue)."""
         results: list[Item] = []
         for position, item in enumerate(run.request.items):
             try:
-                result = await self._transact(run, item)
+                result = await self.transact(run, item)
             except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
                 run.streams.end_claimed()
-                error = self._explain(exc, run, position)
-                self._record(item.operation, error, run.connection, run.now, ())
+                error = self._failures.explain(exc, run.request.version, position, run.message)
+                self._failures.record(item.operation, error, run.connection, run.now)
                 results.append(run.answers.failure(item.operation, item.unique_batch_item_id, error))
                 run.memory.by_item.append(None)
                 if not run.request.goes_on:
@@ -231,15 +228,15 @@ class Dispatcher:
             results.append(result)
         return results
 
-    async def _transact(self, run: _Run, item: BatchItem) -> Item:
+    async def transact(self, run: Run, item: BatchItem) -> Item:
         """Do one batch item and commit it; raises what stopped it."""
         for attempt in range(ATTEMPTS):
             if attempt:
                 run.streams.rewind()
             work = self._unit_of_work(run)
-            result, size = await self._perform(run, item, work, run.room)
+            result, size = await self.perform(run, item, work, run.room)
             changes = work.changes()
-            if not changes or await self._commit(work, changes, [(item, work.touched())], run, attempt):
+            if not changes or await self.commit(work, changes, [(item, work.touched())], run, attempt):
                 work.keep()
                 run.streams.keep()
                 if run.room is not None:
@@ -249,7 +246,7 @@ class Dispatcher:
                 return result
         raise ServerFailure("the object is being changed by too many requests at once; try again")
 
-    def _remember(self, run: _Run, item: BatchItem, work: UnitOfWork, result: Item) -> None:
+    def _remember(self, run: Run, item: BatchItem, work: UnitOfWork, result: Item) -> None:
         """Remember the answer to a read that stands alone in its message."""
         message, spec = run.message, self._services.operations[item.operation or 0]
         if message is None or not spec.repeatable or len(run.request.items) > 1:
@@ -270,7 +267,23 @@ class Dispatcher:
         )
         self._answers.keep(run.connection.client, message, answer)
 
-    async def _all_or_nothing(self, run: _Run) -> list[Item]:
+    async def _keep(self, run: Run) -> list[Item]:
+        """Keep the batch, to be done soon, and answer that its items are pending (KMIP 1.4 §6.7)."""
+        batch, results = await self._later.take_in(run)
+        if batch is None:
+            return [result for result in results if result is not None]
+        work = self._unit_of_work(run)
+        try:
+            key = await self.backlog.keep(batch, work)
+            await work.commit(work.changes())
+        except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
+            error = self._failures.explain(exc, run.request.version, 0, run.message)
+            self._failures.record(None, error, run.connection, run.now)
+            return [run.answers.failure(None, None, error)]
+        self.backlog.begin(run.connection.client.tenant, key)
+        return self._later.answers(run, key, results)
+
+    async def _all_or_nothing(self, run: Run) -> list[Item]:
         """Do the batch as one transaction (Undo)."""
         items = run.request.items
         failing, results = 0, list[Item]()
@@ -282,29 +295,37 @@ class Dispatcher:
                 results.clear()
                 done: list[tuple[BatchItem, tuple[UniqueIdentifier, ...]]] = []
                 for failing, item in enumerate(items):  # noqa: B007 - says which item failed
-                    result, size = await self._perform(run, item, work, room)
+                    result, size = await self.perform(run, item, work, room)
                     work.keep()
                     room = None if room is None else room - size
                     results.append(result)
                     done.append((item, work.touched()))
                 changes = work.changes()
-                if not changes or await self._commit(work, changes, done, run, attempt):
+                if not changes or await self.commit(work, changes, done, run, attempt):
                     run.streams.keep()
                     return results
             raise ServerFailure("the objects are being changed by too many requests at once; try again")
         except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
             run.streams.end_claimed()
-            error = self._explain(exc, run, failing)
+            error = self._failures.explain(exc, run.request.version, failing, run.message)
         failed = items[failing]
-        self._record(failed.operation, error, run.connection, run.now, ())
+        self._failures.record(failed.operation, error, run.connection, run.now)
         undone = [run.answers.undone(result) for result in results[:failing]]
         return [*undone, run.answers.failure(failed.operation, failed.unique_batch_item_id, error)]
 
-    def _unit_of_work(self, run: _Run) -> UnitOfWork:
+    def _unit_of_work(self, run: Run) -> UnitOfWork:
         return UnitOfWork(self._services.store, run.memory, caller=run.connection.client, now=run.now)
 
-    async def _perform(
-        self, run: _Run, item: BatchItem, work: UnitOfWork, room: int | None
+    def check(self, item: BatchItem, version: Version) -> OperationSpec:
+        """Return the operation of an item whose payload can be read; raises what is wrong with it."""
+        if item.error is not None:
+            raise item.error
+        plan = self._plan(item.operation or 0, version)
+        plan.decode(item.payload)
+        return plan.spec
+
+    async def perform(
+        self, run: Run, item: BatchItem, work: UnitOfWork, room: int | None
     ) -> tuple[Item, int]:
         """Run the operation without committing it; return its batch item and, where it matters, the size."""
         if item.error is not None:
@@ -312,8 +333,6 @@ class Dispatcher:
         version = run.request.version
         plan = self._plans.get((item.operation or 0, version)) or self._plan(item.operation or 0, version)
         spec = plan.spec
-        if run.request.header.asynchronous_indicator is AsynchronousIndicator.MANDATORY:
-            raise FeatureNotSupported("asynchronous operation is not supported; send the request without it")
         request = plan.decode(item.payload)
         work.begin(spec.needs)
         context = Context(
@@ -325,11 +344,15 @@ class Dispatcher:
             streams=run.streams,
             policy=self._services.policy,
             client_log=self._services.client_log,
+            backlog=self.backlog,
             server=self._services.server,
         )
         response = await spec.handler(context, request)
         work.made = made_by(spec.operation, response)
-        result = run.answers.success(spec.operation, item.unique_batch_item_id, plan.encode(response))
+        if isinstance(response, PollResponse):
+            result = polled(response, item, run, request.asynchronous_correlation_value)
+        else:
+            result = run.answers.success(spec.operation, item.unique_batch_item_id, plan.encode(response))
         if room is None:
             return result, 0
         size = len(binary.encode(result))
@@ -340,12 +363,12 @@ class Dispatcher:
             )
         return result, size
 
-    async def _commit(
+    async def commit(
         self,
         work: UnitOfWork,
         changes: Changes,
         done: list[tuple[BatchItem, tuple[UniqueIdentifier, ...]]],
-        run: _Run,
+        run: Run,
         attempt: int,
     ) -> bool:
         """Commit the changes with their audit events; False when another change came first."""
@@ -384,63 +407,3 @@ class Dispatcher:
         plan = _Plan(spec, decoder(spec.request, version), encoder(spec.response, version))
         self._plans[operation, version] = plan
         return plan
-
-    def _explain(self, exc: Exception, run: _Run, position: int) -> KmipError:
-        """Return what the client is told of a failure; what only the operator should know is logged."""
-        match exc:
-            case KmipError():
-                return exc
-            case DecodeError():
-                return self._locate_error(exc, run, position)
-            case NotInVersion():
-                return FeatureNotSupported(f"{exc}, so KMIP {run.request.version} cannot say it")
-            case NameInUse():
-                return NonUniqueNameAttribute(
-                    "another object of yours has this Name; names are unique per owner"
-                )
-            case StoreFailure():
-                self._services.on_failure(exc)
-                return ServerFailure(str(exc))
-            case TamperedRecord():
-                self._services.on_failure(exc)
-                return ServerFailure("the stored record of this object is damaged; tell the administrator")
-            case _:
-                self._services.on_failure(exc)
-                return ServerFailure("the server failed on this request; its log says why")
-
-    def _locate_error(self, error: DecodeError, run: _Run, position: int) -> KmipError:
-        """Return the answer to a payload that cannot be read, with path and byte offset."""
-        if not error.path or error.path[0][0] != "RequestMessage":
-            error.path = (
-                ("RequestMessage", None),
-                ("BatchItem", position),
-                ("RequestPayload", None),
-                *error.path,
-            )
-        if error.at is None and run.message is not None:
-            error.at = binary.offset_of(run.message, error.path)
-        if isinstance(error, UnknownField | UnknownValue):
-            return InvalidField(str(error))
-        return InvalidMessage(str(error))
-
-    def _record(
-        self,
-        operation: int | None,
-        error: KmipError,
-        connection: Connection,
-        now: datetime,
-        objects: tuple[UniqueIdentifier, ...],
-    ) -> None:
-        """Record a request, or an operation of one, that was refused."""
-        entry = VALUES["Operation"].get(operation or 0)
-        self._services.on_event(
-            AuditEvent(
-                at=now,
-                client=connection.client.client,
-                tenant=connection.client.tenant,
-                peer=connection.peer,
-                operation="Request" if entry is None else entry.name,
-                outcome=error.reason.name,
-                objects=objects,
-            )
-        )

@@ -167,6 +167,16 @@ class UnitOfWork:
             memory.by_operation.update(self.made)
         memory.by_item.append(next(iter(self.made.values()), None))
 
+    @property
+    def now(self) -> datetime:
+        """Return the time of the request."""
+        return self._now
+
+    @property
+    def placeholder(self) -> UniqueIdentifier | None:
+        """Return the ID Placeholder as the batch has it by now."""
+        return self._memory.placeholder
+
     async def get(
         self, reference: ObjectReference | None, *, archived: bool = False, destroyed: bool = False
     ) -> ManagedObject:

@@ -9,7 +9,6 @@ from typing import Final
 _NEXT = "comes with the second part of the protocol (every operation)"
 
 NOT_SUPPORTED: Final[Mapping[str, str]] = {
-    "Cancel": _NEXT,
     "Certify": _NEXT,
     "CreateCredential": _NEXT,
     "CreateGroup": _NEXT,
@@ -26,10 +25,7 @@ NOT_SUPPORTED: Final[Mapping[str, str]] = {
     "Logout": _NEXT,
     "Notify": _NEXT,
     "PKCS_11": _NEXT,
-    "Poll": _NEXT,
-    "Process": _NEXT,
     "Put": _NEXT,
-    "QueryAsynchronousRequests": _NEXT,
     "Query_ServerToClient": _NEXT,
     "ReCertify": _NEXT,
     "ReProvision": _NEXT,

@@ -67,7 +67,7 @@ class QueryRequest(Request[QueryResponse]):
 
 _CAPABILITIES = CapabilityInformation(
     streaming_capability=True,
-    asynchronous_capability=False,
+    asynchronous_capability=True,
     attestation_capability=False,
     batch_undo_capability=True,
     batch_continue_capability=True,

@@ -3,14 +3,19 @@
 Rule: wiring only. It loads everything that answering a request needs, so import it before the workers fork.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeAlias
 
 from strongroom.domain.clients import ClientStore
+from strongroom.domain.clock import SystemClock
 from strongroom.domain.context import Policy
+from strongroom.domain.identity import ClientId, ClientIdentity
 from strongroom.domain.ports import RootKey
 from strongroom.domain.randomness import Seeding
 from strongroom.engine.dispatch import Dispatcher
 from strongroom.engine.streams import StreamLimits
+from strongroom.scheduler.timetable import Timetable
 from strongroom.server.config import Settings
 from strongroom.server.engine import make_dispatcher
 from strongroom.server.stored_clients import StoredClients
@@ -19,12 +24,29 @@ from strongroom.store.repository import Repository
 from strongroom.store.sealing import StoreKeys
 from strongroom.wire.limits import Limits
 
+FindClient: TypeAlias = Callable[[ClientId], ClientIdentity | None]
+
+
+class ClientsInForce:
+    """Who may connect: nobody until the worker has read the records."""
+
+    def __init__(self) -> None:
+        self.find: FindClient = lambda client: None
+
+    def __call__(self, client: ClientId) -> ClientIdentity | None:
+        return self.find(client)
+
 
 class KmipApplication:
     """Everything behind the listeners of one worker; see `ports.Application`."""
 
-    def __init__(self, dispatcher: Dispatcher, backend: Backend, *, shared: bool) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, backend: Backend, clients: ClientsInForce, *, shared: bool
+    ) -> None:
         self._backend = backend
+        self._clients = clients
+        self._backlog = dispatcher.backlog
+        self._timetable = Timetable(SystemClock(), {"requests that wait": self._backlog.tidy})
         self.clients: ClientStore = StoredClients(backend)
         self.shared = shared
         self.reject = dispatcher.reject
@@ -33,7 +55,12 @@ class KmipApplication:
         # Bound once: this is called for every request.
         self.handle = dispatcher.handle
 
+    async def work(self, clients: FindClient) -> None:
+        self._clients.find = clients
+        await self._timetable.run()
+
     async def close(self) -> None:
+        self._backlog.close()
         await self._backend.close()
 
 
@@ -47,10 +74,11 @@ async def open_application(
     repository = Repository(
         backend, keys, cache_size=settings.cache.size, cache_seconds=settings.cache.lifetime
     )
+    clients = ClientsInForce()
     dispatcher = make_dispatcher(
-        repository, _policy(settings), limits=_limits(settings), streams=_stream_limits(settings)
+        repository, _policy(settings), clients, limits=_limits(settings), streams=_stream_limits(settings)
     )
-    return KmipApplication(dispatcher, backend, shared=shared)
+    return KmipApplication(dispatcher, backend, clients, shared=shared)
 
 
 def _policy(settings: Settings) -> Policy:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from cryptography import x509
 
 from strongroom.domain.clients import ClientRecord, ClientStore
-from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.identity import ClientId, ClientIdentity
 from strongroom.server.ca import fingerprint
 
 _CERTIFICATES_REMEMBERED: Final = 4096
@@ -47,6 +47,7 @@ class ClientDirectory:
         self._password_optional = frozenset(password_optional)
         self._records: Sequence[ClientRecord] = ()
         self._by_fingerprint: dict[str, ClientIdentity | Refusal] = {}
+        self._by_number: dict[ClientId, ClientIdentity] = {}
 
     async def refresh(self) -> bool:
         """Read all records again and tell whether anything changed."""
@@ -60,11 +61,16 @@ class ClientDirectory:
             found[record.fingerprint] = Refusal.REVOKED if revoked else self._identity(record)
         self._records = records
         self._by_fingerprint = found
+        self._by_number = {one.client: one for one in found.values() if isinstance(one, ClientIdentity)}
         return True
 
     def find(self, fingerprint: str) -> ClientIdentity | Refusal:
         """Return who has this public key, or why nobody may use it."""
         return self._by_fingerprint.get(fingerprint, Refusal.UNKNOWN)
+
+    def in_force(self, client: ClientId) -> ClientIdentity | None:
+        """Return the client with this number, None when it was revoked."""
+        return self._by_number.get(client)
 
     def _identity(self, record: ClientRecord) -> ClientIdentity:
         return ClientIdentity(

@@ -3,13 +3,15 @@
 Rule: the one place that knows which adapter stands behind which port.
 """
 
+from collections.abc import Callable
+
 import structlog
 
 from strongroom.crypto.cryptographer import Cryptographer
 from strongroom.domain.audit import AuditEvent
 from strongroom.domain.clock import Clock, SystemClock
 from strongroom.domain.context import Policy, ServerFacts
-from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.identity import ClientId, ClientIdentity
 from strongroom.domain.store import ObjectStore
 from strongroom.engine.authenticate import Authenticator
 from strongroom.engine.dispatch import Dispatcher, Services
@@ -53,12 +55,13 @@ def server_facts() -> ServerFacts:
 def make_dispatcher(
     store: ObjectStore,
     policy: Policy,
+    clients: Callable[[ClientId], ClientIdentity | None],
     *,
     limits: Limits = DEFAULT_LIMITS,
     streams: StreamLimits | None = None,
     clock: Clock | None = None,
 ) -> Dispatcher:
-    """Return the dispatcher over a store; `clock` None is the machine's."""
+    """Return the dispatcher over a store; `clients` says who may connect, `clock` None is the machine's."""
     return Dispatcher(
         Services(
             store=store,
@@ -68,6 +71,7 @@ def make_dispatcher(
             client_log=LoggedMessages(),
             server=server_facts(),
             authenticator=Authenticator(check_password, _ignored_credential),
+            clients=clients,
             operations={int(code): spec for code, spec in all_operations().items()},
             on_event=_log_refusal,
             on_failure=_log_failure,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from strongroom.domain.clients import ClientStore
-from strongroom.domain.identity import Connection
+from strongroom.domain.identity import ClientId, ClientIdentity, Connection
 from strongroom.domain.ports import RootKey
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
@@ -43,6 +43,9 @@ class Application(Protocol):
 
     def refuse(self, error: DecodeError, connection: Connection, encode: Encoder) -> bytes:
         """Return the response to what is no message in that other encoding."""
+
+    async def work(self, clients: Callable[[ClientId], ClientIdentity | None]) -> None:
+        """Do what is due without being asked, until cancelled. `clients` says who may connect."""
 
     async def close(self) -> None:
         """Let go of the store; commits on their way are finished first."""

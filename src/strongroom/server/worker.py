@@ -115,7 +115,13 @@ class Worker:
         self._tell({"event": "ready"})
         jobs = [
             loop.create_task(job)
-            for job in (self._deadlines.run(), self._tidy(), self._obey(reader), self._poll())
+            for job in (
+                self._deadlines.run(),
+                self._tidy(),
+                self._obey(reader),
+                self._poll(),
+                self._application.work(self._directory.in_force),
+            )
         ]
         await self._ended.wait()
         for job in jobs:

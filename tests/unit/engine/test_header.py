@@ -10,9 +10,7 @@ from strongroom.registry import (
     V1_0,
     V1_3,
     V1_4,
-    V3_0,
     VERSIONS,
-    AsynchronousIndicator,
     QueryFunction,
     ResultReason,
     Tag,
@@ -122,13 +120,6 @@ def test_a_critical_message_extension_stops_the_message_and_another_is_ignored(k
             assert reason_of(answer) == ResultReason.FEATURE_NOT_SUPPORTED
         else:
             assert Tag.RESULT_REASON not in fields(answer[2][1])
-
-
-def test_mandatory_asynchronous_operation_is_refused_and_optional_is_done_at_once(kms: TestKms) -> None:
-    kms.call(QUERY, asynchronous_indicator=AsynchronousIndicator.OPTIONAL)
-    with pytest.raises(Refused) as refused:
-        kms.call(QUERY, version=V3_0, asynchronous_indicator=AsynchronousIndicator.MANDATORY)
-    assert refused.value.reason is ResultReason.FEATURE_NOT_SUPPORTED
 
 
 def test_an_operation_of_a_later_version_is_not_supported(kms: TestKms) -> None:

@@ -71,7 +71,7 @@ def test_payload_fields_are_those_of_the_table_in_its_order(
         if (name, side, version) in DIFFERENT:
             continue
         ours = fields(cls, at)
-        assert ours == [f["name"] for f in variant[side]], f"{name} {side} {version}"
+        assert ours == [f["name"] for f in variant.get(side, [])], f"{name} {side} {version}"
 
 
 def fields(cls: StructMeta, version: Version) -> list[str | None]:

@@ -92,7 +92,7 @@ def test_capabilities_claim_what_batches_can_do_and_no_more(kms: TestKms) -> Non
     assert capability.batch_undo_capability is True
     assert capability.batch_continue_capability is True
     assert capability.streaming_capability is True
-    assert capability.asynchronous_capability is False
+    assert capability.asynchronous_capability is True
 
 
 def test_the_random_number_generator_is_told(kms: TestKms) -> None:

@@ -1,0 +1,123 @@
+"""Requests that are answered later (KMIP 1.4 §4.27-4.28 and §6.7, 2.1 §6.1.38-6.1.41 and §9.2).
+
+Rule: a request whose client accepts to wait is kept as an entry, one for the batch, and done item by item;
+what an item gave is kept in the commit that did it, so that nothing is done twice or forgotten by a restart.
+A correlation value is the key of the entry and the place of the item in it.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Final
+
+from strongroom.domain.context import Context
+from strongroom.domain.entries import Entry, Kept
+from strongroom.domain.errors import InvalidAsynchronousCorrelationValue
+from strongroom.model.secret import SecretBytes
+from strongroom.model.struct import Struct, Tagged
+from strongroom.model.structures import ProtocolVersion
+from strongroom.registry import (
+    BatchErrorContinuationOption,
+    ItemType,
+    Operation,
+    ProcessingStage,
+    Tag,
+)
+
+_KEY_SIZE: Final = 16  # bytes, random: the value cannot be guessed
+_PLACE_SIZE: Final = 4
+
+
+class WaitingItem(Struct):
+    """One item of a batch that waits.
+
+    `payload` is the TTLV of the request payload, `answer` that of the batch item of the response: None until
+    the item is done, and again None when the client has it. `made` are the identifiers that later items may
+    refer to, the main one first.
+    """
+
+    operation: Operation
+    unique_batch_item_id: bytes | None = None
+    processing_stage: ProcessingStage
+    payload: Annotated[SecretBytes, Tagged(Tag.REQUEST_PAYLOAD)]
+    answer: Annotated[SecretBytes | None, Tagged(Tag.RESPONSE_PAYLOAD)] = None
+    made: Annotated[tuple[str, ...], Tagged(Tag.UNIQUE_IDENTIFIER)] = ()
+
+    @property
+    def outstanding(self) -> bool:
+        """Tell whether the client does not know yet what became of it."""
+        return self.answer is not None or self.processing_stage is not ProcessingStage.COMPLETED
+
+    def done(self, answer: SecretBytes, made: tuple[str, ...] = ()) -> "WaitingItem":
+        """Return the item with its answer."""
+        return self.replace(
+            processing_stage=ProcessingStage.COMPLETED, payload=SecretBytes(b""), answer=answer, made=made
+        )
+
+    def obtained(self) -> "WaitingItem":
+        """Return the item as one that the client knows all about; only what it made is still kept."""
+        return self.done(SecretBytes(b""), self.made).replace(answer=None)
+
+
+class WaitingBatch(Entry, kind=1):
+    """A request that waits; `placeholder` is the ID Placeholder after the items that are done."""
+
+    protocol_version: ProtocolVersion
+    submission_date: Annotated[datetime, ItemType.DATE_TIME_EXTENDED]
+    batch_error_continuation_option: BatchErrorContinuationOption | None = None
+    placeholder: Annotated[str | None, Tagged(Tag.PRIVATE_KEY_UNIQUE_IDENTIFIER)] = None
+    items: Annotated[tuple[WaitingItem, ...], Tagged(Tag.BATCH_ITEM)] = ()
+
+    def with_item(self, position: int, item: WaitingItem) -> "WaitingBatch":
+        """Return the batch with one item changed."""
+        return self.replace(items=(*self.items[:position], item, *self.items[position + 1 :]))
+
+    @property
+    def next(self) -> int | None:
+        """Return the place of the first item that is not done, None when all are."""
+        places = (n for n, i in enumerate(self.items) if i.processing_stage is not ProcessingStage.COMPLETED)
+        return next(places, None)
+
+
+def new_key() -> str:
+    """Return a key for a batch."""
+    return secrets.token_hex(_KEY_SIZE)
+
+
+def correlation_value(key: str, position: int) -> bytes:
+    """Return what a client asks for an item with."""
+    return bytes.fromhex(key) + position.to_bytes(_PLACE_SIZE, "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One item of one of the caller's batches."""
+
+    batch: Kept[WaitingBatch]
+    position: int
+
+    @property
+    def item(self) -> WaitingItem:
+        return self.batch.value.items[self.position]
+
+    def obtain(self, ctx: Context) -> None:
+        """Forget the item, and the batch with its last one."""
+        rest = self.batch.value.with_item(self.position, self.item.obtained())
+        if any(item.outstanding for item in rest.items):
+            ctx.entries.put(self.batch.key, rest, due=self.batch.due)
+        else:
+            ctx.entries.remove(self.batch)
+
+
+async def find(ctx: Context, value: bytes) -> Waiting:
+    """Return what a correlation value of the caller means; raises InvalidAsynchronousCorrelationValue."""
+    key, position = value[:_KEY_SIZE].hex(), int.from_bytes(value[_KEY_SIZE:], "big")
+    if len(value) == _KEY_SIZE + _PLACE_SIZE:
+        batch = await ctx.entries.get(WaitingBatch, key)
+        if batch is not None and batch.owner == ctx.caller.client and position < len(batch.value.items):
+            waiting = Waiting(batch, position)
+            if waiting.item.outstanding:
+                return waiting
+    raise InvalidAsynchronousCorrelationValue(
+        "no outstanding operation has this Asynchronous Correlation Value"
+    )

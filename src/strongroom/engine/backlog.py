@@ -1,0 +1,179 @@
+"""The requests that wait: kept, done in the background, taken up again after a restart.
+
+Rule: an item is done in the commit that keeps its answer, so that whoever comes second, another worker or the
+same after a crash, finds it done. See `domain.asynchronous`.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from strongroom.domain.asynchronous import WaitingBatch, new_key
+from strongroom.domain.clock import Clock
+from strongroom.domain.entries import Kept
+from strongroom.domain.errors import KmipError, PermissionDenied, ServerLimitExceeded
+from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
+from strongroom.domain.store import LostRace, ObjectStore, StoreFailure
+from strongroom.engine.later import Later, LaterItem
+from strongroom.engine.references import named
+from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.registry import BatchErrorContinuationOption
+
+DELAY: Final = 0.5
+"""Seconds until a worker begins: whoever sent the request by mistake has that long to cancel it."""
+
+TAKE_UP: Final = timedelta(seconds=30)
+"""After this a request that is not done counts as left behind by a worker that ended."""
+
+RETENTION: Final = timedelta(days=1)
+"""How long an answer waits for Poll."""
+
+MOST: Final = 32
+"""Requests that one client may have outstanding."""
+
+_PAGE: Final = 32
+_ATTEMPTS: Final = 64
+
+
+class RequestBacklog:
+    """See `domain.context.Backlog`; one in each process."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        clock: Clock,
+        later: Later,
+        clients: Callable[[ClientId], ClientIdentity | None],
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._later = later
+        self._clients = clients
+        self._on_failure = on_failure
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def keep(self, batch: WaitingBatch, work: UnitOfWork) -> str:
+        """Put a batch among the changes of a unit of work and return its key; raises ServerLimitExceeded."""
+        if len(await work.entries.mine(WaitingBatch)) >= MOST:
+            raise ServerLimitExceeded(
+                f"{MOST} requests of yours wait already; fetch their answers with Poll, or cancel some"
+            )
+        key = new_key()
+        work.entries.put(key, batch, due=batch.submission_date.replace(microsecond=0) + TAKE_UP)
+        return key
+
+    def begin(self, tenant: TenantId, key: str) -> None:
+        """Do a batch soon, in the background."""
+        task = asyncio.get_running_loop().create_task(self._after_a_while(tenant, key))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _after_a_while(self, tenant: int, key: str) -> None:
+        await asyncio.sleep(DELAY)
+        try:
+            await self._do(tenant, key, None)
+        except Exception as exc:  # noqa: BLE001 - the edge: `tidy` tries again
+            self._on_failure(exc)
+
+    def close(self) -> None:
+        """Leave what is not done yet to others."""
+        for task in self._running:
+            task.cancel()
+
+    async def finish(self, tenant: int, key: str, position: int) -> None:
+        await self._do(tenant, key, position)
+
+    async def tidy(self, now: datetime) -> None:
+        """Do what a worker left behind, and forget answers that nobody fetched. Raises StoreFailure."""
+        for batch in await self._store.due_entries(WaitingBatch, now, _PAGE):
+            if batch.value.next is None:
+                await self._forget(batch, now)
+            else:
+                await self._do(batch.tenant, batch.key, None)
+
+    async def _forget(self, batch: Kept[WaitingBatch], now: datetime) -> None:
+        work = UnitOfWork(self._store, BatchMemory(), caller=_owner(batch), now=now)
+        current = await work.entries.get(WaitingBatch, batch.key)
+        if current is not None and current.generation == batch.generation:
+            work.entries.remove(current)
+            try:
+                await work.commit(work.changes())
+            except LostRace:
+                return  # its client has just fetched it
+
+    async def _do(self, tenant: int, key: str, upto: int | None) -> None:
+        """Do the items of a batch in order, up to a place (None: all)."""
+        for attempt in range(_ATTEMPTS):
+            while True:
+                batch = await self._store.load_entry(WaitingBatch, tenant, key)
+                position = None if batch is None else batch.value.next
+                if batch is None or position is None or (upto is not None and position > upto):
+                    return
+                if not await self._do_one(batch, position, attempt):
+                    break
+        raise StoreFailure("a request that waits could not be done: others keep changing what it concerns")
+
+    async def _do_one(self, batch: Kept[WaitingBatch], position: int, attempt: int) -> bool:
+        """Do one item and commit it with its answer; False when another change came first."""
+        caller = self._clients(ClientId(batch.owner))
+        try:
+            if caller is None:
+                raise PermissionDenied("the client that sent the request may not connect any more")
+            work = self._work(batch, caller)
+            item = self._later.item(batch.value, position, work, caller)
+            answer = await item.perform()
+            done = batch.value.items[position].done(answer, tuple(work.made.values()))
+            return await self._commit(batch, batch.value.with_item(position, done), work, item, attempt)
+        except StoreFailure:
+            raise
+        except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
+            work = self._work(batch, caller or _owner(batch))
+            item = self._later.item(batch.value, position, work, caller or _owner(batch))
+            done = batch.value.items[position].done(item.explain(exc, position))
+            after = batch.value.with_item(position, done)
+            if after.batch_error_continuation_option is not BatchErrorContinuationOption.CONTINUE:
+                after = self._stopped(after, work, caller or _owner(batch))
+            return await self._commit(batch, after, work, item, attempt)
+
+    async def _commit(
+        self,
+        batch: Kept[WaitingBatch],
+        after: WaitingBatch,
+        work: UnitOfWork,
+        item: LaterItem,
+        attempt: int,
+    ) -> bool:
+        """Commit what was done and the batch as it is `after`; False when another change came first."""
+        current = await work.entries.get(WaitingBatch, batch.key)
+        if current is None or current.generation != batch.generation:
+            return False
+        due = batch.due if after.next is not None else self._clock.now() + RETENTION
+        work.entries.put(batch.key, after.replace(placeholder=work.placeholder), due=due)
+        return await item.commit(attempt)
+
+    def _stopped(self, batch: WaitingBatch, work: UnitOfWork, caller: ClientIdentity) -> WaitingBatch:
+        """Return the batch with a failure for each item that will not be done any more."""
+        error = KmipError("an earlier item of the batch failed, so this one was not done")
+        while (position := batch.next) is not None:
+            answer = self._later.item(batch, position, work, caller).explain(error, position)
+            batch = batch.with_item(position, batch.items[position].done(answer))
+        return batch
+
+    def _work(self, batch: Kept[WaitingBatch], caller: ClientIdentity) -> UnitOfWork:
+        """Return a unit of work that remembers what the items before have made."""
+        memory = BatchMemory()
+        if batch.value.placeholder is not None:
+            memory.placeholder = UniqueIdentifier(batch.value.placeholder)
+        for item in batch.value.items:
+            made = named(item.operation, [UniqueIdentifier(one) for one in item.made])
+            memory.by_operation.update(made)
+            memory.by_item.append(next(iter(made.values()), None))
+        return UnitOfWork(self._store, memory, caller=caller, now=self._clock.now())
+
+
+def _owner(batch: Kept[WaitingBatch]) -> ClientIdentity:
+    """Return whose batch it is, to change the entry and nothing else."""
+    return ClientIdentity(client=ClientId(batch.owner), tenant=TenantId(batch.tenant), name="")

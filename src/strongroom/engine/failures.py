@@ -1,0 +1,87 @@
+"""From what was raised to what the client is told.
+
+Rule: the client gets a Result Reason and a sentence; what only the operator should know goes to the log.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from strongroom.domain.audit import AuditEvent
+from strongroom.domain.errors import (
+    FeatureNotSupported,
+    InvalidField,
+    InvalidMessage,
+    KmipError,
+    NonUniqueNameAttribute,
+    ServerFailure,
+)
+from strongroom.domain.identity import Connection
+from strongroom.domain.store import NameInUse, StoreFailure, TamperedRecord
+from strongroom.model.errors import NotInVersion, UnknownField, UnknownValue
+from strongroom.registry import Version
+from strongroom.registry.names import VALUES
+from strongroom.wire import binary
+from strongroom.wire.errors import DecodeError
+
+
+class Failures:
+    """Explains and records failures: `on_event` hears of every refusal, `on_failure` of what is our fault."""
+
+    def __init__(
+        self, on_event: Callable[[AuditEvent], None], on_failure: Callable[[BaseException], None]
+    ) -> None:
+        self._on_event = on_event
+        self._on_failure = on_failure
+
+    def explain(self, exc: Exception, version: Version, position: int, message: bytes | None) -> KmipError:
+        """Return what the client is told of the failure of a batch item."""
+        match exc:
+            case KmipError():
+                return exc
+            case DecodeError():
+                return _locate(exc, position, message)
+            case NotInVersion():
+                return FeatureNotSupported(f"{exc}, so KMIP {version} cannot say it")
+            case NameInUse():
+                return NonUniqueNameAttribute(
+                    "another object of yours has this Name; names are unique per owner"
+                )
+            case StoreFailure():
+                self._on_failure(exc)
+                return ServerFailure(str(exc))
+            case TamperedRecord():
+                self._on_failure(exc)
+                return ServerFailure("the stored record of this object is damaged; tell the administrator")
+            case _:
+                self._on_failure(exc)
+                return ServerFailure("the server failed on this request; its log says why")
+
+    def record(self, operation: int | None, error: KmipError, connection: Connection, now: datetime) -> None:
+        """Record a request, or an operation of one, that was refused."""
+        entry = VALUES["Operation"].get(operation or 0)
+        self._on_event(
+            AuditEvent(
+                at=now,
+                client=connection.client.client,
+                tenant=connection.client.tenant,
+                peer=connection.peer,
+                operation="Request" if entry is None else entry.name,
+                outcome=error.reason.name,
+            )
+        )
+
+
+def _locate(error: DecodeError, position: int, message: bytes | None) -> KmipError:
+    """Return the answer to a payload that cannot be read, with path and byte offset."""
+    if not error.path or error.path[0][0] != "RequestMessage":
+        error.path = (
+            ("RequestMessage", None),
+            ("BatchItem", position),
+            ("RequestPayload", None),
+            *error.path,
+        )
+    if error.at is None and message is not None:
+        error.at = binary.offset_of(message, error.path)
+    if isinstance(error, UnknownField | UnknownValue):
+        return InvalidField(str(error))
+    return InvalidMessage(str(error))

@@ -1,0 +1,195 @@
+"""Requests that are answered later, as the dispatcher meets them: taken in, done, polled.
+
+Rule: an item that waits is done by the same `perform` and `commit` as any other; only where its answer goes
+is different. `engine/backlog.py` says when.
+"""
+
+from typing import Final, Protocol
+
+from strongroom.domain.asynchronous import WaitingBatch, WaitingItem, correlation_value
+from strongroom.domain.errors import FeatureNotSupported, InvalidField
+from strongroom.domain.identity import ClientIdentity, Connection
+from strongroom.domain.operation import OperationSpec
+from strongroom.domain.store import Changes
+from strongroom.engine.answers import Answers
+from strongroom.engine.failures import Failures
+from strongroom.engine.request import BatchItem, RequestMessage
+from strongroom.engine.run import Run
+from strongroom.engine.streams import RequestStreams, StreamTable
+from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.messages import RequestHeader
+from strongroom.model.secret import SecretBytes
+from strongroom.operations.poll import PolledResponse, PollResponse
+from strongroom.registry import Operation, ProcessingStage, Tag, Version
+from strongroom.wire import binary
+from strongroom.wire.item import Item
+
+LARGEST_ANSWER: Final = 1_048_576
+"""Bytes of an answer that is kept for Poll."""
+
+_PAYLOAD: Final = int(Tag.REQUEST_PAYLOAD)
+_UNIQUE_BATCH_ITEM_ID: Final = int(Tag.UNIQUE_BATCH_ITEM_ID)
+
+
+class Doing(Protocol):
+    """What the dispatcher does for any request."""
+
+    def check(self, item: BatchItem, version: Version) -> OperationSpec:
+        """Return the operation of an item whose payload can be read; raises what is wrong with it."""
+
+    async def perform(
+        self, run: Run, item: BatchItem, work: UnitOfWork, room: int | None
+    ) -> tuple[Item, int]:
+        """Run the operation without committing it."""
+
+    async def transact(self, run: Run, item: BatchItem) -> Item:
+        """Do one batch item and commit it."""
+
+    async def commit(
+        self,
+        work: UnitOfWork,
+        changes: Changes,
+        done: list[tuple[BatchItem, tuple[UniqueIdentifier, ...]]],
+        run: Run,
+        attempt: int,
+    ) -> bool:
+        """Commit the changes with their audit events; False when another change came first."""
+
+
+class Later:
+    """Takes requests in that wait, and gets their items ready to be done."""
+
+    def __init__(self, doing: Doing, failures: Failures, streams: StreamTable) -> None:
+        self._doing = doing
+        self._failures = failures
+        self._streams = streams
+
+    async def take_in(self, run: Run) -> tuple[WaitingBatch | None, list[Item | None]]:
+        """Return what is to wait (None: nothing) and the answers so far; None stands for a pending item.
+
+        What cannot be read, or must not wait, is answered at once.
+        """
+        request = run.request
+        waiting: list[WaitingItem] = []
+        results: list[Item | None] = []
+        for position, item in enumerate(request.items):
+            result: Item | None = None
+            try:
+                if request.undo:
+                    raise FeatureNotSupported("a batch with Undo is done at once; leave one of the two out")
+                if not self._doing.check(item, request.version).deferrable:
+                    result = await self._doing.transact(run, item)
+                waiting.append(_waiting(item) if result is None else _waiting(item).obtained())
+                results.append(result)
+            except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
+                error = self._failures.explain(exc, request.version, position, run.message)
+                self._failures.record(item.operation, error, run.connection, run.now)
+                results.append(run.answers.failure(item.operation, item.unique_batch_item_id, error))
+                waiting.append(_waiting(item).obtained())
+                if not request.goes_on:
+                    break
+        if None not in results:
+            return None, results
+        batch = WaitingBatch(
+            protocol_version=request.header.protocol_version,
+            submission_date=run.now,
+            batch_error_continuation_option=request.header.batch_error_continuation_option,
+            placeholder=run.memory.placeholder,
+            items=tuple(waiting),
+        )
+        return batch, results
+
+    def answers(self, run: Run, key: str, results: list[Item | None]) -> list[Item]:
+        """Return the answers to a batch that was kept under `key`."""
+        return [
+            run.answers.pending(item.operation, item.unique_batch_item_id, correlation_value(key, position))
+            if result is None
+            else result
+            for position, (item, result) in enumerate(zip(run.request.items, results, strict=False))
+        ]
+
+    def item(
+        self, batch: WaitingBatch, position: int, work: UnitOfWork, caller: ClientIdentity
+    ) -> "LaterItem":
+        """Return an item of a batch that waits as one that can be done."""
+        waiting, protocol = batch.items[position], batch.protocol_version
+        version = Version(protocol.protocol_version_major, protocol.protocol_version_minor)
+        payload = waiting.payload.reveal()
+        item = BatchItem(
+            operation=int(waiting.operation),
+            unique_batch_item_id=waiting.unique_batch_item_id,
+            payload=binary.decode(payload)[2] if payload else [],
+        )
+        run = Run(
+            request=RequestMessage(version, RequestHeader(protocol_version=protocol), [item]),
+            connection=Connection(client=caller, peer="later"),
+            now=work.now,
+            answers=Answers(version, work.now),
+            memory=BatchMemory(),
+            streams=RequestStreams(self._streams, caller, work.now),
+            message=None,
+            room=None,
+        )
+        return LaterItem(self._doing, self._failures, run, item, work)
+
+
+class LaterItem:
+    """One item that waited, about to be done in a unit of work."""
+
+    def __init__(self, doing: Doing, failures: Failures, run: Run, item: BatchItem, work: UnitOfWork) -> None:
+        self._doing = doing
+        self._failures = failures
+        self._run = run
+        self._item = item
+        self._work = work
+
+    async def perform(self) -> SecretBytes:
+        """Return the TTLV of the batch item of the response, nothing committed; raises what stopped it."""
+        try:
+            result, _ = await self._doing.perform(self._run, self._item, self._work, LARGEST_ANSWER)
+        except BaseException:
+            self._run.streams.end_claimed()
+            raise
+        self._work.keep()
+        return SecretBytes(binary.encode(result))
+
+    def explain(self, exc: Exception, position: int) -> SecretBytes:
+        """Return the same for a failure."""
+        run, item = self._run, self._item
+        error = self._failures.explain(exc, run.request.version, position, None)
+        self._failures.record(item.operation, error, run.connection, run.now)
+        answer = run.answers.failure(item.operation, item.unique_batch_item_id, error)
+        return SecretBytes(binary.encode(answer))
+
+    async def commit(self, attempt: int) -> bool:
+        """Commit what the unit of work has by now; False when another change came first."""
+        work = self._work
+        done = [(self._item, work.touched())]
+        if not await self._doing.commit(work, work.changes(), done, self._run, attempt):
+            self._run.streams.end_claimed()
+            return False
+        self._run.streams.keep()
+        return True
+
+
+def polled(response: PollResponse, item: BatchItem, run: Run, value: bytes) -> Item:
+    """Return the answer to Poll: that of the operation itself, or that it is still pending."""
+    if not isinstance(response, PolledResponse):
+        return run.answers.pending(item.operation, item.unique_batch_item_id, value)
+    if response.protocol_version != run.request.header.protocol_version:
+        raise InvalidField("the request was made in another KMIP version; Poll in the same one")
+    tag, item_type, fields = binary.decode(response.batch_item.reveal())
+    answer = [field for field in fields if field[0] != _UNIQUE_BATCH_ITEM_ID]
+    if item.unique_batch_item_id is not None:
+        answer.insert(1, (_UNIQUE_BATCH_ITEM_ID, 8, item.unique_batch_item_id))
+    return (tag, item_type, answer)
+
+
+def _waiting(item: BatchItem) -> WaitingItem:
+    return WaitingItem(
+        operation=Operation(item.operation or 0),
+        unique_batch_item_id=item.unique_batch_item_id,
+        processing_stage=ProcessingStage.SUBMITTED,
+        payload=SecretBytes(binary.encode((_PAYLOAD, 1, item.payload or []))),
+    )

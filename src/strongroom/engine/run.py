@@ -1,0 +1,28 @@
+"""One request on its way through the engine."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from strongroom.domain.identity import Connection
+from strongroom.engine.answers import Answers
+from strongroom.engine.request import RequestMessage
+from strongroom.engine.streams import RequestStreams
+from strongroom.engine.unit_of_work import BatchMemory
+
+
+@dataclass(slots=True)
+class Run:
+    """One request being answered.
+
+    `message` are its bytes where it came as TTLV. `room` are the bytes left for batch items; None in a small
+    batch without Maximum Response Size.
+    """
+
+    request: RequestMessage
+    connection: Connection
+    now: datetime
+    answers: Answers
+    memory: BatchMemory
+    streams: RequestStreams
+    message: bytes | None
+    room: int | None

@@ -1,0 +1,63 @@
+"""What happens because time passes: jobs that are asked every second whether they have something to do.
+
+Rule: a job finds what is due in the store and does it through the engine, as any caller does. Every worker of
+every node runs every job; that each thing is done once is for the commit to see to, which compares
+generations.
+"""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, Protocol
+
+import structlog
+
+from strongroom.domain.clock import Clock
+from strongroom.domain.store import StoreFailure
+
+INTERVAL: Final = 1.0
+"""Seconds between two looks."""
+
+log = structlog.get_logger()
+
+
+class Job(Protocol):
+    """One kind of work. A job looks for little at a time: the next look is only a second away."""
+
+    async def __call__(self, now: datetime) -> None:
+        """Do what is due at `now`. May raise StoreFailure; whatever else it raises is our mistake."""
+
+
+class Timetable:
+    """The jobs of one worker, by name."""
+
+    def __init__(self, clock: Clock, jobs: Mapping[str, Job]) -> None:
+        self._clock = clock
+        self._jobs = jobs
+        self._failing: set[str] = set()
+
+    async def run(self) -> None:
+        """Ask the jobs until cancelled."""
+        # Workers started together should not all come at the same moment.
+        await asyncio.sleep(random.uniform(0, INTERVAL))  # noqa: S311 - spreads the load
+        while True:
+            for name in self._jobs:
+                await self._ask(name)
+            await asyncio.sleep(INTERVAL)
+
+    async def _ask(self, name: str) -> None:
+        try:
+            await self._jobs[name](self._clock.now())
+        except StoreFailure as error:
+            self._tell(name, str(error))
+        except Exception as error:  # noqa: BLE001 - the edge: the other jobs go on
+            self._tell(name, f"{type(error).__name__}: {error}", error)
+        else:
+            self._failing.discard(name)
+
+    def _tell(self, name: str, error: str, exc: Exception | None = None) -> None:
+        """Log a failure, once until the job succeeds again."""
+        if name not in self._failing:
+            self._failing.add(name)
+            log.error("job_failed", job=name, error=error, exc_info=exc)

@@ -1,0 +1,347 @@
+"""Requests that are answered later (KMIP 1.4 §4.27-4.28 and §6.7, 2.1 §6.1.38-6.1.41 and §9.2)."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strongroom.domain.asynchronous import WaitingBatch
+from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.operation import Request
+from strongroom.engine import backlog
+from strongroom.model.convert import decoder
+from strongroom.model.messages import ResponseBatchItem
+from strongroom.operations.activate import ActivateRequest
+from strongroom.operations.cancel import CancelRequest
+from strongroom.operations.create import CreateRequest
+from strongroom.operations.get import GetRequest
+from strongroom.operations.locate import LocateRequest
+from strongroom.operations.poll import PollRequest
+from strongroom.operations.process import ProcessRequest
+from strongroom.operations.query_asynchronous_requests import (
+    AsynchronousCorrelationValues,
+    Operations,
+    QueryAsynchronousRequestsRequest,
+)
+from strongroom.registry import (
+    V1_0,
+    V1_4,
+    V2_1,
+    AsynchronousIndicator,
+    BatchErrorContinuationOption,
+    CancellationResult,
+    CryptographicAlgorithm,
+    CryptographicUsageMask,
+    ObjectType,
+    Operation,
+    ProcessingStage,
+    ResultReason,
+    ResultStatus,
+    Tag,
+    Version,
+)
+from tests.expect import MISSING, named, refusal
+from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
+
+MANDATORY, OPTIONAL = AsynchronousIndicator.MANDATORY, AsynchronousIndicator.OPTIONAL
+PENDING, SUCCESS, FAILED = (
+    ResultStatus.OPERATION_PENDING,
+    ResultStatus.SUCCESS,
+    ResultStatus.OPERATION_FAILED,
+)
+
+
+def create(name: str | None = None) -> CreateRequest:
+    given = [
+        attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.AES),
+        attribute(Tag.CRYPTOGRAPHIC_LENGTH, 256),
+        attribute(Tag.CRYPTOGRAPHIC_USAGE_MASK, CryptographicUsageMask.ENCRYPT),
+    ]
+    return CreateRequest(
+        object_type=ObjectType.SYMMETRIC_KEY, attributes=template(*given, *([named(name)] if name else []))
+    )
+
+
+def items(
+    kms: TestKms,
+    *requests: Request[Any],
+    version: Version = V2_1,
+    caller: ClientIdentity = ALICE,
+    **header: Any,
+) -> list[ResponseBatchItem]:
+    """Return the batch items of the answer."""
+    answer = kms.send(request_message(*requests, version=version, **header), caller)
+    return [decoder(ResponseBatchItem, version)(child[2]) for child in answer[2][1:]]
+
+
+def send(kms: TestKms, *requests: Request[Any], **header: Any) -> list[bytes]:
+    """Send a request that waits and return its correlation values."""
+    header.setdefault("asynchronous_indicator", MANDATORY)
+    found = items(kms, *requests, **header)
+    assert [i.result_status for i in found] == [PENDING] * len(requests)
+    values = [i.asynchronous_correlation_value for i in found]
+    assert all(i.response_payload is None for i in found)
+    return [value for value in values if value is not None]
+
+
+def poll(kms: TestKms, value: bytes, **given: Any) -> ResponseBatchItem:
+    (item,) = items(kms, PollRequest(asynchronous_correlation_value=value), **given)
+    return item
+
+
+def do_all(kms: TestKms) -> None:
+    """Let so much time pass that whatever waits is taken up."""
+    kms.clock.pass_time(seconds=backlog.TAKE_UP.total_seconds() + 1)
+    kms.run(kms.dispatcher.backlog.tidy(kms.clock.now()))
+
+
+def names_found(kms: TestKms, name: str) -> int:
+    found = kms.call(LocateRequest(attributes=template(named(name))), version=V2_1)
+    return len(found.unique_identifier)
+
+
+@pytest.fixture
+def second(kms: TestKms, tmp_path: Path) -> Iterator[TestKms]:
+    """Another process on the same store, with the same clock."""
+    other = TestKms(tmp_path, clock=kms.clock)
+    yield other
+    other.close()
+
+
+@pytest.mark.parametrize(
+    ("version", "indicator"), [(V1_0, OPTIONAL), (V1_4, OPTIONAL), (V2_1, OPTIONAL), (V2_1, MANDATORY)]
+)
+def test_the_answer_comes_with_poll_and_names_the_operation(
+    kms: TestKms, version: Version, indicator: AsynchronousIndicator
+) -> None:
+    (value,) = send(kms, create("k"), version=version, asynchronous_indicator=indicator)
+    pending = poll(kms, value, version=version)
+    assert (pending.result_status, pending.response_payload) == (PENDING, None)
+    assert pending.asynchronous_correlation_value == value
+    assert not kms.batch(LocateRequest(), version=version)[0].unique_identifier  # type: ignore[union-attr]
+    do_all(kms)
+    done = poll(kms, value, version=version)
+    assert (done.operation, done.result_status) == (Operation.CREATE, SUCCESS)
+    assert names_found(kms, "k") == 1
+
+
+def test_without_the_indicator_nothing_waits(kms: TestKms) -> None:
+    for indicator in (None, AsynchronousIndicator.PROHIBITED):
+        (item,) = items(kms, create(), asynchronous_indicator=indicator)
+        assert item.result_status is SUCCESS
+
+
+def test_a_worker_does_it_by_itself(kms: TestKms, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "DELAY", 0)
+    (value,) = send(kms, create())
+    for _ in range(20):
+        item = poll(kms, value)
+        if item.result_status is SUCCESS:
+            break
+    assert item.operation is Operation.CREATE
+
+
+def test_an_answer_is_given_once(kms: TestKms) -> None:
+    (value,) = send(kms, create())
+    do_all(kms)
+    assert poll(kms, value).result_status is SUCCESS
+    refused = refusal(kms, PollRequest(asynchronous_correlation_value=value), version=V2_1)
+    assert refused.reason is ResultReason.INVALID_ASYNCHRONOUS_CORRELATION_VALUE
+    assert (
+        refusal(kms, PollRequest(asynchronous_correlation_value=value), version=V1_4).reason
+        is ResultReason.ITEM_NOT_FOUND
+    )
+
+
+@pytest.mark.parametrize("kind", [PollRequest, CancelRequest, ProcessRequest])
+def test_what_another_client_waits_for_is_unknown(kms: TestKms, kind: Any) -> None:
+    (value,) = send(kms, create())
+    foreign = refusal(kms, kind(asynchronous_correlation_value=value), version=V2_1, caller=BOB)
+    unknown = refusal(kms, kind(asynchronous_correlation_value=bytes(20)), version=V2_1, caller=BOB)
+    assert foreign.reason is ResultReason.INVALID_ASYNCHRONOUS_CORRELATION_VALUE
+    assert (foreign.reason, foreign.message) == (unknown.reason, unknown.message)
+
+
+@pytest.mark.parametrize("value", [b"", bytes(19), bytes(21), bytes(500)])
+def test_a_value_of_another_size_is_unknown(kms: TestKms, value: bytes) -> None:
+    assert refusal(kms, PollRequest(asynchronous_correlation_value=value), version=V2_1).reason is (
+        ResultReason.INVALID_ASYNCHRONOUS_CORRELATION_VALUE
+    )
+
+
+def test_a_cancelled_request_is_not_done(kms: TestKms) -> None:
+    (value,) = send(kms, create("k"))
+    answer = kms.call(CancelRequest(asynchronous_correlation_value=value))
+    assert answer.cancellation_result is CancellationResult.CANCELED
+    assert answer.asynchronous_correlation_value == value
+    do_all(kms)
+    assert names_found(kms, "k") == 0
+    assert (
+        refusal(kms, PollRequest(asynchronous_correlation_value=value)).reason is ResultReason.ITEM_NOT_FOUND
+    )
+
+
+def test_what_is_done_cannot_be_cancelled_and_its_answer_stays(kms: TestKms) -> None:
+    (value,) = send(kms, create("k"))
+    do_all(kms)
+    answer = kms.call(CancelRequest(asynchronous_correlation_value=value))
+    assert answer.cancellation_result is CancellationResult.COMPLETED
+    assert poll(kms, value).result_status is SUCCESS
+
+
+def test_process_does_it_before_it_answers(kms: TestKms) -> None:
+    (value,) = send(kms, create("k"))
+    kms.call(ProcessRequest(asynchronous_correlation_value=value), version=V2_1)
+    assert names_found(kms, "k") == 1
+    assert poll(kms, value).result_status is SUCCESS
+
+
+def test_what_waits_is_listed_by_value_and_operation(kms: TestKms) -> None:
+    (first,) = send(kms, create())
+    kms.clock.pass_time(seconds=1)
+    (second,) = send(kms, LocateRequest())
+    kms.call(ProcessRequest(asynchronous_correlation_value=first), version=V2_1)
+
+    def listed(**filters: Any) -> list[tuple[bytes, Operation, ProcessingStage]]:
+        answer = kms.call(QueryAsynchronousRequestsRequest(**filters), version=V2_1)
+        return [
+            (one.asynchronous_correlation_value, one.operation, one.processing_stage)
+            for one in answer.asynchronous_request
+        ]
+
+    create_, locate = (
+        (first, Operation.CREATE, ProcessingStage.COMPLETED),
+        (second, Operation.LOCATE, ProcessingStage.SUBMITTED),
+    )
+    assert listed() == [create_, locate]
+    values = AsynchronousCorrelationValues(asynchronous_correlation_value=(second,))
+    assert listed(asynchronous_correlation_values=values) == [locate]
+    assert listed(operations=Operations(operation=(Operation.CREATE, Operation.GET))) == [create_]
+    assert kms.call(QueryAsynchronousRequestsRequest(), version=V2_1, caller=BOB).asynchronous_request == ()
+
+
+def test_a_request_survives_a_restart(kms: TestKms, tmp_path: Path) -> None:
+    (value,) = send(kms, create("k"))
+    again = TestKms(tmp_path, clock=kms.clock)
+    do_all(again)
+    item = poll(again, value)
+    assert (item.operation, item.result_status) == (Operation.CREATE, SUCCESS)
+    assert names_found(again, "k") == 1
+    again.close()
+
+
+def test_two_processes_do_it_once(kms: TestKms, second: TestKms) -> None:
+    values = send(kms, *[create() for _ in range(3)])
+    do_all(second)
+    kms.run(kms.dispatcher.backlog.tidy(kms.clock.now()))
+    kms.run(kms.dispatcher.backlog.finish(ALICE.tenant, values[0][:16].hex(), 2))
+    assert len(kms.call(LocateRequest(), version=V2_1).unique_identifier) == 3
+
+
+def test_later_items_see_what_earlier_ones_made_also_after_a_restart(kms: TestKms, second: TestKms) -> None:
+    created, activated, got = send(kms, create(), ActivateRequest(), GetRequest())
+    kms.call(ProcessRequest(asynchronous_correlation_value=created), version=V2_1)
+    do_all(second)
+    assert [poll(kms, value).result_status for value in (created, activated, got)] == [SUCCESS] * 3
+
+
+def test_after_a_failure_the_rest_of_the_batch_is_not_done(kms: TestKms) -> None:
+    values = send(kms, GetRequest(unique_identifier=MISSING), create("k"))
+    do_all(kms)
+    first, rest = [poll(kms, value) for value in values]
+    assert first.result_reason is ResultReason.OBJECT_NOT_FOUND
+    assert (rest.operation, rest.result_status) == (Operation.CREATE, FAILED)
+    assert "earlier item" in (rest.result_message or "")
+    assert names_found(kms, "k") == 0
+
+
+def test_continue_does_the_rest_after_a_failure(kms: TestKms) -> None:
+    values = send(
+        kms,
+        GetRequest(unique_identifier=MISSING),
+        create("k"),
+        batch_error_continuation_option=BatchErrorContinuationOption.CONTINUE,
+    )
+    do_all(kms)
+    assert [poll(kms, value).result_status for value in values] == [FAILED, SUCCESS]
+
+
+def test_undo_does_not_wait(kms: TestKms) -> None:
+    first, *_ = items(
+        kms,
+        create(),
+        create(),
+        asynchronous_indicator=MANDATORY,
+        batch_error_continuation_option=BatchErrorContinuationOption.UNDO,
+    )
+    assert first.result_reason is ResultReason.FEATURE_NOT_SUPPORTED
+
+
+def test_an_operation_that_must_not_wait_is_done_at_once(kms: TestKms) -> None:
+    (item,) = items(kms, QueryAsynchronousRequestsRequest(), asynchronous_indicator=MANDATORY)
+    assert (item.operation, item.result_status) == (Operation.QUERY_ASYNCHRONOUS_REQUESTS, SUCCESS)
+
+
+def test_a_payload_that_cannot_be_read_is_refused_at_once(kms: TestKms) -> None:
+    root = request_message(create(), version=V2_1, asynchronous_indicator=MANDATORY)
+    root[2][1][2][-1] = (int(Tag.REQUEST_PAYLOAD), 1, [])
+    item = decoder(ResponseBatchItem, V2_1)(kms.send(root)[2][1][2])
+    assert item.result_reason is ResultReason.INVALID_MESSAGE
+
+
+def test_the_name_of_another_object_fails_when_it_is_done(kms: TestKms) -> None:
+    (value,) = send(kms, create("k"))
+    kms.create_symmetric_key(name="k")
+    do_all(kms)
+    assert poll(kms, value).result_reason is ResultReason.NON_UNIQUE_NAME_ATTRIBUTE
+
+
+def test_a_client_that_was_revoked_meanwhile_gets_nothing_done(kms: TestKms) -> None:
+    (value,) = send(kms, create("k"))
+    del kms.clients[ALICE.client]
+    do_all(kms)
+    assert poll(kms, value).result_reason is ResultReason.PERMISSION_DENIED
+    assert names_found(kms, "k") == 0
+
+
+def test_nobody_has_more_than_so_many_requests_waiting(kms: TestKms) -> None:
+    for _ in range(backlog.MOST):
+        send(kms, LocateRequest())
+    (item,) = items(kms, LocateRequest(), asynchronous_indicator=MANDATORY)
+    assert item.result_reason is ResultReason.SERVER_LIMIT_EXCEEDED
+    send(kms, LocateRequest(), caller=BOB)
+
+
+def test_an_answer_that_nobody_fetches_is_forgotten(kms: TestKms) -> None:
+    (value,) = send(kms, create())
+    do_all(kms)
+    kms.clock.pass_time(seconds=(backlog.RETENTION + timedelta(seconds=1)).total_seconds())
+    kms.run(kms.dispatcher.backlog.tidy(kms.clock.now()))
+    assert kms.run(kms.repository.entries_of(WaitingBatch, ALICE.tenant, ALICE.client)) == []
+    assert (
+        refusal(kms, PollRequest(asynchronous_correlation_value=value)).reason is ResultReason.ITEM_NOT_FOUND
+    )
+
+
+def test_poll_is_in_the_version_of_the_request(kms: TestKms) -> None:
+    (value,) = send(kms, create(), version=V1_4, asynchronous_indicator=OPTIONAL)
+    do_all(kms)
+    (refused,) = kms.batch(PollRequest(asynchronous_correlation_value=value), version=V2_1)
+    assert isinstance(refused, Refused)
+    assert refused.reason is ResultReason.INVALID_FIELD
+    assert poll(kms, value, version=V1_4).result_status is SUCCESS
+
+
+def test_what_waits_is_sealed(kms: TestKms, tmp_path: Path) -> None:
+    send(kms, create("a name that is easy to find"))
+    stored = b"".join(file.read_bytes() for file in tmp_path.glob("strongroom.db*"))
+    assert b"easy to find" not in stored
+
+
+def test_the_unique_batch_item_id_is_that_of_the_poll(kms: TestKms) -> None:
+    (value,) = send(kms, create(), version=V1_4, asynchronous_indicator=OPTIONAL)
+    do_all(kms)
+    polled, _ = items(kms, PollRequest(asynchronous_correlation_value=value), LocateRequest(), version=V1_4)
+    assert (polled.operation, polled.unique_batch_item_id) == (Operation.CREATE, bytes([1]))

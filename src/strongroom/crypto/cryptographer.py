@@ -12,6 +12,7 @@ from strongroom.crypto.encryption import EncryptionAdapter
 from strongroom.crypto.examination import examine_key
 from strongroom.crypto.leniency import Leniencies
 from strongroom.crypto.pool import Pool
+from strongroom.crypto.splitting import Splitting
 from strongroom.crypto.tables import spec_name
 from strongroom.domain.crypto import ObjectFacts
 from strongroom.domain.errors import (
@@ -42,7 +43,7 @@ from strongroom.registry import (
 )
 
 
-class Cryptographer(EncryptionAdapter, Computations):
+class Cryptographer(EncryptionAdapter, Computations, Splitting):
     """Everything that needs the cryptographic library; see `strongroom.domain.crypto.Cryptography`."""
 
     def __init__(self, pool: Pool | None = None) -> None:

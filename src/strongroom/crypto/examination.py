@@ -24,12 +24,12 @@ from strongroom.model.keys import (
     TransparentKey,
     TransparentSymmetricKey,
 )
-from strongroom.model.objects import PrivateKey, PublicKey, SymmetricKey
+from strongroom.model.objects import PrivateKey, PublicKey, SplitKey, SymmetricKey
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicDomainParameters
 from strongroom.registry import CryptographicAlgorithm as Algorithm
 from strongroom.registry import KeyFormatType as Format
-from strongroom.registry import Tag
+from strongroom.registry import SplitKeyMethod, Tag
 
 _NAMED_BY_FORMAT: Final[Mapping[Format, Algorithm]] = {
     Format.PKCS_1: Algorithm.RSA,
@@ -57,6 +57,8 @@ _RAW: Final = Format.RAW
 def examine_key(value: KeyObject, beside: Declared) -> ObjectFacts:
     """Return what a key tells; `beside` is what the attributes declare. Slow for private keys."""
     check_format(value)
+    if isinstance(value, SplitKey):
+        _check_part(value)
     block = value.key_block
     declared = Declared(block.cryptographic_algorithm, block.cryptographic_length).merged(beside)
     material = clear_material(block)
@@ -66,6 +68,17 @@ def examine_key(value: KeyObject, beside: Declared) -> ObjectFacts:
         return _asymmetric(value, block.key_format_type, material, declared)
     # The declaration of a split key is that of the whole it belongs to; secret data need have none.
     return _facts(declared)
+
+
+def _check_part(part: SplitKey) -> None:
+    """Raise InvalidField unless the part may be one of its split (KMIP 1.4 §2.2.5, 2.1 §2.8)."""
+    if not 1 <= part.key_part_identifier <= part.split_key_parts:
+        raise InvalidField("the Key Part Identifier must be at least 1 and at most the Split Key Parts")
+    if not 1 <= part.split_key_threshold <= part.split_key_parts:
+        raise InvalidField("the Split Key Threshold must be at least 1 and at most the Split Key Parts")
+    prime_field = part.split_key_method is SplitKeyMethod.POLYNOMIAL_SHARING_PRIME_FIELD
+    if prime_field and part.prime_field_size is None:
+        raise InvalidField("Polynomial Sharing Prime Field needs the Prime Field Size")
 
 
 def _facts(declared: Declared, domain: CryptographicDomainParameters | None = None) -> ObjectFacts:

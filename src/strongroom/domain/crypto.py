@@ -12,6 +12,7 @@ from strongroom.domain.hashing import Hashing
 from strongroom.domain.macs import MessageAuthentication
 from strongroom.domain.randomness import Randomness
 from strongroom.domain.signing import Signing
+from strongroom.domain.splitting import SecretSharing
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.keys import KeyBlock
 from strongroom.model.objects import ManagedObjectStruct
@@ -37,7 +38,7 @@ class ObjectFacts:
     attributes: tuple[AttributeInstance, ...] = ()
 
 
-class Cryptography(Encryption, Hashing, MessageAuthentication, Signing, Randomness, Protocol):
+class Cryptography(Encryption, Hashing, MessageAuthentication, Signing, Randomness, SecretSharing, Protocol):
     """Everything that needs a cryptographic library. Raises only KmipError subclasses."""
 
     @property

@@ -16,6 +16,12 @@ _FIELDS_OF_RE_KEY: Final = {
 }
 """The error tables of the two, in every version, have no reason that speaks of attributes."""
 
+_FIELDS_OF_PARTS: Final = {
+    Operation.CREATE_SPLIT_KEY: ResultReason.INVALID_FIELD,
+    Operation.JOIN_SPLIT_KEY: ResultReason.INVALID_FIELD,
+}
+"""The error tables of 1.x have one reason for whatever is wrong with their fields."""
+
 
 class KmipError(Exception):
     """Base: an operation failed, with a Result Reason."""
@@ -113,7 +119,10 @@ class ObjectNotFound(KmipError):
 
     reason = ResultReason.OBJECT_NOT_FOUND
     older = ResultReason.ITEM_NOT_FOUND
-    newer_in = {Operation.ADJUST_ATTRIBUTE: ResultReason.ITEM_NOT_FOUND}
+    newer_in = {
+        Operation.CREATE_SPLIT_KEY: ResultReason.ITEM_NOT_FOUND,
+        Operation.ADJUST_ATTRIBUTE: ResultReason.ITEM_NOT_FOUND,
+    }
     # SPEC(KMIP 3.0 BL-M-20, BL-M-4): Get Attributes says Item Not Found where Get says Object Not Found.
     draft_in = {Operation.GET_ATTRIBUTES: ResultReason.ITEM_NOT_FOUND}
 
@@ -123,7 +132,10 @@ class EmptyPlaceholder(KmipError):
 
     reason = ResultReason.OBJECT_NOT_FOUND
     older = ResultReason.ITEM_NOT_FOUND
-    newer_in = {Operation.ADJUST_ATTRIBUTE: ResultReason.ITEM_NOT_FOUND}
+    newer_in = {
+        Operation.CREATE_SPLIT_KEY: ResultReason.ITEM_NOT_FOUND,
+        Operation.ADJUST_ATTRIBUTE: ResultReason.ITEM_NOT_FOUND,
+    }
 
 
 class ObjectDestroyed(KmipError):
@@ -174,6 +186,7 @@ class InvalidObjectType(KmipError):
     reason = ResultReason.INVALID_OBJECT_TYPE
     older = ResultReason.ILLEGAL_OPERATION
     older_in = {
+        **_FIELDS_OF_PARTS,
         Operation.CREATE: ResultReason.INVALID_FIELD,
         Operation.REGISTER: ResultReason.INVALID_FIELD,
         Operation.RE_KEY: ResultReason.PERMISSION_DENIED,
@@ -262,6 +275,7 @@ class UnsupportedCryptographicParameters(KmipError):
         Operation.MAC: ResultReason.FEATURE_NOT_SUPPORTED,
         Operation.MAC_VERIFY: ResultReason.FEATURE_NOT_SUPPORTED,
     }
+    older_in = {**_FIELDS_OF_PARTS}
 
 
 class MissingInitializationVector(KmipError):
@@ -292,6 +306,7 @@ class InvalidAttribute(KmipError):
     reason = ResultReason.INVALID_ATTRIBUTE
     older = ResultReason.PERMISSION_DENIED
     older_in = {
+        **_FIELDS_OF_PARTS,
         Operation.CREATE: ResultReason.INVALID_FIELD,
         Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
         Operation.REGISTER: ResultReason.INVALID_FIELD,
@@ -320,6 +335,7 @@ class ReadOnlyAttribute(KmipError):
     reason = ResultReason.READ_ONLY_ATTRIBUTE
     older = ResultReason.PERMISSION_DENIED
     older_in = {
+        **_FIELDS_OF_PARTS,
         Operation.CREATE: ResultReason.INVALID_FIELD,
         Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
         Operation.REGISTER: ResultReason.INVALID_FIELD,
@@ -327,6 +343,8 @@ class ReadOnlyAttribute(KmipError):
         Operation.RE_KEY_KEY_PAIR: ResultReason.INVALID_FIELD,
     }
     newer_in = {
+        Operation.JOIN_SPLIT_KEY: ResultReason.ATTRIBUTE_READ_ONLY,
+        Operation.CREATE_SPLIT_KEY: ResultReason.INVALID_FIELD,
         **_FIELDS_OF_RE_KEY,
         Operation.CREATE_KEY_PAIR: ResultReason.ATTRIBUTE_READ_ONLY,
         Operation.REGISTER: ResultReason.ATTRIBUTE_READ_ONLY,
@@ -346,13 +364,14 @@ class AttributeSingleValued(KmipError):
     reason = ResultReason.ATTRIBUTE_SINGLE_VALUED
     older = ResultReason.ILLEGAL_OPERATION
     older_in = {
+        **_FIELDS_OF_PARTS,
         Operation.CREATE: ResultReason.INVALID_FIELD,
         Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
         Operation.REGISTER: ResultReason.INVALID_FIELD,
         Operation.RE_KEY: ResultReason.INVALID_FIELD,
         Operation.RE_KEY_KEY_PAIR: ResultReason.INVALID_FIELD,
     }
-    newer_in = _FIELDS_OF_RE_KEY
+    newer_in = {**_FIELDS_OF_RE_KEY, Operation.CREATE_SPLIT_KEY: ResultReason.INVALID_FIELD}
 
 
 class MultiValuedAttribute(KmipError):
@@ -387,6 +406,7 @@ class NonUniqueNameAttribute(KmipError):
     reason = ResultReason.NON_UNIQUE_NAME_ATTRIBUTE
     older = ResultReason.ILLEGAL_OPERATION
     older_in = {
+        **_FIELDS_OF_PARTS,
         Operation.CREATE: ResultReason.INVALID_FIELD,
         Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
         Operation.REGISTER: ResultReason.INVALID_FIELD,
@@ -421,6 +441,7 @@ class ServerLimitExceeded(KmipError):
 
     reason = ResultReason.SERVER_LIMIT_EXCEEDED
     older = ResultReason.GENERAL_FAILURE
+    older_in = {**_FIELDS_OF_PARTS}
 
 
 class InvalidAsynchronousCorrelationValue(KmipError):

@@ -33,4 +33,6 @@ class Permission(Enum):
     MAC = "mac"
     MAC_VERIFY = "mac-verify"
     DERIVE_KEY = "derive-key"
+    SPLIT = "split"
+    JOIN = "join"
     LOG = "log"

@@ -155,7 +155,7 @@ def _decoder_source(
     lines.append("    for tag, item_type, value in items:")
     keyword = "if"
     for i, field in enumerate(cls.fields):
-        if isinstance(field.marker, Implied):
+        if isinstance(field.marker, Implied) or (field.off_wire and version is not None):
             continue
         body = _absorb_source(i, field, version, names, lenient=lenient)
         if isinstance(field.marker, FieldShape):

@@ -11,13 +11,14 @@ from strongroom.model.convert import FieldShape, decoder, encoder, repeated, tag
 from strongroom.model.errors import NotInVersion
 from strongroom.model.keys import KeyBlock
 from strongroom.model.secret import SecretBytes
-from strongroom.model.struct import BigInt, Field, Int32, Seconds, Struct
+from strongroom.model.struct import BigInt, Field, Int32, OffWire, Seconds, Struct, Tagged
 from strongroom.registry import (
     CertificateRequestType,
     CertificateType,
     CryptographicAlgorithm,
     HashingAlgorithm,
     ItemType,
+    KeyFormatType,
     ObjectType,
     OpaqueDataType,
     OTPAlgorithm,
@@ -57,6 +58,22 @@ class PrivateKey(ManagedObjectStruct):
     key_block: KeyBlock
 
 
+class SplitOrigin(Struct):
+    """What the server remembers, in every part that it made, of the whole.
+
+    `digest_value` is SHA-256 over `salt` (16 random bytes, the same in all parts of one split) and the whole,
+    which has `data_length` bytes. The rest says what object the whole was.
+    """
+
+    salt: bytes
+    digest_value: SecretBytes
+    data_length: Int32
+    object_type: ObjectType
+    key_format_type: KeyFormatType | None = None
+    secret_data_type: SecretDataType | None = None
+    opaque_data_type: OpaqueDataType | None = None
+
+
 class SplitKey(ManagedObjectStruct):
     split_key_parts: Int32
     key_part_identifier: Int32
@@ -64,6 +81,7 @@ class SplitKey(ManagedObjectStruct):
     split_key_method: SplitKeyMethod
     prime_field_size: BigInt | None = None
     key_block: KeyBlock
+    split_origin: Annotated[SplitOrigin | None, Tagged(Tag.SPLIT_KEY_BASE_LINK), OffWire()] = None
 
 
 class Template(ManagedObjectStruct):

@@ -46,6 +46,11 @@ class Essential:
 
 
 @dataclass(frozen=True, slots=True)
+class OffWire:
+    """No version has the field in its messages, in or out: it is the server's own, and the store keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tagged:
     """The tag of a field whose name the specification does not tag (`Object Groups` in one place)."""
 
@@ -90,10 +95,11 @@ class Field:
     since: Version
     until: Version
     essential: bool
+    off_wire: bool
 
     def in_version(self, version: Version | None) -> bool:
         """Tell whether the field exists in `version`; None is the storage form, which has every field."""
-        return version is None or self.since <= version <= self.until
+        return version is None or (not self.off_wire and self.since <= version <= self.until)
 
 
 REQUIRED: Final = object()
@@ -124,7 +130,7 @@ def _field(owner: str, name: str, annotation: Any, default: Any) -> Field:
     marker: ItemType | Shape | Implied | None = None
     tag = Tag.__members__.get(name.upper())
     since, until, required_since = V1_0, NEWEST, None
-    essential = False
+    essential = off_wire = False
     for extra in metadata:
         match extra:
             case Since(version):
@@ -135,6 +141,8 @@ def _field(owner: str, name: str, annotation: Any, default: Any) -> Field:
                 required_since = version
             case Essential():
                 essential = True
+            case OffWire():
+                off_wire = True
             case Tagged(tagged):
                 tag = tagged
             case ItemType() | Shape() | Implied():
@@ -157,6 +165,7 @@ def _field(owner: str, name: str, annotation: Any, default: Any) -> Field:
         since=since,
         until=until,
         essential=essential,
+        off_wire=off_wire,
     )
 
 

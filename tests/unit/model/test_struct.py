@@ -7,7 +7,15 @@ import pytest
 from strongroom.model.convert import decoder, encoder
 from strongroom.model.errors import MalformedField, NotInVersion, UnknownField, UnknownValue
 from strongroom.model.secret import SecretBytes
-from strongroom.model.struct import Essential, Int32, RequiredSince, Since, Struct, Until
+from strongroom.model.struct import (
+    Essential,
+    Int32,
+    OffWire,
+    RequiredSince,
+    Since,
+    Struct,
+    Until,
+)
 from strongroom.model.structures import CryptographicParameters, Name, ProtocolVersion
 from strongroom.registry import (
     V1_0,
@@ -171,3 +179,21 @@ def test_an_essential_field_is_never_left_out_silently() -> None:
     assert encoder(Vital, V1_2)(Vital()) == []
     with pytest.raises(NotInVersion, match="AuthenticatedEncryptionTag"):
         encoder(Vital, V1_2)(Vital(authenticated_encryption_tag=b"tag"))
+
+
+class Private(Struct):
+    comment: str | None = None
+    description: Annotated[str | None, OffWire()] = None
+
+
+def test_a_field_that_is_off_the_wire_is_kept_in_the_store_only() -> None:
+    private = Private(comment="c", description="d")
+    assert decoder(Private, None)(encoder(Private, None)(private)) == private
+    for version in (V1_4, V2_1, V3_0):
+        assert [t for t, _, _ in encoder(Private, version)(private)] == [Tag.COMMENT]
+
+
+def test_a_field_that_is_off_the_wire_is_not_taken_from_a_message() -> None:
+    for version in (V1_4, V3_0):
+        with pytest.raises(UnknownField):
+            decoder(Private, version)([(int(Tag.DESCRIPTION), 7, "forged")])

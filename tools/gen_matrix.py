@@ -95,6 +95,7 @@ What the numbers mean:
   cases is held back from development and played at acceptance; these numbers say nothing about that part.
 - A case passes when every step does. An answer may differ from the listing only where the profiles permit it;
   [a decision record](decisions/0008-what-a-case-may-vary.md) says where that is.
+- The server has `policy.legacy = "on"`: some cases encrypt with 3DES, which is off by default.
 - Where a case has two clients, two enrolled clients play them, each with a certificate of its own.
 - A case that was not played counts as one that does not pass. Nothing is skipped.
 - KMIP 3.0 is committee draft 01. Its cases are those of the draft and will change with it.

@@ -20,7 +20,6 @@ from cryptography.hazmat.decrepit.ciphers.algorithms import (
 )
 from cryptography.hazmat.decrepit.ciphers.modes import CFB, OFB
 from cryptography.hazmat.primitives.ciphers import CipherAlgorithm as LibraryCipher
-from cryptography.hazmat.primitives.ciphers.aead import AESCCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.ciphers.algorithms import AES, SM4
 from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
 from cryptography.hazmat.primitives.ciphers.modes import Mode as LibraryMode
@@ -33,8 +32,9 @@ from strongroom.crypto.parts import Padding as LibraryPadding
 from strongroom.crypto.schemes import (
     SHORTEST_TAG,
     TAG,
-    AeadScheme,
     BlockScheme,
+    CcmScheme,
+    ChaChaPolyScheme,
     ChaChaScheme,
     CtrScheme,
     GcmScheme,
@@ -60,6 +60,7 @@ from strongroom.registry import PaddingMethod as Padding
 
 _AES: Final = Algorithm.AES
 _THREE_SIZES: Final = (16, 24, 32)
+_TAGS: Final = range(SHORTEST_TAG, TAG + 1)
 
 
 def _ecb(_: bytes) -> LibraryMode:
@@ -126,18 +127,12 @@ def _ctr(algorithm: Algorithm, cipher: type[AES] | type[SM4], key_sizes: Collect
 def _gcm(algorithm: Algorithm, cipher: type[AES] | type[SM4], key_sizes: Collection[int]) -> Scheme:
     name = _name(algorithm, Mode.GCM)
     rule = IvRule(name, range(8, 129), 12)  # what the library takes
-    tags = range(SHORTEST_TAG, TAG + 1)
-    return GcmScheme(name=name, key_sizes=key_sizes, iv=rule, tags=tags, cipher=cipher)
+    return GcmScheme(name=name, key_sizes=key_sizes, iv=rule, tags=_TAGS, cipher=cipher)
 
 
 def _chacha_poly(name: str) -> Scheme:
-    return AeadScheme(
-        name=name,
-        key_sizes=(32,),
-        iv=IvRule(name, (12,), 12),
-        tags=(TAG,),
-        make=lambda key, _: ChaCha20Poly1305(key),
-    )
+    rule = IvRule(name, (12,), 12)
+    return ChaChaPolyScheme(name=name, key_sizes=(32,), iv=rule, tags=_TAGS)
 
 
 def _key_wrap(mode: Mode, *, with_padding: bool) -> Scheme:
@@ -152,12 +147,11 @@ SCHEMES: Final[Mapping[Algorithm, Mapping[Mode | None, Scheme]]] = {
         **_block_cipher(_AES, AES, block=16, key_sizes=_THREE_SIZES),
         Mode.CTR: _ctr(_AES, AES, _THREE_SIZES),
         Mode.GCM: _gcm(_AES, AES, _THREE_SIZES),
-        Mode.CCM: AeadScheme(
+        Mode.CCM: CcmScheme(
             name=_CCM,
             key_sizes=_THREE_SIZES,
             iv=IvRule(_CCM, range(7, 14), 12),
             tags=range(8, TAG + 1, 2),  # NIST SP 800-38C B.2 warns of shorter ones
-            make=AESCCM,
         ),
         Mode.XTS: XtsScheme(name=_XTS, key_sizes=(32, 64), iv=IvRule(_XTS, (16,), 16)),
         Mode.NISTKEYWRAP: _key_wrap(Mode.NISTKEYWRAP, with_padding=False),
@@ -384,13 +378,14 @@ def check_tag(scheme: Scheme, parameters: Parameters, tag: bytes | None) -> None
 
 
 def _to_encrypt(scheme: Scheme, request: Request, leniencies: Leniencies) -> tuple[Job, bytes | None]:
-    key, parameters, iv, additional_data = request
-    _check_key(scheme, key)
+    parameters, iv = request.parameters, request.iv
     rule, fresh = scheme.iv, None
     if rule is not None and iv is None:
         if not parameters.random_iv:
             raise rule.missing()
         iv = fresh = chosen(rule, parameters, leniencies)
+    else:
+        iv = _iv(scheme, iv, parameters, leniencies)
     tag_length = TAG
     if scheme.tags:
         tag_length = TAG if parameters.tag_length is None else parameters.tag_length
@@ -399,33 +394,25 @@ def _to_encrypt(scheme: Scheme, request: Request, leniencies: Leniencies) -> tup
             raise KmipError(
                 f"a tag of {tag_length} bytes is not made; possible: {', '.join(map(str, scheme.tags))}"
             )
-    return Job(
-        key,
-        _iv(scheme, iv, parameters, leniencies),
-        parameters,
-        _additional(scheme, additional_data),
-        _padding(scheme, parameters),
-        tag_length,
-    ), fresh
+    return _job(scheme, request, iv, tag_length), fresh
 
 
 def _to_decrypt(scheme: Scheme, request: Request, leniencies: Leniencies) -> Job:
-    key, parameters, iv, additional_data = request
-    _check_key(scheme, key)
+    iv = request.iv
     if scheme.iv is not None and iv is None:
         raise scheme.iv.missing()
-    return Job(
-        key,
-        _iv(scheme, iv, parameters, leniencies),
-        parameters,
-        _additional(scheme, additional_data),
-        _padding(scheme, parameters),
-    )
+    return _job(scheme, request, _iv(scheme, iv, request.parameters, leniencies), TAG)
 
 
-def _check_key(scheme: Scheme, key: bytes) -> None:
+def _job(scheme: Scheme, request: Request, iv: bytes, tag_length: int) -> Job:
+    """Return what the scheme works with; raises KmipError for what does not fit it."""
+    key, parameters, _, additional_data = request
     if len(key) not in scheme.key_sizes:
         raise InvalidField(f"{scheme.name} has no keys of {len(key)} bytes")
+    if additional_data and not scheme.tags:
+        raise BadCryptographicParameters(f"{scheme.name} cannot authenticate additional data")
+    padding = None if parameters.padding_method is None else _padding(scheme, parameters)
+    return Job(key, iv, parameters, additional_data, padding, tag_length)
 
 
 def _iv(scheme: Scheme, iv: bytes | None, parameters: Parameters, leniencies: Leniencies) -> bytes:
@@ -435,12 +422,6 @@ def _iv(scheme: Scheme, iv: bytes | None, parameters: Parameters, leniencies: Le
     if iv is not None and not scheme.padded:  # for ECB it has no meaning; some clients send one always
         raise BadCryptographicParameters(f"{scheme.name} takes no IV/Counter/Nonce; leave it out")
     return b""
-
-
-def _additional(scheme: Scheme, additional_data: bytes | None) -> bytes | None:
-    if additional_data and not scheme.tags:
-        raise BadCryptographicParameters(f"{scheme.name} cannot authenticate additional data")
-    return additional_data
 
 
 def _padding(scheme: Scheme, parameters: Parameters) -> LibraryPadding | None:

@@ -35,7 +35,8 @@ def _hmac(usual: int) -> Lengths:
 _BLOCK_CIPHER: Final = Lengths((128, 192, 256), 256)
 
 LENGTHS: Final[Mapping[Algorithm, Lengths]] = {
-    Algorithm.AES: _BLOCK_CIPHER,
+    # 512 bits are the two keys of XTS-AES-256 (NIST SP 800-38E), and good for nothing else.
+    Algorithm.AES: Lengths((128, 192, 256, 512), 256),
     Algorithm.ARIA: _BLOCK_CIPHER,
     Algorithm.CAMELLIA: _BLOCK_CIPHER,
     Algorithm.TWOFISH: _BLOCK_CIPHER,

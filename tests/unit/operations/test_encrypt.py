@@ -1,15 +1,19 @@
 """Encrypt and Decrypt (KMIP 1.2 §4.29-4.30, 2.1 §6.1.17 and §6.1.11)."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from strongroom.domain.context import Policy
 from strongroom.domain.operation import Request
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicParameters
 from strongroom.operations.activate import ActivateRequest
+from strongroom.operations.create import CreateRequest
+from strongroom.operations.create_key_pair import CreateKeyPairRequest
 from strongroom.operations.decrypt import DecryptRequest
 from strongroom.operations.encrypt import EncryptRequest, EncryptResponse
 from strongroom.registry import (
@@ -17,7 +21,9 @@ from strongroom.registry import (
     V1_4,
     V2_1,
     BlockCipherMode,
+    CryptographicAlgorithm,
     CryptographicUsageMask,
+    ObjectType,
     PaddingMethod,
     ResultReason,
     State,
@@ -35,7 +41,7 @@ from tests.expect import (
     register_opaque,
     register_template,
 )
-from tests.kms import BOB, TestKms, attribute
+from tests.kms import BOB, TestKms, attribute, template
 
 M, P = BlockCipherMode, PaddingMethod
 IV = bytes(range(16))
@@ -341,6 +347,90 @@ def test_a_signing_key_does_not_encrypt(kms: TestKms) -> None:
     kms.call(ActivateRequest(unique_identifier=private))
     request = encryption(private, bytes(16), parameters(M.ECB))
     assert refusal(kms, request).reason is ResultReason.PERMISSION_DENIED
+
+
+def rsa_pair(kms: TestKms) -> tuple[UniqueIdentifier, UniqueIdentifier]:
+    """Return an active pair (private, public) whose keys may both be used to encrypt and decrypt."""
+    made = kms.call(
+        CreateKeyPairRequest(
+            common_attributes=template(
+                attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.RSA),
+                attribute(Tag.CRYPTOGRAPHIC_LENGTH, 2048),
+                attribute(Tag.CRYPTOGRAPHIC_USAGE_MASK, EVERY_USE),
+                attribute(Tag.ACTIVATION_DATE, kms.clock.now()),
+                attribute(Tag.CRYPTOGRAPHIC_PARAMETERS, CryptographicParameters(padding_method=P.OAEP)),
+            )
+        )
+    )
+    return made.private_key_unique_identifier, made.public_key_unique_identifier
+
+
+def test_a_public_key_encrypts_and_its_private_key_decrypts(kms: TestKms) -> None:
+    private, public = rsa_pair(kms)
+    for how in (None, CryptographicParameters(padding_method=P.PKCS1_V1_5)):
+        sealed = kms.call(encryption(public, b"text", how)).data
+        assert kms.call(decryption(private, sealed, how)).data == SecretBytes(b"text")
+
+
+def test_the_other_half_of_a_pair_is_the_wrong_object(kms: TestKms) -> None:
+    private, public = rsa_pair(kms)
+    reasons = (ResultReason.PERMISSION_DENIED, ResultReason.INVALID_OBJECT_TYPE)
+    assert_refused(kms, encryption(private, b"text", None), *reasons)
+    assert_refused(kms, decryption(public, bytes(256), None), *reasons)
+
+
+def test_an_empty_structure_of_parameters_says_no_more_than_none(kms: TestKms) -> None:
+    own = attribute(Tag.CRYPTOGRAPHIC_PARAMETERS, parameters(M.ECB))
+    made = registered(kms, own)
+    whole = kms.call(encryption(made, bytes(16), None)).data
+    assert kms.call(encryption(made, bytes(16), CryptographicParameters())).data == whole
+
+
+def test_parameters_of_the_request_are_not_mixed_with_those_of_the_key(kms: TestKms) -> None:
+    own = attribute(Tag.CRYPTOGRAPHIC_PARAMETERS, parameters(M.CBC, padding_method=P.PKCS5))
+    sealed = kms.call(encryption(registered(kms, own), bytes(16), parameters(M.ECB))).data
+    assert sealed is not None
+    assert len(sealed) == 16
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_legacy_ciphers_are_used_where_the_policy_allows_it(tmp_path: Path, legacy: bool) -> None:
+    kms = TestKms(tmp_path, policy=Policy(legacy=legacy))
+    made = kms.call(
+        CreateRequest(
+            object_type=ObjectType.SYMMETRIC_KEY,
+            attributes=template(
+                attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.DES3),
+                attribute(Tag.CRYPTOGRAPHIC_USAGE_MASK, EVERY_USE),
+                attribute(Tag.ACTIVATION_DATE, kms.clock.now()),
+            ),
+        )
+    ).unique_identifier
+    for start in ({}, {"init_indicator": True}):
+        request = encryption(made, bytes(8), parameters(M.ECB), **start)
+        if legacy:
+            sealed = kms.call(request).data
+            assert kms.call(decryption(made, sealed, parameters(M.ECB))).data == SecretBytes(bytes(8))
+        else:
+            reasons = (
+                ResultReason.FEATURE_NOT_SUPPORTED,
+                ResultReason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS,
+            )
+            assert_refused(kms, request, *reasons, since=V1_4, outside_table=True)
+    kms.close()
+
+
+def test_a_key_of_512_bits_is_good_for_xts(kms: TestKms) -> None:
+    made = registered(kms, material=bytes(range(64)))
+    sealed = kms.call(encryption(made, bytes(32), parameters(M.XTS), iv_counter_nonce=IV)).data
+    opened = kms.call(decryption(made, sealed, parameters(M.XTS), iv_counter_nonce=IV))
+    assert opened.data == SecretBytes(bytes(32))
+    assert_refused(
+        kms,
+        encryption(made, bytes(32), parameters(M.ECB)),
+        ResultReason.INVALID_FIELD,
+        ResultReason.INVALID_FIELD,
+    )
 
 
 @pytest.mark.parametrize("version", [V1_2, V1_4, V2_1], ids=str)

@@ -6,12 +6,13 @@ out.
 
 from dataclasses import dataclass
 
+from strongroom.attributes.unwrapping import unwrap
+from strongroom.attributes.wrapping import conceals, is_wrapped, key_block_of, wrap
 from strongroom.domain.context import Context
 from strongroom.domain.errors import (
-    FeatureNotSupported,
+    InvalidField,
     KeyFormatTypeNotSupported,
     KeyValueNotPresent,
-    KeyWrapTypeNotSupported,
     NotExtractable,
     ObjectNotFound,
     Sensitive,
@@ -35,30 +36,65 @@ class Wanted:
 
 async def given_out(ctx: Context, obj: ManagedObject, wanted: Wanted) -> ManagedObjectStruct:
     """Return the material in the form asked for; raises what the rules of the object forbid."""
-    if wanted.key_wrapping_specification is not None:
-        raise FeatureNotSupported("key wrapping is not supported yet; ask for the key without it")
     value = obj.material
     if value is None:
         raise ObjectNotFound("the server holds no material of this object")
-    key_block: KeyBlock | None = getattr(value, "key_block", None)
+    key_block = key_block_of(value)
     if key_block is not None and key_block.key_value is None:
         return _elsewhere(value, key_block, wanted)
-    if obj.value(Tag.SENSITIVE):
+    specification = wanted.key_wrapping_specification
+    sent = value if is_wrapped(value) else obj.as_registered
+    if specification is None and sent is not None and wanted.key_wrap_type is not KeyWrapType.NOT_WRAPPED:
+        return _as_registered(obj, sent, wanted)
+    if specification is not None and sent is not None and wanted.key_wrap_type is KeyWrapType.AS_REGISTERED:
+        raise InvalidField(
+            "the key is wrapped As Registered already; leave the Key Wrap Type or the Key Wrapping"
+            " Specification out"
+        )
+    _require_free(obj, concealed=specification is not None and conceals(specification.wrapping_method))
+    if is_wrapped(value):
+        value = await unwrap(ctx, value)
+    value = await _in_format(ctx, obj, value, wanted)
+    return value if specification is None else await wrap(ctx, obj, value, specification)
+
+
+def _require_free(obj: ManagedObject, *, concealed: bool) -> None:
+    """Return if the object may leave the server, `concealed` by a wrapping or in the clear."""
+    if obj.value(Tag.SENSITIVE) and not concealed:
         raise Sensitive("the object is Sensitive: it is given out only wrapped")
     if obj.value(Tag.EXTRACTABLE) is False:
         raise NotExtractable("the object is not Extractable: it never leaves the server")
-    key_format = wanted.key_format_type
+
+
+def _as_registered(obj: ManagedObject, sent: ManagedObjectStruct, wanted: Wanted) -> ManagedObjectStruct:
+    """Return a wrapped key as the client sent it."""
+    key_block = key_block_of(sent)
+    wrapping = None if key_block is None else key_block.key_wrapping_data
+    assert key_block is not None
+    assert wrapping is not None
+    _require_free(obj, concealed=conceals(wrapping.wrapping_method))
+    if (
+        wanted.key_format_type not in (None, key_block.key_format_type)
+        or wanted.key_compression_type is not None
+    ):
+        raise KeyFormatTypeNotSupported(
+            "a wrapped key cannot be converted; leave the Key Format Type out, or ask for Key Wrap Type Not"
+            " Wrapped"
+        )
+    return sent
+
+
+async def _in_format(
+    ctx: Context, obj: ManagedObject, value: ManagedObjectStruct, wanted: Wanted
+) -> ManagedObjectStruct:
+    """Return an object that is not wrapped in the format asked for."""
+    key_block, key_format = key_block_of(value), wanted.key_format_type
     if key_block is None:
         if key_format is not None and obj.object_type is not ObjectType.CERTIFICATE:
             raise KeyFormatTypeNotSupported("only keys have a Key Format Type")
         return value
-    wrapped = key_block.key_wrapping_data is not None
-    if wrapped and wanted.key_wrap_type not in (None, KeyWrapType.AS_REGISTERED):
-        raise KeyWrapTypeNotSupported("the key was registered wrapped and is given out only so")
     if key_format in (None, key_block.key_format_type) and wanted.key_compression_type is None:
         return value
-    if wrapped:
-        raise KeyFormatTypeNotSupported("a wrapped key cannot be converted; leave the Key Format Type out")
     return await ctx.crypto.convert(
         value, key_format or key_block.key_format_type, compression=wanted.key_compression_type
     )

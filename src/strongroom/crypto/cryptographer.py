@@ -14,6 +14,7 @@ from strongroom.crypto.leniency import Leniencies
 from strongroom.crypto.pool import Pool
 from strongroom.crypto.splitting import Splitting
 from strongroom.crypto.tables import spec_name
+from strongroom.crypto.wrapping import KeyWrapping
 from strongroom.domain.crypto import ObjectFacts
 from strongroom.domain.errors import (
     KeyFormatTypeNotSupported,
@@ -43,7 +44,7 @@ from strongroom.registry import (
 )
 
 
-class Cryptographer(EncryptionAdapter, Computations, Splitting):
+class Cryptographer(EncryptionAdapter, Computations, Splitting, KeyWrapping):
     """Everything that needs the cryptographic library; see `strongroom.domain.crypto.Cryptography`."""
 
     def __init__(self, pool: Pool | None = None) -> None:

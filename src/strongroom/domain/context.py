@@ -13,10 +13,12 @@ from strongroom.domain.crypto import Cryptography
 from strongroom.domain.entries import Entries
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.objects import ManagedObject
+from strongroom.domain.permission import Permission
 from strongroom.domain.randomness import Seeding
 from strongroom.domain.store import Found
 from strongroom.domain.streams import Streams
 from strongroom.model.attribute_list import AttributeInstance
+from strongroom.model.dialect import Dialect
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.structures import ProfileInformation, ServerInformation
 from strongroom.registry import ObjectType, State
@@ -45,9 +47,17 @@ class Objects(Protocol):
     """The caller's objects, seen through the permission that the operation needs."""
 
     async def get(
-        self, reference: ObjectReference | None, *, archived: bool = False, destroyed: bool = False
+        self,
+        reference: ObjectReference | None,
+        *,
+        archived: bool = False,
+        destroyed: bool = False,
+        permission: Permission | None = None,
     ) -> ManagedObject:
         """Return a working copy; None is the ID Placeholder. What was changed on it is committed.
+
+        `permission` is what the caller needs on this object, where that is not the permission of the
+        operation (the key that wraps another one).
 
         Raises ObjectNotFound (also for what the caller may not see), EmptyPlaceholder, ObjectArchived and
         ObjectDestroyed unless the keyword accepts it.
@@ -87,7 +97,10 @@ class Backlog(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Context:
-    """One batch item's surroundings. `now` is the same for the whole request."""
+    """One batch item's surroundings. `now` is the same for the whole request.
+
+    `dialect` writes what has to be bytes before the answer is, because it is encrypted.
+    """
 
     caller: ClientIdentity
     now: datetime
@@ -99,3 +112,4 @@ class Context:
     client_log: ClientLog
     backlog: Backlog
     server: ServerFacts
+    dialect: Dialect

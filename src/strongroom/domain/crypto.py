@@ -13,6 +13,7 @@ from strongroom.domain.macs import MessageAuthentication
 from strongroom.domain.randomness import Randomness
 from strongroom.domain.signing import Signing
 from strongroom.domain.splitting import SecretSharing
+from strongroom.domain.wrapping import Wrapping
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.keys import KeyBlock
 from strongroom.model.objects import ManagedObjectStruct
@@ -38,7 +39,9 @@ class ObjectFacts:
     attributes: tuple[AttributeInstance, ...] = ()
 
 
-class Cryptography(Encryption, Hashing, MessageAuthentication, Signing, Randomness, SecretSharing, Protocol):
+class Cryptography(
+    Encryption, Hashing, MessageAuthentication, Signing, Randomness, SecretSharing, Wrapping, Protocol
+):
     """Everything that needs a cryptographic library. Raises only KmipError subclasses."""
 
     @property

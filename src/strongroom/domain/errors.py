@@ -161,6 +161,11 @@ class WrongKeyLifecycleState(KmipError):
         Operation.REVOKE: ResultReason.ILLEGAL_OPERATION,
         Operation.DERIVE_KEY: ResultReason.INVALID_FIELD,
     }
+    newer_in = {
+        # SPEC(KMIP 2.1 §6.1.19): the state of the wrapping key; that of the object bars nothing.
+        Operation.GET: ResultReason.PERMISSION_DENIED,
+        Operation.EXPORT: ResultReason.PERMISSION_DENIED,
+    }
     # SPEC(KMIP 2.0 §6.1): the tables of 2.0 allow both reasons, its test cases still use the older one.
     older_until = V2_0
 
@@ -233,6 +238,57 @@ class KeyWrapTypeNotSupported(KmipError):
     older = ResultReason.FEATURE_NOT_SUPPORTED
 
 
+class EncodingOptionError(KmipError):
+    """The key cannot be wrapped in this Encoding Option."""
+
+    reason = ResultReason.ENCODING_OPTION_ERROR
+
+
+class WrappingObjectNotFound(KmipError):
+    """No such wrapping key, or the caller may not know that it exists."""
+
+    reason = ResultReason.WRAPPING_OBJECT_NOT_FOUND
+    older = ResultReason.ITEM_NOT_FOUND
+
+
+class WrappingObjectArchived(KmipError):
+    """The wrapping key is in the archive."""
+
+    reason = ResultReason.WRAPPING_OBJECT_ARCHIVED
+    older = ResultReason.OBJECT_ARCHIVED
+
+
+class WrappingObjectDestroyed(KmipError):
+    """The wrapping key was destroyed."""
+
+    reason = ResultReason.WRAPPING_OBJECT_DESTROYED
+    older = ResultReason.ITEM_NOT_FOUND
+
+
+class UnwrappingFailed(KmipError):
+    """A key cannot be unwrapped here. One error, whatever was wrong with the key or with its wrapping."""
+
+    reason = ResultReason.INVALID_FIELD
+    older_in = {
+        Operation.GET: ResultReason.FEATURE_NOT_SUPPORTED,
+        Operation.EXPORT: ResultReason.FEATURE_NOT_SUPPORTED,
+    }
+    newer_in = {
+        Operation.GET: ResultReason.KEY_WRAP_TYPE_NOT_SUPPORTED,
+        Operation.EXPORT: ResultReason.KEY_WRAP_TYPE_NOT_SUPPORTED,
+    }
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the key cannot be unwrapped here: the server needs the wrapping key that it names, the right to"
+            " unwrap with it, and a key that was wrapped as its Key Wrapping Data say"
+        )
+
+
+class WrappingKeyUnavailable(UnwrappingFailed):
+    """The server holds no key that could unwrap, or may not use it for that. Said like any other failure."""
+
+
 class KeyValueNotPresent(KmipError):
     """The server holds the attributes of the key, its value is kept elsewhere."""
 
@@ -262,6 +318,11 @@ class BadCryptographicParameters(KmipError):
 
     reason = ResultReason.BAD_CRYPTOGRAPHIC_PARAMETERS
     older = ResultReason.INVALID_FIELD
+    # SPEC(KMIP 1.4 §11.12): parameters of a wrapping key that do not exist or do not match.
+    older_in = {
+        Operation.GET: ResultReason.ITEM_NOT_FOUND,
+        Operation.EXPORT: ResultReason.ITEM_NOT_FOUND,
+    }
     newer_in = {Operation.HASH: ResultReason.INVALID_FIELD}
 
 
@@ -274,6 +335,8 @@ class UnsupportedCryptographicParameters(KmipError):
         Operation.HASH: ResultReason.FEATURE_NOT_SUPPORTED,
         Operation.MAC: ResultReason.FEATURE_NOT_SUPPORTED,
         Operation.MAC_VERIFY: ResultReason.FEATURE_NOT_SUPPORTED,
+        Operation.GET: ResultReason.FEATURE_NOT_SUPPORTED,
+        Operation.EXPORT: ResultReason.FEATURE_NOT_SUPPORTED,
     }
     older_in = {**_FIELDS_OF_PARTS}
 

@@ -30,14 +30,15 @@ class ManagedObject:
 
     `state` holds at the time of the request that loaded the object. `generation` is 0 until it is stored.
     `changed` says that a commit writes the object, `essential` that an answer depends on it, `removed` that
-    the commit takes it out of the store. `material` is None once destroyed. `attributes` has every stored
-    attribute, instances in index order; attributes that follow from the rest (Unique Identifier, Object Type,
-    State) are not in it.
+    the commit takes it out of the store. `material` is None once destroyed, `as_registered` is what a client
+    sent if the material was unwrapped from it. `attributes` has every stored attribute, instances in index
+    order; attributes that follow from the rest (Unique Identifier, Object Type, State) are not in it.
     """
 
     __slots__ = (
         "_owns_attributes",
         "archived",
+        "as_registered",
         "attributes",
         "changed",
         "essential",
@@ -65,6 +66,7 @@ class ManagedObject:
         archived: bool = False,
         attributes: AttributeMap | None = None,
         material: ManagedObjectStruct | None = None,
+        as_registered: ManagedObjectStruct | None = None,
     ) -> None:
         self.unique_identifier = unique_identifier
         self.object_type = object_type
@@ -76,6 +78,7 @@ class ManagedObject:
         self.archived = archived
         self.attributes: AttributeMap = {} if attributes is None else attributes
         self.material = material
+        self.as_registered = as_registered
         self.changed = self.essential = self.removed = False
         self._owns_attributes = attributes is None
 
@@ -92,6 +95,7 @@ class ManagedObject:
         other.archived = self.archived
         other.attributes = self.attributes
         other.material = self.material
+        other.as_registered = None if self.material is None else self.as_registered
         other.changed = other.essential = other.removed = False
         other._owns_attributes = False
         return other

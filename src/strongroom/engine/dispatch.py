@@ -42,6 +42,7 @@ from strongroom.engine.run import Run
 from strongroom.engine.streams import RequestStreams, StreamTable
 from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
 from strongroom.model.convert import decoder, encoder
+from strongroom.model.dialect import dialect_of
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.operations.poll import PollResponse
 from strongroom.registry import V1_0, AsynchronousIndicator, Version
@@ -346,6 +347,7 @@ class Dispatcher:
             client_log=self._services.client_log,
             backlog=self.backlog,
             server=self._services.server,
+            dialect=dialect_of(version),
         )
         response = await spec.handler(context, request)
         work.made = made_by(spec.operation, response)

@@ -178,8 +178,18 @@ class UnitOfWork:
         return self._memory.placeholder
 
     async def get(
-        self, reference: ObjectReference | None, *, archived: bool = False, destroyed: bool = False
+        self,
+        reference: ObjectReference | None,
+        *,
+        archived: bool = False,
+        destroyed: bool = False,
+        permission: Permission | None = None,
     ) -> ManagedObject:
+        if permission is None:
+            permission = self._permission
+        else:
+            # An answer is remembered with one permission; one that needed two is made anew each time.
+            self.searches.lasting = False
         if isinstance(reference, NameReference):
             identifier = await self._by_name(reference)
         elif type(reference) is str:
@@ -189,13 +199,13 @@ class UnitOfWork:
         obj = self._loaded.get(identifier)
         if obj is None:
             stored = await self._store.load(identifier)
-            if stored is None or not may(self._caller, self._permission, stored):
+            if stored is None or not may(self._caller, permission, stored):
                 raise ObjectNotFound("no object has this Unique Identifier")
             obj = stored.copy()
             obj.settle(self._now)
             self._loaded[identifier] = obj
             self._sources.append(stored)
-        elif obj.removed or not may(self._caller, self._permission, obj):
+        elif obj.removed or not may(self._caller, permission, obj):
             raise ObjectNotFound("no object has this Unique Identifier")
         if isinstance(reference, NameReference) and str(reference) not in _names(obj):
             # It was renamed since, or the index, which nothing seals, was edited.

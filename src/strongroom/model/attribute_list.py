@@ -463,6 +463,16 @@ class AttributeReferenceShape(FieldShape):
         return emit
 
 
+class AttributeNameShape(AttributeReferenceShape):
+    """Names of attributes that stay text in every version (Key Wrapping Specification)."""
+
+    def emitter(self, field: Field, version: Version | None) -> Callable[[Any, list[Item]], None]:
+        def emit(value: Any, out: list[Item]) -> None:
+            out.extend((int(Tag.ATTRIBUTE_NAME), 7, name_of(k)) for k in value if sayable(k, version))
+
+        return emit
+
+
 def _decode_reference(tag: int, item_type: int, value: Any) -> AttributeKey:
     if tag == Tag.ATTRIBUTE_NAME:
         if item_type != 7:

@@ -5,7 +5,7 @@ Rule: the declaration only; what it means is in `attributes/wrapping.py`.
 
 from typing import Annotated
 
-from strongroom.model.attribute_list import AttributeKey, AttributeReferenceShape
+from strongroom.model.attribute_list import AttributeKey, AttributeNameShape
 from strongroom.model.struct import Since, Struct
 from strongroom.model.structures import EncryptionKeyInformation, MACSignatureKeyInformation
 from strongroom.registry import V1_1, EncodingOption, WrappingMethod
@@ -17,5 +17,5 @@ class KeyWrappingSpecification(Struct):
     wrapping_method: WrappingMethod
     encryption_key_information: EncryptionKeyInformation | None = None
     mac_signature_key_information: MACSignatureKeyInformation | None = None
-    attribute_name: Annotated[tuple[AttributeKey, ...], AttributeReferenceShape()] = ()
+    attribute_name: Annotated[tuple[AttributeKey, ...], AttributeNameShape()] = ()
     encoding_option: Annotated[EncodingOption | None, Since(V1_1)] = None

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from strongroom.attributes.creation import dress, first, gather, link_to, stateful
+from strongroom.attributes.unwrapping import examined, named_wrapping_key, unwrapped_if_possible
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidField, InvalidObjectType
 from strongroom.domain.operation import Request, Response, operation
@@ -43,33 +44,27 @@ async def register(ctx: Context, request: RegisterRequest) -> RegisterResponse:
     given = await gather(ctx, request.attributes)
     algorithm = first(given, Tag.CRYPTOGRAPHIC_ALGORITHM)
     length = first(given, Tag.CRYPTOGRAPHIC_LENGTH)
-    facts = await ctx.crypto.examine(
+    value, as_registered = await unwrapped_if_possible(ctx, value)
+    facts = await examined(
+        ctx,
         value,
         algorithm=algorithm if isinstance(algorithm, CryptographicAlgorithm) else None,
         length=length if isinstance(length, int) else None,
+        unwrapped=as_registered is not None,
     )
     obj = ctx.objects.create(request.object_type, state=stateful(request.object_type))
-    obj.material = value
+    obj.material, obj.as_registered = value, as_registered
     obj.set(Tag.CRYPTOGRAPHIC_ALGORITHM, facts.cryptographic_algorithm)
     obj.set(Tag.CRYPTOGRAPHIC_LENGTH, facts.cryptographic_length)
     for known in facts.attributes:
         obj.add(known.key, known.value)
     dress(ctx, obj, [*given, *_embedded(value, given)])
-    wrapping_key = _wrapping_key(value)
+    wrapping_key = named_wrapping_key(request.managed_object)
     if wrapping_key is not None:
+        # SPEC(KMIP 2.1 §6.1.43): a wrapped object gets a link to the key that it is wrapped with.
         link_to(obj, LinkType.WRAPPING_KEY_LINK, wrapping_key)
     ctx.objects.place(obj.unique_identifier)
     return RegisterResponse(unique_identifier=obj.unique_identifier)
-
-
-def _wrapping_key(value: ManagedObjectStruct) -> UniqueIdentifier | None:
-    """Return the key that the object says it is wrapped with (KMIP 2.1 §6.1.43: it gets a link to it)."""
-    key_block: KeyBlock | None = getattr(value, "key_block", None)
-    wrapping = None if key_block is None else key_block.key_wrapping_data
-    if wrapping is None or wrapping.encryption_key_information is None:
-        return None
-    identifier = wrapping.encryption_key_information.unique_identifier
-    return UniqueIdentifier(identifier) if type(identifier) is str else None
 
 
 def _embedded(value: ManagedObjectStruct, given: list[AttributeInstance]) -> list[AttributeInstance]:

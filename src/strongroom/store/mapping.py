@@ -61,14 +61,26 @@ def decode_attributes(stored: bytes) -> AttributeMap:
     return attributes
 
 
-def encode_material(material: ManagedObjectStruct | None) -> SecretBytes:
-    """Return what is sealed: the object as TTLV, nothing for an object without material."""
-    return SecretBytes(b"" if material is None else binary.encode(encode_object(material, None)))
+def encode_material(obj: ManagedObject) -> SecretBytes:
+    """Return what is sealed, as TTLV: the material and, behind it, the wrapped form that it came in.
+
+    Nothing for an object without material.
+    """
+    if obj.material is None:
+        return SecretBytes(b"")
+    forms = [obj.material] if obj.as_registered is None else [obj.material, obj.as_registered]
+    return SecretBytes(b"".join(binary.encode(encode_object(form, None)) for form in forms))
 
 
-def decode_material(opened: SecretBytes) -> ManagedObjectStruct | None:
-    """Return what was sealed."""
-    return decode_object(binary.decode(opened.reveal()), None) if len(opened) else None
+def decode_material(opened: SecretBytes) -> tuple[ManagedObjectStruct | None, ManagedObjectStruct | None]:
+    """Return what was sealed, material and wrapped form; None where there is none."""
+    stored = opened.reveal()
+    if not stored:
+        return None, None
+    end = 8 + int.from_bytes(stored[4:8])
+    material = decode_object(binary.decode(stored[:end]), None)
+    rest = stored[end:]
+    return material, decode_object(binary.decode(rest), None) if rest else None
 
 
 def to_row(obj: ManagedObject, *, generation: int, store_key: int) -> ObjectRow:
@@ -94,6 +106,7 @@ def to_row(obj: ManagedObject, *, generation: int, store_key: int) -> ObjectRow:
 
 def from_row(row: ObjectRow, opened: SecretBytes) -> ManagedObject:
     """Return the object of a row whose material was opened; raises DecodeError."""
+    material, as_registered = decode_material(opened)
     return ManagedObject(
         unique_identifier=UniqueIdentifier(row.unique_identifier),
         object_type=ObjectType(row.object_type),
@@ -104,7 +117,8 @@ def from_row(row: ObjectRow, opened: SecretBytes) -> ManagedObject:
         generation=row.generation,
         archived=Tag.ARCHIVE_DATE in (attributes := decode_attributes(row.attributes)),
         attributes=attributes,
-        material=decode_material(opened),
+        material=material,
+        as_registered=as_registered,
     )
 
 

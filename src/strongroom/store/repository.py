@@ -220,7 +220,7 @@ class Repository(EntryRepository):
     async def _change(self, obj: ManagedObject) -> ObjectChange:
         """Return the next generation of an object, sealed; raises Conflict when it is out of date."""
         row = to_row(obj, generation=obj.generation + 1, store_key=self._keys.current)
-        row = row._replace(sealed=self._keys.seal(row, encode_material(obj.material)))
+        row = row._replace(sealed=self._keys.seal(row, encode_material(obj)))
         new_names = names(obj)
         if not obj.generation:
             return ObjectChange(

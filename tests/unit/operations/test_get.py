@@ -21,8 +21,7 @@ from strongroom.model.keys import (
 )
 from strongroom.model.objects import SymmetricKey
 from strongroom.model.secret import SecretBytes
-from strongroom.model.structures import EncryptionKeyInformation, KeyValueLocation
-from strongroom.model.wrapping import KeyWrappingSpecification
+from strongroom.model.structures import KeyValueLocation
 from strongroom.operations.get import GetRequest
 from strongroom.registry import (
     V1_0,
@@ -39,7 +38,6 @@ from strongroom.registry import (
     State,
     Tag,
     Version,
-    WrappingMethod,
 )
 from tests.expect import (
     AES_128,
@@ -171,16 +169,6 @@ def test_old_versions_do_not_get_around_the_protection(kms: TestKms, tag: Tag) -
     made = key(kms, attribute(tag, value=tag is Tag.SENSITIVE))
     found = refusal(kms, GetRequest(unique_identifier=made), version=V1_0)
     assert found.reason in (ResultReason.GENERAL_FAILURE, ResultReason.PERMISSION_DENIED)
-
-
-def test_key_wrapping_is_not_supported_yet(kms: TestKms) -> None:
-    wrapping = KeyWrappingSpecification(
-        wrapping_method=WrappingMethod.ENCRYPT,
-        encryption_key_information=EncryptionKeyInformation(unique_identifier=key(kms)),
-    )
-    request = GetRequest(unique_identifier=key(kms), key_wrapping_specification=wrapping)
-    reason = ResultReason.FEATURE_NOT_SUPPORTED
-    assert_refused(kms, request, reason, reason, outside_table=True)
 
 
 @pytest.mark.parametrize("wrap_type", KeyWrapType)

@@ -1,12 +1,16 @@
 """Who may do what to which object.
 
 Rule: deny by default. The engine asks here before a handler sees an object, and nobody else decides. What may
-not be seen is answered like what does not exist.
+not be seen is answered like what does not exist; only the holder of a ticket is told what its rights lack.
 """
 
-from strongroom.domain.identity import ClientIdentity
+from collections.abc import Iterable
+
+from strongroom.domain.errors import PermissionDenied
+from strongroom.domain.identity import ClientIdentity, Grant
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
+from strongroom.registry import Operation, Tag
 
 
 def may(caller: ClientIdentity, permission: Permission, obj: ManagedObject) -> bool:
@@ -17,3 +21,41 @@ def may(caller: ClientIdentity, permission: Permission, obj: ManagedObject) -> b
 def visible_owner(caller: ClientIdentity) -> int | None:
     """Return the owner whose objects the caller may find; None would mean every owner of the tenant."""
     return caller.client
+
+
+def covers(grant: Grant, operation: Operation) -> bool:
+    """Tell whether a right is for an operation."""
+    return grant.operations is None or operation in grant.operations
+
+
+def allowed(caller: ClientIdentity, operations: Iterable[Operation]) -> tuple[Operation, ...]:
+    """Return those of the operations that the caller may do at all."""
+    rights = caller.rights
+    return tuple(o for o in operations if rights is None or any(covers(grant, o) for grant in rights))
+
+
+def scope(caller: ClientIdentity, operation: Operation) -> tuple[Grant, ...] | None:
+    """Return the rights that let the caller do an operation, None for one that is not restricted.
+
+    Raises PermissionDenied when no right covers it (KMIP 2.1 §7.34).
+    """
+    if caller.rights is None:
+        return None
+    grants = tuple(grant for grant in caller.rights if covers(grant, operation))
+    if not grants:
+        raise PermissionDenied("the rights of the ticket do not cover this operation")
+    # One right without restriction is enough.
+    return None if any(grant.objects is None and grant.groups is None for grant in grants) else grants
+
+
+def reaches(grants: Iterable[Grant], unique_identifier: str, obj: ManagedObject | None) -> bool:
+    """Tell whether a right covers an object; `obj` None: as far as the identifier alone tells."""
+    return any(
+        (grant.objects is None or unique_identifier in grant.objects)
+        and (grant.groups is None or (obj is not None and not grant.groups.isdisjoint(_groups(obj))))
+        for grant in grants
+    )
+
+
+def _groups(obj: ManagedObject) -> set[str]:
+    return {str(one) for tag in (Tag.OBJECT_GROUP, Tag.GROUP_LINK) for one in obj.values(tag)}

@@ -11,7 +11,10 @@ from strongroom.model.identifiers import UniqueIdentifier
 
 
 class AuditEvent(NamedTuple):
-    """One thing that happened to objects. `outcome` is `success` or the Result Reason."""
+    """One thing that happened to objects. `outcome` is `success` or the Result Reason.
+
+    `acting` is the client that acted for `client` with a ticket, None when it was the same.
+    """
 
     at: datetime
     client: int
@@ -20,11 +23,14 @@ class AuditEvent(NamedTuple):
     operation: str
     outcome: str
     objects: tuple[UniqueIdentifier, ...] = ()
+    acting: int | None = None
 
     def encode(self) -> bytes:
         """Return the stored form: one line of JSON with sorted keys."""
+        acting = {} if self.acting in (None, self.client) else {"acting": self.acting}
         return json.dumps(
-            {
+            acting
+            | {
                 "at": int(self.at.timestamp()),
                 "client": self.client,
                 "objects": self.objects,

@@ -30,6 +30,7 @@ class Policy:
 
     legacy: bool = False
     lease_time: int = 3600
+    ticket_lifetime: int = 86_400
     maximum_locate_items: int = 10_000
     rng_seed: Seeding = Seeding.MIX
 

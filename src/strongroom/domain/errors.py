@@ -507,6 +507,13 @@ class ServerLimitExceeded(KmipError):
     older_in = {**_FIELDS_OF_PARTS}
 
 
+class InvalidTicket(KmipError):
+    """The ticket in the request is not one that the caller can use."""
+
+    reason = ResultReason.INVALID_TICKET
+    older = ResultReason.AUTHENTICATION_NOT_SUCCESSFUL
+
+
 class InvalidAsynchronousCorrelationValue(KmipError):
     """No outstanding operation has this correlation value, or it is another client's."""
 

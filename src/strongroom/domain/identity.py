@@ -7,11 +7,22 @@ that a peer sent. Identifiers are numbers with a type of their own: no name can 
 from dataclasses import dataclass, field
 from typing import NewType
 
+from strongroom.registry import Operation
+
 ClientId = NewType("ClientId", int)
 TenantId = NewType("TenantId", int)
 
 DEFAULT_TENANT = TenantId(1)
 """The tenant that every client belongs to until others are made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """One right of a ticket; None restricts nothing. `groups` are names and identifiers of object groups."""
+
+    operations: frozenset[Operation] | None = None
+    objects: frozenset[str] | None = None
+    groups: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +32,9 @@ class ClientIdentity:
     `name` is for people and logs. `groups` is sorted. `password_hash` is an Argon2id string; it and
     `username` are None for a client that was enrolled without a user name. `password_optional`: a request
     without a credential is accepted all the same.
+
+    `ticket` is the key of the ticket that made the caller this client, `acting` the client whose connection
+    it came over. `rights`: the caller may do no more than one of them allows; None is no restriction.
     """
 
     client: ClientId
@@ -30,6 +44,9 @@ class ClientIdentity:
     username: str | None = None
     password_hash: str | None = field(default=None, repr=False)
     password_optional: bool = False
+    ticket: str | None = None
+    acting: ClientId | None = None
+    rights: tuple[Grant, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

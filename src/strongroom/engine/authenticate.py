@@ -1,7 +1,8 @@
 """Credentials in the request header.
 
-Rule: the certificate has already said who the client is. A credential can only confirm that: it never makes
-anybody else of the caller, and it is demanded only of clients that were enrolled with a user name.
+Rule: the certificate has already said who the client is. A password can only confirm that, and is demanded
+only of clients that were enrolled with a user name. A ticket can make the caller act for the client that gave
+it, within the rights that it was given.
 """
 
 import asyncio
@@ -11,9 +12,11 @@ import secrets
 from collections.abc import Callable
 from typing import Protocol
 
+from strongroom.domain.clock import Clock
 from strongroom.domain.errors import AuthenticationNotSuccessful
 from strongroom.domain.identity import ClientIdentity
-from strongroom.model.messages import Authentication, UsernameAndPassword
+from strongroom.engine.tickets import Tickets
+from strongroom.model.messages import Authentication, TicketCredential, UsernameAndPassword
 from strongroom.model.secret import SecretBytes
 
 _REMEMBERED = 10_000
@@ -29,16 +32,34 @@ class PasswordCheck(Protocol):
 class Authenticator:
     """Checks header credentials; remembers good ones as keyed digests, so that a session pays once."""
 
-    def __init__(self, check: PasswordCheck, on_ignored: Callable[[ClientIdentity], None]) -> None:
+    def __init__(
+        self,
+        check: PasswordCheck,
+        on_ignored: Callable[[ClientIdentity], None],
+        clock: Clock,
+        tickets: Tickets,
+    ) -> None:
         self._check = check
         self._on_ignored = on_ignored
+        self._clock = clock
+        self._tickets = tickets
         self._key = secrets.token_bytes(32)
         self._good: set[bytes] = set()
         self._told: set[int] = set()
 
-    async def verify(self, caller: ClientIdentity, authentication: Authentication | None) -> None:
-        """Return if the credential fits the caller; raises AuthenticationNotSuccessful or DecodeError."""
-        given = _username_and_password(authentication)
+    async def verify(self, caller: ClientIdentity, authentication: Authentication | None) -> ClientIdentity:
+        """Return who the caller is: somebody else only with a ticket that says so.
+
+        Raises AuthenticationNotSuccessful, InvalidTicket, UsageLimitExceeded or DecodeError.
+        """
+        ticket = _ticket(authentication)
+        if ticket is not None:
+            return await self._tickets.admit(caller, ticket, self._clock.now())
+        await self._verify_password(caller, _username_and_password(authentication))
+        return caller
+
+    async def _verify_password(self, caller: ClientIdentity, given: tuple[bytes, SecretBytes] | None) -> None:
+        """Return if user name and password are those that the client was enrolled with."""
         if caller.username is None:
             if given is not None and caller.client not in self._told:
                 self._told.add(caller.client)
@@ -80,4 +101,13 @@ def _username_and_password(authentication: Authentication | None) -> tuple[bytes
             password = value.password or SecretBytes(b"")
             if value.username or len(password):
                 return value.username.encode(), password
+    return None
+
+
+def _ticket(authentication: Authentication | None) -> SecretBytes | None:
+    """Return the value of the ticket, if there is one."""
+    for credential in () if authentication is None else authentication.credential:
+        value = credential.read()
+        if isinstance(value, TicketCredential):
+            return value.ticket.ticket_value
     return None

@@ -14,7 +14,8 @@ from strongroom.domain.clock import Clock
 from strongroom.domain.entries import Kept
 from strongroom.domain.errors import KmipError, PermissionDenied, ServerLimitExceeded
 from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
-from strongroom.domain.store import LostRace, ObjectStore, StoreFailure
+from strongroom.domain.store import ObjectStore, StoreFailure
+from strongroom.engine.entries import forget
 from strongroom.engine.later import Later, LaterItem
 from strongroom.engine.references import named
 from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
@@ -90,19 +91,9 @@ class RequestBacklog:
         """Do what a worker left behind, and forget answers that nobody fetched. Raises StoreFailure."""
         for batch in await self._store.due_entries(WaitingBatch, now, _PAGE):
             if batch.value.next is None:
-                await self._forget(batch, now)
+                await forget(self._store, batch)
             else:
                 await self._do(batch.tenant, batch.key, None)
-
-    async def _forget(self, batch: Kept[WaitingBatch], now: datetime) -> None:
-        work = UnitOfWork(self._store, BatchMemory(), caller=_owner(batch), now=now)
-        current = await work.entries.get(WaitingBatch, batch.key)
-        if current is not None and current.generation == batch.generation:
-            work.entries.remove(current)
-            try:
-                await work.commit(work.changes())
-            except LostRace:
-                return  # its client has just fetched it
 
     async def _do(self, tenant: int, key: str, upto: int | None) -> None:
         """Do the items of a batch in order, up to a place (None: all)."""

@@ -25,7 +25,7 @@ from strongroom.domain.identity import ClientId, ClientIdentity, Connection
 from strongroom.domain.operation import OperationSpec
 from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure
 from strongroom.engine.answers import Answers
-from strongroom.engine.authenticate import Authenticator
+from strongroom.engine.authenticate import Authenticator, PasswordCheck
 from strongroom.engine.backlog import RequestBacklog
 from strongroom.engine.failures import Failures
 from strongroom.engine.later import Later, polled
@@ -40,6 +40,7 @@ from strongroom.engine.references import made_by
 from strongroom.engine.request import BadHeader, BatchItem, read_request
 from strongroom.engine.run import Run
 from strongroom.engine.streams import RequestStreams, StreamTable
+from strongroom.engine.tickets import DelegatedTicketUsedUp, Tickets, charge
 from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
 from strongroom.model.convert import decoder, encoder
 from strongroom.model.dialect import dialect_of
@@ -77,7 +78,8 @@ class Services:
     policy: Policy
     client_log: ClientLog
     server: ServerFacts
-    authenticator: Authenticator
+    check_password: PasswordCheck
+    on_ignored_credential: Callable[[ClientIdentity], None]
     clients: Callable[[ClientId], ClientIdentity | None]
     """Who has a number and may connect; asked when a request that waits is done."""
     operations: Mapping[int, OperationSpec]
@@ -107,6 +109,10 @@ class Dispatcher:
         self._headers = HeaderMemory()
         self._answers = AnswerMemory(services.remembered_answers)
         self._failures = Failures(services.on_event, services.on_failure)
+        self.tickets = Tickets(services.store, services.clients)
+        self._authenticator = Authenticator(
+            services.check_password, services.on_ignored_credential, services.clock, self.tickets
+        )
         self._later = Later(self, self._failures, services.streams)
         self.backlog = RequestBacklog(
             services.store, services.clock, self._later, services.clients, services.on_failure
@@ -167,9 +173,12 @@ class Dispatcher:
             request = read_request(root, message, self._headers)
             header = request.header
             if header.authentication is not None or connection.client.username is not None:
-                await self._services.authenticator.verify(connection.client, header.authentication)
+                caller = await self._authenticator.verify(connection.client, header.authentication)
+                connection = Connection(client=caller, peer=connection.peer)
         except BadHeader as refusal:
             return self._refuse(refusal.version, refusal.error, connection, refusal.item)
+        except DelegatedTicketUsedUp as error:
+            return self._refuse(request.version, error, connection, request.items[0])
         except KmipError as error:
             return self._refuse(request.version, error, connection)
         except DecodeError as error:
@@ -335,9 +344,12 @@ class Dispatcher:
         plan = self._plans.get((item.operation or 0, version)) or self._plan(item.operation or 0, version)
         spec = plan.spec
         request = plan.decode(item.payload)
-        work.begin(spec.needs)
+        caller = run.connection.client
+        work.begin(spec.needs, spec.operation)
+        if caller.ticket is not None:
+            await charge(work, caller, spec.operation)
         context = Context(
-            caller=run.connection.client,
+            caller=caller,
             now=run.now,
             objects=work,
             entries=work.entries,
@@ -384,6 +396,7 @@ class Dispatcher:
                 operation=VALUES["Operation"][item.operation or 0].name,
                 outcome="success",
                 objects=objects,
+                acting=client.acting,
             ).encode()
             for item, objects in done
         ]

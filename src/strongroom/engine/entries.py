@@ -4,6 +4,7 @@ Rule: see `domain.entries.Entries`. An entry that is changed was read in the sam
 commit compares generations.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -11,6 +12,7 @@ from typing import cast
 
 from strongroom.domain.entries import E, Entry, EntryChange, EntryStore, Kept
 from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.store import Changes, LostRace, ObjectStore
 
 _Place = tuple[type[Entry], str]
 
@@ -72,3 +74,10 @@ class WorkingEntries:
             if after is not None or generation:
                 found.append(EntryChange(kind, self._caller.tenant, key, generation, after))
         return found
+
+
+async def forget(store: ObjectStore, kept: Kept[Entry]) -> None:
+    """Remove an entry that is over, unless it has changed since. Raises StoreFailure."""
+    change = EntryChange(type(kept.value), kept.tenant, kept.key, kept.generation, None)
+    with contextlib.suppress(LostRace):
+        await store.commit(Changes(entries=[change]))

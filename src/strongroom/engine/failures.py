@@ -67,6 +67,7 @@ class Failures:
                 peer=connection.peer,
                 operation="Request" if entry is None else entry.name,
                 outcome=error.reason.name,
+                acting=connection.client.acting,
             )
         )
 

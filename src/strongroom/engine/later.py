@@ -76,6 +76,8 @@ class Later:
         for position, item in enumerate(request.items):
             result: Item | None = None
             try:
+                if run.connection.client.rights is not None:
+                    raise FeatureNotSupported("a delegated ticket is good for what is done at once only")
                 if request.undo:
                     raise FeatureNotSupported("a batch with Undo is done at once; leave one of the two out")
                 if not self._doing.check(item, request.version).deferrable:

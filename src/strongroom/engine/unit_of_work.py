@@ -13,15 +13,17 @@ from typing import Final
 from uuid import uuid4
 
 from strongroom.attributes.rules import matches
-from strongroom.domain.access import may, visible_owner
+from strongroom.domain.access import may, reaches, scope, visible_owner
 from strongroom.domain.errors import (
     EmptyPlaceholder,
     InvalidField,
+    KmipError,
     ObjectArchived,
     ObjectDestroyed,
     ObjectNotFound,
+    PermissionDenied,
 )
-from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.identity import ClientIdentity, Grant
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
 from strongroom.domain.store import Changes, Found, ObjectQuery, ObjectStore
@@ -34,7 +36,7 @@ from strongroom.model.identifiers import (
     UniqueIdentifier,
 )
 from strongroom.model.structures import Name
-from strongroom.registry import ObjectType, State, Tag, UniqueIdentifierEnumeration
+from strongroom.registry import ObjectType, Operation, State, Tag, UniqueIdentifierEnumeration
 
 
 class SequenceNumbers:
@@ -122,6 +124,7 @@ class UnitOfWork:
         "_now",
         "_permission",
         "_placed",
+        "_scope",
         "_sequence",
         "_sources",
         "_store",
@@ -146,6 +149,7 @@ class UnitOfWork:
         self._loaded: dict[str, ManagedObject] = {}
         self._sources: list[ManagedObject] = []
         self._permission = Permission.NONE
+        self._scope: tuple[Grant, ...] | None = ()  # nothing, until `begin` says what
         self._placed: tuple[UniqueIdentifier | None] | None = None
         self._sequence = sequence
         self.made: Mapping[UniqueIdentifierEnumeration, UniqueIdentifier] = {}
@@ -153,8 +157,12 @@ class UnitOfWork:
         self.searches = Searches()
         """Something was looked for, so that the answer depends on more than the objects that were read."""
 
-    def begin(self, permission: Permission) -> None:
-        """Start a batch item, whose reads need the permission of its operation."""
+    def begin(self, permission: Permission, operation: Operation) -> None:
+        """Start a batch item, whose reads need the permission of its operation.
+
+        Raises PermissionDenied when the caller's ticket does not cover the operation.
+        """
+        self._scope = scope(self._caller, operation)
         self._permission = permission
         self._placed = None
 
@@ -200,13 +208,15 @@ class UnitOfWork:
         if obj is None:
             stored = await self._store.load(identifier)
             if stored is None or not may(self._caller, permission, stored):
-                raise ObjectNotFound("no object has this Unique Identifier")
+                raise self._hidden(identifier)
             obj = stored.copy()
             obj.settle(self._now)
             self._loaded[identifier] = obj
             self._sources.append(stored)
         elif obj.removed or not may(self._caller, permission, obj):
-            raise ObjectNotFound("no object has this Unique Identifier")
+            raise self._hidden(identifier)
+        if self._scope is not None and not reaches(self._scope, identifier, obj):
+            raise self._hidden(identifier)
         if isinstance(reference, NameReference) and str(reference) not in _names(obj):
             # It was renamed since, or the index, which nothing seals, was edited.
             raise ObjectNotFound("no object has this Name any more")
@@ -215,6 +225,12 @@ class UnitOfWork:
         if obj.archived and not archived:
             raise ObjectArchived("the object is archived; Recover it first")
         return obj
+
+    def _hidden(self, identifier: UniqueIdentifier) -> KmipError:
+        """Return the answer to an object that the caller may not use, whether it exists or not."""
+        if self._scope is None or reaches(self._scope, identifier, None):
+            return ObjectNotFound("no object has this Unique Identifier")
+        return PermissionDenied("the rights of the ticket do not cover this object")
 
     async def _by_name(self, reference: NameReference) -> UniqueIdentifier:
         name = AttributeInstance(Tag.NAME, Name(name_value=str(reference)))
@@ -232,6 +248,8 @@ class UnitOfWork:
         offset: int,
         oldest_first: bool = False,
     ) -> Found:
+        if self._scope is not None:
+            return await self._locate_within(self._scope, filters, storage, maximum=maximum, offset=offset)
         await self.searches.begin(self._store, filters)
         pending = [o for o in self._loaded.values() if o.changed]
         query = ObjectQuery(
@@ -262,6 +280,29 @@ class UnitOfWork:
         merged = stored + changed if oldest_first else changed + stored
         end = None if maximum is None else offset + maximum
         return Found(merged[offset:end], len(merged))
+
+    async def _locate_within(
+        self,
+        grants: tuple[Grant, ...],
+        filters: Sequence[AttributeInstance],
+        storage: int,
+        *,
+        maximum: int | None,
+        offset: int,
+    ) -> Found:
+        """Find what the caller's ticket covers, which the store knows nothing of."""
+        self._scope = None
+        try:
+            found = await self.locate(filters, storage=storage, maximum=None, offset=0)
+        finally:
+            self._scope = grants
+        covered = []
+        for identifier in found.unique_identifiers:
+            obj = self._loaded.get(identifier) or await self._store.load(identifier)
+            if reaches(grants, identifier, obj):
+                covered.append(identifier)
+        end = None if maximum is None else offset + maximum
+        return Found(covered[offset:end], len(covered))
 
     def create(self, object_type: ObjectType, *, state: State | None = State.PRE_ACTIVE) -> ManagedObject:
         obj = ManagedObject(

@@ -177,6 +177,18 @@ def _reveal_text(value: SecretBytes) -> str:
     return value.reveal().decode()
 
 
+class LeaseTimeForm(Form):
+    """An Interval, or the time when it ends (KMIP 2.1 §6.1.30)."""
+
+    item_types = (int(ItemType.INTERVAL), int(ItemType.DATE_TIME))
+
+    def decoder(self, version: Version | None) -> Decoder:
+        return lambda item_type, value: Seconds(value) if item_type == 10 else _seconds(value)
+
+    def encoder(self, version: Version | None) -> Encoder:
+        return lambda value: (9, _from_seconds(value)) if isinstance(value, datetime) else (10, value)
+
+
 _BY_MARKER: Final[dict[tuple[Any, ItemType], Form]] = {
     (int, ItemType.INTEGER): PlainForm(ItemType.INTEGER),
     (int, ItemType.LONG_INTEGER): PlainForm(ItemType.LONG_INTEGER),

@@ -6,6 +6,7 @@ has nothing to claim is left out.
 
 from typing import Annotated
 
+from strongroom.domain.access import allowed
 from strongroom.domain.context import Context
 from strongroom.domain.operation import Request, Response, declared, operation
 from strongroom.domain.permission import Permission
@@ -84,7 +85,7 @@ async def query(ctx: Context, request: QueryRequest) -> QueryResponse:
     asked = frozenset(request.query_function)
     server = ctx.server
     return QueryResponse(
-        operation=tuple(sorted(declared())) if QueryFunction.QUERY_OPERATIONS in asked else (),
+        operation=allowed(ctx.caller, sorted(declared())) if QueryFunction.QUERY_OPERATIONS in asked else (),
         object_type=tuple(OBJECT_TYPES.values()) if QueryFunction.QUERY_OBJECTS in asked else (),
         vendor_identification=server.vendor if QueryFunction.QUERY_SERVER_INFORMATION in asked else None,
         server_information=server.information if QueryFunction.QUERY_SERVER_INFORMATION in asked else None,

@@ -46,7 +46,9 @@ class KmipApplication:
         self._backend = backend
         self._clients = clients
         self._backlog = dispatcher.backlog
-        self._timetable = Timetable(SystemClock(), {"requests that wait": self._backlog.tidy})
+        self._timetable = Timetable(
+            SystemClock(), {"requests that wait": self._backlog.tidy, "tickets": dispatcher.tickets.tidy}
+        )
         self.clients: ClientStore = StoredClients(backend)
         self.shared = shared
         self.reject = dispatcher.reject
@@ -86,6 +88,7 @@ def _policy(settings: Settings) -> Policy:
     return Policy(
         legacy=policy.legacy == "on",
         lease_time=policy.lease_time,
+        ticket_lifetime=policy.ticket_lifetime,
         maximum_locate_items=policy.maximum_locate_items,
         rng_seed=Seeding(policy.rng_seed),
     )

@@ -133,13 +133,15 @@ class CacheSettings(_Section):
 
 
 class PolicySettings(_Section):
-    """What is allowed. `legacy`: may 3DES and the like be used on the server. Lease time in seconds.
+    """What is allowed. `legacy`: may 3DES and the like be used on the server. Lease time and the
+    longest life of a ticket (Login) in seconds.
 
     `rng_seed`: what RNG Seed does with the data of a client.
     """
 
     legacy: Switch = "off"
     lease_time: Count = 3600
+    ticket_lifetime: Count = 86_400
     maximum_locate_items: Count = 10_000
     rng_seed: Literal["mix", "ignore", "refuse"] = "mix"
 

@@ -13,7 +13,6 @@ from strongroom.domain.clock import Clock, SystemClock
 from strongroom.domain.context import Policy, ServerFacts
 from strongroom.domain.identity import ClientId, ClientIdentity
 from strongroom.domain.store import ObjectStore
-from strongroom.engine.authenticate import Authenticator
 from strongroom.engine.dispatch import Dispatcher, Services
 from strongroom.engine.streams import StreamLimits, StreamTable
 from strongroom.model.structures import ServerInformation
@@ -70,7 +69,8 @@ def make_dispatcher(
             policy=policy,
             client_log=LoggedMessages(),
             server=server_facts(),
-            authenticator=Authenticator(check_password, _ignored_credential),
+            check_password=check_password,
+            on_ignored_credential=_ignored_credential,
             clients=clients,
             operations={int(code): spec for code, spec in all_operations().items()},
             on_event=_log_refusal,

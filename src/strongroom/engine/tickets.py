@@ -1,0 +1,140 @@
+"""Tickets in the header of a request: who the caller becomes, and what it costs the ticket.
+
+Rule: every request counts, also one that fails afterwards; every operation that succeeds counts, in its own
+commit. See `domain.tickets`.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Final
+
+from strongroom.domain.access import covers
+from strongroom.domain.errors import InvalidTicket, ServerFailure, UsageLimitExceeded
+from strongroom.domain.identity import ClientId, ClientIdentity, Grant
+from strongroom.domain.store import LostRace, ObjectStore
+from strongroom.domain.tickets import GivenTicket, key_of
+from strongroom.engine.entries import forget
+from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
+from strongroom.model.rights import Right
+from strongroom.model.secret import SecretBytes
+from strongroom.model.structures import UsageLimits
+from strongroom.registry import Operation
+
+_ATTEMPTS: Final = 64
+_PAGE: Final = 100
+
+
+class DelegatedTicketUsedUp(UsageLimitExceeded):
+    """The request count of a delegated ticket is spent."""
+
+
+class Tickets:
+    """The tickets of the store; `clients` says who may still connect."""
+
+    def __init__(self, store: ObjectStore, clients: Callable[[ClientId], ClientIdentity | None]) -> None:
+        self._store = store
+        self._clients = clients
+
+    async def admit(self, caller: ClientIdentity, value: SecretBytes, now: datetime) -> ClientIdentity:
+        """Return who the caller is with this ticket, one request of it spent.
+
+        Raises InvalidTicket, whatever is wrong with it, and UsageLimitExceeded.
+        """
+        key = key_of(value)
+        for _ in range(_ATTEMPTS):
+            work = UnitOfWork(self._store, BatchMemory(), caller=caller, now=now)
+            given = await work.entries.get(GivenTicket, key)
+            owner = None if given is None else self._clients(ClientId(given.owner))
+            if given is None or owner is None or (given.due is not None and given.due <= now):
+                raise _unknown()
+            ticket = given.value
+            if ticket.rights is None and owner.client != caller.client:
+                raise _unknown()  # a ticket of Login is good for the client that logged in
+            if ticket.request_count is None:
+                return _become(owner, caller, key, ticket)
+            if ticket.request_count < 1:
+                kind = UsageLimitExceeded if ticket.rights is None else DelegatedTicketUsedUp
+                raise kind("the Request Count of the ticket is used up; log in again")
+            work.entries.put(key, ticket.replace(request_count=ticket.request_count - 1), due=given.due)
+            try:
+                await work.commit(work.changes())
+            except LostRace:
+                continue
+            return _become(owner, caller, key, ticket)
+        raise ServerFailure("the ticket is used by too many requests at once; try again")
+
+    async def tidy(self, now: datetime) -> None:
+        """Forget tickets whose lease has ended. Raises StoreFailure."""
+        for given in await self._store.due_entries(GivenTicket, now, _PAGE):
+            await forget(self._store, given)
+
+
+async def charge(work: UnitOfWork, caller: ClientIdentity, operation: Operation) -> None:
+    """Count an operation against the usage limits of the caller's ticket; raises UsageLimitExceeded."""
+    if caller.ticket is None:
+        return
+    given = await work.entries.get(GivenTicket, caller.ticket)
+    if given is None:
+        raise _unknown()
+    ticket = given.value.replace(usage_limits=_spend(given.value.usage_limits))
+    if ticket.rights is not None:
+        rights = _spend_right(ticket.rights.right, caller.rights or (), operation)
+        ticket = ticket.replace(rights=ticket.rights.replace(right=rights))
+    if ticket != given.value:
+        work.entries.put(caller.ticket, ticket, due=given.due)
+
+
+def _spend_right(
+    rights: tuple[Right, ...], grants: Iterable[Grant], operation: Operation
+) -> tuple[Right, ...]:
+    """Return the rights with one use of the first that covers the operation and has one left."""
+    covering = [n for n, grant in enumerate(grants) if covers(grant, operation)]
+    if any(rights[n].usage_limits is None for n in covering):
+        return rights
+    for n in covering:
+        limits = rights[n].usage_limits
+        if limits is not None and _left(limits) > 0:
+            return (*rights[:n], rights[n].replace(usage_limits=_spend(limits)), *rights[n + 1 :])
+    raise UsageLimitExceeded("the Usage Limits of the ticket's rights are used up")
+
+
+def _spend(limits: UsageLimits | None) -> UsageLimits | None:
+    if limits is None:
+        return None
+    left = _left(limits)
+    if left < 1:
+        raise UsageLimitExceeded("the Usage Limits of the ticket are used up")
+    return limits.replace(usage_limits_count=left - 1)
+
+
+def _left(limits: UsageLimits) -> int:
+    return limits.usage_limits_total if limits.usage_limits_count is None else limits.usage_limits_count
+
+
+def _become(owner: ClientIdentity, caller: ClientIdentity, key: str, ticket: GivenTicket) -> ClientIdentity:
+    """Return the owner of the ticket, within its rights, as whom the caller acts."""
+    grants = None if ticket.rights is None else tuple(map(_grant, ticket.rights.right))
+    return ClientIdentity(
+        client=owner.client,
+        tenant=owner.tenant,
+        name=owner.name,
+        groups=owner.groups,
+        ticket=key,
+        rights=grants,
+        acting=caller.client,
+    )
+
+
+def _grant(right: Right) -> Grant:
+    operations, objects, groups = right.operations, right.objects, right.object_groups
+    return Grant(
+        operations=None if operations is None else frozenset(operations.operation),
+        objects=None if objects is None else frozenset(map(str, objects.unique_identifier)),
+        groups=None
+        if groups is None
+        else frozenset(groups.object_group) | frozenset(map(str, groups.group_link)),
+    )
+
+
+def _unknown() -> InvalidTicket:
+    return InvalidTicket("the ticket is not valid: it has ended, or is not for you; log in again")

@@ -1,0 +1,295 @@
+"""Tickets (KMIP 2.1 §6.1.12 Delegated Login, §6.1.30 Login, §6.1.31 Logout, §7.34 Right)."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.operation import Request, Response
+from strongroom.domain.tickets import MOST, GivenTicket
+from strongroom.model.convert import encoder
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.messages import Authentication, Credential, Ticket, TicketCredential
+from strongroom.model.rights import ObjectGroups, Objects, Operations, Right, Rights
+from strongroom.model.secret import SecretBytes
+from strongroom.model.struct import Seconds
+from strongroom.model.structures import UsageLimits
+from strongroom.operations.delegated_login import DelegatedLoginRequest
+from strongroom.operations.destroy import DestroyRequest
+from strongroom.operations.get import GetRequest
+from strongroom.operations.get_attributes import GetAttributesRequest
+from strongroom.operations.locate import LocateRequest
+from strongroom.operations.login import LoginRequest
+from strongroom.operations.logout import LogoutRequest
+from strongroom.operations.query import QueryRequest
+from strongroom.registry import (
+    V2_0,
+    V2_1,
+    V3_0,
+    AsynchronousIndicator,
+    CredentialType,
+    Operation,
+    QueryFunction,
+    ResultReason,
+    Tag,
+    TicketType,
+    UsageLimitsUnit,
+    Version,
+)
+from tests.expect import MISSING, key, refusal
+from tests.kms import ALICE, BOB, Refused, TestKms, attribute
+
+QUERY = QueryRequest(query_function=(QueryFunction.QUERY_OPERATIONS,))
+EMPTY = Ticket(ticket_type=TicketType.LOGIN, ticket_value=SecretBytes(bytes(32)))
+
+
+def header(ticket: Ticket, version: Version = V2_1) -> Authentication:
+    value = encoder(TicketCredential, version)(TicketCredential(ticket=ticket))
+    return Authentication(
+        credential=(Credential(credential_type=CredentialType.TICKET, credential_value=value),)
+    )
+
+
+def login(kms: TestKms, *, caller: ClientIdentity = ALICE, **given: Any) -> Ticket:
+    return kms.call(LoginRequest(**given), version=V2_1, caller=caller).ticket
+
+
+def delegate(kms: TestKms, *rights: Right, **given: Any) -> Ticket:
+    request = DelegatedLoginRequest(rights=Rights(right=rights), **given)
+    return kms.call(request, version=V2_1).ticket
+
+
+def right(*operations: Operation, objects: Sequence[str] | None = None, **given: Any) -> Right:
+    if objects is not None:
+        given["objects"] = Objects(unique_identifier=tuple(map(UniqueIdentifier, objects)))
+    return Right(operations=Operations(operation=operations) if operations else None, **given)
+
+
+def using(
+    kms: TestKms, ticket: Ticket, request: Request[Any], *, caller: ClientIdentity = BOB, **given: Any
+) -> Response | Refused:
+    (result,) = kms.batch(request, version=V2_1, caller=caller, authentication=header(ticket), **given)
+    return result
+
+
+def reason(result: Response | Refused) -> ResultReason | None:
+    assert isinstance(result, Refused)
+    return result.reason
+
+
+def get(identifier: str) -> GetRequest:
+    return GetRequest(unique_identifier=UniqueIdentifier(identifier))
+
+
+@pytest.mark.parametrize("version", [V2_0, V2_1, V3_0])
+def test_a_ticket_of_login_authenticates_the_client_that_logged_in(kms: TestKms, version: Version) -> None:
+    ticket = kms.call(LoginRequest(), version=version).ticket
+    assert ticket.ticket_type is TicketType.LOGIN
+    made = key(kms)
+    answer = kms.call(get(made), version=version, authentication=header(ticket, version))
+    assert answer.unique_identifier == made
+
+
+def test_a_ticket_stands_in_for_the_password(kms: TestKms) -> None:
+    ticket = login(kms)
+    with_password = ClientIdentity(
+        client=ALICE.client, tenant=ALICE.tenant, name="alice", username="u", password_hash="$argon2id$"
+    )
+    assert refusal(kms, QUERY, caller=with_password).reason is ResultReason.AUTHENTICATION_NOT_SUCCESSFUL
+    assert isinstance(using(kms, ticket, QUERY, caller=with_password), Response)
+
+
+def test_a_ticket_of_login_is_of_no_use_to_another_client(kms: TestKms) -> None:
+    assert reason(using(kms, login(kms), QUERY, caller=BOB)) is ResultReason.INVALID_TICKET
+
+
+def test_an_unknown_ticket_is_invalid(kms: TestKms) -> None:
+    assert reason(using(kms, EMPTY, QUERY)) is ResultReason.INVALID_TICKET
+
+
+def test_requests_are_counted_also_those_that_fail(kms: TestKms) -> None:
+    ticket = login(kms, request_count=2)
+    assert reason(using(kms, ticket, get(MISSING), caller=ALICE)) is ResultReason.OBJECT_NOT_FOUND
+    assert isinstance(using(kms, ticket, QUERY, caller=ALICE), Response)
+    assert reason(using(kms, ticket, QUERY, caller=ALICE)) is ResultReason.USAGE_LIMIT_EXCEEDED
+
+
+def test_zero_is_no_limit_of_requests_and_no_end_but_the_policys(kms: TestKms) -> None:
+    ticket = login(kms, request_count=0, lease_time=Seconds(0))
+    kms.clock.pass_time(seconds=86_399)
+    assert isinstance(using(kms, ticket, QUERY, caller=ALICE), Response)
+    kms.clock.pass_time(seconds=1)
+    assert reason(using(kms, ticket, QUERY, caller=ALICE)) is ResultReason.INVALID_TICKET
+
+
+@pytest.mark.parametrize("as_date", [False, True])
+def test_a_ticket_ends_with_its_lease(kms: TestKms, as_date: bool) -> None:
+    lease = kms.clock.now() + timedelta(seconds=60) if as_date else Seconds(60)
+    ticket = login(kms, lease_time=lease)
+    kms.clock.pass_time(seconds=59)
+    assert isinstance(using(kms, ticket, QUERY, caller=ALICE), Response)
+    kms.clock.pass_time(seconds=1)
+    assert reason(using(kms, ticket, QUERY, caller=ALICE)) is ResultReason.INVALID_TICKET
+    kms.run(kms.dispatcher.tickets.tidy(kms.clock.now() + timedelta(seconds=1)))
+    assert kms.run(kms.repository.entries_of(GivenTicket, ALICE.tenant, ALICE.client)) == []
+
+
+def test_a_lease_longer_than_the_policy_allows_ends_with_the_policys(kms: TestKms) -> None:
+    ticket = login(kms, lease_time=Seconds(2**31))
+    kms.clock.pass_time(seconds=86_400)
+    assert reason(using(kms, ticket, QUERY, caller=ALICE)) is ResultReason.INVALID_TICKET
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"request_count": -1},
+        {"usage_limits": UsageLimits(usage_limits_total=1, usage_limits_unit=UsageLimitsUnit.BYTE)},
+    ],
+)
+def test_what_a_ticket_cannot_mean_is_refused(kms: TestKms, given: dict[str, Any]) -> None:
+    assert refusal(kms, LoginRequest(**given), version=V2_1).reason is ResultReason.INVALID_FIELD
+
+
+def test_a_lease_that_is_over_is_refused(kms: TestKms) -> None:
+    request = LoginRequest(lease_time=kms.clock.now())
+    assert refusal(kms, request, version=V2_1).reason is ResultReason.INVALID_FIELD
+
+
+def test_usage_limits_count_the_operations_that_succeed(kms: TestKms) -> None:
+    limits = UsageLimits(usage_limits_total=1, usage_limits_unit=UsageLimitsUnit.OBJECT)
+    ticket = login(kms, usage_limits=limits)
+    assert reason(using(kms, ticket, get(MISSING), caller=ALICE)) is ResultReason.OBJECT_NOT_FOUND
+    assert isinstance(using(kms, ticket, QUERY, caller=ALICE), Response)
+    assert reason(using(kms, ticket, QUERY, caller=ALICE)) is ResultReason.USAGE_LIMIT_EXCEEDED
+
+
+def test_logout_ends_a_ticket(kms: TestKms) -> None:
+    ticket = login(kms)
+    kms.call(LogoutRequest(ticket=ticket), version=V2_1)
+    assert reason(using(kms, ticket, QUERY, caller=ALICE)) is ResultReason.INVALID_TICKET
+    assert refusal(kms, LogoutRequest(ticket=ticket), version=V2_1).reason is ResultReason.INVALID_TICKET
+
+
+def test_nobody_ends_the_ticket_of_another(kms: TestKms) -> None:
+    ticket = login(kms)
+    refused = refusal(kms, LogoutRequest(ticket=ticket), version=V2_1, caller=BOB)
+    unknown = refusal(kms, LogoutRequest(ticket=EMPTY), version=V2_1, caller=BOB)
+    assert (refused.reason, refused.message) == (unknown.reason, unknown.message)
+    assert isinstance(using(kms, ticket, QUERY, caller=ALICE), Response)
+
+
+def test_the_holder_of_a_delegated_ticket_acts_for_who_gave_it(kms: TestKms) -> None:
+    made = key(kms)
+    ticket = delegate(kms, right(Operation.GET))
+    answer = using(kms, ticket, get(made), caller=BOB)
+    assert isinstance(answer, Response)
+    assert answer.unique_identifier == made  # type: ignore[attr-defined]
+    assert refusal(kms, get(made), version=V2_1, caller=BOB).reason is ResultReason.OBJECT_NOT_FOUND
+
+
+def test_an_operation_that_no_right_covers_is_denied(kms: TestKms) -> None:
+    made = key(kms)
+    ticket = delegate(kms, right(Operation.GET_ATTRIBUTES))
+    for request in (get(made), DestroyRequest(unique_identifier=made), QUERY):
+        assert reason(using(kms, ticket, request)) is ResultReason.PERMISSION_DENIED
+
+
+def test_query_lists_the_operations_of_the_ticket(kms: TestKms) -> None:
+    ticket = delegate(kms, right(Operation.QUERY), right(Operation.GET, objects=[key(kms)]))
+    answer = using(kms, ticket, QUERY)
+    assert set(answer.operation) == {Operation.QUERY, Operation.GET}  # type: ignore[union-attr]
+
+
+def test_an_object_that_no_right_covers_is_denied_whether_it_exists_or_not(kms: TestKms) -> None:
+    covered, other = key(kms), key(kms)
+    ticket = delegate(kms, right(Operation.GET, objects=[covered]), right(Operation.QUERY))
+    assert isinstance(using(kms, ticket, get(covered)), Response)
+    exists, missing = using(kms, ticket, get(other)), using(kms, ticket, get(MISSING))
+    assert isinstance(exists, Refused)
+    assert isinstance(missing, Refused)
+    assert exists.reason is ResultReason.PERMISSION_DENIED
+    assert (exists.reason, exists.message) == (missing.reason, missing.message)
+
+
+def test_a_right_on_one_operation_does_not_lend_its_objects_to_another(kms: TestKms) -> None:
+    first, second = key(kms), key(kms)
+    ticket = delegate(
+        kms, right(Operation.GET, objects=[first]), right(Operation.GET_ATTRIBUTES, objects=[second])
+    )
+    assert reason(using(kms, ticket, get(second))) is ResultReason.PERMISSION_DENIED
+    attributes = GetAttributesRequest(unique_identifier=second)
+    assert isinstance(using(kms, ticket, attributes), Response)
+
+
+def test_a_right_may_name_a_group(kms: TestKms) -> None:
+    inside = key(kms, attribute(Tag.OBJECT_GROUP, "red"))
+    outside = key(kms, attribute(Tag.OBJECT_GROUP, "blue"))
+    ticket = delegate(kms, right(Operation.GET, object_groups=ObjectGroups(object_group=("red",))))
+    assert isinstance(using(kms, ticket, get(inside)), Response)
+    assert reason(using(kms, ticket, get(outside))) is ResultReason.PERMISSION_DENIED
+    assert reason(using(kms, ticket, get(MISSING))) is ResultReason.PERMISSION_DENIED
+
+
+def test_locate_finds_what_the_ticket_covers(kms: TestKms) -> None:
+    keys = [key(kms) for _ in range(4)]
+    ticket = delegate(kms, right(Operation.LOCATE, objects=keys[:3]))
+    found = using(kms, ticket, LocateRequest())
+    assert set(found.unique_identifier) == set(keys[:3])  # type: ignore[union-attr]
+    page = using(kms, ticket, LocateRequest(maximum_items=1, offset_items=2))
+    assert page.unique_identifier == (keys[0],)  # type: ignore[union-attr]
+
+
+def test_the_usage_limits_of_a_right_count_its_operations(kms: TestKms) -> None:
+    limits = UsageLimits(usage_limits_total=2, usage_limits_unit=UsageLimitsUnit.OBJECT)
+    made = key(kms)
+    ticket = delegate(kms, right(Operation.GET, usage_limits=limits), right(Operation.QUERY))
+    for _ in range(2):
+        assert isinstance(using(kms, ticket, get(made)), Response)
+    assert reason(using(kms, ticket, get(made))) is ResultReason.USAGE_LIMIT_EXCEEDED
+    assert isinstance(using(kms, ticket, QUERY), Response)
+
+
+def test_an_object_that_its_giver_may_not_see_cannot_be_delegated(kms: TestKms) -> None:
+    foreign = key(kms, caller=BOB)
+    request = DelegatedLoginRequest(rights=Rights(right=(right(Operation.GET, objects=[foreign]),)))
+    assert refusal(kms, request, version=V2_1).reason is ResultReason.OBJECT_NOT_FOUND
+
+
+def test_rights_without_a_right_are_refused(kms: TestKms) -> None:
+    request = DelegatedLoginRequest(rights=Rights())
+    assert refusal(kms, request, version=V2_1).reason is ResultReason.INVALID_FIELD
+
+
+@pytest.mark.parametrize("request_", [LoginRequest(), DelegatedLoginRequest(rights=Rights(right=(Right(),)))])
+def test_a_delegated_ticket_is_not_passed_on(kms: TestKms, request_: Request[Any]) -> None:
+    ticket = delegate(kms, Right())
+    assert reason(using(kms, ticket, request_)) is ResultReason.PERMISSION_DENIED
+
+
+def test_a_delegated_ticket_does_not_escape_into_the_background(kms: TestKms) -> None:
+    ticket = delegate(kms, right(Operation.GET))
+    result = using(kms, ticket, get(key(kms)), asynchronous_indicator=AsynchronousIndicator.MANDATORY)
+    assert reason(result) is ResultReason.FEATURE_NOT_SUPPORTED
+
+
+def test_a_ticket_ends_with_the_client_that_gave_it(kms: TestKms) -> None:
+    ticket = delegate(kms, right(Operation.QUERY))
+    del kms.clients[ALICE.client]
+    assert reason(using(kms, ticket, QUERY)) is ResultReason.INVALID_TICKET
+
+
+def test_nobody_has_more_than_so_many_tickets(kms: TestKms) -> None:
+    for _ in range(MOST):
+        login(kms)
+    assert refusal(kms, LoginRequest(), version=V2_1).reason is ResultReason.SERVER_LIMIT_EXCEEDED
+
+
+def test_the_store_does_not_know_the_ticket(kms: TestKms, tmp_path: Path) -> None:
+    value = login(kms).ticket_value.reveal()
+    stored = b"".join(file.read_bytes() for file in tmp_path.glob("**/strongroom.db*"))
+    assert value not in stored
+    assert value.hex().encode() not in stored

@@ -6,6 +6,7 @@ out.
 
 from dataclasses import dataclass
 
+from strongroom.attributes.pkcs12 import converted
 from strongroom.attributes.unwrapping import unwrap
 from strongroom.attributes.wrapping import conceals, is_wrapped, key_block_of, wrap
 from strongroom.domain.context import Context
@@ -90,13 +91,15 @@ async def _in_format(
     """Return an object that is not wrapped in the format asked for."""
     key_block, key_format = key_block_of(value), wanted.key_format_type
     if key_block is None:
-        if key_format is not None and obj.object_type is not ObjectType.CERTIFICATE:
+        if key_format is None:
+            return value
+        if obj.object_type is not ObjectType.CERTIFICATE:
             raise KeyFormatTypeNotSupported("only keys have a Key Format Type")
-        return value
+        return await ctx.crypto.convert(value, key_format)
     if key_format in (None, key_block.key_format_type) and wanted.key_compression_type is None:
         return value
-    return await ctx.crypto.convert(
-        value, key_format or key_block.key_format_type, compression=wanted.key_compression_type
+    return await converted(
+        ctx, obj, value, key_format or key_block.key_format_type, wanted.key_compression_type
     )
 
 

@@ -94,6 +94,12 @@ def _asymmetric(
     return with_material(block, wanted, made).replace(key_compression_type=compression)
 
 
+def library_key(value: PrivateKey | PublicKey) -> LibraryKey | None:
+    """Return the library's key of a stored object; None when it shows none. Slow for private keys."""
+    material = clear_material(value.key_block)
+    return None if material is None else _read(value, value.key_block.key_format_type, material)
+
+
 def _read(value: PrivateKey | PublicKey, key_format: Format, material: KeyMaterial) -> LibraryKey | None:
     """Return the library's key of stored material; None when it shows none."""
     algorithm = value.key_block.cryptographic_algorithm

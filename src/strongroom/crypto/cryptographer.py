@@ -6,6 +6,7 @@ Rule: it decides only where work is done, inline or on the pool; what is done st
 from strongroom.crypto import digests, pairs, symmetric
 from strongroom.crypto.certificates import examine_certificate, examine_request
 from strongroom.crypto.computations import Computations
+from strongroom.crypto.containers import ContainerAdapter
 from strongroom.crypto.conversion import convert_key
 from strongroom.crypto.declared import Declared
 from strongroom.crypto.encryption import EncryptionAdapter
@@ -44,7 +45,7 @@ from strongroom.registry import (
 )
 
 
-class Cryptographer(EncryptionAdapter, Computations, Splitting, KeyWrapping):
+class Cryptographer(EncryptionAdapter, Computations, Splitting, KeyWrapping, ContainerAdapter):
     """Everything that needs the cryptographic library; see `strongroom.domain.crypto.Cryptography`."""
 
     def __init__(self, pool: Pool | None = None) -> None:

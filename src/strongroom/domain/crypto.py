@@ -10,6 +10,7 @@ from typing import Protocol
 from strongroom.domain.encryption import Encryption
 from strongroom.domain.hashing import Hashing
 from strongroom.domain.macs import MessageAuthentication
+from strongroom.domain.pkcs12 import Containers
 from strongroom.domain.randomness import Randomness
 from strongroom.domain.signing import Signing
 from strongroom.domain.splitting import SecretSharing
@@ -40,7 +41,15 @@ class ObjectFacts:
 
 
 class Cryptography(
-    Encryption, Hashing, MessageAuthentication, Signing, Randomness, SecretSharing, Wrapping, Protocol
+    Encryption,
+    Hashing,
+    MessageAuthentication,
+    Signing,
+    Randomness,
+    SecretSharing,
+    Wrapping,
+    Containers,
+    Protocol,
 ):
     """Everything that needs a cryptographic library. Raises only KmipError subclasses."""
 

@@ -356,6 +356,14 @@ class InvalidCorrelationValue(KmipError):
     older = ResultReason.ITEM_NOT_FOUND
 
 
+class BadPassword(KmipError):
+    """The password of a PKCS#12 key is not where its link leads."""
+
+    reason = ResultReason.BAD_PASSWORD
+    older = ResultReason.INVALID_FIELD
+    newer_in = {Operation.GET: ResultReason.INVALID_FIELD, Operation.EXPORT: ResultReason.INVALID_FIELD}
+
+
 class UsageLimitExceeded(KmipError):
     """The Usage Limits of the object are used up."""
 

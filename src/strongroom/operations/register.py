@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from strongroom.attributes.creation import dress, first, gather, link_to, stateful
+from strongroom.attributes.pkcs12 import registered_container
 from strongroom.attributes.unwrapping import examined, named_wrapping_key, unwrapped_if_possible
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidField, InvalidObjectType
@@ -45,9 +46,11 @@ async def register(ctx: Context, request: RegisterRequest) -> RegisterResponse:
     algorithm = first(given, Tag.CRYPTOGRAPHIC_ALGORITHM)
     length = first(given, Tag.CRYPTOGRAPHIC_LENGTH)
     value, as_registered = await unwrapped_if_possible(ctx, value)
+    # What was unwrapped is not opened: whether it opens would tell the client something about it.
+    container = await registered_container(ctx, given, value) if as_registered is None else None
     facts = await examined(
         ctx,
-        value,
+        value if container is None else container.key,
         algorithm=algorithm if isinstance(algorithm, CryptographicAlgorithm) else None,
         length=length if isinstance(length, int) else None,
         unwrapped=as_registered is not None,
@@ -58,6 +61,8 @@ async def register(ctx: Context, request: RegisterRequest) -> RegisterResponse:
     obj.set(Tag.CRYPTOGRAPHIC_LENGTH, facts.cryptographic_length)
     for known in facts.attributes:
         obj.add(known.key, known.value)
+    if container is not None and first(given, Tag.PKCS_12_FRIENDLY_NAME) is None:
+        obj.set(Tag.PKCS_12_FRIENDLY_NAME, container.friendly_name)
     dress(ctx, obj, [*given, *_embedded(value, given)])
     wrapping_key = named_wrapping_key(request.managed_object)
     if wrapping_key is not None:

@@ -22,7 +22,6 @@ from strongroom.registry import (
     V1_0,
     V1_1,
     V1_4,
-    V2_0,
     V3_0,
     CertificateType,
     DigitalSignatureAlgorithm,
@@ -139,10 +138,12 @@ CERTIFICATE_ISSUER = attribute(
 )
 
 # SPEC(KMIP 2.1 §4.6): "Certificate Attributes" is the heading of these; on the wire each is an attribute.
+# INTEROP(OASIS TC-CERTATTR-1 1.4): the parts are attributes from 1.4 on, which has their tags (§9.1.3.1) but no
+# chapter on them.
 for _part, _since in (
-    *((part, V2_0) for part in SUBJECT_PARTS),
+    *((part, V1_4) for part in SUBJECT_PARTS),
     (Tag.CERTIFICATE_SUBJECT_DN, V3_0),
-    *((part, V2_0) for part in ISSUER_PARTS),
+    *((part, V1_4) for part in ISSUER_PARTS),
     (Tag.CERTIFICATE_ISSUER_DN, V3_0),
 ):
     attribute(

@@ -59,6 +59,23 @@ ISSUER_PARTS: Final = (
     Tag.CERTIFICATE_ISSUER_DN_QUALIFIER,
 )
 
+CERTIFICATE_CONTENTS: Final = frozenset(
+    {
+        *SUBJECT_PARTS,
+        *ISSUER_PARTS,
+        Tag.CERTIFICATE_SUBJECT_DN,
+        Tag.CERTIFICATE_ISSUER_DN,
+        Tag.DIGITAL_SIGNATURE_ALGORITHM,
+        Tag.X_509_CERTIFICATE_IDENTIFIER,
+        Tag.X_509_CERTIFICATE_SUBJECT,
+        Tag.X_509_CERTIFICATE_ISSUER,
+        Tag.CERTIFICATE_IDENTIFIER,
+        Tag.CERTIFICATE_SUBJECT,
+        Tag.CERTIFICATE_ISSUER,
+    }
+)
+"""Attributes that are read from a certificate: another certificate has others."""
+
 
 def _certificate_type(obj: ManagedObject, now: datetime) -> CertificateType | None:
     return obj.material.certificate_type if isinstance(obj.material, Certificate) else None
@@ -138,8 +155,8 @@ CERTIFICATE_ISSUER = attribute(
 )
 
 # SPEC(KMIP 2.1 §4.6): "Certificate Attributes" is the heading of these; on the wire each is an attribute.
-# INTEROP(OASIS TC-CERTATTR-1 1.4): the parts are attributes from 1.4 on, which has their tags (§9.1.3.1) but no
-# chapter on them.
+# INTEROP(OASIS TC-CERTATTR-1 1.4): the parts are attributes from 1.4 on, which has their tags (§9.1.3.1) but
+# no chapter on them.
 for _part, _since in (
     *((part, V1_4) for part in SUBJECT_PARTS),
     (Tag.CERTIFICATE_SUBJECT_DN, V3_0),

@@ -1,12 +1,13 @@
-"""From a key to its replacement (KMIP 1.4 §4.4-4.5, 2.1 §6.1.46-6.1.47).
+"""From a key or certificate to its replacement (KMIP 1.4 §4.4-4.5 and §4.8, 2.1 §6.1.45-6.1.47).
 
-Rule: what Re-key and Re-key Key Pair carry over, leave behind and count anew, as one table.
+Rule: what Re-key, Re-key Key Pair and Re-certify carry over, leave behind and count anew, as one table.
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
+from strongroom.attributes.certificate import CERTIFICATE_CONTENTS
 from strongroom.attributes.creation import dress, link
 from strongroom.attributes.vendor import rule_of
 from strongroom.domain.context import Context
@@ -14,7 +15,7 @@ from strongroom.domain.errors import InvalidMessage, OffsetWithoutActivationDate
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.struct import Seconds
-from strongroom.registry import LinkType, Tag
+from strongroom.registry import LinkType, ObjectType, Tag
 
 LEFT_BEHIND: Final = frozenset(
     {
@@ -37,6 +38,7 @@ LEFT_BEHIND: Final = frozenset(
         Tag.PROCESS_START_DATE,
         Tag.PROTECT_STOP_DATE,
         Tag.DEACTIVATION_DATE,
+        *CERTIFICATE_CONTENTS,
     }
 )
 """Attributes that the replacement does not take from the old key, or not as they are."""
@@ -67,32 +69,33 @@ def replace(
     for key, instances in old.attributes.items():
         if key not in LEFT_BEHIND and (key not in replaced or rule_of(key).multiple):
             new.put(key, instances)
-    _carry_dates(ctx, old, new, offset)
+    for tag, date in carried_dates(old, offset, ctx.now).items():
+        new.set(tag, date)
     old.put(Tag.NAME, ())
     limits = new.value(Tag.USAGE_LIMITS)
     if limits is not None:
         new.set(Tag.USAGE_LIMITS, limits.replace(usage_limits_count=limits.usage_limits_total))
-    new.set(Tag.ORIGINAL_CREATION_DATE, ctx.now)
-    new.set(Tag.RANDOM_NUMBER_GENERATOR, ctx.crypto.random_number_generator)
+    if new.object_type is not ObjectType.CERTIFICATE:
+        new.set(Tag.ORIGINAL_CREATION_DATE, ctx.now)
+        new.set(Tag.RANDOM_NUMBER_GENERATOR, ctx.crypto.random_number_generator)
     dress(ctx, new, given)
     link(old, LinkType.REPLACEMENT_OBJECT_LINK, new)
     link(new, LinkType.REPLACED_OBJECT_LINK, old)
 
 
-def _carry_dates(ctx: Context, old: ManagedObject, new: ManagedObject, offset: Seconds | None) -> None:
-    """Set the dates of the replacement (KMIP 2.1 table 303)."""
+def carried_dates(old: ManagedObject, offset: Seconds | None, now: datetime) -> dict[Tag, datetime | None]:
+    """Return the dates of the replacement (KMIP 2.1 tables 298 and 303)."""
     before = old.value(Tag.ACTIVATION_DATE)
     if offset is None:
         shift = timedelta(0)
-        new.set(Tag.ACTIVATION_DATE, before)
+        activation = before
     elif before is None and any(old.value(tag) is not None for tag in _SHIFTED):
         raise OffsetWithoutActivationDate(
             "the key has dates but no Activation Date, so an Offset cannot move them; give the dates instead"
         )
     else:
-        activation = ctx.now + timedelta(seconds=offset)
+        activation = now + timedelta(seconds=offset)
         shift = timedelta(0) if before is None else activation - before
-        new.set(Tag.ACTIVATION_DATE, activation)
-    for tag in _SHIFTED:
-        date = old.value(tag)
-        new.set(tag, None if date is None else date + shift)
+    dates = {tag: old.value(tag) for tag in _SHIFTED}
+    shifted = {tag: None if date is None else date + shift for tag, date in dates.items()}
+    return {Tag.ACTIVATION_DATE: activation, **shifted}

@@ -10,8 +10,9 @@ from typing import Final
 from cryptography import x509
 from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat import asn1
-from cryptography.x509.oid import NameOID, ObjectIdentifier, SignatureAlgorithmOID
+from cryptography.x509.oid import ObjectIdentifier, SignatureAlgorithmOID
 
+from strongroom.crypto.certificate_names import SUBJECT_PARTS
 from strongroom.crypto.families import Description, describe
 from strongroom.crypto.tables import spec_name
 from strongroom.domain.crypto import ObjectFacts
@@ -67,23 +68,8 @@ _MALFORMED: Final = (
 )
 """What the library raises for a certificate that is none; much is parsed only when it is asked for."""
 
-_SUBJECT: Final[Mapping[ObjectIdentifier, Tag]] = {
-    NameOID.COMMON_NAME: Tag.CERTIFICATE_SUBJECT_CN,
-    NameOID.ORGANIZATION_NAME: Tag.CERTIFICATE_SUBJECT_O,
-    NameOID.ORGANIZATIONAL_UNIT_NAME: Tag.CERTIFICATE_SUBJECT_OU,
-    NameOID.EMAIL_ADDRESS: Tag.CERTIFICATE_SUBJECT_EMAIL,
-    NameOID.COUNTRY_NAME: Tag.CERTIFICATE_SUBJECT_C,
-    NameOID.STATE_OR_PROVINCE_NAME: Tag.CERTIFICATE_SUBJECT_ST,
-    NameOID.LOCALITY_NAME: Tag.CERTIFICATE_SUBJECT_L,
-    NameOID.USER_ID: Tag.CERTIFICATE_SUBJECT_UID,
-    NameOID.SERIAL_NUMBER: Tag.CERTIFICATE_SUBJECT_SERIAL_NUMBER,
-    NameOID.TITLE: Tag.CERTIFICATE_SUBJECT_TITLE,
-    NameOID.DOMAIN_COMPONENT: Tag.CERTIFICATE_SUBJECT_DC,
-    NameOID.DN_QUALIFIER: Tag.CERTIFICATE_SUBJECT_DN_QUALIFIER,
-}
-
 _ISSUER: Final[Mapping[ObjectIdentifier, Tag]] = {
-    oid: Tag[tag.name.replace("SUBJECT", "ISSUER")] for oid, tag in _SUBJECT.items()
+    oid: Tag[tag.name.replace("SUBJECT", "ISSUER")] for oid, tag in SUBJECT_PARTS.items()
 }
 
 
@@ -184,7 +170,7 @@ def _identities(certificate: x509.Certificate) -> list[AttributeInstance]:
         ),
         AttributeInstance(Tag.CERTIFICATE_SUBJECT_DN, subject.rfc4514_string()),
         AttributeInstance(Tag.CERTIFICATE_ISSUER_DN, issuer.rfc4514_string()),
-        *_parts(subject, _SUBJECT),
+        *_parts(subject, SUBJECT_PARTS),
         *_parts(issuer, _ISSUER),
     ]
 

@@ -5,6 +5,7 @@ Rule: it decides only where work is done, inline or on the pool; what is done st
 
 from strongroom.crypto import digests, pairs, symmetric
 from strongroom.crypto.certificates import examine_certificate, examine_request
+from strongroom.crypto.certification import Certifier
 from strongroom.crypto.computations import Computations
 from strongroom.crypto.containers import ContainerAdapter
 from strongroom.crypto.conversion import convert_key
@@ -45,7 +46,7 @@ from strongroom.registry import (
 )
 
 
-class Cryptographer(EncryptionAdapter, Computations, Splitting, KeyWrapping, ContainerAdapter):
+class Cryptographer(EncryptionAdapter, Computations, Splitting, KeyWrapping, ContainerAdapter, Certifier):
     """Everything that needs the cryptographic library; see `strongroom.domain.crypto.Cryptography`."""
 
     def __init__(self, pool: Pool | None = None) -> None:

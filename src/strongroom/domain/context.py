@@ -6,7 +6,7 @@ wants to know the version has found a gap in the model.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from strongroom.domain.crypto import Cryptography
@@ -33,6 +33,8 @@ class Policy:
     ticket_lifetime: int = 86_400
     maximum_locate_items: int = 10_000
     rng_seed: Seeding = Seeding.MIX
+    issuer: UniqueIdentifier | None = None
+    certificate_lifetime: timedelta = timedelta(days=397)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

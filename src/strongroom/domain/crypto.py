@@ -7,6 +7,7 @@ key object. Slow work (RSA, big data) runs off the event loop inside the adapter
 from dataclasses import dataclass
 from typing import Protocol
 
+from strongroom.domain.certification import Certification
 from strongroom.domain.encryption import Encryption
 from strongroom.domain.hashing import Hashing
 from strongroom.domain.macs import MessageAuthentication
@@ -49,6 +50,7 @@ class Cryptography(
     SecretSharing,
     Wrapping,
     Containers,
+    Certification,
     Protocol,
 ):
     """Everything that needs a cryptographic library. Raises only KmipError subclasses."""

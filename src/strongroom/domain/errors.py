@@ -13,8 +13,26 @@ from strongroom.registry.names import VALUES, in_version
 _FIELDS_OF_RE_KEY: Final = {
     Operation.RE_KEY: ResultReason.INVALID_FIELD,
     Operation.RE_KEY_KEY_PAIR: ResultReason.INVALID_FIELD,
+    Operation.CERTIFY: ResultReason.INVALID_FIELD,
+    Operation.RE_CERTIFY: ResultReason.INVALID_FIELD,
 }
-"""The error tables of the two, in every version, have no reason that speaks of attributes."""
+"""The error tables of these, in every version, have no reason that speaks of attributes."""
+
+_NOT_CERTIFIED: Final = {
+    Operation.CERTIFY: ResultReason.PERMISSION_DENIED,
+    Operation.RE_CERTIFY: ResultReason.PERMISSION_DENIED,
+}
+"""The two say of whatever cannot be certified, or cannot certify, that permission is denied."""
+
+_NOT_FOUND: Final = {
+    Operation.ADJUST_ATTRIBUTE: ResultReason.ITEM_NOT_FOUND,
+    Operation.CERTIFY: ResultReason.ITEM_NOT_FOUND,
+    Operation.CREATE_SPLIT_KEY: ResultReason.ITEM_NOT_FOUND,
+}
+"""Operations that kept the older reason."""
+
+_NO_CERTIFICATE_LIST: Final = {Operation.VALIDATE: ResultReason.INVALID_MESSAGE}
+"""What Validate is given does not specify a certificate list (KMIP 1.4 §11.25)."""
 
 _FIELDS_OF_PARTS: Final = {
     Operation.CREATE_SPLIT_KEY: ResultReason.INVALID_FIELD,
@@ -119,10 +137,8 @@ class ObjectNotFound(KmipError):
 
     reason = ResultReason.OBJECT_NOT_FOUND
     older = ResultReason.ITEM_NOT_FOUND
-    newer_in = {
-        Operation.CREATE_SPLIT_KEY: ResultReason.ITEM_NOT_FOUND,
-        Operation.ADJUST_ATTRIBUTE: ResultReason.ITEM_NOT_FOUND,
-    }
+    older_in = _NO_CERTIFICATE_LIST
+    newer_in = _NOT_FOUND
     # SPEC(KMIP 3.0 BL-M-20, BL-M-4): Get Attributes says Item Not Found where Get says Object Not Found.
     draft_in = {Operation.GET_ATTRIBUTES: ResultReason.ITEM_NOT_FOUND}
 
@@ -132,10 +148,8 @@ class EmptyPlaceholder(KmipError):
 
     reason = ResultReason.OBJECT_NOT_FOUND
     older = ResultReason.ITEM_NOT_FOUND
-    newer_in = {
-        Operation.CREATE_SPLIT_KEY: ResultReason.ITEM_NOT_FOUND,
-        Operation.ADJUST_ATTRIBUTE: ResultReason.ITEM_NOT_FOUND,
-    }
+    older_in = _NO_CERTIFICATE_LIST
+    newer_in = _NOT_FOUND
 
 
 class ObjectDestroyed(KmipError):
@@ -143,7 +157,7 @@ class ObjectDestroyed(KmipError):
 
     reason = ResultReason.OBJECT_DESTROYED
     older = ResultReason.ITEM_NOT_FOUND
-    older_in = {Operation.DESTROY: ResultReason.PERMISSION_DENIED}
+    older_in = {Operation.DESTROY: ResultReason.PERMISSION_DENIED, **_NO_CERTIFICATE_LIST}
 
 
 class ObjectArchived(KmipError):
@@ -165,6 +179,7 @@ class WrongKeyLifecycleState(KmipError):
         # SPEC(KMIP 2.1 §6.1.19): the state of the wrapping key; that of the object bars nothing.
         Operation.GET: ResultReason.PERMISSION_DENIED,
         Operation.EXPORT: ResultReason.PERMISSION_DENIED,
+        **_NOT_CERTIFIED,
     }
     # SPEC(KMIP 2.0 §6.1): the tables of 2.0 allow both reasons, its test cases still use the older one.
     older_until = V2_0
@@ -183,6 +198,7 @@ class IncompatibleCryptographicUsageMask(KmipError):
     reason = ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK
     older = ResultReason.PERMISSION_DENIED
     older_in = {Operation.DERIVE_KEY: ResultReason.INVALID_FIELD}
+    newer_in = _NOT_CERTIFIED
 
 
 class InvalidObjectType(KmipError):
@@ -203,6 +219,8 @@ class InvalidObjectType(KmipError):
         Operation.MAC: ResultReason.PERMISSION_DENIED,
         Operation.MAC_VERIFY: ResultReason.PERMISSION_DENIED,
         Operation.DERIVE_KEY: ResultReason.INVALID_FIELD,
+        **_NOT_CERTIFIED,
+        **_NO_CERTIFICATE_LIST,
     }
 
 
@@ -212,11 +230,19 @@ class IllegalOperation(KmipError):
     reason = ResultReason.ILLEGAL_OPERATION
 
 
+class InvalidCSR(KmipError):
+    """The Certificate Request is not a signed certificate request of its type."""
+
+    reason = ResultReason.INVALID_CSR
+    older = ResultReason.INVALID_FIELD
+
+
 class OffsetWithoutActivationDate(KmipError):
     """Dates cannot be shifted that hang on no Activation Date."""
 
     reason = ResultReason.INVALID_FIELD
     older = ResultReason.ILLEGAL_OPERATION
+    older_in = {Operation.RE_CERTIFY: ResultReason.INVALID_FIELD}
 
 
 class KeyFormatTypeNotSupported(KmipError):
@@ -381,8 +407,7 @@ class InvalidAttribute(KmipError):
         Operation.CREATE: ResultReason.INVALID_FIELD,
         Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
         Operation.REGISTER: ResultReason.INVALID_FIELD,
-        Operation.RE_KEY: ResultReason.INVALID_FIELD,
-        Operation.RE_KEY_KEY_PAIR: ResultReason.INVALID_FIELD,
+        **_FIELDS_OF_RE_KEY,
         Operation.LOCATE: ResultReason.INVALID_FIELD,
     }
     newer_in = {
@@ -410,8 +435,7 @@ class ReadOnlyAttribute(KmipError):
         Operation.CREATE: ResultReason.INVALID_FIELD,
         Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
         Operation.REGISTER: ResultReason.INVALID_FIELD,
-        Operation.RE_KEY: ResultReason.INVALID_FIELD,
-        Operation.RE_KEY_KEY_PAIR: ResultReason.INVALID_FIELD,
+        **_FIELDS_OF_RE_KEY,
     }
     newer_in = {
         Operation.JOIN_SPLIT_KEY: ResultReason.ATTRIBUTE_READ_ONLY,
@@ -439,8 +463,7 @@ class AttributeSingleValued(KmipError):
         Operation.CREATE: ResultReason.INVALID_FIELD,
         Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
         Operation.REGISTER: ResultReason.INVALID_FIELD,
-        Operation.RE_KEY: ResultReason.INVALID_FIELD,
-        Operation.RE_KEY_KEY_PAIR: ResultReason.INVALID_FIELD,
+        **_FIELDS_OF_RE_KEY,
     }
     newer_in = {**_FIELDS_OF_RE_KEY, Operation.CREATE_SPLIT_KEY: ResultReason.INVALID_FIELD}
 
@@ -481,8 +504,7 @@ class NonUniqueNameAttribute(KmipError):
         Operation.CREATE: ResultReason.INVALID_FIELD,
         Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
         Operation.REGISTER: ResultReason.INVALID_FIELD,
-        Operation.RE_KEY: ResultReason.INVALID_FIELD,
-        Operation.RE_KEY_KEY_PAIR: ResultReason.INVALID_FIELD,
+        **_FIELDS_OF_RE_KEY,
     }
     newer_in = _FIELDS_OF_RE_KEY
 

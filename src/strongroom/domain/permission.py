@@ -40,4 +40,6 @@ class Permission(Enum):
     DERIVE_KEY = "derive-key"
     SPLIT = "split"
     JOIN = "join"
+    CERTIFY = "certify"
+    VALIDATE = "validate"
     LOG = "log"

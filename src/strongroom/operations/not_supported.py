@@ -9,7 +9,6 @@ from typing import Final
 _NEXT = "comes with the second part of the protocol (every operation)"
 
 NOT_SUPPORTED: Final[Mapping[str, str]] = {
-    "Certify": _NEXT,
     "CreateCredential": _NEXT,
     "CreateGroup": _NEXT,
     "CreateUser": _NEXT,
@@ -22,7 +21,6 @@ NOT_SUPPORTED: Final[Mapping[str, str]] = {
     "PKCS_11": _NEXT,
     "Put": _NEXT,
     "Query_ServerToClient": _NEXT,
-    "ReCertify": _NEXT,
     "ReProvision": _NEXT,
     "SetConstraints": _NEXT,
     "SetDefaults": _NEXT,

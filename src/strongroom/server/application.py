@@ -15,6 +15,7 @@ from strongroom.domain.ports import RootKey
 from strongroom.domain.randomness import Seeding
 from strongroom.engine.dispatch import Dispatcher
 from strongroom.engine.streams import StreamLimits
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.scheduler.timetable import Timetable
 from strongroom.server.config import Settings
 from strongroom.server.engine import make_dispatcher
@@ -91,6 +92,8 @@ def _policy(settings: Settings) -> Policy:
         ticket_lifetime=policy.ticket_lifetime,
         maximum_locate_items=policy.maximum_locate_items,
         rng_seed=Seeding(policy.rng_seed),
+        issuer=None if policy.issuer is None else UniqueIdentifier(policy.issuer),
+        certificate_lifetime=timedelta(days=policy.certificate_days),
     )
 
 

@@ -137,6 +137,8 @@ class PolicySettings(_Section):
     longest life of a ticket (Login) in seconds.
 
     `rng_seed`: what RNG Seed does with the data of a client.
+    `issuer`: the Unique Identifier of the certificate that Certify issues under when a request names none.
+    `certificate_days`: how long a certificate is valid when a request does not say.
     """
 
     legacy: Switch = "off"
@@ -144,6 +146,8 @@ class PolicySettings(_Section):
     ticket_lifetime: Count = 86_400
     maximum_locate_items: Count = 10_000
     rng_seed: Literal["mix", "ignore", "refuse"] = "mix"
+    issuer: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    certificate_days: Annotated[int, Field(gt=0, le=36_500)] = 397
 
 
 class ClientSettings(_Section):

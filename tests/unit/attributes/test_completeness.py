@@ -66,7 +66,10 @@ VERSION_DIFFERENCES = {
 
 WITH_TEMPLATES = {"LeaseTime": "the table of 1.x leaves them out, test case TC-312 of 1.2 shows one"}
 
-DISTINGUISHED_NAME = "CN O OU Email C ST L UID SerialNumber Title DC DNQualifier".split()
+DISTINGUISHED_NAME = (
+    *("CN", "O", "OU", "Email", "C", "ST", "L"),
+    *("UID", "SerialNumber", "Title", "DC", "DNQualifier"),
+)
 
 DEVIATIONS = {
     ("CredentialLink", "Multiple instances permitted"): "test case BL-M-19 of 3.0 repeats it",

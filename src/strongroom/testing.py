@@ -129,11 +129,11 @@ class Server:
             )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        if not line.startswith("ready kmip="):
+        if not line.startswith("ready "):
             self.kill()
             raise ServerFailed(f"the server did not start:\n{self.log_text()[-2000:]}")
         ready = dict(part.split("=", 1) for part in line.split()[1:])
-        self.address, self.https_address = ready["kmip"], ready.get("https", "")
+        self.address, self.https_address = ready.get("kmip", ""), ready.get("https", "")
 
     def stop(self) -> int:
         """Send SIGTERM, wait for the end and return the exit code; raises TimeoutExpired."""

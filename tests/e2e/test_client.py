@@ -1,4 +1,4 @@
-"""The client library against the real server, in every version."""
+"""The client library against the real server, in every version and every encoding."""
 
 import asyncio
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from strongroom.client.errors import (
     OperationFailed,
     VersionNotSupported,
 )
-from strongroom.client.profile import load_profile
+from strongroom.client.profile import Profile, load_profile
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import OpaqueObject, PrivateKey, PublicKey, SymmetricKey
 from strongroom.model.structures import CryptographicParameters
@@ -43,6 +43,7 @@ from strongroom.registry import (
     Tag,
     Version,
 )
+from strongroom.wire.encodings import Encoding
 
 CBC = CryptographicParameters(
     block_cipher_mode=BlockCipherMode.CBC,
@@ -62,9 +63,22 @@ def version(request: pytest.FixtureRequest) -> Version:
     return chosen
 
 
-@pytest.fixture
-def client(server: testing.Server, version: Version) -> Iterator[Client]:
-    with client_of(server, version) as client:
+@pytest.fixture(scope="module")
+def profiles(server: testing.Server) -> dict[str, Profile]:
+    """Return a client of its own for each way to speak, so that none finds what another has made."""
+    plain = load_profile(server.profile)
+    texts = {
+        encoding: load_profile(server.enrol(f"client-{encoding}")).speaking(encoding=encoding)
+        for encoding in (Encoding.JSON, Encoding.XML)
+    }
+    return {"tls": plain, **texts}
+
+
+@pytest.fixture(params=["tls", Encoding.JSON, Encoding.XML])
+def client(
+    request: pytest.FixtureRequest, profiles: dict[str, Profile], version: Version
+) -> Iterator[Client]:
+    with Client.with_profile(replace(profiles[request.param], version=version)) as client:
         yield client
 
 

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from strongroom import Client, testing
-from strongroom.registry import V1_4, Operation, ResultReason, ResultStatus, Tag, Version
+from strongroom import AsyncClient, Client, testing
+from strongroom.client.errors import ProtocolError
+from strongroom.client.profile import load_profile
+from strongroom.registry import V1_4, V2_1, Operation, ResultReason, ResultStatus, Tag, Version
 from strongroom.wire.encodings import CODECS, Encoding
 from strongroom.wire.item import ENUMERATION, INTEGER, STRUCTURE, TEXT_STRING, Item
 from strongroom.wire.limits import DEFAULT_LIMITS
@@ -324,3 +326,56 @@ def test_a_busy_https_port_is_named_with_its_option(echo: testing.Server, tmp_pa
     assert done.returncode == 1
     assert f"{echo.https_address} is in use by another program" in done.stderr
     assert "--https" in done.stderr
+
+
+# Our own client
+
+
+@EVERY
+async def test_the_asynchronous_client_speaks_every_encoding(
+    server: testing.Server, encoding: Encoding
+) -> None:
+    async with AsyncClient.from_profile(server.profile, transport="https", encoding=encoding) as client:
+        key = await client.create_symmetric_key()
+        assert len(await client.get_material(key)) == 32
+
+
+def test_a_client_of_https_goes_to_the_next_server(server: testing.Server) -> None:
+    client = endpoint(server)
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        nobody = f"127.0.0.1:{unused.getsockname()[1]}"
+    with Client(
+        [nobody, server.https_address],
+        cert=client.cert,
+        key=client.key,
+        ca=client.ca,
+        transport="https",
+        encoding="json",
+    ) as connected:
+        assert connected.negotiate() == V2_1
+
+
+def test_a_wrong_path_is_told_with_the_right_one(server: testing.Server) -> None:
+    profile = load_profile(server.profile).at(f"https://{server.https_address}/keys")
+    with Client.with_profile(profile) as client, pytest.raises(ProtocolError, match="KMIP is at POST /kmip"):
+        client.negotiate()
+
+
+def test_commands_reach_https_by_its_address_or_by_the_profile(server: testing.Server) -> None:
+    there = ["--profile", str(server.profile), "--server", f"https://{server.https_address}"]
+    key = server.run("key", "create", *there, "-o", "id").strip()
+    xml = server.profile.with_name("xml.toml")
+    xml.write_text(f'{server.profile.read_text()}encoding = "xml"\n')
+    assert key in server.run("object", "list", "--profile", str(xml), "-o", "id")
+
+
+def test_a_server_of_https_alone_enrols_clients_that_reach_it(own_echo: testing.Server) -> None:
+    own_echo.stop()
+    own_echo._options = ("--listen", "off")
+    own_echo.start()
+    assert own_echo.address == ""
+    profile = load_profile(own_echo.enrol("web-only"))
+    assert profile.servers == ()
+    assert profile.client_arguments()["servers"] == (own_echo.https_address,)
+    with https(own_echo) as connection:
+        assert connection.post(frame(b"hello")).status == 200

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from strongroom.cli.exit import ExitCode, Stop
+from strongroom.wire.encodings import Encoding
 
 
 def conform(
@@ -36,6 +37,10 @@ def conform(
         str | None,
         typer.Option(metavar="HOST:PORT", help="Listen here for messages that the server sends."),
     ] = None,
+    encoding: Annotated[
+        Encoding | None,
+        typer.Option(help="Send every case over HTTPS in this encoding; without it, as the case says."),
+    ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for one answer.")] = 30.0,
     wait: Annotated[
         float, typer.Option(help="Seconds to wait for dates to pass and for polls to end.")
@@ -61,6 +66,7 @@ def conform(
         endpoint=endpoint,
         timeout=timeout,
         wait=wait,
+        encoding=encoding,
         verbose=verbose,
     )
     try:

@@ -5,7 +5,6 @@ Rule: a profile says who connects and where; `--server` replaces the where. What
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,7 +26,11 @@ ProfileOption = Annotated[
 ]
 ServerOption = Annotated[
     str | None,
-    typer.Option("--server", metavar="HOST:PORT", help="Ask this server instead of the profile's."),
+    typer.Option(
+        "--server",
+        metavar="HOST:PORT",
+        help="Ask this server instead of the profile's; https://HOST:PORT is KMIP over HTTPS.",
+    ),
 ]
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Unique Identifier or Name.")]
 ObjectArgument = Annotated[str, typer.Argument(metavar="OBJECT", help="Unique Identifier or Name.")]
@@ -41,7 +44,7 @@ def connected(profile: Path | None, server: str | None) -> "Iterator[Client]":
 
     chosen = load_profile(find_profile(profile))
     if server is not None:
-        chosen = replace(chosen, servers=(server,))
+        chosen = chosen.at(server)
     with Client.with_profile(chosen) as client:
         yield client
 

@@ -35,9 +35,10 @@ def parse_address(text: str, *, default_port: int = KMIP_PORT) -> Address:
     return Address(host, int(port))
 
 
-def parse_servers(servers: str | Sequence[str]) -> tuple[Address, ...]:
+def parse_servers(servers: str | Sequence[str], *, default_port: int = KMIP_PORT) -> tuple[Address, ...]:
     """Return one address or a list of them; raises InvalidSettings for none."""
-    parsed = tuple(parse_address(text) for text in ((servers,) if isinstance(servers, str) else servers))
+    texts = (servers,) if isinstance(servers, str) else servers
+    parsed = tuple(parse_address(text, default_port=default_port) for text in texts)
     if not parsed:
         raise InvalidSettings("the list of servers is empty; give at least one HOST:PORT")
     return parsed

@@ -26,7 +26,7 @@ from strongroom.model.messages import RawShape
 from strongroom.model.struct import Struct
 from strongroom.model.structures import ProtocolVersion
 from strongroom.registry import Operation, ResultStatus, Tag, Version
-from strongroom.wire import binary
+from strongroom.wire.encodings import Codec
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.item import ENUMERATION, STRUCTURE, Item
 
@@ -85,10 +85,10 @@ class Answer:
     items: tuple[AnswerItem, ...]
 
 
-def parse(message: bytes) -> Answer:
+def parse(message: bytes, codec: Codec) -> Answer:
     """Return the parts of a response message; raises ProtocolError."""
     try:
-        tag, item_type, children = binary.decode(message)
+        tag, item_type, children = codec.decode(message, codec.answer_limits)
         if tag != Tag.RESPONSE_MESSAGE or item_type != STRUCTURE:
             raise ProtocolError("the server did not send a response message")
         header = AnswerHeader()

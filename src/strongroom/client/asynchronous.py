@@ -12,17 +12,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from strongroom.client.address import Address, parse_servers
+from strongroom.client.address import Address
 from strongroom.client.async_methods import AsyncMethods
 from strongroom.client.conversation import Conversation, Flow, Outgoing
 from strongroom.client.errors import KMIPError, ProtocolError
 from strongroom.client.failover import Attempts, BrokenLink, ServerList, connect_failure, exchange_failure
 from strongroom.client.profile import Profile, find_profile, load_profile, make_credentials, make_version
 from strongroom.client.tls import make_context
+from strongroom.client.transport import PATH, Framing, Transport, make_binding
 from strongroom.domain.operation import Request, Response
-from strongroom.registry import BatchErrorContinuationOption, Tag, Version
-from strongroom.wire.errors import DecodeError
-from strongroom.wire.framing import Framer
+from strongroom.registry import BatchErrorContinuationOption, Version
+from strongroom.wire.encodings import Encoding
 
 R = TypeVar("R", bound=Response)
 T = TypeVar("T")
@@ -35,7 +35,8 @@ class AsyncClient(AsyncMethods):
 
     `servers` is one "HOST:PORT" or a list tried in turn. `cert`, `key` and `ca` are PEM files. `version`
     None lets client and server agree on one. `timeout` is in seconds, for connecting and for each answer.
-    Raises InvalidSettings here and KMIPError everywhere else.
+    `transport` is "tls" or "https"; over HTTPS `encoding` is "ttlv", "json" or "xml", and `path` is where the
+    server has KMIP. Raises InvalidSettings here and KMIPError everywhere else.
     """
 
     def __init__(
@@ -49,23 +50,38 @@ class AsyncClient(AsyncMethods):
         timeout: float = 30.0,
         username: str | None = None,
         password: str | None = None,
+        transport: Transport | str = Transport.TLS,
+        encoding: Encoding | str = Encoding.TTLV,
+        path: str = PATH,
     ) -> None:
-        self._servers = ServerList(parse_servers(servers))
+        self._binding = make_binding(transport, encoding, path)
+        self._servers = ServerList(self._binding.servers(servers))
         self._context = make_context(cert=cert, key=key, ca=ca)
         self._timeout = timeout
         self._conversation = Conversation(
-            version=make_version(version), credentials=make_credentials(username, password)
+            version=make_version(version),
+            credentials=make_credentials(username, password),
+            codec=self._binding.codec,
         )
         self._lock = asyncio.Lock()
         self._link: _Link | None = None
 
     @classmethod
-    def from_profile(cls, path: str | Path | None = None, *, timeout: float = 30.0) -> Self:
+    def from_profile(
+        cls,
+        path: str | Path | None = None,
+        *,
+        timeout: float = 30.0,
+        transport: Transport | str | None = None,
+        encoding: Encoding | str | None = None,
+    ) -> Self:
         """Return a client as `profile.toml` describes it; None looks where `strongroom dev` left one.
 
-        That is STRONGROOM_PROFILE, then the path in `$XDG_CONFIG_HOME/strongroom/default`.
+        That is STRONGROOM_PROFILE, then the path in `$XDG_CONFIG_HOME/strongroom/default`. `transport` and
+        `encoding` go before what the profile says; an encoding other than TTLV means HTTPS.
         """
-        return cls.with_profile(load_profile(find_profile(path)), timeout=timeout)
+        profile = load_profile(find_profile(path)).speaking(transport=transport, encoding=encoding)
+        return cls.with_profile(profile, timeout=timeout)
 
     @classmethod
     def with_profile(cls, profile: Profile, *, timeout: float = 30.0) -> Self:
@@ -127,7 +143,8 @@ class AsyncClient(AsyncMethods):
             if self._link is None:
                 server = attempts.next_server()
                 try:
-                    self._link = await _connect(server, self._context, self._timeout)
+                    framing = self._binding.framing(server)
+                    self._link = await _connect(server, self._context, framing, self._timeout)
                 except BrokenLink as broken:
                     attempts.failed(server, broken)
                     continue
@@ -152,7 +169,7 @@ class AsyncClient(AsyncMethods):
         return link
 
 
-async def _connect(server: Address, context: ssl.SSLContext, seconds: float) -> "_Link":
+async def _connect(server: Address, context: ssl.SSLContext, framing: Framing, seconds: float) -> "_Link":
     """Return a new connection; raises BrokenLink."""
     try:
         async with asyncio.timeout(seconds):
@@ -161,32 +178,37 @@ async def _connect(server: Address, context: ssl.SSLContext, seconds: float) -> 
             )
     except OSError as exc:
         raise connect_failure(exc, timeout=seconds) from exc
-    return _Link(server, reader, writer, seconds)
+    return _Link(server, reader, writer, framing, seconds)
 
 
 class _Link:
     """One TLS connection; raises BrokenLink when it is not there any more."""
 
     def __init__(
-        self, server: Address, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout: float
+        self,
+        server: Address,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        framing: Framing,
+        timeout: float,
     ) -> None:
         self.server = server
         self._reader = reader
         self._writer = writer
         self._timeout = timeout
-        self._framer = Framer(expects=Tag.RESPONSE_MESSAGE)
+        self._framing = framing
         self._answered = False
 
     def is_alive(self) -> bool:
-        """Tell whether the server has not ended the idle connection."""
-        return not (self._reader.at_eof() or self._writer.is_closing())
+        """Tell whether the server has not ended the idle connection, or said that it will."""
+        return self._framing.reusable and not (self._reader.at_eof() or self._writer.is_closing())
 
     async def exchange(self, message: bytes) -> bytes:
         """Return the answer to `message`; raises BrokenLink and ProtocolError."""
         try:
             async with asyncio.timeout(self._timeout):
                 # The transport keeps what the network does not take, so from here on it counts as sent.
-                self._writer.write(message)
+                self._writer.write(self._framing.wrap(message))
                 await self._writer.drain()
                 return await self._receive()
         except OSError as exc:
@@ -207,15 +229,9 @@ class _Link:
     async def _receive(self) -> bytes:
         while True:
             data = await self._reader.read(_CHUNK)
-            if not data:
-                raise BrokenLink("it ended the connection", sent=True)
-            self._framer.feed(data)
-            try:
-                message = self._framer.next_message()
-            except DecodeError as exc:
-                raise ProtocolError(f"the server did not send a response message: {exc}") from exc
+            message = self._framing.receive(data)
             if message is not None:
-                if self._framer.pending:
-                    raise ProtocolError("bytes follow the answer")
                 self._answered = True
                 return message
+            if not data:
+                raise BrokenLink("it ended the connection", sent=True)

@@ -31,7 +31,7 @@ from strongroom.registry import (
     Tag,
     Version,
 )
-from strongroom.wire import binary
+from strongroom.wire.encodings import Codec
 from strongroom.wire.errors import EncodeError
 from strongroom.wire.item import STRUCTURE, Item
 
@@ -72,7 +72,7 @@ def compose(
     *,
     credentials: Credentials | None = None,
     on_error: BatchErrorContinuationOption | None = None,
-) -> tuple[bytes, tuple[Asked, ...]]:
+) -> tuple[Item, tuple[Asked, ...]]:
     """Return the message and what to look for in its answer.
 
     Raises InvalidRequest, and VersionNotSupported for what `version` cannot say.
@@ -98,8 +98,13 @@ def compose(
         item = RequestBatchItem(operation=operation, unique_batch_item_id=item_id, request_payload=payload)
         children.append((int(Tag.BATCH_ITEM), STRUCTURE, encoder(RequestBatchItem, version)(item)))
         asked.append(Asked(operation, item_id, response))
+    return (int(Tag.REQUEST_MESSAGE), STRUCTURE, children), tuple(asked)
+
+
+def write(message: Item, version: Version, codec: Codec) -> bytes:
+    """Return a request message as it is sent; raises InvalidRequest for a value that cannot be written."""
     try:
-        return binary.encode((int(Tag.REQUEST_MESSAGE), STRUCTURE, children)), tuple(asked)
+        return codec.encode(message, version=version)
     except EncodeError as exc:
         raise InvalidRequest(f"the request cannot be written: {exc}") from exc
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar
 
 from strongroom.client.answers import Answer, outcomes, parse
-from strongroom.client.compose import Credentials, RawRequest, compose, spec_of
+from strongroom.client.compose import Credentials, RawRequest, compose, spec_of, write
 from strongroom.client.errors import (
     KMIPError,
     OperationFailed,
@@ -27,6 +27,7 @@ from strongroom.registry import (
     ResultReason,
     Version,
 )
+from strongroom.wire.encodings import CODECS, Codec, Encoding
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Response)
@@ -86,8 +87,15 @@ Flow: TypeAlias = Generator[Outgoing, bytes, T]
 class Conversation:
     """One client's side; `version` is None until it is agreed on, once for the whole conversation."""
 
-    def __init__(self, *, version: Version | None = None, credentials: Credentials | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        version: Version | None = None,
+        credentials: Credentials | None = None,
+        codec: Codec = CODECS[Encoding.TTLV],
+    ) -> None:
         self.version = version
+        self._codec = codec
         self._credentials = credentials
         self._understood = False  # the server has shown that it knows `version`
 
@@ -107,8 +115,9 @@ class Conversation:
     ) -> Flow[list[Response | KMIPError]]:
         """Ask for several things in one message; returns an outcome for each, and raises for the message."""
         version = yield from self.negotiate()
-        message, asked = compose(requests, version, credentials=self._credentials, on_error=on_error)
-        answer = parse((yield Outgoing(message, _repeatable(requests))))
+        root, asked = compose(requests, version, credentials=self._credentials, on_error=on_error)
+        message = write(root, version, self._codec)
+        answer = parse((yield Outgoing(message, _repeatable(requests))), self._codec)
         self._check_version(answer, version)
         return outcomes(answer, asked, version)
 
@@ -121,8 +130,9 @@ class Conversation:
 
     def _agree(self) -> Flow[Version]:
         # The first version that has the operation is understood by every later server.
-        message, asked = compose([DiscoverVersionsRequest()], V1_1, credentials=self._credentials)
-        answer = parse((yield Outgoing(message, repeatable=True)))
+        root, asked = compose([DiscoverVersionsRequest()], V1_1, credentials=self._credentials)
+        message = write(root, V1_1, self._codec)
+        answer = parse((yield Outgoing(message, repeatable=True)), self._codec)
         try:
             (outcome,) = outcomes(answer, asked, V1_1)
             if isinstance(outcome, KMIPError):

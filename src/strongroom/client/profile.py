@@ -7,38 +7,76 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from strongroom.client.address import parse_address, parse_servers
+from strongroom.client.address import parse_servers
 from strongroom.client.compose import Credentials
 from strongroom.client.errors import InvalidSettings
+from strongroom.client.transport import OVER_TLS, PATH, Binding, Transport, make_binding
 from strongroom.model.secret import SecretBytes
 from strongroom.registry import VERSIONS, Version
 from strongroom.registry.versions import parse_version
+from strongroom.wire.encodings import Encoding
 
 VARIABLE: Final = "STRONGROOM_PROFILE"
-_KEYS: Final = ("servers", "https", "cert", "key", "ca", "version", "username", "password_file")
+_KEYS: Final = (
+    *("servers", "https", "cert", "key", "ca", "version", "username", "password_file"),
+    *("transport", "encoding", "path"),
+)
+_OFF: Final = "off"
+_SCHEME: Final = "https://"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """A client's settings. `https` is the address of KMIP over HTTPS, None where the server has none."""
+    """A client's settings. `https` are the addresses of KMIP over HTTPS, none where no server has it."""
 
     servers: tuple[str, ...]
     cert: Path
     key: Path
     ca: Path
-    https: str | None = None
+    https: tuple[str, ...] = ()
+    binding: Binding = OVER_TLS
     version: Version | None = None
     username: str | None = None
     password: SecretBytes | None = None
 
+    def speaking(
+        self, *, transport: Transport | str | None = None, encoding: Encoding | str | None = None
+    ) -> "Profile":
+        """Return the profile with another transport or encoding; None leaves it. Raises InvalidSettings.
+
+        An encoding other than TTLV brings HTTPS with it.
+        """
+        if encoding is None:
+            encoding = Encoding.TTLV if transport == Transport.TLS else self.binding.encoding
+        if transport is None:
+            transport = self.binding.transport if encoding == Encoding.TTLV else Transport.HTTPS
+        return replace(self, binding=make_binding(transport, encoding, self.binding.path))
+
+    def at(self, server: str) -> "Profile":
+        """Return the profile with another server: HOST:PORT, or https://HOST:PORT and perhaps a path.
+
+        Raises InvalidSettings.
+        """
+        if not server.startswith(_SCHEME):
+            return replace(self, servers=(server,), https=(server,))
+        address, slash, path = server.removeprefix(_SCHEME).partition("/")
+        binding = make_binding(Transport.HTTPS, self.binding.encoding, slash + path if path else PATH)
+        return replace(self, https=(address,), binding=binding)
+
     def client_arguments(self) -> dict[str, Any]:
-        """Return the arguments of `Client` and `AsyncClient`; holds the password."""
+        """Return the arguments of `Client` and `AsyncClient`; holds the password. Raises InvalidSettings."""
+        over_https = self.binding.transport is Transport.HTTPS
+        if over_https and not self.https:
+            raise InvalidSettings("the profile names no https address; the server may have none")
         return {
-            "servers": self.servers,
+            "servers": self.https if over_https else self.servers,
+            "transport": self.binding.transport,
+            "encoding": self.binding.encoding,
+            "path": self.binding.path,
             "cert": self.cert,
             "key": self.key,
             "ca": self.ca,
@@ -116,19 +154,21 @@ def _profile(settings: Mapping[str, object], folder: Path) -> Profile:
             raise InvalidSettings(
                 f"there is no key {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
             )
-    servers = settings.get("servers", [])
-    if isinstance(servers, str):
-        servers = [servers]
-    if not isinstance(servers, list) or not all(isinstance(server, str) for server in servers):
-        raise InvalidSettings("servers is not a list of texts")
-    parse_servers(servers)
-    https = _text(settings, "https")
-    if https is not None:
-        parse_address(https)
+    servers = _texts(settings, "servers")
+    https = tuple(text for text in _texts(settings, "https") if text != _OFF)
+    if https:
+        parse_servers(https)
+    if servers or not https:
+        parse_servers(servers)
+    encoding = _text(settings, "encoding") or Encoding.TTLV
+    # Where there is only one way, nothing has to be said.
+    only_https = not servers or encoding != Encoding.TTLV
+    transport = _text(settings, "transport") or (Transport.HTTPS if only_https else Transport.TLS)
     password_file = _text(settings, "password_file")
     return Profile(
-        servers=tuple(servers),
+        servers=servers,
         https=https,
+        binding=make_binding(transport, encoding, _text(settings, "path") or PATH),
         cert=_path(settings, "cert", folder),
         key=_path(settings, "key", folder),
         ca=_path(settings, "ca", folder),
@@ -143,6 +183,15 @@ def _text(settings: Mapping[str, object], name: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise InvalidSettings(f"{name} is not a text")
     return value
+
+
+def _texts(settings: Mapping[str, object], name: str) -> tuple[str, ...]:
+    value = settings.get(name, [])
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise InvalidSettings(f"{name} is not a list of texts")
+    return tuple(value)
 
 
 def _path(settings: Mapping[str, object], name: str, folder: Path) -> Path:

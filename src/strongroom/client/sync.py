@@ -14,17 +14,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from strongroom.client.address import Address, parse_servers
+from strongroom.client.address import Address
 from strongroom.client.conversation import Conversation, Flow, Outgoing
 from strongroom.client.errors import KMIPError, ProtocolError
 from strongroom.client.failover import Attempts, BrokenLink, ServerList, connect_failure, exchange_failure
 from strongroom.client.methods import Methods
 from strongroom.client.profile import Profile, find_profile, load_profile, make_credentials, make_version
 from strongroom.client.tls import make_context
+from strongroom.client.transport import PATH, Framing, Transport, make_binding
 from strongroom.domain.operation import Request, Response
-from strongroom.registry import BatchErrorContinuationOption, Tag, Version
-from strongroom.wire.errors import DecodeError
-from strongroom.wire.framing import Framer
+from strongroom.registry import BatchErrorContinuationOption, Version
+from strongroom.wire.encodings import Encoding
 
 R = TypeVar("R", bound=Response)
 T = TypeVar("T")
@@ -37,7 +37,8 @@ class Client(Methods):
 
     `servers` is one "HOST:PORT" or a list tried in turn. `cert`, `key` and `ca` are PEM files. `version`
     None lets client and server agree on one. `timeout` is in seconds, for connecting and for each answer.
-    Raises InvalidSettings here and KMIPError everywhere else.
+    `transport` is "tls" or "https"; over HTTPS `encoding` is "ttlv", "json" or "xml", and `path` is where the
+    server has KMIP. Raises InvalidSettings here and KMIPError everywhere else.
     """
 
     def __init__(
@@ -51,23 +52,38 @@ class Client(Methods):
         timeout: float = 30.0,
         username: str | None = None,
         password: str | None = None,
+        transport: Transport | str = Transport.TLS,
+        encoding: Encoding | str = Encoding.TTLV,
+        path: str = PATH,
     ) -> None:
-        self._servers = ServerList(parse_servers(servers))
+        self._binding = make_binding(transport, encoding, path)
+        self._servers = ServerList(self._binding.servers(servers))
         self._context = make_context(cert=cert, key=key, ca=ca)
         self._timeout = timeout
         self._conversation = Conversation(
-            version=make_version(version), credentials=make_credentials(username, password)
+            version=make_version(version),
+            credentials=make_credentials(username, password),
+            codec=self._binding.codec,
         )
         self._lock = threading.Lock()
         self._link: _Link | None = None
 
     @classmethod
-    def from_profile(cls, path: str | Path | None = None, *, timeout: float = 30.0) -> Self:
+    def from_profile(
+        cls,
+        path: str | Path | None = None,
+        *,
+        timeout: float = 30.0,
+        transport: Transport | str | None = None,
+        encoding: Encoding | str | None = None,
+    ) -> Self:
         """Return a client as `profile.toml` describes it; None looks where `strongroom dev` left one.
 
-        That is STRONGROOM_PROFILE, then the path in `$XDG_CONFIG_HOME/strongroom/default`.
+        That is STRONGROOM_PROFILE, then the path in `$XDG_CONFIG_HOME/strongroom/default`. `transport` and
+        `encoding` go before what the profile says; an encoding other than TTLV means HTTPS.
         """
-        return cls.with_profile(load_profile(find_profile(path)), timeout=timeout)
+        profile = load_profile(find_profile(path)).speaking(transport=transport, encoding=encoding)
+        return cls.with_profile(profile, timeout=timeout)
 
     @classmethod
     def with_profile(cls, profile: Profile, *, timeout: float = 30.0) -> Self:
@@ -127,7 +143,7 @@ class Client(Methods):
             if self._link is None:
                 server = attempts.next_server()
                 try:
-                    self._link = _Link(server, self._context, self._timeout)
+                    self._link = _Link(server, self._context, self._binding.framing(server), self._timeout)
                 except BrokenLink as broken:
                     attempts.failed(server, broken)
                     continue
@@ -154,10 +170,10 @@ class Client(Methods):
 class _Link:
     """One TLS connection; raises BrokenLink when it is not there or not there any more."""
 
-    def __init__(self, server: Address, context: ssl.SSLContext, timeout: float) -> None:
+    def __init__(self, server: Address, context: ssl.SSLContext, framing: Framing, timeout: float) -> None:
         self.server = server
         self._timeout = timeout
-        self._framer = Framer(expects=Tag.RESPONSE_MESSAGE)
+        self._framing = framing
         self._answered = False
         try:
             plain = socket.create_connection(server, timeout=timeout)
@@ -172,6 +188,8 @@ class _Link:
 
     def is_alive(self) -> bool:
         """Tell whether the server has left the idle connection alone: neither ended it nor sent anything."""
+        if not self._framing.reusable:
+            return False
         self._socket.settimeout(0)
         try:
             self._socket.recv(1)
@@ -187,7 +205,7 @@ class _Link:
         try:
             self._socket.settimeout(self._timeout)
             # An error in here means that the last bytes did not leave, so the server has no whole request.
-            self._socket.sendall(message)
+            self._socket.sendall(self._framing.wrap(message))
             sent = True
             return self._receive()
         except OSError as exc:
@@ -211,15 +229,9 @@ class _Link:
                 raise TimeoutError
             self._socket.settimeout(left)
             data = self._socket.recv(_CHUNK)
-            if not data:
-                raise BrokenLink("it ended the connection", sent=True)
-            self._framer.feed(data)
-            try:
-                message = self._framer.next_message()
-            except DecodeError as exc:
-                raise ProtocolError(f"the server did not send a response message: {exc}") from exc
+            message = self._framing.receive(data)
             if message is not None:
-                if self._framer.pending:
-                    raise ProtocolError("bytes follow the answer")
                 self._answered = True
                 return message
+            if not data:
+                raise BrokenLink("it ended the connection", sent=True)

@@ -15,6 +15,7 @@ from strongroom.conformance.trees import child, children, operations, success
 from strongroom.registry import Operation, Tag, Version
 from strongroom.registry.versions import VERSIONS
 from strongroom.wire import xml
+from strongroom.wire.encodings import Encoding
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.item import Item
 
@@ -25,6 +26,13 @@ _REPEAT: Final = re.compile(r"#\s*\[REPEAT\]")
 _SUFFIX: Final = re.compile(r"-(\d)(\d)\Z")
 _FAMILY: Final = re.compile(r"(TC)-|(.+?)-[MO]-")
 _NUMBER: Final = re.compile(r"(.*?)-?(\d+)\Z")
+
+# The profiles of KMIP Additional Message Encodings 1.0; JSON and XML have no transport but HTTPS.
+_ENCODINGS: Final = {
+    "MSGENC-HTTPS": Encoding.TTLV,
+    "MSGENC-JSON": Encoding.JSON,
+    "MSGENC-XML": Encoding.XML,
+}
 
 SERVER_OPERATIONS: Final = frozenset({Operation.PUT, Operation.NOTIFY})
 FIRST_CLIENT: Final = "A"
@@ -55,8 +63,9 @@ class Case:
     steps: tuple[Step, ...]
 
     @property
-    def over_https(self) -> bool:
-        return self.family == "MSGENC-HTTPS"
+    def encoding(self) -> Encoding | None:
+        """How its messages travel over HTTPS, None for a case that any transport will do for."""
+        return _ENCODINGS.get(self.family)
 
     @property
     def clients(self) -> frozenset[str]:

@@ -12,13 +12,16 @@ from typing import Final, Protocol
 
 from strongroom.client.address import Address
 from strongroom.conformance.target import Target
-from strongroom.registry import Tag
+from strongroom.registry import NEWEST, Tag, Version
 from strongroom.wire import binary
-from strongroom.wire.errors import DecodeError
+from strongroom.wire.encodings import CODECS, Encoding
+from strongroom.wire.errors import DecodeError, EncodeError
 from strongroom.wire.framing import Framer
 from strongroom.wire.item import Item
 
 CHUNK: Final = 65536
+LONGEST_ANSWER: Final = 16 << 20
+"""Bytes of one answer over HTTPS."""
 
 
 class ServerFault(Exception):
@@ -101,30 +104,81 @@ class TlsChannel:
 
 
 class HttpsChannel:
-    """TTLV in `POST /kmip`, as the HTTPS profile of the additional message encodings has it."""
+    """Messages in `POST /kmip`, as the HTTPS profile of the additional message encodings has it.
 
-    def __init__(self, target: Target, address: Address, *, timeout: float) -> None:
+    It is given and gives TTLV; on the way a message is written in `encoding`, with the names of `version`.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        address: Address,
+        *,
+        timeout: float,
+        encoding: Encoding = Encoding.TTLV,
+        version: Version = NEWEST,
+    ) -> None:
         self._connection = http.client.HTTPSConnection(
             address.host, address.port, context=target.context(), timeout=timeout
         )
+        self._path = target.profile.binding.path
+        self._encoding = encoding
+        self._codec = CODECS[encoding]
+        self._version = version
+
+    def connect(self) -> None:
+        """Connect now; raises ServerFault."""
+        try:
+            self._connection.connect()
+        except OSError as exc:
+            raise ServerFault(
+                f"cannot connect: {self._connection.host}:{self._connection.port}: {reason_of(exc)}"
+            ) from exc
 
     def exchange(self, message: bytes) -> bytes:
         """Return the one message that answers `message`; raises ServerFault and is then closed."""
-        headers = {"Content-Type": "application/octet-stream", "Cache-Control": "no-cache"}
         try:
-            self._connection.request("POST", "/kmip", body=message, headers=headers)
-            response = self._connection.getresponse()
-            body = response.read()
-        except (OSError, http.client.HTTPException) as exc:
+            return self._read(self._post(self._written(message)))
+        except ServerFault:
             self.close()
-            raise ServerFault(f"no answer: {reason_of(exc)}") from exc
-        if response.status != http.HTTPStatus.OK:
-            raise ServerFault(f"the answer is HTTP {response.status} {response.reason}", received=body)
-        return body
+            raise
 
     def close(self) -> None:
         """Close what is open; safe to call twice."""
         self._connection.close()
+
+    def _post(self, body: bytes) -> bytes:
+        # The profile demands these of a client (§2.4), and the media type of a server, too (§2.5).
+        headers = {"Content-Type": self._codec.media_type, "Cache-Control": "no-cache"}
+        try:
+            self._connection.request("POST", self._path, body=body, headers=headers)
+            response = self._connection.getresponse()
+            received = response.read(LONGEST_ANSWER + 1)
+        except (OSError, http.client.HTTPException) as exc:
+            raise ServerFault(f"no answer: {reason_of(exc)}") from exc
+        if response.status != http.HTTPStatus.OK:
+            raise ServerFault(f"the answer is HTTP {response.status} {response.reason}", received=received)
+        if len(received) > LONGEST_ANSWER:
+            raise ServerFault(f"the answer has more than {LONGEST_ANSWER} bytes")
+        told = response.headers.get_content_type() if "Content-Type" in response.headers else "none"
+        if told != self._codec.media_type:
+            raise ServerFault(
+                f"the Content-Type of the answer is {told}, not {self._codec.media_type}", received=received
+            )
+        return received
+
+    def _written(self, message: bytes) -> bytes:
+        if self._encoding is Encoding.TTLV:
+            return message
+        return self._codec.encode(binary.decode(message), version=self._version)
+
+    def _read(self, received: bytes) -> bytes:
+        if self._encoding is Encoding.TTLV:
+            return received
+        try:
+            return binary.encode(self._codec.decode(received, self._codec.answer_limits))
+        except (DecodeError, EncodeError) as exc:
+            raise ServerFault(f"the answer cannot be decoded: {exc}", received=received) from exc
 
 
 def decode_answer(data: bytes) -> Item:

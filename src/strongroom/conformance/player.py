@@ -23,6 +23,7 @@ from strongroom.conformance.variables import Bindings, Unresolved
 from strongroom.registry import Operation, ResultStatus, Tag
 from strongroom.registry.names import TAGS, VALUES
 from strongroom.wire import binary
+from strongroom.wire.encodings import Encoding
 from strongroom.wire.item import DATE_TIME, Item
 
 _QUESTIONS: Final = frozenset(
@@ -50,13 +51,14 @@ _AFTER_A_DATE: Final = 1.5  # seconds; dates have whole seconds
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How long to wait, and by which clock."""
+    """How long to wait, by which clock, and how to write what a case does not say."""
 
     timeout: float = 30.0  # seconds for one answer
     longest_wait: float = 180.0  # seconds for a date to pass or a Poll to end
     tolerance: int = 60  # seconds that the server's clock may be off
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+    encoding: Encoding | None = None  # over HTTPS; None is TTLV over TLS
 
 
 @dataclass(frozen=True)

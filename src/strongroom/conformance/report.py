@@ -22,6 +22,8 @@ PROFILES: Final = {
     "CS-BC": "Basic Cryptographic",
     "CS-RNG": "RNG Cryptographic",
     "MSGENC-HTTPS": "HTTPS",
+    "MSGENC-JSON": "JSON",
+    "MSGENC-XML": "XML",
     "OMOS": "Opaque Managed Object Store",
     "PKCS11": "PKCS#11",
     "QS": "Quantum Safe",

@@ -82,7 +82,7 @@ def _play(case: Case, clients: Mapping[str, Client], chain: Chain, bench: Bench)
 
 def _obstacle(case: Case, bench: Bench) -> str | None:
     """Return why a case cannot be played here."""
-    if case.over_https and bench.first.https is None:
+    if case.encoding is not None and bench.first.https is None:
         return "it is a test of KMIP over HTTPS, and the profile names no https address"
     if case.has_server_messages and bench.listener is None:
         return "the server has to send messages of its own, and no endpoint is open for them (--endpoint)"
@@ -104,8 +104,11 @@ def _clients(cases: Sequence[Case], bench: Bench) -> Iterator[Mapping[str, Clien
 
 
 def _channel(case: Case, target: Target, settings: Settings) -> Channel:
-    if case.over_https and target.https is not None:
-        return HttpsChannel(target, target.https, timeout=settings.timeout)
+    encoding = case.encoding or settings.encoding
+    if encoding is not None and target.https is not None:
+        return HttpsChannel(
+            target, target.https, timeout=settings.timeout, encoding=encoding, version=case.version
+        )
     return TlsChannel(target, timeout=settings.timeout)
 
 

@@ -13,7 +13,7 @@ from strongroom.client.address import Address, parse_address
 from strongroom.client.errors import InvalidSettings
 from strongroom.client.profile import find_profile
 from strongroom.conformance.cases import Case, Unreadable, load, version_in_name, with_predecessors
-from strongroom.conformance.connection import TlsChannel
+from strongroom.conformance.connection import HttpsChannel, TlsChannel
 from strongroom.conformance.endpoint import Endpoint
 from strongroom.conformance.player import Settings
 from strongroom.conformance.report import BadReport, check_path, result_text, summary_text, write
@@ -22,6 +22,7 @@ from strongroom.conformance.runner import Bench, run
 from strongroom.conformance.target import Target, load_target
 from strongroom.registry import Version
 from strongroom.registry.versions import parse_version
+from strongroom.wire.encodings import Encoding
 
 
 class InvalidOptions(ValueError):
@@ -40,6 +41,7 @@ class Options:
     endpoint: str | None = None
     timeout: float = 30.0
     wait: float = 180.0
+    encoding: Encoding | None = None  # of every case, over HTTPS; None leaves it to the case
     verbose: bool = False
 
 
@@ -74,7 +76,7 @@ def play(options: Options, say: Callable[[str], None]) -> Run:
     BadReport if a report cannot be written in the end.
     """
     plan = _plan(options)
-    _reach(plan.targets[0], options.timeout)
+    _reach(plan.targets[0], options)
     listener = (
         Endpoint(plan.targets[0], plan.endpoint, timeout=options.timeout)
         if plan.endpoint is not None
@@ -93,7 +95,9 @@ def play(options: Options, say: Callable[[str], None]) -> Run:
             Bench(
                 first=plan.targets[0],
                 second=plan.targets[1] if len(plan.targets) > 1 else None,
-                settings=Settings(timeout=options.timeout, longest_wait=options.wait),
+                settings=Settings(
+                    timeout=options.timeout, longest_wait=options.wait, encoding=options.encoding
+                ),
                 listener=listener,
             ),
             vectors=str(options.vectors),
@@ -122,6 +126,8 @@ def _plan(options: Options) -> _Plan:
         raise InvalidOptions(str(exc)) from exc
     if len(targets) > 2:
         raise InvalidOptions("at most two profiles can be given")
+    if options.encoding is not None and any(target.https is None for target in targets):
+        raise InvalidOptions(f"{options.encoding} is spoken over HTTPS, and a profile names no https address")
     if not options.vectors.is_dir():
         raise InvalidOptions(f"there is no folder {options.vectors}")
     cases, unreadable = load(options.vectors)
@@ -137,9 +143,13 @@ def _plan(options: Options) -> _Plan:
     )
 
 
-def _reach(target: Target, timeout: float) -> None:
+def _reach(target: Target, options: Options) -> None:
     """Raise ServerFault if no server answers at all, before every case says so."""
-    channel = TlsChannel(target, timeout=timeout)
+    channel = (
+        HttpsChannel(target, target.https, timeout=options.timeout)
+        if options.encoding is not None and target.https is not None
+        else TlsChannel(target, timeout=options.timeout)
+    )
     try:
         channel.connect()
     finally:

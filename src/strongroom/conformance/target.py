@@ -7,14 +7,11 @@ import ssl
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
 
 from strongroom.client.address import Address, parse_address, parse_servers
 from strongroom.client.profile import Profile, load_profile
 from strongroom.client.tls import make_context
-
-_HTTPS_PORT: Final = 5697
-_OFF: Final = "off"
+from strongroom.client.transport import HTTPS_PORT
 
 
 @dataclass(frozen=True)
@@ -25,15 +22,14 @@ class Target:
 
     @cached_property
     def servers(self) -> tuple[Address, ...]:
-        return parse_servers(self.profile.servers)
+        # A profile for HTTPS alone names none.
+        return parse_servers(self.profile.servers) if self.profile.servers else ()
 
     @cached_property
     def https(self) -> Address | None:
         """Where KMIP over HTTPS is, None where the profile names no such place."""
-        address = self.profile.https
-        if address is None or address == _OFF:
-            return None
-        return parse_address(address, default_port=_HTTPS_PORT)
+        addresses = self.profile.https
+        return parse_address(addresses[0], default_port=HTTPS_PORT) if addresses else None
 
     def context(self) -> ssl.SSLContext:
         """Return the TLS parameters of a client; raises InvalidSettings."""

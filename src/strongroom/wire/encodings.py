@@ -5,13 +5,14 @@ used: TLS carries TTLV only, HTTPS has it in Content-Type (KMIP Additional Messa
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
 from strongroom.registry import Version
 from strongroom.wire import binary, json, xml
 from strongroom.wire.item import Item
-from strongroom.wire.limits import Limits
+from strongroom.wire.limits import DEFAULT_LIMITS, Limits
 
 
 class Encoding(StrEnum):
@@ -30,11 +31,15 @@ class Encoder(Protocol):
 
 
 class Codec(NamedTuple):
-    """One form: its media type and both directions. `decode` raises DecodeError."""
+    """One form: its media type and both directions. `decode` raises DecodeError.
+
+    `answer_limits` are what a client takes: text is longer than the TTLV that a server bounds.
+    """
 
     media_type: str
     decode: Callable[[bytes, Limits], Item]
     encode: Encoder
+    answer_limits: Limits
 
 
 def _encode_ttlv(item: Item, *, version: Version) -> bytes:
@@ -42,8 +47,10 @@ def _encode_ttlv(item: Item, *, version: Version) -> bytes:
     return binary.encode(item)
 
 
+_TEXT_LIMITS: Final = replace(DEFAULT_LIMITS, message_size=4 * DEFAULT_LIMITS.message_size)
+
 CODECS: Final[Mapping[Encoding, Codec]] = {
-    Encoding.TTLV: Codec("application/octet-stream", binary.decode, _encode_ttlv),
-    Encoding.JSON: Codec("application/json", json.decode, json.encode),
-    Encoding.XML: Codec("text/xml", xml.decode, xml.encode),
+    Encoding.TTLV: Codec("application/octet-stream", binary.decode, _encode_ttlv, DEFAULT_LIMITS),
+    Encoding.JSON: Codec("application/json", json.decode, json.encode, _TEXT_LIMITS),
+    Encoding.XML: Codec("text/xml", xml.decode, xml.encode, _TEXT_LIMITS),
 }

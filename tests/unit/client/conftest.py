@@ -1,6 +1,7 @@
 """The two shells under one set of tests, and servers for them."""
 
 import asyncio
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -9,7 +10,7 @@ import pytest
 
 from strongroom import AsyncClient, Client, KMIPError
 from strongroom.domain.operation import Request, Response
-from tests.unit.client.fake_server import Answer, FakeServer, Identity
+from tests.unit.client.fake_server import Answer, FakeServer, Identity, read_ttlv
 
 R = TypeVar("R", bound=Response)
 
@@ -56,8 +57,12 @@ def serve(identity: Identity) -> Iterator[Callable[..., FakeServer]]:
     """Return a maker of servers that use the given answers in turn."""
     started: list[FakeServer] = []
 
-    def make(*answers: Answer, identity: Identity = identity) -> FakeServer:
-        started.append(FakeServer(identity, answers))
+    def make(
+        *answers: Answer,
+        identity: Identity = identity,
+        read: Callable[[ssl.SSLSocket], bytes] = read_ttlv,
+    ) -> FakeServer:
+        started.append(FakeServer(identity, answers, read))
         return started[-1]
 
     yield make

@@ -49,6 +49,7 @@ class FakeServer:
 
     identity: Identity
     answers: Sequence[Answer]
+    read: Callable[[ssl.SSLSocket], bytes] = field(default_factory=lambda: read_ttlv)
     requests: list[bytes] = field(default_factory=list)
     connections: int = 0
     arrived: threading.Event = field(default_factory=threading.Event)
@@ -90,7 +91,7 @@ class FakeServer:
         with contextlib.suppress(OSError), self._context.wrap_socket(plain, server_side=True) as peer:
             self.connections += 1
             self._peers.append(peer)
-            while request := _message(peer):
+            while request := self.read(peer):
                 self.requests.append(request)
                 self.arrived.set()
                 answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
@@ -98,7 +99,7 @@ class FakeServer:
                     return
 
 
-def _message(peer: ssl.SSLSocket) -> bytes:
+def read_ttlv(peer: ssl.SSLSocket) -> bytes:
     """Return one whole message, nothing when the client has left."""
     received = b""
     while len(received) < 8 or len(received) < 8 + int.from_bytes(received[4:8]):
@@ -107,6 +108,33 @@ def _message(peer: ssl.SSLSocket) -> bytes:
             return b""
         received += data
     return received
+
+
+def read_http(peer: ssl.SSLSocket) -> bytes:
+    """Return one whole HTTP request, nothing when the client has left."""
+    received = b""
+    while (split := received.find(b"\r\n\r\n")) < 0 or len(received) < split + 4 + _length(received[:split]):
+        data = peer.recv(65536)
+        if not data:
+            return b""
+        received += data
+    return received
+
+
+def _length(head: bytes) -> int:
+    return next(
+        int(line.partition(b":")[2])
+        for line in head.lower().split(b"\r\n")
+        if line.startswith(b"content-length:")
+    )
+
+
+def http(
+    body: bytes, *fields: str, status: str = "200 OK", content_type: str = "application/octet-stream"
+) -> bytes:
+    """Return an HTTP response."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Type: {content_type}", f"Content-Length: {len(body)}", *fields]
+    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 def say(data: bytes) -> Answer:

@@ -7,13 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from strongroom.client.address import Address
 from strongroom.client.answers import outcomes, parse
 from strongroom.client.compose import Asked
 from strongroom.client.conversation import Conversation
 from strongroom.client.errors import KMIPError
+from strongroom.client.failover import BrokenLink
+from strongroom.client.transport import make_binding
 from strongroom.operations.catalogue import all_operations
 from strongroom.registry import V1_4, V2_1, V3_0, VERSIONS, ItemType, Operation, Tag, Version
 from strongroom.wire import binary
+from strongroom.wire.encodings import CODECS, Encoding
 from strongroom.wire.item import Item
 from tests.unit.client.messages import header, message, success
 from tests.unit.client.talk import result_of
@@ -49,7 +53,19 @@ def ask(operation: Operation, answer: bytes, version: Version) -> None:
     """Read `answer` as one to this operation."""
     spec = all_operations()[operation]
     with contextlib.suppress(KMIPError):
-        outcomes(parse(answer), [Asked(operation, None, spec.response)], version)
+        outcomes(parse(answer, CODECS[Encoding.TTLV]), [Asked(operation, None, spec.response)], version)
+
+
+@given(data=st.binary(max_size=300), cut=st.integers(1, 40), start=st.sampled_from([b"", b"HTTP/1.1 200 OK"]))
+def test_any_bytes_over_https(data: bytes, cut: int, start: bytes) -> None:
+    framing = make_binding("https").framing(Address("kms", 1))
+    framing.wrap(b"request")
+    stream = start + data
+    with contextlib.suppress(KMIPError, BrokenLink):
+        for at in range(0, len(stream), cut):
+            if framing.receive(stream[at : at + cut]) is not None:
+                return
+        framing.receive(b"")
 
 
 @given(data=st.binary(max_size=300), version=st.sampled_from(VERSIONS))

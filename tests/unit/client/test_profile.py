@@ -37,8 +37,88 @@ def test_everything_else_is_optional(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("more", "transport", "encoding", "servers"),
+    [
+        ("", "tls", "ttlv", ("kms.example.org:5696",)),
+        ('transport = "https"\n', "https", "ttlv", ("kms:5697",)),
+        ('encoding = "json"\n', "https", "json", ("kms:5697",)),
+        ('transport = "https"\nencoding = "xml"\n', "https", "xml", ("kms:5697",)),
+    ],
+)
+def test_a_profile_says_how_messages_travel(
+    tmp_path: Path, more: str, transport: str, encoding: str, servers: tuple[str, ...]
+) -> None:
+    profile = load_profile(write(tmp_path, MINIMAL + 'https = "kms:5697"\n' + more))
+    arguments = profile.client_arguments()
+    assert (arguments["transport"], arguments["encoding"]) == (transport, encoding)
+    assert arguments["servers"] == servers
+
+
+def test_a_profile_without_servers_for_tls_speaks_https(tmp_path: Path) -> None:
+    text = MINIMAL.replace('["kms.example.org:5696"]', "[]") + 'https = ["one:5697", "two"]\npath = "/x"\n'
+    arguments = load_profile(write(tmp_path, text)).client_arguments()
+    assert arguments["transport"] == "https"
+    assert arguments["servers"] == ("one:5697", "two")
+    assert arguments["path"] == "/x"
+
+
+def test_https_that_is_off_is_no_address(tmp_path: Path) -> None:
+    profile = load_profile(write(tmp_path, MINIMAL + 'https = "off"\n'))
+    assert profile.https == ()
+    with pytest.raises(InvalidSettings, match="no https address"):
+        profile.speaking(transport="https").client_arguments()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "transport", "encoding"),
+    [
+        ({}, "https", "json"),
+        ({"encoding": "xml"}, "https", "xml"),
+        ({"encoding": "ttlv"}, "https", "ttlv"),
+        ({"transport": "tls"}, "tls", "ttlv"),
+        ({"transport": "https"}, "https", "json"),
+    ],
+)
+def test_what_is_asked_for_goes_before_the_profile(
+    tmp_path: Path, wanted: dict[str, str], transport: str, encoding: str
+) -> None:
+    profile = load_profile(write(tmp_path, MINIMAL + 'https = "kms:5697"\nencoding = "json"\n'))
+    binding = profile.speaking(**wanted).binding
+    assert (binding.transport, binding.encoding) == (transport, encoding)
+
+
+def test_an_encoding_brings_its_transport(tmp_path: Path) -> None:
+    profile = load_profile(write(tmp_path, MINIMAL + 'https = "kms:5697"\n'))
+    assert profile.speaking(encoding="json").binding.transport == "https"
+
+
+@pytest.mark.parametrize(
+    ("server", "transport", "servers", "path"),
+    [
+        ("other:1", "tls", ("other:1",), "/kmip"),
+        ("https://other:2", "https", ("other:2",), "/kmip"),
+        ("https://other:2/", "https", ("other:2",), "/kmip"),
+        ("https://other:2/a/b", "https", ("other:2",), "/a/b"),
+    ],
+)
+def test_another_server_may_be_named_with_its_transport(
+    tmp_path: Path, server: str, transport: str, servers: tuple[str, ...], path: str
+) -> None:
+    arguments = load_profile(write(tmp_path, MINIMAL)).at(server).client_arguments()
+    assert arguments["transport"] == transport
+    assert arguments["servers"] == servers
+    assert arguments["path"] == path
+
+
+@pytest.mark.parametrize(
     ("text", "complaint"),
     [
+        (MINIMAL + 'transport = "udp"\n', "transport 'udp' is none of tls, https"),
+        (MINIMAL + 'encoding = "yaml"\n', "encoding 'yaml' is none of ttlv, json, xml"),
+        (MINIMAL + 'transport = "tls"\nencoding = "xml"\n', "only spoken over HTTPS"),
+        (MINIMAL + 'path = "kmip"\n', "no path of a URL"),
+        (MINIMAL + 'path = "/k m"\n', "no path of a URL"),
+        (MINIMAL + "https = [1]\n", "https is not a list of texts"),
         (MINIMAL.replace("servers", "server"), "no key 'server'; did you mean 'servers'?"),
         (MINIMAL.replace('ca = "ca.pem"\n', ""), "ca is missing"),
         (MINIMAL.replace('["kms.example.org:5696"]', "[]"), "the list of servers is empty"),

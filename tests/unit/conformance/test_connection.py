@@ -15,8 +15,9 @@ import pytest
 from strongroom.client.address import Address
 from strongroom.conformance.connection import HttpsChannel, ServerFault, TlsChannel, decode_answer
 from strongroom.conformance.target import Target, load_target
-from strongroom.registry import Tag
+from strongroom.registry import NEWEST, Tag
 from strongroom.wire import binary
+from strongroom.wire.encodings import CODECS, Encoding
 from strongroom.wire.item import STRUCTURE
 from tests.unit.conformance.conftest import Behaviour, write_profile
 
@@ -137,13 +138,18 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        known = self.path == "/kmip" and self.headers["Content-Type"] == "application/octet-stream"
+        known = self.path == "/kmip" and self.headers["Cache-Control"] == "no-cache"
+        kind = self.headers["Content-Type"]
+        codec = next(codec for codec in CODECS.values() if codec.media_type == kind)
+        body = codec.encode(binary.decode(RESPONSE), version=NEWEST)
         self.send_response(self.server_status if known else 404)
-        self.send_header("Content-Length", str(len(RESPONSE)))
+        self.send_header("Content-Type", self.server_type or kind)
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(RESPONSE)
+        self.wfile.write(body)
 
     server_status = 200
+    server_type = ""
 
     def log_message(self, *_: object) -> None:
         pass
@@ -163,15 +169,20 @@ def https(certificates: Path) -> Iterator[HTTPServer]:
     server.server_close()
 
 
-def https_channel(https: HTTPServer, certificates: Path, folder: Path) -> HttpsChannel:
+def https_channel(
+    https: HTTPServer, certificates: Path, folder: Path, encoding: Encoding = Encoding.TTLV
+) -> HttpsChannel:
     target = load_target(write_profile(folder, certificates, 1))
-    return HttpsChannel(target, Address("127.0.0.1", https.server_port), timeout=5)
+    where = Address("127.0.0.1", https.server_port)
+    return HttpsChannel(target, where, timeout=5, encoding=encoding)
 
 
+@pytest.mark.parametrize("encoding", list(Encoding))
 def test_https_posts_the_message_and_returns_the_body(
-    https: HTTPServer, certificates: Path, tmp_path: Path
+    https: HTTPServer, certificates: Path, tmp_path: Path, encoding: Encoding
 ) -> None:
-    channel = https_channel(https, certificates, tmp_path)
+    """Whatever the encoding, TTLV goes in and comes out."""
+    channel = https_channel(https, certificates, tmp_path, encoding)
     assert channel.exchange(REQUEST) == RESPONSE
     assert channel.exchange(REQUEST) == RESPONSE
     channel.close()
@@ -183,3 +194,12 @@ def test_another_http_status_is_a_fault(
     monkeypatch.setattr(Handler, "server_status", 503)
     with pytest.raises(ServerFault, match="503"):
         https_channel(https, certificates, tmp_path).exchange(REQUEST)
+
+
+def test_an_answer_of_another_kind_is_a_fault(
+    https: HTTPServer, certificates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """KMIP Additional Message Encodings 1.0 §2.5: the server SHALL specify the media type."""
+    monkeypatch.setattr(Handler, "server_type", "text/html")
+    with pytest.raises(ServerFault, match="text/html, not application/json"):
+        https_channel(https, certificates, tmp_path, Encoding.JSON).exchange(REQUEST)

@@ -6,7 +6,7 @@ attributes, the server's own. Each operation adds only what is its own.
 
 from collections.abc import Iterable
 
-from strongroom.attributes.rules import initial, require_few
+from strongroom.attributes.rules import MAXIMUM_INSTANCES, initial, require_few
 from strongroom.attributes.vendor import rule_of
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidAttributeValue, KeyFormatTypeNotSupported, ObjectNotFound
@@ -142,6 +142,22 @@ def link_to(obj: ManagedObject, link_type: LinkType, target: UniqueIdentifier) -
     kept = tuple(i for i in obj.attributes.get(Tag.LINK, ()) if i.value.link_type is not link_type)
     obj.put(Tag.LINK, kept)
     obj.add(Tag.LINK, Link(link_type=link_type, linked_object_identifier=target))
+
+
+def link_derived(base: ManagedObject, derived: ManagedObject) -> None:
+    """Link a key and what was derived from it, both ways (KMIP 2.1 §6.1.14).
+
+    A base that is full of links to what was derived from it forgets the oldest, to stay of use.
+    """
+    instances = base.attributes.get(Tag.LINK, ())
+    oldest = next((i for i in instances if i.value.link_type is LinkType.DERIVED_KEY_LINK), None)
+    if oldest is not None and sum(map(len, base.attributes.values())) >= MAXIMUM_INSTANCES:
+        base.put(Tag.LINK, tuple(i for i in instances if i is not oldest))
+    for obj, link_type, target in (
+        (base, LinkType.DERIVED_KEY_LINK, derived),
+        (derived, LinkType.DERIVATION_BASE_OBJECT_LINK, base),
+    ):
+        obj.add(Tag.LINK, Link(link_type=link_type, linked_object_identifier=target.unique_identifier))
 
 
 def stateful(object_type: ObjectType) -> State | None:

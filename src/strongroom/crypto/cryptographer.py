@@ -10,7 +10,7 @@ from strongroom.crypto.computations import Computations
 from strongroom.crypto.containers import ContainerAdapter
 from strongroom.crypto.conversion import convert_key
 from strongroom.crypto.declared import Declared
-from strongroom.crypto.encryption import EncryptionAdapter
+from strongroom.crypto.derivation_adapter import DerivationAdapter
 from strongroom.crypto.examination import examine_key
 from strongroom.crypto.leniency import Leniencies
 from strongroom.crypto.pool import Pool
@@ -46,7 +46,7 @@ from strongroom.registry import (
 )
 
 
-class Cryptographer(EncryptionAdapter, Computations, Splitting, KeyWrapping, ContainerAdapter, Certifier):
+class Cryptographer(DerivationAdapter, Computations, Splitting, KeyWrapping, ContainerAdapter, Certifier):
     """Everything that needs the cryptographic library; see `strongroom.domain.crypto.Cryptography`."""
 
     def __init__(self, pool: Pool | None = None) -> None:

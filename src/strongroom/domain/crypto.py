@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from strongroom.domain.certification import Certification
+from strongroom.domain.derivation import KeyDerivation
 from strongroom.domain.encryption import Encryption
 from strongroom.domain.hashing import Hashing
 from strongroom.domain.macs import MessageAuthentication
@@ -43,6 +44,7 @@ class ObjectFacts:
 
 class Cryptography(
     Encryption,
+    KeyDerivation,
     Hashing,
     MessageAuthentication,
     Signing,

@@ -408,6 +408,7 @@ class InvalidAttribute(KmipError):
         Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
         Operation.REGISTER: ResultReason.INVALID_FIELD,
         **_FIELDS_OF_RE_KEY,
+        Operation.DERIVE_KEY: ResultReason.INVALID_FIELD,
         Operation.LOCATE: ResultReason.INVALID_FIELD,
     }
     newer_in = {
@@ -422,7 +423,7 @@ class InvalidAttributeValue(KmipError):
 
     reason = ResultReason.INVALID_ATTRIBUTE_VALUE
     older = ResultReason.INVALID_FIELD
-    newer_in = _FIELDS_OF_RE_KEY
+    newer_in = {**_FIELDS_OF_RE_KEY, Operation.DERIVE_KEY: ResultReason.INVALID_FIELD}
 
 
 class ReadOnlyAttribute(KmipError):
@@ -436,11 +437,13 @@ class ReadOnlyAttribute(KmipError):
         Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
         Operation.REGISTER: ResultReason.INVALID_FIELD,
         **_FIELDS_OF_RE_KEY,
+        Operation.DERIVE_KEY: ResultReason.INVALID_FIELD,
     }
     newer_in = {
         Operation.JOIN_SPLIT_KEY: ResultReason.ATTRIBUTE_READ_ONLY,
         Operation.CREATE_SPLIT_KEY: ResultReason.INVALID_FIELD,
         **_FIELDS_OF_RE_KEY,
+        Operation.DERIVE_KEY: ResultReason.INVALID_FIELD,
         Operation.CREATE_KEY_PAIR: ResultReason.ATTRIBUTE_READ_ONLY,
         Operation.REGISTER: ResultReason.ATTRIBUTE_READ_ONLY,
     }
@@ -464,8 +467,13 @@ class AttributeSingleValued(KmipError):
         Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
         Operation.REGISTER: ResultReason.INVALID_FIELD,
         **_FIELDS_OF_RE_KEY,
+        Operation.DERIVE_KEY: ResultReason.INVALID_FIELD,
     }
-    newer_in = {**_FIELDS_OF_RE_KEY, Operation.CREATE_SPLIT_KEY: ResultReason.INVALID_FIELD}
+    newer_in = {
+        **_FIELDS_OF_RE_KEY,
+        Operation.CREATE_SPLIT_KEY: ResultReason.INVALID_FIELD,
+        Operation.DERIVE_KEY: ResultReason.INVALID_FIELD,
+    }
 
 
 class MultiValuedAttribute(KmipError):
@@ -505,6 +513,7 @@ class NonUniqueNameAttribute(KmipError):
         Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
         Operation.REGISTER: ResultReason.INVALID_FIELD,
         **_FIELDS_OF_RE_KEY,
+        Operation.DERIVE_KEY: ResultReason.INVALID_FIELD,
     }
     newer_in = _FIELDS_OF_RE_KEY
 

@@ -6,6 +6,7 @@ Rule: declarations only, fields in the order of the specification.
 from typing import Annotated
 
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
+from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Int32, Int64, Since, Struct
 from strongroom.registry import (
     V1_1,
@@ -103,6 +104,16 @@ class CryptographicParameters(Struct):
 class DeactivationReason(Struct):
     deactivation_reason_code: DeactivationReasonCode
     deactivation_message: str | None = None
+
+
+class DerivationParameters(Struct):
+    """What a Derivation Method works with; Derivation Data may repeat since 2.0."""
+
+    cryptographic_parameters: CryptographicParameters | None = None
+    initialization_vector: bytes | None = None
+    derivation_data: tuple[SecretBytes, ...] = ()
+    salt: bytes | None = None
+    iteration_count: Int32 | None = None
 
 
 class Digest(Struct):

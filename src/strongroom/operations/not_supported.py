@@ -12,7 +12,6 @@ NOT_SUPPORTED: Final[Mapping[str, str]] = {
     "CreateCredential": _NEXT,
     "CreateGroup": _NEXT,
     "CreateUser": _NEXT,
-    "DeriveKey": _NEXT,
     "DiscoverVersions_ServerToClient": _NEXT,
     "Export": _NEXT,
     "GetConstraints": _NEXT,

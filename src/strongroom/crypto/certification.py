@@ -64,11 +64,9 @@ class Certifier:
         """Return a signed certificate."""
         return await self._pool.run(issue, order, issuer)
 
-    async def validate(
-        self, candidates: Sequence[Candidate], at: datetime, *, legacy: bool
-    ) -> ValidityIndicator:
+    async def validate(self, candidates: Sequence[Candidate], at: datetime) -> ValidityIndicator:
         """Return whether a path leads to trust."""
-        return await self._pool.run(validate, candidates, at, legacy=legacy)
+        return await self._pool.run(validate, candidates, at)
 
 
 def issue(order: CertificateOrder, issuer: Issuer) -> Issued:

@@ -11,8 +11,13 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
+from cryptography.x509.verification import (
+    Criticality,
+    ExtensionPolicy,
+    PolicyBuilder,
+    Store,
+    VerificationError,
+)
 
 from strongroom.crypto.certificate_extensions import find
 from strongroom.domain.certification import Candidate
@@ -49,7 +54,10 @@ _UNDERSTOOD: Final = (
 )
 """Extensions that may be critical."""
 
-_WEAK: Final = (hashes.MD5, hashes.SHA1)
+_AUTHORITIES: Final = ExtensionPolicy.permit_all().require_present(
+    x509.BasicConstraints, Criticality.AGNOSTIC, None
+)
+_ENDS: Final = ExtensionPolicy.permit_all()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +75,7 @@ class _OutOfChecks(Exception):
     """Everything that may be spent on one chain is spent."""
 
 
-def validate(candidates: Sequence[Candidate], at: datetime, *, legacy: bool) -> Validity:
+def validate(candidates: Sequence[Candidate], at: datetime) -> Validity:
     """Return whether a path leads from the end of the chain to trust; see the port. Slow."""
     nodes = [_node(candidate) for candidate in candidates]
     asked = [node for node in nodes if node.candidate.asked]
@@ -75,7 +83,7 @@ def validate(candidates: Sequence[Candidate], at: datetime, *, legacy: bool) -> 
     if any(not _current(node, at) for node in asked):
         return Validity.INVALID
     try:
-        return _Search(nodes, at, legacy=legacy).judge((end,))
+        return _Search(nodes, at).judge((end,))
     except _OutOfChecks:
         return Validity.UNKNOWN
 
@@ -118,10 +126,9 @@ def _current(node: _Node, at: datetime) -> bool:
 class _Search:
     """Looks for a path, depth first, within the limits."""
 
-    def __init__(self, nodes: Sequence[_Node], at: datetime, *, legacy: bool) -> None:
+    def __init__(self, nodes: Sequence[_Node], at: datetime) -> None:
         self._nodes = nodes
         self._at = at
-        self._legacy = legacy
         self._checks = 0
 
     def judge(self, path: tuple[_Node, ...]) -> Validity:
@@ -131,8 +138,14 @@ class _Search:
             return Validity.VALID if _names_allowed(path, self._at) else Validity.INVALID
         if len(path) == MAXIMUM_PATH:
             return Validity.UNKNOWN
-        outcomes = {self._over(path, issuer) for issuer in self._issuers(path)}
-        return next((o for o in (Validity.VALID, Validity.INVALID) if o in outcomes), Validity.UNKNOWN)
+        worst = Validity.UNKNOWN
+        for issuer in self._issuers(path):
+            outcome = self._over(path, issuer)
+            if outcome is Validity.VALID:
+                return outcome
+            if outcome is Validity.INVALID:
+                worst = outcome
+        return worst
 
     def _issuers(self, path: tuple[_Node, ...]) -> Iterator[_Node]:
         wanted = path[-1].certificate.issuer
@@ -150,21 +163,21 @@ class _Search:
             _current(issuer, self._at)
             and _may_issue(issuer, between)
             and not _listed(child, issuer, self._at)
-            and (self._legacy or not isinstance(child.certificate.signature_hash_algorithm, _WEAK))
         ):
             return Validity.INVALID
         return self.judge((*path, issuer))
 
     def _signed(self, child: _Node, issuer: _Node) -> Validity:
+        """Return whether the issuer's key signed the child; Unknown for MD5, SHA-1 and foreign algorithms."""
         if self._checks == MAXIMUM_CHECKS:
             raise _OutOfChecks
         self._checks += 1
         try:
             child.certificate.verify_directly_issued_by(issuer.certificate)
-        except UnsupportedAlgorithm:
-            return Validity.UNKNOWN
-        except (InvalidSignature, ValueError, TypeError, InternalError):
+        except InvalidSignature:
             return Validity.INVALID
+        except (UnsupportedAlgorithm, ValueError, TypeError, InternalError):
+            return Validity.UNKNOWN
         return Validity.VALID
 
 
@@ -217,7 +230,7 @@ def _names_allowed(path: tuple[_Node, ...], at: datetime) -> bool:
         .store(Store([anchor]))
         .time(at.replace(tzinfo=None))
         .max_chain_depth(MAXIMUM_PATH)
-        .extension_policies(ca_policy=ExtensionPolicy.permit_all(), ee_policy=ExtensionPolicy.permit_all())
+        .extension_policies(ca_policy=_AUTHORITIES, ee_policy=_ENDS)
         .build_client_verifier()
     )
     try:

@@ -84,12 +84,10 @@ class Certification(Protocol):
         that cannot certify it.
         """
 
-    async def validate(
-        self, candidates: Sequence[Candidate], at: datetime, *, legacy: bool
-    ) -> ValidityIndicator:
+    async def validate(self, candidates: Sequence[Candidate], at: datetime) -> ValidityIndicator:
         """Return whether a path leads from the end of the chain to a trusted certificate at a time: Valid;
         Invalid when what is asked is broken, out of date or revoked; Unknown when no path ends in trust.
 
-        `legacy`: signatures over MD5 and SHA-1 count. Raises InvalidMessage when those that are asked are
-        more than one chain, InvalidField for what is no certificate.
+        Raises InvalidMessage when those that are asked are more than one chain, InvalidField for what is no
+        certificate.
         """

@@ -25,5 +25,4 @@ NOT_SUPPORTED: Final[Mapping[str, str]] = {
     "SetDefaults": _NEXT,
     "SetEndpointRole": _NEXT,
     "SetEndpointRole_ServerToClient": _NEXT,
-    "Validate": _NEXT,
 }

@@ -4,10 +4,10 @@ Rule: everything here belongs to one batch item of one request. There is no vers
 wants to know the version has found a gap in the model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from strongroom.domain.crypto import Cryptography
 from strongroom.domain.entries import Entries
@@ -20,6 +20,7 @@ from strongroom.domain.streams import Streams
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.dialect import Dialect
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
+from strongroom.model.struct import Struct
 from strongroom.model.structures import ProfileInformation, ServerInformation
 from strongroom.registry import ObjectType, State
 
@@ -98,6 +99,17 @@ class Backlog(Protocol):
         """Do the items of a batch up to this one now, those that are not done yet."""
 
 
+class Nested(Protocol):
+    """Operations as part of the one that is being done; `domain.operation.perform` is how it is called."""
+
+    async def __call__(self, ctx: "Context", request: Struct, *, keep: Callable[[Any], bool]) -> Any:
+        """Return the response of another operation of the caller, done with the permission that it needs.
+
+        What it changed is undone when it raises, and unless `keep` says so of the response. The ID
+        Placeholder stays as it is.
+        """
+
+
 @dataclass(slots=True, kw_only=True)
 class Context:
     """One batch item's surroundings. `now` is the same for the whole request.
@@ -111,6 +123,7 @@ class Context:
     entries: Entries
     crypto: Cryptography
     streams: Streams
+    nested: Nested
     policy: Policy
     client_log: ClientLog
     backlog: Backlog

@@ -565,3 +565,21 @@ class ServerFailure(KmipError):
 
     reason = ResultReason.INTERNAL_SERVER_ERROR
     older = ResultReason.GENERAL_FAILURE
+
+
+class PKCS11CodecError(KmipError):
+    """The PKCS#11 Input Parameters are not those of the function."""
+
+    reason = ResultReason.PKCS_11_CODEC_ERROR
+
+
+class PKCS11InvalidFunction(KmipError):
+    """No function of the interface has this number."""
+
+    reason = ResultReason.PKCS_11_INVALID_FUNCTION
+
+
+class PKCS11InvalidInterface(KmipError):
+    """The server has no PKCS#11 interface of this name."""
+
+    reason = ResultReason.PKCS_11_INVALID_INTERFACE

@@ -100,6 +100,12 @@ class ManagedObject:
         other._owns_attributes = False
         return other
 
+    def snapshot(self) -> "ManagedObject":
+        """Return a copy that also knows what was changed so far."""
+        other = self.copy()
+        other.changed, other.essential, other.removed = self.changed, self.essential, self.removed
+        return other
+
     def settle(self, now: datetime) -> None:
         """Let the dates act that have passed; not a change, since it is worked out anew at each use."""
         if self.state is not None and self.state <= State.ACTIVE:

@@ -31,6 +31,12 @@ class Request(Struct, Generic[R]):
 Handler = Callable[[Context, Any], Awaitable[Response]]
 
 
+async def perform(ctx: Context, request: Request[R], *, keep: Callable[[R], bool] = lambda _: True) -> R:
+    """Do another operation as part of the one that is being done; see `domain.context.Nested`."""
+    response: R = await ctx.nested(ctx, request, keep=keep)
+    return response
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationSpec:
     """One operation, as declared."""

@@ -36,6 +36,7 @@ from strongroom.engine.memory import (
     repeatable,
     true_until,
 )
+from strongroom.engine.nesting import Nesting
 from strongroom.engine.references import made_by
 from strongroom.engine.request import BadHeader, BatchItem, read_request
 from strongroom.engine.run import Run
@@ -105,6 +106,7 @@ class Dispatcher:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._by_request = {spec.request: spec for spec in services.operations.values()}
         self._plans: dict[tuple[int, Version], _Plan] = {}
         self._headers = HeaderMemory()
         self._answers = AnswerMemory(services.remembered_answers)
@@ -355,6 +357,7 @@ class Dispatcher:
             entries=work.entries,
             crypto=self._services.crypto,
             streams=run.streams,
+            nested=Nesting(work, self._by_request),
             policy=self._services.policy,
             client_log=self._services.client_log,
             backlog=self.backlog,

@@ -65,6 +65,14 @@ class WorkingEntries:
     def remove(self, kept: Kept[Entry]) -> None:
         self._changed[type(kept.value), kept.key] = None
 
+    def savepoint(self) -> dict[_Place, Kept[Entry] | None]:
+        """Return what `roll_back` needs to undo what is changed from here on."""
+        return dict(self._changed)
+
+    def roll_back(self, savepoint: dict[_Place, Kept[Entry] | None]) -> None:
+        """Undo what was changed since; what was read stays read."""
+        self._changed = savepoint
+
     def changes(self) -> list[EntryChange]:
         """Return what a commit would do; an entry that was made and removed again is not in it."""
         found = []

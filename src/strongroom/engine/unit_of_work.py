@@ -9,11 +9,12 @@ import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import uuid4
 
 from strongroom.attributes.rules import matches
 from strongroom.domain.access import may, reaches, scope, visible_owner
+from strongroom.domain.entries import Entry, Kept
 from strongroom.domain.errors import (
     EmptyPlaceholder,
     InvalidField,
@@ -114,6 +115,17 @@ class Searches:
             self.lasting = False
 
 
+class Savepoint(NamedTuple):
+    """A unit of work as it was at one moment."""
+
+    loaded: dict[str, ManagedObject]
+    entries: dict[tuple[type[Entry], str], Kept[Entry] | None]
+    permission: Permission
+    scope: tuple[Grant, ...] | None
+    placed: tuple[UniqueIdentifier | None] | None
+    placeholder: UniqueIdentifier | None
+
+
 class UnitOfWork:
     """Reads through permissions, remembers changes, commits them at once; see `domain.context.Objects`."""
 
@@ -165,6 +177,27 @@ class UnitOfWork:
         self._scope = scope(self._caller, operation)
         self._permission = permission
         self._placed = None
+
+    def savepoint(self) -> Savepoint:
+        """Return what `leave` and `roll_back` need, for an operation that is done as part of another."""
+        return Savepoint(
+            {identifier: obj.snapshot() for identifier, obj in self._loaded.items()},
+            self.entries.savepoint(),
+            self._permission,
+            self._scope,
+            self._placed,
+            self._memory.placeholder,
+        )
+
+    def leave(self, point: Savepoint) -> None:
+        """Go on with the outer operation: its permission, and the ID Placeholder as it was."""
+        self._permission, self._scope, self._placed = point.permission, point.scope, point.placed
+        self._memory.placeholder = point.placeholder
+
+    def roll_back(self, point: Savepoint) -> None:
+        """Undo what the inner operation changed; working copies handed out before are stale then."""
+        self._loaded = point.loaded
+        self.entries.roll_back(point.entries)
 
     def keep(self) -> None:
         """End a batch item that succeeded: from here on the batch may refer to what it made."""

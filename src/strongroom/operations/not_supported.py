@@ -17,7 +17,6 @@ NOT_SUPPORTED: Final[Mapping[str, str]] = {
     "GetConstraints": _NEXT,
     "Import": _NEXT,
     "Notify": _NEXT,
-    "PKCS_11": _NEXT,
     "Put": _NEXT,
     "Query_ServerToClient": _NEXT,
     "ReProvision": _NEXT,

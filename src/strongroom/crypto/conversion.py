@@ -6,14 +6,12 @@ is in it already comes back as it is stored, byte for byte.
 
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from strongroom.crypto.examination import symmetric_bytes
 from strongroom.crypto.families import LibraryKey
 from strongroom.crypto.material import KeyObject, clear_material, with_material
 from strongroom.crypto.reading import read_private, read_public
-from strongroom.crypto.tables import check_total, spec_name
-from strongroom.crypto.writing import write_compressed, writers
+from strongroom.crypto.tables import spec_name
+from strongroom.crypto.writing import write_point, writers
 from strongroom.domain.errors import KeyCompressionTypeNotSupported, KeyFormatTypeNotSupported
 from strongroom.model.keys import KeyBlock, KeyMaterial, TransparentSymmetricKey, spell_out
 from strongroom.model.objects import (
@@ -28,20 +26,6 @@ from strongroom.registry import KeyCompressionType as Compression
 from strongroom.registry import KeyFormatType as Format
 
 _UNSPECIFIC: Final = frozenset({Format.RAW, Format.OPAQUE})
-
-_WRITTEN: Final = frozenset({
-    Compression.EC_PUBLIC_KEY_TYPE_UNCOMPRESSED,
-    Compression.EC_PUBLIC_KEY_TYPE_X9_62_COMPRESSED_PRIME,
-})  # fmt: skip
-
-check_total(
-    _WRITTEN,
-    Compression,
-    {
-        Compression.EC_PUBLIC_KEY_TYPE_X9_62_COMPRESSED_CHAR2,
-        Compression.EC_PUBLIC_KEY_TYPE_X9_62_HYBRID,
-    },
-)
 
 
 def convert_key(value: KeyObject, wanted: Format, compression: Compression | None) -> KeyObject:
@@ -86,7 +70,7 @@ def _asymmetric(
     write = None if key is None else writers(key).get(wanted)
     if key is None or write is None:
         raise _unsupported(block.key_format_type, wanted)
-    made = write(key) if compression is None else _compressed(key, wanted, compression)
+    made = write(key) if compression is None else write_point(key, wanted, compression)
     if made is None:
         raise KeyCompressionTypeNotSupported(
             f"a key of this kind cannot be given out as {spec_name(wanted)} in this Key Compression Type"
@@ -107,15 +91,6 @@ def _read(value: PrivateKey | PublicKey, key_format: Format, material: KeyMateri
         # Stored material was checked by `examine` or made here, and the store seals it.
         return read_private(key_format, material, check=False, algorithm=algorithm)
     return read_public(key_format, material, algorithm=algorithm)
-
-
-def _compressed(key: LibraryKey, wanted: Format, compression: Compression) -> KeyMaterial | None:
-    """Return the key with its point in the form asked for; None where that cannot be written."""
-    if compression not in _WRITTEN or not isinstance(key, ec.EllipticCurvePublicKey):
-        return None
-    if compression is Compression.EC_PUBLIC_KEY_TYPE_UNCOMPRESSED:
-        return writers(key)[wanted](key)
-    return write_compressed(key, wanted)
 
 
 def _unsupported(stored: Format, wanted: Format) -> KeyFormatTypeNotSupported:

@@ -12,11 +12,13 @@ from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import mldsa, mlkem
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
 from strongroom.crypto import rsa_check
+from strongroom.crypto.encodings import dh_group
 from strongroom.crypto.families import LibraryKey
+from strongroom.crypto.groups import may_be_loaded
 from strongroom.crypto.material import BYTES, PRIVATE, PUBLIC, spelt_out
 from strongroom.crypto.tables import spec_name
 from strongroom.crypto.transparent import to_library
@@ -59,7 +61,10 @@ def read_public(
     if key_format not in PUBLIC:
         return None
     with _refusing_nonsense(key_format):
-        return _read(key_format, material, load_der_public_key)
+        key = _read(key_format, material, load_der_public_key)
+        if isinstance(key, RSAPublicKey):
+            rsa_check.check_public(key)
+    return key
 
 
 _RAW_PRIVATE: Final[Mapping[Algorithm, Callable[[bytes], LibraryKey]]] = {
@@ -108,6 +113,9 @@ def _read(
     der = material.reveal()
     if len(der) > MAXIMUM_DER:
         raise InvalidField(f"the Key Material has {len(der)} bytes; no key has more than {MAXIMUM_DER}")
+    group = dh_group(der)
+    if group is not None and not may_be_loaded(group.p, group.g, group.q):
+        return None
     try:
         key = load(der)
     except UnsupportedAlgorithm:

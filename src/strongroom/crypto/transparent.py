@@ -9,7 +9,7 @@ from math import gcd
 from typing import Final
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa, x448, x25519
 
 from strongroom.crypto.curves import BY_LIBRARY_NAME, CURVES, library_curve
 from strongroom.crypto.families import LibraryKey
@@ -20,6 +20,7 @@ from strongroom.crypto.finite_field import (
     DHPublicKey,
     DHPublicNumbers,
 )
+from strongroom.crypto.groups import may_be_loaded
 from strongroom.domain.errors import InvalidField
 from strongroom.model.keys import (
     TransparentDHPrivateKey,
@@ -33,6 +34,7 @@ from strongroom.model.keys import (
     TransparentRSAPublicKey,
 )
 from strongroom.model.structures import CryptographicDomainParameters as Domain
+from strongroom.registry import RecommendedCurve as Curve
 
 MAXIMUM_BITS: Final = 16384
 """The longest number that is computed with; a request may hold longer ones only to keep the server busy."""
@@ -50,6 +52,8 @@ _MOST_WORK: Final = 4096**3
 """Bits of P squared times bits of X of the costliest key whose public number is worked out: that holds the
 interpreter, here for a fifth of a second."""
 
+_HYBRID: Final = (b"\x06", b"\x07")
+
 _LIBRARY_DSA_LENGTHS: Final = frozenset({1024, 2048, 3072, 4096})
 
 
@@ -66,20 +70,42 @@ def to_library(key: TransparentKey) -> LibraryKey | None:
             return None if numbers is None else numbers.private_key(unsafe_skip_rsa_key_validation=True)
         case TransparentRSAPublicKey():
             return rsa.RSAPublicNumbers(key.public_exponent, key.modulus).public_key()
+        case TransparentECPrivateKey(recommended_curve=Curve.CURVE25519):
+            return x25519.X25519PrivateKey.from_private_bytes(key.d.to_bytes(32, "little"))
+        case TransparentECPrivateKey(recommended_curve=Curve.CURVE448):
+            return x448.X448PrivateKey.from_private_bytes(key.d.to_bytes(56, "little"))
+        case TransparentECPublicKey(recommended_curve=Curve.CURVE25519):
+            return x25519.X25519PublicKey.from_public_bytes(key.q_string)
+        case TransparentECPublicKey(recommended_curve=Curve.CURVE448):
+            return x448.X448PublicKey.from_public_bytes(key.q_string)
         case TransparentECPrivateKey():
             curve = library_curve(key.recommended_curve)
             return None if curve is None else ec.derive_private_key(key.d, curve)
         case TransparentECPublicKey():
             curve = library_curve(key.recommended_curve)
-            if curve is None:
-                return None
-            return ec.EllipticCurvePublicKey.from_encoded_point(curve, key.q_string)
+            return None if curve is None else _ec_public(curve, key.q_string)
         case TransparentDSAPrivateKey() | TransparentDSAPublicKey():
             return _dsa(key)
         case TransparentDHPrivateKey() | TransparentDHPublicKey():
             return _dh(key)
         case _:
             return None
+
+
+def _ec_public(curve: ec.EllipticCurve, point: bytes) -> ec.EllipticCurvePublicKey:
+    """Return the key at a point in any form of X9.62; the library reads all but the hybrid one."""
+    if point[:1] not in _HYBRID:
+        return ec.EllipticCurvePublicKey.from_encoded_point(curve, point)
+    key = ec.EllipticCurvePublicKey.from_encoded_point(curve, b"\x04" + point[1:])
+    if hybrid_point(key) != point:
+        raise ValueError("the two halves of the hybrid point contradict each other")
+    return key
+
+
+def hybrid_point(key: ec.EllipticCurvePublicKey) -> bytes:
+    """Return the point in hybrid form: uncompressed, with the parity of Y in front (X9.62 §4.3.6)."""
+    plain = key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+    return _HYBRID[plain[-1] & 1] + plain[1:]
 
 
 def check_sizes(key: TransparentKey) -> None:
@@ -191,6 +217,8 @@ def _dsa(key: TransparentDSAPrivateKey | TransparentDSAPublicKey) -> LibraryKey 
 
 
 def _dh(key: TransparentDHPrivateKey | TransparentDHPublicKey) -> LibraryKey | None:
+    if not may_be_loaded(key.p, key.g, key.q):
+        return None
     parameters = DHParameterNumbers(key.p, key.g, key.q)
     if isinstance(key, TransparentDHPublicKey):
         return DHPublicNumbers(key.y, parameters).public_key()
@@ -225,17 +253,32 @@ def ec_private(key: ec.EllipticCurvePrivateKey) -> TransparentKey:
     )
 
 
-def ec_public(key: ec.EllipticCurvePublicKey, *, compressed: bool = False) -> TransparentKey:
-    """Return the structure; its point is uncompressed unless asked for (KMIP 1.4 §2.1.3)."""
-    form = (
-        serialization.PublicFormat.CompressedPoint
-        if compressed
-        else serialization.PublicFormat.UncompressedPoint
-    )
-    return TransparentECPublicKey(
-        recommended_curve=BY_LIBRARY_NAME[key.curve.name],
-        q_string=key.public_bytes(serialization.Encoding.X962, form),
-    )
+def ec_public(key: ec.EllipticCurvePublicKey, point: bytes | None = None) -> TransparentKey:
+    """Return the structure; its point is uncompressed unless another form is given (KMIP 1.4 §2.1.3)."""
+    if point is None:
+        point = key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+    return TransparentECPublicKey(recommended_curve=BY_LIBRARY_NAME[key.curve.name], q_string=point)
+
+
+# The specification does not say how a key on Curve25519 or Curve448 is spelt out. D is the number that takes
+# the base point to Q: RFC 7748 §5 reads it from the bytes of the key, lowest first, with some bits set to
+# fixed values. Q String is the encoding of Q in the same RFC.
+def montgomery_private(key: x25519.X25519PrivateKey | x448.X448PrivateKey) -> TransparentKey:
+    scalar = bytearray(key.private_bytes_raw())
+    if isinstance(key, x25519.X25519PrivateKey):
+        curve = Curve.CURVE25519
+        scalar[0] &= 0xF8
+        scalar[-1] = scalar[-1] & 0x7F | 0x40
+    else:
+        curve = Curve.CURVE448
+        scalar[0] &= 0xFC
+        scalar[-1] |= 0x80
+    return TransparentECPrivateKey(recommended_curve=curve, d=int.from_bytes(scalar, "little"))
+
+
+def montgomery_public(key: x25519.X25519PublicKey | x448.X448PublicKey) -> TransparentKey:
+    curve = Curve.CURVE25519 if isinstance(key, x25519.X25519PublicKey) else Curve.CURVE448
+    return TransparentECPublicKey(recommended_curve=curve, q_string=key.public_bytes_raw())
 
 
 def dsa_private(key: dsa.DSAPrivateKey) -> TransparentKey:

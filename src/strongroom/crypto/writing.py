@@ -15,10 +15,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from strongroom.crypto import transparent
+from strongroom.crypto.encodings import with_point
 from strongroom.crypto.families import DH, DSA, EC, FAMILIES, FIXED, RSA, X448, X25519, Family, LibraryKey
+from strongroom.crypto.tables import check_total
 from strongroom.model.keys import KeyMaterial, TransparentKey, spell_out
 from strongroom.model.secret import SecretBytes
 from strongroom.registry import CryptographicAlgorithm as Algorithm
+from strongroom.registry import KeyCompressionType as Compression
 from strongroom.registry import KeyFormatType as Format
 
 Writer: TypeAlias = Callable[[Any], KeyMaterial]
@@ -95,10 +98,22 @@ _WRITERS: Final[Mapping[type, Mapping[Format, Writer]]] = {
         Format.X_509: _X_509,
         Format.TRANSPARENT_DH_PUBLIC_KEY: _numbers(transparent.dh_public),
     },
-    X25519.private: {Format.PKCS_8: _PKCS_8},
-    X25519.public: {Format.X_509: _X_509},
-    X448.private: {Format.PKCS_8: _PKCS_8},
-    X448.public: {Format.X_509: _X_509},
+    **{
+        family.private: {
+            Format.PKCS_8: _PKCS_8,
+            Format.TRANSPARENT_EC_PRIVATE_KEY: _numbers(transparent.montgomery_private),
+            Format.TRANSPARENT_ECDH_PRIVATE_KEY: _numbers(transparent.montgomery_private),
+        }
+        for family in (X25519, X448)
+    },
+    **{
+        family.public: {
+            Format.X_509: _X_509,
+            Format.TRANSPARENT_EC_PUBLIC_KEY: _numbers(transparent.montgomery_public),
+            Format.TRANSPARENT_ECDH_PUBLIC_KEY: _numbers(transparent.montgomery_public),
+        }
+        for family in (X25519, X448)
+    },
     **{family.private: {Format.PKCS_8: _PKCS_8, Format.RAW: _raw_private} for family in RAW},
     **{family.public: {Format.X_509: _X_509, Format.RAW: _raw_public} for family in RAW},
 }
@@ -106,12 +121,18 @@ _WRITERS: Final[Mapping[type, Mapping[Format, Writer]]] = {
 if set(_WRITERS) != {side for family in FAMILIES for side in (family.private, family.public)}:
     raise TypeError("every family of keys needs writers for both sides")
 
-_COMPRESSIBLE: Final = frozenset({
-    Format.TRANSPARENT_EC_PUBLIC_KEY,
-    Format.TRANSPARENT_ECDSA_PUBLIC_KEY,
-    Format.TRANSPARENT_ECDH_PUBLIC_KEY,
-    Format.TRANSPARENT_ECMQV_PUBLIC_KEY,
-})  # fmt: skip
+_POINTS: Final[Mapping[Compression, Callable[[ec.EllipticCurvePublicKey], bytes]]] = {
+    Compression.EC_PUBLIC_KEY_TYPE_UNCOMPRESSED: lambda key: key.public_bytes(
+        Encoding.X962, PublicFormat.UncompressedPoint
+    ),
+    Compression.EC_PUBLIC_KEY_TYPE_X9_62_COMPRESSED_PRIME: lambda key: key.public_bytes(
+        Encoding.X962, PublicFormat.CompressedPoint
+    ),
+    Compression.EC_PUBLIC_KEY_TYPE_X9_62_HYBRID: transparent.hybrid_point,
+}
+"""The forms of a point; those over fields of characteristic two are for curves that the library lacks."""
+
+check_total(_POINTS, Compression, {Compression.EC_PUBLIC_KEY_TYPE_X9_62_COMPRESSED_CHAR2})
 
 
 def writers(key: LibraryKey) -> Mapping[Format, Writer]:
@@ -119,11 +140,12 @@ def writers(key: LibraryKey) -> Mapping[Format, Writer]:
     return next((table for side, table in _WRITERS.items() if isinstance(key, side)), {})
 
 
-def write_compressed(key: LibraryKey, key_format: Format) -> KeyMaterial | None:
-    """Return an EC public key with a compressed point; None where that cannot be written.
-
-    The library writes the point of a SubjectPublicKeyInfo uncompressed only.
-    """
-    if key_format not in _COMPRESSIBLE or not isinstance(key, ec.EllipticCurvePublicKey):
+def write_point(key: LibraryKey, key_format: Format, compression: Compression) -> KeyMaterial | None:
+    """Return an EC public key with its point in the form asked for; None where that cannot be written."""
+    point = _POINTS.get(compression)
+    if point is None or not isinstance(key, ec.EllipticCurvePublicKey):
         return None
-    return spell_out(transparent.ec_public(key, compressed=True))
+    if key_format is Format.X_509:
+        spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return SecretBytes(with_point(spki, point(key)))
+    return spell_out(transparent.ec_public(key, point(key)))

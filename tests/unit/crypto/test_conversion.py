@@ -81,7 +81,11 @@ PRIVATE_FORMATS = {
     "secp256k1": EC_PRIVATE,
     "dsa": DSA_PRIVATE,
     "ed25519": (Format.PKCS_8, Format.RAW),
-    "x25519": (Format.PKCS_8,),
+    "x25519": (
+        Format.PKCS_8,
+        Format.TRANSPARENT_EC_PRIVATE_KEY,
+        Format.TRANSPARENT_ECDH_PRIVATE_KEY,
+    ),
     "mldsa44": (Format.PKCS_8, Format.RAW),
     "mlkem768": (Format.PKCS_8, Format.RAW),
 }
@@ -92,7 +96,7 @@ PUBLIC_FORMATS = {
     "secp256k1": EC_PUBLIC,
     "dsa": DSA_PUBLIC,
     "ed25519": (Format.X_509, Format.RAW),
-    "x25519": (Format.X_509,),
+    "x25519": (Format.X_509, Format.TRANSPARENT_EC_PUBLIC_KEY, Format.TRANSPARENT_ECDH_PUBLIC_KEY),
     "mldsa44": (Format.X_509, Format.RAW),
     "mlkem768": (Format.X_509, Format.RAW),
 }
@@ -213,20 +217,50 @@ def point(value: ManagedObjectStruct) -> bytes:
     return key.q_string
 
 
+@pytest.mark.parametrize(
+    ("compression", "first", "size"),
+    [
+        (Compression.EC_PUBLIC_KEY_TYPE_UNCOMPRESSED, {4}, 65),
+        (Compression.EC_PUBLIC_KEY_TYPE_X9_62_COMPRESSED_PRIME, {2, 3}, 33),
+        (Compression.EC_PUBLIC_KEY_TYPE_X9_62_HYBRID, {6, 7}, 65),
+    ],
+)
+async def test_a_point_has_the_form_asked_for_in_every_format(
+    crypto: Cryptographer, pairs: Pairs, compression: Compression, first: set[int], size: int
+) -> None:
+    """X9.62 §4.3.6; each form is the same key again."""
+    value = public(Format.X_509, spki(pairs["p256"]))
+    spelt = await crypto.convert(value, Format.TRANSPARENT_EC_PUBLIC_KEY, compression=compression)
+    assert (point(spelt)[0] in first, len(point(spelt))) == (True, size)
+    encoded = await crypto.convert(value, Format.X_509, compression=compression)
+    assert isinstance(encoded, PublicKey)
+    assert material(encoded).endswith(point(spelt))
+    for made in (spelt, encoded):
+        assert isinstance(made, PublicKey)
+        assert made.key_block.key_compression_type is compression
+        assert await crypto.convert(made, Format.X_509) is made or made is spelt
+        whole = await crypto.convert(
+            made, Format.X_509, compression=Compression.EC_PUBLIC_KEY_TYPE_UNCOMPRESSED
+        )
+        assert isinstance(whole, PublicKey)
+        assert material(whole) == spki(pairs["p256"])
+
+
 @pytest.mark.parametrize("compression", sorted(Compression))
 async def test_a_compression_that_cannot_be_written_is_refused(
     crypto: Cryptographer, pairs: Pairs, compression: Compression
 ) -> None:
-    uncompressed = compression is Compression.EC_PUBLIC_KEY_TYPE_UNCOMPRESSED
-    elliptic, other = public(Format.X_509, spki(pairs["p256"])), public(Format.X_509, spki(pairs["rsa"]))
-    if uncompressed:
-        made = await crypto.convert(elliptic, Format.X_509, compression=compression)
-        assert isinstance(made, PublicKey)
-        assert material(made) == spki(pairs["p256"])
-    else:
+    """Points over fields of characteristic two are on curves that the library lacks."""
+    elliptic = public(Format.X_509, spki(pairs["p256"]))
+    if compression is Compression.EC_PUBLIC_KEY_TYPE_X9_62_COMPRESSED_CHAR2:
         with pytest.raises(KeyCompressionTypeNotSupported):
             await crypto.convert(elliptic, Format.X_509, compression=compression)
-    for value in (other, private(Format.PKCS_8, der(pairs["p256"])), symmetric(Format.RAW, bytes(16))):
+    for value in (
+        public(Format.X_509, spki(pairs["rsa"])),
+        public(Format.X_509, spki(pairs["x25519"])),
+        private(Format.PKCS_8, der(pairs["p256"])),
+        symmetric(Format.RAW, bytes(16)),
+    ):
         with pytest.raises(KeyCompressionTypeNotSupported):
             await crypto.convert(value, value.key_block.key_format_type, compression=compression)
 

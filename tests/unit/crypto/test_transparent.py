@@ -1,14 +1,13 @@
 """Keys spelt out in numbers, when they are registered (KMIP 1.4 §2.1.7)."""
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
-from cryptography.hazmat.primitives.serialization import (
-    PrivateFormat,
-)
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa, x25519
+from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, PublicFormat
 
 from strongroom.crypto import transparent
 from strongroom.crypto.cryptographer import Cryptographer
 from strongroom.crypto.curves import CURVES
+from strongroom.crypto.families import FIXED
 from strongroom.domain.errors import InvalidField, KmipError
 from strongroom.model.keys import (
     TransparentDHPrivateKey,
@@ -127,6 +126,31 @@ async def test_an_rsa_key_whose_factor_is_not_prime_is_refused(crypto: Cryptogra
         await crypto.examine(private(Format.TRANSPARENT_RSA_PRIVATE_KEY, key))
 
 
+@pytest.mark.parametrize(
+    ("modulus", "exponent"),
+    [
+        (2**16384 + 1, 65537),
+        (2**2048 + 1, 2**2047 + 1),
+        (2**2048 + 1, 2**256 + 1),
+        (2**2048 + 1, 65536),
+        (2**2048, 65537),
+        (2**2048 + 1, 1),
+    ],
+    ids=["long modulus", "long exponent", "longer than FIPS allows", "even", "even modulus", "one"],
+)
+async def test_a_public_rsa_key_out_of_bounds_is_refused(
+    crypto: Cryptographer, modulus: int, exponent: int
+) -> None:
+    """FIPS 186-5 §5.4; to verify with such a key takes seconds, and it is nobody's."""
+    spelt_out = TransparentRSAPublicKey(modulus=modulus, public_exponent=exponent)
+    with pytest.raises(InvalidField):
+        await crypto.examine(public(Format.TRANSPARENT_RSA_PUBLIC_KEY, spelt_out))
+
+
+def compressed_point(key: ec.EllipticCurvePublicKey) -> bytes:
+    return key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+
+
 def elliptic(pairs: Pairs, name: str) -> ec.EllipticCurvePrivateKey:
     key = pairs[name]
     assert isinstance(key, ec.EllipticCurvePrivateKey)
@@ -149,14 +173,64 @@ async def test_a_transparent_elliptic_format_names_the_algorithm(
     for value in (
         private(private_format, transparent.ec_private(key)),
         public(public_format, transparent.ec_public(key.public_key())),
-        public(public_format, transparent.ec_public(key.public_key(), compressed=True)),
+        *(
+            public(public_format, transparent.ec_public(key.public_key(), form(key.public_key())))
+            for form in (compressed_point, transparent.hybrid_point)
+        ),
     ):
         facts = await crypto.examine(value)
         assert told(facts) == (algorithm, 256)
         assert domain(facts) == CryptographicDomainParameters(recommended_curve=Curve.P_256)
 
 
-@pytest.mark.parametrize("curve", [c for c, entry in CURVES.items() if entry.library is None])
+@pytest.mark.parametrize("flip", [0, -1])
+async def test_a_hybrid_point_that_contradicts_itself_is_refused(
+    crypto: Cryptographer, pairs: Pairs, flip: int
+) -> None:
+    """X9.62 §4.3.7: the parity in front is that of Y, and the point is on the curve."""
+    key = elliptic(pairs, "p256").public_key()
+    point = bytearray(transparent.hybrid_point(key))
+    point[flip] ^= 1
+    with pytest.raises(InvalidField):
+        await crypto.examine(
+            public(Format.TRANSPARENT_EC_PUBLIC_KEY, transparent.ec_public(key, bytes(point)))
+        )
+
+
+def test_a_key_on_curve25519_is_spelt_out_as_its_scalar() -> None:
+    """RFC 7748 §5.2, the scalar of the first vector, in bytes and as a number."""
+    secret = bytes.fromhex("a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4")
+    number = 31029842492115040904895560451863089656472772604678260265531221036453811406496
+    own = x25519.X25519PrivateKey.from_private_bytes(secret)
+    spelt = transparent.montgomery_private(own)
+    assert spelt == TransparentECPrivateKey(recommended_curve=Curve.CURVE25519, d=number)
+    again = transparent.to_library(spelt)
+    assert isinstance(again, x25519.X25519PrivateKey)
+    assert again.public_key() == own.public_key()
+    assert transparent.to_library(transparent.montgomery_public(own.public_key())) == own.public_key()
+
+
+@pytest.mark.parametrize(
+    ("curve", "size"), [(Curve.CURVE25519, 32), (Curve.CURVE448, 56)], ids=["Curve25519", "Curve448"]
+)
+async def test_a_montgomery_key_of_another_size_is_refused(
+    crypto: Cryptographer, curve: Curve, size: int
+) -> None:
+    for bad in (
+        private(
+            Format.TRANSPARENT_EC_PRIVATE_KEY,
+            TransparentECPrivateKey(recommended_curve=curve, d=1 << 8 * size),
+        ),
+        public(
+            Format.TRANSPARENT_EC_PUBLIC_KEY,
+            TransparentECPublicKey(recommended_curve=curve, q_string=bytes(size + 1)),
+        ),
+    ):
+        with pytest.raises(InvalidField):
+            await crypto.examine(bad)
+
+
+@pytest.mark.parametrize("curve", [c for c, e in CURVES.items() if e.library is None and c not in FIXED])
 async def test_a_key_on_a_curve_that_the_library_lacks_is_stored(crypto: Cryptographer, curve: Curve) -> None:
     for value in (
         private(Format.TRANSPARENT_EC_PRIVATE_KEY, TransparentECPrivateKey(recommended_curve=curve, d=5)),

@@ -9,6 +9,7 @@ from strongroom.crypto.certification import Certifier
 from strongroom.crypto.computations import Computations
 from strongroom.crypto.containers import ContainerAdapter
 from strongroom.crypto.conversion import convert_key
+from strongroom.crypto.credentials import CredentialAdapter
 from strongroom.crypto.declared import Declared
 from strongroom.crypto.derivation_adapter import DerivationAdapter
 from strongroom.crypto.examination import examine_key
@@ -46,7 +47,9 @@ from strongroom.registry import (
 )
 
 
-class Cryptographer(DerivationAdapter, Computations, Splitting, KeyWrapping, ContainerAdapter, Certifier):
+class Cryptographer(
+    DerivationAdapter, Computations, Splitting, KeyWrapping, ContainerAdapter, Certifier, CredentialAdapter
+):
     """Everything that needs the cryptographic library; see `strongroom.domain.crypto.Cryptography`."""
 
     def __init__(self, pool: Pool | None = None) -> None:

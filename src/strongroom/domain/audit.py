@@ -13,7 +13,8 @@ from strongroom.model.identifiers import UniqueIdentifier
 class AuditEvent(NamedTuple):
     """One thing that happened to objects. `outcome` is `success` or the Result Reason.
 
-    `acting` is the client that acted for `client` with a ticket, None when it was the same.
+    `acting` is the client that acted for `client` with a ticket, `user` the User object that logged in; None
+    when there was none.
     """
 
     at: datetime
@@ -24,12 +25,17 @@ class AuditEvent(NamedTuple):
     outcome: str
     objects: tuple[UniqueIdentifier, ...] = ()
     acting: int | None = None
+    user: str | None = None
 
     def encode(self) -> bytes:
         """Return the stored form: one line of JSON with sorted keys."""
-        acting = {} if self.acting in (None, self.client) else {"acting": self.acting}
+        somebody: dict[str, object] = {}
+        if self.acting not in (None, self.client):
+            somebody["acting"] = self.acting
+        if self.user is not None:
+            somebody["user"] = self.user
         return json.dumps(
-            acting
+            somebody
             | {
                 "at": int(self.at.timestamp()),
                 "client": self.client,

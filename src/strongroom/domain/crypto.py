@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from strongroom.domain.certification import Certification
+from strongroom.domain.credentials import CredentialChecks
 from strongroom.domain.derivation import KeyDerivation
 from strongroom.domain.encryption import Encryption
 from strongroom.domain.hashing import Hashing
@@ -53,6 +54,7 @@ class Cryptography(
     Wrapping,
     Containers,
     Certification,
+    CredentialChecks,
     Protocol,
 ):
     """Everything that needs a cryptographic library. Raises only KmipError subclasses."""

@@ -33,8 +33,10 @@ class ClientIdentity:
     `username` are None for a client that was enrolled without a user name. `password_optional`: a request
     without a credential is accepted all the same.
 
-    `ticket` is the key of the ticket that made the caller this client, `acting` the client whose connection
-    it came over. `rights`: the caller may do no more than one of them allows; None is no restriction.
+    `user` is the Unique Identifier of the User (KMIP 3.0) that the request comes from, None for the client
+    itself. `ticket` is the key of the ticket that made the caller this client, `acting` the client whose
+    connection it came over. `rights`: the caller may do no more than one of them allows; None is no
+    restriction.
     """
 
     client: ClientId
@@ -44,6 +46,7 @@ class ClientIdentity:
     username: str | None = None
     password_hash: str | None = field(default=None, repr=False)
     password_optional: bool = False
+    user: str | None = None
     ticket: str | None = None
     acting: ClientId | None = None
     rights: tuple[Grant, ...] | None = None

@@ -42,4 +42,6 @@ class Permission(Enum):
     JOIN = "join"
     CERTIFY = "certify"
     VALIDATE = "validate"
+    MANAGE_USERS = "manage-users"
+    """To make users, groups and credentials (KMIP 3.0)."""
     LOG = "log"

@@ -9,6 +9,7 @@ from typing import Final
 
 from strongroom.domain.errors import KmipError
 from strongroom.model.forms import form_of
+from strongroom.model.secret import SecretBytes
 from strongroom.registry import V1_0, V1_4, V3_0, Operation, ResultStatus, Tag, Version
 from strongroom.wire import binary
 from strongroom.wire.encodings import Encoder
@@ -21,6 +22,7 @@ _BATCH_COUNT: Final = int(Tag.BATCH_COUNT)
 _TIME_STAMP: Final = int(Tag.TIME_STAMP)
 _OPERATION: Final = int(Tag.OPERATION)
 _UNIQUE_BATCH_ITEM_ID: Final = int(Tag.UNIQUE_BATCH_ITEM_ID)
+_SERVER_HASHED_PASSWORD: Final = int(Tag.SERVER_HASHED_PASSWORD)
 _UNIQUE_IDENTIFIER: Final = int(Tag.UNIQUE_IDENTIFIER)
 _RESULT_STATUS: Final = int(Tag.RESULT_STATUS)
 _RESULT_REASON: Final = int(Tag.RESULT_REASON)
@@ -57,12 +59,20 @@ _SECONDS: Final = form_of(datetime).encoder(V1_0)
 class Answers:
     """Builds the answer to one request.
 
-    `correlation` is the Client Correlation Value to echo (1.4), None without one.
+    `correlation` is the Client Correlation Value to echo (1.4), None without; `proof` is the Server Hashed
+    Password, for a client that logged in with a hashed password (2.0).
     """
 
-    __slots__ = ("_correlation", "_now", "version")
+    __slots__ = ("_correlation", "_now", "_proof", "version")
 
-    def __init__(self, version: Version, now: datetime, correlation: str | None = None) -> None:
+    def __init__(
+        self,
+        version: Version,
+        now: datetime,
+        correlation: str | None = None,
+        proof: SecretBytes | None = None,
+    ) -> None:
+        self._proof = proof
         self.version = version
         self._now = now
         self._correlation = correlation if version >= V1_4 else None
@@ -85,10 +95,11 @@ class Answers:
         Headers that differ in nothing are encoded once a second.
         """
         key = (self.version, self._now, count)
-        header = None if self._correlation is not None else _headers.get(key)
+        own = self._correlation is not None or self._proof is not None
+        header = None if own else _headers.get(key)
         if header is None:
             header = binary.encode(self._header(count))
-            if self._correlation is None:
+            if not own:
                 if len(_headers) > _REMEMBERED:
                     _headers.clear()
                 _headers[key] = header
@@ -96,6 +107,8 @@ class Answers:
 
     def _header(self, count: int) -> Item:
         fields: list[Item] = [_protocol_version(self.version), (_TIME_STAMP, *_SECONDS(self._now))]
+        if self._proof is not None:
+            fields.append((_SERVER_HASHED_PASSWORD, 8, self._proof.reveal()))
         if self._correlation is not None:
             fields.append((_CLIENT_CORRELATION_VALUE, 7, self._correlation))
         if self.version < V3_0:

@@ -1,23 +1,26 @@
 """Credentials in the request header.
 
 Rule: the certificate has already said who the client is. A password can only confirm that, and is demanded
-only of clients that were enrolled with a user name. A ticket can make the caller act for the client that gave
-it, within the rights that it was given.
+only of clients that were enrolled with a user name. A user (KMIP 3.0) belongs to a client, and says for whom
+of its people a request is. A ticket can make the caller act for the client that gave it, within the rights
+that it was given.
 """
 
 import asyncio
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from strongroom.domain.clock import Clock
 from strongroom.domain.errors import AuthenticationNotSuccessful
 from strongroom.domain.identity import ClientIdentity
 from strongroom.engine.tickets import Tickets
+from strongroom.engine.users import Login, Users
 from strongroom.model.messages import Authentication, TicketCredential, UsernameAndPassword
 from strongroom.model.secret import SecretBytes
+from strongroom.model.struct import Struct
 
 _REMEMBERED = 10_000
 
@@ -38,25 +41,35 @@ class Authenticator:
         on_ignored: Callable[[ClientIdentity], None],
         clock: Clock,
         tickets: Tickets,
+        users: Users,
     ) -> None:
         self._check = check
         self._on_ignored = on_ignored
         self._clock = clock
         self._tickets = tickets
+        self._users = users
         self._key = secrets.token_bytes(32)
         self._good: set[bytes] = set()
         self._told: set[int] = set()
 
-    async def verify(self, caller: ClientIdentity, authentication: Authentication | None) -> ClientIdentity:
-        """Return who the caller is: somebody else only with a ticket that says so.
+    async def verify(self, caller: ClientIdentity, authentication: Authentication | None) -> Login:
+        """Return who the request comes from: another client only with a ticket that says so.
 
         Raises AuthenticationNotSuccessful, InvalidTicket, UsageLimitExceeded or DecodeError.
         """
-        ticket = _ticket(authentication)
-        if ticket is not None:
-            return await self._tickets.admit(caller, ticket, self._clock.now())
-        await self._verify_password(caller, _username_and_password(authentication))
-        return caller
+        now = self._clock.now()
+        given = [] if authentication is None else [one.read() for one in authentication.credential]
+        for value in given:
+            if isinstance(value, TicketCredential):
+                return Login(await self._tickets.admit(caller, value.ticket.ticket_value, now))
+        if caller.username is None:
+            for value in given:
+                if value is not None:
+                    login = await self._users.log_in(caller, value, now)
+                    if login is not None:
+                        return login
+        await self._verify_password(caller, _username_and_password(given))
+        return Login(caller)
 
     async def _verify_password(self, caller: ClientIdentity, given: tuple[bytes, SecretBytes] | None) -> None:
         """Return if user name and password are those that the client was enrolled with."""
@@ -91,23 +104,11 @@ class Authenticator:
         self._good.add(digest)
 
 
-def _username_and_password(authentication: Authentication | None) -> tuple[bytes, SecretBytes] | None:
+def _username_and_password(given: Iterable[Struct | None]) -> tuple[bytes, SecretBytes] | None:
     """Return what was given; an empty user name with an empty password counts as nothing."""
-    if authentication is None:
-        return None
-    for credential in authentication.credential:
-        value = credential.read()
+    for value in given:
         if isinstance(value, UsernameAndPassword):
             password = value.password or SecretBytes(b"")
             if value.username or len(password):
                 return value.username.encode(), password
-    return None
-
-
-def _ticket(authentication: Authentication | None) -> SecretBytes | None:
-    """Return the value of the ticket, if there is one."""
-    for credential in () if authentication is None else authentication.credential:
-        value = credential.read()
-        if isinstance(value, TicketCredential):
-            return value.ticket.ticket_value
     return None

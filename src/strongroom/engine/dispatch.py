@@ -43,9 +43,11 @@ from strongroom.engine.run import Run
 from strongroom.engine.streams import RequestStreams, StreamTable
 from strongroom.engine.tickets import DelegatedTicketUsedUp, Tickets, charge
 from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
+from strongroom.engine.users import Users
 from strongroom.model.convert import decoder, encoder
 from strongroom.model.dialect import dialect_of
 from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.secret import SecretBytes
 from strongroom.operations.poll import PollResponse
 from strongroom.registry import V1_0, AsynchronousIndicator, Version
 from strongroom.registry.names import VALUES
@@ -113,7 +115,11 @@ class Dispatcher:
         self._failures = Failures(services.on_event, services.on_failure)
         self.tickets = Tickets(services.store, services.clients)
         self._authenticator = Authenticator(
-            services.check_password, services.on_ignored_credential, services.clock, self.tickets
+            services.check_password,
+            services.on_ignored_credential,
+            services.clock,
+            self.tickets,
+            Users(services.store, services.crypto),
         )
         self._later = Later(self, self._failures, services.streams)
         self.backlog = RequestBacklog(
@@ -171,12 +177,14 @@ class Dispatcher:
         self, root: Item, connection: Connection, message: bytes | None
     ) -> tuple[Answers, list[Item]]:
         """Return the batch items of the response; `message` are the TTLV bytes, for offsets in errors."""
+        proof: SecretBytes | None = None
         try:
             request = read_request(root, message, self._headers)
             header = request.header
             if header.authentication is not None or connection.client.username is not None:
-                caller = await self._authenticator.verify(connection.client, header.authentication)
-                connection = Connection(client=caller, peer=connection.peer)
+                login = await self._authenticator.verify(connection.client, header.authentication)
+                connection = Connection(client=login.caller, peer=connection.peer)
+                proof = login.server_hashed_password
         except BadHeader as refusal:
             return self._refuse(refusal.version, refusal.error, connection, refusal.item)
         except DelegatedTicketUsedUp as error:
@@ -197,7 +205,7 @@ class Dispatcher:
             request,
             connection,
             now,
-            Answers(request.version, now, correlation),
+            Answers(request.version, now, correlation, proof),
             BatchMemory(),
             RequestStreams(self._services.streams, connection.client, now),
             message,
@@ -400,6 +408,7 @@ class Dispatcher:
                 outcome="success",
                 objects=objects,
                 acting=client.acting,
+                user=client.user,
             ).encode()
             for item, objects in done
         ]

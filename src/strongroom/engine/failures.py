@@ -68,6 +68,7 @@ class Failures:
                 operation="Request" if entry is None else entry.name,
                 outcome=error.reason.name,
                 acting=connection.client.acting,
+                user=connection.client.user,
             )
         )
 

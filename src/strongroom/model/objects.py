@@ -169,7 +169,9 @@ OBJECT_TYPES: Final[Mapping[type[ManagedObjectStruct], ObjectType]] = {
     OTPCredential: ObjectType.ONE_TIME_PASSWORD_CREDENTIAL,
     HashedPasswordCredential: ObjectType.HASHED_PASSWORD_CREDENTIAL,
 }
-"""Users and Groups (3.0) are not here: they consist of attributes alone."""
+
+ALL_OBJECT_TYPES: Final = (*OBJECT_TYPES.values(), ObjectType.USER, ObjectType.GROUP)
+"""Users and Groups (3.0) consist of attributes alone."""
 
 _TAG_OF: Final = {cls: tag for tag, cls in OBJECT_TAGS.items()}
 

@@ -9,9 +9,6 @@ from typing import Final
 _NEXT = "comes with the second part of the protocol (every operation)"
 
 NOT_SUPPORTED: Final[Mapping[str, str]] = {
-    "CreateCredential": _NEXT,
-    "CreateGroup": _NEXT,
-    "CreateUser": _NEXT,
     "DiscoverVersions_ServerToClient": _NEXT,
     "Export": _NEXT,
     "GetConstraints": _NEXT,

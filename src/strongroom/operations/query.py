@@ -10,7 +10,7 @@ from strongroom.domain.access import allowed
 from strongroom.domain.context import Context
 from strongroom.domain.operation import Request, Response, declared, operation
 from strongroom.domain.permission import Permission
-from strongroom.model.objects import OBJECT_TYPES
+from strongroom.model.objects import ALL_OBJECT_TYPES
 from strongroom.model.struct import Since
 from strongroom.model.structures import (
     CapabilityInformation,
@@ -86,7 +86,7 @@ async def query(ctx: Context, request: QueryRequest) -> QueryResponse:
     server = ctx.server
     return QueryResponse(
         operation=allowed(ctx.caller, sorted(declared())) if QueryFunction.QUERY_OPERATIONS in asked else (),
-        object_type=tuple(OBJECT_TYPES.values()) if QueryFunction.QUERY_OBJECTS in asked else (),
+        object_type=ALL_OBJECT_TYPES if QueryFunction.QUERY_OBJECTS in asked else (),
         vendor_identification=server.vendor if QueryFunction.QUERY_SERVER_INFORMATION in asked else None,
         server_information=server.information if QueryFunction.QUERY_SERVER_INFORMATION in asked else None,
         rng_parameters=(ctx.crypto.random_number_generator,) if QueryFunction.QUERY_RNGS in asked else (),

@@ -6,6 +6,7 @@ from strongroom.attributes.creation import dress, first, gather, link_to, statef
 from strongroom.attributes.pkcs12 import registered_container
 from strongroom.attributes.unwrapping import examined, named_wrapping_key, unwrapped_if_possible
 from strongroom.domain.context import Context
+from strongroom.domain.credentials import prepare
 from strongroom.domain.errors import InvalidField, InvalidObjectType
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
@@ -56,7 +57,7 @@ async def register(ctx: Context, request: RegisterRequest) -> RegisterResponse:
         unwrapped=as_registered is not None,
     )
     obj = ctx.objects.create(request.object_type, state=stateful(request.object_type))
-    obj.material, obj.as_registered = value, as_registered
+    obj.material, obj.as_registered = await prepare(ctx.crypto, value), as_registered
     obj.set(Tag.CRYPTOGRAPHIC_ALGORITHM, facts.cryptographic_algorithm)
     obj.set(Tag.CRYPTOGRAPHIC_LENGTH, facts.cryptographic_length)
     for known in facts.attributes:

@@ -1,0 +1,228 @@
+"""Users in the header of a request (KMIP 3.0 User and Credential objects, 2.1 §9.11).
+
+Rule: users belong to a client, which has proved itself by its certificate; a user never makes another client
+of the caller. A credential that names a user of the client must be that user's; whatever is wrong, the answer
+is the same. Codes and time stamps are good once.
+"""
+
+import hmac
+import secrets
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from strongroom.domain.credentials import CredentialChecks, CredentialUse, HashedLogin
+from strongroom.domain.errors import AuthenticationNotSuccessful, ServerFailure
+from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.objects import ManagedObject
+from strongroom.domain.store import LostRace, ObjectQuery, ObjectStore
+from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
+from strongroom.model.attribute_list import AttributeInstance
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.messages import Device, HashedPassword, OneTimePassword, UsernameAndPassword
+from strongroom.model.objects import (
+    DeviceCredential,
+    HashedPasswordCredential,
+    ManagedObjectStruct,
+    OTPCredential,
+    PasswordCredential,
+)
+from strongroom.model.secret import SecretBytes
+from strongroom.model.struct import Struct
+from strongroom.model.structures import Name
+from strongroom.registry import ObjectType, State, Tag
+
+FAILURES: Final = 10
+"""Wrong credentials in a row before a user has to wait."""
+
+WAIT: Final = timedelta(seconds=30)
+CLOCK_DRIFT: Final = timedelta(minutes=5)
+"""How far the time stamp of a hashed password may be from our time."""
+
+_REMEMBERED: Final = 10_000
+_USABLE: Final = frozenset({State.PRE_ACTIVE, State.ACTIVE})
+
+
+class Login(NamedTuple):
+    """Who a request comes from, and what goes into the header of the answer to prove who we are."""
+
+    caller: ClientIdentity
+    server_hashed_password: SecretBytes | None = None
+
+
+class Users:
+    """The users of the store, as the header of a request names them."""
+
+    def __init__(self, store: ObjectStore, checks: CredentialChecks) -> None:
+        self._store = store
+        self._checks = checks
+        self._failures: dict[str, tuple[int, datetime]] = {}
+        self._good: set[bytes] = set()
+        self._key = secrets.token_bytes(32)
+
+    async def log_in(self, caller: ClientIdentity, value: Struct, now: datetime) -> Login | None:
+        """Return who the request comes from, None when the credential names no user of the client.
+
+        Raises AuthenticationNotSuccessful, the same whatever is wrong.
+        """
+        user = await self._find(caller, value, now)
+        if user is None:
+            return None
+        self._check_failures(user, now)
+        answer = await self._check(caller, user, value, now)
+        if answer is None or not _usable(user):
+            self._count_failure(user, now)
+            raise _wrong()
+        self._failures.pop(user.unique_identifier, None)
+        proof = answer if isinstance(value, HashedPassword) else None
+        return Login(replace(caller, user=user.unique_identifier), proof)
+
+    async def _find(self, caller: ClientIdentity, value: Struct, now: datetime) -> ManagedObject | None:
+        """Return the user that a credential names."""
+        if isinstance(value, UsernameAndPassword | OneTimePassword | HashedPassword):
+            return await self._only(
+                caller, now, ObjectType.USER, AttributeInstance(Tag.NAME, Name(name_value=value.username))
+            )
+        if isinstance(value, Device):
+            for credential in await self._all(caller, now, ObjectType.DEVICE_CREDENTIAL):
+                if isinstance(credential.material, DeviceCredential) and _same(credential.material, value):
+                    link = AttributeInstance(Tag.CREDENTIAL_LINK, credential.unique_identifier)
+                    return await self._only(caller, now, ObjectType.USER, link)
+        return None
+
+    async def _check(
+        self, caller: ClientIdentity, user: ManagedObject, value: Struct, now: datetime
+    ) -> SecretBytes | None:
+        """Return something when a credential of the user fits, for a hashed password what proves it."""
+        credentials = await self._credentials(user, now)
+        password = None
+        if isinstance(value, UsernameAndPassword | Device | OneTimePassword):
+            password = value.password
+            wanted = isinstance(value, UsernameAndPassword) or password is not None
+            if wanted and not await self._password(credentials, password):
+                return None
+        if isinstance(value, UsernameAndPassword):
+            return password
+        if isinstance(value, Device):
+            return SecretBytes(b"")  # it was found by what it says
+        for obj, material in credentials:
+            answer, counter = None, None
+            if isinstance(value, OneTimePassword) and isinstance(material, OTPCredential):
+                last = await self._last(caller, obj)
+                counter = self._checks.one_time_counter(material, value.one_time_password, last, now)
+                answer = None if counter is None else SecretBytes(b"")
+            elif isinstance(value, HashedPassword) and isinstance(material, HashedPasswordCredential):
+                counter = int(value.time_stamp.timestamp() * 1_000_000)
+                login = HashedLogin(
+                    time_stamp=value.time_stamp,
+                    hashing_algorithm=value.hashing_algorithm,
+                    hashed_password=value.hashed_password,
+                )
+                if abs(value.time_stamp - now) <= CLOCK_DRIFT:
+                    answer = self._checks.answer_hashed_password(material, login)
+            if answer is not None and counter is not None and await self._use(caller, obj, counter, now):
+                return answer
+        return None
+
+    async def _password(
+        self, credentials: list[tuple[ManagedObject, ManagedObjectStruct]], password: SecretBytes | None
+    ) -> bool:
+        """Tell whether it is a password of the user; a right one is remembered, as a keyed digest."""
+        for obj, material in credentials:
+            if not isinstance(material, PasswordCredential) or password is None:
+                continue
+            said = f"{obj.unique_identifier}:{obj.generation}:".encode() + password.reveal()
+            digest = hmac.digest(self._key, said, "sha256")
+            if digest in self._good:
+                return True
+            if await self._checks.password_fits(material, password):
+                if len(self._good) >= _REMEMBERED:
+                    self._good.clear()
+                self._good.add(digest)
+                return True
+        return False
+
+    async def _credentials(
+        self, user: ManagedObject, now: datetime
+    ) -> list[tuple[ManagedObject, ManagedObjectStruct]]:
+        """Return the credentials of a user that may be used, with what they consist of."""
+        found = []
+        for identifier in user.values(Tag.CREDENTIAL_LINK):
+            stored = await self._store.load(str(identifier))
+            if stored is None or stored.owner != user.owner or stored.material is None:
+                continue
+            obj = stored.copy()
+            obj.settle(now)
+            if _usable(obj):
+                found.append((obj, stored.material))
+        return found
+
+    async def _last(self, caller: ClientIdentity, obj: ManagedObject) -> int | None:
+        kept = await self._store.load_entry(CredentialUse, caller.tenant, obj.unique_identifier)
+        return None if kept is None else kept.value.usage_limits_count
+
+    async def _use(self, caller: ClientIdentity, obj: ManagedObject, counter: int, now: datetime) -> bool:
+        """Note that a counter was used; False when it, or a later one, was used before."""
+        work = UnitOfWork(self._store, BatchMemory(), caller=caller, now=now)
+        kept = await work.entries.get(CredentialUse, obj.unique_identifier)
+        if kept is not None and kept.value.usage_limits_count >= counter:
+            return False
+        work.entries.put(obj.unique_identifier, CredentialUse(usage_limits_count=counter))
+        try:
+            await work.commit(work.changes())
+        except LostRace:
+            return False  # somebody else has just used it
+        return True
+
+    async def _only(
+        self, caller: ClientIdentity, now: datetime, object_type: ObjectType, *filters: AttributeInstance
+    ) -> ManagedObject | None:
+        found = await self._all(caller, now, object_type, *filters)
+        return found[0] if len(found) == 1 else None
+
+    async def _all(
+        self, caller: ClientIdentity, now: datetime, object_type: ObjectType, *filters: AttributeInstance
+    ) -> list[ManagedObject]:
+        """Return objects of the client, settled."""
+        kind = AttributeInstance(Tag.OBJECT_TYPE, object_type)
+        query = ObjectQuery(
+            tenant=caller.tenant, owner=caller.client, now=now, filters=[kind, *filters], maximum=_REMEMBERED
+        )
+        found = []
+        for identifier in (await self._store.locate(query)).unique_identifiers:
+            stored = await self._store.load(UniqueIdentifier(identifier))
+            if stored is not None and stored.owner == caller.client and stored.object_type is object_type:
+                obj = stored.copy()
+                obj.settle(now)
+                found.append(obj)
+        return found
+
+    def _check_failures(self, user: ManagedObject, now: datetime) -> None:
+        count, since = self._failures.get(user.unique_identifier, (0, now))
+        if count >= FAILURES and now < since + WAIT:
+            raise _wrong()
+
+    def _count_failure(self, user: ManagedObject, now: datetime) -> None:
+        if len(self._failures) >= _REMEMBERED:
+            raise ServerFailure("too many logins fail at the moment; try again later")
+        count, _ = self._failures.get(user.unique_identifier, (0, now))
+        self._failures[user.unique_identifier] = (count + 1, now)
+
+
+def _usable(obj: ManagedObject) -> bool:
+    """Tell whether a user or credential may be used now: one that waits for its date may not."""
+    if obj.archived or obj.destroyed or obj.state not in _USABLE:
+        return False
+    return obj.state is State.ACTIVE or obj.value(Tag.ACTIVATION_DATE) is None
+
+
+def _same(credential: DeviceCredential, given: Device) -> bool:
+    """Tell whether a device says all that its credential says."""
+    said = {f.name: getattr(credential, f.name) for f in type(credential).fields}
+    return any(said.values()) and all(
+        value is None or getattr(given, name) == value for name, value in said.items()
+    )
+
+
+def _wrong() -> AuthenticationNotSuccessful:
+    return AuthenticationNotSuccessful("the user name or the credential is wrong")

@@ -4,26 +4,58 @@ Rule: what Create, Create Key Pair, Register, Re-key and the like have in common
 attributes, the server's own. Each operation adds only what is its own.
 """
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from strongroom.attributes.rules import MAXIMUM_INSTANCES, initial, require_few
 from strongroom.attributes.vendor import rule_of
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidAttributeValue, KeyFormatTypeNotSupported, ObjectNotFound
 from strongroom.domain.objects import ManagedObject
-from strongroom.model.attribute_list import AttributeInstance, AttributeKey, TemplateAttributes
+from strongroom.model.attribute_list import AttributeInstance, AttributeKey, Attributes, TemplateAttributes
 from strongroom.model.identifiers import UniqueIdentifier
-from strongroom.model.keys import KeyBlock
+from strongroom.model.keys import KeyBlock, KeyValue
 from strongroom.model.objects import ManagedObjectStruct, Template
 from strongroom.model.struct import Seconds
 from strongroom.model.structures import Link
-from strongroom.registry import CryptographicUsageMask, KeyFormatType, LinkType, ObjectType, State, Tag
+from strongroom.registry import (
+    CryptographicAlgorithm,
+    CryptographicUsageMask,
+    KeyFormatType,
+    LinkType,
+    ObjectType,
+    State,
+    Tag,
+)
 
 _ON_LINE_OR_ARCHIVED = 3
 """Storage Status Mask; an archived template is found, to say that it is archived."""
 
 _WITHOUT_USAGE = frozenset({ObjectType.OPAQUE_OBJECT, ObjectType.TEMPLATE})
 """Object types that get no Cryptographic Usage Mask unless the client gives one (KMIP 2.1 §4.17)."""
+
+
+_DEFAULT_FORMATS: Final[Mapping[tuple[ObjectType, CryptographicAlgorithm], KeyFormatType]] = {
+    (ObjectType.PRIVATE_KEY, CryptographicAlgorithm.RSA): KeyFormatType.PKCS_1,
+    (ObjectType.PUBLIC_KEY, CryptographicAlgorithm.RSA): KeyFormatType.PKCS_1,
+    (ObjectType.PRIVATE_KEY, CryptographicAlgorithm.DSA): KeyFormatType.TRANSPARENT_DSA_PRIVATE_KEY,
+    (ObjectType.PUBLIC_KEY, CryptographicAlgorithm.DSA): KeyFormatType.TRANSPARENT_DSA_PUBLIC_KEY,
+    **{
+        (object_type, algorithm): key_format
+        for algorithm in (
+            CryptographicAlgorithm.EC,
+            CryptographicAlgorithm.ECDSA,
+            CryptographicAlgorithm.ECDH,
+            CryptographicAlgorithm.ECMQV,
+        )
+        for object_type, key_format in (
+            (ObjectType.PRIVATE_KEY, KeyFormatType.TRANSPARENT_EC_PRIVATE_KEY),
+            (ObjectType.PUBLIC_KEY, KeyFormatType.TRANSPARENT_EC_PUBLIC_KEY),
+        )
+    },
+}
+"""KMIP 2.1 table 81, where there is more than one format to choose from."""
 
 
 async def gather(ctx: Context, *given: TemplateAttributes | None) -> list[AttributeInstance]:
@@ -70,12 +102,38 @@ def first(given: Iterable[AttributeInstance], key: AttributeKey) -> object:
     return next((a.value for a in given if a.key == key), None)
 
 
+def embedded(value: ManagedObjectStruct, given: list[AttributeInstance]) -> list[AttributeInstance]:
+    """Return the attributes of the object that came inside it and are not given beside it.
+
+    Those are the attributes of the Key Value, and the Name of a Template.
+    """
+    if isinstance(value, Template):
+        inside = Attributes() if value.attributes is None else value.attributes.attributes
+        return [a for a in inside if a.key is Tag.NAME]
+    key_block: KeyBlock | None = getattr(value, "key_block", None)
+    if key_block is None or not isinstance(key_block.key_value, KeyValue):
+        return []
+    beside = {a.key for a in given}
+    return [a for a in key_block.key_value.attribute_instances() if a.key not in beside]
+
+
 def dress(ctx: Context, obj: ManagedObject, given: Iterable[AttributeInstance]) -> None:
     """Give a new object the client's attributes and the server's own.
 
     Raises what `rules.initial` raises.
     """
     initial(obj, given, now=ctx.now)
+    fill_in(ctx, obj)
+    obj.set(Tag.ALWAYS_SENSITIVE, obj.value(Tag.SENSITIVE))
+    obj.set(Tag.NEVER_EXTRACTABLE, not obj.value(Tag.EXTRACTABLE))
+    if obj.material is not None:
+        digest = ctx.crypto.digest(obj.material)
+        obj.set(Tag.DIGEST, digest)
+    obj.settle(ctx.now)
+
+
+def fill_in(ctx: Context, obj: ManagedObject) -> None:
+    """Give an object what the server sets where nobody else has."""
     for tag, value in (
         (Tag.FRESH, True),
         (Tag.LEASE_TIME, Seconds(ctx.policy.lease_time)),
@@ -89,12 +147,6 @@ def dress(ctx: Context, obj: ManagedObject, given: Iterable[AttributeInstance]) 
             and not (tag is Tag.CRYPTOGRAPHIC_USAGE_MASK and obj.object_type in _WITHOUT_USAGE)
         ):
             obj.set(tag, value)
-    obj.set(Tag.ALWAYS_SENSITIVE, obj.value(Tag.SENSITIVE))
-    obj.set(Tag.NEVER_EXTRACTABLE, not obj.value(Tag.EXTRACTABLE))
-    if obj.material is not None:
-        digest = ctx.crypto.digest(obj.material)
-        obj.set(Tag.DIGEST, digest)
-    obj.settle(ctx.now)
 
 
 async def in_wanted_format(ctx: Context, made: ManagedObjectStruct, wanted: object) -> ManagedObjectStruct:
@@ -130,6 +182,15 @@ def digest_too(ctx: Context, obj: ManagedObject, made: ManagedObjectStruct) -> N
     """Add the Digest of the default format to an object that is kept in another (KMIP 2.1 §4.26)."""
     if obj.material is not made:
         obj.add(Tag.DIGEST, ctx.crypto.digest(made))
+
+
+async def digest_of_default_format(ctx: Context, obj: ManagedObject) -> None:
+    """Add the Digest of the default format to a key that came in another (KMIP 2.1 §4.21 and §4.26)."""
+    default = _DEFAULT_FORMATS.get((obj.object_type, obj.value(Tag.CRYPTOGRAPHIC_ALGORITHM)))
+    if default is None or obj.material is None:
+        return
+    with contextlib.suppress(KeyFormatTypeNotSupported):  # wrapped, opaque, or on a curve without this format
+        digest_too(ctx, obj, await ctx.crypto.convert(obj.material, default))
 
 
 def link(obj: ManagedObject, link_type: LinkType, target: ManagedObject) -> None:

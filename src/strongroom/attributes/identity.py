@@ -34,7 +34,9 @@ def _unique_identifier(obj: ManagedObject, now: datetime) -> UniqueIdentifier:
 
 
 def _short_unique_identifier(obj: ManagedObject, now: datetime) -> bytes:
-    return sha256(obj.unique_identifier.encode()).digest()
+    """Return ours, or the one of the server that an object was imported from."""
+    imported: bytes | None = obj.value(Tag.SHORT_UNIQUE_IDENTIFIER)
+    return sha256(obj.unique_identifier.encode()).digest() if imported is None else imported
 
 
 def _object_type(obj: ManagedObject, now: datetime) -> ObjectType:

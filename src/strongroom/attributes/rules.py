@@ -163,7 +163,7 @@ def initial(
     """Give a fresh object the attributes of the request that makes it.
 
     What the server has set from the request already may be said again, not contradicted. With `by` SERVER the
-    attributes come from the server or, in Import, from another one: nothing is read-only then.
+    attributes come from another server (Import): nothing is read-only then.
     """
     given = list(given)
     require_few(len(given))  # before any work: what follows compares each value with the others
@@ -173,7 +173,7 @@ def initial(
         _require_applicable(obj, key, rule)
         if by is not SERVER:
             _require_requestable(key, rule)
-            value = _accepted(rule, value)
+        value = _accepted(rule, value)
         if index and not rule.multiple:
             raise InvalidField(f"{name_of(key)} has one value, so its Attribute Index is 0")
         before = current_values(obj, key, now)

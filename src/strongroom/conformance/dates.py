@@ -10,7 +10,7 @@ from typing import Final
 
 from strongroom.conformance.cases import Case, Step
 from strongroom.conformance.trees import child, children, find, leaves
-from strongroom.registry import Tag
+from strongroom.registry import ResultStatus, Tag
 from strongroom.wire.item import DATE_TIME, STRUCTURE, Item
 
 _LIFE_CYCLE: Final = frozenset(
@@ -39,6 +39,12 @@ def fixed_dates(message: Item) -> frozenset[int]:
     return frozenset(
         value for _, kind, value in leaves(message) if kind == DATE_TIME and isinstance(value, int)
     )
+
+
+def all_refused(response: Item) -> bool:
+    """Tell whether a template expects that every operation of the batch fails."""
+    statuses = [item[2] for item in find(response, Tag.RESULT_STATUS)]
+    return bool(statuses) and all(status == ResultStatus.OPERATION_FAILED for status in statuses)
 
 
 def _outdated(step: Step) -> bool:

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from strongroom.conformance.cases import Case, Step
 from strongroom.conformance.compare import Comparison, Difference, Exchange
 from strongroom.conformance.connection import Channel, ServerFault, decode_answer
-from strongroom.conformance.dates import fixed_dates, moved_to
+from strongroom.conformance.dates import all_refused, fixed_dates, moved_to
 from strongroom.conformance.ledger import Ledger
 from strongroom.conformance.messages import with_credentials
 from strongroom.conformance.render import render, render_value
@@ -145,7 +145,8 @@ class Player:
         if step.from_server:
             self._answer_server(number, step)
             return
-        self._chain.fixed_dates |= fixed_dates(step.request)
+        if not all_refused(step.response):  # what is refused fixes nothing
+            self._chain.fixed_dates |= fixed_dates(step.request)
         self._chain.mentioned |= _attributes_set(step.request)
         self._ask(number, step)
 

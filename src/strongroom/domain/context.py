@@ -81,6 +81,21 @@ class Objects(Protocol):
     def create(self, object_type: ObjectType, *, state: State | None = State.PRE_ACTIVE) -> ManagedObject:
         """Return a fresh object of the caller; it is stored when the batch item succeeds."""
 
+    async def adopt(
+        self,
+        unique_identifier: UniqueIdentifier,
+        object_type: ObjectType,
+        *,
+        state: State | None,
+        replace: bool,
+    ) -> ManagedObject:
+        """Return an empty object with an identifier of the client's choice, for Import.
+
+        With `replace` it takes the place of one that the caller may import over and destroy. Any other object
+        with the identifier, the caller's or not, is one ObjectAlreadyExists. InvalidField: the one to replace
+        has another Object Type.
+        """
+
     def place(self, unique_identifier: UniqueIdentifier | None) -> None:
         """Fill (or, with None, empty) the ID Placeholder for the rest of the batch."""
 

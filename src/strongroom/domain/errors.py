@@ -143,6 +143,12 @@ class ObjectNotFound(KmipError):
     draft_in = {Operation.GET_ATTRIBUTES: ResultReason.ITEM_NOT_FOUND}
 
 
+class ObjectAlreadyExists(KmipError):
+    """Another object has the Unique Identifier; whose it is nobody learns."""
+
+    reason = ResultReason.OBJECT_ALREADY_EXISTS
+
+
 class EmptyPlaceholder(KmipError):
     """The request left the identifier out, and no earlier batch item put one in the ID Placeholder."""
 
@@ -210,6 +216,7 @@ class InvalidObjectType(KmipError):
         **_FIELDS_OF_PARTS,
         Operation.CREATE: ResultReason.INVALID_FIELD,
         Operation.REGISTER: ResultReason.INVALID_FIELD,
+        Operation.IMPORT: ResultReason.INVALID_FIELD,
         Operation.RE_KEY: ResultReason.PERMISSION_DENIED,
         Operation.RE_KEY_KEY_PAIR: ResultReason.PERMISSION_DENIED,
         Operation.ENCRYPT: ResultReason.PERMISSION_DENIED,
@@ -407,6 +414,7 @@ class InvalidAttribute(KmipError):
         Operation.CREATE: ResultReason.INVALID_FIELD,
         Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
         Operation.REGISTER: ResultReason.INVALID_FIELD,
+        Operation.IMPORT: ResultReason.INVALID_FIELD,
         **_FIELDS_OF_RE_KEY,
         Operation.DERIVE_KEY: ResultReason.INVALID_FIELD,
         Operation.LOCATE: ResultReason.INVALID_FIELD,
@@ -436,6 +444,7 @@ class ReadOnlyAttribute(KmipError):
         Operation.CREATE: ResultReason.INVALID_FIELD,
         Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
         Operation.REGISTER: ResultReason.INVALID_FIELD,
+        Operation.IMPORT: ResultReason.INVALID_FIELD,
         **_FIELDS_OF_RE_KEY,
         Operation.DERIVE_KEY: ResultReason.INVALID_FIELD,
     }
@@ -466,6 +475,7 @@ class AttributeSingleValued(KmipError):
         Operation.CREATE: ResultReason.INVALID_FIELD,
         Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
         Operation.REGISTER: ResultReason.INVALID_FIELD,
+        Operation.IMPORT: ResultReason.INVALID_FIELD,
         **_FIELDS_OF_RE_KEY,
         Operation.DERIVE_KEY: ResultReason.INVALID_FIELD,
     }
@@ -512,6 +522,7 @@ class NonUniqueNameAttribute(KmipError):
         Operation.CREATE: ResultReason.INVALID_FIELD,
         Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
         Operation.REGISTER: ResultReason.INVALID_FIELD,
+        Operation.IMPORT: ResultReason.INVALID_FIELD,
         **_FIELDS_OF_RE_KEY,
         Operation.DERIVE_KEY: ResultReason.INVALID_FIELD,
     }

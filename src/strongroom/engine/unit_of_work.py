@@ -19,6 +19,7 @@ from strongroom.domain.errors import (
     EmptyPlaceholder,
     InvalidField,
     KmipError,
+    ObjectAlreadyExists,
     ObjectArchived,
     ObjectDestroyed,
     ObjectNotFound,
@@ -130,6 +131,7 @@ class UnitOfWork:
     """Reads through permissions, remembers changes, commits them at once; see `domain.context.Objects`."""
 
     __slots__ = (
+        "_adopted",
         "_caller",
         "_loaded",
         "_memory",
@@ -159,6 +161,7 @@ class UnitOfWork:
         self._caller = caller
         self._now = now
         self._loaded: dict[str, ManagedObject] = {}
+        self._adopted: set[str] = set()
         self._sources: list[ManagedObject] = []
         self._permission = Permission.NONE
         self._scope: tuple[Grant, ...] | None = ()  # nothing, until `begin` says what
@@ -350,6 +353,45 @@ class UnitOfWork:
         self._loaded[obj.unique_identifier] = obj
         return obj
 
+    async def adopt(
+        self,
+        unique_identifier: UniqueIdentifier,
+        object_type: ObjectType,
+        *,
+        state: State | None,
+        replace: bool,
+    ) -> ManagedObject:
+        held = self._loaded.get(unique_identifier) or await self._store.load(unique_identifier)
+        if held is not None and not (replace and self._may_replace(held)):
+            raise ObjectAlreadyExists(
+                "an object with this Unique Identifier exists; import under another, or set Replace Existing"
+                " if it is yours to replace"
+            )
+        if held is not None and held.object_type is not object_type:
+            raise InvalidField("the object with this Unique Identifier has another Object Type")
+        obj = ManagedObject(
+            unique_identifier=unique_identifier,
+            object_type=object_type,
+            tenant=self._caller.tenant,
+            owner=self._caller.client if held is None else held.owner,
+            sequence=self._sequence(self._now) if held is None else held.sequence,
+            state=state,
+            generation=0 if held is None else held.generation,
+        )
+        obj.changed = obj.essential = True
+        self._loaded[unique_identifier] = obj
+        self._adopted.add(unique_identifier)
+        return obj
+
+    def _may_replace(self, held: ManagedObject) -> bool:
+        """Tell whether the caller may put another object in the place of this one."""
+        return (
+            not held.removed
+            and may(self._caller, self._permission, held)
+            and may(self._caller, Permission.DESTROY, held)
+            and (self._scope is None or reaches(self._scope, held.unique_identifier, held))
+        )
+
     def place(self, unique_identifier: UniqueIdentifier | None) -> None:
         if unique_identifier is None:  # emptied at once, also when the batch item fails after this
             self._memory.placeholder = None
@@ -374,7 +416,8 @@ class UnitOfWork:
     async def commit(self, changes: Changes) -> None:
         """Make the changes durable; raises what `ObjectStore.commit` raises."""
         for obj in changes.objects:
-            if not obj.removed:
+            dated = obj.unique_identifier in self._adopted and obj.value(Tag.LAST_CHANGE_DATE) is not None
+            if not obj.removed and not dated:
                 obj.note(Tag.LAST_CHANGE_DATE, self._now)
         await self._store.commit(changes)
 

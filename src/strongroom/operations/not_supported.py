@@ -10,9 +10,7 @@ _NEXT = "comes with the second part of the protocol (every operation)"
 
 NOT_SUPPORTED: Final[Mapping[str, str]] = {
     "DiscoverVersions_ServerToClient": _NEXT,
-    "Export": _NEXT,
     "GetConstraints": _NEXT,
-    "Import": _NEXT,
     "Notify": _NEXT,
     "Put": _NEXT,
     "Query_ServerToClient": _NEXT,

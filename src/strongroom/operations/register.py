@@ -2,7 +2,15 @@
 
 from typing import Annotated
 
-from strongroom.attributes.creation import dress, first, gather, link_to, stateful
+from strongroom.attributes.creation import (
+    digest_of_default_format,
+    dress,
+    embedded,
+    first,
+    gather,
+    link_to,
+    stateful,
+)
 from strongroom.attributes.pkcs12 import registered_container
 from strongroom.attributes.unwrapping import examined, named_wrapping_key, unwrapped_if_possible
 from strongroom.domain.context import Context
@@ -10,10 +18,9 @@ from strongroom.domain.credentials import prepare
 from strongroom.domain.errors import InvalidField, InvalidObjectType
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
-from strongroom.model.attribute_list import AttributeInstance, Attributes, AttributesShape, TemplateAttributes
+from strongroom.model.attribute_list import AttributesShape, TemplateAttributes
 from strongroom.model.identifiers import UniqueIdentifier
-from strongroom.model.keys import KeyBlock, KeyValue
-from strongroom.model.objects import OBJECT_TYPES, ManagedObjectStruct, ObjectShape, Template
+from strongroom.model.objects import OBJECT_TYPES, ManagedObjectStruct, ObjectShape
 from strongroom.model.struct import Since, Until
 from strongroom.model.structures import ProtectionStorageMasks
 from strongroom.registry import V1_0, V1_4, V2_0, CryptographicAlgorithm, LinkType, ObjectType, Operation, Tag
@@ -64,25 +71,11 @@ async def register(ctx: Context, request: RegisterRequest) -> RegisterResponse:
         obj.add(known.key, known.value)
     if container is not None and first(given, Tag.PKCS_12_FRIENDLY_NAME) is None:
         obj.set(Tag.PKCS_12_FRIENDLY_NAME, container.friendly_name)
-    dress(ctx, obj, [*given, *_embedded(value, given)])
+    dress(ctx, obj, [*given, *embedded(value, given)])
+    await digest_of_default_format(ctx, obj)
     wrapping_key = named_wrapping_key(request.managed_object)
     if wrapping_key is not None:
         # SPEC(KMIP 2.1 §6.1.43): a wrapped object gets a link to the key that it is wrapped with.
         link_to(obj, LinkType.WRAPPING_KEY_LINK, wrapping_key)
     ctx.objects.place(obj.unique_identifier)
     return RegisterResponse(unique_identifier=obj.unique_identifier)
-
-
-def _embedded(value: ManagedObjectStruct, given: list[AttributeInstance]) -> list[AttributeInstance]:
-    """Return the attributes of the object that came inside it and are not given beside it.
-
-    Those are the attributes of the Key Value, and the Name of a Template.
-    """
-    if isinstance(value, Template):
-        inside = Attributes() if value.attributes is None else value.attributes.attributes
-        return [a for a in inside if a.key is Tag.NAME]
-    key_block: KeyBlock | None = getattr(value, "key_block", None)
-    if key_block is None or not isinstance(key_block.key_value, KeyValue):
-        return []
-    beside = {a.key for a in given}
-    return [a for a in key_block.key_value.attribute_instances() if a.key not in beside]

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from strongroom.conformance.compare import Comparison, Difference, Exchange
+from strongroom.conformance.dates import all_refused
 from strongroom.conformance.ledger import Ledger
 from strongroom.conformance.template import parse_message
 from strongroom.conformance.variables import Bindings, Variable
-from strongroom.registry import V1_0, V1_4, V2_0, Version
+from strongroom.registry import V1_0, V1_4, V2_0, Tag, Version
 from strongroom.wire.item import Item
 from tests.unit.conformance.samples import ANSWER_HEADER, answer, identifier, refusal, request
 
@@ -458,3 +459,11 @@ def test_an_answer_in_another_version_differs(bench: Bench) -> None:
 def test_one_answer_to_two_batch_items_differs(bench: Bench) -> None:
     listing = listed("Activate").replace("</BatchItem>", "</BatchItem><BatchItem/>")
     assert bench.differs(listing, received("Activate")) is not None
+
+
+def test_what_is_refused_fixes_no_date() -> None:
+    """OASIS TC-IMPEXP-3: the dates of an Import that fails are not those of the object."""
+    refused = (Tag.RESPONSE_MESSAGE, 1, [(Tag.BATCH_ITEM, 1, [(Tag.RESULT_STATUS, 5, 1)])])
+    done = (Tag.RESPONSE_MESSAGE, 1, [(Tag.BATCH_ITEM, 1, [(Tag.RESULT_STATUS, 5, 0)])])
+    assert all_refused(refused)
+    assert not all_refused(done)

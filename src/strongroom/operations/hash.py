@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from strongroom.domain.computing import over
+from strongroom.domain.computing import NO_DATA, Computation, advance, over, whole
 from strongroom.domain.context import Context
-from strongroom.domain.errors import FeatureNotSupported, InvalidField
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
+from strongroom.domain.streams import Part, part_of
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Since
 from strongroom.model.structures import CryptographicParameters
@@ -28,9 +28,22 @@ class HashRequest(Request[HashResponse]):
 
 @operation(Operation.HASH, since=V1_2, needs=Permission.NONE)
 async def hash_(ctx: Context, request: HashRequest) -> HashResponse:
-    if request.correlation_value is not None or request.init_indicator or request.final_indicator:
-        raise FeatureNotSupported("streaming is not supported yet; send all data in one request")
-    if request.data is None:
-        raise InvalidField("Data is required when nothing is streamed")
+    part = part_of(request)
+    if part is not None:
+        return await _hash_part(ctx, request, part)
+    data = whole(request.data, request)
     computation = ctx.crypto.start_hash(request.cryptographic_parameters, legacy=ctx.policy.legacy)
-    return HashResponse(data=await over(computation, request.data))
+    return HashResponse(data=await over(computation, data))
+
+
+async def _hash_part(ctx: Context, request: HashRequest, part: Part) -> HashResponse:
+    stream = ctx.streams.open(Operation.HASH, part)
+    data = request.data or NO_DATA
+
+    async def begin() -> Computation:
+        return ctx.crypto.start_hash(request.cryptographic_parameters, legacy=ctx.policy.legacy)
+
+    made = await stream.advance(
+        None, size=len(data), begin=begin, step=lambda work: advance(work, data, last=part.last)
+    )
+    return HashResponse(data=made, correlation_value=stream.correlation_value)

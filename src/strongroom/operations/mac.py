@@ -3,11 +3,12 @@
 from typing import Annotated
 
 from strongroom.attributes.cryptographic_parameters import effective_parameters, usable_symmetric_key
-from strongroom.domain.computing import over
+from strongroom.domain.computing import NO_DATA, Computation, advance, over, whole
 from strongroom.domain.context import Context
-from strongroom.domain.errors import FeatureNotSupported, InvalidField
+from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
+from strongroom.domain.streams import Part, part_of
 from strongroom.domain.usage import Use, require, spend
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.secret import SecretBytes
@@ -33,18 +34,43 @@ class MACRequest(Request[MACResponse]):
 
 @operation(Operation.MAC, since=V1_2, needs=Permission.MAC)
 async def mac(ctx: Context, request: MACRequest) -> MACResponse:
-    if request.correlation_value is not None or request.init_indicator or request.final_indicator:
-        raise FeatureNotSupported("streaming is not supported yet; send all data in one request")
+    part = part_of(request)
+    if part is not None:
+        return await _mac_part(ctx, request, part)
     key = await ctx.objects.get(request.unique_identifier)
     require(key, CryptographicUsageMask.MAC_GENERATE, Use.PROTECT, ctx.now)
-    if request.data is None:
-        raise InvalidField("Data is required when nothing is streamed")
-    spend(key, len(request.data))
-    computation = ctx.crypto.start_mac(
+    data = whole(request.data, request)
+    spend(key, len(data))
+    made = await over(_start(ctx, key, request), data)
+    return MACResponse(unique_identifier=key.unique_identifier, mac_data=made)
+
+
+async def _mac_part(ctx: Context, request: MACRequest, part: Part) -> MACResponse:
+    stream = ctx.streams.open(Operation.MAC, part)
+    key = await ctx.objects.get(request.unique_identifier or stream.key)
+    require(key, CryptographicUsageMask.MAC_GENERATE, Use.PROTECT, ctx.now)
+    data = request.data or NO_DATA
+    spend(key, len(data), again=not part.first)
+
+    async def begin() -> Computation:
+        return _start(ctx, key, request)
+
+    made = await stream.advance(
+        key.unique_identifier,
+        size=len(data),
+        begin=begin,
+        step=lambda work: advance(work, data, last=part.last),
+    )
+    return MACResponse(
+        unique_identifier=key.unique_identifier,
+        mac_data=made,
+        correlation_value=stream.correlation_value,
+    )
+
+
+def _start(ctx: Context, key: ManagedObject, request: MACRequest) -> Computation:
+    return ctx.crypto.start_mac(
         usable_symmetric_key(key),
         effective_parameters(key, request.cryptographic_parameters),
         legacy=ctx.policy.legacy,
-    )
-    return MACResponse(
-        unique_identifier=key.unique_identifier, mac_data=await over(computation, request.data)
     )

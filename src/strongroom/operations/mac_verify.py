@@ -3,10 +3,12 @@
 from typing import Annotated
 
 from strongroom.attributes.cryptographic_parameters import effective_parameters, usable_symmetric_key
+from strongroom.domain.computing import NO_DATA, Proof, whole
 from strongroom.domain.context import Context
-from strongroom.domain.errors import FeatureNotSupported, InvalidField
+from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
+from strongroom.domain.streams import Part, part_of
 from strongroom.domain.usage import Use, require
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.secret import SecretBytes
@@ -33,19 +35,43 @@ class MACVerifyRequest(Request[MACVerifyResponse]):
 
 @operation(Operation.MAC_VERIFY, since=V1_2, needs=Permission.MAC_VERIFY)
 async def mac_verify(ctx: Context, request: MACVerifyRequest) -> MACVerifyResponse:
-    if request.correlation_value is not None or request.init_indicator or request.final_indicator:
-        raise FeatureNotSupported("streaming is not supported yet; send all data in one request")
+    part = part_of(request)
+    if part is not None:
+        return await _verify_part(ctx, request, part)
     key = await ctx.objects.get(request.unique_identifier)
     require(key, CryptographicUsageMask.MAC_VERIFY, Use.PROCESS, ctx.now)
-    if request.data is None or request.mac_data is None:
-        raise InvalidField("Data and MAC Data are required when nothing is streamed")
-    verification = ctx.crypto.start_mac_verification(
-        usable_symmetric_key(key),
-        effective_parameters(key, request.cryptographic_parameters),
-        legacy=ctx.policy.legacy,
+    data = whole(request.data, request)
+    found = await _start(ctx, key, request).advance(data, request.mac_data, last=True)
+    return MACVerifyResponse(unique_identifier=key.unique_identifier, validity_indicator=found)
+
+
+async def _verify_part(ctx: Context, request: MACVerifyRequest, part: Part) -> MACVerifyResponse:
+    stream = ctx.streams.open(Operation.MAC_VERIFY, part)
+    key = await ctx.objects.get(request.unique_identifier or stream.key)
+    require(key, CryptographicUsageMask.MAC_VERIFY, Use.PROCESS, ctx.now)
+    data = request.data or NO_DATA
+
+    async def begin() -> Proof:
+        return _start(ctx, key, request)
+
+    found = await stream.advance(
+        key.unique_identifier,
+        size=len(data),
+        begin=begin,
+        step=lambda work: work.advance(data, request.mac_data, last=part.last),
     )
-    await verification.update(request.data)
     return MACVerifyResponse(
         unique_identifier=key.unique_identifier,
-        validity_indicator=await verification.finish(request.mac_data),
+        validity_indicator=found,
+        correlation_value=stream.correlation_value,
+    )
+
+
+def _start(ctx: Context, key: ManagedObject, request: MACVerifyRequest) -> Proof:
+    return Proof(
+        ctx.crypto.start_mac_verification(
+            usable_symmetric_key(key),
+            effective_parameters(key, request.cryptographic_parameters),
+            legacy=ctx.policy.legacy,
+        )
     )

@@ -3,11 +3,13 @@
 from typing import Annotated
 
 from strongroom.attributes.cryptographic_parameters import effective_parameters, usable_private_key
-from strongroom.domain.computing import over
+from strongroom.domain.computing import NO_DATA, Computation, advance, over, whole
 from strongroom.domain.context import Context
-from strongroom.domain.errors import FeatureNotSupported, InvalidField
+from strongroom.domain.errors import InvalidField
+from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
+from strongroom.domain.streams import Part, part_of
 from strongroom.domain.usage import Use, require, spend
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.secret import SecretBytes
@@ -34,19 +36,53 @@ class SignRequest(Request[SignResponse]):
 
 @operation(Operation.SIGN, since=V1_2, needs=Permission.SIGN)
 async def sign(ctx: Context, request: SignRequest) -> SignResponse:
-    if request.correlation_value is not None or request.init_indicator or request.final_indicator:
-        raise FeatureNotSupported("streaming is not supported yet; send all data in one request")
+    part = part_of(request)
+    if part is not None:
+        return await _sign_part(ctx, request, part)
     key = await ctx.objects.get(request.unique_identifier)
     require(key, CryptographicUsageMask.SIGN, Use.PROTECT, ctx.now)
-    private = usable_private_key(key)
-    parameters = effective_parameters(key, request.cryptographic_parameters)
-    data, digested, legacy = request.data, request.digested_data, ctx.policy.legacy
-    if digested is not None and data is None:
-        spend(key, len(digested))
-        signature = await ctx.crypto.sign_digest(private, parameters, digested, legacy=legacy)
-    elif data is not None and digested is None:
+    digested = request.digested_data
+    if digested is None:
+        data = whole(request.data, request)
         spend(key, len(data))
-        signature = await over(await ctx.crypto.start_signature(private, parameters, legacy=legacy), data)
+        signature = await over(await _start(ctx, key, request), data)
+    elif request.data is None:
+        spend(key, len(digested))
+        signature = await ctx.crypto.sign_digest(
+            usable_private_key(key),
+            effective_parameters(key, request.cryptographic_parameters),
+            digested,
+            legacy=ctx.policy.legacy,
+        )
     else:
-        raise InvalidField("either Data or Digested Data is required")
+        raise InvalidField("Data and Digested Data exclude each other")
     return SignResponse(unique_identifier=key.unique_identifier, signature_data=signature)
+
+
+async def _sign_part(ctx: Context, request: SignRequest, part: Part) -> SignResponse:
+    stream = ctx.streams.open(Operation.SIGN, part)
+    key = await ctx.objects.get(request.unique_identifier or stream.key)
+    require(key, CryptographicUsageMask.SIGN, Use.PROTECT, ctx.now)
+    if request.digested_data is not None:
+        raise InvalidField("Digested Data come whole; there is nothing to send in parts")
+    data = request.data or NO_DATA
+    spend(key, len(data), again=not part.first)
+    made = await stream.advance(
+        key.unique_identifier,
+        size=len(data),
+        begin=lambda: _start(ctx, key, request),
+        step=lambda work: advance(work, data, last=part.last),
+    )
+    return SignResponse(
+        unique_identifier=key.unique_identifier,
+        signature_data=made,
+        correlation_value=stream.correlation_value,
+    )
+
+
+async def _start(ctx: Context, key: ManagedObject, request: SignRequest) -> Computation:
+    return await ctx.crypto.start_signature(
+        usable_private_key(key),
+        effective_parameters(key, request.cryptographic_parameters),
+        legacy=ctx.policy.legacy,
+    )

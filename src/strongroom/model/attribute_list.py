@@ -19,6 +19,7 @@ from strongroom.model.errors import MalformedField, NotInVersion, UnknownField
 from strongroom.model.forms import Decoder, Encoder, Form, form_of
 from strongroom.model.struct import Field, StructMeta
 from strongroom.model.structures import Link, Name
+from strongroom.model.unnamed import meant_by
 from strongroom.registry import V2_0, V3_0, ItemType, Tag, Version
 from strongroom.registry.names import TAGS
 from strongroom.wire.errors import DecodeError
@@ -210,13 +211,10 @@ def decode_attribute(
         if wanted and item_type != wanted:
             raise wrong_type(tag_name(tag), (wanted,), item_type)
         found[tag] = (item_type, value)
-    if Tag.ATTRIBUTE_NAME not in found:
-        raise MalformedField("AttributeName is missing")
     if Tag.ATTRIBUTE_VALUE not in found:
         raise MalformedField("AttributeValue is missing")
-    name = found[Tag.ATTRIBUTE_NAME][1]
     vendor = found.get(Tag.VENDOR_IDENTIFICATION)
-    key = key_from_name(name) if vendor is None else VendorAttribute(vendor[1], name)
+    key = _key_of(found.get(Tag.ATTRIBUTE_NAME), vendor, found[Tag.ATTRIBUTE_VALUE])
     index = found.get(Tag.ATTRIBUTE_INDEX)
     if index is not None and index[1] < 0:
         raise MalformedField("is negative", path=(("AttributeIndex", None),))
@@ -230,6 +228,18 @@ def decode_attribute(
         return AttributeInstance(key, value, index[1])
     # SPEC(KMIP 1.4 §2.1.1): an Attribute Index that is left out is 0; 2.x has none.
     return AttributeInstance(key, value, 0 if vendor is None else None)
+
+
+def _key_of(
+    name: tuple[int, Any] | None, vendor: tuple[int, Any] | None, value: tuple[int, Any]
+) -> AttributeKey:
+    """Return which attribute an Attribute structure is; raises MalformedField when nothing says it."""
+    if name is not None:
+        return key_from_name(name[1]) if vendor is None else VendorAttribute(vendor[1], name[1])
+    meant = meant_by(((d.tag, d.kind) for d in _TYPES.values()), *value) if vendor is None else None
+    if meant is None:
+        raise MalformedField("AttributeName is missing")
+    return meant
 
 
 _ATTRIBUTE_FIELDS: Final[Mapping[int, int]] = {

@@ -14,6 +14,7 @@ from cryptography.x509.oid import ObjectIdentifier, SignatureAlgorithmOID
 
 from strongroom.crypto.certificate_names import SUBJECT_PARTS
 from strongroom.crypto.families import Description, describe
+from strongroom.crypto.openpgp import examine_pgp_certificate
 from strongroom.crypto.tables import spec_name
 from strongroom.domain.crypto import ObjectFacts
 from strongroom.domain.errors import InvalidField
@@ -79,6 +80,8 @@ def examine_certificate(value: Certificate) -> ObjectFacts:
         AttributeInstance(Tag.CERTIFICATE_TYPE, value.certificate_type),
         AttributeInstance(Tag.CERTIFICATE_LENGTH, len(value.certificate_value)),
     ]
+    if value.certificate_type is CertificateType.PGP:
+        found += examine_pgp_certificate(value.certificate_value)
     if value.certificate_type is not CertificateType.X_509:
         return ObjectFacts(attributes=tuple(found))
     try:

@@ -12,7 +12,7 @@ from strongroom.crypto.conversion import convert_key
 from strongroom.crypto.credentials import CredentialAdapter
 from strongroom.crypto.declared import Declared
 from strongroom.crypto.derivation_adapter import DerivationAdapter
-from strongroom.crypto.examination import examine_key
+from strongroom.crypto.examination import examine_key, examine_pgp
 from strongroom.crypto.leniency import Leniencies
 from strongroom.crypto.pool import Pool
 from strongroom.crypto.splitting import Splitting
@@ -94,7 +94,9 @@ class Cryptographer(
         match value:
             case PrivateKey() | PublicKey():
                 return await self._pool.run(examine_key, value, Declared(algorithm, length))
-            case SymmetricKey() | SplitKey() | SecretData() | PGPKey():
+            case PGPKey():
+                return await self._pool.run(examine_pgp, value, Declared(algorithm, length))
+            case SymmetricKey() | SplitKey() | SecretData():
                 return examine_key(value, Declared(algorithm, length))
             case Certificate():
                 return await self._pool.run(examine_certificate, value)

@@ -5,11 +5,13 @@ cannot be read here (wrapped, encrypted, opaque, of an unknown kind) is stored o
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from strongroom.crypto.declared import Declared, agreed_asymmetric, agreed_symmetric, check_length
 from strongroom.crypto.families import EC_ALGORITHMS, describe
 from strongroom.crypto.material import KeyObject, check_format, clear_material, spelt_out
+from strongroom.crypto.openpgp import examine_pgp_key
 from strongroom.crypto.reading import read_private, read_public
 from strongroom.crypto.tables import spec_name
 from strongroom.crypto.transparent import check_dh, check_sizes, shown_by
@@ -24,7 +26,7 @@ from strongroom.model.keys import (
     TransparentKey,
     TransparentSymmetricKey,
 )
-from strongroom.model.objects import PrivateKey, PublicKey, SplitKey, SymmetricKey
+from strongroom.model.objects import PGPKey, PrivateKey, PublicKey, SplitKey, SymmetricKey
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicDomainParameters
 from strongroom.registry import CryptographicAlgorithm as Algorithm
@@ -79,6 +81,15 @@ def _check_part(part: SplitKey) -> None:
     prime_field = part.split_key_method is SplitKeyMethod.POLYNOMIAL_SHARING_PRIME_FIELD
     if prime_field and part.prime_field_size is None:
         raise InvalidField("Polynomial Sharing Prime Field needs the Prime Field Size")
+
+
+def examine_pgp(value: PGPKey, beside: Declared) -> ObjectFacts:
+    """Return what a PGP key tells; slow. Format Opaque is the client's word that it is not to be read."""
+    facts = examine_key(value, beside)
+    material = clear_material(value.key_block)
+    if value.key_block.key_format_type is not Format.RAW or not isinstance(material, SecretBytes):
+        return facts
+    return replace(facts, attributes=examine_pgp_key(material.reveal(), value.pgp_key_version))
 
 
 def _facts(declared: Declared, domain: CryptographicDomainParameters | None = None) -> ObjectFacts:

@@ -62,7 +62,7 @@ class ApplicationSpecificInformation(Struct):
 
 class CertificateIdentifier(Struct):
     issuer: str
-    serial_number: str
+    serial_number: str | None = None  # PGP certificates have none
 
 
 class CertificateIssuer(Struct):

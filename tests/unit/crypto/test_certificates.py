@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
+from strongroom.crypto import openpgp
 from strongroom.crypto.cryptographer import Cryptographer
 from strongroom.domain.crypto import ObjectFacts
 from strongroom.domain.errors import InvalidField
@@ -241,7 +242,11 @@ async def test_a_damaged_certificate_is_refused(crypto: Cryptographer, pairs: Pa
         await facts_of(crypto, good.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020107")))
 
 
-async def test_a_pgp_certificate_tells_type_and_length(crypto: Cryptographer) -> None:
+async def test_a_pgp_certificate_tells_type_and_length(
+    crypto: Cryptographer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the library that reads it; with it, see test_openpgp.py."""
+    monkeypatch.setattr(openpgp, "INSTALLED", False)
     value = Certificate(certificate_type=CertificateType.PGP, certificate_value=b"openpgp")
     facts = await crypto.examine(value)
     assert [(a.key, a.value) for a in facts.attributes] == [

@@ -243,7 +243,7 @@ async def test_other_objects_with_key_blocks_are_stored_on_the_clients_word(cryp
         key_block=block(Format.RAW, bytes(17), algorithm=Algorithm.AES, length=128),
     )
     assert told(await crypto.examine(part)) == (Algorithm.AES, 128)
-    openpgp = PGPKey(pgp_key_version=4, key_block=block(Format.RAW, b"openpgp"))
+    openpgp = PGPKey(pgp_key_version=3, key_block=block(Format.RAW, b"openpgp"))
     assert told(await crypto.examine(openpgp)) == (None, None)
 
 

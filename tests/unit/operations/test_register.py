@@ -225,7 +225,7 @@ def every_object() -> Iterator[Any]:
     yield ObjectType.OPAQUE_OBJECT, opaque()
     yield (
         ObjectType.PGP_KEY,
-        PGPKey(pgp_key_version=4, key_block=block(F.RAW, b"pgp", A.RSA, 2048)),
+        PGPKey(pgp_key_version=3, key_block=block(F.RAW, b"pgp", A.RSA, 2048)),
     )
     yield (
         ObjectType.SPLIT_KEY,

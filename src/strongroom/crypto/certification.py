@@ -153,8 +153,8 @@ def _certificate(value: Certificate) -> x509.Certificate:
         raise PermissionDenied("only X.509 certificates are issued, renewed and used to issue here")
     try:
         certificate = x509.load_der_x509_certificate(value.certificate_value)
-        list(certificate.extensions)
-        certificate.public_key()
+        # The library parses each of these only when it is asked for.
+        _ = certificate.extensions, certificate.subject, certificate.issuer, certificate.public_key()
     except _MALFORMED as error:
         raise PermissionDenied("a certificate that this needs has parts that cannot be read") from error
     return certificate

@@ -96,8 +96,7 @@ def _node(candidate: Candidate) -> _Node:
         certificate = x509.load_der_x509_certificate(value.certificate_value)
         extensions = certificate.extensions
         # The library parses names only when they are asked for.
-        assert certificate.subject is not None
-        assert certificate.issuer is not None
+        _ = certificate.subject, certificate.issuer
     except _UNREADABLE as error:
         raise InvalidField("a Certificate Value is not a DER-encoded X.509 certificate") from error
     return _Node(candidate, certificate, extensions)

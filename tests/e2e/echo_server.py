@@ -6,10 +6,11 @@ Everything else is real: processes, store, certificates, administration. A reque
 
 import asyncio
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from strongroom.cli import main
-from strongroom.domain.identity import Connection
+from strongroom.domain.identity import ClientId, ClientIdentity, Connection
 from strongroom.domain.ports import RootKey
 from strongroom.registry import NEWEST, Tag
 from strongroom.server import app
@@ -51,6 +52,9 @@ class EchoApplication:
 
     def refuse(self, error: DecodeError, connection: Connection, encode: Encoder) -> bytes:
         return encode((int(Tag.RESULT_MESSAGE), TEXT_STRING, str(error)), version=NEWEST)
+
+    async def work(self, clients: Callable[[ClientId], ClientIdentity | None]) -> None:
+        """There is nothing to do beside the requests."""
 
     async def close(self) -> None:
         await self._backend.close()

@@ -16,7 +16,8 @@ import pytest
 from strongroom import AsyncClient, Client, testing
 from strongroom.client.errors import ProtocolError
 from strongroom.client.profile import load_profile
-from strongroom.registry import V1_4, V2_1, Operation, ResultReason, ResultStatus, Tag, Version
+from strongroom.operations.query import QueryRequest
+from strongroom.registry import V1_4, V2_1, Operation, QueryFunction, ResultReason, ResultStatus, Tag, Version
 from strongroom.wire.encodings import CODECS, Encoding
 from strongroom.wire.item import ENUMERATION, INTEGER, STRUCTURE, TEXT_STRING, Item
 from strongroom.wire.limits import DEFAULT_LIMITS
@@ -267,6 +268,17 @@ def test_curl_is_served(server: testing.Server, encoding: Encoding, tmp_path: Pa
         )
         assert (done.returncode, done.stderr) == (0, b"")
         assert read(done.stdout, encoding)[Tag.RESULT_STATUS] == ResultStatus.SUCCESS
+
+
+def test_query_tells_where_https_is_if_it_claims_the_profile(server: testing.Server) -> None:
+    """KMIP 1.4 §2.1.19: Server URI and Server Port are those of the profile's transport."""
+    asked = QueryRequest(query_function=(QueryFunction.QUERY_PROFILES,))
+    with Client.from_profile(server.profile, encoding="json") as client:
+        profiles = client.call(asked).profile_information
+    assert profiles
+    told = {(profile.server_uri, profile.server_port) for profile in profiles}
+    port = int(server.https_address.rpartition(":")[2])
+    assert told <= {(None, None), (f"https://{server.https_address}/kmip", port)}
 
 
 # Starting and stopping

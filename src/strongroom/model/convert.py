@@ -301,7 +301,11 @@ def _emit_source(i: int, field: Field, version: Version | None, names: dict[str,
     tag = int(_tag(field))
     if isinstance(field.kind, StructMeta):
         names[f"sub{i}"] = encoder(field.kind, version)
-        return [f"out.append(({tag}, 1, sub{i}(v)))"]
+        emit = f"out.append(({tag}, 1, sub{i}(v)))"
+        if field.where_sayable:
+            names["NotInVersion"] = NotInVersion
+            return ["try:", f"    {emit}", "except NotInVersion:", "    pass"]
+        return [emit]
     form = form_of(field.kind, field.marker if isinstance(field.marker, ItemType) else None)
     if isinstance(form, EnumerationForm):
         names[f"allowed{i}"], names[f"fall_back{i}"] = form.allowed(version), form.fall_back

@@ -65,6 +65,11 @@ class Implied:
     until: Version
 
 
+@dataclass(frozen=True, slots=True)
+class WhereSayable:
+    """A repeated field of an answer that leaves out the structures which the version cannot say."""
+
+
 class Shape:
     """A field whose form on the wire is not one item of one type; see `convert.py` for the calls made."""
 
@@ -96,6 +101,7 @@ class Field:
     until: Version
     essential: bool
     off_wire: bool
+    where_sayable: bool
 
     def in_version(self, version: Version | None) -> bool:
         """Tell whether the field exists in `version`; None is the storage form, which has every field."""
@@ -130,7 +136,7 @@ def _field(owner: str, name: str, annotation: Any, default: Any) -> Field:
     marker: ItemType | Shape | Implied | None = None
     tag = Tag.__members__.get(name.upper())
     since, until, required_since = V1_0, NEWEST, None
-    essential = off_wire = False
+    essential = off_wire = where_sayable = False
     for extra in metadata:
         match extra:
             case Since(version):
@@ -143,6 +149,8 @@ def _field(owner: str, name: str, annotation: Any, default: Any) -> Field:
                 essential = True
             case OffWire():
                 off_wire = True
+            case WhereSayable():
+                where_sayable = True
             case Tagged(tagged):
                 tag = tagged
             case ItemType() | Shape() | Implied():
@@ -166,6 +174,7 @@ def _field(owner: str, name: str, annotation: Any, default: Any) -> Field:
         until=until,
         essential=essential,
         off_wire=off_wire,
+        where_sayable=where_sayable,
     )
 
 

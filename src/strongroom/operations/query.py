@@ -11,7 +11,7 @@ from strongroom.domain.context import Context
 from strongroom.domain.operation import Request, Response, declared, operation
 from strongroom.domain.permission import Permission
 from strongroom.model.objects import ALL_OBJECT_TYPES
-from strongroom.model.struct import Since
+from strongroom.model.struct import Since, WhereSayable
 from strongroom.model.structures import (
     CapabilityInformation,
     CredentialInformation,
@@ -53,7 +53,7 @@ class QueryResponse(Response):
     extension_information: Annotated[tuple[ExtensionInformation, ...], Since(V1_1)] = ()
     attestation_type: Annotated[tuple[AttestationType, ...], Since(V1_2)] = ()
     rng_parameters: Annotated[tuple[RNGParameters, ...], Since(V1_3)] = ()
-    profile_information: Annotated[tuple[ProfileInformation, ...], Since(V1_3)] = ()
+    profile_information: Annotated[tuple[ProfileInformation, ...], Since(V1_3), WhereSayable()] = ()
     validation_information: Annotated[tuple[ValidationInformation, ...], Since(V1_3)] = ()
     capability_information: Annotated[tuple[CapabilityInformation, ...], Since(V1_3)] = ()
     client_registration_method: Annotated[tuple[ClientRegistrationMethod, ...], Since(V1_3)] = ()

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_publ
 
 from strongroom.domain.ports import RootKey, RootKeyError
 from strongroom.domain.store import StoreFailure
-from strongroom.server.address import OFF, Address, Listening, parse_listening
+from strongroom.server.address import OFF, Listening, parse_listening
 from strongroom.server.ca import fingerprint, open_authority
 from strongroom.server.clients import check_name, perform
 from strongroom.server.config import Settings, load_settings
@@ -70,16 +70,9 @@ def administer(
 def advertised_to_clients(listening: Listening, settings: Settings) -> dict[str, str]:
     """Return what stands in a client's profile, `off` for a listener that is off."""
     return {
-        "server": _advertised(listening.kmip, settings),
-        "https": _advertised(listening.https, settings),
+        "server": str(settings.advertised(listening.kmip) or OFF),
+        "https": str(settings.advertised(listening.https) or OFF),
     }
-
-
-def _advertised(address: Address | None, settings: Settings) -> str:
-    """Return the address that clients are told: one that the server certificate vouches for."""
-    if address is None:
-        return OFF
-    return str(address if address.host in settings.hosts else Address(settings.hosts[0], address.port))
 
 
 def call(directory: DataDirectory, adapters: Adapters, request: Message) -> object:

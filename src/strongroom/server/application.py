@@ -17,6 +17,7 @@ from strongroom.engine.dispatch import Dispatcher
 from strongroom.engine.streams import StreamLimits
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.scheduler.timetable import Timetable
+from strongroom.server.address import parse_listening
 from strongroom.server.config import Settings
 from strongroom.server.engine import make_dispatcher
 from strongroom.server.stored_clients import StoredClients
@@ -79,7 +80,12 @@ async def open_application(
     )
     clients = ClientsInForce()
     dispatcher = make_dispatcher(
-        repository, _policy(settings), clients, limits=_limits(settings), streams=_stream_limits(settings)
+        repository,
+        _policy(settings),
+        clients,
+        limits=_limits(settings),
+        streams=_stream_limits(settings),
+        https=settings.advertised(parse_listening(settings.https)),
     )
     return KmipApplication(dispatcher, backend, clients, shared=shared)
 

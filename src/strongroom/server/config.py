@@ -177,6 +177,12 @@ class Settings(_Section):
     policy: PolicySettings = PolicySettings()
     client: dict[str, ClientSettings] = Field(default_factory=dict)
 
+    def advertised(self, listening: Address | None) -> Address | None:
+        """Return the address that clients are told: one that the server certificate vouches for."""
+        if listening is None or listening.host in self.hosts:
+            return listening
+        return Address(self.hosts[0], listening.port)
+
 
 def parse_settings(values: Mapping[str, Any], *, source: str = FILE_NAME) -> Settings:
     """Return validated settings; raises OperatorError naming `source`, the key and what it takes."""

@@ -3,7 +3,8 @@
 Rule: the one place that knows which adapter stands behind which port.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
 
 import structlog
 
@@ -15,12 +16,18 @@ from strongroom.domain.identity import ClientId, ClientIdentity
 from strongroom.domain.store import ObjectStore
 from strongroom.engine.dispatch import Dispatcher, Services
 from strongroom.engine.streams import StreamLimits, StreamTable
-from strongroom.model.structures import ServerInformation
+from strongroom.model.structures import ProfileInformation, ProfileVersion, ServerInformation
 from strongroom.operations.catalogue import all_operations
+from strongroom.registry import ProfileName
+from strongroom.server.address import Address
+from strongroom.server.http import PATH
+from strongroom.server.profiles import ALWAYS, OVER_HTTPS
 from strongroom.version import VERSION
 from strongroom.wire.limits import DEFAULT_LIMITS, Limits
 
 log = structlog.get_logger()
+
+Claim: TypeAlias = tuple[ProfileName, tuple[int, int] | None]
 
 
 class LoggedMessages:
@@ -41,14 +48,27 @@ def check_password(password_hash: str, password: bytes) -> bool:
         return False
 
 
-def server_facts() -> ServerFacts:
-    """Return what Query says of this server."""
+def server_facts(https: Address | None = None) -> ServerFacts:
+    """Return what Query says of this server; `https` is where clients reach KMIP over HTTPS."""
     return ServerFacts(
+        profiles=(*_profiles(ALWAYS, None), *(() if https is None else _profiles(OVER_HTTPS, https))),
         vendor=f"Strongroom {VERSION}",
         information=ServerInformation(
             server_name="strongroom", server_version=VERSION, product_name="Strongroom"
         ),
     )
+
+
+def _profiles(claims: Iterable[Claim], where: Address | None) -> Iterator[ProfileInformation]:
+    for name, version in claims:
+        yield ProfileInformation(
+            profile_name=name,
+            profile_version=None
+            if version is None
+            else ProfileVersion(profile_version_major=version[0], profile_version_minor=version[1]),
+            server_uri=None if where is None else f"https://{where}{PATH}",
+            server_port=None if where is None else where.port,
+        )
 
 
 def make_dispatcher(
@@ -59,8 +79,13 @@ def make_dispatcher(
     limits: Limits = DEFAULT_LIMITS,
     streams: StreamLimits | None = None,
     clock: Clock | None = None,
+    https: Address | None = None,
 ) -> Dispatcher:
-    """Return the dispatcher over a store; `clients` says who may connect, `clock` None is the machine's."""
+    """Return the dispatcher over a store.
+
+    `clients` says who may connect, `clock` None is the machine's, `https` is where clients reach the other
+    listener.
+    """
     return Dispatcher(
         Services(
             store=store,
@@ -68,7 +93,7 @@ def make_dispatcher(
             clock=clock or SystemClock(),
             policy=policy,
             client_log=LoggedMessages(),
-            server=server_facts(),
+            server=server_facts(https),
             check_password=check_password,
             on_ignored_credential=_ignored_credential,
             clients=clients,

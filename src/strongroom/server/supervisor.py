@@ -53,7 +53,8 @@ TURNOVER: Final = 24 * 3600.0
 STOP_MARGIN: Final = 1.5
 """Seconds beyond the drain deadline before a worker is killed."""
 
-_FIXED: Final = ("listen", "https", "workers", "store")
+_LISTENERS: Final = ("listen", "https")
+_FIXED: Final = (*_LISTENERS, "workers", "store")
 """Settings that only a restart changes."""
 
 
@@ -149,7 +150,9 @@ class Supervisor:
 
     def _worker_main(self) -> WorkerMain:
         """Return what a worker runs, with the settings and certificates of now."""
-        settings, context = self._settings, self._context
+        # Workers tell clients where they are, so they need the port that was found.
+        where = {name: str(address or OFF) for name, address in zip(_LISTENERS, self._listening, strict=True)}
+        settings, context = self._settings.model_copy(update=where), self._context
 
         def main(slot: int, row: int, control: socket.socket) -> None:
             plan = WorkerPlan(

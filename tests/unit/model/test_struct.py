@@ -15,6 +15,7 @@ from strongroom.model.struct import (
     Since,
     Struct,
     Until,
+    WhereSayable,
 )
 from strongroom.model.structures import CryptographicParameters, Name, ProtocolVersion
 from strongroom.registry import (
@@ -173,6 +174,19 @@ def test_a_value_of_a_later_version_may_have_stood_under_another_name() -> None:
 
 class Vital(Struct):
     authenticated_encryption_tag: Annotated[bytes | None, Since(V1_4), Essential()] = None
+
+
+class Listing(Struct):
+    cryptographic_parameters: Annotated[tuple[CryptographicParameters, ...], WhereSayable()] = ()
+
+
+def test_a_list_may_leave_out_the_structures_that_a_version_cannot_say() -> None:
+    """Where an answer lists what the server has; anywhere else it would be a lie."""
+    modes = (BlockCipherMode.CBC, BlockCipherMode.AEAD)
+    old, new = (CryptographicParameters(block_cipher_mode=mode) for mode in modes)
+    listing = Listing(cryptographic_parameters=(old, new))
+    assert len(encoder(Listing, V1_2)(listing)) == 1
+    assert len(encoder(Listing, V2_1)(listing)) == 2
 
 
 def test_an_essential_field_is_never_left_out_silently() -> None:

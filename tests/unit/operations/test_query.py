@@ -8,6 +8,7 @@ from strongroom.operations.query import QueryRequest, QueryResponse
 from strongroom.registry import (
     V1_0,
     V1_3,
+    V2_0,
     V2_1,
     VERSIONS,
     ObjectType,
@@ -107,3 +108,16 @@ def test_everybody_gets_the_same_answer(kms: TestKms) -> None:
 
 def test_query_claims_itself(kms: TestKms) -> None:
     assert Operation.QUERY in ask(kms, Q.QUERY_OPERATIONS, version=V1_0).operation
+
+
+@pytest.mark.parametrize("version", [v for v in VERSIONS if v >= V1_3], ids=str)
+def test_profiles_are_those_that_the_version_can_name(kms: TestKms, version: Version) -> None:
+    """KMIP 1.3 §4.25: the names say the version until 2.0, which has a field for it."""
+    answer = ask(kms, Q.QUERY_PROFILES, version=version)
+    names = {profile.profile_name.name for profile in answer.profile_information}
+    assert any("SYMMETRIC_KEY_LIFECYCLE_SERVER" in name for name in names)
+    assert all(("_KMIP_V" in name) is (version < V2_0) for name in names)
+    assert all(
+        (profile.profile_version is None) is (version < V2_0) for profile in answer.profile_information
+    )
+    assert not any("CLIENT" in name for name in names)

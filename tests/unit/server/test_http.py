@@ -3,6 +3,7 @@ port. Time is moved by hand."""
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from http.client import HTTPResponse
 from io import BytesIO
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strongroom.domain.clients import ClientStore
-from strongroom.domain.identity import Connection
+from strongroom.domain.identity import ClientId, ClientIdentity, Connection
 from strongroom.registry import NEWEST, Tag
 from strongroom.server.ca import Authority
 from strongroom.server.http import LINGER, HttpHandler, HttpsProtocol
@@ -62,6 +63,9 @@ class EchoApplication:
 
     def refuse(self, error: DecodeError, connection: Connection, encode: Encoder) -> bytes:
         return encode(text(f"refused: {error.message}"), version=NEWEST)
+
+    async def work(self, clients: Callable[[ClientId], ClientIdentity | None]) -> None:
+        raise AssertionError("not asked for")
 
     async def close(self) -> None:
         raise AssertionError("not asked for")

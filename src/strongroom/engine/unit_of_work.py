@@ -362,6 +362,9 @@ class UnitOfWork:
         replace: bool,
     ) -> ManagedObject:
         held = self._loaded.get(unique_identifier) or await self._store.load(unique_identifier)
+        mine = held if held is not None and may(self._caller, self._permission, held) else None
+        if self._scope is not None and not reaches(self._scope, unique_identifier, mine):
+            raise PermissionDenied("the rights of the ticket do not cover an object with this identifier")
         if held is not None and not (replace and self._may_replace(held)):
             raise ObjectAlreadyExists(
                 "an object with this Unique Identifier exists; import under another, or set Replace Existing"
@@ -389,7 +392,6 @@ class UnitOfWork:
             not held.removed
             and may(self._caller, self._permission, held)
             and may(self._caller, Permission.DESTROY, held)
-            and (self._scope is None or reaches(self._scope, held.unique_identifier, held))
         )
 
     def place(self, unique_identifier: UniqueIdentifier | None) -> None:

@@ -21,6 +21,7 @@ from strongroom.operations.delegated_login import DelegatedLoginRequest
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.get_attributes import GetAttributesRequest
+from strongroom.operations.import_ import ImportRequest
 from strongroom.operations.locate import LocateRequest
 from strongroom.operations.login import LoginRequest
 from strongroom.operations.logout import LogoutRequest
@@ -31,6 +32,7 @@ from strongroom.registry import (
     V3_0,
     AsynchronousIndicator,
     CredentialType,
+    ObjectType,
     Operation,
     QueryFunction,
     ResultReason,
@@ -39,8 +41,9 @@ from strongroom.registry import (
     UsageLimitsUnit,
     Version,
 )
-from tests.expect import MISSING, key, refusal
+from tests.expect import MISSING, key, raw_key, refusal
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute
+from tests.wrapping import NIST, specification, wrapping_key
 
 QUERY = QueryRequest(query_function=(QueryFunction.QUERY_OPERATIONS,))
 EMPTY = Ticket(ticket_type=TicketType.LOGIN, ticket_value=SecretBytes(bytes(32)))
@@ -293,3 +296,20 @@ def test_the_store_does_not_know_the_ticket(kms: TestKms, tmp_path: Path) -> Non
     stored = b"".join(file.read_bytes() for file in tmp_path.glob("**/strongroom.db*"))
     assert value not in stored
     assert value.hex().encode() not in stored
+
+
+def test_a_ticket_for_one_object_neither_wraps_with_another_nor_replaces_it(kms: TestKms) -> None:
+    made, kek = key(kms), wrapping_key(kms, NIST)
+    ticket = delegate(kms, right(Operation.GET, Operation.IMPORT, objects=[made]))
+    wrapped = GetRequest(unique_identifier=made, key_wrapping_specification=specification(kek))
+    assert reason(using(kms, ticket, wrapped)) is ResultReason.PERMISSION_DENIED
+    replacing = ImportRequest(
+        unique_identifier=kek,
+        object_type=ObjectType.SYMMETRIC_KEY,
+        replace_existing=True,
+        managed_object=raw_key(),
+    )
+    assert reason(using(kms, ticket, replacing)) is ResultReason.PERMISSION_DENIED
+    other = replacing.replace(unique_identifier=UniqueIdentifier("another"))
+    assert reason(using(kms, ticket, other)) is ResultReason.PERMISSION_DENIED
+    assert isinstance(using(kms, ticket, replacing.replace(unique_identifier=made)), Response)

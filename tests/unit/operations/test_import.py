@@ -433,6 +433,12 @@ def test_two_clients_that_import_at_once_do_not_overwrite_each_other(kms: TestKm
     assert outcomes[1].reason is R.OBJECT_ALREADY_EXISTS  # type: ignore[union-attr]
 
 
+def test_an_imported_object_is_located_by_the_short_identifier_of_the_other_server(kms: TestKms) -> None:
+    short = attribute(Tag.SHORT_UNIQUE_IDENTIFIER, b"of another server")
+    kms.call(importing(short), version=V2_1)
+    assert kms.call(LocateRequest(attributes=template(short)), version=V2_1).unique_identifier == (CHOSEN,)
+
+
 def test_the_placeholder_is_filled(kms: TestKms) -> None:
     _, archived = kms.batch(importing(), ArchiveRequest(), version=V2_1, batch_order_option=True)
     assert archived.unique_identifier == CHOSEN  # type: ignore[union-attr]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -157,6 +158,35 @@ def certificate_request() -> CertificateRequest:
         certificate_request_type=CertificateRequestType.PKCS_10,
         certificate_request_value=made.public_bytes(Encoding.DER),
     )
+
+
+@pytest.mark.parametrize(
+    ("object_type", "given", "formats"),
+    [
+        (ObjectType.PRIVATE_KEY, "pkcs8", [F.PKCS_8, F.PKCS_1]),
+        (ObjectType.PRIVATE_KEY, "pkcs1", [F.PKCS_1]),
+        (ObjectType.PUBLIC_KEY, "spki", [F.X_509, F.TRANSPARENT_EC_PUBLIC_KEY]),
+    ],
+)
+def test_a_key_has_the_digest_of_the_default_format_too(
+    kms: TestKms, object_type: ObjectType, given: str, formats: list[KeyFormatType]
+) -> None:
+    """KMIP 2.1 §4.21: a mandatory instance with the default Key Format Type; OASIS TC-IMPEXP-4."""
+    blocks = {
+        "pkcs8": lambda: block(F.PKCS_8, private_der(rsa_key(), PrivateFormat.PKCS8), A.RSA, 2048),
+        "pkcs1": lambda: block(
+            F.PKCS_1, private_der(rsa_key(), PrivateFormat.TraditionalOpenSSL), A.RSA, 2048
+        ),
+        "spki": lambda: block(F.X_509, public_der(ec_key(), PublicFormat.SubjectPublicKeyInfo), A.EC, 256),
+    }
+    cls = PrivateKey if object_type is ObjectType.PRIVATE_KEY else PublicKey
+    request = registration(object_type, cls(key_block=blocks[given]()), mask(SIGN))
+    made = kms.call(request).unique_identifier
+    digests = values(kms, made, Tag.DIGEST)
+    assert [d.key_format_type for d in digests] == formats
+    if given == "pkcs8":
+        pkcs1 = private_der(rsa_key(), PrivateFormat.TraditionalOpenSSL)
+        assert digests[1].digest_value == sha256(pkcs1).digest()
 
 
 def private_keys() -> Iterator[KeyBlock]:

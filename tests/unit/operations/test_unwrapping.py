@@ -1,5 +1,6 @@
 """Wrapped keys that come in: Register, and Get of what was registered wrapped."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -36,6 +37,7 @@ from strongroom.registry import (
     PaddingMethod,
     QueryFunction,
     ResultReason,
+    RevocationReasonCode,
     Tag,
     UnwrapMode,
     WrappingMethod,
@@ -50,6 +52,7 @@ from tests.expect import (
     refusal,
     register_key,
     register_opaque,
+    register_password,
     registration,
     revoke,
     value,
@@ -465,6 +468,48 @@ def test_a_private_key_signs_and_the_public_key_linked_to_it_verifies(kms: TestK
 def _revoked(kms: TestKms, made: UniqueIdentifier) -> UniqueIdentifier:
     kms.call(revoke(made))
     return made
+
+
+@pytest.mark.parametrize("code", [None, RevocationReasonCode.CESSATION_OF_OPERATION])
+def test_a_retired_key_still_unwraps(kms: TestKms, code: RevocationReasonCode | None) -> None:
+    """KMIP 2.1 §4.57: what was protected stays readable."""
+    kek = wrapping_key(kms, NIST)
+    kms.call(revoke(kek) if code else revoke(kek, RevocationReasonCode.KEY_COMPROMISE))
+    assert clear(kms, registered(kms, wrapped_key(WRAPPED, kek))) == SECRET
+
+
+def test_a_key_unwraps_from_its_process_start_date_on(kms: TestKms) -> None:
+    kek = register_key(
+        kms,
+        attribute(Tag.ACTIVATION_DATE, kms.clock.now()),
+        attribute(Tag.PROCESS_START_DATE, kms.clock.now() + timedelta(hours=1)),
+        attribute(Tag.CRYPTOGRAPHIC_PARAMETERS, NIST),
+        material=KEK,
+        usage=UNWRAP,
+    )
+    made = registered(kms, wrapped_key(WRAPPED, kek))
+    asked = GetRequest(unique_identifier=made, key_wrap_type=KeyWrapType.NOT_WRAPPED)
+    assert refusal(kms, asked, version=V2_1).reason is R.KEY_WRAP_TYPE_NOT_SUPPORTED
+    kms.clock.pass_time(hours=1)
+    assert clear(kms, made) == SECRET
+
+
+@pytest.mark.parametrize("what", ["private", "public", "secret"])
+def test_objects_of_every_kind_with_a_key_block_are_wrapped_and_unwrapped(kms: TestKms, what: str) -> None:
+    """KMIP 1.4 §2.2: in a Key Block of any of them the Key Value may be wrapped."""
+    match what:
+        case "private":
+            made, _ = key_pair(kms)
+        case "public":
+            _, made = key_pair(kms)
+        case _:
+            made = register_password(kms)
+    wanted = specification(wrapping_key(kms, PADDED), PADDED, encoding=EncodingOption.TTLV_ENCODING)
+    before: Any = kms.call(GetRequest(unique_identifier=made))
+    given = get_wrapped(kms, made, wanted)
+    again = kms.call(registration(before.object_type, given, mask(EVERY_USE))).unique_identifier
+    assert got(kms, again, KeyWrapType.NOT_WRAPPED) == before.managed_object
+    assert got(kms, again) == given
 
 
 def test_query_says_that_wrapped_keys_are_unwrapped(kms: TestKms) -> None:

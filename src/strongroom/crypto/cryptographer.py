@@ -12,6 +12,7 @@ from strongroom.crypto.conversion import convert_key
 from strongroom.crypto.credentials import CredentialAdapter
 from strongroom.crypto.declared import Declared
 from strongroom.crypto.derivation_adapter import DerivationAdapter
+from strongroom.crypto.elliptic import EllipticEncoder
 from strongroom.crypto.examination import examine_key, examine_pgp
 from strongroom.crypto.leniency import Leniencies
 from strongroom.crypto.pool import Pool
@@ -48,7 +49,14 @@ from strongroom.registry import (
 
 
 class Cryptographer(
-    DerivationAdapter, Computations, Splitting, KeyWrapping, ContainerAdapter, Certifier, CredentialAdapter
+    DerivationAdapter,
+    Computations,
+    Splitting,
+    KeyWrapping,
+    ContainerAdapter,
+    Certifier,
+    CredentialAdapter,
+    EllipticEncoder,
 ):
     """Everything that needs the cryptographic library; see `strongroom.domain.crypto.Cryptography`."""
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from strongroom.domain.certification import Certification
 from strongroom.domain.credentials import CredentialChecks
 from strongroom.domain.derivation import KeyDerivation
+from strongroom.domain.elliptic import EllipticEncoding
 from strongroom.domain.encryption import Encryption
 from strongroom.domain.hashing import Hashing
 from strongroom.domain.macs import MessageAuthentication
@@ -55,6 +56,7 @@ class Cryptography(
     Containers,
     Certification,
     CredentialChecks,
+    EllipticEncoding,
     Protocol,
 ):
     """Everything that needs a cryptographic library. Raises only KmipError subclasses."""

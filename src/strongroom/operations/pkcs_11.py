@@ -10,7 +10,7 @@ from strongroom.model.convert import ValueShape
 from strongroom.model.forms import Decoder, Encoder, Form
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Since, Tagged, Until
-from strongroom.operations.pkcs11 import computing, general, keys, objects, sessions
+from strongroom.operations.pkcs11 import computing, general, keys, objects, sessions, wrapping
 from strongroom.operations.pkcs11.codec import Reader, Writer
 from strongroom.operations.pkcs11.failure import Failure
 from strongroom.operations.pkcs11.functions import NOT_OFFERED, Call, offered
@@ -27,7 +27,7 @@ from strongroom.registry import (
     Version,
 )
 
-THEMES: Final = (general, sessions, objects, keys, computing)
+THEMES: Final = (general, sessions, objects, keys, computing, wrapping)
 """What declares the functions."""
 
 _INTERFACES: Final = frozenset({None, "", "PKCS 11"})

@@ -4,12 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.secret import SecretBytes
-from strongroom.model.structures import UsageLimits
+from strongroom.model.structures import CryptographicParameters, UsageLimits
 from strongroom.operations.get import GetRequest
 from strongroom.operations.locate import LocateRequest
 from strongroom.operations.pkcs11.functions import NOT_OFFERED
@@ -21,12 +22,14 @@ from strongroom.operations.pkcs11.state import (
 )
 from strongroom.operations.pkcs_11 import PKCS11Request
 from strongroom.operations.query import QueryRequest
+from strongroom.operations.signature_verify import SignatureVerifyRequest
 from strongroom.registry import (
     V1_4,
     V2_0,
     V2_1,
     V3_0,
     CryptographicUsageMask,
+    HashingAlgorithm,
     ObjectType,
     PKCS11Function,
     QueryFunction,
@@ -35,6 +38,7 @@ from strongroom.registry import (
     State,
     Tag,
     UsageLimitsUnit,
+    ValidityIndicator,
     Version,
 )
 from strongroom.registry import PKCS11ReturnCode as Code
@@ -651,6 +655,195 @@ def test_the_id_placeholder_is_not_touched(kms: TestKms, app: Application) -> No
     _, answer, got = kms.batch(found, request, GetRequest(), version=V2_1)
     assert answer.pkcs_11_return_code is Code.CKR_OK  # type: ignore[union-attr]
     assert got.unique_identifier == first  # type: ignore[union-attr]
+
+
+# Elliptic curves.
+
+P_256 = bytes.fromhex("06082a8648ce3d030107")
+EC_PARAMS, EC_POINT = 0x180, 0x181
+
+
+def ec_pair(app: Application, curve: bytes = P_256) -> tuple[bytes, bytes]:
+    made = app.call(
+        "C_GENERATEKEYPAIR",
+        app.session,
+        mechanism(0x1040),
+        template((TOKEN, True), (EC_PARAMS, curve)),
+        template((TOKEN, True)),
+    )
+    return made[:8], made[8:]
+
+
+@pytest.mark.parametrize(
+    ("curve", "size"),
+    [("06082a8648ce3d030107", 32), ("06052b81040022", 48), ("06052b81040023", 66), ("06052b8104000a", 32)],
+    ids=["P-256", "P-384", "P-521", "secp256k1"],
+)
+def test_ecdsa_signatures_are_two_numbers_of_equal_length(app: Application, curve: str, size: int) -> None:
+    public, private = ec_pair(app, bytes.fromhex(curve))
+    text = bytes(range(32))
+    for used in (mechanism(0x1041), mechanism(0x1044)):
+        app.call("C_SIGNINIT", app.session, used, private)
+        assert app.call("C_SIGN", app.session, data(text), buffer(None)) == b"\0" + count(2 * size)
+        signature = app.output("C_SIGN", app.session, data(text), size=2 * size)
+        app.call("C_VERIFYINIT", app.session, used, public)
+        app.call("C_VERIFY", app.session, data(text), data(signature))
+        for wrong, code in (
+            (signature[:-1], Code.CKR_SIGNATURE_LEN_RANGE),
+            (b"", Code.CKR_SIGNATURE_LEN_RANGE),
+            (signature[size:] + signature[:size], Code.CKR_SIGNATURE_INVALID),
+        ):
+            app.call("C_VERIFYINIT", app.session, used, public)
+            assert app.fails("C_VERIFY", app.session, data(text), data(wrong)) is code
+
+
+def test_an_ecdsa_signature_made_here_verifies_in_kmip(kms: TestKms, app: Application) -> None:
+    public, private = ec_pair(app)
+    app.call("C_SIGNINIT", app.session, mechanism(0x1044), private)
+    numbers = app.output("C_SIGN", app.session, data(b"text"))
+    request = SignatureVerifyRequest(
+        unique_identifier=identifier_of(app, public),
+        cryptographic_parameters=CryptographicParameters(hashing_algorithm=HashingAlgorithm.SHA_256),
+        data=SecretBytes(b"text"),
+        signature_data=encode_dss_signature(
+            int.from_bytes(numbers[:32], "big"), int.from_bytes(numbers[32:], "big")
+        ),
+    )
+    assert kms.call(request, version=V2_1).validity_indicator is ValidityIndicator.VALID
+
+
+def test_a_public_key_shows_its_curve_and_point(app: Application) -> None:
+    public, private = ec_pair(app)
+    parameters, point, key_type = app.show(public, EC_PARAMS, EC_POINT, KEY_TYPE)
+    assert (parameters, key_type) == (P_256, 3)
+    assert point[:3] == b"\x04\x41\x04"
+    assert len(point) == 67
+    assert app.show(private, EC_PARAMS) == [P_256]
+
+
+@pytest.mark.parametrize("curve", [b"", b"\x06\x01\x01", P_256 + b"\0"])
+def test_a_curve_that_is_not_named_makes_no_pair(app: Application, curve: bytes) -> None:
+    failed = app.fails(
+        "C_GENERATEKEYPAIR", app.session, mechanism(0x1040), template((EC_PARAMS, curve)), template()
+    )
+    assert failed is Code.CKR_ATTRIBUTE_VALUE_INVALID
+
+
+# Keys that are wrapped.
+
+WRAP, UNWRAP = 0x106, 0x107
+KW, KWP = 0x2109, 0x210B
+AES_TEMPLATE = template((CLASS, 4), (KEY_TYPE, 0x1F), (TOKEN, True))
+
+
+def test_the_wrapped_key_is_that_of_rfc_3394(kms: TestKms, app: Application) -> None:
+    """RFC 3394 §4.1."""
+    uses = CryptographicUsageMask.WRAP_KEY | CryptographicUsageMask.UNWRAP_KEY
+    wrapping_key = handle_of(app, active(kms, material=AES_128, usage=uses))
+    key_ = handle_of(app, active(kms, material=bytes.fromhex("00112233445566778899aabbccddeeff")))
+    call = ("C_WRAPKEY", app.session, mechanism(KW), wrapping_key, key_)
+    assert app.call(*call, buffer(None)) == b"\0" + count(24)
+    assert app.fails(*call, buffer(23)) is Code.CKR_BUFFER_TOO_SMALL
+    wrapped = app.output(*call, size=24)
+    assert wrapped.hex() == "1fa68b0a8112b447aef34bd8fb5a7b829d3e862371d2cfe5"
+    back = app.handle("C_UNWRAPKEY", mechanism(KW), wrapping_key, data(wrapped), AES_TEMPLATE)
+    assert app.show(back, VALUE, VALUE_LEN) == app.show(key_, VALUE, VALUE_LEN)
+
+
+@pytest.mark.parametrize("used", [mechanism(1), mechanism(9, OAEP)], ids=["PKCS", "OAEP"])
+def test_a_key_is_wrapped_with_a_public_key_and_unwrapped_with_the_private(
+    app: Application, used: bytes
+) -> None:
+    made = app.call(
+        "C_GENERATEKEYPAIR",
+        app.session,
+        mechanism(0),
+        template((MODULUS_BITS, 2048), (WRAP, True)),
+        template((UNWRAP, True)),
+    )
+    public, private = made[:8], made[8:]
+    key_ = app.aes_key()
+    wrapped = app.output("C_WRAPKEY", app.session, used, public, key_)
+    back = app.handle("C_UNWRAPKEY", used, private, data(wrapped), AES_TEMPLATE)
+    assert app.show(back, VALUE) == app.show(key_, VALUE)
+
+
+def test_a_private_key_is_wrapped_as_pkcs_8(app: Application) -> None:
+    wrapping_key = app.aes_key((WRAP, True), (UNWRAP, True))
+    for (public, private), key_type, used in (
+        (app.rsa_pair(), 0x00, mechanism(SHA256_RSA)),
+        (ec_pair(app), 0x03, mechanism(0x1044)),
+    ):
+        wrapped = app.output("C_WRAPKEY", app.session, mechanism(KWP), wrapping_key, private)
+        back = app.handle(
+            "C_UNWRAPKEY",
+            mechanism(KWP),
+            wrapping_key,
+            data(wrapped),
+            template((CLASS, 3), (KEY_TYPE, key_type)),
+        )
+        app.call("C_SIGNINIT", app.session, used, back)
+        signature = app.output("C_SIGN", app.session, data(b"text"))
+        app.call("C_VERIFYINIT", app.session, used, public)
+        app.call("C_VERIFY", app.session, data(b"text"), data(signature))
+
+
+def test_what_may_not_leave_is_not_wrapped(app: Application) -> None:
+    wrapping_key, other = app.aes_key((WRAP, True)), app.aes_key()
+    locked_in = app.aes_key((EXTRACTABLE, False))
+    for pair, code in (
+        ((wrapping_key, locked_in), Code.CKR_KEY_UNEXTRACTABLE),
+        ((other, wrapping_key), Code.CKR_KEY_FUNCTION_NOT_PERMITTED),
+        ((wrapping_key, wrapping_key), Code.CKR_KEY_NOT_WRAPPABLE),
+    ):
+        assert app.fails("C_WRAPKEY", app.session, mechanism(KW), *pair, buffer(99)) is code
+    sensitive = app.aes_key((SENSITIVE, True))
+    assert len(app.output("C_WRAPKEY", app.session, mechanism(KW), wrapping_key, sensitive)) == 40
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda w: w[:-1], lambda w: w + b"x", lambda w: bytes(len(w)), lambda w: b""]
+)
+def test_what_is_wrong_with_a_wrapped_key_is_not_told(app: Application, spoil: Any) -> None:
+    wrapping_key = app.aes_key((WRAP, True), (UNWRAP, True))
+    wrapped = app.output("C_WRAPKEY", app.session, mechanism(KW), wrapping_key, app.aes_key())
+    before = app.find()
+    failed = app.fails(
+        "C_UNWRAPKEY", app.session, mechanism(KW), wrapping_key, data(spoil(wrapped)), AES_TEMPLATE
+    )
+    assert failed is Code.CKR_ENCRYPTED_DATA_INVALID
+    assert app.find() == before
+
+
+def test_a_key_that_may_not_unwrap_leaves_nothing_behind(app: Application) -> None:
+    wrapping_key, other = app.aes_key((WRAP, True)), app.aes_key(size=32)
+    wrapped = app.output("C_WRAPKEY", app.session, mechanism(KW), wrapping_key, other)
+    before = app.find()
+    failed = app.fails("C_UNWRAPKEY", app.session, mechanism(KW), other, data(wrapped), AES_TEMPLATE)
+    assert failed is Code.CKR_KEY_FUNCTION_NOT_PERMITTED
+    assert app.find() == before
+
+
+@pytest.mark.parametrize(
+    ("attributes", "code"),
+    [
+        ([(KEY_TYPE, 0x1F)], Code.CKR_TEMPLATE_INCOMPLETE),
+        ([(CLASS, 4)], Code.CKR_TEMPLATE_INCOMPLETE),
+        ([(CLASS, 1), (KEY_TYPE, 0x1F)], Code.CKR_TEMPLATE_INCONSISTENT),
+        ([(CLASS, 4), (KEY_TYPE, 0x00)], Code.CKR_TEMPLATE_INCONSISTENT),
+        ([(CLASS, 4), (KEY_TYPE, 0x1F), (VALUE_LEN, 16)], Code.CKR_ENCRYPTED_DATA_INVALID),
+        ([(CLASS, 4), (KEY_TYPE, 0x1F), (VALUE, b"x")], Code.CKR_ATTRIBUTE_TYPE_INVALID),
+    ],
+)
+def test_a_template_that_does_not_fit_the_wrapped_key_is_refused(
+    app: Application, attributes: list[tuple[int, Any]], code: Code
+) -> None:
+    wrapping_key = app.aes_key((WRAP, True), (UNWRAP, True))
+    wrapped = app.output("C_WRAPKEY", app.session, mechanism(KW), wrapping_key, app.aes_key())
+    failed = app.fails(
+        "C_UNWRAPKEY", app.session, mechanism(KW), wrapping_key, data(wrapped), template(*attributes)
+    )
+    assert failed is code
 
 
 # Bad input.

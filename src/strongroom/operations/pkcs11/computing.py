@@ -21,12 +21,13 @@ from strongroom.operations.pkcs11.constants import CKF
 from strongroom.operations.pkcs11.failure import Failure
 from strongroom.operations.pkcs11.functions import Call, do, function
 from strongroom.operations.pkcs11.mechanisms import Settings, settings_of
+from strongroom.operations.pkcs11.objects import shown
 from strongroom.operations.pkcs11.state import MAXIMUM_HELD, Active, Session, Work
 from strongroom.operations.sign import SignRequest
 from strongroom.operations.signature_verify import SignatureVerifyRequest
 from strongroom.registry import PKCS11Function as Function
 from strongroom.registry import PKCS11ReturnCode as Code
-from strongroom.registry import ValidityIndicator
+from strongroom.registry import Tag, ValidityIndicator
 
 _FLAGS: Final = {
     Work.ENCRYPT: CKF.ENCRYPT,
@@ -127,7 +128,13 @@ async def _finish(
 ) -> None:
     """Do the KMIP operation and give out its result; without room for it nothing has happened."""
     settings = settings_of(active.mechanism.type, active.mechanism.parameter, _FLAGS[work])
-    request, result = _MAKE[work](settings, active, data)
+    size = await _number_size(call, active) if settings.elliptic else 0
+    request, made = _MAKE[work](settings, active, data)
+
+    def result(response: Any) -> bytes:
+        plain = made(response)
+        return call.ctx.crypto.signature_numbers(plain, size) if settings.elliptic else plain
+
     try:
         response = await do(
             call,
@@ -143,6 +150,15 @@ async def _finish(
         raise Failure(Code.CKR_BUFFER_TOO_SMALL)
     if room is None:
         del session.active[work]
+
+
+async def _number_size(call: Call, active: Active) -> int:
+    """Return how many bytes r and s of a signature have."""
+    assert active.key is not None
+    length = (await shown(call, active.key, codes={})).first(Tag.CRYPTOGRAPHIC_LENGTH)
+    if not length:
+        raise Failure(Code.CKR_KEY_TYPE_INCONSISTENT)
+    return (int(length) + 7) // 8
 
 
 _Made = tuple[Request[Any], Callable[[Any], bytes]]
@@ -223,6 +239,10 @@ async def _verify(call: Call, session: Session, active: Active, data: bytes, sig
     del session.active[Work.VERIFY]
     settings = settings_of(active.mechanism.type, active.mechanism.parameter, CKF.VERIFY)
     request: Request[Any]
+    if settings.elliptic:
+        if len(signature) != 2 * await _number_size(call, active):
+            raise Failure(Code.CKR_SIGNATURE_LEN_RANGE)
+        signature = call.ctx.crypto.signature_structure(signature)
     if settings.mac:
         request = MACVerifyRequest(
             unique_identifier=active.key,

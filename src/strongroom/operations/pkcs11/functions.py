@@ -120,8 +120,6 @@ NOT_OFFERED: Final = frozenset({
     Function.C_DECRYPTDIGESTUPDATE,
     Function.C_SIGNENCRYPTUPDATE,
     Function.C_DECRYPTVERIFYUPDATE,
-    Function.C_WRAPKEY,
-    Function.C_UNWRAPKEY,
     Function.C_DERIVEKEY,
     Function.C_MESSAGEENCRYPTINIT,
     Function.C_ENCRYPTMESSAGE,

@@ -8,6 +8,7 @@ from typing import Final
 from strongroom.domain.errors import InvalidField, KmipError
 from strongroom.model.attribute_list import AttributeInstance, Attributes, TemplateAttributes
 from strongroom.model.secret import SecretBytes
+from strongroom.model.structures import CryptographicDomainParameters
 from strongroom.operations.create import CreateRequest
 from strongroom.operations.create_key_pair import CreateKeyPairRequest
 from strongroom.operations.pkcs11.attributes import ALGORITHMS, Template, described, template_of
@@ -57,16 +58,13 @@ async def generate_key_pair(call: Call) -> None:
     call.input.end()
     settings_of(mechanism.type, mechanism.parameter, CKF.GENERATE_KEY_PAIR)
     lasting = writable(session, public), writable(session, private)
+    elliptic = mechanism.type == CKM.EC_KEY_PAIR_GEN
     for template, cls in ((public, CKO.PUBLIC_KEY), (private, CKO.PRIVATE_KEY)):
         _require(template, cls)
-        if template.take(CKA.KEY_TYPE, CKK.RSA) != CKK.RSA:
+        kind = CKK.EC if elliptic else CKK.RSA
+        if template.take(CKA.KEY_TYPE, kind) != kind:
             raise Failure(Code.CKR_TEMPLATE_INCONSISTENT)
-    if int.from_bytes(public.take(CKA.PUBLIC_EXPONENT, b"\1\0\1"), "big") != _EXPONENT:
-        raise Failure(Code.CKR_ATTRIBUTE_VALUE_INVALID)
-    common = [
-        AttributeInstance(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.RSA),
-        AttributeInstance(Tag.CRYPTOGRAPHIC_LENGTH, _bits(public.need(CKA.MODULUS_BITS))),
-    ]
+    common = _elliptic(call, public) if elliptic else _rsa(public)
     request = CreateKeyPairRequest(
         common_attributes=_template(common),
         private_key_attributes=_template(described(private, CKO.PRIVATE_KEY, call.ctx.now)),
@@ -81,6 +79,30 @@ async def generate_key_pair(call: Call) -> None:
 
 
 _EXPONENT: Final = 65537
+
+
+def _rsa(template: Template) -> list[AttributeInstance]:
+    """Return what makes an RSA pair."""
+    if int.from_bytes(template.take(CKA.PUBLIC_EXPONENT, b"\1\0\1"), "big") != _EXPONENT:
+        raise Failure(Code.CKR_ATTRIBUTE_VALUE_INVALID)
+    return [
+        AttributeInstance(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.RSA),
+        AttributeInstance(Tag.CRYPTOGRAPHIC_LENGTH, _bits(template.need(CKA.MODULUS_BITS))),
+    ]
+
+
+def _elliptic(call: Call, template: Template) -> list[AttributeInstance]:
+    """Return what makes a pair on a named curve."""
+    try:
+        curve = call.ctx.crypto.curve_named(template.need(CKA.EC_PARAMS))
+    except InvalidField as error:
+        raise Failure(Code.CKR_ATTRIBUTE_VALUE_INVALID) from error
+    return [
+        AttributeInstance(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.ECDSA),
+        AttributeInstance(
+            Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS, CryptographicDomainParameters(recommended_curve=curve)
+        ),
+    ]
 
 
 def _require(template: Template, cls: CKO) -> None:

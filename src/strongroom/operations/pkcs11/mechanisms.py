@@ -32,6 +32,8 @@ class Settings:
     """Sign and Verify mean MAC and MAC Verify."""
     digested: bool = False
     """What is signed is a digest already."""
+    elliptic: bool = False
+    """The signature is two numbers of equal length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,20 @@ def _rsa(hashing: Hash | None) -> Callable[[bytes | None], Settings]:
     )
 
 
+def _ecdsa(hashing: Hash | None) -> Offer:
+    settings = Settings(
+        parameters=Parameters(hashing_algorithm=hashing, cryptographic_algorithm=Algorithm.ECDSA),
+        digested=hashing is None,
+        elliptic=True,
+    )
+    return Offer(_SIGNING, *_CURVE_SIZES, _without_parameter(settings))
+
+
+def _key_wrap(mode: Mode) -> Offer:
+    settings = Settings(parameters=Parameters(block_cipher_mode=mode))
+    return Offer(_WRAPPING, *_AES_SIZES, _without_parameter(settings))
+
+
 def _hmac(algorithm: Algorithm) -> Offer:
     settings = Settings(parameters=Parameters(cryptographic_algorithm=algorithm), mac=True)
     return Offer(_SIGNING, 8, 8192, _without_parameter(settings))
@@ -213,14 +229,17 @@ def _digest(hashing: Hash) -> Offer:
 
 _CIPHER: Final = CKF.ENCRYPT | CKF.DECRYPT
 _SIGNING: Final = CKF.SIGN | CKF.VERIFY
+_WRAPPING: Final = CKF.WRAP | CKF.UNWRAP
 _AES_SIZES: Final = (16, 32)
 _RSA_SIZES: Final = (1024, 8192)
+_CURVE_SIZES: Final = (192, 521)
 _NOTHING: Final = _without_parameter(Settings(parameters=Parameters()))
 
 MECHANISMS: Final[Mapping[int, Offer]] = {
     CKM.AES_KEY_GEN: Offer(CKF.GENERATE, *_AES_SIZES, _NOTHING),
     CKM.GENERIC_SECRET_KEY_GEN: Offer(CKF.GENERATE, 8, 8192, _NOTHING),
     CKM.RSA_PKCS_KEY_PAIR_GEN: Offer(CKF.GENERATE_KEY_PAIR, *_RSA_SIZES, _NOTHING),
+    CKM.EC_KEY_PAIR_GEN: Offer(CKF.GENERATE_KEY_PAIR, *_CURVE_SIZES, _NOTHING),
     CKM.AES_ECB: Offer(
         _CIPHER,
         *_AES_SIZES,
@@ -248,8 +267,10 @@ MECHANISMS: Final[Mapping[int, Offer]] = {
             )
         ),
     ),
-    CKM.RSA_PKCS: Offer(_CIPHER | _SIGNING, *_RSA_SIZES, _rsa(None)),
-    CKM.RSA_PKCS_OAEP: Offer(_CIPHER, *_RSA_SIZES, _oaep),
+    CKM.AES_KEY_WRAP: _key_wrap(Mode.NISTKEYWRAP),
+    CKM.AES_KEY_WRAP_KWP: _key_wrap(Mode.AESKEYWRAPPADDING),
+    CKM.RSA_PKCS: Offer(_CIPHER | _SIGNING | _WRAPPING, *_RSA_SIZES, _rsa(None)),
+    CKM.RSA_PKCS_OAEP: Offer(_CIPHER | _WRAPPING, *_RSA_SIZES, _oaep),
     CKM.SHA1_RSA_PKCS: Offer(_SIGNING, *_RSA_SIZES, _rsa(Hash.SHA_1)),
     CKM.SHA224_RSA_PKCS: Offer(_SIGNING, *_RSA_SIZES, _rsa(Hash.SHA_224)),
     CKM.SHA256_RSA_PKCS: Offer(_SIGNING, *_RSA_SIZES, _rsa(Hash.SHA_256)),
@@ -261,6 +282,12 @@ MECHANISMS: Final[Mapping[int, Offer]] = {
     CKM.SHA256_RSA_PKCS_PSS: Offer(_SIGNING, *_RSA_SIZES, _pss(Hash.SHA_256)),
     CKM.SHA384_RSA_PKCS_PSS: Offer(_SIGNING, *_RSA_SIZES, _pss(Hash.SHA_384)),
     CKM.SHA512_RSA_PKCS_PSS: Offer(_SIGNING, *_RSA_SIZES, _pss(Hash.SHA_512)),
+    CKM.ECDSA: _ecdsa(None),
+    CKM.ECDSA_SHA1: _ecdsa(Hash.SHA_1),
+    CKM.ECDSA_SHA224: _ecdsa(Hash.SHA_224),
+    CKM.ECDSA_SHA256: _ecdsa(Hash.SHA_256),
+    CKM.ECDSA_SHA384: _ecdsa(Hash.SHA_384),
+    CKM.ECDSA_SHA512: _ecdsa(Hash.SHA_512),
     CKM.SHA_1_HMAC: _hmac(Algorithm.HMAC_SHA1),
     CKM.SHA224_HMAC: _hmac(Algorithm.HMAC_SHA224),
     CKM.SHA256_HMAC: _hmac(Algorithm.HMAC_SHA256),

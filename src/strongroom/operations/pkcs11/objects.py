@@ -19,7 +19,14 @@ from strongroom.model.attribute_list import (
     TemplateAttributes,
 )
 from strongroom.model.identifiers import UniqueIdentifier
-from strongroom.model.keys import KeyBlock, KeyValue, TransparentRSAPublicKey, transparent
+from strongroom.model.keys import (
+    KeyBlock,
+    KeyValue,
+    TransparentECPublicKey,
+    TransparentKey,
+    TransparentRSAPublicKey,
+    transparent,
+)
 from strongroom.model.objects import (
     Certificate,
     ManagedObjectStruct,
@@ -61,6 +68,7 @@ from strongroom.registry import (
     CryptographicUsageMask,
     ItemType,
     KeyFormatType,
+    KeyWrapType,
     ObjectType,
     OpaqueDataType,
     Tag,
@@ -162,9 +170,11 @@ async def destroy_object(call: Call) -> None:
             one.objects.remove(identifier)
 
 
-async def shown(call: Call, identifier: UniqueIdentifier) -> Shown:
+async def shown(
+    call: Call, identifier: UniqueIdentifier, *, codes: Mapping[type[KmipError], Code] = GONE
+) -> Shown:
     """Return what Get Attributes tells of an object."""
-    response = await do(call, GetAttributesRequest(unique_identifier=identifier), codes=GONE)
+    response = await do(call, GetAttributesRequest(unique_identifier=identifier), codes=codes)
     values: dict[Any, list[Any]] = {}
     for attribute in response.attributes.attributes:
         values.setdefault(attribute.key, []).append(attribute.value)
@@ -217,7 +227,9 @@ async def _show(
     return None
 
 
-_FROM_MATERIAL: Final = frozenset({CKA.VALUE, CKA.MODULUS, CKA.PUBLIC_EXPONENT, CKA.PUBLIC_KEY_INFO})
+_FROM_MATERIAL: Final = frozenset(
+    {CKA.VALUE, CKA.MODULUS, CKA.PUBLIC_EXPONENT, CKA.PUBLIC_KEY_INFO, CKA.EC_PARAMS, CKA.EC_POINT}
+)
 
 
 async def _from_material(
@@ -231,22 +243,36 @@ async def _from_material(
     if number == CKA.PUBLIC_KEY_INFO and public:
         return _value(await _get(call, identifier, KeyFormatType.X_509))
     if number in (CKA.MODULUS, CKA.PUBLIC_EXPONENT) and public and rsa:
-        found = await _get(call, identifier, KeyFormatType.TRANSPARENT_RSA_PUBLIC_KEY)
-        assert isinstance(found, PublicKey)
-        material = found.key_block.key_value
-        assert isinstance(material, KeyValue)
-        assert not isinstance(material.key_material, SecretBytes)
-        key = transparent(KeyFormatType.TRANSPARENT_RSA_PUBLIC_KEY, material.key_material)
+        key = await _spelt_out(call, identifier, KeyFormatType.TRANSPARENT_RSA_PUBLIC_KEY)
         assert isinstance(key, TransparentRSAPublicKey)
         integer = key.modulus if number == CKA.MODULUS else key.public_exponent
         return integer.to_bytes((integer.bit_length() + 7) // 8, "big")
+    domain = object_.first(Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS)
+    if number == CKA.EC_PARAMS and domain is not None and domain.recommended_curve is not None:
+        return call.ctx.crypto.curve_parameters(domain.recommended_curve)
+    if number == CKA.EC_POINT and public and domain is not None:
+        key = await _spelt_out(call, identifier, KeyFormatType.TRANSPARENT_EC_PUBLIC_KEY)
+        assert isinstance(key, TransparentECPublicKey)
+        return call.ctx.crypto.octet_string(key.q_string)
     return None
+
+
+async def _spelt_out(call: Call, identifier: UniqueIdentifier, key_format: KeyFormatType) -> TransparentKey:
+    """Return a public key as its numbers."""
+    found = await _get(call, identifier, key_format)
+    assert isinstance(found, PublicKey)
+    value = found.key_block.key_value
+    assert isinstance(value, KeyValue)
+    assert not isinstance(value.key_material, SecretBytes)
+    return transparent(key_format, value.key_material)
 
 
 async def _get(
     call: Call, identifier: UniqueIdentifier, key_format: KeyFormatType | None
 ) -> ManagedObjectStruct:
-    request = GetRequest(unique_identifier=identifier, key_format_type=key_format)
+    request = GetRequest(
+        unique_identifier=identifier, key_format_type=key_format, key_wrap_type=KeyWrapType.NOT_WRAPPED
+    )
     return (await do(call, request, codes=_SECRET)).managed_object
 
 

@@ -10,7 +10,17 @@ from strongroom.model.convert import ValueShape
 from strongroom.model.forms import Decoder, Encoder, Form
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Since, Tagged, Until
-from strongroom.operations.pkcs11 import computing, general, keys, objects, sessions, wrapping
+from strongroom.operations.pkcs11 import (
+    computing,
+    copying,
+    finding,
+    general,
+    keys,
+    objects,
+    reading,
+    sessions,
+    wrapping,
+)
 from strongroom.operations.pkcs11.codec import Reader, Writer
 from strongroom.operations.pkcs11.failure import Failure
 from strongroom.operations.pkcs11.functions import NOT_OFFERED, Call, offered
@@ -27,7 +37,17 @@ from strongroom.registry import (
     Version,
 )
 
-THEMES: Final = (general, sessions, objects, keys, computing, wrapping)
+THEMES: Final = (
+    general,
+    sessions,
+    objects,
+    reading,
+    finding,
+    copying,
+    keys,
+    wrapping,
+    computing,
+)
 """What declares the functions."""
 
 _INTERFACES: Final = frozenset({None, "", "PKCS 11"})

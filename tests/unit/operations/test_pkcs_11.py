@@ -1,5 +1,6 @@
 """PKCS#11 (KMIP 2.1 §6.1.37; KMIP Profiles 2.1 §5.18)."""
 
+import contextlib
 from datetime import timedelta
 from typing import Any
 
@@ -8,11 +9,13 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from strongroom.domain.errors import PKCS11CodecError
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicParameters, UsageLimits
 from strongroom.operations.get import GetRequest
 from strongroom.operations.locate import LocateRequest
+from strongroom.operations.pkcs11.failure import Failure
 from strongroom.operations.pkcs11.functions import NOT_OFFERED
 from strongroom.operations.pkcs11.mechanisms import MECHANISMS
 from strongroom.operations.pkcs11.state import (
@@ -574,6 +577,21 @@ def test_a_question_for_the_length_does_nothing(kms: TestKms, app: Application) 
     assert used_up is Code.CKR_KEY_FUNCTION_NOT_PERMITTED
 
 
+def test_what_a_refused_operation_changed_is_undone(kms: TestKms, app: Application) -> None:
+    """Encrypt counts the use before it finds that the data are no whole blocks."""
+    limits = UsageLimits(usage_limits_total=1, usage_limits_unit=UsageLimitsUnit.OBJECT)
+    made = active(kms, attribute(Tag.USAGE_LIMITS, limits))
+    begin = ("C_ENCRYPTINIT", app.session, mechanism(AES_ECB), handle_of(app, made))
+    for _ in range(3):
+        app.call(*begin)
+        assert (
+            app.fails("C_ENCRYPT", app.session, data(b"short"), buffer(99)) is not Code.CKR_OPERATION_ACTIVE
+        )
+    app.call(*begin)
+    assert len(app.output("C_ENCRYPT", app.session, data(bytes(16)))) == 16
+    assert value(kms, made, Tag.USAGE_LIMITS).usage_limits_count == 0
+
+
 def test_an_operation_is_begun_once_and_ends_with_a_failure(kms: TestKms, app: Application) -> None:
     handle = app.aes_key()
     begin = ("C_DECRYPTINIT", app.session, CBC_PAD, handle)
@@ -846,6 +864,69 @@ def test_a_template_that_does_not_fit_the_wrapped_key_is_refused(
     assert failed is code
 
 
+# Copies and derived keys.
+
+
+def test_a_copy_is_an_object_of_its_own(kms: TestKms, app: Application) -> None:
+    handle = app.aes_key((LABEL, b"first"), (ENCRYPT, True))
+    copy = app.handle("C_COPYOBJECT", handle, template((TOKEN, True), (LABEL, b"second")))
+    assert identifier_of(app, copy) != identifier_of(app, handle)
+    assert app.show(copy, VALUE, ENCRYPT, DECRYPT) == app.show(handle, VALUE, ENCRYPT, DECRYPT)
+    assert app.show(copy, LABEL) == [b"second"]
+    assert state_of(kms, identifier_of(app, copy)) is State.ACTIVE
+    app.call("C_DESTROYOBJECT", app.session, handle)
+    app.call("C_ENCRYPTINIT", app.session, CBC_PAD, copy)
+
+
+def test_a_copy_of_what_is_sensitive_or_with_other_uses_is_refused(app: Application) -> None:
+    sensitive, plain = app.aes_key((SENSITIVE, True)), app.aes_key()
+    for handle, attributes, code in (
+        (sensitive, [], Code.CKR_ATTRIBUTE_SENSITIVE),
+        (plain, [(ENCRYPT, True)], Code.CKR_ATTRIBUTE_READ_ONLY),
+        (plain, [(VALUE, b"x")], Code.CKR_ATTRIBUTE_TYPE_INVALID),
+    ):
+        assert app.fails("C_COPYOBJECT", app.session, handle, template(*attributes)) is code
+
+
+def hkdf(salt: bytes, info: bytes, *, steps: bytes = b"\1\1", salt_type: int = 2) -> bytes:
+    return mechanism(0x402A, steps + ulong(SHA256) + ulong(salt_type) + data(salt) + ulong(0) + data(info))
+
+
+def test_the_derived_key_is_that_of_rfc_5869(kms: TestKms, app: Application) -> None:
+    """RFC 5869 A.1."""
+    base = app.handle(
+        "C_CREATEOBJECT",
+        template((CLASS, 4), (KEY_TYPE, 0x10), (VALUE, b"\x0b" * 22), (0x10C, True)),
+    )
+    used = hkdf(bytes(range(13)), bytes(range(0xF0, 0xFA)))
+    derived = app.handle("C_DERIVEKEY", used, base, template((VALUE_LEN, 42)))
+    (made,) = app.show(derived, VALUE)
+    assert made.hex() == (
+        "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865"
+    )
+
+
+@pytest.mark.parametrize(
+    ("used", "attributes", "code"),
+    [
+        (hkdf(b"", b"", steps=b"\0\1"), [(VALUE_LEN, 16)], Code.CKR_MECHANISM_PARAM_INVALID),
+        (hkdf(b"", b"", salt_type=4), [(VALUE_LEN, 16)], Code.CKR_MECHANISM_PARAM_INVALID),
+        (hkdf(b"", b""), [], Code.CKR_TEMPLATE_INCOMPLETE),
+        (hkdf(b"", b""), [(VALUE_LEN, 16), (CLASS, 3)], Code.CKR_TEMPLATE_INCONSISTENT),
+        (hkdf(b"", b""), [(VALUE_LEN, 16), (KEY_TYPE, 0)], Code.CKR_TEMPLATE_INCONSISTENT),
+        (hkdf(b"", b""), [(VALUE_LEN, 17), (KEY_TYPE, 0x1F)], Code.CKR_KEY_SIZE_RANGE),
+        (hkdf(b"", b""), [(VALUE_LEN, 16)], Code.CKR_KEY_FUNCTION_NOT_PERMITTED),
+        (mechanism(AES_ECB), [(VALUE_LEN, 16)], Code.CKR_MECHANISM_INVALID),
+    ],
+)
+def test_keys_that_cannot_be_derived_are_refused(
+    app: Application, used: bytes, attributes: list[tuple[int, Any]], code: Code
+) -> None:
+    uses = [] if code is Code.CKR_KEY_FUNCTION_NOT_PERMITTED else [(0x10C, True)]
+    base = app.aes_key(*uses)
+    assert app.fails("C_DERIVEKEY", app.session, used, base, template(*attributes)) is code
+
+
 # Bad input.
 
 
@@ -865,3 +946,9 @@ def test_any_bytes_get_an_answer(
     (answer,) = app.kms.batch(request, version=V2_1)
     reason = getattr(answer, "reason", None)
     assert reason in (None, R.PKCS_11_CODEC_ERROR), answer
+
+
+@given(number=st.sampled_from(sorted(MECHANISMS)), parameter=st.none() | st.binary(max_size=80))
+def test_any_mechanism_parameter_is_read_or_refused(number: int, parameter: bytes | None) -> None:
+    with contextlib.suppress(Failure, PKCS11CodecError):
+        MECHANISMS[number].read(parameter)

@@ -154,6 +154,25 @@ def described(template: Template, cls: CKO, now: datetime) -> list[AttributeInst
     return given
 
 
+def changed(template: Template) -> list[AttributeInstance]:
+    """Return what a template changes of an object that is there; raises Failure for what stays as it is."""
+    changes = []
+    label, identifier = template.take(CKA.LABEL), template.take(CKA.ID)
+    if label is not None:
+        changes.append(AttributeInstance(LABEL, labelled(label)))
+    if identifier is not None:
+        changes.append(AttributeInstance(ID, RawValue(ItemType.BYTE_STRING, identifier)))
+    for attribute, tag in ((CKA.SENSITIVE, Tag.SENSITIVE), (CKA.EXTRACTABLE, Tag.EXTRACTABLE)):
+        value = template.take(attribute)
+        if value is not None:
+            changes.append(AttributeInstance(tag, value))
+    if template.values.keys() & _OF_PAIRS.keys():
+        # The uses of a key are settled when it is made.
+        raise Failure(Code.CKR_ATTRIBUTE_READ_ONLY)
+    template.end()
+    return changes
+
+
 def labelled(label: bytes) -> RawValue:
     """Return the value of a label; raises Failure unless it is UTF-8."""
     try:

@@ -21,7 +21,7 @@ from strongroom.operations.pkcs11.constants import CKF
 from strongroom.operations.pkcs11.failure import Failure
 from strongroom.operations.pkcs11.functions import Call, do, function
 from strongroom.operations.pkcs11.mechanisms import Settings, settings_of
-from strongroom.operations.pkcs11.objects import shown
+from strongroom.operations.pkcs11.reading import shown
 from strongroom.operations.pkcs11.state import MAXIMUM_HELD, Active, Session, Work
 from strongroom.operations.sign import SignRequest
 from strongroom.operations.signature_verify import SignatureVerifyRequest

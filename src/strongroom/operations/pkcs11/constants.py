@@ -173,6 +173,7 @@ class CKM(IntEnum):
     AES_CMAC = 0x108A
     AES_KEY_WRAP = 0x2109
     AES_KEY_WRAP_KWP = 0x210B
+    HKDF_DERIVE = 0x402A
 
 
 class CKF(IntFlag):
@@ -187,6 +188,7 @@ class CKF(IntFlag):
     GENERATE_KEY_PAIR = 0x10000
     WRAP = 0x20000
     UNWRAP = 0x40000
+    DERIVE = 0x80000
 
 
 TOKEN_PRESENT: Final = 0x1
@@ -199,6 +201,9 @@ TOKEN_INITIALIZED: Final = 0x400
 RW_SESSION: Final = 0x2
 SERIAL_SESSION: Final = 0x4
 """CKF of a session."""
+
+HKDF_SALT_NULL: Final = 1
+HKDF_SALT_DATA: Final = 2
 
 CKU_SO: Final = 0
 CKU_USER: Final = 1

@@ -109,7 +109,6 @@ NOT_OFFERED: Final = frozenset({
     Function.C_GETOPERATIONSTATE,
     Function.C_SETOPERATIONSTATE,
     # KMIP has no operation for these.
-    Function.C_COPYOBJECT,
     Function.C_GETOBJECTSIZE,
     Function.C_DIGESTKEY,
     Function.C_SIGNRECOVERINIT,
@@ -120,7 +119,6 @@ NOT_OFFERED: Final = frozenset({
     Function.C_DECRYPTDIGESTUPDATE,
     Function.C_SIGNENCRYPTUPDATE,
     Function.C_DECRYPTVERIFYUPDATE,
-    Function.C_DERIVEKEY,
     Function.C_MESSAGEENCRYPTINIT,
     Function.C_ENCRYPTMESSAGE,
     Function.C_ENCRYPTMESSAGEBEGIN,

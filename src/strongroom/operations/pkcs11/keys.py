@@ -8,9 +8,10 @@ from typing import Final
 from strongroom.domain.errors import InvalidField, KmipError
 from strongroom.model.attribute_list import AttributeInstance, Attributes, TemplateAttributes
 from strongroom.model.secret import SecretBytes
-from strongroom.model.structures import CryptographicDomainParameters
+from strongroom.model.structures import CryptographicDomainParameters, DerivationParameters
 from strongroom.operations.create import CreateRequest
 from strongroom.operations.create_key_pair import CreateKeyPairRequest
+from strongroom.operations.derive_key import DeriveKeyRequest
 from strongroom.operations.pkcs11.attributes import ALGORITHMS, Template, described, template_of
 from strongroom.operations.pkcs11.constants import CKA, CKF, CKK, CKM, CKO
 from strongroom.operations.pkcs11.failure import Failure
@@ -19,7 +20,7 @@ from strongroom.operations.pkcs11.mechanisms import settings_of
 from strongroom.operations.pkcs11.objects import taken_in, writable
 from strongroom.operations.rng_retrieve import RNGRetrieveRequest
 from strongroom.operations.rng_seed import RNGSeedRequest
-from strongroom.registry import CryptographicAlgorithm, ObjectType, Tag
+from strongroom.registry import CryptographicAlgorithm, DerivationMethod, ObjectType, Tag
 from strongroom.registry import PKCS11Function as Function
 from strongroom.registry import PKCS11ReturnCode as Code
 
@@ -119,6 +120,39 @@ def _bits(length: int) -> int:
 
 def _template(given: list[AttributeInstance]) -> TemplateAttributes:
     return TemplateAttributes(attributes=Attributes(given))
+
+
+@function(Function.C_DERIVEKEY)
+async def derive_key(call: Call) -> None:
+    session = call.session()
+    mechanism, base = call.input.mechanism(), call.object(Code.CKR_KEY_HANDLE_INVALID)
+    template = template_of(call.input.template())
+    call.input.end()
+    settings = settings_of(mechanism.type, mechanism.parameter, CKF.DERIVE)
+    lasting = writable(session, template)
+    algorithm = ALGORITHMS.get(template.take(CKA.KEY_TYPE, CKK.GENERIC_SECRET))
+    _require(template, CKO.SECRET_KEY)
+    if algorithm is None:
+        raise Failure(Code.CKR_TEMPLATE_INCONSISTENT)
+    given = [
+        AttributeInstance(Tag.CRYPTOGRAPHIC_ALGORITHM, algorithm),
+        AttributeInstance(Tag.CRYPTOGRAPHIC_LENGTH, _bits(template.need(CKA.VALUE_LEN) * 8)),
+        *described(template, CKO.SECRET_KEY, call.ctx.now),
+    ]
+    template.end()
+    request = DeriveKeyRequest(
+        object_type=ObjectType.SYMMETRIC_KEY,
+        unique_identifier=(base,),
+        derivation_method=DerivationMethod.HKDF,
+        derivation_parameters=DerivationParameters(
+            cryptographic_parameters=settings.parameters,
+            derivation_data=() if settings.info is None else (SecretBytes(settings.info),),
+            salt=settings.salt,
+        ),
+        attributes=_template(given),
+    )
+    made = await do(call, request, codes=_SIZE)
+    call.output.ulong(taken_in(call, session, made.unique_identifier, lasting=lasting))
 
 
 @function(Function.C_SEEDRANDOM)

@@ -10,7 +10,7 @@ from typing import Final
 
 from strongroom.model.structures import CryptographicParameters as Parameters
 from strongroom.operations.pkcs11.codec import Reader
-from strongroom.operations.pkcs11.constants import CKF, CKM
+from strongroom.operations.pkcs11.constants import CKF, CKM, HKDF_SALT_DATA, HKDF_SALT_NULL
 from strongroom.operations.pkcs11.failure import Failure
 from strongroom.registry import BlockCipherMode as Mode
 from strongroom.registry import CryptographicAlgorithm as Algorithm
@@ -34,6 +34,9 @@ class Settings:
     """What is signed is a digest already."""
     elliptic: bool = False
     """The signature is two numbers of equal length."""
+    salt: bytes | None = None
+    info: bytes | None = None
+    """Of a derivation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +215,22 @@ def _ecdsa(hashing: Hash | None) -> Offer:
     return Offer(_SIGNING, *_CURVE_SIZES, _without_parameter(settings))
 
 
+def _hkdf(parameter: bytes | None) -> Settings:
+    """CK_HKDF_PARAMS; the two steps are one in KMIP, and the salt is no key."""
+    source = _reader(parameter)
+    both = source.flag() & source.flag()
+    hashing, salt_type = _known(_HASHES, source.ulong()), source.ulong()
+    salt, _salt_key, info = source.data(), source.ulong(), source.data()
+    source.end()
+    if not both or salt_type not in (HKDF_SALT_NULL, HKDF_SALT_DATA):
+        raise Failure(Code.CKR_MECHANISM_PARAM_INVALID)
+    return Settings(
+        parameters=Parameters(hashing_algorithm=hashing),
+        salt=salt if salt_type == HKDF_SALT_DATA else None,
+        info=info or None,
+    )
+
+
 def _key_wrap(mode: Mode) -> Offer:
     settings = Settings(parameters=Parameters(block_cipher_mode=mode))
     return Offer(_WRAPPING, *_AES_SIZES, _without_parameter(settings))
@@ -267,6 +286,7 @@ MECHANISMS: Final[Mapping[int, Offer]] = {
             )
         ),
     ),
+    CKM.HKDF_DERIVE: Offer(CKF.DERIVE, 0, 0, _hkdf),
     CKM.AES_KEY_WRAP: _key_wrap(Mode.NISTKEYWRAP),
     CKM.AES_KEY_WRAP_KWP: _key_wrap(Mode.AESKEYWRAPPADDING),
     CKM.RSA_PKCS: Offer(_CIPHER | _SIGNING | _WRAPPING, *_RSA_SIZES, _rsa(None)),

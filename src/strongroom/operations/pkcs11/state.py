@@ -73,15 +73,19 @@ class State:
     handles: dict[int, UniqueIdentifier] = field(default_factory=dict)
     next: int = 1
     logged_in: bool = False
+    _known: dict[UniqueIdentifier, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._known = {identifier: handle for handle, identifier in self.handles.items()}
 
     def handle_of(self, identifier: UniqueIdentifier) -> int:
         """Return the handle of an object, a new one if it has none."""
-        for handle, known in self.handles.items():
-            if known == identifier:
-                return handle
-        if len(self.handles) >= MAXIMUM_HANDLES:
-            raise Failure(Code.CKR_HOST_MEMORY)
-        return self._new(self.handles, identifier)
+        handle = self._known.get(identifier)
+        if handle is None:
+            if len(self.handles) >= MAXIMUM_HANDLES:
+                raise Failure(Code.CKR_HOST_MEMORY)
+            handle = self._known[identifier] = self._new(self.handles, identifier)
+        return handle
 
     def open(self, session: Session) -> int:
         """Return the handle of a new session."""
@@ -96,7 +100,9 @@ class State:
 
     def forget(self, identifier: UniqueIdentifier) -> None:
         """Drop the handle of an object that is gone."""
-        self.handles = {h: known for h, known in self.handles.items() if known != identifier}
+        handle = self._known.pop(identifier, None)
+        if handle is not None:
+            del self.handles[handle]
 
 
 async def load(ctx: Context, correlation_value: bytes | None) -> tuple[Kept[Application], State] | None:

@@ -32,7 +32,8 @@ from strongroom.operations.pkcs11.constants import CKA, CKF, CKK, CKO
 from strongroom.operations.pkcs11.failure import Failure
 from strongroom.operations.pkcs11.functions import Call, do, function
 from strongroom.operations.pkcs11.mechanisms import settings_of
-from strongroom.operations.pkcs11.objects import shown, taken_in, writable
+from strongroom.operations.pkcs11.objects import taken_in, writable
+from strongroom.operations.pkcs11.reading import shown
 from strongroom.operations.pkcs11.sessions import destroy
 from strongroom.operations.register import RegisterRequest
 from strongroom.registry import (

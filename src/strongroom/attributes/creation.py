@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from strongroom.attributes.factory import defaults
 from strongroom.attributes.rules import MAXIMUM_INSTANCES, initial, require_few
 from strongroom.attributes.vendor import rule_of
 from strongroom.domain.context import Context
@@ -58,11 +59,14 @@ _DEFAULT_FORMATS: Final[Mapping[tuple[ObjectType, CryptographicAlgorithm], KeyFo
 """KMIP 2.1 table 81, where there is more than one format to choose from."""
 
 
-async def gather(ctx: Context, *given: TemplateAttributes | None) -> list[AttributeInstance]:
+async def gather(
+    ctx: Context, *given: TemplateAttributes | None, object_type: ObjectType | None = None
+) -> list[AttributeInstance]:
     """Return the attributes of a request, those of the templates that it names included.
 
     What the request says itself comes after the templates and, for single-valued attributes, replaces what
-    they say; later lists replace earlier ones the same way. Raises ObjectNotFound for an unknown template and
+    they say; later lists replace earlier ones the same way. `object_type` is that of the object to be made,
+    which gets the client's defaults for what is not said. Raises ObjectNotFound for an unknown template and
     ObjectArchived for an archived one.
     """
     gathered: list[AttributeInstance] = []
@@ -73,6 +77,9 @@ async def gather(ctx: Context, *given: TemplateAttributes | None) -> list[Attrib
         for name in attributes.names:
             gathered = _merge(gathered, await _template(ctx, AttributeInstance(Tag.NAME, name)))
         gathered = _merge(gathered, attributes.attributes)
+    if object_type is not None:
+        said = {a.key for a in gathered}
+        gathered += [a for a in await defaults(ctx, object_type, gathered) if a.key not in said]
     return gathered
 
 

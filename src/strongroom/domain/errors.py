@@ -557,6 +557,13 @@ class ServerLimitExceeded(KmipError):
     older_in = {**_FIELDS_OF_PARTS}
 
 
+class ConstraintViolation(KmipError):
+    """A new object is not what the client's own constraints allow."""
+
+    reason = ResultReason.CONSTRAINT_VIOLATION
+    older = ResultReason.INVALID_FIELD
+
+
 class InvalidTicket(KmipError):
     """The ticket in the request is not one that the caller can use."""
 

@@ -44,4 +44,6 @@ class Permission(Enum):
     VALIDATE = "validate"
     MANAGE_USERS = "manage-users"
     """To make users, groups and credentials (KMIP 3.0)."""
+    SET_DEFAULTS = "set-defaults"
+    SET_CONSTRAINTS = "set-constraints"
     LOG = "log"

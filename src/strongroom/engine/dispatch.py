@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from strongroom.attributes.factory import check_constraints
 from strongroom.domain.audit import AuditEvent
 from strongroom.domain.clock import Clock
 from strongroom.domain.context import ClientLog, Context, Policy, ServerFacts
@@ -274,7 +275,11 @@ class Dispatcher:
         if not repeatable(run.request.header):
             return
         sources = work.sources()
-        if not work.searches.lasting or not all(map(self._services.store.keeps, sources)):
+        if (
+            work.entries.asked
+            or not work.searches.lasting
+            or not all(map(self._services.store.keeps, sources))
+        ):
             return
         answer = RememberedAnswer(
             run.request.version,
@@ -374,6 +379,9 @@ class Dispatcher:
         )
         response = await spec.handler(context, request)
         work.made = made_by(spec.operation, response)
+        created = work.created()
+        if created:
+            await check_constraints(work.entries, caller, created)
         if isinstance(response, PollResponse):
             result = polled(response, item, run, request.asynchronous_correlation_value)
         else:

@@ -20,15 +20,18 @@ _Place = tuple[type[Entry], str]
 class WorkingEntries:
     """The port `Entries` over a store, with the changes of a unit of work."""
 
-    __slots__ = ("_caller", "_changed", "_read", "_store")
+    __slots__ = ("_caller", "_changed", "_read", "_store", "asked")
 
     def __init__(self, store: EntryStore, caller: ClientIdentity) -> None:
         self._store = store
         self._caller = caller
+        self.asked = False
+        """Something was asked for, so that an answer depends on more than objects."""
         self._read: dict[_Place, Kept[Entry]] = {}
         self._changed: dict[_Place, Kept[Entry] | None] = {}
 
     async def get(self, kind: type[E], key: str) -> Kept[E] | None:
+        self.asked = True
         place = (kind, key)
         if place in self._changed:
             return cast(Kept[E] | None, self._changed[place])
@@ -40,6 +43,7 @@ class WorkingEntries:
         return cast(Kept[E], self._read[place])
 
     async def mine(self, kind: type[E]) -> Sequence[Kept[E]]:
+        self.asked = True
         found: dict[str, Kept[E]] = {}
         for stored in await self._store.entries_of(kind, self._caller.tenant, self._caller.client):
             # What was read first counts: the commit compares with that generation.

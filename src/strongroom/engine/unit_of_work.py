@@ -407,6 +407,10 @@ class UnitOfWork:
         """Return the objects that were read, as the store gave them."""
         return tuple(self._sources)
 
+    def created(self) -> list[ManagedObject]:
+        """Return the objects that are new."""
+        return [o for o in self._loaded.values() if not o.generation and not o.removed]
+
     def changes(self) -> Changes:
         """Return what a commit would write."""
         return Changes(

@@ -288,13 +288,3 @@ class ValidationInformation(Struct):
     validation_certificate_uri: str | None = None
     validation_vendor_uri: str | None = None
     validation_profile: tuple[str, ...] = ()
-
-
-class ObjectDefaults(Struct):
-    """Default attributes of an object type; this server has none, so the structure is only read."""
-
-    object_type: ObjectType | None = None
-
-
-class DefaultsInformation(Struct):
-    object_defaults: tuple[ObjectDefaults, ...] = ()

@@ -45,7 +45,7 @@ class CreateRequest(Request[CreateResponse]):
 
 @operation(Operation.CREATE, since=V1_0, needs=Permission.CREATE)
 async def create(ctx: Context, request: CreateRequest) -> CreateResponse:
-    given = await gather(ctx, request.attributes)
+    given = await gather(ctx, request.attributes, object_type=request.object_type)
     match request.object_type:
         case ObjectType.SYMMETRIC_KEY:
             obj, made = await _symmetric_key(ctx, given)

@@ -54,8 +54,12 @@ class CreateKeyPairRequest(Request[CreateKeyPairResponse]):
 
 @operation(Operation.CREATE_KEY_PAIR, since=V1_0, needs=Permission.CREATE)
 async def create_key_pair(ctx: Context, request: CreateKeyPairRequest) -> CreateKeyPairResponse:
-    private_given = await gather(ctx, request.common_attributes, request.private_key_attributes)
-    public_given = await gather(ctx, request.common_attributes, request.public_key_attributes)
+    private_given = await gather(
+        ctx, request.common_attributes, request.private_key_attributes, object_type=ObjectType.PRIVATE_KEY
+    )
+    public_given = await gather(
+        ctx, request.common_attributes, request.public_key_attributes, object_type=ObjectType.PUBLIC_KEY
+    )
     private, public = await make_pair(ctx, private_given, public_given)
     return CreateKeyPairResponse(
         private_key_unique_identifier=private.unique_identifier,

@@ -58,7 +58,7 @@ class CreateSplitKeyRequest(Request[CreateSplitKeyResponse]):
 async def create_split_key(ctx: Context, request: CreateSplitKeyRequest) -> CreateSplitKeyResponse:
     if request.object_type is not ObjectType.SPLIT_KEY:
         raise InvalidObjectType("Create Split Key makes split keys; say Split Key as Object Type")
-    given = await gather(ctx, request.attributes)
+    given = await gather(ctx, request.attributes, object_type=ObjectType.SPLIT_KEY)
     if first(given, Tag.NAME) is not None:
         raise NonUniqueNameAttribute("several parts cannot have one Name; name them one by one afterwards")
     scheme = _scheme(request, given)

@@ -62,7 +62,7 @@ async def derive_key(ctx: Context, request: DeriveKeyRequest) -> DeriveKeyRespon
     if request.object_type not in (ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA):
         raise InvalidObjectType("Derive Key makes symmetric keys and secret data")
     bases = await _bases(ctx, request.unique_identifier)
-    given = await gather(ctx, request.attributes)
+    given = await gather(ctx, request.attributes, object_type=request.object_type)
     length = first(given, Tag.CRYPTOGRAPHIC_LENGTH)
     if not isinstance(length, int):
         raise InvalidField("Derive Key needs a Cryptographic Length")

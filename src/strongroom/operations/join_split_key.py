@@ -61,7 +61,7 @@ async def join_split_key(ctx: Context, request: JoinSplitKeyRequest) -> JoinSpli
         raise ServerLimitExceeded(f"at most {MAXIMUM_PARTS} parts are joined")
     if request.secret_data_type is not None and request.object_type is not ObjectType.SECRET_DATA:
         raise InvalidField("Secret Data Type belongs to Secret Data alone; leave it out")
-    given = await gather(ctx, request.attributes)
+    given = await gather(ctx, request.attributes, object_type=request.object_type)
     objects = [await ctx.objects.get(reference) for reference in request.unique_identifier]
     parts = parts_of(objects)
     origin = common_origin(parts)

@@ -10,13 +10,10 @@ _NEXT = "comes with the second part of the protocol (every operation)"
 
 NOT_SUPPORTED: Final[Mapping[str, str]] = {
     "DiscoverVersions_ServerToClient": _NEXT,
-    "GetConstraints": _NEXT,
     "Notify": _NEXT,
     "Put": _NEXT,
     "Query_ServerToClient": _NEXT,
     "ReProvision": _NEXT,
-    "SetConstraints": _NEXT,
-    "SetDefaults": _NEXT,
     "SetEndpointRole": _NEXT,
     "SetEndpointRole_ServerToClient": _NEXT,
 }

@@ -6,16 +6,17 @@ has nothing to claim is left out.
 
 from typing import Annotated
 
+from strongroom.attributes.factory import FactoryDefaults, key_of
 from strongroom.domain.access import allowed
 from strongroom.domain.context import Context
 from strongroom.domain.operation import Request, Response, declared, operation
 from strongroom.domain.permission import Permission
+from strongroom.model.factory import DefaultsInformation
 from strongroom.model.objects import ALL_OBJECT_TYPES
 from strongroom.model.struct import Since, WhereSayable
 from strongroom.model.structures import (
     CapabilityInformation,
     CredentialInformation,
-    DefaultsInformation,
     ExtensionInformation,
     ProfileInformation,
     ProtectionStorageMasks,
@@ -92,6 +93,9 @@ async def query(ctx: Context, request: QueryRequest) -> QueryResponse:
         rng_parameters=(ctx.crypto.random_number_generator,) if QueryFunction.QUERY_RNGS in asked else (),
         profile_information=server.profiles if QueryFunction.QUERY_PROFILES in asked else (),
         capability_information=(_CAPABILITIES,) if QueryFunction.QUERY_CAPABILITIES in asked else (),
+        defaults_information=(
+            await _defaults(ctx) if QueryFunction.QUERY_DEFAULTS_INFORMATION in asked else None
+        ),
         protection_storage_masks=(
             ProtectionStorageMasks(protection_storage_mask=(ProtectionStorageMask.SOFTWARE,))
             if QueryFunction.QUERY_STORAGE_PROTECTION_MASKS in asked
@@ -103,3 +107,9 @@ async def query(ctx: Context, request: QueryRequest) -> QueryResponse:
             else None
         ),
     )
+
+
+async def _defaults(ctx: Context) -> DefaultsInformation | None:
+    """Return what Set Defaults has set for the caller."""
+    kept = await ctx.entries.get(FactoryDefaults, key_of(ctx.caller))
+    return None if kept is None else kept.value.defaults_information

@@ -50,7 +50,7 @@ async def register(ctx: Context, request: RegisterRequest) -> RegisterResponse:
         raise InvalidField("Register needs the object itself")
     if OBJECT_TYPES[type(value)] is not request.object_type:
         raise InvalidObjectType("the Object Type is not that of the object in the request")
-    given = await gather(ctx, request.attributes)
+    given = await gather(ctx, request.attributes, object_type=request.object_type)
     algorithm = first(given, Tag.CRYPTOGRAPHIC_ALGORITHM)
     length = first(given, Tag.CRYPTOGRAPHIC_LENGTH)
     value, as_registered = await unwrapped_if_possible(ctx, value)

@@ -1,0 +1,38 @@
+"""Set Defaults (KMIP 2.1 §6.1.53)."""
+
+from strongroom.attributes.factory import FactoryDefaults, key_of
+from strongroom.attributes.vendor import rule_of
+from strongroom.domain.context import Context
+from strongroom.domain.errors import InvalidField
+from strongroom.domain.operation import Request, Response, operation
+from strongroom.domain.permission import Permission
+from strongroom.model.factory import DefaultsInformation
+from strongroom.registry import V2_1, Operation
+
+
+class SetDefaultsResponse(Response):
+    """Nothing."""
+
+
+class SetDefaultsRequest(Request[SetDefaultsResponse]):
+    defaults_information: DefaultsInformation | None = None  # None: there are to be none
+
+
+@operation(Operation.SET_DEFAULTS, since=V2_1, needs=Permission.SET_DEFAULTS)
+async def set_defaults(ctx: Context, request: SetDefaultsRequest) -> SetDefaultsResponse:
+    wanted = request.defaults_information
+    before = await ctx.entries.get(FactoryDefaults, key_of(ctx.caller))
+    if wanted is None or not wanted.object_defaults:
+        if before is not None:
+            ctx.entries.remove(before)
+        return SetDefaultsResponse()
+    for one in wanted.object_defaults:
+        if not one.types:
+            raise InvalidField("each Object Defaults names the Object Type, or Object Types, that it is for")
+        for instance in one.attributes.attributes:
+            if not one.types <= rule_of(instance.key).applies_to:
+                raise InvalidField(
+                    "an attribute of the defaults does not apply to the Object Type they are for"
+                )
+    ctx.entries.put(key_of(ctx.caller), FactoryDefaults(defaults_information=wanted))
+    return SetDefaultsResponse()

@@ -37,6 +37,7 @@ from strongroom.engine.memory import (
     repeatable,
     true_until,
 )
+from strongroom.engine.neighbours import Neighbours, PassedOn, owner
 from strongroom.engine.nesting import Nesting
 from strongroom.engine.references import made_by
 from strongroom.engine.request import BadHeader, BatchItem, read_request
@@ -91,6 +92,8 @@ class Services:
     """Told of every refusal; changes are recorded in their own commit."""
     on_failure: Callable[[BaseException], None]
     streams: StreamTable
+    neighbours: Neighbours | None = None
+    """The other workers of this server, None for one that is alone."""
     limits: Limits = DEFAULT_LIMITS
     remembered_answers: int = 10_000
     """How many answers to reads are kept; 0 turns the memory off."""
@@ -142,6 +145,15 @@ class Dispatcher:
         answers, items = await self._respond(root, connection, message)
         return answers.encode(items)
 
+    async def handle_passed_on(self, message: bytes, connection: Connection) -> bytes:
+        """Return the response to a message that a neighbour has passed on; see `engine.neighbours`."""
+        try:
+            root = binary.decode(message, self._services.limits)
+        except DecodeError as error:
+            return self.reject(error, connection)
+        answers, items = await self._respond(root, connection, message, passed_on=True)
+        return answers.encode(items)
+
     async def _again(self, known: RememberedAnswer, message: bytes, connection: Connection) -> bytes | None:
         """Return a remembered answer, None when it would be different now."""
         now = self._services.clock.now()
@@ -175,13 +187,21 @@ class Dispatcher:
         return answers.write(items, encode)
 
     async def _respond(
-        self, root: Item, connection: Connection, message: bytes | None
-    ) -> tuple[Answers, list[Item]]:
+        self, root: Item, connection: Connection, message: bytes | None, *, passed_on: bool = False
+    ) -> tuple[Answers | PassedOn, list[Item]]:
         """Return the batch items of the response; `message` are the TTLV bytes, for offsets in errors."""
         proof: SecretBytes | None = None
         try:
             request = read_request(root, message, self._headers)
             header = request.header
+            neighbours = self._services.neighbours
+            if neighbours is not None and not passed_on:
+                name = owner(request.items, neighbours.name)
+                if name is not None:  # before the credential is looked at: that is done once, over there
+                    ttlv = binary.encode(root) if message is None else message
+                    answer = await neighbours.answer(name, ttlv, connection)
+                    if answer is not None:
+                        return PassedOn(request.version, answer), []
             if header.authentication is not None or connection.client.username is not None:
                 login = await self._authenticator.verify(connection.client, header.authentication)
                 connection = Connection(client=login.caller, peer=connection.peer)
@@ -212,9 +232,9 @@ class Dispatcher:
             message,
             room,
         )
-        if header.asynchronous_indicator in _LATER:
-            return run.answers, await self._keep(run)
         try:
+            if header.asynchronous_indicator in _LATER:
+                return run.answers, await self._keep(run)
             items = await (self._all_or_nothing(run) if request.undo else self._one_by_one(run))
         finally:
             run.streams.end_claimed()  # nothing is claimed unless the request was cancelled

@@ -135,7 +135,8 @@ class StreamTable:
         stream = self._open.get(correlation_value)
         if stream is None or stream.client != request.caller.client or stream.operation is not operation:
             raise InvalidCorrelationValue(
-                "no stream of this operation has this Correlation Value; it has ended or idled too long"
+                "no stream of this operation has this Correlation Value: it has ended, idled too long, or"
+                " begun at another server"
             )
         if stream.request not in (None, request):
             raise InvalidCorrelationValue(

@@ -17,7 +17,7 @@ from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
 from strongroom.server.ports import Administration, Application, WriterMain
 from strongroom.server.stored_clients import StoredClients
-from strongroom.store import migrate
+from strongroom.store import address, migrate
 from strongroom.store.records import Backend, StoreUnavailable
 from strongroom.store.url import SqliteUrl, StoreUrl, StoreUrlError, parse
 
@@ -58,15 +58,23 @@ class StrongroomAdapters:
         return lambda ready: writer.serve(where.path, _writer_socket(directory), ready=ready)
 
     async def open_application(
-        self, settings: Settings, directory: DataDirectory, root_key: RootKey
+        self, settings: Settings, directory: DataDirectory, root_key: RootKey, *, row: int
     ) -> Application:
         from strongroom.server.application import open_application
+        from strongroom.server.neighbours import WorkerSockets
 
+        neighbours = WorkerSockets(
+            row,
+            directory.worker_socket,
+            listen=address.listen,
+            connect=address.connect,
+            largest=settings.limits.message_size,
+        )
         where = _parse(settings.store, directory)
         shared = not isinstance(where, SqliteUrl)
         with _for_the_operator():
             return await open_application(
-                _worker_backend(where, directory), settings, root_key, shared=shared
+                _worker_backend(where, directory), settings, root_key, neighbours, shared=shared
             )
 
     async def open_administration(self, settings: Settings, directory: DataDirectory) -> Administration:

@@ -20,6 +20,7 @@ from strongroom.scheduler.timetable import Timetable
 from strongroom.server.address import parse_listening
 from strongroom.server.config import Settings
 from strongroom.server.engine import make_dispatcher
+from strongroom.server.neighbours import WorkerSockets
 from strongroom.server.stored_clients import StoredClients
 from strongroom.store.records import Backend
 from strongroom.store.repository import Repository
@@ -43,9 +44,16 @@ class KmipApplication:
     """Everything behind the listeners of one worker; see `ports.Application`."""
 
     def __init__(
-        self, dispatcher: Dispatcher, backend: Backend, clients: ClientsInForce, *, shared: bool
+        self,
+        dispatcher: Dispatcher,
+        backend: Backend,
+        clients: ClientsInForce,
+        neighbours: WorkerSockets,
+        *,
+        shared: bool,
     ) -> None:
         self._backend = backend
+        self._neighbours = neighbours
         self._clients = clients
         self._backlog = dispatcher.backlog
         self._timetable = Timetable(
@@ -64,14 +72,16 @@ class KmipApplication:
         await self._timetable.run()
 
     async def close(self) -> None:
+        await self._neighbours.close()
         self._backlog.close()
         await self._backend.close()
 
 
 async def open_application(
-    backend: Backend, settings: Settings, root_key: RootKey, *, shared: bool
+    backend: Backend, settings: Settings, root_key: RootKey, neighbours: WorkerSockets, *, shared: bool
 ) -> KmipApplication:
-    """Connect to the store and return what serves it. Raises StoreUnavailable, RootKeyError."""
+    """Connect to the store and return what serves it. Raises StoreUnavailable, RootKeyError and
+    OperatorError."""
     await backend.start()
     keys = StoreKeys(root_key)
     keys.load(await backend.store_keys())
@@ -86,8 +96,10 @@ async def open_application(
         limits=_limits(settings),
         streams=_stream_limits(settings),
         https=settings.advertised(parse_listening(settings.https)),
+        neighbours=neighbours,
     )
-    return KmipApplication(dispatcher, backend, clients, shared=shared)
+    await neighbours.start(dispatcher.handle_passed_on, clients)
+    return KmipApplication(dispatcher, backend, clients, neighbours, shared=shared)
 
 
 def _policy(settings: Settings) -> Policy:

@@ -7,6 +7,7 @@ Rule: every path in the directory is named here, and nobody opens the directory 
     server.pem        server certificate       server.key        its key (0600)
     lock              held while a server or an administration command works
     admin.sock        administration of the live server (0600)
+    worker-N.sock     where worker N takes requests that others pass on (0600)
     clients/          what `dev` enrols
 """
 
@@ -65,6 +66,9 @@ class DataDirectory:
     @property
     def admin_path(self) -> Path:
         return self.path / "admin.sock"
+
+    def worker_socket(self, row: int) -> Path:
+        return self.path / f"worker-{row}.sock"
 
     @property
     def clients(self) -> Path:

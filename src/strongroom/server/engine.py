@@ -15,6 +15,7 @@ from strongroom.domain.context import Policy, ServerFacts
 from strongroom.domain.identity import ClientId, ClientIdentity
 from strongroom.domain.store import ObjectStore
 from strongroom.engine.dispatch import Dispatcher, Services
+from strongroom.engine.neighbours import Neighbours
 from strongroom.engine.streams import StreamLimits, StreamTable
 from strongroom.model.structures import ProfileInformation, ProfileVersion, ServerInformation
 from strongroom.operations.catalogue import all_operations
@@ -78,6 +79,7 @@ def make_dispatcher(
     *,
     limits: Limits = DEFAULT_LIMITS,
     streams: StreamLimits | None = None,
+    neighbours: Neighbours | None = None,
     clock: Clock | None = None,
     https: Address | None = None,
 ) -> Dispatcher:
@@ -100,7 +102,8 @@ def make_dispatcher(
             operations={int(code): spec for code, spec in all_operations().items()},
             on_event=_log_refusal,
             on_failure=_log_failure,
-            streams=StreamTable(streams or StreamLimits()),
+            streams=StreamTable(streams or StreamLimits(), prefix=neighbours.name if neighbours else b""),
+            neighbours=neighbours,
             limits=limits,
         )
     )

@@ -87,9 +87,9 @@ class Adapters(Protocol):
         """Return what a process of its own has to run, None for a store that needs none."""
 
     async def open_application(
-        self, settings: Settings, directory: DataDirectory, root_key: RootKey
+        self, settings: Settings, directory: DataDirectory, root_key: RootKey, *, row: int
     ) -> Application:
-        """Return what a worker serves."""
+        """Return what a worker serves; `row` is a number that no other worker has at the same time."""
 
     async def open_administration(self, settings: Settings, directory: DataDirectory) -> Administration:
         """Return the client records for a command that works alone."""

@@ -130,7 +130,9 @@ class Worker:
 
     async def _open(self) -> None:
         plan, settings = self._plan, self._plan.settings
-        self._application = await plan.adapters.open_application(settings, plan.directory, plan.root_key)
+        self._application = await plan.adapters.open_application(
+            settings, plan.directory, plan.root_key, row=plan.row
+        )
         optional = [name for name, client in settings.client.items() if client.password == "optional"]  # noqa: S105
         self._directory = ClientDirectory(self._application.clients, password_optional=optional)
         await self._directory.refresh()

@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from strongroom.crypto.encryption import INLINE
+from strongroom.domain.context import Policy
 from strongroom.domain.errors import InvalidCorrelationValue
 from strongroom.domain.identity import Connection
 from strongroom.domain.store import LostRace
 from strongroom.domain.streams import Part
+from strongroom.engine.dispatch import Dispatcher
 from strongroom.engine.streams import RequestStreams, StreamLimits, StreamTable
 from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.identifiers import UniqueIdentifier
@@ -24,9 +26,10 @@ from strongroom.registry import (
     Tag,
     UsageLimitsUnit,
 )
+from strongroom.server.engine import make_dispatcher
 from strongroom.wire import binary
 from tests.expect import active_key, value
-from tests.kms import ALICE, BOB, TestKms, attribute, request_message
+from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message
 
 ECB = CryptographicParameters(block_cipher_mode=BlockCipherMode.ECB)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -194,3 +197,76 @@ async def test_what_is_taken_back_leaves_nothing_behind() -> None:
     request.end_claimed()
     assert len(table) == 0
     assert table.held == 0
+
+
+class Neighbour:
+    """The sockets between two workers, without sockets."""
+
+    def __init__(self, name: bytes) -> None:
+        self.name = name
+        self.others: dict[bytes, Dispatcher] = {}
+        self.asked = 0
+
+    async def answer(self, name: bytes, message: bytes, connection: Connection) -> bytes | None:
+        self.asked += 1
+        other = self.others.get(name)
+        return None if other is None else await other.handle_passed_on(message, connection)
+
+
+@pytest.fixture
+def other(kms: TestKms) -> tuple[TestKms, Neighbour]:
+    """Make the key manager one worker of two; return it and what it says to the other, who is not served."""
+    names = [Neighbour(b"\0\0first."), Neighbour(b"\0\1other.")]
+    workers = [
+        make_dispatcher(kms.repository, Policy(), kms.clients.get, clock=kms.clock, neighbours=name)
+        for name in names
+    ]
+    names[0].others[names[1].name] = workers[1]
+    names[1].others[names[0].name] = workers[0]
+    kms.dispatcher = workers[0]
+    kms.another = workers[1]  # type: ignore[attr-defined]
+    return kms, names[1]
+
+
+def test_a_part_that_comes_to_another_worker_is_answered_by_the_one_that_has_the_stream(
+    other: tuple[TestKms, Neighbour],
+) -> None:
+    kms, sent = other
+    key = active_key(kms)
+    first = kms.call(begin(key, bytes(8)))
+    kms.dispatcher = kms.another  # type: ignore[attr-defined]
+    second = kms.call(part(key, first.correlation_value, bytes(8)), client_correlation_value="mine")
+    assert sent.asked == 1
+    assert len(second.data or b"") == 16
+    root = request_message(part(key, first.correlation_value, bytes(16), last=True), version=V1_4)
+    answer = kms.run(
+        kms.dispatcher.answer(
+            root, Connection(client=ALICE, peer="127.0.0.1:1"), lambda item, version: binary.encode(item)
+        )
+    )
+    assert sent.asked == 2
+    assert b"at work" not in answer
+    with pytest.raises(Refused, match="has ended"):
+        kms.call(part(key, first.correlation_value, b""))
+
+
+def test_a_stream_of_a_worker_that_is_gone_is_refused(other: tuple[TestKms, Neighbour]) -> None:
+    kms, sent = other
+    key = active_key(kms)
+    first = kms.call(begin(key, bytes(8)))
+    kms.dispatcher = kms.another  # type: ignore[attr-defined]
+    sent.others.clear()
+    with pytest.raises(Refused, match="at another server"):
+        kms.call(part(key, first.correlation_value, bytes(8)))
+    assert sent.asked == 1
+
+
+def test_what_belongs_to_nobody_is_passed_on_once(other: tuple[TestKms, Neighbour]) -> None:
+    kms, sent = other
+    key = active_key(kms)
+    kms.dispatcher = kms.another  # type: ignore[attr-defined]
+    with pytest.raises(Refused, match="no stream"):
+        kms.call(part(key, b"\0\0first." + bytes(16), bytes(8)))
+    assert sent.asked == 1
+    kms.call(begin(key, bytes(8)))
+    assert sent.asked == 1

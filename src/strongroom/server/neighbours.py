@@ -1,0 +1,119 @@
+"""The adapter for `strongroom.engine.neighbours`: workers of one server pass requests on to each other.
+
+Rule: each worker listens on a Unix socket in the data directory that only this user may open. One connection
+carries one request. The worker that answers looks the client up itself, so a client that was revoked
+meanwhile is nobody there too; the message is checked like any other.
+"""
+
+import asyncio
+import secrets
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+from strongroom.domain.identity import ClientId, ClientIdentity, Connection
+from strongroom.server.errors import OperatorError
+from strongroom.server.logs import get_logger
+
+log = get_logger()
+
+_INCARNATION: Final = 4
+"""Random bytes of a name: a worker does not answer for the one that had its row before."""
+
+_ROW: Final = struct.Struct(">H")
+_REQUEST: Final = struct.Struct(">QHI")  # client, bytes of the peer's address, bytes of the message
+_RESPONSE: Final = struct.Struct(">I")  # bytes of the message
+
+PATIENCE: Final = 30.0
+"""Seconds that a neighbour may take."""
+
+Answer = Callable[[bytes, Connection], Awaitable[bytes]]
+
+
+class WorkerSockets:
+    """The sockets of one worker, `row`, and of its neighbours.
+
+    `path` gives the socket of a row; `largest` are the bytes that a message may have.
+    """
+
+    def __init__(
+        self,
+        row: int,
+        path: Callable[[int], Path],
+        *,
+        listen: Callable[[Path], socket.socket],
+        connect: Callable[[Path], socket.socket],
+        largest: int,
+    ) -> None:
+        self.name = _ROW.pack(row) + secrets.token_bytes(_INCARNATION)
+        self._row = row
+        self._path = path
+        self._listen = listen
+        self._connect = connect
+        self._largest = largest
+        self._server: asyncio.Server | None = None
+        self._handle: Answer
+        self._find: Callable[[ClientId], ClientIdentity | None]
+
+    async def start(self, handle: Answer, find: Callable[[ClientId], ClientIdentity | None]) -> None:
+        """Answer neighbours from now on: `handle` does it, for the client that `find` finds.
+
+        Raises OperatorError.
+        """
+        self._handle = handle
+        self._find = find
+        path = self._path(self._row)
+        try:
+            self._server = await asyncio.start_unix_server(self._serve, sock=self._listen(path))
+        except OSError as error:
+            raise OperatorError(f"cannot listen at {path}: {error.strerror or error}") from error
+
+    async def close(self) -> None:
+        """Answer nobody any more."""
+        if self._server is not None:
+            self._server.close()
+            self._path(self._row).unlink(missing_ok=True)
+
+    async def answer(self, name: bytes, message: bytes, connection: Connection) -> bytes | None:
+        if len(name) != len(self.name):
+            return None
+        path = self._path(*_ROW.unpack(name[: _ROW.size]))
+        # A task of its own: the caller may be running without one (see `server.eager`), and this is timed.
+        return await asyncio.get_running_loop().create_task(self._ask(path, message, connection))
+
+    async def _ask(self, path: Path, message: bytes, connection: Connection) -> bytes | None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                reader, writer = await asyncio.open_unix_connection(sock=self._connect(path))
+                try:
+                    peer = connection.peer.encode()
+                    writer.write(_REQUEST.pack(connection.client.client, len(peer), len(message)))
+                    writer.write(peer)
+                    writer.write(message)
+                    (size,) = _RESPONSE.unpack(await reader.readexactly(_RESPONSE.size))
+                    return await reader.readexactly(size)
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            log.info("neighbour_without_answer", socket=path.name, error=type(error).__name__)
+            return None
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                number, peer_size, size = _REQUEST.unpack(await reader.readexactly(_REQUEST.size))
+                client = self._find(ClientId(number))
+                if client is None or size > self._largest:
+                    return
+                peer = (await reader.readexactly(peer_size)).decode()
+                message = await reader.readexactly(size)
+                answer = await self._handle(message, Connection(client=client, peer=peer))
+                writer.write(_RESPONSE.pack(len(answer)))
+                writer.write(answer)
+                await writer.drain()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            log.info("neighbour_lost", error=type(error).__name__)
+        finally:
+            writer.close()

@@ -4,7 +4,7 @@ Rule: whether material may go out, wrapped or in the clear, is decided here for 
 out.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from strongroom.attributes.pkcs12 import converted
 from strongroom.attributes.unwrapping import unwrap
@@ -25,8 +25,7 @@ from strongroom.model.wrapping import KeyWrappingSpecification
 from strongroom.registry import KeyCompressionType, KeyFormatType, KeyWrapType, ObjectType, Tag
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(NamedTuple):
     """The form in which a client wants an object; None is the form in which it was stored."""
 
     key_format_type: KeyFormatType | None = None

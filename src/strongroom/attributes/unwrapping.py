@@ -4,6 +4,7 @@ Rule: what Key Wrapping Data say is worked out here, for every operation that ta
 A key that cannot be unwrapped has one error, whatever was wrong.
 """
 
+import contextlib
 from typing import Any, Final
 
 from strongroom.attributes.cryptographic_parameters import usable_key
@@ -187,10 +188,35 @@ async def unwrapped_if_possible(
     """
     if not is_wrapped(value):
         return value, None
+    value = await _named_plainly(ctx, value)
     try:
         return await unwrap(ctx, value), value
     except WrappingKeyUnavailable:
         return value, None
+
+
+async def _named_plainly(ctx: Context, value: ManagedObjectStruct) -> ManagedObjectStruct:
+    """Return a wrapped key that names its wrapping keys by their identifiers.
+
+    A name, a place in the batch or the ID Placeholder (2.x, 3.0) mean something else, or nothing, later on.
+    """
+    key_block = key_block_of(value)
+    wrapping = None if key_block is None else key_block.key_wrapping_data
+    if key_block is None or wrapping is None:
+        return value
+    changed: dict[str, Any] = {}
+    for field in ("encryption_key_information", "mac_signature_key_information"):
+        information = getattr(wrapping, field)
+        if information is None or type(information.unique_identifier) is str:
+            continue
+        with contextlib.suppress(KmipError):
+            key = await ctx.objects.get(information.unique_identifier, permission=Permission.UNWRAP)
+            changed[field] = information.replace(unique_identifier=key.unique_identifier)
+    if not changed:
+        return value
+    wrapping = wrapping.replace(**changed)
+    named: ManagedObjectStruct = value.replace(key_block=key_block.replace(key_wrapping_data=wrapping))
+    return named
 
 
 async def examined(

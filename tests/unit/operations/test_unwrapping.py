@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap, aes_key_wrap_with_padding
 
-from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.identifiers import BatchReference, NameReference, UniqueIdentifier
 from strongroom.model.keys import KeyValue
 from strongroom.model.objects import SymmetricKey
 from strongroom.model.secret import SecretBytes
@@ -19,12 +19,13 @@ from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.encrypt import EncryptRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.query import QueryRequest
-from strongroom.operations.register import RegisterRequest
+from strongroom.operations.register import RegisterRequest, RegisterResponse
 from strongroom.registry import (
     V1_0,
     V1_3,
     V1_4,
     V2_1,
+    V3_0,
     BlockCipherMode,
     CryptographicAlgorithm,
     CryptographicUsageMask,
@@ -39,6 +40,7 @@ from strongroom.registry import (
     ResultReason,
     RevocationReasonCode,
     Tag,
+    UniqueIdentifierEnumeration,
     UnwrapMode,
     WrappingMethod,
 )
@@ -49,6 +51,7 @@ from tests.expect import (
     key_pair,
     mask,
     named,
+    raw_key,
     refusal,
     register_key,
     register_opaque,
@@ -510,6 +513,34 @@ def test_objects_of_every_kind_with_a_key_block_are_wrapped_and_unwrapped(kms: T
     again = kms.call(registration(before.object_type, given, mask(EVERY_USE))).unique_identifier
     assert got(kms, again, KeyWrapType.NOT_WRAPPED) == before.managed_object
     assert got(kms, again) == given
+
+
+@pytest.mark.parametrize("reference", ["name", "placeholder", "batch"])
+def test_a_wrapping_key_that_is_not_named_by_its_identifier_is_so_named_from_then_on(
+    kms: TestKms, reference: str
+) -> None:
+    """What a name or a place in the batch means changes."""
+    kek = registration(
+        ObjectType.SYMMETRIC_KEY,
+        raw_key(KEK),
+        named("kek"),
+        mask(WRAP | UNWRAP),
+        attribute(Tag.ACTIVATION_DATE, kms.clock.now()),
+    )
+    given: dict[str, Any] = {
+        "name": NameReference("kek"),
+        "placeholder": UniqueIdentifierEnumeration.ID_PLACEHOLDER,
+        "batch": BatchReference(0),
+    }
+    wrapped = wrapped_key(WRAPPED, given[reference])
+    first, second = kms.batch(kek, taken_in(wrapped), version=V3_0, batch_order_option=True)
+    assert isinstance(first, RegisterResponse)
+    assert isinstance(second, RegisterResponse)
+    again = got(kms, second.unique_identifier).key_block.key_wrapping_data
+    assert again.encryption_key_information.unique_identifier == first.unique_identifier
+    link: Link = value(kms, second.unique_identifier, Tag.LINK)
+    assert link.linked_object_identifier == first.unique_identifier
+    assert clear(kms, second.unique_identifier) == SECRET
 
 
 def test_query_says_that_wrapped_keys_are_unwrapped(kms: TestKms) -> None:

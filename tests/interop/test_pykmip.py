@@ -389,3 +389,53 @@ OBJECTS = {
     "secret": secret,
     "opaque": opaque,
 }
+
+
+def test_a_wrapped_key_comes_back_as_it_was_and_is_wrapped_anew(
+    client: ProxyKmipClient, fresh_name: Namer
+) -> None:
+    """RFC 3394 4.1. PyKMIP gives no key Cryptographic Parameters, and names them in the request.
+
+    It wants the wrapped bytes as Key Material in a Key Value structure, where the specification has a byte
+    string: so it can read wrapped only what it registered wrapped, which goes out in the form it came in.
+    """
+    if client.kmip_version is enums.KMIPVersion.KMIP_1_0:
+        pytest.skip("KMIP 1.0 has no Encoding Option, and PyKMIP makes no TTLV Encoding of its own")
+    first, second = (
+        client.register(
+            pie.SymmetricKey(
+                enums.CryptographicAlgorithm.AES,
+                128,
+                bytes(range(16)),
+                masks=[enums.CryptographicUsageMask.WRAP_KEY, enums.CryptographicUsageMask.UNWRAP_KEY],
+                name=fresh_name(name),
+            )
+        )
+        for name in ("first", "second")
+    )
+    for wrapping_key in (first, second):
+        client.activate(wrapping_key)
+    given = bytes.fromhex("1fa68b0a8112b447aef34bd8fb5a7b829d3e862371d2cfe5")
+    wrapping: dict[str, Any] = {
+        "wrapping_method": enums.WrappingMethod.ENCRYPT,
+        "encryption_key_information": {
+            "unique_identifier": first,
+            "cryptographic_parameters": {"block_cipher_mode": enums.BlockCipherMode.NIST_KEY_WRAP},
+        },
+        "encoding_option": enums.EncodingOption.NO_ENCODING,
+    }
+    made = client.register(
+        pie.SymmetricKey(
+            enums.CryptographicAlgorithm.AES,
+            128,
+            given,
+            name=fresh_name("wrapped"),
+            key_wrapping_data=wrapping,
+        )
+    )
+    assert client.get(made).value == given
+    anew = {**wrapping, "encryption_key_information": {**wrapping["encryption_key_information"]}}
+    anew["encryption_key_information"]["unique_identifier"] = second
+    again = client.get(made, anew)
+    assert again.value == given  # both wrapping keys have the same bytes
+    assert again.key_wrapping_data["encryption_key_information"]["unique_identifier"] == second

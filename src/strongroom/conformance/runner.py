@@ -54,7 +54,7 @@ def run(
         for result in _play_chain(chain, bench):
             results.append(result)
             on_result(result)
-    servers = ", ".join(str(server) for server in bench.first.servers)
+    servers = ", ".join(map(str, bench.first.addresses))
     return Run(target=servers, vectors=vectors, started=started, results=results)
 
 
@@ -104,7 +104,7 @@ def _clients(cases: Sequence[Case], bench: Bench) -> Iterator[Mapping[str, Clien
 
 
 def _channel(case: Case, target: Target, settings: Settings) -> Channel:
-    encoding = case.encoding or settings.encoding
+    encoding = case.encoding or settings.encoding or target.encoding
     if encoding is not None and target.https is not None:
         return HttpsChannel(
             target, target.https, timeout=settings.timeout, encoding=encoding, version=case.version

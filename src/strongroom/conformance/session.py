@@ -126,8 +126,9 @@ def _plan(options: Options) -> _Plan:
         raise InvalidOptions(str(exc)) from exc
     if len(targets) > 2:
         raise InvalidOptions("at most two profiles can be given")
-    if options.encoding is not None and any(target.https is None for target in targets):
-        raise InvalidOptions(f"{options.encoding} is spoken over HTTPS, and a profile names no https address")
+    for target in targets:
+        if (options.encoding or target.encoding) is not None and target.https is None:
+            raise InvalidOptions("messages are to travel over HTTPS, and a profile names no https address")
     if not options.vectors.is_dir():
         raise InvalidOptions(f"there is no folder {options.vectors}")
     cases, unreadable = load(options.vectors)
@@ -147,7 +148,7 @@ def _reach(target: Target, options: Options) -> None:
     """Raise ServerFault if no server answers at all, before every case says so."""
     channel = (
         HttpsChannel(target, target.https, timeout=options.timeout)
-        if options.encoding is not None and target.https is not None
+        if (options.encoding or target.encoding) is not None and target.https is not None
         else TlsChannel(target, timeout=options.timeout)
     )
     try:

@@ -11,7 +11,8 @@ from pathlib import Path
 from strongroom.client.address import Address, parse_address, parse_servers
 from strongroom.client.profile import Profile, load_profile
 from strongroom.client.tls import make_context
-from strongroom.client.transport import HTTPS_PORT
+from strongroom.client.transport import HTTPS_PORT, Transport
+from strongroom.wire.encodings import Encoding
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,17 @@ class Target:
         """Where KMIP over HTTPS is, None where the profile names no such place."""
         addresses = self.profile.https
         return parse_address(addresses[0], default_port=HTTPS_PORT) if addresses else None
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Where the profile has the server play, for whoever reads the report."""
+        return self.servers if self.encoding is None or self.https is None else (self.https,)
+
+    @property
+    def encoding(self) -> Encoding | None:
+        """How the profile says that messages travel over HTTPS, None for TLS."""
+        binding = self.profile.binding
+        return binding.encoding if binding.transport is Transport.HTTPS else None
 
     def context(self) -> ssl.SSLContext:
         """Return the TLS parameters of a client; raises InvalidSettings."""

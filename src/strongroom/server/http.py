@@ -108,7 +108,7 @@ class HttpHandler:
         """Return the bytes of the response; raises only CancelledError."""
         try:
             encoding = route(request)
-            body = await self._answer(request.body, CODECS[encoding], connection, encoding)
+            body = await self._answer(request.body, connection, encoding=encoding)
         except _Unanswerable as error:
             return request.respond(error.response, self._date())
         return request.respond(
@@ -121,9 +121,10 @@ class HttpHandler:
             raise TypeError("an HTTP connection refuses with HttpRefusal") from error
         return last_response(refused(error), self._date())
 
-    async def _answer(self, body: bytes, codec: Codec, connection: Connection, encoding: Encoding) -> bytes:
+    async def _answer(self, body: bytes, connection: Connection, *, encoding: Encoding) -> bytes:
         if encoding is Encoding.TTLV:
             return await self._application.handle(body, connection)
+        codec = CODECS[encoding]
         try:
             root = await self._read(body, codec)
         except DecodeError as error:

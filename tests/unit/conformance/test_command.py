@@ -90,6 +90,7 @@ def test_a_case_that_was_not_played_is_exit_code_1(command: Command, profile: Pa
         (["--report", "report.txt"], ".json or .html"),
         (["--endpoint", "here:0"], "not an address"),
         (["--profile", "none.toml"], "none.toml"),
+        (["--encoding", "json"], "names no https address"),
     ],
 )
 def test_a_wrong_option_is_exit_code_2_and_one_line(

@@ -5,6 +5,7 @@ from pathlib import Path
 from strongroom.client.address import Address
 from strongroom.client.profile import Profile
 from strongroom.conformance.target import Target
+from strongroom.wire.encodings import Encoding
 
 
 def profile(*https: str) -> Profile:
@@ -23,3 +24,11 @@ def test_https_has_a_port_of_its_own() -> None:
 
 def test_a_server_may_have_no_https() -> None:
     assert Target(profile()).https is None
+
+
+def test_a_profile_for_https_is_played_over_https() -> None:
+    assert Target(profile("kms.example")).encoding is None
+    assert Target(profile("kms.example").speaking(encoding="xml")).encoding is Encoding.XML
+    over_https = Target(profile("kms.example").speaking(transport="https"))
+    assert over_https.encoding is Encoding.TTLV
+    assert over_https.addresses == (Address("kms.example", 5697),)

@@ -18,10 +18,12 @@ from strongroom.registry import (
     Operation,
     PaddingMethod,
     PKCS11Function,
+    ResultReason,
+    ResultStatus,
     Tag,
 )
 from strongroom.registry.names import defined_values
-from strongroom.wire.item import BYTE_STRING, STRUCTURE, Item
+from strongroom.wire.item import BYTE_STRING, INTEGER, STRUCTURE, Item
 
 IDENTIFIER_TAGS: Final = frozenset(
     {
@@ -100,6 +102,7 @@ _ISSUED: Final = frozenset(
         Tag.DIGITAL_SIGNATURE_ALGORITHM,
     }
 )
+_OF_SEEDING: Final = frozenset({Tag.DATA_LENGTH, Tag.RESULT_STATUS, Tag.RESULT_REASON, Tag.RESPONSE_PAYLOAD})
 _BASELINE: Final[frozenset[int]] = frozenset(
     {
         Operation.LOCATE,
@@ -319,6 +322,29 @@ def optional_in_query(spot: Spot) -> bool:
 
 def lease_granted(spot: Spot) -> bool:
     return spot.tag == Tag.LEASE_TIME and spot.operation == Operation.OBTAIN_LEASE
+
+
+def seeding_policy(spot: Spot) -> bool:
+    """Whether RNG Seed is answered as some case prints it: bytes that were used, or Permission Denied."""
+    if spot.operation != Operation.RNG_SEED or spot.tag not in _OF_SEEDING or spot.request is None:
+        return False
+    seed, received = child(spot.request, Tag.DATA), spot.parents[1]
+    if seed is None or received is None:
+        return False
+    if spot.tag == Tag.DATA_LENGTH:
+        used: Item | None = spot.actual
+    else:
+        payload = child(received, Tag.RESPONSE_PAYLOAD)
+        outcome = tuple(
+            None if found is None else found[2]
+            for found in (child(received, Tag.RESULT_STATUS), child(received, Tag.RESULT_REASON))
+        )
+        if payload is None:
+            return outcome == (ResultStatus.OPERATION_FAILED, ResultReason.PERMISSION_DENIED)
+        if outcome != (ResultStatus.SUCCESS, None):
+            return False
+        used = child(payload, Tag.DATA_LENGTH)
+    return used is not None and used[1] == INTEGER and 0 <= used[2] <= len(seed[2])
 
 
 def undescribed(spot: Spot) -> bool:

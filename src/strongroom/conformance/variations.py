@@ -29,6 +29,7 @@ from strongroom.conformance.grounds import (
     optional_in_query,
     pkcs11_description,
     printed,
+    seeding_policy,
     tag_in,
     unasked_group,
     uncritical_extension,
@@ -159,6 +160,13 @@ VARIATIONS: Final = (
         lease_granted,
     ),
     _variation(
+        "policy for seeds",
+        Freedom.VALUE,
+        "KMIP 2.1 §6.1.50: the server may ignore the seed and say so; CS-RNG-O-2, -3 and -4 print the three"
+        " policies that a server may have for one and the same request",
+        seeding_policy,
+    ),
+    _variation(
         "misprinted name",
         Freedom.VALUE,
         "the listing prints an enumeration name that no version of KMIP defines",
@@ -219,10 +227,24 @@ VARIATIONS: Final = (
         lambda spot: spot.tag in CORRELATION and in_header(spot),
     ),
     _variation(
+        "policy for seeds answered",
+        Freedom.EXTRA,
+        "KMIP 2.1 §6.1.50: the server may ignore the seed and say so; CS-RNG-O-2, -3 and -4 print the three"
+        " policies that a server may have for one and the same request",
+        seeding_policy,
+    ),
+    _variation(
         "located items returned",
         Freedom.EXTRA,
         "KMIP 1.3 Locate: Located Items is an optional field of the response",
         lambda spot: spot.tag == Tag.LOCATED_ITEMS,
+    ),
+    _variation(
+        "policy for seeds not answered",
+        Freedom.MISSING,
+        "KMIP 2.1 §6.1.50: the server may ignore the seed and say so; CS-RNG-O-2, -3 and -4 print the three"
+        " policies that a server may have for one and the same request",
+        seeding_policy,
     ),
     _variation(
         "optional operations and object types",

@@ -244,6 +244,45 @@ def test_random_numbers_are_free_but_not_how_many(bench: Bench, data: str, confo
     assert (found is None) is conforms
 
 
+SEED = request("RNGSeed", '<Data type="ByteString" value="00112233"/>')
+
+
+def seeded(used: int, wrap: Callable[..., str] = listed) -> str:
+    return wrap("RNGSeed", f'<DataLength type="Integer" value="{used}"/>')
+
+
+def not_seeded(reason: str) -> str:
+    """Return an answer that refuses the seed."""
+    payload = seeded(0, received)
+    head, rest = payload.split('<ResultStatus type="Enumeration" value="Success"/>')
+    refusal = (
+        '<ResultStatus type="Enumeration" value="OperationFailed"/>'
+        f'<ResultReason type="Enumeration" value="{reason}"/>'
+    )
+    return head + refusal + rest[rest.index("</BatchItem>") :]
+
+
+@pytest.mark.parametrize(("used", "conforms"), [(0, True), (4, True), (5, False), (-1, False)])
+def test_how_much_of_a_seed_is_used_is_free(bench: Bench, used: int, conforms: bool) -> None:
+    """CS-RNG-O-2 and -3 print two numbers for one request; no server can use more than it got."""
+    found = bench.differs(seeded(2), seeded(used, received), SEED)
+    assert (found is None) is conforms
+
+
+@pytest.mark.parametrize(("reason", "conforms"), [("PermissionDenied", True), ("GeneralFailure", False)])
+def test_a_server_may_refuse_seeds_and_say_why(bench: Bench, reason: str, conforms: bool) -> None:
+    """CS-RNG-O-4 prints Permission Denied."""
+    assert (bench.differs(seeded(2), not_seeded(reason), SEED) is None) is conforms
+    printed = not_seeded("PermissionDenied")
+    assert bench.differs(printed, seeded(4, received), SEED) is None
+    assert bench.differs(printed, seeded(5, received), SEED) is not None
+
+
+def test_only_seeds_are_free(bench: Bench) -> None:
+    refused = not_seeded("PermissionDenied").replace("RNGSeed", "Get")
+    assert bench.differs(listed("Get", got("00ff")), refused, request("Get")) is not None
+
+
 def test_a_value_that_varied_is_remembered_for_the_next_request(bench: Bench) -> None:
     bench.differs(listed("Encrypt", encrypted("00")), received("Encrypt", encrypted("11")))
     assert bench.bindings.replaced == {b"\x00": b"\x11"}

@@ -36,6 +36,7 @@ FREE = frozenset(
         Tag.HASHING_ALGORITHM,
         Tag.DIGEST_VALUE,
         Tag.DATA,
+        Tag.DATA_LENGTH,  # of a seed: how much of it was used
         Tag.SIGNATURE_DATA,
         Tag.MAC_DATA,
         Tag.IV_COUNTER_NONCE,

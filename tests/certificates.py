@@ -31,6 +31,7 @@ from strongroom.operations.create_key_pair import CreateKeyPairRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.register import RegisterRequest
 from strongroom.registry import (
+    V1_4,
     CertificateRequestType,
     CertificateType,
     CryptographicAlgorithm,
@@ -39,6 +40,7 @@ from strongroom.registry import (
     LinkType,
     ObjectType,
     Tag,
+    Version,
 )
 from tests.expect import mask, registration
 from tests.kms import ALICE, TestKms, attribute, template
@@ -69,6 +71,7 @@ def pair(
     active: bool = True,
     caller: ClientIdentity = ALICE,
     public: Sequence[AttributeInstance] = (mask(USE.VERIFY),),
+    version: Version = V1_4,
 ) -> Pair:
     """Return a new key pair whose private key is Active."""
     common = [attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, algorithm)]
@@ -80,6 +83,7 @@ def pair(
             private_key_attributes=template(mask(usage)),
             public_key_attributes=template(*public),
         ),
+        version=version,
         caller=caller,
     )
     if active:

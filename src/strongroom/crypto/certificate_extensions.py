@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey, MLKEM1024PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.asymmetric.x448 import X448PublicKey
@@ -42,7 +44,8 @@ _OF_PUBLIC_KEYS: Final[Mapping[str, Mask]] = {
 }
 """The bit that a certificate's own mask gets for each."""
 
-AUTHORITY: Final = Mask.CERTIFICATE_SIGN | Mask.CRL_SIGN
+_AUTHORITY: Final = frozenset({"key_cert_sign", "crl_sign"})
+_SIGNING: Final = _AUTHORITY | {"digital_signature", "content_commitment"}
 
 _COPIED: Final = (
     x509.SubjectAlternativeName,
@@ -101,8 +104,11 @@ def purpose(
     if not usages:
         usages = _named_by(previous)
     granted = bool(mask is not None and int.__and__(mask, Mask.CERTIFICATE_SIGN)) or _is_authority(previous)
+    able, usual = _abilities(key)
+    if granted and not able >= _AUTHORITY:
+        raise PermissionDenied("a key of this kind cannot sign, so it cannot be that of an authority")
     if granted:
-        usages |= {"key_cert_sign", "crl_sign"}
+        usages |= _AUTHORITY
     elif _is_authority(requested) or "key_cert_sign" in usages:
         raise InvalidCSR(
             "the request is for a certification authority; say so with Certificate Sign in the Cryptographic"
@@ -110,7 +116,7 @@ def purpose(
         )
     extended = _extended(requested) or _extended(previous)
     return Purpose(
-        usages=usages or _usual(key),
+        usages=(usages & able) or usual,
         extended=extended,
         authority=granted,
         path_length=_remaining(issuer) if granted else None,
@@ -186,11 +192,18 @@ def _remaining(issuer: x509.Extensions | None) -> int | None:
     return constraints.path_length - 1
 
 
-def _usual(key: CertificatePublicKeyTypes) -> frozenset[str]:
+def _abilities(key: CertificatePublicKeyTypes) -> tuple[frozenset[str], frozenset[str]]:
+    """Return what a kind of key can be used for, and what it usually is (RFC 8410, 8813, 9881, 9935)."""
     match key:
         case RSAPublicKey():
-            return frozenset({"digital_signature", "key_encipherment"})
+            return frozenset(_USAGES) - {"key_agreement"}, frozenset(
+                {"digital_signature", "key_encipherment"}
+            )
+        case EllipticCurvePublicKey():
+            return _SIGNING | {"key_agreement"}, frozenset({"digital_signature"})
         case X25519PublicKey() | X448PublicKey():
-            return frozenset({"key_agreement"})
+            return frozenset({"key_agreement"}), frozenset({"key_agreement"})
+        case MLKEM768PublicKey() | MLKEM1024PublicKey():
+            return frozenset({"key_encipherment"}), frozenset({"key_encipherment"})
         case _:
-            return frozenset({"digital_signature"})
+            return _SIGNING, frozenset({"digital_signature"})

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, x25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -257,6 +257,30 @@ def test_what_a_request_asks_for_is_copied_and_takes_precedence(kms: TestKms, ro
     assert extension(certificate, x509.SubjectAlternativeName) == names
     assert extension(certificate, x509.KeyUsage) == usage
     assert extension(certificate, x509.ExtendedKeyUsage) == extended
+
+
+def test_key_usage_is_what_the_kind_of_key_can_do(kms: TestKms, root: Authority) -> None:
+    """RFC 8410 §5: nothing but Key Agreement for X25519, whatever the mask says."""
+    public = public_key(x25519.X25519PrivateKey.generate().public_key())
+    request = CertifyRequest(
+        unique_identifier=kms.call(public).unique_identifier, attributes=template(issued_by(root))
+    )
+    usage = extension(issue(kms, request), x509.KeyUsage)
+    assert isinstance(usage, x509.KeyUsage)
+    assert usage.key_agreement
+    assert not usage.digital_signature
+    authority_ = request.replace(attributes=template(issued_by(root), mask(SIGNS)))
+    assert_refused(kms, authority_, DENIED, DENIED)
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    [CryptographicAlgorithm.ML_DSA_65, CryptographicAlgorithm.ED25519, CryptographicAlgorithm.ED448],
+)
+def test_keys_without_a_choice_of_hash_issue_too(kms: TestKms, algorithm: CryptographicAlgorithm) -> None:
+    root = authority(kms, algorithm=algorithm, length=None, version=V3_0)
+    certificate = issue(kms, by_request(root, csr()))
+    certificate.verify_directly_issued_by(load(kms, root.certificate))
 
 
 def test_a_request_without_a_subject_gets_that_of_the_attributes(kms: TestKms, root: Authority) -> None:

@@ -26,6 +26,7 @@ from strongroom.domain.identity import ClientId, ClientIdentity, Connection
 from strongroom.domain.operation import OperationSpec
 from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure
 from strongroom.engine.answers import Answers
+from strongroom.engine.applications import Applications
 from strongroom.engine.authenticate import Authenticator, PasswordCheck
 from strongroom.engine.backlog import RequestBacklog
 from strongroom.engine.failures import Failures
@@ -118,6 +119,7 @@ class Dispatcher:
         self._answers = AnswerMemory(services.remembered_answers)
         self._failures = Failures(services.on_event, services.on_failure)
         self.tickets = Tickets(services.store, services.clients)
+        self.applications = Applications(services.store)
         self._authenticator = Authenticator(
             services.check_password,
             services.on_ignored_credential,

@@ -1,7 +1,8 @@
 """Operations that are done as part of another one.
 
-Rule: an inner operation is what it is when a client asks for it, with its own permission and all its rules;
-only transaction, audit event and answer are those of the outer one. What a refused one changed is undone.
+Rule: an inner operation is what it is when a client asks for it, with its own permission, its place in the
+rights of a ticket, and all its rules; only transaction, audit event and answer are those of the outer one.
+What a refused one changed is undone.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from typing import Any
 
 from strongroom.domain.context import Context
 from strongroom.domain.operation import OperationSpec
+from strongroom.engine.tickets import charge
 from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.struct import Struct
 
@@ -26,6 +28,7 @@ class Nesting:
         done = False
         try:
             self._work.begin(spec.needs, spec.operation)
+            await charge(self._work, ctx.caller, spec.operation)
             response = await spec.handler(ctx, request)
             done = keep(response)
         finally:

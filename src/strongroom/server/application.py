@@ -57,7 +57,12 @@ class KmipApplication:
         self._clients = clients
         self._backlog = dispatcher.backlog
         self._timetable = Timetable(
-            SystemClock(), {"requests that wait": self._backlog.tidy, "tickets": dispatcher.tickets.tidy}
+            SystemClock(),
+            {
+                "requests that wait": self._backlog.tidy,
+                "tickets": dispatcher.tickets.tidy,
+                "PKCS#11 applications": dispatcher.applications.tidy,
+            },
         )
         self.clients: ClientStore = StoredClients(backend)
         self.shared = shared

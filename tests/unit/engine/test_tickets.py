@@ -25,6 +25,7 @@ from strongroom.operations.import_ import ImportRequest
 from strongroom.operations.locate import LocateRequest
 from strongroom.operations.login import LoginRequest
 from strongroom.operations.logout import LogoutRequest
+from strongroom.operations.pkcs_11 import PKCS11Request, PKCS11Response
 from strongroom.operations.query import QueryRequest
 from strongroom.registry import (
     V2_0,
@@ -34,6 +35,8 @@ from strongroom.registry import (
     CredentialType,
     ObjectType,
     Operation,
+    PKCS11Function,
+    PKCS11ReturnCode,
     QueryFunction,
     ResultReason,
     Tag,
@@ -313,3 +316,34 @@ def test_a_ticket_for_one_object_neither_wraps_with_another_nor_replaces_it(kms:
     other = replacing.replace(unique_identifier=UniqueIdentifier("another"))
     assert reason(using(kms, ticket, other)) is ResultReason.PERMISSION_DENIED
     assert isinstance(using(kms, ticket, replacing.replace(unique_identifier=made)), Response)
+
+
+def test_an_operation_as_part_of_another_needs_a_right_of_its_own(kms: TestKms) -> None:
+    """PKCS#11 does Hash and RNG Retrieve as parts of itself: each is covered, and counted, by the rights."""
+
+    def call(function: PKCS11Function, *parameters: bytes) -> PKCS11Response:
+        request = PKCS11Request(
+            pkcs_11_function=function,
+            correlation_value=value,
+            pkcs_11_input_parameters=SecretBytes(b"".join(parameters)),
+        )
+        made = using(kms, ticket, request)
+        assert isinstance(made, PKCS11Response)
+        return made
+
+    value: bytes | None = None
+    once = UsageLimits(usage_limits_total=1, usage_limits_unit=UsageLimitsUnit.OBJECT)
+    ticket = delegate(kms, right(Operation.PKCS_11), right(Operation.HASH, usage_limits=once))
+    value = call(PKCS11Function.C_INITIALIZE, b"\1").correlation_value
+    opened = call(PKCS11Function.C_OPENSESSION, bytes(7), b"\1", bytes(7), b"\6").pkcs_11_output_parameters
+    assert opened is not None
+    session = opened.reveal()
+    into_64_bytes = session + bytes(4) + b"\1" + bytes(3) + b"\x40"
+    sha_256 = session + (0x250).to_bytes(8, "big") + b"\0"
+    codes = []
+    for _ in range(2):
+        assert call(PKCS11Function.C_DIGESTINIT, sha_256).pkcs_11_return_code is PKCS11ReturnCode.CKR_OK
+        codes.append(call(PKCS11Function.C_DIGEST, into_64_bytes).pkcs_11_return_code)
+    assert codes == [PKCS11ReturnCode.CKR_OK, PKCS11ReturnCode.CKR_KEY_FUNCTION_NOT_PERMITTED]
+    random = call(PKCS11Function.C_GENERATERANDOM, session, bytes(3) + b"\1")
+    assert random.pkcs_11_return_code is PKCS11ReturnCode.CKR_KEY_FUNCTION_NOT_PERMITTED

@@ -15,6 +15,7 @@ from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicParameters, UsageLimits
 from strongroom.operations.get import GetRequest
 from strongroom.operations.locate import LocateRequest
+from strongroom.operations.pkcs11 import state
 from strongroom.operations.pkcs11.failure import Failure
 from strongroom.operations.pkcs11.functions import NOT_OFFERED
 from strongroom.operations.pkcs11.mechanisms import MECHANISMS
@@ -58,7 +59,7 @@ from tests.expect import (
     state_of,
     value,
 )
-from tests.kms import BOB, TestKms, attribute
+from tests.kms import ALICE, BOB, TestKms, attribute
 from tests.pkcs11 import Application, answered, buffer, count, data, mechanism, query, template, ulong
 
 R = ResultReason
@@ -187,6 +188,15 @@ def test_a_client_has_so_many_applications_and_expired_ones_make_room(kms: TestK
     assert kms.call(more, version=V2_1, caller=BOB).pkcs_11_return_code is Code.CKR_OK
     kms.clock.pass_time(hours=2)
     assert kms.call(more, version=V2_1).pkcs_11_return_code is Code.CKR_OK
+
+
+def test_an_expired_application_is_forgotten(kms: TestKms, app: Application) -> None:
+    store = kms.repository
+    for minutes, left in ((59, 1), (2, 0)):
+        kms.clock.pass_time(minutes=minutes)
+        kms.run(kms.dispatcher.applications.tidy(kms.clock.now()))
+        kept = kms.run(store.entries_of(state.Application, ALICE.tenant, ALICE.client))
+        assert len(kept) == left
 
 
 def test_an_application_survives_a_restart(kms: TestKms, app: Application) -> None:

@@ -4,9 +4,7 @@ Rule: what Create, Create Key Pair, Register, Re-key and the like have in common
 attributes, the server's own. Each operation adds only what is its own.
 """
 
-import contextlib
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable
 
 from strongroom.attributes.factory import defaults
 from strongroom.attributes.rules import MAXIMUM_INSTANCES, initial, require_few
@@ -21,7 +19,6 @@ from strongroom.model.objects import ManagedObjectStruct, Template
 from strongroom.model.struct import Seconds
 from strongroom.model.structures import Link
 from strongroom.registry import (
-    CryptographicAlgorithm,
     CryptographicUsageMask,
     KeyFormatType,
     LinkType,
@@ -35,28 +32,6 @@ _ON_LINE_OR_ARCHIVED = 3
 
 _WITHOUT_USAGE = frozenset({ObjectType.OPAQUE_OBJECT, ObjectType.TEMPLATE})
 """Object types that get no Cryptographic Usage Mask unless the client gives one (KMIP 2.1 §4.17)."""
-
-
-_DEFAULT_FORMATS: Final[Mapping[tuple[ObjectType, CryptographicAlgorithm], KeyFormatType]] = {
-    (ObjectType.PRIVATE_KEY, CryptographicAlgorithm.RSA): KeyFormatType.PKCS_1,
-    (ObjectType.PUBLIC_KEY, CryptographicAlgorithm.RSA): KeyFormatType.PKCS_1,
-    (ObjectType.PRIVATE_KEY, CryptographicAlgorithm.DSA): KeyFormatType.TRANSPARENT_DSA_PRIVATE_KEY,
-    (ObjectType.PUBLIC_KEY, CryptographicAlgorithm.DSA): KeyFormatType.TRANSPARENT_DSA_PUBLIC_KEY,
-    **{
-        (object_type, algorithm): key_format
-        for algorithm in (
-            CryptographicAlgorithm.EC,
-            CryptographicAlgorithm.ECDSA,
-            CryptographicAlgorithm.ECDH,
-            CryptographicAlgorithm.ECMQV,
-        )
-        for object_type, key_format in (
-            (ObjectType.PRIVATE_KEY, KeyFormatType.TRANSPARENT_EC_PRIVATE_KEY),
-            (ObjectType.PUBLIC_KEY, KeyFormatType.TRANSPARENT_EC_PUBLIC_KEY),
-        )
-    },
-}
-"""KMIP 2.1 table 81, where there is more than one format to choose from."""
 
 
 async def gather(
@@ -191,13 +166,17 @@ def digest_too(ctx: Context, obj: ManagedObject, made: ManagedObjectStruct) -> N
         obj.add(Tag.DIGEST, ctx.crypto.digest(made))
 
 
-async def digest_of_default_format(ctx: Context, obj: ManagedObject) -> None:
-    """Add the Digest of the default format to a key that came in another (KMIP 2.1 §4.21 and §4.26)."""
-    default = _DEFAULT_FORMATS.get((obj.object_type, obj.value(Tag.CRYPTOGRAPHIC_ALGORITHM)))
-    if default is None or obj.material is None:
-        return
-    with contextlib.suppress(KeyFormatTypeNotSupported):  # wrapped, opaque, or on a curve without this format
-        digest_too(ctx, obj, await ctx.crypto.convert(obj.material, default))
+async def digest_of_default_format(
+    ctx: Context, obj: ManagedObject, value: ManagedObjectStruct | None = None
+) -> None:
+    """Add the Digest of the default format to a key that came in another (KMIP 2.1 §4.21 and §4.26).
+
+    `value` is the key in a form that can be read, where its material is not.
+    """
+    value = obj.material if value is None else value
+    default = None if value is None else await ctx.crypto.default_digest(value)
+    if default is not None:
+        obj.add(Tag.DIGEST, default)
 
 
 def link(obj: ManagedObject, link_type: LinkType, target: ManagedObject) -> None:

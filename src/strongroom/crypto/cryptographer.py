@@ -11,6 +11,7 @@ from strongroom.crypto.containers import ContainerAdapter
 from strongroom.crypto.conversion import convert_key
 from strongroom.crypto.credentials import CredentialAdapter
 from strongroom.crypto.declared import Declared
+from strongroom.crypto.defaults import in_default_format
 from strongroom.crypto.derivation_adapter import DerivationAdapter
 from strongroom.crypto.elliptic import EllipticEncoder
 from strongroom.crypto.examination import examine_key, examine_pgp
@@ -128,6 +129,17 @@ class Cryptographer(
                 return convert_key(value, key_format_type, compression)
             case _:
                 return _unchanged(value, key_format_type)
+
+    async def default_digest(self, value: ManagedObjectStruct) -> Digest | None:
+        """Return the SHA-256 digest of the object in the default format of its kind."""
+        match value:
+            case PrivateKey() | PublicKey():
+                made = await self._pool.run(in_default_format, value)
+            case SymmetricKey() | SplitKey() | SecretData() | PGPKey():
+                made = in_default_format(value)
+            case _:
+                return None
+        return None if made is None else digests.digest(made)
 
     def digest(self, value: ManagedObjectStruct) -> Digest | None:
         """Return the SHA-256 digest of the material as stored."""

@@ -13,15 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from strongroom.crypto import groups
 from strongroom.crypto.curves import CURVES, P_CURVES, library_curve
 from strongroom.crypto.declared import check_length
+from strongroom.crypto.defaults import FORMATS
 from strongroom.crypto.families import (
-    DH,
-    DSA,
-    EC,
-    FAMILIES,
     FIXED,
-    RSA,
     Description,
-    Family,
     LibraryKey,
     describe,
 )
@@ -143,20 +138,6 @@ NOT_MADE: Final = ASYMMETRIC - set(MAKERS)
 """Asymmetric algorithms without a generator here; their keys can be registered."""
 
 check_total(MAKERS, Algorithm, NOT_MADE | KEYLESS | set(LENGTHS))
-
-# SPEC(KMIP 2.1 §4.26, table 81): RSA, EC and DSA. The rest has no default there: DH keys are spelt out like
-# DSA keys, and keys without a structure come in the encodings that everybody reads.
-FORMATS: Final[Mapping[Family, tuple[Format, Format]]] = {
-    RSA: (Format.PKCS_1, Format.PKCS_1),
-    EC: (Format.TRANSPARENT_EC_PRIVATE_KEY, Format.TRANSPARENT_EC_PUBLIC_KEY),
-    DSA: (Format.TRANSPARENT_DSA_PRIVATE_KEY, Format.TRANSPARENT_DSA_PUBLIC_KEY),
-    DH: (Format.TRANSPARENT_DH_PRIVATE_KEY, Format.TRANSPARENT_DH_PUBLIC_KEY),
-    **{fixed.family: (Format.PKCS_8, Format.X_509) for fixed in FIXED.values()},
-}
-"""The formats that a fresh (private, public) pair is kept in."""
-
-if set(FORMATS) != set(FAMILIES):
-    raise TypeError("every family of keys needs the formats of a fresh pair")
 
 
 def create(algorithm: Algorithm, wanted: Wanted) -> tuple[KeyBlock, KeyBlock]:

@@ -111,5 +111,9 @@ class Cryptography(
         """Return the object in another format, untouched when it is in that format already. Raises
         KeyFormatTypeNotSupported or KeyCompressionTypeNotSupported."""
 
+    async def default_digest(self, value: ManagedObjectStruct) -> Digest | None:
+        """Return the SHA-256 digest of the object in the default format of its kind (KMIP 2.1 §4.26); None
+        when it is in that format already or cannot be brought into it."""
+
     def digest(self, value: ManagedObjectStruct) -> Digest | None:
         """Return the SHA-256 digest of the material as stored (KMIP 2.1 §4.23); None when there is none."""

@@ -72,7 +72,7 @@ async def register(ctx: Context, request: RegisterRequest) -> RegisterResponse:
     if container is not None and first(given, Tag.PKCS_12_FRIENDLY_NAME) is None:
         obj.set(Tag.PKCS_12_FRIENDLY_NAME, container.friendly_name)
     dress(ctx, obj, [*given, *embedded(value, given)])
-    await digest_of_default_format(ctx, obj)
+    await digest_of_default_format(ctx, obj, value if container is None else container.key)
     wrapping_key = named_wrapping_key(value if as_registered is None else as_registered)
     if wrapping_key is not None:
         # SPEC(KMIP 2.1 §6.1.43): a wrapped object gets a link to the key that it is wrapped with.

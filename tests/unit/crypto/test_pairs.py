@@ -7,8 +7,9 @@ import pytest
 from strongroom.crypto import groups
 from strongroom.crypto.cryptographer import Cryptographer
 from strongroom.crypto.curves import CURVES
+from strongroom.crypto.defaults import FORMATS
 from strongroom.crypto.families import FIXED
-from strongroom.crypto.pairs import FORMATS, MAKERS, NOT_MADE
+from strongroom.crypto.pairs import MAKERS, NOT_MADE
 from strongroom.crypto.symmetric import KEYLESS, LENGTHS
 from strongroom.domain.errors import FeatureNotSupported, InvalidField
 from strongroom.model.keys import KeyBlock

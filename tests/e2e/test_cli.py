@@ -4,6 +4,7 @@ import io
 import json
 import stat
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +91,24 @@ def test_a_key_from_creation_to_destruction(run: Run, tmp_path: Path) -> None:
     run("key", "destroy", "life")
     assert shown(run, replacement)["State"] == "Destroyed Compromised"
     run("key", "export", replacement, "--out", "-", code=ExitCode.NOT_FOUND)
+
+
+def test_the_server_rotates_a_key_by_age_and_by_uses(run: Run) -> None:
+    """The name moves to a new key, and the old one goes on decrypting."""
+    aged = run("key", "create", "--name", "aged", "--activate", "--rotate-every", "3s", "-o", "id").identifier
+    used = run("key", "create", "--name", "used", "--activate", "--rotate-after", "1", "-o", "id").identifier
+    sealed = run("crypt", "encrypt", "used", stdin=b"attack at dawn").raw
+    deadline = time.monotonic() + 30
+    waiting = {"aged": aged, "used": used}
+    while waiting and time.monotonic() < deadline:
+        for name, old in tuple(waiting.items()):
+            if run("locate", "--name", name, "-o", "id").identifier != old:
+                del waiting[name]
+        time.sleep(0.2)
+    assert not waiting
+    assert run("crypt", "decrypt", stdin=sealed).raw == b"attack at dawn"
+    # Nothing is left that rotates for ever while other tests run.
+    run("key", "revoke", run("locate", "--name", "aged", "-o", "id").identifier)
 
 
 def test_an_existing_file_is_not_overwritten(run: Run, tmp_path: Path) -> None:

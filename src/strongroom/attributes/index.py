@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from strongroom.attributes.catalogue import all_attributes
 from strongroom.attributes.declaration import Attribute, Computed, Index
+from strongroom.attributes.due import rotation_due
 from strongroom.attributes.matching import DATE_TYPES, NO_DATE
 from strongroom.attributes.vendor import resolved
 from strongroom.domain.objects import ManagedObject
@@ -71,6 +72,7 @@ def terms(obj: ManagedObject) -> set[bytes]:
     for key, instances in obj.attributes.items():
         found.update(_stored_terms(key, instances))
     found.update(_computed_terms(obj))
+    found.update(_due_terms(obj))
     return found
 
 
@@ -86,6 +88,8 @@ def changed_terms(old: ManagedObject, new: ManagedObject) -> tuple[set[bytes], s
     if old.material is not new.material:
         before.update(_computed_terms(old))
         after.update(_computed_terms(new))
+    before.update(_due_terms(old))
+    after.update(_due_terms(new))
     return after - before, before - after
 
 
@@ -104,6 +108,18 @@ def _computed_terms(obj: ManagedObject) -> Iterator[bytes]:
         value = computed(obj, _NO_TIME)
         if value is not None:
             yield from indexed.terms(value)
+
+
+def due_range(now: datetime) -> TermRange:
+    """Return the terms of all objects whose rotation is due by `now`."""
+    return TermRange(_DUE, _DUE + _date(now))
+
+
+def _due_terms(obj: ManagedObject) -> tuple[bytes, ...]:
+    if Tag.ROTATE_AUTOMATIC not in obj.attributes:
+        return ()
+    due = rotation_due(obj)
+    return () if due is None else (_DUE + _date(due),)
 
 
 def filter_terms(filters: Iterable[AttributeInstance]) -> Plan | None:
@@ -343,6 +359,9 @@ def _plan_raw(plan: Plan, key: VendorAttribute, values: Sequence[RawValue]) -> N
         else:
             plan.examined.append(AttributeInstance(key, value))
 
+
+_DUE: Final = _ordered(int(Tag.ROTATE_AUTOMATIC).to_bytes(3, "big")) + b"\x01"
+"""Before the date from which on an object is to be rotated; no filter of a client looks there."""
 
 _Indexed: TypeAlias = _Simple | _Date | _Structure
 

@@ -39,6 +39,9 @@ LEFT_BEHIND: Final = frozenset(
         Tag.PROTECT_STOP_DATE,
         Tag.DEACTIVATION_DATE,
         *CERTIFICATE_CONTENTS,
+        Tag.ROTATE_DATE,
+        Tag.ROTATE_GENERATION,
+        Tag.ROTATE_LATEST,
     }
 )
 """Attributes that the replacement does not take from the old key, or not as they are."""
@@ -79,8 +82,21 @@ def replace(
         new.set(Tag.ORIGINAL_CREATION_DATE, ctx.now)
         new.set(Tag.RANDOM_NUMBER_GENERATOR, ctx.crypto.random_number_generator)
     dress(ctx, new, given)
+    _count(ctx, old, new)
     link(old, LinkType.REPLACEMENT_OBJECT_LINK, new)
     link(new, LinkType.REPLACED_OBJECT_LINK, old)
+
+
+def _count(ctx: Context, old: ManagedObject, new: ManagedObject) -> None:
+    """Say which rotation this was, of the object that ends its turn and of the one that begins it.
+
+    KMIP 2.1 §4.49-4.52; they count alike whoever asked for the rotation.
+    """
+    generation = old.value(Tag.ROTATE_GENERATION) or 0
+    for obj, number, latest in ((old, generation, False), (new, generation + 1, True)):
+        obj.set(Tag.ROTATE_GENERATION, number)
+        obj.set(Tag.ROTATE_LATEST, value=latest)
+        obj.set(Tag.ROTATE_DATE, ctx.now)
 
 
 def carried_dates(old: ManagedObject, offset: Seconds | None, now: datetime) -> dict[Tag, datetime | None]:

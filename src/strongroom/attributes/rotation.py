@@ -1,6 +1,6 @@
 """Automatic rotation (KMIP 2.1 §4.48-4.54).
 
-Rule: declarations only; the scheduler acts on them.
+Rule: declarations only; `due.py` says when they act, and the scheduler acts.
 """
 
 from datetime import datetime
@@ -15,9 +15,18 @@ from strongroom.attributes.declaration import (
     SERVER,
     attribute,
 )
+from strongroom.domain.errors import InvalidAttributeValue
 from strongroom.model.struct import Seconds
 from strongroom.model.structures import RotateName
 from strongroom.registry import V2_1, ItemType, Tag
+
+
+def _check_interval(value: Seconds) -> None:
+    if not value:
+        raise InvalidAttributeValue(
+            "a Rotate Interval of 0 seconds would never stop rotating; give a longer one"
+        )
+
 
 # Each declaration keeps the rows of the rule table.
 # fmt: off
@@ -37,6 +46,7 @@ ROTATE_INTERVAL = attribute(
     Tag.ROTATE_INTERVAL, Seconds, since=V2_1, spec="2.1 §4.51",
     always_has_value=False, initially_set_by=EITHER, multiple=False,
     server_may=MODIFY, client_may=NOTHING, applies_to=NOT_TEMPLATES,
+    check=_check_interval,
 )
 
 ROTATE_OFFSET = attribute(

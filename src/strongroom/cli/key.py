@@ -18,11 +18,12 @@ from strongroom.cli.listing import print_objects
 from strongroom.cli.material import Format
 from strongroom.cli.object import AttributeOption, GroupOption, MaximumOption, NameOption, given_attributes
 from strongroom.cli.output import Output, OutputOption, print_identifier, print_rows
-from strongroom.cli.values import choices, parse_date, parse_enumeration, parse_mask
+from strongroom.cli.values import choices, parse_date, parse_enumeration, parse_mask, parse_span
 from strongroom.client.attributes import attribute
 from strongroom.client.errors import FeatureNotSupported, InvalidField, KeyFormatTypeNotSupported
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.objects import OBJECT_TYPES, ManagedObjectStruct
+from strongroom.model.structures import UsageLimits
 from strongroom.registry import (
     CryptographicAlgorithm,
     CryptographicUsageMask,
@@ -30,6 +31,7 @@ from strongroom.registry import (
     RecommendedCurve,
     RevocationReasonCode,
     Tag,
+    UsageLimitsUnit,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +58,21 @@ UsageOption = Annotated[
     str | None,
     typer.Option("--usage", metavar="USES", help=f"Comma-separated, of: {choices(CryptographicUsageMask)}."),
 ]
+RotateEveryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--rotate-every", metavar="SPAN", help="Have the server rotate it when it is so old: 90d, 12h."
+    ),
+]
+RotateAfterOption = Annotated[
+    int | None,
+    typer.Option(
+        "--rotate-after",
+        min=1,
+        metavar="USES",
+        help="Have the server rotate it after so many uses; then it is used no more.",
+    ),
+]
 ActivateOption = Annotated[bool, typer.Option("--activate", help="Make it Active at once.")]
 
 
@@ -71,6 +88,8 @@ def create(
     ] = None,
     usage: UsageOption = None,
     activate: ActivateOption = False,
+    rotate_every: RotateEveryOption = None,
+    rotate_after: RotateAfterOption = None,
     group: GroupOption = None,
     attributes: AttributeOption = None,
     profile: ProfileOption = None,
@@ -81,7 +100,7 @@ def create(
     chosen = parse_enumeration(CryptographicAlgorithm, algorithm)
     if length is None and chosen is CryptographicAlgorithm.AES:
         length = 256
-    given = [*given_attributes(group, attributes), *_active(activate)]
+    given = [*given_attributes(group, attributes), *_active(activate), *_rotated(rotate_every, rotate_after)]
     mask = parse_mask(CryptographicUsageMask, usage or "Encrypt,Decrypt")
     with connected(profile, server) as client:
         made = client.create_symmetric_key(
@@ -118,6 +137,8 @@ def pair(
         str, typer.Option("--public-usage", metavar="USES", help="Uses of the public key.")
     ] = "Verify",
     activate: ActivateOption = False,
+    rotate_every: RotateEveryOption = None,
+    rotate_after: RotateAfterOption = None,
     group: GroupOption = None,
     attributes: AttributeOption = None,
     profile: ProfileOption = None,
@@ -128,7 +149,7 @@ def pair(
     chosen = parse_enumeration(CryptographicAlgorithm, algorithm)
     if length is None and chosen is CryptographicAlgorithm.RSA:
         length = 3072
-    given = [*given_attributes(group, attributes), *_active(activate)]
+    given = [*given_attributes(group, attributes), *_active(activate), *_rotated(rotate_every, rotate_after)]
     with connected(profile, server) as client:
         made = client.create_key_pair(
             cryptographic_algorithm=chosen,
@@ -166,6 +187,8 @@ def import_(
     ] = None,
     usage: UsageOption = None,
     activate: ActivateOption = False,
+    rotate_every: RotateEveryOption = None,
+    rotate_after: RotateAfterOption = None,
     group: GroupOption = None,
     attributes: AttributeOption = None,
     profile: ProfileOption = None,
@@ -182,7 +205,7 @@ def import_(
     found = key_format or material.guess_format(data)
     chosen = parse_enumeration(CryptographicAlgorithm, algorithm)
     passphrase = None if passphrase_file is None else read_bytes(str(passphrase_file)).rstrip(b"\r\n")
-    given = [*given_attributes(group, attributes), *_active(activate)]
+    given = [*given_attributes(group, attributes), *_active(activate), *_rotated(rotate_every, rotate_after)]
     with connected(profile, server) as client:
         if found in (Format.PEM, Format.DER):
             key = material.read_asymmetric(data, found, passphrase=passphrase)
@@ -337,6 +360,14 @@ def _object_type(client: "Client", identifier: "UniqueIdentifier") -> ObjectType
         if isinstance(one.value, ObjectType):
             return one.value
     raise Stop(f"the server does not say what {identifier} is")
+
+
+def _rotated(every: str | None, after: int | None) -> list[AttributeInstance]:
+    given = [] if every is None else [attribute(Tag.ROTATE_INTERVAL, parse_span(every))]
+    if after is not None:
+        limits = UsageLimits(usage_limits_total=after, usage_limits_unit=UsageLimitsUnit.OBJECT)
+        given.append(attribute(Tag.USAGE_LIMITS, limits))
+    return [*given, attribute(Tag.ROTATE_AUTOMATIC, value=True)] if given else []
 
 
 def _active(wanted: bool) -> list[AttributeInstance]:

@@ -120,6 +120,20 @@ def parse_date(text: str) -> datetime:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def parse_span(text: str) -> Seconds:
+    """Return a number with s, m, h, d or w after it as seconds; raises BadParameter."""
+    number, unit = text[:-1], _UNITS.get(text[-1:])
+    if unit is None or not (number.isascii() and number.isdigit()):
+        raise typer.BadParameter(f"{text!r} is not a span of time; write 90d, 12h, 30m or 45s")
+    seconds = int(number) * unit
+    if not 0 < seconds < 1 << 32:
+        raise typer.BadParameter("a span of time is between a second and 136 years")
+    return Seconds(seconds)
+
+
 def parse_key(text: str) -> AttributeKey:
     """Return the attribute with this name: the specification's, x-NAME, or VENDOR:NAME of KMIP 2.x."""
     try:

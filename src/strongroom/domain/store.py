@@ -97,5 +97,13 @@ class ObjectStore(EntryStore, Protocol):
     async def locate(self, query: ObjectQuery) -> Found:
         """Return what matches."""
 
+    async def rotations_due(
+        self, tenant: int, now: datetime, *, maximum: int, excluded: Sequence[UniqueIdentifier] = ()
+    ) -> list[ManagedObject]:
+        """Return objects that are to be rotated by now (`attributes.due`), oldest first.
+
+        Found by the index; a record that cannot be opened is left out.
+        """
+
     async def commit(self, changes: Changes) -> None:
         """Make the changes durable, then return. Raises LostRace and NameInUse."""

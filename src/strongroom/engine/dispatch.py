@@ -23,7 +23,7 @@ from strongroom.domain.errors import (
     ServerFailure,
 )
 from strongroom.domain.identity import ClientId, ClientIdentity, Connection
-from strongroom.domain.operation import OperationSpec
+from strongroom.domain.operation import OperationSpec, Request
 from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure
 from strongroom.engine.answers import Answers
 from strongroom.engine.applications import Applications
@@ -41,8 +41,8 @@ from strongroom.engine.memory import (
 from strongroom.engine.neighbours import Neighbours, PassedOn, owner
 from strongroom.engine.nesting import Nesting
 from strongroom.engine.references import made_by
-from strongroom.engine.request import BadHeader, BatchItem, read_request
-from strongroom.engine.run import Run
+from strongroom.engine.request import BadHeader, BatchItem, RequestMessage, read_request
+from strongroom.engine.run import Condition, Run
 from strongroom.engine.streams import RequestStreams, StreamTable
 from strongroom.engine.tickets import DelegatedTicketUsedUp, Tickets, charge
 from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
@@ -50,9 +50,11 @@ from strongroom.engine.users import Users
 from strongroom.model.convert import decoder, encoder
 from strongroom.model.dialect import dialect_of
 from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.messages import RequestHeader
 from strongroom.model.secret import SecretBytes
+from strongroom.model.structures import ProtocolVersion
 from strongroom.operations.poll import PollResponse
-from strongroom.registry import V1_0, AsynchronousIndicator, Version
+from strongroom.registry import NEWEST, V1_0, AsynchronousIndicator, Operation, Version
 from strongroom.registry.names import VALUES
 from strongroom.wire import binary
 from strongroom.wire.encodings import Encoder
@@ -72,6 +74,12 @@ _LATER: Final = frozenset({AsynchronousIndicator.MANDATORY, AsynchronousIndicato
 _LARGE_ANSWERS: Final = 4
 """How many answers of the size of the largest message the answer to a batch has room for, so that a small
 request cannot make the server hold the same large object thousands of times over."""
+
+
+_OWN_HEADER: Final = RequestHeader(
+    protocol_version=ProtocolVersion(protocol_version_major=NEWEST.major, protocol_version_minor=NEWEST.minor)
+)
+"""Of what the server does without having been sent a message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,6 +371,33 @@ class Dispatcher:
     def _unit_of_work(self, run: Run) -> UnitOfWork:
         return UnitOfWork(self._services.store, run.memory, caller=run.connection.client, now=run.now)
 
+    async def carry_out(
+        self, operation: Operation, request: Request[Any], connection: Connection, condition: Condition
+    ) -> None:
+        """Do one operation for a part of the server itself, if `condition` holds; raises what stopped it.
+
+        All else is as for a client's request: authorised for the caller of `connection`, committed with an
+        audit event, run again (the condition first) after a lost race.
+        """
+        now = self._services.clock.now()
+        item = BatchItem(operation=int(operation), payload=encoder(type(request), NEWEST)(request))
+        run = Run(
+            request=RequestMessage(NEWEST, _OWN_HEADER, [item]),
+            connection=connection,
+            now=now,
+            answers=Answers(NEWEST, now),
+            memory=BatchMemory(),
+            streams=RequestStreams(self._services.streams, connection.client, now),
+            message=None,
+            room=None,
+            condition=condition,
+        )
+        try:
+            await self.transact(run, item)
+        except KmipError as error:
+            self._failures.record(item.operation, error, connection, now)
+            raise
+
     def check(self, item: BatchItem, version: Version) -> OperationSpec:
         """Return the operation of an item whose payload can be read; raises what is wrong with it."""
         if item.error is not None:
@@ -383,6 +418,8 @@ class Dispatcher:
         request = plan.decode(item.payload)
         caller = run.connection.client
         work.begin(spec.needs, spec.operation)
+        if run.condition is not None:
+            await run.condition(work)
         if caller.ticket is not None:
             await charge(work, caller, spec.operation)
         context = Context(

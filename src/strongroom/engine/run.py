@@ -1,13 +1,18 @@
 """One request on its way through the engine."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
+from strongroom.domain.context import Objects
 from strongroom.domain.identity import Connection
 from strongroom.engine.answers import Answers
 from strongroom.engine.request import RequestMessage
 from strongroom.engine.streams import RequestStreams
 from strongroom.engine.unit_of_work import BatchMemory
+
+Condition: TypeAlias = Callable[[Objects], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -26,3 +31,5 @@ class Run:
     streams: RequestStreams
     message: bytes | None
     room: int | None
+    condition: Condition | None = None
+    """Raises unless the operation is (still) to be done; asked in each unit of work, before it."""

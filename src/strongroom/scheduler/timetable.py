@@ -34,8 +34,12 @@ class Timetable:
 
     def __init__(self, clock: Clock, jobs: Mapping[str, Job]) -> None:
         self._clock = clock
-        self._jobs = jobs
+        self._jobs = dict(jobs)
         self._failing: set[str] = set()
+
+    def add(self, name: str, job: Job) -> None:
+        """Ask one more job, from before `run` on."""
+        self._jobs[name] = job
 
     async def run(self) -> None:
         """Ask the jobs until cancelled."""

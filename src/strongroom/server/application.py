@@ -16,10 +16,11 @@ from strongroom.domain.randomness import Seeding
 from strongroom.engine.dispatch import Dispatcher
 from strongroom.engine.streams import StreamLimits
 from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.scheduler.rotation import Rotations
 from strongroom.scheduler.timetable import Timetable
 from strongroom.server.address import parse_listening
 from strongroom.server.config import Settings
-from strongroom.server.engine import make_dispatcher
+from strongroom.server.engine import make_dispatcher, make_rotations
 from strongroom.server.neighbours import WorkerSockets
 from strongroom.server.stored_clients import StoredClients
 from strongroom.store.records import Backend
@@ -50,6 +51,7 @@ class KmipApplication:
         clients: ClientsInForce,
         neighbours: WorkerSockets,
         *,
+        rotations: Rotations | None,
         shared: bool,
     ) -> None:
         self._backend = backend
@@ -64,6 +66,8 @@ class KmipApplication:
                 "PKCS#11 applications": dispatcher.applications.tidy,
             },
         )
+        if rotations is not None:
+            self._timetable.add("rotations", rotations)
         self.clients: ClientStore = StoredClients(backend)
         self.shared = shared
         self.reject = dispatcher.reject
@@ -104,7 +108,8 @@ async def open_application(
         neighbours=neighbours,
     )
     await neighbours.start(dispatcher.handle_passed_on, clients)
-    return KmipApplication(dispatcher, backend, clients, neighbours, shared=shared)
+    rotations = make_rotations(repository, dispatcher) if settings.policy.rotation == "on" else None
+    return KmipApplication(dispatcher, backend, clients, neighbours, rotations=rotations, shared=shared)
 
 
 def _policy(settings: Settings) -> Policy:

@@ -134,7 +134,7 @@ class CacheSettings(_Section):
 
 class PolicySettings(_Section):
     """What is allowed. `legacy`: may 3DES and the like be used on the server. Lease time and the
-    longest life of a ticket (Login) in seconds.
+    longest life of a ticket (Login) in seconds. `rotation`: does this node rotate what is due.
 
     `rng_seed`: what RNG Seed does with the data of a client.
     `issuer`: the Unique Identifier of the certificate that Certify issues under when a request names none.
@@ -142,6 +142,7 @@ class PolicySettings(_Section):
     """
 
     legacy: Switch = "off"
+    rotation: Switch = "on"
     lease_time: Count = 3600
     ticket_lifetime: Count = 86_400
     maximum_locate_items: Count = 10_000

@@ -12,14 +12,17 @@ from strongroom.crypto.cryptographer import Cryptographer
 from strongroom.domain.audit import AuditEvent
 from strongroom.domain.clock import Clock, SystemClock
 from strongroom.domain.context import Policy, ServerFacts
+from strongroom.domain.errors import KmipError
 from strongroom.domain.identity import ClientId, ClientIdentity
-from strongroom.domain.store import ObjectStore
+from strongroom.domain.store import ObjectStore, TamperedRecord
 from strongroom.engine.dispatch import Dispatcher, Services
 from strongroom.engine.neighbours import Neighbours
 from strongroom.engine.streams import StreamLimits, StreamTable
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.structures import ProfileInformation, ProfileVersion, ServerInformation
 from strongroom.operations.catalogue import all_operations
 from strongroom.registry import ProfileName
+from strongroom.scheduler.rotation import Rotations
 from strongroom.server.address import Address
 from strongroom.server.http import PATH
 from strongroom.server.profiles import ALWAYS, OVER_HTTPS
@@ -106,6 +109,28 @@ def make_dispatcher(
             neighbours=neighbours,
             limits=limits,
         )
+    )
+
+
+def make_rotations(store: ObjectStore, dispatcher: Dispatcher) -> Rotations:
+    """Return the job that rotates the objects of a store."""
+    operations = {int(code): spec for code, spec in all_operations().items()}
+    return Rotations(
+        store, dispatcher, operations, on_rotation=_log_rotation, on_failure=_log_failed_rotation
+    )
+
+
+def _log_rotation(identifier: UniqueIdentifier) -> None:
+    log.info("object_rotated", unique_identifier=identifier)
+
+
+def _log_failed_rotation(identifier: UniqueIdentifier, exc: BaseException) -> None:
+    known = isinstance(exc, KmipError | TamperedRecord)
+    log.error(
+        "rotation_failed",
+        unique_identifier=identifier,
+        error=str(exc) or type(exc).__name__,
+        exc_info=None if known else exc,
     )
 
 

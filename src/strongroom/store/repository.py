@@ -7,9 +7,12 @@ has shown that its generation is current.
 
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
 from typing import Final
 
-from strongroom.attributes.index import changed_terms, filter_terms, terms
+from strongroom.attributes.index import changed_terms, due_range, filter_terms, terms
 from strongroom.attributes.rules import matches
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.store import (
@@ -183,6 +186,30 @@ class Repository(EntryRepository):
                 return Found(found[query.offset : wanted], len(found))
             sql.offset += _PAGE
         return Found(found[query.offset : wanted], None)
+
+    async def rotations_due(
+        self, tenant: int, now: datetime, *, maximum: int, excluded: Sequence[UniqueIdentifier] = ()
+    ) -> list[ManagedObject]:
+        low, high = due_range(now)
+        query = LocateQuery(
+            tenant=tenant,
+            owner=None,
+            ranges=[TermRange(low, high)],
+            excluded=excluded,
+            maximum=maximum,
+            oldest_first=True,
+        )
+        due: list[ManagedObject] = []
+        try:
+            located = await self._backend.locate(query)
+        except StoreUnavailable as exc:
+            raise StoreFailure(str(exc)) from exc
+        for identifier in located.unique_identifiers:
+            with suppress(TamperedRecord):  # whoever asks for it is told
+                obj = await self.load(identifier)
+                if obj is not None:
+                    due.append(obj)
+        return due
 
     async def commit(self, changes: Changes) -> None:
         rows = ChangeSet(events=list(changes.events))

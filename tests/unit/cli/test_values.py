@@ -15,6 +15,7 @@ from strongroom.cli.values import (
     parse_instance,
     parse_key,
     parse_mask,
+    parse_span,
     shown,
     shown_key,
 )
@@ -52,6 +53,19 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 def test_a_name_like_no_other_is_answered_with_all() -> None:
     with pytest.raises(typer.BadParameter, match="it is one of Certificate, Symmetric Key"):
         parse_enumeration(ObjectType, "xyzzy")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("45s", 45), ("30m", 1800), ("12h", 43_200), ("90d", 7_776_000), ("2w", 1_209_600)]
+)
+def test_a_span_of_time_has_a_unit(text: str, seconds: int) -> None:
+    assert parse_span(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "90", "d", "-1d", "1.5h", "0s", "9999999w", "1y", "\u0661d"])
+def test_anything_else_is_no_span_of_time(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="span of time"):
+        parse_span(text)
 
 
 def test_a_number_of_a_vendor_stays_a_number() -> None:

@@ -1,0 +1,124 @@
+"""Keys and certificates that the server rotates by itself.
+
+Rule: nothing is remembered here that matters. What is due is in the index of the store; whether it still is,
+is asked again inside the unit of work that rotates it. So any number of schedulers on any number of nodes may
+run: the one whose commit comes second finds the object rotated and does nothing.
+
+A rotation is done as the owner of the object, through the dispatcher like a request, with an audit event
+whose peer is `scheduler`.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from strongroom.attributes.due import ROTATIONS, rotation_due
+from strongroom.domain.context import Objects
+from strongroom.domain.identity import DEFAULT_TENANT, ClientId, ClientIdentity, Connection, TenantId
+from strongroom.domain.objects import ManagedObject
+from strongroom.domain.operation import OperationSpec
+from strongroom.domain.store import ObjectStore, StoreFailure
+from strongroom.engine.dispatch import Dispatcher
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.struct import Seconds
+from strongroom.registry import Tag
+
+PAGE: Final = 32
+"""Objects of one look, which is one step in an index when nothing is due. Other jobs wait meanwhile."""
+
+_PEER: Final = "scheduler"
+_FIRST_PAUSE: Final = 10.0
+_LONGEST_PAUSE: Final = 3600.0
+"""Seconds until an object whose rotation failed is tried again: doubled each time."""
+
+
+class NotDue(Exception):
+    """Somebody else was quicker, or the object was changed since it was looked for."""
+
+
+class _Pause(NamedTuple):
+    """An object is left alone until then, on the clock of the event loop."""
+
+    until: float
+    length: float
+
+
+class Rotations:
+    """A job of the timetable: rotates what is due.
+
+    `on_failure` is told of each attempt that did not work, and why.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        dispatcher: Dispatcher,
+        operations: Mapping[int, OperationSpec],
+        *,
+        on_rotation: Callable[[UniqueIdentifier], None],
+        on_failure: Callable[[UniqueIdentifier, BaseException], None],
+    ) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+        self._operations = operations
+        self._on_rotation = on_rotation
+        self._on_failure = on_failure
+        self._pauses: dict[UniqueIdentifier, _Pause] = {}
+
+    async def __call__(self, now: datetime) -> None:
+        await self.once(now)
+
+    async def once(self, now: datetime) -> int:
+        """Rotate a page of what is due; return how many were rotated. Raises StoreFailure."""
+        time = asyncio.get_running_loop().time()
+        # What was not seen for long is gone, or was cured.
+        self._pauses = {i: p for i, p in self._pauses.items() if time < p.until + _LONGEST_PAUSE}
+        waiting = [identifier for identifier, pause in self._pauses.items() if time < pause.until]
+        rotated = 0
+        due = await self._store.rotations_due(DEFAULT_TENANT, now, maximum=PAGE, excluded=waiting)
+        for obj in due:
+            identifier = obj.unique_identifier
+            try:
+                await self._rotate(obj, now)
+            except StoreFailure:
+                raise
+            except NotDue:
+                self._pauses[identifier] = _Pause(time + _FIRST_PAUSE, _FIRST_PAUSE)
+                continue
+            except Exception as exc:  # noqa: BLE001 - the edge: one object does not hold up the others
+                before = self._pauses.get(identifier)
+                pause = _FIRST_PAUSE if before is None else min(before.length * 2, _LONGEST_PAUSE)
+                self._pauses[identifier] = _Pause(time + pause, pause)
+                self._on_failure(identifier, exc)
+                continue
+            self._pauses.pop(identifier, None)
+            self._on_rotation(identifier)
+            rotated += 1
+        return rotated
+
+    async def _rotate(self, obj: ManagedObject, now: datetime) -> None:
+        """Rotate one object; raises NotDue, and whatever stops the operation."""
+        operation = ROTATIONS[obj.object_type]
+        owner = ClientIdentity(client=ClientId(obj.owner), tenant=TenantId(obj.tenant), name=_PEER)
+        payload: Any = self._operations[operation].request
+        request = payload(unique_identifier=obj.unique_identifier, offset=_offset(obj))
+
+        async def is_due(objects: Objects) -> None:
+            due = rotation_due(await objects.get(obj.unique_identifier))
+            if due is None or due > now:
+                raise NotDue
+
+        await self._dispatcher.carry_out(operation, request, Connection(client=owner, peer=_PEER), is_due)
+
+
+def _offset(obj: ManagedObject) -> Seconds | None:
+    """Return the Offset of the rotation: Rotate Offset or, for an object that is or will be in use, 0.
+
+    So the dates of the successor follow from its own beginning. What has no Activation Date is replaced by
+    what has none either (None), unless Rotate Offset says otherwise.
+    """
+    offset: Seconds | None = obj.value(Tag.ROTATE_OFFSET)
+    if offset is None and obj.value(Tag.ACTIVATION_DATE) is not None:
+        return Seconds(0)
+    return offset

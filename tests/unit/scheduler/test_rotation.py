@@ -40,6 +40,7 @@ from strongroom.registry import (
     Tag,
     UsageLimitsUnit,
 )
+from tests.certificates import authority, leaf, load
 from tests.expect import (
     EVERY_USE,
     later,
@@ -230,6 +231,19 @@ def test_a_pair_is_rotated_as_a_pair(kms: TestKms, new_node: NewNode) -> None:
     assert successor(kms, private) is not None
     assert successor(kms, public) is not None
     assert node.look() == 0
+
+
+def test_a_certificate_is_renewed_for_the_same_key(kms: TestKms, new_node: NewNode) -> None:
+    """KMIP 2.1 §4.48: via the equivalent of Re-certify."""
+    old = leaf(kms, authority(kms))
+    for one in DAILY:
+        kms.call(AddAttributeRequest(unique_identifier=old, new_attribute=one), version=V2_1)
+    kms.clock.pass_time(days=1)
+    node = new_node()
+    assert (node.look(), node.rotated, node.failed) == (1, [old], [])
+    new = UniqueIdentifier(str(successor(kms, old)))
+    assert load(kms, new).public_key() == load(kms, old).public_key()
+    assert value(kms, new, Tag.ROTATE_GENERATION) == 1
 
 
 def test_a_registered_key_is_rotated_like_a_made_one(kms: TestKms, new_node: NewNode) -> None:

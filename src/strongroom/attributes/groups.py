@@ -34,6 +34,8 @@ async def fresh_members(
     given = {(f.key, f.value) for f in filters if f.key is Tag.OBJECT_GROUP}
     if found.unique_identifiers or offset or not maximum or given != {_DEFAULT_GROUP[:2]}:
         return found
+    if ctx.caller.rights is not None:
+        return found  # the rights of the ticket are for looking, not for making
     obj = ctx.objects.create(ObjectType.SYMMETRIC_KEY)
     block = await ctx.crypto.create_symmetric_key(CryptographicAlgorithm.AES, 256)
     obj.material = SymmetricKey(key_block=block)

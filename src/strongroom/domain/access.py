@@ -48,6 +48,15 @@ def scope(caller: ClientIdentity, operation: Operation) -> tuple[Grant, ...] | N
     return None if any(grant.objects is None and grant.groups is None for grant in grants) else grants
 
 
+def require_everything(caller: ClientIdentity, operation: Operation) -> None:
+    """Return if the caller may do an operation that concerns all of the client's objects at once.
+
+    Raises PermissionDenied for a ticket whose rights name objects or groups.
+    """
+    if scope(caller, operation) is not None:
+        raise PermissionDenied("the rights of the ticket cover some objects only, and this concerns all")
+
+
 def reaches(grants: Iterable[Grant], unique_identifier: str, obj: ManagedObject | None) -> bool:
     """Tell whether a right covers an object; `obj` None: as far as the identifier alone tells."""
     return any(

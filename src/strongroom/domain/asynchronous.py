@@ -73,6 +73,16 @@ class WaitingBatch(Entry, kind=1):
         return self.replace(items=(*self.items[:position], item, *self.items[position + 1 :]))
 
     @property
+    def size(self) -> int:
+        """Return the bytes of all that waits in it, to be done or to be fetched."""
+        return self.answered + sum(len(item.payload) for item in self.items)
+
+    @property
+    def answered(self) -> int:
+        """Return the bytes of the answers that wait for Poll."""
+        return sum(len(item.answer) for item in self.items if item.answer is not None)
+
+    @property
     def next(self) -> int | None:
         """Return the place of the first item that is not done, None when all are."""
         places = (n for n, i in enumerate(self.items) if i.processing_stage is not ProcessingStage.COMPLETED)
@@ -110,9 +120,12 @@ class Waiting:
 
 
 async def find(ctx: Context, value: bytes) -> Waiting:
-    """Return what a correlation value of the caller means; raises InvalidAsynchronousCorrelationValue."""
+    """Return what a correlation value of the caller means; raises InvalidAsynchronousCorrelationValue.
+
+    The holder of a delegated ticket has none: what waits is of the client itself, and beyond the rights.
+    """
     key, position = value[:_KEY_SIZE].hex(), int.from_bytes(value[_KEY_SIZE:], "big")
-    if len(value) == _KEY_SIZE + _PLACE_SIZE:
+    if len(value) == _KEY_SIZE + _PLACE_SIZE and ctx.caller.rights is None:
         batch = await ctx.entries.get(WaitingBatch, key)
         if batch is not None and batch.owner == ctx.caller.client and position < len(batch.value.items):
             waiting = Waiting(batch, position)

@@ -34,6 +34,12 @@ RETENTION: Final = timedelta(days=1)
 MOST: Final = 32
 """Requests that one client may have outstanding."""
 
+MOST_BYTES: Final = 16 << 20
+"""Bytes of them, answers included: whoever asks what waits has it all in memory."""
+
+_PATIENCE: Final = 5.0
+"""Seconds that the other jobs wait for what was left behind, which may take long."""
+
 _PAGE: Final = 32
 _ATTEMPTS: Final = 64
 
@@ -55,12 +61,20 @@ class RequestBacklog:
         self._clients = clients
         self._on_failure = on_failure
         self._running: set[asyncio.Task[None]] = set()
+        self._doing: set[tuple[int, str]] = set()
+        self._taking_up: asyncio.Task[None] | None = None
 
     async def keep(self, batch: WaitingBatch, work: UnitOfWork) -> str:
         """Put a batch among the changes of a unit of work and return its key; raises ServerLimitExceeded."""
-        if len(await work.entries.mine(WaitingBatch)) >= MOST:
+        mine = await work.entries.mine(WaitingBatch)
+        if len(mine) >= MOST:
             raise ServerLimitExceeded(
                 f"{MOST} requests of yours wait already; fetch their answers with Poll, or cancel some"
+            )
+        if sum(kept.value.size for kept in mine) + batch.size > MOST_BYTES:
+            raise ServerLimitExceeded(
+                f"more than {MOST_BYTES} bytes of yours would wait; fetch answers with Poll, or leave the"
+                " Asynchronous Indicator out"
             )
         key = new_key()
         work.entries.put(key, batch, due=batch.submission_date.replace(microsecond=0) + TAKE_UP)
@@ -75,9 +89,18 @@ class RequestBacklog:
     async def _after_a_while(self, tenant: int, key: str) -> None:
         await asyncio.sleep(DELAY)
         try:
-            await self._do(tenant, key, None)
+            await self._do_all(tenant, key)
         except Exception as exc:  # noqa: BLE001 - the edge: `tidy` tries again
             self._on_failure(exc)
+
+    async def _do_all(self, tenant: int, key: str) -> None:
+        """Do a batch to its end, unless this process is at it already."""
+        if (tenant, key) not in self._doing:
+            self._doing.add((tenant, key))
+            try:
+                await self._do(tenant, key, None)
+            finally:
+                self._doing.discard((tenant, key))
 
     def close(self) -> None:
         """Leave what is not done yet to others."""
@@ -88,12 +111,33 @@ class RequestBacklog:
         await self._do(tenant, key, position)
 
     async def tidy(self, now: datetime) -> None:
-        """Do what a worker left behind, and forget answers that nobody fetched. Raises StoreFailure."""
+        """Do what a worker left behind, and forget answers that nobody fetched. Raises StoreFailure.
+
+        What takes long goes on in the background.
+        """
+        if self._taking_up is None:
+            self._taking_up = asyncio.get_running_loop().create_task(self._take_up(now))
+            self._running.add(self._taking_up)
+        task = self._taking_up
+        done, _ = await asyncio.wait({task}, timeout=_PATIENCE)
+        if done:
+            self._running.discard(task)
+            self._taking_up = None
+            task.result()
+
+    async def _take_up(self, now: datetime) -> None:
+        """Do what is due, one after the other; raises the first failure, after the others had their turn."""
+        failed: Exception | None = None
         for batch in await self._store.due_entries(WaitingBatch, now, _PAGE):
-            if batch.value.next is None:
-                await forget(self._store, batch)
-            else:
-                await self._do(batch.tenant, batch.key, None)
+            try:
+                if batch.value.next is None:
+                    await forget(self._store, batch)
+                else:
+                    await self._do_all(batch.tenant, batch.key)
+            except Exception as exc:  # noqa: BLE001 - raised below; one batch must not keep the others back
+                failed = failed or exc
+        if failed is not None:
+            raise failed
 
     async def _do(self, tenant: int, key: str, upto: int | None) -> None:
         """Do the items of a batch in order, up to a place (None: all)."""
@@ -141,7 +185,8 @@ class RequestBacklog:
         current = await work.entries.get(WaitingBatch, batch.key)
         if current is None or current.generation != batch.generation:
             return False
-        due = batch.due if after.next is not None else self._clock.now() + RETENTION
+        # Whoever is at it gets on: others take it up only when nothing is done for a while.
+        due = self._clock.now() + (TAKE_UP if after.next is not None else RETENTION)
         work.entries.put(batch.key, after.replace(placeholder=work.placeholder), due=due)
         return await item.commit(attempt)
 

@@ -324,12 +324,15 @@ class Dispatcher:
 
     async def _keep(self, run: Run) -> list[Item]:
         """Keep the batch, to be done soon, and answer that its items are pending (KMIP 1.4 §6.7)."""
-        batch, results = await self._later.take_in(run)
-        if batch is None:
-            return [result for result in results if result is not None]
-        work = self._unit_of_work(run)
         try:
+            batch, results = await self._later.take_in(run)
+            if batch is None:
+                return [result for result in results if result is not None]
+            work = self._unit_of_work(run)
             key = await self.backlog.keep(batch, work)
+            for item, result in zip(run.request.items, results, strict=False):
+                if result is None:  # it is done without the ticket, which therefore pays now
+                    await charge(work, run.connection.client, Operation(item.operation or 0))
             await work.commit(work.changes())
         except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
             error = self._failures.explain(exc, run.request.version, 0, run.message)
@@ -437,6 +440,7 @@ class Dispatcher:
             dialect=dialect_of(version),
         )
         response = await spec.handler(context, request)
+        work.check_made()
         work.made = made_by(spec.operation, response)
         created = work.created()
         if created:

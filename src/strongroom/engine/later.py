@@ -7,7 +7,7 @@ is different. `engine/backlog.py` says when.
 from typing import Final, Protocol
 
 from strongroom.domain.asynchronous import WaitingBatch, WaitingItem, correlation_value
-from strongroom.domain.errors import FeatureNotSupported, InvalidField
+from strongroom.domain.errors import FeatureNotSupported, InvalidField, ServerLimitExceeded
 from strongroom.domain.identity import ClientIdentity, Connection
 from strongroom.domain.operation import OperationSpec
 from strongroom.domain.store import Changes
@@ -24,9 +24,16 @@ from strongroom.operations.poll import PolledResponse, PollResponse
 from strongroom.registry import Operation, ProcessingStage, Tag, Version
 from strongroom.wire import binary
 from strongroom.wire.item import Item
+from strongroom.wire.limits import OWN
 
 LARGEST_ANSWER: Final = 1_048_576
 """Bytes of an answer that is kept for Poll."""
+
+LARGEST_ANSWERS: Final = 2 * LARGEST_ANSWER
+"""Bytes of all answers of a batch that are kept: the batch is written anew with each."""
+
+MOST_ITEMS: Final = 256
+"""Items of a batch that waits, for the same reason."""
 
 _PAYLOAD: Final = int(Tag.REQUEST_PAYLOAD)
 _UNIQUE_BATCH_ITEM_ID: Final = int(Tag.UNIQUE_BATCH_ITEM_ID)
@@ -68,9 +75,14 @@ class Later:
     async def take_in(self, run: Run) -> tuple[WaitingBatch | None, list[Item | None]]:
         """Return what is to wait (None: nothing) and the answers so far; None stands for a pending item.
 
-        What cannot be read, or must not wait, is answered at once.
+        What cannot be read, or must not wait, is answered at once. Raises ServerLimitExceeded.
         """
         request = run.request
+        if len(request.items) > MOST_ITEMS:
+            raise ServerLimitExceeded(
+                f"a batch that waits has at most {MOST_ITEMS} items; send several, or leave the Asynchronous"
+                " Indicator out"
+            )
         waiting: list[WaitingItem] = []
         results: list[Item | None] = []
         for position, item in enumerate(request.items):
@@ -121,7 +133,7 @@ class Later:
         item = BatchItem(
             operation=int(waiting.operation),
             unique_batch_item_id=waiting.unique_batch_item_id,
-            payload=binary.decode(payload)[2] if payload else [],
+            payload=binary.decode(payload, OWN)[2] if payload else [],
         )
         run = Run(
             request=RequestMessage(version, RequestHeader(protocol_version=protocol), [item]),
@@ -131,7 +143,7 @@ class Later:
             memory=BatchMemory(),
             streams=RequestStreams(self._streams, caller, work.now),
             message=None,
-            room=None,
+            room=min(LARGEST_ANSWER, max(0, LARGEST_ANSWERS - batch.answered)),
         )
         return LaterItem(self._doing, self._failures, run, item, work)
 
@@ -149,7 +161,7 @@ class LaterItem:
     async def perform(self) -> SecretBytes:
         """Return the TTLV of the batch item of the response, nothing committed; raises what stopped it."""
         try:
-            result, _ = await self._doing.perform(self._run, self._item, self._work, LARGEST_ANSWER)
+            result, _ = await self._doing.perform(self._run, self._item, self._work, self._run.room)
         except BaseException:
             self._run.streams.end_claimed()
             raise
@@ -181,7 +193,7 @@ def polled(response: PollResponse, item: BatchItem, run: Run, value: bytes) -> I
         return run.answers.pending(item.operation, item.unique_batch_item_id, value)
     if response.protocol_version != run.request.header.protocol_version:
         raise InvalidField("the request was made in another KMIP version; Poll in the same one")
-    tag, item_type, fields = binary.decode(response.batch_item.reveal())
+    tag, item_type, fields = binary.decode(response.batch_item.reveal(), OWN)
     answer = [field for field in fields if field[0] != _UNIQUE_BATCH_ITEM_ID]
     if item.unique_batch_item_id is not None:
         answer.insert(1, (_UNIQUE_BATCH_ITEM_ID, 8, item.unique_batch_item_id))

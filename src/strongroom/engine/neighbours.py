@@ -35,7 +35,10 @@ class Neighbours(Protocol):
         """Return the name of this worker; all names have one length."""
 
     async def answer(self, name: bytes, message: bytes, connection: Connection) -> bytes | None:
-        """Return the response of a neighbour to a TTLV request message, None when there is no such one."""
+        """Return the response of a neighbour to a TTLV request message, None when there is no such one.
+
+        Raises ServerFailure when it was asked and did not answer: it may have done what the message says.
+        """
 
 
 class PassedOn:

@@ -30,6 +30,7 @@ class Nesting:
             self._work.begin(spec.needs, spec.operation)
             await charge(self._work, ctx.caller, spec.operation)
             response = await spec.handler(ctx, request)
+            self._work.check_made()
             done = keep(response)
         finally:
             if not done:

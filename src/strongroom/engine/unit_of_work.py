@@ -125,6 +125,8 @@ class Savepoint(NamedTuple):
     scope: tuple[Grant, ...] | None
     placed: tuple[UniqueIdentifier | None] | None
     placeholder: UniqueIdentifier | None
+    reached: bool
+    fresh: list[ManagedObject]
 
 
 class UnitOfWork:
@@ -133,11 +135,13 @@ class UnitOfWork:
     __slots__ = (
         "_adopted",
         "_caller",
+        "_fresh",
         "_loaded",
         "_memory",
         "_now",
         "_permission",
         "_placed",
+        "_reached",
         "_scope",
         "_sequence",
         "_sources",
@@ -166,6 +170,8 @@ class UnitOfWork:
         self._permission = Permission.NONE
         self._scope: tuple[Grant, ...] | None = ()  # nothing, until `begin` says what
         self._placed: tuple[UniqueIdentifier | None] | None = None
+        self._reached = False  # this operation has read an object
+        self._fresh: list[ManagedObject] = []  # what this operation has made
         self._sequence = sequence
         self.made: Mapping[UniqueIdentifierEnumeration, UniqueIdentifier] = {}
         self.entries = WorkingEntries(store, caller)
@@ -180,6 +186,8 @@ class UnitOfWork:
         self._scope = scope(self._caller, operation)
         self._permission = permission
         self._placed = None
+        self._reached = False
+        self._fresh = []
 
     def savepoint(self) -> Savepoint:
         """Return what `leave` and `roll_back` need, for an operation that is done as part of another."""
@@ -190,12 +198,27 @@ class UnitOfWork:
             self._scope,
             self._placed,
             self._memory.placeholder,
+            self._reached,
+            self._fresh,
         )
 
     def leave(self, point: Savepoint) -> None:
         """Go on with the outer operation: its permission, and the ID Placeholder as it was."""
         self._permission, self._scope, self._placed = point.permission, point.scope, point.placed
         self._memory.placeholder = point.placeholder
+        self._reached, self._fresh = point.reached, point.fresh
+
+    def check_made(self) -> None:
+        """Return if the operation may have made what it made; raises PermissionDenied.
+
+        Within the rights of a ticket that names objects or groups, something new comes out of one of those
+        objects, or goes into one of those groups.
+        """
+        scope = self._scope
+        if scope is None or self._reached:
+            return
+        if not all(obj.removed or reaches(scope, obj.unique_identifier, obj) for obj in self._fresh):
+            raise PermissionDenied("the rights of the ticket do not cover a new object like this one")
 
     def roll_back(self, point: Savepoint) -> None:
         """Undo what the inner operation changed; working copies handed out before are stale then."""
@@ -260,6 +283,7 @@ class UnitOfWork:
             raise ObjectDestroyed("the object was destroyed; only its attributes are left")
         if obj.archived and not archived:
             raise ObjectArchived("the object is archived; Recover it first")
+        self._reached = True
         return obj
 
     def _hidden(self, identifier: UniqueIdentifier) -> KmipError:
@@ -285,7 +309,9 @@ class UnitOfWork:
         oldest_first: bool = False,
     ) -> Found:
         if self._scope is not None:
-            return await self._locate_within(self._scope, filters, storage, maximum=maximum, offset=offset)
+            return await self._locate_within(
+                self._scope, filters, storage, maximum=maximum, offset=offset, oldest_first=oldest_first
+            )
         await self.searches.begin(self._store, filters)
         pending = [o for o in self._loaded.values() if o.changed]
         query = ObjectQuery(
@@ -325,11 +351,14 @@ class UnitOfWork:
         *,
         maximum: int | None,
         offset: int,
+        oldest_first: bool,
     ) -> Found:
         """Find what the caller's ticket covers, which the store knows nothing of."""
         self._scope = None
         try:
-            found = await self.locate(filters, storage=storage, maximum=None, offset=0)
+            found = await self.locate(
+                filters, storage=storage, maximum=None, offset=0, oldest_first=oldest_first
+            )
         finally:
             self._scope = grants
         covered = []
@@ -351,6 +380,7 @@ class UnitOfWork:
         )
         obj.set(Tag.INITIAL_DATE, self._now)
         self._loaded[obj.unique_identifier] = obj
+        self._fresh.append(obj)
         return obj
 
     async def adopt(

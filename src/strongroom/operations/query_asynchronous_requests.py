@@ -46,6 +46,9 @@ async def query_asynchronous_requests(
     ctx: Context, request: QueryAsynchronousRequestsRequest
 ) -> QueryAsynchronousRequestsResponse:
     values, operations = request.asynchronous_correlation_values, request.operations
+    if ctx.caller.rights is not None:
+        # What waits is of the client itself; see `domain.asynchronous.find`.
+        return QueryAsynchronousRequestsResponse()
     found = [
         AsynchronousRequest(
             asynchronous_correlation_value=correlation_value(batch.key, position),

@@ -1,6 +1,7 @@
 """Set Constraints (KMIP 2.1 §6.1.52)."""
 
 from strongroom.attributes.factory import FactoryConstraints, key_of
+from strongroom.domain.access import require_everything
 from strongroom.domain.context import Context
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
@@ -19,6 +20,7 @@ class SetConstraintsRequest(Request[SetConstraintsResponse]):
 
 @operation(Operation.SET_CONSTRAINTS, since=V2_1, needs=Permission.SET_CONSTRAINTS)
 async def set_constraints(ctx: Context, request: SetConstraintsRequest) -> SetConstraintsResponse:
+    require_everything(ctx.caller, Operation.SET_CONSTRAINTS)
     before = await ctx.entries.get(FactoryConstraints, key_of(ctx.caller))
     if request.constraints is not None and request.constraints.constraint:
         ctx.entries.put(key_of(ctx.caller), FactoryConstraints(constraints=request.constraints))

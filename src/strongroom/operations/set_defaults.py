@@ -2,6 +2,7 @@
 
 from strongroom.attributes.factory import FactoryDefaults, key_of
 from strongroom.attributes.vendor import rule_of
+from strongroom.domain.access import require_everything
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidField
 from strongroom.domain.operation import Request, Response, operation
@@ -21,6 +22,7 @@ class SetDefaultsRequest(Request[SetDefaultsResponse]):
 @operation(Operation.SET_DEFAULTS, since=V2_1, needs=Permission.SET_DEFAULTS)
 async def set_defaults(ctx: Context, request: SetDefaultsRequest) -> SetDefaultsResponse:
     wanted = request.defaults_information
+    require_everything(ctx.caller, Operation.SET_DEFAULTS)
     before = await ctx.entries.get(FactoryDefaults, key_of(ctx.caller))
     if wanted is None or not wanted.object_defaults:
         if before is not None:

@@ -2,7 +2,8 @@
 
 Rule: each worker listens on a Unix socket in the data directory that only this user may open. One connection
 carries one request. The worker that answers looks the client up itself, so a client that was revoked
-meanwhile is nobody there too; the message is checked like any other.
+meanwhile is nobody there too; the message is checked like any other. What was sent is never done here as
+well: nobody knows how far the neighbour got.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
+from strongroom.domain.errors import ServerFailure
 from strongroom.domain.identity import ClientId, ClientIdentity, Connection
 from strongroom.server.errors import OperatorError
 from strongroom.server.logs import get_logger
@@ -85,20 +87,25 @@ class WorkerSockets:
 
     async def _ask(self, path: Path, message: bytes, connection: Connection) -> bytes | None:
         try:
+            reader, writer = await asyncio.open_unix_connection(sock=self._connect(path))
+        except OSError as error:
+            log.info("neighbour_not_there", socket=path.name, error=type(error).__name__)
+            return None
+        try:
             async with asyncio.timeout(PATIENCE):
-                reader, writer = await asyncio.open_unix_connection(sock=self._connect(path))
-                try:
-                    peer = connection.peer.encode()
-                    writer.write(_REQUEST.pack(connection.client.client, len(peer), len(message)))
-                    writer.write(peer)
-                    writer.write(message)
-                    (size,) = _RESPONSE.unpack(await reader.readexactly(_RESPONSE.size))
-                    return await reader.readexactly(size)
-                finally:
-                    writer.close()
+                peer = connection.peer.encode()
+                writer.write(_REQUEST.pack(connection.client.client, len(peer), len(message)))
+                writer.write(peer)
+                writer.write(message)
+                (size,) = _RESPONSE.unpack(await reader.readexactly(_RESPONSE.size))
+                return await reader.readexactly(size)
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             log.info("neighbour_without_answer", socket=path.name, error=type(error).__name__)
-            return None
+            raise ServerFailure(
+                "the worker that has the stream gave no answer; what else the request asked for may be done"
+            ) from error
+        finally:
+            writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

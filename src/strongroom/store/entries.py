@@ -17,6 +17,7 @@ from strongroom.store.records import Backend, EntryRemoval, EntryRow, StoreUnava
 from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey
 from strongroom.wire import binary
 from strongroom.wire.errors import DecodeError
+from strongroom.wire.limits import OWN
 
 _VALUE: Final = int(Tag.VENDOR_EXTENSION)  # something has to be the root; nothing reads it
 
@@ -74,7 +75,7 @@ class EntryRepository:
                 # Another process made a new store key since we loaded ours.
                 self._keys.load(await self._backend.store_keys())
                 opened = self._keys.open(row)
-            value = decoder(kind, None)(binary.decode(opened.reveal())[2])
+            value = decoder(kind, None)(binary.decode(opened.reveal(), OWN)[2])
         except (RecordTampered, UnknownStoreKey, DecodeError, ValueError) as exc:
             raise TamperedRecord(f"the stored {kind.__name__} {row.key} cannot be trusted: {exc}") from exc
         due = None if row.due is None else datetime.fromtimestamp(row.due, UTC)

@@ -16,6 +16,7 @@ from strongroom.registry import ObjectType, State, Tag
 from strongroom.store.records import NameRow, ObjectRow
 from strongroom.wire import binary
 from strongroom.wire.item import Item
+from strongroom.wire.limits import OWN
 
 PLACEHOLDER_NAMES: Final = frozenset(
     {
@@ -51,7 +52,7 @@ def decode_attributes(stored: bytes) -> AttributeMap:
     """Return the attributes of a row; raises DecodeError."""
     attributes: AttributeMap = {}
     index: int | None = None
-    for item in binary.decode(stored)[2]:
+    for item in binary.decode(stored, OWN)[2]:
         if item[0] == _INDEX:
             index = item[2]
             continue
@@ -78,9 +79,9 @@ def decode_material(opened: SecretBytes) -> tuple[ManagedObjectStruct | None, Ma
     if not stored:
         return None, None
     end = 8 + int.from_bytes(stored[4:8])
-    material = decode_object(binary.decode(stored[:end]), None)
+    material = decode_object(binary.decode(stored[:end], OWN), None)
     rest = stored[end:]
-    return material, decode_object(binary.decode(rest), None) if rest else None
+    return material, decode_object(binary.decode(rest, OWN), None) if rest else None
 
 
 def to_row(obj: ManagedObject, *, generation: int, store_key: int) -> ObjectRow:

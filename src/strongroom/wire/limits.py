@@ -17,3 +17,6 @@ class Limits:
 
 
 DEFAULT_LIMITS: Final = Limits()
+
+OWN: Final = Limits(message_size=1 << 40, depth=64, items=1 << 40)
+"""For what we have encoded ourselves and sealed: whatever was let in must be readable afterwards."""

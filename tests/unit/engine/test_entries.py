@@ -11,6 +11,7 @@ from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.store import LostRace, TamperedRecord
 from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
 from strongroom.model.secret import SecretBytes
+from strongroom.wire.limits import DEFAULT_LIMITS
 from tests.kms import ALICE, BOB, TestKms
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -52,6 +53,12 @@ def test_an_entry_is_there_after_a_restart(kms: TestKms, tmp_path: Path) -> None
     again = TestKms(tmp_path)
     assert read(again, "k") == b"text"
     again.close()
+
+
+def test_an_entry_longer_than_a_message_can_be_read(kms: TestKms) -> None:
+    large = bytes(DEFAULT_LIMITS.message_size + 1)
+    keep(kms, "k", large)
+    assert read(kms, "k") == large
 
 
 def test_the_value_is_not_in_the_database_in_clear(kms: TestKms, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Requests that are answered later (KMIP 1.4 §4.27-4.28 and §6.7, 2.1 §6.1.38-6.1.41 and §9.2)."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,13 +11,18 @@ import pytest
 from strongroom.domain.asynchronous import WaitingBatch
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.operation import Request
+from strongroom.domain.store import Changes, StoreFailure
 from strongroom.engine import backlog
+from strongroom.engine.later import LARGEST_ANSWERS, MOST_ITEMS
 from strongroom.model.convert import decoder
 from strongroom.model.messages import ResponseBatchItem
+from strongroom.model.secret import SecretBytes
+from strongroom.model.structures import CryptographicParameters
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.cancel import CancelRequest
 from strongroom.operations.create import CreateRequest
 from strongroom.operations.get import GetRequest
+from strongroom.operations.hash import HashRequest
 from strongroom.operations.locate import LocateRequest
 from strongroom.operations.poll import PollRequest
 from strongroom.operations.process import ProcessRequest
@@ -25,15 +31,18 @@ from strongroom.operations.query_asynchronous_requests import (
     Operations,
     QueryAsynchronousRequestsRequest,
 )
+from strongroom.operations.register import RegisterRequest
 from strongroom.registry import (
     V1_0,
     V1_4,
     V2_1,
+    V3_0,
     AsynchronousIndicator,
     BatchErrorContinuationOption,
     CancellationResult,
     CryptographicAlgorithm,
     CryptographicUsageMask,
+    HashingAlgorithm,
     ObjectType,
     Operation,
     ProcessingStage,
@@ -42,7 +51,7 @@ from strongroom.registry import (
     Tag,
     Version,
 )
-from tests.expect import MISSING, named, refusal
+from tests.expect import MISSING, named, opaque, refusal
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
 
 MANDATORY, OPTIONAL = AsynchronousIndicator.MANDATORY, AsynchronousIndicator.OPTIONAL
@@ -312,6 +321,95 @@ def test_nobody_has_more_than_so_many_requests_waiting(kms: TestKms) -> None:
     (item,) = items(kms, LocateRequest(), asynchronous_indicator=MANDATORY)
     assert item.result_reason is ResultReason.SERVER_LIMIT_EXCEEDED
     send(kms, LocateRequest(), caller=BOB)
+
+
+def test_answers_are_kept_up_to_a_limit_and_what_is_kept_can_be_read(kms: TestKms) -> None:
+    """What is let in must be readable afterwards."""
+    request = RegisterRequest(
+        object_type=ObjectType.OPAQUE_OBJECT, managed_object=opaque(bytes(LARGEST_ANSWERS // 2 - 1000))
+    )
+    large = kms.call(request).unique_identifier
+    values = send(
+        kms,
+        *[GetRequest(unique_identifier=large) for _ in range(4)],
+        batch_error_continuation_option=BatchErrorContinuationOption.CONTINUE,
+    )
+    do_all(kms)
+    found = [poll(kms, value) for value in values]
+    assert [one.result_status for one in found] == [SUCCESS, SUCCESS, FAILED, FAILED]
+    assert found[-1].result_reason is ResultReason.RESPONSE_TOO_LARGE
+
+
+def test_a_batch_that_waits_has_so_many_items(kms: TestKms) -> None:
+    given = {"version": V3_0, "asynchronous_indicator": MANDATORY}
+    (item,) = items(kms, *[LocateRequest()] * (MOST_ITEMS + 1), **given)
+    assert item.result_reason is ResultReason.SERVER_LIMIT_EXCEEDED
+    send(kms, *[LocateRequest()] * MOST_ITEMS, **given)
+
+
+def test_what_waits_has_so_many_bytes_in_all(kms: TestKms) -> None:
+    request = HashRequest(
+        cryptographic_parameters=CryptographicParameters(hashing_algorithm=HashingAlgorithm.SHA_256),
+        data=SecretBytes(bytes((4 << 20) - 1000)),
+    )
+    for _ in range(backlog.MOST_BYTES // (4 << 20)):
+        send(kms, request)
+    (item,) = items(kms, request, asynchronous_indicator=MANDATORY)
+    assert item.result_reason is ResultReason.SERVER_LIMIT_EXCEEDED
+    send(kms, request, caller=BOB)
+
+
+def test_a_batch_that_cannot_be_done_does_not_keep_the_others_back(
+    kms: TestKms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bad,) = send(kms, create("bad"))
+    kms.clock.pass_time(seconds=1)
+    (good,) = send(kms, create("good"))
+    commit = kms.repository.commit
+
+    async def failing(changes: Changes) -> None:
+        if any(entry.key == bad[:16].hex() for entry in changes.entries):
+            raise StoreFailure("not today")
+        await commit(changes)
+
+    monkeypatch.setattr(kms.repository, "commit", failing)
+    with pytest.raises(StoreFailure, match="not today"):
+        do_all(kms)
+    assert poll(kms, good).result_status is SUCCESS
+    assert poll(kms, bad).result_status is PENDING
+    monkeypatch.undo()
+    do_all(kms)
+    assert poll(kms, bad).result_status is SUCCESS
+
+
+def test_a_slow_batch_does_not_keep_the_other_jobs_waiting(
+    kms: TestKms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "_PATIENCE", 0.01)
+    (value,) = send(kms, create())
+    commit, go_on = kms.repository.commit, asyncio.Event()
+
+    async def slow(changes: Changes) -> None:
+        await go_on.wait()
+        await commit(changes)
+
+    monkeypatch.setattr(kms.repository, "commit", slow)
+    for _ in range(3):
+        do_all(kms)  # it returns, and begins nothing twice
+    assert len(kms.dispatcher.backlog._running) <= 2  # the batch's own task, and the one that takes up
+    go_on.set()
+    do_all(kms)
+    monkeypatch.undo()
+    assert poll(kms, value).result_status is SUCCESS
+
+
+def test_a_long_batch_is_not_taken_up_by_others_while_it_goes_on(kms: TestKms) -> None:
+    first, _ = send(kms, create(), create())
+    kms.clock.pass_time(seconds=backlog.TAKE_UP.total_seconds() - 1)
+    kms.call(ProcessRequest(asynchronous_correlation_value=first), version=V2_1)
+    kms.clock.pass_time(seconds=backlog.TAKE_UP.total_seconds() - 1)
+    due = kms.run(kms.repository.due_entries(WaitingBatch, kms.clock.now(), 9))
+    assert due == []
 
 
 def test_an_answer_that_nobody_fetches_is_forgotten(kms: TestKms) -> None:

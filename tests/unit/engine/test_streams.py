@@ -7,7 +7,7 @@ import pytest
 
 from strongroom.crypto.encryption import INLINE
 from strongroom.domain.context import Policy
-from strongroom.domain.errors import InvalidCorrelationValue
+from strongroom.domain.errors import InvalidCorrelationValue, ServerFailure
 from strongroom.domain.identity import Connection
 from strongroom.domain.store import LostRace
 from strongroom.domain.streams import Part
@@ -17,11 +17,16 @@ from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicParameters, UsageLimits
+from strongroom.operations.create import CreateRequest
 from strongroom.operations.encrypt import EncryptRequest
+from strongroom.operations.locate import LocateRequest
 from strongroom.registry import (
     V1_4,
     BatchErrorContinuationOption,
     BlockCipherMode,
+    CryptographicAlgorithm,
+    CryptographicUsageMask,
+    ObjectType,
     Operation,
     Tag,
     UsageLimitsUnit,
@@ -29,7 +34,7 @@ from strongroom.registry import (
 from strongroom.server.engine import make_dispatcher
 from strongroom.wire import binary
 from tests.expect import active_key, value
-from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message
+from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
 
 ECB = CryptographicParameters(block_cipher_mode=BlockCipherMode.ECB)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -270,3 +275,30 @@ def test_what_belongs_to_nobody_is_passed_on_once(other: tuple[TestKms, Neighbou
     assert sent.asked == 1
     kms.call(begin(key, bytes(8)))
     assert sent.asked == 1
+
+
+def test_a_batch_whose_neighbour_gives_no_answer_is_not_done_a_second_time(
+    other: tuple[TestKms, Neighbour],
+) -> None:
+    kms, sent = other
+    key = active_key(kms)
+    first = kms.call(begin(key, bytes(8)))
+
+    async def done_but_lost(name: bytes, message: bytes, connection: Connection) -> bytes | None:
+        await sent.others[name].handle_passed_on(message, connection)
+        raise ServerFailure("no answer")
+
+    sent.answer = done_but_lost  # type: ignore[method-assign]
+    kms.dispatcher = kms.another  # type: ignore[attr-defined]
+    create = CreateRequest(
+        object_type=ObjectType.SYMMETRIC_KEY,
+        attributes=template(
+            attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.AES),
+            attribute(Tag.CRYPTOGRAPHIC_LENGTH, 128),
+            attribute(Tag.CRYPTOGRAPHIC_USAGE_MASK, CryptographicUsageMask.ENCRYPT),
+        ),
+    )
+    before = len(kms.call(LocateRequest()).unique_identifier)
+    answer = kms.send(request_message(create, part(key, first.correlation_value, bytes(8)), version=V1_4))
+    assert len(answer[2]) == 2  # a header and one failure
+    assert len(kms.call(LocateRequest()).unique_identifier) == before + 1

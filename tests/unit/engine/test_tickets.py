@@ -10,13 +10,22 @@ import pytest
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.operation import Request, Response
 from strongroom.domain.tickets import MOST, GivenTicket
-from strongroom.model.convert import encoder
+from strongroom.model.attribute_list import AttributeInstance
+from strongroom.model.convert import decoder, encoder
 from strongroom.model.identifiers import UniqueIdentifier
-from strongroom.model.messages import Authentication, Credential, Ticket, TicketCredential
+from strongroom.model.messages import (
+    Authentication,
+    Credential,
+    ResponseBatchItem,
+    Ticket,
+    TicketCredential,
+)
 from strongroom.model.rights import ObjectGroups, Objects, Operations, Right, Rights
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Seconds
 from strongroom.model.structures import UsageLimits
+from strongroom.operations.cancel import CancelRequest
+from strongroom.operations.create import CreateRequest
 from strongroom.operations.delegated_login import DelegatedLoginRequest
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
@@ -26,26 +35,37 @@ from strongroom.operations.locate import LocateRequest
 from strongroom.operations.login import LoginRequest
 from strongroom.operations.logout import LogoutRequest
 from strongroom.operations.pkcs_11 import PKCS11Request, PKCS11Response
+from strongroom.operations.poll import PollRequest
+from strongroom.operations.process import ProcessRequest
 from strongroom.operations.query import QueryRequest
+from strongroom.operations.query_asynchronous_requests import QueryAsynchronousRequestsRequest
+from strongroom.operations.re_key import ReKeyRequest
+from strongroom.operations.set_constraints import SetConstraintsRequest
+from strongroom.operations.set_defaults import SetDefaultsRequest
 from strongroom.registry import (
     V2_0,
     V2_1,
     V3_0,
     AsynchronousIndicator,
+    BatchErrorContinuationOption,
     CredentialType,
+    CryptographicAlgorithm,
+    CryptographicUsageMask,
+    ObjectGroupMember,
     ObjectType,
     Operation,
     PKCS11Function,
     PKCS11ReturnCode,
     QueryFunction,
     ResultReason,
+    ResultStatus,
     Tag,
     TicketType,
     UsageLimitsUnit,
     Version,
 )
 from tests.expect import MISSING, key, raw_key, refusal
-from tests.kms import ALICE, BOB, Refused, TestKms, attribute
+from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
 from tests.wrapping import NIST, specification, wrapping_key
 
 QUERY = QueryRequest(query_function=(QueryFunction.QUERY_OPERATIONS,))
@@ -88,6 +108,16 @@ def reason(result: Response | Refused) -> ResultReason | None:
 
 def get(identifier: str) -> GetRequest:
     return GetRequest(unique_identifier=UniqueIdentifier(identifier))
+
+
+def create_request(*attributes: AttributeInstance) -> CreateRequest:
+    given = (
+        attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.AES),
+        attribute(Tag.CRYPTOGRAPHIC_LENGTH, 128),
+        attribute(Tag.CRYPTOGRAPHIC_USAGE_MASK, CryptographicUsageMask.ENCRYPT),
+        *attributes,
+    )
+    return CreateRequest(object_type=ObjectType.SYMMETRIC_KEY, attributes=template(*given))
 
 
 @pytest.mark.parametrize("version", [V2_0, V2_1, V3_0])
@@ -347,3 +377,98 @@ def test_an_operation_as_part_of_another_needs_a_right_of_its_own(kms: TestKms) 
     assert codes == [PKCS11ReturnCode.CKR_OK, PKCS11ReturnCode.CKR_KEY_FUNCTION_NOT_PERMITTED]
     random = call(PKCS11Function.C_GENERATERANDOM, session, bytes(3) + b"\1")
     assert random.pkcs_11_return_code is PKCS11ReturnCode.CKR_KEY_FUNCTION_NOT_PERMITTED
+
+
+def test_what_its_giver_waits_for_is_beyond_a_delegated_ticket(kms: TestKms) -> None:
+    """The answer would be of an object that the ticket does not reach."""
+    secret, covered = key(kms), key(kms)
+    (item,) = kms.send(
+        request_message(get(secret), version=V2_1, asynchronous_indicator=AsynchronousIndicator.MANDATORY)
+    )[2][1:]
+    value = decoder(ResponseBatchItem, V2_1)(item[2]).asynchronous_correlation_value
+    assert value is not None
+    ticket = delegate(kms, right(objects=[covered]))
+    listed = using(kms, ticket, QueryAsynchronousRequestsRequest())
+    assert listed.asynchronous_request == ()  # type: ignore[union-attr]
+    for kind in (ProcessRequest, PollRequest, CancelRequest):
+        refused = using(kms, ticket, kind(asynchronous_correlation_value=value))
+        assert reason(refused) is ResultReason.INVALID_ASYNCHRONOUS_CORRELATION_VALUE
+    kms.call(ProcessRequest(asynchronous_correlation_value=value), version=V2_1)
+    assert (
+        reason(using(kms, ticket, PollRequest(asynchronous_correlation_value=value)))
+        is ResultReason.INVALID_ASYNCHRONOUS_CORRELATION_VALUE
+    )
+
+
+@pytest.mark.parametrize("request_", [SetDefaultsRequest(), SetConstraintsRequest()])
+def test_rights_on_some_objects_are_none_on_what_all_new_ones_get(
+    kms: TestKms, request_: Request[Any]
+) -> None:
+    assert reason(using(kms, delegate(kms, right(objects=[key(kms)])), request_)) is (
+        ResultReason.PERMISSION_DENIED
+    )
+    assert isinstance(using(kms, delegate(kms, Right()), request_), Response)
+
+
+def test_rights_on_some_objects_make_no_others(kms: TestKms) -> None:
+    made = key(kms)
+    group = ObjectGroups(object_group=("g",))
+    in_group = create_request(attribute(Tag.OBJECT_GROUP, "g"))
+    for rights in (right(objects=[made]), right(object_groups=group)):
+        ticket = delegate(kms, rights)
+        assert reason(using(kms, ticket, create_request())) is ResultReason.PERMISSION_DENIED
+    assert isinstance(using(kms, delegate(kms, right(object_groups=group)), in_group), Response)
+    assert isinstance(using(kms, delegate(kms, right(Operation.CREATE)), create_request()), Response)
+    ticket = delegate(kms, right(Operation.RE_KEY, objects=[made]))
+    assert isinstance(using(kms, ticket, ReKeyRequest(unique_identifier=made)), Response)
+
+
+def test_an_undone_batch_makes_no_exception(kms: TestKms) -> None:
+    made = key(kms)
+    ticket = delegate(kms, right(objects=[made]))
+    results = kms.batch(
+        get(made),
+        create_request(),
+        version=V2_1,
+        caller=BOB,
+        authentication=header(ticket),
+        batch_error_continuation_option=BatchErrorContinuationOption.UNDO,
+    )
+    assert reason(results[-1]) is ResultReason.PERMISSION_DENIED
+
+
+def test_a_search_for_fresh_members_makes_none_for_a_delegate(kms: TestKms) -> None:
+    request = LocateRequest(
+        object_group_member=ObjectGroupMember.GROUP_MEMBER_FRESH,
+        attributes=template(attribute(Tag.OBJECT_GROUP, "default")),
+    )
+    ticket = delegate(kms, right(Operation.LOCATE))
+    (found,) = kms.batch(request, version=V2_0, caller=BOB, authentication=header(ticket, V2_0))
+    assert found.unique_identifier == ()  # type: ignore[union-attr]
+    assert len(kms.call(request, version=V2_0).unique_identifier) == 1
+
+
+def test_pages_of_1_3_begin_with_the_oldest_within_a_ticket_too(kms: TestKms) -> None:
+    keys = [key(kms) for _ in range(3)]
+    member = LocateRequest(object_group_member=ObjectGroupMember.GROUP_MEMBER_DEFAULT)
+    (found,) = kms.batch(
+        member,
+        version=V2_0,
+        caller=BOB,
+        authentication=header(delegate(kms, right(Operation.LOCATE, objects=keys)), V2_0),
+    )
+    assert found.unique_identifier == (keys[0],)  # type: ignore[union-attr]
+
+
+def test_what_waits_is_paid_for_with_the_ticket_when_it_is_sent(kms: TestKms) -> None:
+    limits = UsageLimits(usage_limits_total=1, usage_limits_unit=UsageLimitsUnit.OBJECT)
+    ticket = login(kms, usage_limits=limits)
+    sent = request_message(
+        get(key(kms)),
+        version=V2_1,
+        authentication=header(ticket),
+        asynchronous_indicator=AsynchronousIndicator.MANDATORY,
+    )
+    first, second = (decoder(ResponseBatchItem, V2_1)(kms.send(sent)[2][1][2]) for _ in "12")
+    assert first.result_status is ResultStatus.OPERATION_PENDING
+    assert second.result_reason is ResultReason.USAGE_LIMIT_EXCEEDED

@@ -16,6 +16,7 @@ from strongroom.model.structures import CryptographicParameters, UsageLimits
 from strongroom.operations.get import GetRequest
 from strongroom.operations.locate import LocateRequest
 from strongroom.operations.pkcs11 import state
+from strongroom.operations.pkcs11.codec import MAXIMUM_OUTPUT
 from strongroom.operations.pkcs11.failure import Failure
 from strongroom.operations.pkcs11.functions import NOT_OFFERED
 from strongroom.operations.pkcs11.mechanisms import MECHANISMS
@@ -634,6 +635,31 @@ def test_what_comes_in_parts_is_bounded(app: Application) -> None:
     app.call("C_DIGESTUPDATE", app.session, data(bytes(MAXIMUM_HELD)))
     assert app.fails("C_DIGESTUPDATE", app.session, data(b"x")) is Code.CKR_DATA_LEN_RANGE
     assert app.fails("C_DIGESTFINAL", app.session, buffer(32)) is Code.CKR_OPERATION_NOT_INITIALIZED
+
+
+def test_what_all_sessions_hold_is_bounded_together(app: Application) -> None:
+    """Parameters of mechanisms too: they are kept until the operation ends."""
+    app.call("C_DIGESTINIT", app.session, mechanism(SHA256))
+    app.call("C_DIGESTUPDATE", app.session, data(bytes(MAXIMUM_HELD // 2)))
+    other = app.call("C_OPENSESSION", ulong(1), ulong(RW))
+    handle = app.aes_key()
+    long = mechanism(AES_GCM, data(bytes(12)) + ulong(96) + data(bytes(MAXIMUM_HELD // 2)) + ulong(128))
+    assert app.fails("C_ENCRYPTINIT", other, long, handle) is Code.CKR_HOST_MEMORY
+    app.call("C_DIGESTINIT", other, mechanism(SHA256))
+    too_long = data(bytes(MAXIMUM_HELD // 2 + 1))
+    assert app.fails("C_DIGESTUPDATE", other, too_long) is Code.CKR_DATA_LEN_RANGE
+    app.call("C_DIGESTFINAL", app.session, buffer(32))
+    app.call("C_ENCRYPTINIT", other, long, handle)
+
+
+def test_a_short_request_does_not_make_an_endless_answer(app: Application) -> None:
+    large = bytes(MAXIMUM_OUTPUT // 4)
+    handle = app.call("C_CREATEOBJECT", app.session, template((CLASS, 0), (VALUE, large)))
+    asked = query(*[(VALUE, len(large))] * 256)
+    code, output = app.try_("C_GETATTRIBUTEVALUE", app.session, handle, asked)
+    assert code is Code.CKR_HOST_MEMORY
+    assert len(output) < MAXIMUM_OUTPUT + 16_384
+    assert [value for _, value in answered(output)] == [large] * 3 + [None] * 253
 
 
 @pytest.mark.parametrize(

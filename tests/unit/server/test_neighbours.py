@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from strongroom.domain.errors import ServerFailure
 from strongroom.domain.identity import ClientId, ClientIdentity, Connection
 from strongroom.server.errors import OperatorError
 from strongroom.server.neighbours import WorkerSockets
@@ -62,19 +63,21 @@ async def test_only_this_user_may_open_the_socket(tmp_path: Path) -> None:
 async def test_a_client_that_is_not_in_force_is_not_answered(tmp_path: Path) -> None:
     asking, answering = sockets(tmp_path, 0), sockets(tmp_path, 1)
     await answering.start(echo, only_alice)
-    assert await asking.answer(answering.name, b"x", connection(BOB)) is None
+    with pytest.raises(ServerFailure, match="no answer"):
+        await asking.answer(answering.name, b"x", connection(BOB))
     await answering.close()
 
 
 async def test_a_message_beyond_the_limit_is_not_answered(tmp_path: Path) -> None:
     asking, answering = sockets(tmp_path, 0), sockets(tmp_path, 1)
     await answering.start(echo, only_alice)
-    assert await asking.answer(answering.name, bytes(LARGEST + 1), connection()) is None
+    with pytest.raises(ServerFailure, match="no answer"):
+        await asking.answer(answering.name, bytes(LARGEST + 1), connection())
     await answering.close()
 
 
 async def test_a_worker_that_is_gone_does_not_answer(tmp_path: Path) -> None:
-    """Nor one that left its socket behind, nor one that dies while it is asked."""
+    """Nor one that left its socket behind."""
     asking, gone = sockets(tmp_path, 0), sockets(tmp_path, 1)
     assert await asking.answer(gone.name, b"x", connection()) is None
     left_behind = address.listen(tmp_path / "worker-1.sock")
@@ -82,12 +85,17 @@ async def test_a_worker_that_is_gone_does_not_answer(tmp_path: Path) -> None:
     assert await asking.answer(gone.name, b"x", connection()) is None
     assert await asking.answer(b"", b"x", connection()) is None
 
+
+async def test_what_a_worker_was_asked_before_it_died_is_not_done_again_by_another(tmp_path: Path) -> None:
+    asking, dying = sockets(tmp_path, 0), sockets(tmp_path, 1)
+
     async def die(message: bytes, _: Connection) -> bytes:
         raise ConnectionResetError
 
-    await gone.start(die, only_alice)
-    assert await asking.answer(gone.name, b"x", connection()) is None
-    await gone.close()
+    await dying.start(die, only_alice)
+    with pytest.raises(ServerFailure, match="may be done"):
+        await asking.answer(dying.name, b"x", connection())
+    await dying.close()
 
 
 async def test_two_workers_of_one_row_have_two_names(tmp_path: Path) -> None:

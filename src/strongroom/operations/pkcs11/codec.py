@@ -18,6 +18,10 @@ MAXIMUM_ATTRIBUTES: Final = 256
 """Of one template; PKCS#11 knows fewer types."""
 
 
+MAXIMUM_OUTPUT: Final = 4 << 20
+"""Bytes of attributes that one call gives out: as many as a whole object may have."""
+
+
 class Room(Enum):
     """Why an output was not written."""
 
@@ -177,6 +181,11 @@ class Writer:
         """Write what goes into an output buffer that has room for it."""
         self.flag(value=True)
         self.data(value)
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes are written."""
+        return sum(map(len, self._parts))
 
     def numbers(self, values: tuple[int, ...]) -> None:
         """Write an array of CK_ULONG behind its count."""

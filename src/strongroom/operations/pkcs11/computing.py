@@ -62,6 +62,8 @@ async def _init(work: Work, call: Call) -> None:
     if work in session.active:
         raise Failure(Code.CKR_OPERATION_ACTIVE)
     settings_of(mechanism.type, mechanism.parameter, _FLAGS[work])
+    if call.state.held() + len(mechanism.parameter or b"") > MAXIMUM_HELD:
+        raise Failure(Code.CKR_HOST_MEMORY)
     session.active[work] = Active(mechanism=mechanism, key=key)
 
 
@@ -76,9 +78,9 @@ def _active(session: Session, work: Work, *, in_parts: bool | None = None) -> Ac
     return active
 
 
-def _hold(session: Session, work: Work, part: bytes) -> None:
+def _hold(call: Call, session: Session, work: Work, part: bytes) -> None:
     active = _active(session, work)
-    if len(active.data) + len(part) > MAXIMUM_HELD:
+    if call.state.held() + len(part) > MAXIMUM_HELD:
         del session.active[work]
         raise Failure(Code.CKR_DATA_LEN_RANGE)
     active.data += part
@@ -100,7 +102,7 @@ async def _update_with_output(work: Work, call: Call) -> None:
     call.input.end()
     _active(session, work)
     if buffer.given:
-        _hold(session, work, part)
+        _hold(call, session, work, part)
         call.output.filled(b"")
     else:
         call.output.room(0, buffer)
@@ -111,7 +113,7 @@ async def _update(work: Work, call: Call) -> None:
     session = call.session()
     part = call.input.data()
     call.input.end()
-    _hold(session, work, part)
+    _hold(call, session, work, part)
 
 
 async def _final(work: Work, call: Call) -> None:

@@ -34,7 +34,7 @@ from strongroom.operations.pkcs11.attributes import (
     Shown,
     shown_value,
 )
-from strongroom.operations.pkcs11.codec import Attribute
+from strongroom.operations.pkcs11.codec import MAXIMUM_OUTPUT, Attribute
 from strongroom.operations.pkcs11.constants import CKA, CKO
 from strongroom.operations.pkcs11.failure import GONE, Failure
 from strongroom.operations.pkcs11.functions import Call, do, function
@@ -74,8 +74,9 @@ async def get_attribute_value(call: Call) -> None:
     object_ = await shown(call, identifier)
     call.output.count(len(wanted))
     problems: list[Code] = []
+    values: dict[int, Any] = {}
     for attribute in wanted:
-        problem = await _show(call, identifier, object_, attribute)
+        problem = await _show(call, identifier, object_, attribute, values)
         if problem is not None:
             problems.append(problem)
     if problems:
@@ -83,20 +84,20 @@ async def get_attribute_value(call: Call) -> None:
 
 
 async def _show(
-    call: Call, identifier: UniqueIdentifier, object_: Shown, attribute: Attribute
+    call: Call, identifier: UniqueIdentifier, object_: Shown, attribute: Attribute, values: dict[int, Any]
 ) -> Code | None:
-    """Write one attribute as far as it goes; return what kept it back."""
+    """Write one attribute as far as it goes; return what kept it back.
+
+    `values` are those found so far: what is asked for again is not got again.
+    """
     number = attribute.type
     try:
-        if number == CKA.TOKEN:
-            value: Any = not any(identifier in s.objects for s in call.state.sessions.values())
-        elif number in _FROM_MATERIAL:
-            value = await _from_material(call, identifier, object_, number)
-        else:
-            value = shown_value(number, object_)
+        if number not in values:
+            values[number] = await _value_of(call, identifier, object_, number)
     except Failure as failure:
         call.output.attribute(number, None, None)
         return failure.code
+    value = values[number]
     if value is None:
         call.output.attribute(number, None, None)
         return Code.CKR_ATTRIBUTE_TYPE_INVALID
@@ -106,9 +107,20 @@ async def _show(
     elif isinstance(value, bytes) and attribute.size < size:
         call.output.attribute(number, None, None)
         return Code.CKR_BUFFER_TOO_SMALL
+    elif call.output.size + size > MAXIMUM_OUTPUT:
+        call.output.attribute(number, None, None)
+        return Code.CKR_HOST_MEMORY
     else:
         call.output.attribute(number, value, size)
     return None
+
+
+async def _value_of(call: Call, identifier: UniqueIdentifier, object_: Shown, number: int) -> Any:
+    if number == CKA.TOKEN:
+        return not any(identifier in s.objects for s in call.state.sessions.values())
+    if number in _FROM_MATERIAL:
+        return await _from_material(call, identifier, object_, number)
+    return shown_value(number, object_)
 
 
 _FROM_MATERIAL: Final = frozenset(

@@ -25,7 +25,7 @@ MAXIMUM_APPLICATIONS: Final = 16
 MAXIMUM_SESSIONS: Final = 64
 MAXIMUM_HANDLES: Final = 4096
 MAXIMUM_HELD: Final = 1 << 20
-"""Bytes that an operation in parts may hold until it ends."""
+"""Bytes that the operations under way may hold until they end: parts, and parameters of mechanisms."""
 
 
 class Application(Entry, kind=11):
@@ -77,6 +77,14 @@ class State:
 
     def __post_init__(self) -> None:
         self._known = {identifier: handle for handle, identifier in self.handles.items()}
+
+    def held(self) -> int:
+        """Return the bytes that the operations under way hold."""
+        return sum(
+            len(active.data) + len(active.mechanism.parameter or b"")
+            for session in self.sessions.values()
+            for active in session.active.values()
+        )
 
     def handle_of(self, identifier: UniqueIdentifier) -> int:
         """Return the handle of an object, a new one if it has none."""

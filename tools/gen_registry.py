@@ -109,6 +109,7 @@ def tables_module(registry: Mapping[str, Any]) -> str:
             f"{tag.get('enum')!r}, {tag.get('mask')!r}),"
         )
     out.append(")\n")
+    renames: list[str] = []
     for kind in ("enumerations", "masks"):
         out.append(f"{kind[:-1].upper()}_ROWS: dict[str, tuple[ValueRow, ...]] = {{")
         for title, entries in registry[kind].items():
@@ -116,10 +117,24 @@ def tables_module(registry: Mapping[str, Any]) -> str:
             for entry in entries:
                 aliases = tuple(a["name"] for a in entry.get("aliases", ()))
                 names = f"{entry['name']!r}, {entry['spec_name']!r}"
-                out.append(f"        ({entry['value']}, {names}, {span(entry)}, {aliases!r}),")
+                later = renamed(entry)
+                spans = span(entry if later is None else entry | {"until": None})
+                out.append(f"        ({entry['value']}, {names}, {spans}, {aliases!r}),")
+                if later is not None:
+                    since = f"V{later['since'].replace('.', '_')}"
+                    renames.append(f"    ({title!r}, {entry['value']}): ({later['name']!r}, {since}),")
             out.append("    ),")
         out.append("}\n")
+    out += ["RENAMED: dict[tuple[str, int], tuple[str, Version]] = {", *renames, "}"]
+    out.append('"""The XML names that later versions have for a value, and since which."""\n')
     return "\n".join(out)
+
+
+def renamed(entry: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the name under which a value lives on after the last version that has its first name."""
+    until = entry.get("until")
+    later = [a for a in entry.get("aliases", ()) if until is not None and a["since"] > until]
+    return later[0] if later else None
 
 
 def main() -> int:

@@ -141,37 +141,55 @@ def split_title(title: str) -> tuple[str, int]:
     return (found[1], int(found[2])) if found else (title, 0)
 
 
-def chains(cases: Sequence[Case]) -> list[list[Case]]:
+@dataclass(frozen=True)
+class Series:
+    """Cases that are played together; `before` is of an older version and played for what it makes."""
+
+    cases: list[Case]
+    before: tuple[Case, ...] = ()
+
+
+def chains(cases: Sequence[Case]) -> list[Series]:
     """Group cases of one version that must be played together, in order.
 
     A case that works on objects it did not make follows the case before it in its series that left
-    some (TL-M-3 reads the key that TL-M-2 made).
+    some (TL-M-3 reads the key that TL-M-2 made). Where its version has none, an older version's is
+    played first (TC-OTP-1 of 1.4 finds what TC-OTP-SETUP-2 of 1.3 registers).
     """
-    found: list[list[Case]] = []
-    for case in cases:
-        if case.continues and found and _leads_to(found[-1], case):
-            found[-1].append(case)
+    found: list[Series] = []
+    for position, case in enumerate(cases):
+        last = found[-1] if found else None
+        if not case.continues or last is None:
+            found.append(Series([case]))
+        elif _leads_to(last, case):
+            last.cases.append(case)
         else:
-            found.append([case])
+            found.append(Series([case], _left_by_an_older(case, cases[:position])))
     return found
 
 
 def with_predecessors(fitting: Sequence[Case], cases: Sequence[Case]) -> list[Case]:
     """Return the cases that fit, and those that must be played before them."""
     wanted = {case.name for case in fitting}
-    return [
-        case
-        for chain in chains(cases)
-        for position, case in enumerate(chain)
-        if any(later.name in wanted for later in chain[position:])
-    ]
+    for series in chains(cases):
+        names = [case.name for case in series.cases]
+        last = max((place for place, name in enumerate(names) if name in wanted), default=None)
+        if last is not None:
+            wanted |= {case.name for case in series.before} | set(names[:last])
+    return [case for case in cases if case.name in wanted]
 
 
-def _leads_to(chain: Sequence[Case], case: Case) -> bool:
-    last = chain[-1]
+def _leads_to(series: Series, case: Case) -> bool:
+    last = series.cases[-1]
     return (last.version, last.order[0]) == (case.version, case.order[0]) and any(
-        _leaves_objects(earlier) for earlier in chain
+        map(_leaves_objects, (*series.before, *series.cases))
     )
+
+
+def _left_by_an_older(case: Case, older: Sequence[Case]) -> tuple[Case, ...]:
+    """Return the cases of the series that leave objects, of the nearest version that has such."""
+    leaving = [earlier for earlier in older if earlier.order[0] == case.order[0] and _leaves_objects(earlier)]
+    return tuple(earlier for earlier in leaving if earlier.version == leaving[-1].version)
 
 
 def _steps(document: bytes, *, server_only: bool) -> Iterator[Step]:

@@ -14,6 +14,7 @@ from strongroom.registry import (
     V1_1,
     BlockCipherMode,
     CryptographicAlgorithm,
+    KeyFormatType,
     ObjectType,
     Operation,
     PaddingMethod,
@@ -103,6 +104,9 @@ _ISSUED: Final = frozenset(
     }
 )
 _OF_SEEDING: Final = frozenset({Tag.DATA_LENGTH, Tag.RESULT_STATUS, Tag.RESULT_REASON, Tag.RESPONSE_PAYLOAD})
+_OF_GETTING: Final = frozenset({Tag.RESULT_STATUS, Tag.RESULT_REASON, Tag.RESPONSE_PAYLOAD})
+_DONE: Final = (ResultStatus.SUCCESS, None)
+_DENIED: Final = (ResultStatus.OPERATION_FAILED, ResultReason.PERMISSION_DENIED)
 _BASELINE: Final[frozenset[int]] = frozenset(
     {
         Operation.LOCATE,
@@ -201,8 +205,23 @@ def wrapped_key(spot: Spot) -> bool:
     )
 
 
+def container(spot: Spot) -> bool:
+    """A Key Value that the listing leaves open, as a whole, in a format that is encrypted anew each time."""
+    format_type = child(spot.parents[1], Tag.KEY_FORMAT_TYPE) if spot.parents[1] is not None else None
+    return (
+        spot.tag == Tag.KEY_VALUE
+        and spot.expected is not None
+        and isinstance(spot.expected[2], Variable)
+        and format_type is not None
+        and format_type[2] == KeyFormatType.PKCS_12
+    )
+
+
 def format_chosen(spot: Spot) -> bool:
-    return spot.tag == Tag.KEY_FORMAT_TYPE and spot.by_server and _asked(spot, Tag.KEY_FORMAT_TYPE) is None
+    """The server chose the material, or the object has no Key Block in which a client could say it."""
+    if spot.tag != Tag.KEY_FORMAT_TYPE or _asked(spot, Tag.KEY_FORMAT_TYPE) is not None:
+        return False
+    return spot.by_server or (spot.subject is not None and not spot.ledger.format_given(spot.subject))
 
 
 def digest(spot: Spot) -> bool:
@@ -335,16 +354,34 @@ def seeding_policy(spot: Spot) -> bool:
         used: Item | None = spot.actual
     else:
         payload = child(received, Tag.RESPONSE_PAYLOAD)
-        outcome = tuple(
-            None if found is None else found[2]
-            for found in (child(received, Tag.RESULT_STATUS), child(received, Tag.RESULT_REASON))
-        )
         if payload is None:
-            return outcome == (ResultStatus.OPERATION_FAILED, ResultReason.PERMISSION_DENIED)
-        if outcome != (ResultStatus.SUCCESS, None):
+            return _outcome(received) == _DENIED
+        if _outcome(received) != _DONE:
             return False
         used = child(payload, Tag.DATA_LENGTH)
     return used is not None and used[1] == INTEGER and 0 <= used[2] <= len(seed[2])
+
+
+def pad_policy(spot: Spot) -> bool:
+    """Whether Get of a pad that is elsewhere is answered as some case prints it: without it, or denied."""
+    if (
+        spot.operation != Operation.GET
+        or spot.tag not in _OF_GETTING
+        or spot.subject is None
+        or spot.parents[1] is None
+        or spot.ledger.algorithm(spot.subject) != CryptographicAlgorithm.ONE_TIME_PAD
+        or not spot.ledger.elsewhere(spot.subject)
+    ):
+        return False
+    payload = child(spot.parents[1], Tag.RESPONSE_PAYLOAD)
+    if payload is None:
+        return _outcome(spot.parents[1]) == _DENIED
+    return _outcome(spot.parents[1]) == _DONE and not any(True for _ in find(payload, Tag.KEY_VALUE))
+
+
+def _outcome(batch_item: Item) -> tuple[int | None, int | None]:
+    status, reason = child(batch_item, Tag.RESULT_STATUS), child(batch_item, Tag.RESULT_REASON)
+    return (None if status is None else status[2], None if reason is None else reason[2])
 
 
 def undescribed(spot: Spot) -> bool:

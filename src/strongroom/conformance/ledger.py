@@ -39,13 +39,19 @@ _TEXTS: Final = frozenset({TEXT_STRING, IDENTIFIER, REFERENCE})
 
 @dataclass
 class Made:
-    """One object that the run made. `whole_by_server` is of the key that its shares join to."""
+    """One object that the run made.
+
+    `whole_by_server` is of the key that its shares join to. `format_given`: the client said in a Key Block
+    which Key Format Type its object has. `value_given`: it gave the Key Value, too.
+    """
 
     identifier: Item  # as the server wrote it, tag UniqueIdentifier
     by_server: bool
     whole_by_server: bool
     algorithm: int | None
     paddings: frozenset[int]
+    format_given: bool
+    value_given: bool
     alive: bool = True
 
 
@@ -69,6 +75,16 @@ class Ledger:
         """Return the padding methods in the object's own Cryptographic Parameters."""
         found = self.made.get(identifier)
         return found.paddings if found else frozenset()
+
+    def format_given(self, identifier: str) -> bool:
+        """Tell whether the client stated the Key Format Type; so it is for an object the run did not make."""
+        found = self.made.get(identifier)
+        return found is None or found.format_given
+
+    def elsewhere(self, identifier: str) -> bool:
+        """Tell whether the client registered a Key Block whose Key Value is not on the server."""
+        found = self.made.get(identifier)
+        return found is not None and found.format_given and not found.value_given
 
     def alive(self) -> Iterator[Made]:
         """Yield what is left, the newest first."""
@@ -108,7 +124,13 @@ class Ledger:
         for _, kind, value in identifiers:
             item = (Tag.UNIQUE_IDENTIFIER, kind, value)
             self.made[str(value)] = Made(
-                item, by_server, whole_by_server, _algorithm(asked), _paddings(asked)
+                item,
+                by_server,
+                whole_by_server,
+                _algorithm(asked),
+                _paddings(asked),
+                format_given=_holds(asked, Tag.KEY_BLOCK),
+                value_given=_holds(asked, Tag.KEY_VALUE),
             )
 
     def _whole_by_server(self, sources: list[Item]) -> bool:
@@ -123,6 +145,10 @@ def _named(payload: Item | None) -> list[Item]:
     if payload is None:
         return []
     return [item for item in payload[2] if item[0] == Tag.UNIQUE_IDENTIFIER and item[1] in _TEXTS]
+
+
+def _holds(payload: Item | None, tag: int) -> bool:
+    return payload is not None and any(True for _ in find(payload, tag))
 
 
 def _paddings(payload: Item | None) -> frozenset[int]:

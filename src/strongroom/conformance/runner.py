@@ -7,8 +7,9 @@ disturbs the next: cases that belong together share a chain, and what a chain ma
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Final
 
-from strongroom.conformance.cases import FIRST_CLIENT, Case, Unreadable, chains
+from strongroom.conformance.cases import FIRST_CLIENT, Case, Series, Unreadable, chains
 from strongroom.conformance.connection import (
     Channel,
     HttpsChannel,
@@ -25,6 +26,13 @@ from strongroom.conformance.trees import children, success
 from strongroom.registry import Tag, Version
 from strongroom.wire import binary
 from strongroom.wire.item import Item
+
+_ONE_CLIENT: Final = (
+    "one profile played all clients, each on its own connection; give a second to tell them apart"
+)
+_TWO_CLIENTS: Final = (
+    "the second profile played the second client; the server has to let it use what the first one made"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,21 +58,27 @@ def run(
     results = [_not_read(entry) for entry in unreadable]
     for result in results:
         on_result(result)
-    for chain in chains(cases):
-        for result in _play_chain(chain, bench):
+    for series in chains(cases):
+        for result in _play_series(series, bench):
             results.append(result)
             on_result(result)
     servers = ", ".join(map(str, bench.first.addresses))
     return Run(target=servers, vectors=vectors, started=started, results=results)
 
 
-def _play_chain(cases: Sequence[Case], bench: Bench) -> list[CaseResult]:
+def _play_series(series: Series, bench: Bench) -> list[CaseResult]:
     chain = Chain(started=bench.settings.clock())
-    with _clients(cases, bench) as clients:
-        results = [_play(case, clients, chain, bench) for case in cases]
-        left = _clean_up(chain, cases[-1].version, clients)
+    everything = [*series.before, *series.cases]
+    with _clients(everything, bench) as clients:
+        for case in series.before:
+            _play(case, clients, chain, bench)
+        results = [_play(case, clients, chain, bench) for case in series.cases]
+        left = _clean_up(chain, everything[-1].version, clients)
     if left:
         results[-1] = replace(results[-1], notes=(*results[-1].notes, *left))
+    if series.before:
+        note = f"played after {', '.join(case.name for case in series.before)}, which makes its objects"
+        results = [replace(result, notes=(*result.notes, note)) for result in results]
     return results
 
 
@@ -75,8 +89,9 @@ def _play(case: Case, clients: Mapping[str, Client], chain: Chain, bench: Bench)
     player = Player(case, clients=clients, chain=chain, settings=bench.settings, listener=bench.listener)
     result = player.play()
     if len(case.clients) > 1 and bench.second is None:
-        note = "one profile played all clients, each on its own connection; give a second to tell them apart"
-        result = replace(result, notes=(*result.notes, note))
+        result = replace(result, notes=(*result.notes, _ONE_CLIENT))
+    elif len(case.clients) > 1 and result.outcome is Outcome.FAILED:
+        result = replace(result, notes=(*result.notes, _TWO_CLIENTS))
     return result
 
 

@@ -7,7 +7,7 @@ it. The message is for a person: it says what is wrong and what to do, and never
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from strongroom.registry import V1_4, V2_0, V3_0, Operation, ResultReason, Version
+from strongroom.registry import V1_3, V1_4, V2_0, V3_0, Operation, ResultReason, Version
 from strongroom.registry.names import VALUES, in_version
 
 _FIELDS_OF_RE_KEY: Final = {
@@ -332,12 +332,16 @@ class Sensitive(KmipError):
     """The object is Sensitive and leaves the server only wrapped."""
 
     reason = ResultReason.SENSITIVE
+    older = ResultReason.PERMISSION_DENIED
+    older_until = V1_3
 
 
 class NotExtractable(KmipError):
     """The object is not Extractable: it never leaves the server."""
 
     reason = ResultReason.NOT_EXTRACTABLE
+    older = ResultReason.PERMISSION_DENIED
+    older_until = V1_3
 
 
 class CryptographicFailure(KmipError):

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from strongroom.registry import enumerations, masks
 from strongroom.registry.enumerations import ItemType
-from strongroom.registry.tables import ENUMERATION_ROWS, MASK_ROWS, TAG_ROWS
+from strongroom.registry.tables import ENUMERATION_ROWS, MASK_ROWS, RENAMED, TAG_ROWS
 from strongroom.registry.versions import Version
 
 
@@ -29,13 +29,20 @@ class TagEntry(NamedTuple):
 
 
 class ValueEntry(NamedTuple):
-    """One value of an enumeration, or one bit of a mask."""
+    """One value of an enumeration, or one bit of a mask; `renamed` is its later name and since when."""
 
     value: int
     name: str
     spec_name: str
     since: Version
     until: Version | None
+    renamed: tuple[str, Version] | None
+
+    def name_in(self, version: Version | None) -> str:
+        """Return the XML name in a version, the first one for None."""
+        if self.renamed is None or version is None or version < self.renamed[1]:
+            return self.name
+        return self.renamed[0]
 
 
 _TYPES: Final = {row[1]: ItemType(row[0]) for row in ENUMERATION_ROWS["ItemType"]}
@@ -47,7 +54,7 @@ TAG_BY_NAME: Final[Mapping[str, int]] = {row[1]: row[0] for row in TAG_ROWS}
 TAG_BY_SPEC_NAME: Final[Mapping[str, int]] = {row[2]: row[0] for row in TAG_ROWS}
 
 VALUES: Final[Mapping[str, Mapping[int, ValueEntry]]] = {
-    title: {row[0]: ValueEntry(*row[:5]) for row in rows}
+    title: {row[0]: ValueEntry(*row[:5], RENAMED.get((title, row[0]))) for row in rows}
     for title, rows in (ENUMERATION_ROWS | MASK_ROWS).items()
 }
 

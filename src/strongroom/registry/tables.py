@@ -1596,7 +1596,7 @@ MASK_ROWS: dict[str, tuple[ValueRow, ...]] = {
         (0x00000080, 'MACGenerate', 'MAC Generate', V1_0, None, ()),
         (0x00000100, 'MACVerify', 'MAC Verify', V1_0, None, ()),
         (0x00000200, 'DeriveKey', 'Derive Key', V1_0, None, ()),
-        (0x00000400, 'ContentCommitmentNonRepudiation', 'Content Commitment (Non Repudiation)', V1_0, V1_4, ('ContentCommitment',)),
+        (0x00000400, 'ContentCommitmentNonRepudiation', 'Content Commitment (Non Repudiation)', V1_0, None, ('ContentCommitment',)),
         (0x00000800, 'KeyAgreement', 'Key Agreement', V1_0, None, ()),
         (0x00001000, 'CertificateSign', 'Certificate Sign', V1_0, None, ()),
         (0x00002000, 'CRLSign', 'CRL Sign', V1_0, None, ()),
@@ -1637,3 +1637,8 @@ MASK_ROWS: dict[str, tuple[ValueRow, ...]] = {
         (0x00000002, 'System', 'System', V3_0, None, ()),
     ),
 }
+
+RENAMED: dict[tuple[str, int], tuple[str, Version]] = {
+    ('CryptographicUsageMask', 0x00000400): ('ContentCommitment', V2_0),
+}
+"""The XML names that later versions have for a value, and since which."""

@@ -213,7 +213,7 @@ def enumeration_name(number: int, table: str | None, version: Version | None) ->
         return TAGS[number].name if known else None
     entries = VALUES[table]
     known = number in entries if version is None else number in defined_values(table, version)
-    return entries[number].name if known else None
+    return entries[number].name_in(version) if known else None
 
 
 def format_enumeration(number: int, table: str | None, version: Version) -> str:
@@ -226,7 +226,7 @@ def mask_names(number: int, table: str, version: Version | None) -> list[str]:
     bits, names = number & 0xFFFFFFFF, []
     for bit, entry in VALUES[table].items():
         if bits & bit == bit and (version is None or bit in defined_values(table, version)):
-            names.append(entry.name)
+            names.append(entry.name_in(version))
             bits &= ~bit
     return [*names, f"0x{bits:08X}"] if bits else names
 

@@ -118,7 +118,7 @@ def _series(tmp_path: Path) -> list[Case]:
 
 
 def test_a_case_that_works_on_earlier_objects_follows_the_case_that_left_them(tmp_path: Path) -> None:
-    names = [[case.name for case in chain] for chain in chains(_series(tmp_path))]
+    names = [[case.name for case in series.cases] for series in chains(_series(tmp_path))]
     assert names == [["SKLC-M-1-14"], ["TL-M-2-14", "TL-M-3-14"]]
 
 
@@ -126,6 +126,21 @@ def test_choosing_a_case_chooses_what_must_be_played_before_it(tmp_path: Path) -
     cases = _series(tmp_path)
     chosen = with_predecessors([case for case in cases if case.title == "TL-M-3"], cases)
     assert [case.name for case in chosen] == ["TL-M-2-14", "TL-M-3-14"]
+
+
+def test_what_its_version_has_no_case_for_is_made_by_an_older_one(tmp_path: Path) -> None:
+    """TC-OTP-1-14 finds the object that only TC-OTP-SETUP-2-13 registers."""
+    locate = (request("Locate"), answer("Locate", identifier()))
+    write_case(tmp_path, request("Create", CREATE), answer("Create", CREATED), name="TC-OTP-SETUP-2-13")
+    for name in ("TC-OTP-1-13", "TC-OTP-1-14", "TC-OTP-2-14"):
+        write_case(tmp_path, *locate, name=name)
+    cases, _ = load(tmp_path)
+    assert [([c.name for c in s.before], [c.name for c in s.cases]) for s in chains(cases)] == [
+        ([], ["TC-OTP-SETUP-2-13", "TC-OTP-1-13"]),
+        (["TC-OTP-SETUP-2-13"], ["TC-OTP-1-14", "TC-OTP-2-14"]),
+    ]
+    chosen = with_predecessors([case for case in cases if case.name == "TC-OTP-1-14"], cases)
+    assert [case.name for case in chosen] == ["TC-OTP-SETUP-2-13", "TC-OTP-1-14"]
 
 
 def test_cases_are_played_by_number_not_by_letter(tmp_path: Path) -> None:

@@ -283,6 +283,80 @@ def test_only_seeds_are_free(bench: Bench) -> None:
     assert bench.differs(listed("Get", got("00ff")), refused, request("Get")) is not None
 
 
+def pad(key_value: str = "", algorithm: str = "OneTimePad") -> str:
+    """Return Secret Data; without a Key Value the server does not hold it."""
+    stated = attribute("Cryptographic Algorithm", algorithm, "Enumeration")
+    return (
+        f"<TemplateAttribute>{stated}</TemplateAttribute>"
+        '<SecretData><KeyBlock><KeyFormatType type="Enumeration" value="Opaque"/>'
+        f"{key_value}</KeyBlock></SecretData>"
+    )
+
+
+def given_out(key_value: str = "") -> str:
+    return (
+        f'{identifier("pad-1")}<SecretData><KeyBlock><KeyFormatType type="Enumeration" value="Opaque"/>'
+        f"{key_value}</KeyBlock></SecretData>"
+    )
+
+
+PAD = '<KeyValue><KeyMaterial type="ByteString" value="00"/></KeyValue>'
+DENIED = refusal("Get", "PermissionDenied")
+GET_PAD = request("Get", identifier("pad-1"))
+
+
+@pytest.mark.parametrize(
+    ("registered_as", "conforms"),
+    [(pad(), True), (pad(PAD), False), (pad(algorithm="AES"), False)],
+    ids=["elsewhere", "on the server", "no pad"],
+)
+def test_a_pad_that_is_elsewhere_may_be_given_out_without_itself_or_denied(
+    bench: Bench, registered_as: str, conforms: bool
+) -> None:
+    """TC-OTP-3 and TC-OTP-4 print the two answers to one request."""
+    bench.before(request("Register", registered_as), answer("Register", identifier("pad-1"), header=STAMPED))
+    stamped_denial = DENIED.replace("$NOW", STAMP)
+    assert (bench.differs(DENIED, received("Get", given_out()), GET_PAD) is None) is conforms
+    assert (bench.differs(listed("Get", given_out()), stamped_denial, GET_PAD) is None) is conforms
+
+
+def test_no_other_answer_about_a_pad_is_free(bench: Bench) -> None:
+    bench.before(request("Register", pad()), answer("Register", identifier("pad-1"), header=STAMPED))
+    other = refusal("Get", "GeneralFailure").replace("$NOW", STAMP)
+    assert bench.differs(DENIED, other, GET_PAD) is not None
+    assert bench.differs(DENIED, received("Get", given_out(PAD)), GET_PAD) is not None
+
+
+@pytest.mark.parametrize(("key_format", "conforms"), [("PKCS_12", True), ("Raw", False)])
+def test_one_variable_may_stand_for_a_whole_container(bench: Bench, key_format: str, conforms: bool) -> None:
+    """TC-PKCS12-1 of 1.4 prints a Key Value of type Byte String."""
+    bench.before(*registered("key-1"))
+    shape = received("Get", got("00")).replace('"Raw"', f'"{key_format}"')
+    printed = shape.replace(PAD, '<KeyValue type="ByteString" value="$KEY_VALUE"/>')
+    assert (bench.differs(printed, shape) is None) is conforms
+
+
+@pytest.mark.parametrize(
+    ("given", "conforms"),
+    [
+        ('<Certificate><CertificateValue type="ByteString" value="00"/></Certificate>', True),
+        (pad(PAD), False),
+    ],
+    ids=["certificate", "key block"],
+)
+def test_the_server_chooses_the_key_format_type_of_what_has_no_key_block(
+    bench: Bench, given: str, conforms: bool
+) -> None:
+    """TC-CERTATTR-1 of 2.0 prints Raw for a certificate, table 81 of the specification X.509."""
+    bench.before(request("Register", given), answer("Register", identifier("key-1"), header=STAMPED))
+    listing, answered = (
+        wrap("GetAttributes", identifier("key-1"), attribute("Key Format Type", name, "Enumeration"))
+        for wrap, name in ((listed, "Raw"), (received, "X_509"))
+    )
+    asked = request("GetAttributes", identifier("key-1"))
+    assert (bench.differs(listing, answered, asked) is None) is conforms
+
+
 def test_a_value_that_varied_is_remembered_for_the_next_request(bench: Bench) -> None:
     bench.differs(listed("Encrypt", encrypted("00")), received("Encrypt", encrypted("11")))
     assert bench.bindings.replaced == {b"\x00": b"\x11"}

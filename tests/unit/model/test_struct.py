@@ -30,6 +30,7 @@ from strongroom.registry import (
     CryptographicUsageMask,
     NameType,
     Tag,
+    Version,
 )
 
 
@@ -133,6 +134,14 @@ def test_an_answer_never_holds_a_mask_bit_of_a_later_version() -> None:
     sample = Sample(cryptographic_length=1, cryptographic_usage_mask=mask)
     assert encoder(Sample, V1_4)(sample)[1][2] == CryptographicUsageMask.ENCRYPT
     assert encoder(Sample, V2_0)(sample)[1][2] == mask
+
+
+@pytest.mark.parametrize("version", [V1_0, V1_4, V2_0, V3_0], ids=str)
+def test_a_mask_bit_that_a_version_renamed_stays(version: Version) -> None:
+    """Content Commitment (Non Repudiation) is called Content Commitment since 2.0."""
+    mask = CryptographicUsageMask.CONTENT_COMMITMENT_NON_REPUDIATION
+    sample = Sample(cryptographic_length=1, cryptographic_usage_mask=mask)
+    assert encoder(Sample, version)(sample)[1][2] == mask
 
 
 def test_a_filter_may_leave_out_fields_of_a_structure() -> None:

@@ -152,6 +152,7 @@ def test_a_sensitive_object_is_not_given_out_in_the_clear(kms: TestKms) -> None:
     """KMIP 2.1 §4.55: the server shall prevent the object value being retrieved unless it is wrapped."""
     request = GetRequest(unique_identifier=key(kms, attribute(Tag.SENSITIVE, value=True)))
     assert_refused(kms, request, ResultReason.SENSITIVE, ResultReason.SENSITIVE, since=V1_4)
+    assert refusal(kms, request, version=V1_0).reason is ResultReason.PERMISSION_DENIED
 
 
 def test_an_object_that_is_not_extractable_is_not_given_out(kms: TestKms) -> None:
@@ -161,6 +162,7 @@ def test_an_object_that_is_not_extractable_is_not_given_out(kms: TestKms) -> Non
     refused = refusal(kms, request, version=V2_1)
     assert refused.reason is reason
     assert refusal(kms, request, version=V1_4).reason is reason
+    assert refusal(kms, request, version=V1_2).reason is ResultReason.PERMISSION_DENIED
 
 
 @pytest.mark.parametrize("tag", [Tag.SENSITIVE, Tag.EXTRACTABLE])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from strongroom.registry import V1_0, V1_4, V2_1, Tag
+from strongroom.registry import V1_0, V1_4, V2_1, Tag, Version
 from strongroom.wire import xml
 from strongroom.wire.errors import DecodeError, EncodeError, MessageTooLarge
 from strongroom.wire.item import (
@@ -314,3 +314,11 @@ def test_what_cannot_be_said_is_not_written(kind: int, content: object, reason: 
     with pytest.raises(EncodeError) as caught:
         xml.encode((Tag.BATCH_ITEM, STRUCTURE, [(Tag.COMMENT, kind, content)]), version=V1_4)
     assert str(caught.value) == f"BatchItem.Comment: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("version", "name"), [(V1_4, "ContentCommitmentNonRepudiation"), (V2_1, "ContentCommitment")], ids=str
+)
+def test_a_value_is_written_under_the_name_of_the_version(version: Version, name: str) -> None:
+    mask: Item = (Tag.CRYPTOGRAPHIC_USAGE_MASK, INTEGER, 0x400)
+    assert element("CryptographicUsageMask", "Integer", name) in xml.encode(mask, version=version).decode()

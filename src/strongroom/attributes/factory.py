@@ -49,7 +49,7 @@ async def defaults(
     fitting = [
         one
         for one in kept.value.defaults_information.object_defaults
-        if object_type in one.types and _includes(one.object_groups, groups)
+        if object_type in one.types and includes(one.object_groups, groups)
     ]
     fitting.sort(key=lambda one: one.object_groups is not None)
     found: dict[object, list[AttributeInstance]] = {}
@@ -76,7 +76,7 @@ def _check(obj: ManagedObject, constraints: Iterable[Constraint]) -> None:
         one
         for one in constraints
         if (one.object_types is None or obj.object_type in one.object_types.object_type)
-        and _includes(one.object_groups, groups)
+        and includes(one.object_groups, groups)
     ]
     closest = [one for one in fitting if one.object_groups is not None] or fitting
     lacking = [_lacking(obj, one) for one in closest]
@@ -111,7 +111,8 @@ def _groups(given: Iterable[AttributeInstance]) -> frozenset[str]:
     return frozenset(str(one.value) for one in given if one.key in _GROUPS)
 
 
-def _includes(wanted: ObjectGroups | None, groups: frozenset[str]) -> bool:
+def includes(wanted: ObjectGroups | None, groups: frozenset[str]) -> bool:
+    """Tell whether what is for `wanted` groups (None: all) is for one of these."""
     if wanted is None:
         return True
     return not groups.isdisjoint((*wanted.object_group, *map(str, wanted.group_link)))

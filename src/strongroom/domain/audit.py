@@ -14,7 +14,7 @@ class AuditEvent(NamedTuple):
     """One thing that happened to objects. `outcome` is `success` or the Result Reason.
 
     `acting` is the client that acted for `client` with a ticket, `user` the User object that logged in; None
-    when there was none.
+    when there was none. `correlation` is what the client and what the server call the request, in this order.
     """
 
     at: datetime
@@ -26,6 +26,7 @@ class AuditEvent(NamedTuple):
     objects: tuple[UniqueIdentifier, ...] = ()
     acting: int | None = None
     user: str | None = None
+    correlation: tuple[str, str] | None = None
 
     def encode(self) -> bytes:
         """Return the stored form: one line of JSON with sorted keys."""
@@ -34,6 +35,8 @@ class AuditEvent(NamedTuple):
             somebody["acting"] = self.acting
         if self.user is not None:
             somebody["user"] = self.user
+        if self.correlation is not None:
+            somebody["client_correlation"], somebody["server_correlation"] = self.correlation
         return json.dumps(
             somebody
             | {

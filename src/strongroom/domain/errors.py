@@ -568,6 +568,12 @@ class ConstraintViolation(KmipError):
     older = ResultReason.INVALID_FIELD
 
 
+class UnknownObjectGroup(KmipError):
+    """No object that the caller sees is in the group."""
+
+    reason = ResultReason.UNKNOWN_OBJECT_GROUP
+
+
 class InvalidTicket(KmipError):
     """The ticket in the request is not one that the caller can use."""
 

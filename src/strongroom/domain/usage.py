@@ -6,6 +6,7 @@ on the server.
 
 from datetime import datetime
 from enum import Enum
+from typing import Final
 
 from strongroom.domain.errors import (
     IncompatibleCryptographicUsageMask,
@@ -16,6 +17,9 @@ from strongroom.domain.errors import (
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.structures import UsageLimits
 from strongroom.registry import CryptographicUsageMask, State, Tag, UsageLimitsUnit
+
+_UNRESTRICTED: Final = int(CryptographicUsageMask.UNRESTRICTED)
+"""The bit that says that the mask restricts nothing (KMIP 2.1 §12.1, new in 2.0)."""
 
 
 class Use(Enum):
@@ -32,7 +36,8 @@ def require(key: ManagedObject, mask: CryptographicUsageMask, use: Use, now: dat
     if key.state is None:
         raise InvalidObjectType(f"a {key.object_type.name.replace('_', ' ').title()} is not a key")
     allowed = key.value(Tag.CRYPTOGRAPHIC_USAGE_MASK) or 0
-    if not int.__and__(allowed, mask):  # as numbers: the enumeration's own operator is slow
+    # As numbers: the enumeration's own operator is slow.
+    if not int.__and__(allowed, mask) and not int.__and__(allowed, _UNRESTRICTED):
         wanted = (mask.name or str(mask)).replace("_", " ").title()
         raise IncompatibleCryptographicUsageMask(f"the Cryptographic Usage Mask of the key lacks {wanted}")
     if key.state not in use.value:

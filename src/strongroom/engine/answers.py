@@ -8,9 +8,10 @@ from functools import cache
 from typing import Final
 
 from strongroom.domain.errors import KmipError
+from strongroom.engine.correlation import Correlation
 from strongroom.model.forms import form_of
 from strongroom.model.secret import SecretBytes
-from strongroom.registry import V1_0, V1_4, V3_0, Operation, ResultStatus, Tag, Version
+from strongroom.registry import V1_0, V3_0, Operation, ResultStatus, Tag, Version
 from strongroom.wire import binary
 from strongroom.wire.encodings import Encoder
 from strongroom.wire.item import Item
@@ -30,6 +31,7 @@ _RESULT_MESSAGE: Final = int(Tag.RESULT_MESSAGE)
 _RESPONSE_PAYLOAD: Final = int(Tag.RESPONSE_PAYLOAD)
 _ASYNCHRONOUS_CORRELATION_VALUE: Final = int(Tag.ASYNCHRONOUS_CORRELATION_VALUE)
 _CLIENT_CORRELATION_VALUE: Final = int(Tag.CLIENT_CORRELATION_VALUE)
+_SERVER_CORRELATION_VALUE: Final = int(Tag.SERVER_CORRELATION_VALUE)
 
 _SUCCESS: Final[Item] = (_RESULT_STATUS, 5, int(ResultStatus.SUCCESS))
 _FAILED: Final[Item] = (_RESULT_STATUS, 5, int(ResultStatus.OPERATION_FAILED))
@@ -59,8 +61,8 @@ _SECONDS: Final = form_of(datetime).encoder(V1_0)
 class Answers:
     """Builds the answer to one request.
 
-    `correlation` is the Client Correlation Value to echo (1.4), None without; `proof` is the Server Hashed
-    Password, for a client that logged in with a hashed password (2.0).
+    `correlation` are the names of the request, None where the client gave it none; `proof` is the Server
+    Hashed Password, for a client that logged in with a hashed password (2.0).
     """
 
     __slots__ = ("_correlation", "_now", "_proof", "version")
@@ -69,13 +71,13 @@ class Answers:
         self,
         version: Version,
         now: datetime,
-        correlation: str | None = None,
+        correlation: Correlation | None = None,
         proof: SecretBytes | None = None,
     ) -> None:
         self._proof = proof
         self.version = version
         self._now = now
-        self._correlation = correlation if version >= V1_4 else None
+        self._correlation = correlation
 
     def message(self, items: list[Item]) -> Item:
         """Return the response message with these batch items."""
@@ -110,7 +112,8 @@ class Answers:
         if self._proof is not None:
             fields.append((_SERVER_HASHED_PASSWORD, 8, self._proof.reveal()))
         if self._correlation is not None:
-            fields.append((_CLIENT_CORRELATION_VALUE, 7, self._correlation))
+            fields.append((_CLIENT_CORRELATION_VALUE, 7, self._correlation.client))
+            fields.append((_SERVER_CORRELATION_VALUE, 7, self._correlation.server))
         if self.version < V3_0:
             fields.append((_BATCH_COUNT, 2, count))
         return (_RESPONSE_HEADER, 1, fields)

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from strongroom.domain.clock import Clock
-from strongroom.domain.errors import AuthenticationNotSuccessful
+from strongroom.domain.errors import AuthenticationNotSuccessful, FeatureNotSupported
 from strongroom.domain.identity import ClientIdentity
 from strongroom.engine.tickets import Tickets
 from strongroom.engine.users import Login, Users
-from strongroom.model.messages import Authentication, TicketCredential, UsernameAndPassword
+from strongroom.model.messages import Attestation, Authentication, TicketCredential, UsernameAndPassword
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Struct
 
@@ -55,11 +55,17 @@ class Authenticator:
     async def verify(self, caller: ClientIdentity, authentication: Authentication | None) -> Login:
         """Return who the request comes from: another client only with a ticket that says so.
 
-        Raises AuthenticationNotSuccessful, InvalidTicket, UsageLimitExceeded or DecodeError.
+        Raises AuthenticationNotSuccessful, InvalidTicket, UsageLimitExceeded, FeatureNotSupported for an
+        attestation, or DecodeError.
         """
         now = self._clock.now()
         given = [] if authentication is None else [one.read() for one in authentication.credential]
         for value in given:
+            if isinstance(value, Attestation):
+                # SPEC(KMIP 1.4 §2.1.2): it answers a Nonce of the server, and this server gives none.
+                raise FeatureNotSupported(
+                    "this server attests no clients, as Query says; leave the Attestation credential out"
+                )
             if isinstance(value, TicketCredential):
                 return Login(await self._tickets.admit(caller, value.ticket.ticket_value, now))
         if caller.username is None:

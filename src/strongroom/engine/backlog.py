@@ -206,7 +206,7 @@ class RequestBacklog:
         for item in batch.value.items:
             made = named(item.operation, [UniqueIdentifier(one) for one in item.made])
             memory.by_operation.update(made)
-            memory.by_item.append(next(iter(made.values()), None))
+            memory.identifiers += made.values()
         return UnitOfWork(self._store, memory, caller=caller, now=self._clock.now())
 
 

@@ -29,6 +29,7 @@ from strongroom.engine.answers import Answers
 from strongroom.engine.applications import Applications
 from strongroom.engine.authenticate import Authenticator, PasswordCheck
 from strongroom.engine.backlog import RequestBacklog
+from strongroom.engine.correlation import LENGTH, Correlation, correlate
 from strongroom.engine.failures import Failures
 from strongroom.engine.later import Later, polled
 from strongroom.engine.memory import (
@@ -40,7 +41,7 @@ from strongroom.engine.memory import (
 )
 from strongroom.engine.neighbours import Neighbours, PassedOn, owner
 from strongroom.engine.nesting import Nesting
-from strongroom.engine.references import made_by
+from strongroom.engine.references import Told, made_by, told, without
 from strongroom.engine.request import BadHeader, BatchItem, RequestMessage, read_request
 from strongroom.engine.run import Condition, Run
 from strongroom.engine.streams import RequestStreams, StreamTable
@@ -66,7 +67,10 @@ ATTEMPTS: Final = 64
 """How often a unit of work is run when other changes of the same object keep coming first."""
 
 _HEADER_ROOM: Final = 160
-"""Bytes that the header of a response takes at most, a Client Correlation Value aside."""
+"""Bytes that the header of a response takes at most, correlation values aside."""
+
+_NAMES_ROOM: Final = 24 + LENGTH
+"""Bytes that both of them take, the client's own characters aside."""
 
 _LATER: Final = frozenset({AsynchronousIndicator.MANDATORY, AsynchronousIndicator.OPTIONAL})
 """Whoever accepts to wait is made to: that is one rule for what may take long and what may not."""
@@ -201,6 +205,7 @@ class Dispatcher:
     ) -> tuple[Answers | PassedOn, list[Item]]:
         """Return the batch items of the response; `message` are the TTLV bytes, for offsets in errors."""
         proof: SecretBytes | None = None
+        correlation: Correlation | None = None
         try:
             request = read_request(root, message, self._headers)
             header = request.header
@@ -212,6 +217,7 @@ class Dispatcher:
                     answer = await neighbours.answer(name, ttlv, connection)
                     if answer is not None:
                         return PassedOn(request.version, answer), []
+            correlation = correlate(header.client_correlation_value, request.version)
             if header.authentication is not None or connection.client.username is not None:
                 login = await self._authenticator.verify(connection.client, header.authentication)
                 connection = Connection(client=login.caller, peer=connection.peer)
@@ -219,16 +225,17 @@ class Dispatcher:
         except BadHeader as refusal:
             return self._refuse(refusal.version, refusal.error, connection, refusal.item)
         except DelegatedTicketUsedUp as error:
-            return self._refuse(request.version, error, connection, request.items[0])
+            return self._refuse(request.version, error, connection, request.items[0], correlation)
         except KmipError as error:
-            return self._refuse(request.version, error, connection)
+            return self._refuse(request.version, error, connection, correlation=correlation)
         except DecodeError as error:
             return self._refuse(V1_0, InvalidMessage(str(error)), connection)
         now = self._services.clock.now()
-        correlation = header.client_correlation_value
         room = header.maximum_response_size
         if room is not None:
-            room -= _HEADER_ROOM + len((correlation or "").encode())
+            room -= _HEADER_ROOM + (
+                0 if correlation is None else _NAMES_ROOM + len(correlation.client.encode())
+            )
         if len(request.items) > _LARGE_ANSWERS:
             most = _LARGE_ANSWERS * self._services.limits.message_size
             room = most if room is None else min(room, most)
@@ -241,6 +248,7 @@ class Dispatcher:
             RequestStreams(self._services.streams, connection.client, now),
             message,
             room,
+            correlation=correlation,
         )
         try:
             if header.asynchronous_indicator in _LATER:
@@ -251,12 +259,17 @@ class Dispatcher:
         return run.answers, items
 
     def _refuse(
-        self, version: Version, error: KmipError, connection: Connection, item: BatchItem | None = None
+        self,
+        version: Version,
+        error: KmipError,
+        connection: Connection,
+        item: BatchItem | None = None,
+        correlation: Correlation | None = None,
     ) -> tuple[Answers, list[Item]]:
         """Return the answer to a request that is refused as a whole, in the place of the item to blame."""
         now = self._services.clock.now()
-        self._failures.record(None, error, connection, now)
-        answers = Answers(version, now)
+        self._failures.record(None, error, connection, now, correlation)
+        answers = Answers(version, now, correlation)
         if item is None:
             return answers, [answers.failure(None, None, error)]
         return answers, [answers.failure(item.operation, item.unique_batch_item_id, error)]
@@ -270,9 +283,8 @@ class Dispatcher:
             except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
                 run.streams.end_claimed()
                 error = self._failures.explain(exc, run.request.version, position, run.message)
-                self._failures.record(item.operation, error, run.connection, run.now)
+                self._failures.record(item.operation, error, run.connection, run.now, run.correlation)
                 results.append(run.answers.failure(item.operation, item.unique_batch_item_id, error))
-                run.memory.by_item.append(None)
                 if not run.request.goes_on:
                     break
                 continue
@@ -336,7 +348,7 @@ class Dispatcher:
             await work.commit(work.changes())
         except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
             error = self._failures.explain(exc, run.request.version, 0, run.message)
-            self._failures.record(None, error, run.connection, run.now)
+            self._failures.record(None, error, run.connection, run.now, run.correlation)
             return [run.answers.failure(None, None, error)]
         self.backlog.begin(run.connection.client.tenant, key)
         return self._later.answers(run, key, results)
@@ -367,7 +379,7 @@ class Dispatcher:
             run.streams.end_claimed()
             error = self._failures.explain(exc, run.request.version, failing, run.message)
         failed = items[failing]
-        self._failures.record(failed.operation, error, run.connection, run.now)
+        self._failures.record(failed.operation, error, run.connection, run.now, run.correlation)
         undone = [run.answers.undone(result) for result in results[:failing]]
         return [*undone, run.answers.failure(failed.operation, failed.unique_batch_item_id, error)]
 
@@ -398,7 +410,7 @@ class Dispatcher:
         try:
             await self.transact(run, item)
         except KmipError as error:
-            self._failures.record(item.operation, error, connection, now)
+            self._failures.record(item.operation, error, connection, now, None)
             raise
 
     def check(self, item: BatchItem, version: Version) -> OperationSpec:
@@ -418,7 +430,9 @@ class Dispatcher:
         version = run.request.version
         plan = self._plans.get((item.operation or 0, version)) or self._plan(item.operation or 0, version)
         spec = plan.spec
-        request = plan.decode(item.payload)
+        several = len(run.request.items) > 1
+        payload = item.payload or []
+        request = plan.decode(run.memory.data.fill_in(payload) if several else payload)
         caller = run.connection.client
         work.begin(spec.needs, spec.operation)
         if run.condition is not None:
@@ -448,7 +462,12 @@ class Dispatcher:
         if isinstance(response, PollResponse):
             result = polled(response, item, run, request.asynchronous_correlation_value)
         else:
-            result = run.answers.success(spec.operation, item.unique_batch_item_id, plan.encode(response))
+            fields = plan.encode(response)
+            if several:
+                self._tell(run, work, told(item.operation or 0, fields))
+            if item.ephemeral is not None:
+                fields = without(fields, item.ephemeral, item.operation or 0)
+            result = run.answers.success(spec.operation, item.unique_batch_item_id, fields)
         if room is None:
             return result, 0
         size = len(binary.encode(result))
@@ -458,6 +477,13 @@ class Dispatcher:
                 " than the server sends at once; nothing was changed"
             )
         return result, size
+
+    def _tell(self, run: Run, work: UnitOfWork, what: Told) -> None:
+        """Let later items know what this one gives; raises ResponseTooLarge for more than is kept."""
+        most = _LARGE_ANSWERS * self._services.limits.message_size
+        if what.data is not None and run.memory.data.size + len(what.data) > most:
+            raise ResponseTooLarge("the Data of all answers of the batch are longer than the server keeps")
+        work.told = what
 
     async def commit(
         self,
@@ -480,6 +506,7 @@ class Dispatcher:
                 objects=objects,
                 acting=client.acting,
                 user=client.user,
+                correlation=None if run.correlation is None else run.correlation.logged,
             ).encode()
             for item, objects in done
         ]

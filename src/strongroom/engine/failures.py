@@ -17,6 +17,7 @@ from strongroom.domain.errors import (
 )
 from strongroom.domain.identity import Connection
 from strongroom.domain.store import NameInUse, StoreFailure, TamperedRecord
+from strongroom.engine.correlation import Correlation
 from strongroom.model.errors import NotInVersion, UnknownField, UnknownValue
 from strongroom.registry import Version
 from strongroom.registry.names import VALUES
@@ -56,7 +57,14 @@ class Failures:
                 self._on_failure(exc)
                 return ServerFailure("the server failed on this request; its log says why")
 
-    def record(self, operation: int | None, error: KmipError, connection: Connection, now: datetime) -> None:
+    def record(
+        self,
+        operation: int | None,
+        error: KmipError,
+        connection: Connection,
+        now: datetime,
+        correlation: Correlation | None,
+    ) -> None:
         """Record a request, or an operation of one, that was refused."""
         entry = VALUES["Operation"].get(operation or 0)
         self._on_event(
@@ -69,6 +77,7 @@ class Failures:
                 outcome=error.reason.name,
                 acting=connection.client.acting,
                 user=connection.client.user,
+                correlation=None if correlation is None else correlation.logged,
             )
         )
 

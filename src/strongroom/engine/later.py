@@ -92,13 +92,14 @@ class Later:
                     raise FeatureNotSupported("a delegated ticket is good for what is done at once only")
                 if request.undo:
                     raise FeatureNotSupported("a batch with Undo is done at once; leave one of the two out")
-                if not self._doing.check(item, request.version).deferrable:
+                # What the client does not want to see is no reason to come back for it.
+                if not self._doing.check(item, request.version).deferrable or item.ephemeral is not None:
                     result = await self._doing.transact(run, item)
                 waiting.append(_waiting(item) if result is None else _waiting(item).obtained())
                 results.append(result)
             except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
                 error = self._failures.explain(exc, request.version, position, run.message)
-                self._failures.record(item.operation, error, run.connection, run.now)
+                self._failures.record(item.operation, error, run.connection, run.now, run.correlation)
                 results.append(run.answers.failure(item.operation, item.unique_batch_item_id, error))
                 waiting.append(_waiting(item).obtained())
                 if not request.goes_on:
@@ -172,7 +173,7 @@ class LaterItem:
         """Return the same for a failure."""
         run, item = self._run, self._item
         error = self._failures.explain(exc, run.request.version, position, None)
-        self._failures.record(item.operation, error, run.connection, run.now)
+        self._failures.record(item.operation, error, run.connection, run.now, run.correlation)
         answer = run.answers.failure(item.operation, item.unique_batch_item_id, error)
         return SecretBytes(binary.encode(answer))
 

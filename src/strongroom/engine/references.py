@@ -1,14 +1,25 @@
-"""What a batch item made, for later items to refer to (KMIP 2.1 §11.64 Unique Identifier Enumeration).
+"""What a batch item gave, for later items to refer to (KMIP 2.1 §7.9 Data, §11.13, §11.64), and what of it
+the client does not want to see (Ephemeral).
 
-Rule: derived from the response; no operation says it twice.
+Rule: derived from the response; no operation says it twice, and none knows of it.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
+from strongroom.domain.errors import InvalidField
 from strongroom.domain.operation import Response
 from strongroom.model.identifiers import UniqueIdentifier
-from strongroom.registry import Operation, UniqueIdentifierEnumeration
+from strongroom.model.secret import SecretBytes
+from strongroom.registry import (
+    DataEnumeration,
+    Ephemeral,
+    ItemType,
+    Operation,
+    Tag,
+    UniqueIdentifierEnumeration,
+)
+from strongroom.wire.item import Item
 
 _PLAIN: Final[Mapping[Operation, UniqueIdentifierEnumeration]] = {
     operation: UniqueIdentifierEnumeration[operation.name]
@@ -45,3 +56,98 @@ def named(
     members = UniqueIdentifierEnumeration.__members__
     private, public = made
     return {members[f"{plain.name}_PRIVATE_KEY"]: private, members[f"{plain.name}_PUBLIC_KEY"]: public}
+
+
+_DATA: Final[Mapping[DataEnumeration, tuple[Operation, Tag]]] = {
+    DataEnumeration.DECRYPT: (Operation.DECRYPT, Tag.DATA),
+    DataEnumeration.ENCRYPT: (Operation.ENCRYPT, Tag.DATA),
+    DataEnumeration.HASH: (Operation.HASH, Tag.DATA),
+    DataEnumeration.MAC_MAC_DATA: (Operation.MAC, Tag.MAC_DATA),
+    DataEnumeration.RNG_RETRIEVE: (Operation.RNG_RETRIEVE, Tag.DATA),
+    DataEnumeration.SIGN_SIGNATURE_DATA: (Operation.SIGN, Tag.SIGNATURE_DATA),
+    DataEnumeration.SIGNATURE_VERIFY: (Operation.SIGNATURE_VERIFY, Tag.DATA),
+}
+"""Which field of which answer is meant by Data."""
+
+if set(_DATA) != set(DataEnumeration):
+    raise TypeError("every kind of Data needs the field that it stands for")
+
+_DATA_OF: Final[Mapping[int, int]] = {int(operation): int(tag) for operation, tag in _DATA.values()}
+_IDENTIFIERS: Final = frozenset(
+    map(int, (Tag.UNIQUE_IDENTIFIER, Tag.PRIVATE_KEY_UNIQUE_IDENTIFIER, Tag.PUBLIC_KEY_UNIQUE_IDENTIFIER))
+)
+_DATA_TAG: Final = int(Tag.DATA)
+_REFERENCES: Final = frozenset({int(ItemType.ENUMERATION), int(ItemType.INTEGER)})
+
+
+class Told(NamedTuple):
+    """What one answer told: every identifier in it, in order, and its Data."""
+
+    operation: int
+    identifiers: tuple[UniqueIdentifier, ...] = ()
+    data: SecretBytes | None = None
+
+
+def told(operation: int, payload: Sequence[Item]) -> Told:
+    """Return what an answer gives later items of its batch to refer to."""
+    wanted = _DATA_OF.get(operation)
+    data = next((value for tag, _, value in payload if tag == wanted), None)
+    return Told(
+        operation,
+        tuple(UniqueIdentifier(value) for tag, _, value in payload if tag in _IDENTIFIERS),
+        None if data is None else SecretBytes(data),
+    )
+
+
+class DataMemory:
+    """The Data that the items of a batch gave so far."""
+
+    __slots__ = ("_by_operation", "_in_order", "size")
+
+    def __init__(self) -> None:
+        self._in_order: list[SecretBytes] = []
+        self._by_operation: dict[int, SecretBytes] = {}
+        self.size = 0
+
+    def keep(self, operation: int, data: SecretBytes) -> None:
+        """Remember what an item gave."""
+        self._in_order.append(data)
+        self._by_operation[operation] = data
+        self.size += len(data)
+
+    def fill_in(self, payload: list[Item]) -> list[Item]:
+        """Return a request payload with the bytes in the place of references to them.
+
+        Raises InvalidField for what no earlier item gave.
+        """
+        if not any(tag == _DATA_TAG and item_type in _REFERENCES for tag, item_type, _ in payload):
+            return payload
+        return [
+            (tag, int(ItemType.BYTE_STRING), self._find(item_type, value).reveal())
+            if tag == _DATA_TAG and item_type in _REFERENCES
+            else (tag, item_type, value)
+            for tag, item_type, value in payload
+        ]
+
+    def _find(self, item_type: int, value: int) -> SecretBytes:
+        found: SecretBytes | None = None
+        if item_type == ItemType.ENUMERATION:
+            meant = _DATA.get(value)  # type: ignore[call-overload]  # a member equals its number
+            found = None if meant is None else self._by_operation.get(int(meant[0]))
+        elif -len(self._in_order) <= value < len(self._in_order):
+            # SPEC(KMIP 2.1 §7.9): counted from 0, a negative number backwards from this item.
+            found = self._in_order[value]
+        if found is None:
+            raise InvalidField("Data refers to what no earlier item of the batch gave")
+        return found
+
+
+def without(payload: list[Item], ephemeral: Ephemeral, operation: int) -> list[Item]:
+    """Return the answer to an item that asked for less of it (KMIP 2.1 §8.3, 3.0)."""
+    match ephemeral:
+        case Ephemeral.DATA:
+            return [field for field in payload if field[0] != _DATA_OF.get(operation)]
+        case Ephemeral.UNIQUE_IDENTIFIER:
+            return [field for field in payload if field[0] not in _IDENTIFIERS]
+        case Ephemeral.EMPTY:
+            return []

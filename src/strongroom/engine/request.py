@@ -16,8 +16,16 @@ from strongroom.domain.errors import (
 )
 from strongroom.engine.memory import HeaderMemory
 from strongroom.model.convert import decoder, tag_name, under
-from strongroom.model.messages import MessageExtension, RequestHeader
-from strongroom.registry import V1_0, V3_0, VERSIONS, BatchErrorContinuationOption, Tag, Version
+from strongroom.model.messages import EPHEMERAL, MessageExtension, RequestHeader
+from strongroom.registry import (
+    V1_0,
+    V3_0,
+    VERSIONS,
+    BatchErrorContinuationOption,
+    Ephemeral,
+    Tag,
+    Version,
+)
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.item import Item
 
@@ -53,6 +61,8 @@ class BatchItem:
     operation: int | None = None
     unique_batch_item_id: bytes | None = None
     payload: list[Item] | None = None
+    ephemeral: Ephemeral | None = None
+    """What of the answer is to be withheld."""
     error: DecodeError | None = None
     refusal: KmipError | None = None
     """What keeps the whole message from being done."""
@@ -164,6 +174,11 @@ def _batch_item(item: Item, position: int) -> BatchItem:
             made.unique_batch_item_id = value
         elif tag == _REQUEST_PAYLOAD:
             made.payload = value
+        elif tag == _EPHEMERAL:
+            try:
+                made.ephemeral = EPHEMERAL.read(item_type, value)
+            except DecodeError as error:
+                made.error = under(error, "Ephemeral", None)
         elif tag == _MESSAGE_EXTENSION:
             made.refusal = _check_extension(value)
         seen |= bit

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from strongroom.domain.context import Objects
 from strongroom.domain.identity import Connection
 from strongroom.engine.answers import Answers
+from strongroom.engine.correlation import Correlation
 from strongroom.engine.request import RequestMessage
 from strongroom.engine.streams import RequestStreams
 from strongroom.engine.unit_of_work import BatchMemory
@@ -20,7 +21,7 @@ class Run:
     """One request being answered.
 
     `message` are its bytes where it came as TTLV. `room` are the bytes left for batch items; None in a small
-    batch without Maximum Response Size.
+    batch without Maximum Response Size. `correlation` are its names in logs, None without.
     """
 
     request: RequestMessage
@@ -33,3 +34,4 @@ class Run:
     room: int | None
     condition: Condition | None = None
     """Raises unless the operation is (still) to be done; asked in each unit of work, before it."""
+    correlation: Correlation | None = None

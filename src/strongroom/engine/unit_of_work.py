@@ -30,6 +30,7 @@ from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
 from strongroom.domain.store import Changes, Found, ObjectQuery, ObjectStore
 from strongroom.engine.entries import WorkingEntries
+from strongroom.engine.references import DataMemory, Told
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import (
     BatchReference,
@@ -65,14 +66,15 @@ _SEQUENCE_NUMBERS: Final = SequenceNumbers()
 
 
 class BatchMemory:
-    """What later batch items may refer to: the ID Placeholder and what each operation made."""
+    """What later batch items may refer to: the ID Placeholder, what each operation made or gave."""
 
-    __slots__ = ("by_item", "by_operation", "placeholder")
+    __slots__ = ("by_operation", "data", "identifiers", "placeholder")
 
     def __init__(self) -> None:
         self.placeholder: UniqueIdentifier | None = None
         self.by_operation: dict[UniqueIdentifierEnumeration, UniqueIdentifier] = {}
-        self.by_item: list[UniqueIdentifier | None] = []
+        self.identifiers: list[UniqueIdentifier] = []
+        self.data = DataMemory()
 
     def resolve(self, reference: ObjectReference | None) -> UniqueIdentifier:
         """Return the identifier meant; raises EmptyPlaceholder or InvalidField."""
@@ -88,10 +90,13 @@ class BatchMemory:
                 raise EmptyPlaceholder(f"no earlier batch item made a {reference.name} identifier")
             return found
         if isinstance(reference, BatchReference):
-            made = self.by_item
-            if not 0 <= reference.batch_item < len(made) or made[reference.batch_item] is None:
-                raise InvalidField(f"batch item {reference.batch_item} made no object")
-            return made[reference.batch_item]  # type: ignore[return-value]
+            given = self.identifiers
+            if not -len(given) <= reference.number < len(given):
+                raise InvalidField(
+                    f"the answer has no Unique Identifier {reference.number} before this batch item"
+                )
+            # SPEC(KMIP 2.1 §4.58): counted from 0, a negative number backwards from this item.
+            return given[reference.number]
         raise InvalidField("a Name Reference is resolved by the unit of work")
 
 
@@ -149,6 +154,7 @@ class UnitOfWork:
         "entries",
         "made",
         "searches",
+        "told",
     )
 
     def __init__(
@@ -174,6 +180,8 @@ class UnitOfWork:
         self._fresh: list[ManagedObject] = []  # what this operation has made
         self._sequence = sequence
         self.made: Mapping[UniqueIdentifierEnumeration, UniqueIdentifier] = {}
+        self.told: Told | None = None
+        """What the answer tells, where later items may want to know it."""
         self.entries = WorkingEntries(store, caller)
         self.searches = Searches()
         """Something was looked for, so that the answer depends on more than the objects that were read."""
@@ -186,6 +194,7 @@ class UnitOfWork:
         self._scope = scope(self._caller, operation)
         self._permission = permission
         self._placed = None
+        self.told = None
         self._reached = False
         self._fresh = []
 
@@ -232,7 +241,10 @@ class UnitOfWork:
             memory.placeholder = self._placed[0]
         if self.made:
             memory.by_operation.update(self.made)
-        memory.by_item.append(next(iter(self.made.values()), None))
+        if self.told is not None:
+            memory.identifiers += self.told.identifiers
+            if self.told.data is not None:
+                memory.data.keep(self.told.operation, self.told.data)
 
     @property
     def now(self) -> datetime:

@@ -19,9 +19,9 @@ MAXIMUM_LENGTH = 1024
 
 
 class BatchReference(NamedTuple):
-    """The identifier that a batch item made, counted from 0 (KMIP 2.0 §11.54, Unique Identifier)."""
+    """The Unique Identifier of that number in the answer, counted from 0, or backwards (KMIP 2.1 §4.58)."""
 
-    batch_item: int
+    number: int
 
 
 class NameReference(str):

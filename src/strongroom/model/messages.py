@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 from strongroom.model.convert import FieldShape, ValueShape, decoder, repeated, tag_name, under, wrong_type
+from strongroom.model.errors import NotInVersion, UnknownValue
 from strongroom.model.forms import Decoder, Encoder, EnumerationForm
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Field, Int32, Since, Struct, Until
@@ -165,9 +166,42 @@ _ASYNCHRONOUS: Final = BooleanOrEnumeration(
     no=AsynchronousIndicator.PROHIBITED,
     boolean_until=V1_4,
 )
-_EPHEMERAL: Final = BooleanOrEnumeration(
-    Ephemeral, yes=Ephemeral.DATA, no=Ephemeral.EMPTY, boolean_until=V2_1
-)
+
+
+class EphemeralForm(EnumerationForm):
+    """What is not to be answered: of 2.x whether the Data are, of 3.0 one thing of three."""
+
+    item_types = (int(ItemType.BOOLEAN), int(ItemType.ENUMERATION))
+
+    def __init__(self) -> None:
+        super().__init__(Ephemeral)
+        self._member = super().decoder(None)
+
+    def read(self, item_type: int, value: Any) -> Ephemeral | None:
+        """Return what is to be withheld; raises UnknownValue for a number that 3.0 does not define."""
+        if item_type == ItemType.BOOLEAN:
+            return Ephemeral.DATA if value else None
+        member = self._member(item_type, value)
+        if not isinstance(member, Ephemeral):
+            raise UnknownValue(f"0x{value:08X} is no Ephemeral")
+        return member
+
+    def decoder(self, version: Version | None) -> Decoder:
+        return self.read
+
+    def encoder(self, version: Version | None) -> Encoder:
+        if version is None or version > V2_1:
+            return super().encoder(version)
+
+        def encode(value: int) -> tuple[int, bool]:
+            if value != Ephemeral.DATA:
+                raise NotInVersion(f"Ephemeral {Ephemeral(value).name} is from another version")
+            return int(ItemType.BOOLEAN), True
+
+        return encode
+
+
+EPHEMERAL: Final = EphemeralForm()
 
 
 class RequestHeader(Struct):
@@ -204,7 +238,7 @@ class MessageExtension(Struct):
 
 class RequestBatchItem(Struct):
     operation: Operation
-    ephemeral: Annotated[Ephemeral | None, Since(V2_0), ValueShape(_EPHEMERAL)] = None
+    ephemeral: Annotated[Ephemeral | None, Since(V2_0), ValueShape(EPHEMERAL)] = None
     unique_batch_item_id: Annotated[bytes | None, Until(V2_1)] = None
     request_payload: Annotated[list[Item] | None, RawShape()] = None
     message_extension: tuple[MessageExtension, ...] = ()

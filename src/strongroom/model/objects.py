@@ -170,8 +170,10 @@ OBJECT_TYPES: Final[Mapping[type[ManagedObjectStruct], ObjectType]] = {
     HashedPasswordCredential: ObjectType.HASHED_PASSWORD_CREDENTIAL,
 }
 
-ALL_OBJECT_TYPES: Final = (*OBJECT_TYPES.values(), ObjectType.USER, ObjectType.GROUP)
+WITHOUT_MATERIAL: Final = (ObjectType.USER, ObjectType.GROUP)
 """Users and Groups (3.0) consist of attributes alone."""
+
+ALL_OBJECT_TYPES: Final = (*OBJECT_TYPES.values(), *WITHOUT_MATERIAL)
 
 _TAG_OF: Final = {cls: tag for tag, cls in OBJECT_TAGS.items()}
 

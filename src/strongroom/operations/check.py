@@ -36,7 +36,8 @@ async def check(ctx: Context, request: CheckRequest) -> CheckResponse:
     left = None if limits is None else limits.usage_limits_count
     mask = obj.value(Tag.CRYPTOGRAPHIC_USAGE_MASK) or CryptographicUsageMask(0)
     lease = obj.value(Tag.LEASE_TIME)
-    if request.cryptographic_usage_mask is not None and request.cryptographic_usage_mask & ~mask:
+    asked = request.cryptographic_usage_mask
+    if asked is not None and asked & ~mask and not mask & CryptographicUsageMask.UNRESTRICTED:
         raise IncompatibleCryptographicUsageMask(
             "the Cryptographic Usage Mask of the object lacks what is asked"
         )

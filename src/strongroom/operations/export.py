@@ -10,7 +10,7 @@ from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.model.attribute_list import AttributeInstance, Attributes, AttributesShape, TemplateAttributes
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
-from strongroom.model.objects import ManagedObjectStruct, ObjectShape
+from strongroom.model.objects import WITHOUT_MATERIAL, ManagedObjectStruct, ObjectShape
 from strongroom.model.wrapping import KeyWrappingSpecification
 from strongroom.registry import (
     V1_4,
@@ -24,7 +24,7 @@ from strongroom.registry import (
 
 
 class ExportResponse(Response):
-    """`managed_object` is None for an object that was destroyed: its attributes are all that is left."""
+    """`managed_object` is None where attributes are all there is: of a User, a Group, what was destroyed."""
 
     object_type: ObjectType
     unique_identifier: UniqueIdentifier
@@ -51,7 +51,8 @@ async def export(ctx: Context, request: ExportRequest) -> ExportResponse:
         key_compression_type=request.key_compression_type,
         key_wrapping_specification=request.key_wrapping_specification,
     )
-    managed_object = None if obj.destroyed else await given_out(ctx, obj, wanted)
+    bare = obj.destroyed or obj.object_type in WITHOUT_MATERIAL
+    managed_object = None if bare else await given_out(ctx, obj, wanted)
     attributes = visible(obj, ctx.now)
     key_block = key_block_of(managed_object)
     if key_block is not None:

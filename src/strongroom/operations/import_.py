@@ -7,13 +7,14 @@ from strongroom.attributes.importing import restore
 from strongroom.attributes.unwrapping import examined, unwrap
 from strongroom.attributes.wrapping import is_wrapped
 from strongroom.domain.context import Context
+from strongroom.domain.credentials import prepare
 from strongroom.domain.errors import InvalidField
 from strongroom.domain.lifecycle import DESTROYED_STATES
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.model.attribute_list import AttributesShape, TemplateAttributes
 from strongroom.model.identifiers import UniqueIdentifier
-from strongroom.model.objects import OBJECT_TYPES, ManagedObjectStruct, ObjectShape
+from strongroom.model.objects import OBJECT_TYPES, WITHOUT_MATERIAL, ManagedObjectStruct, ObjectShape
 from strongroom.model.struct import RequiredSince, Since
 from strongroom.registry import (
     V1_4,
@@ -32,7 +33,7 @@ class ImportResponse(Response):
 
 
 class ImportRequest(Request[ImportResponse]):
-    """`managed_object` is None for an object that was destroyed before it was exported."""
+    """`managed_object` is None for a User, a Group, and what was destroyed before it was exported."""
 
     unique_identifier: UniqueIdentifier
     object_type: Annotated[ObjectType | None, Since(V2_0), RequiredSince(V2_0)] = None
@@ -69,7 +70,7 @@ async def import_(ctx: Context, request: ImportRequest) -> ImportResponse:
             length=length if isinstance(length, int) else None,
             unwrapped=unwrapping,
         )
-    obj.material = value
+    obj.material = None if value is None else await prepare(ctx.crypto, value)
     await restore(ctx, obj, given, facts)
     ctx.objects.place(obj.unique_identifier)
     return ImportResponse(unique_identifier=obj.unique_identifier)
@@ -102,6 +103,8 @@ def _state(request: ImportRequest) -> State | None:
     state = stateful(object_type) if given is None else given
     if state is not None and (not isinstance(state, State) or stateful(object_type) is None):
         raise InvalidField("an object of this type cannot be in this State")
+    if object_type in WITHOUT_MATERIAL:
+        return state
     if (request.managed_object is None) is not (state in DESTROYED_STATES):
         raise InvalidField("Import needs the object itself, unless its State says that it was destroyed")
     return state

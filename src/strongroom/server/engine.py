@@ -146,7 +146,16 @@ def _log_refusal(event: AuditEvent) -> None:
             peer=event.peer,
             operation=event.operation,
             outcome=event.outcome,
+            **_names(event),
         )
+
+
+def _names(event: AuditEvent) -> dict[str, str]:
+    """Return what the request is called, where it has a name."""
+    if event.correlation is None:
+        return {}
+    client, server = event.correlation
+    return {"client_correlation": client, "server_correlation": server}
 
 
 def _log_failure(exc: BaseException) -> None:

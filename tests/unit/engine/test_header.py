@@ -1,16 +1,23 @@
 """Header rules of each version, and the form of answers."""
 
+from datetime import UTC, datetime
+
 import pytest
 
-from strongroom.model.messages import Authentication
+from strongroom.model.convert import encoder
+from strongroom.model.messages import Attestation, Authentication, Credential
+from strongroom.model.structures import Nonce
 from strongroom.operations.discover_versions import DiscoverVersionsRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.query import QueryRequest
 from strongroom.registry import (
     V1_0,
+    V1_2,
     V1_3,
     V1_4,
     VERSIONS,
+    AttestationType,
+    CredentialType,
     QueryFunction,
     ResultReason,
     Tag,
@@ -155,3 +162,29 @@ def test_an_empty_credential_counts_as_none(kms: TestKms) -> None:
     root[2][0][2].insert(1, authentication)
     assert Tag.RESULT_REASON not in fields(kms.send(root)[2][1])
     assert Authentication().credential == ()
+
+
+@pytest.mark.parametrize("version", [v for v in VERSIONS if v >= V1_2], ids=str)
+def test_an_attestation_is_refused_and_who_could_attest_is_not(kms: TestKms, version: Version) -> None:
+    """KMIP 1.4 §6.17 and §11: no operation requires attestation here, so nobody is asked for one."""
+    attestation = Attestation(
+        nonce=Nonce(nonce_id=b"1", nonce_value=b"2"),
+        attestation_type=AttestationType.TPM_QUOTE,
+        attestation_measurement=b"3",
+    )
+    credential = Credential(
+        credential_type=CredentialType.ATTESTATION,
+        credential_value=encoder(Attestation, version)(attestation),
+    )
+    root = request_message(QUERY, version=version, authentication=Authentication(credential=(credential,)))
+    assert reason_of(kms.send(root)) == ResultReason.FEATURE_NOT_SUPPORTED
+    able = {"attestation_capable_indicator": True, "attestation_type": (AttestationType.TPM_QUOTE,)}
+    answer = kms.send(request_message(QUERY, version=version, **able))
+    assert Tag.RESULT_REASON not in fields(answer[2][1])
+    assert not {Tag.NONCE, Tag.ATTESTATION_TYPE} & set(fields(answer[2][0]))
+
+
+def test_the_time_stamp_of_a_request_is_not_compared(kms: TestKms) -> None:
+    """KMIP 1.4 §6.5 leaves it to the server: clients without a clock would be locked out."""
+    root = request_message(QUERY, version=V1_4, time_stamp=datetime(1970, 1, 1, tzinfo=UTC))
+    assert Tag.RESULT_REASON not in fields(kms.send(root)[2][1])

@@ -6,17 +6,21 @@ from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.struct import Seconds
 from strongroom.model.structures import UsageLimits
 from strongroom.operations.check import CheckRequest
+from strongroom.operations.create import CreateRequest
 from strongroom.operations.get import GetRequest, GetResponse
 from strongroom.operations.locate import LocateRequest
 from strongroom.registry import (
+    V2_0,
     BatchErrorContinuationOption,
+    CryptographicAlgorithm,
     CryptographicUsageMask,
+    ObjectType,
     ResultReason,
     Tag,
     UsageLimitsUnit,
 )
 from tests.expect import assert_refused, key
-from tests.kms import Refused, TestKms, attribute
+from tests.kms import Refused, TestKms, attribute, template
 
 LIMITS = UsageLimits(usage_limits_total=100, usage_limits_unit=UsageLimitsUnit.BYTE)
 
@@ -95,3 +99,17 @@ def test_a_check_takes_nothing(kms: TestKms, made: UniqueIdentifier) -> None:
     """KMIP 2.1 §6.1.7: the client only ensures that the amount is available."""
     kms.call(CheckRequest(unique_identifier=made, usage_limits_count=100))
     kms.call(CheckRequest(unique_identifier=made, usage_limits_count=100))
+
+
+def test_the_unrestricted_bit_allows_every_use(kms: TestKms) -> None:
+    """KMIP 2.0 §12.1."""
+    create = CreateRequest(
+        object_type=ObjectType.SYMMETRIC_KEY,
+        attributes=template(
+            attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.AES),
+            attribute(Tag.CRYPTOGRAPHIC_USAGE_MASK, CryptographicUsageMask.UNRESTRICTED),
+        ),
+    )
+    made = kms.call(create, version=V2_0).unique_identifier
+    request = CheckRequest(unique_identifier=made, cryptographic_usage_mask=CryptographicUsageMask.SIGN)
+    assert kms.call(request).unique_identifier == made

@@ -28,7 +28,6 @@ REGISTRY: dict[str, Any] = json.loads(
 DIFFERENT = {
     ("CreateSplitKey", "response", "1.2"): "test cases of 1.2 have no Object Type, nor has 1.3",
     ("JoinSplitKey", "response", "1.2"): "test cases of 1.2 have no Object Type, nor has 1.3",
-    ("Query", "request", "2.1"): "Object Groups narrow the answer to groups with defaults; none has any",
 }
 
 

@@ -12,10 +12,13 @@ from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 from strongroom.domain.identity import ClientIdentity
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
-from strongroom.model.objects import ManagedObjectStruct
+from strongroom.model.objects import ManagedObjectStruct, PasswordCredential
+from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import Digest, Link, Name
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.archive import ArchiveRequest
+from strongroom.operations.create_group import CreateGroupRequest
+from strongroom.operations.create_user import CreateUserRequest
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.export import ExportRequest, ExportResponse
 from strongroom.operations.get import GetRequest
@@ -450,3 +453,34 @@ def test_an_active_object_is_not_destroyed_by_the_way(kms: TestKms) -> None:
     assert refusal(kms, DestroyRequest(unique_identifier=made), version=V2_1)
     kms.call(importing(identifier=made, replace_existing=True), version=V2_1)
     assert state_of(kms, made) is State.PRE_ACTIVE
+
+
+@pytest.mark.parametrize("object_type", [ObjectType.USER, ObjectType.GROUP])
+def test_users_and_groups_are_moved_from_server_to_server(
+    kms: TestKms, other: TestKms, object_type: ObjectType
+) -> None:
+    """3.0: they have no material, whatever their state."""
+    group = kms.call(CreateGroupRequest(attributes=template(named("crew"))), version=V3_0).unique_identifier
+    links = [attribute(Tag.GROUP_LINK, group)]
+    user = kms.call(CreateUserRequest(attributes=template(named("carol"), *links)), version=V3_0)
+    made = user.unique_identifier if object_type is ObjectType.USER else group
+    exported = kms.call(ExportRequest(unique_identifier=made), version=V3_0)
+    assert exported.managed_object is None
+    other.call(again(exported), version=V3_0)
+    assert every_attribute(other, made, V3_0) == every_attribute(kms, made, V3_0)
+
+
+def test_a_user_has_no_material(kms: TestKms) -> None:
+    request = importing(object_type=ObjectType.USER, managed_object=raw_key())
+    assert refusal(kms, request, version=V3_0).reason is R.INVALID_FIELD
+
+
+def test_a_password_is_imported_salted(kms: TestKms) -> None:
+    """As Create Credential keeps it: nobody can read it again."""
+    value = PasswordCredential(password=SecretBytes(b"correct horse"))
+    request = importing(object_type=ObjectType.PASSWORD_CREDENTIAL, managed_object=value)
+    made = kms.call(request, version=V3_0).unique_identifier
+    kept = kms.call(GetRequest(unique_identifier=made), version=V3_0).managed_object
+    assert isinstance(kept, PasswordCredential)
+    assert kept.password is None
+    assert kept.salted_password is not None

@@ -2,24 +2,32 @@
 
 import pytest
 
+from strongroom.model.factory import DefaultsInformation, ObjectDefaults, ObjectTypes
+from strongroom.model.messages import CREDENTIALS as CREDENTIAL_STRUCTURES
+from strongroom.model.rights import ObjectGroups
 from strongroom.model.struct import Struct
 from strongroom.operations.catalogue import all_operations
+from strongroom.operations.create_credential import KINDS
 from strongroom.operations.query import QueryRequest, QueryResponse
+from strongroom.operations.set_defaults import SetDefaultsRequest
 from strongroom.registry import (
     V1_0,
     V1_3,
     V2_0,
     V2_1,
+    V3_0,
     VERSIONS,
+    CredentialType,
     ObjectType,
     Operation,
     QueryFunction,
     ResultReason,
     RNGAlgorithm,
+    Tag,
     Version,
 )
-from tests.expect import refusal
-from tests.kms import BOB, TestKms
+from tests.expect import key, refusal
+from tests.kms import BOB, TestKms, attribute, template
 
 Q = QueryFunction
 
@@ -121,3 +129,56 @@ def test_profiles_are_those_that_the_version_can_name(kms: TestKms, version: Ver
         (profile.profile_version is None) is (version < V2_0) for profile in answer.profile_information
     )
     assert not any("CLIENT" in name for name in names)
+
+
+def test_capabilities_tell_of_attestation_and_post_quantum_algorithms(kms: TestKms) -> None:
+    (capability,) = ask(kms, Q.QUERY_CAPABILITIES, version=V2_1).capability_information
+    assert capability.attestation_capability is False
+    assert ask(kms, Q.QUERY_ATTESTATION_TYPES, version=V2_1).attestation_type == ()
+    assert capability.quantum_safe_capability is True
+
+
+def test_credentials_are_all_that_authenticate_or_can_be_created(kms: TestKms) -> None:
+    """3.0; an attestation is refused, see `tests/unit/engine/test_header.py`."""
+    information = ask(kms, Q.QUERY_CREDENTIAL_INFORMATION, version=V3_0).credential_information
+    assert information is not None
+    assert set(information.credential_type) == set(CredentialType) - {CredentialType.ATTESTATION}
+    handled = set(CREDENTIAL_STRUCTURES) | set(KINDS)
+    assert handled == set(CredentialType)
+
+
+def in_groups(*names: str, function: QueryFunction = Q.QUERY_DEFAULTS_INFORMATION) -> QueryRequest:
+    return QueryRequest(query_function=(function,), object_groups=ObjectGroups(object_group=names))
+
+
+def test_object_groups_narrow_the_defaults_that_are_told(kms: TestKms) -> None:
+    """KMIP 2.1 §6.1.40: the groups for which the Query is performed."""
+    wide, narrow = (
+        ObjectDefaults(
+            object_types=ObjectTypes(object_type=(ObjectType.SYMMETRIC_KEY,)),
+            attributes=template(attribute(Tag.CRYPTOGRAPHIC_LENGTH, length)),
+            object_groups=None if name is None else ObjectGroups(object_group=(name,)),
+        )
+        for length, name in ((128, None), (256, "tape"))
+    )
+    information = DefaultsInformation(object_defaults=(wide, narrow))
+    kms.call(SetDefaultsRequest(defaults_information=information), version=V2_1)
+    key(kms, attribute(Tag.OBJECT_GROUP, "disk"))
+    for name, expected in (("tape", (wide, narrow)), ("disk", (wide,))):
+        told = kms.call(in_groups(name), version=V2_1).defaults_information
+        assert told == DefaultsInformation(object_defaults=expected)
+
+
+@pytest.mark.parametrize("function", [Q.QUERY_DEFAULTS_INFORMATION, Q.QUERY_OPERATIONS])
+def test_a_group_without_members_is_unknown(kms: TestKms, function: QueryFunction) -> None:
+    key(kms, attribute(Tag.OBJECT_GROUP, "disk"))
+    request = in_groups("disk", "nowhere", function=function)
+    assert refusal(kms, request, version=V2_1).reason is ResultReason.UNKNOWN_OBJECT_GROUP
+    request = in_groups("disk", function=function)
+    assert refusal(kms, request, version=V2_1, caller=BOB).reason is ResultReason.UNKNOWN_OBJECT_GROUP
+    kms.call(request, version=V2_1)
+
+
+def test_many_object_groups_are_refused_before_they_are_looked_for(kms: TestKms) -> None:
+    request = in_groups(*map(str, range(10_000)))
+    assert refusal(kms, request, version=V2_1).reason is ResultReason.SERVER_LIMIT_EXCEEDED

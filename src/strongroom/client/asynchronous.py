@@ -13,14 +13,15 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from strongroom.client.address import Address
-from strongroom.client.async_methods import AsyncMethods
+from strongroom.client.async_methods.everything import AsyncMethods
 from strongroom.client.conversation import Conversation, Flow, Outgoing
-from strongroom.client.errors import KMIPError, ProtocolError
+from strongroom.client.errors import KMIPError, OperationPending, ProtocolError
 from strongroom.client.failover import Attempts, BrokenLink, ServerList, connect_failure, exchange_failure
 from strongroom.client.profile import Profile, find_profile, load_profile, make_credentials, make_version
 from strongroom.client.tls import make_context
 from strongroom.client.transport import PATH, Framing, Transport, make_binding
 from strongroom.domain.operation import Request, Response
+from strongroom.model.messages import Ticket
 from strongroom.registry import BatchErrorContinuationOption, Version
 from strongroom.wire.encodings import Encoding
 
@@ -36,7 +37,8 @@ class AsyncClient(AsyncMethods):
     `servers` is one "HOST:PORT" or a list tried in turn. `cert`, `key` and `ca` are PEM files. `version`
     None lets client and server agree on one. `timeout` is in seconds, for connecting and for each answer.
     `transport` is "tls" or "https"; over HTTPS `encoding` is "ttlv", "json" or "xml", and `path` is where the
-    server has KMIP. Raises InvalidSettings here and KMIPError everywhere else.
+    server has KMIP. A `ticket` of `login` or `delegated_login` takes the place of username and password.
+    Raises InvalidSettings here and KMIPError everywhere else.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class AsyncClient(AsyncMethods):
         timeout: float = 30.0,
         username: str | None = None,
         password: str | None = None,
+        ticket: Ticket | None = None,
         transport: Transport | str = Transport.TLS,
         encoding: Encoding | str = Encoding.TTLV,
         path: str = PATH,
@@ -60,7 +63,7 @@ class AsyncClient(AsyncMethods):
         self._timeout = timeout
         self._conversation = Conversation(
             version=make_version(version),
-            credentials=make_credentials(username, password),
+            credentials=make_credentials(username, password, ticket),
             codec=self._binding.codec,
         )
         self._lock = asyncio.Lock()
@@ -120,6 +123,21 @@ class AsyncClient(AsyncMethods):
     async def negotiate(self) -> Version:
         """Return the version that client and server speak, after agreeing on one if need be."""
         return await self._drive(self._conversation.negotiate())
+
+    async def submit(self, request: Request[R]) -> R | OperationPending:
+        """Return the answer to a request that may be answered later, or that it is pending.
+
+        `later()` is what one uses.
+        """
+        return await self._drive(self._conversation.submit(request))
+
+    async def poll(self, request: Request[R], pending: OperationPending) -> R | OperationPending:
+        """Return the answer to a request that was pending, or that it still is."""
+        return await self._drive(self._conversation.poll(request, pending))
+
+    async def pause(self, seconds: float) -> None:
+        """Let time pass."""
+        await asyncio.sleep(seconds)
 
     async def _drive(self, flow: Flow[T]) -> T:
         async with self._lock:

@@ -19,12 +19,15 @@ from strongroom.model.messages import (
     RawShape,
     RequestBatchItem,
     RequestHeader,
+    Ticket,
+    TicketCredential,
     UsernameAndPassword,
 )
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import ProtocolVersion
 from strongroom.registry import (
     V3_0,
+    AsynchronousIndicator,
     BatchErrorContinuationOption,
     CredentialType,
     Operation,
@@ -70,8 +73,9 @@ def compose(
     requests: Sequence[Request[Any]],
     version: Version,
     *,
-    credentials: Credentials | None = None,
+    credentials: Credentials | Ticket | None = None,
     on_error: BatchErrorContinuationOption | None = None,
+    asynchronous: AsynchronousIndicator | None = None,
 ) -> tuple[Item, tuple[Asked, ...]]:
     """Return the message and what to look for in its answer.
 
@@ -84,6 +88,7 @@ def compose(
         protocol_version=ProtocolVersion(
             protocol_version_major=version.major, protocol_version_minor=version.minor
         ),
+        asynchronous_indicator=asynchronous,
         authentication=None if credentials is None else _authentication(credentials, version),
         batch_error_continuation_option=on_error,
         # Without it a server may do the items in any order, and the ID Placeholder means nothing.
@@ -134,10 +139,18 @@ def _payload(request: Request[Any], version: Version) -> tuple[Operation, type[R
         raise VersionNotSupported(f"{operation_name(spec.operation)}: {exc}") from exc
 
 
-def _authentication(credentials: Credentials, version: Version) -> Authentication:
-    value = UsernameAndPassword(username=credentials.username, password=credentials.password)
-    credential = Credential(
-        credential_type=CredentialType.USERNAME_AND_PASSWORD,
-        credential_value=encoder(UsernameAndPassword, version)(value),
-    )
-    return Authentication(credential=(credential,))
+def _authentication(credentials: Credentials | Ticket, version: Version) -> Authentication:
+    if isinstance(credentials, Ticket):
+        credential = Credential(
+            credential_type=CredentialType.TICKET,
+            credential_value=encoder(TicketCredential, version)(TicketCredential(ticket=credentials)),
+        )
+    else:
+        value = UsernameAndPassword(username=credentials.username, password=credentials.password)
+        credential = Credential(
+            credential_type=CredentialType.USERNAME_AND_PASSWORD,
+            credential_value=encoder(UsernameAndPassword, version)(value),
+        )
+    authentication = Authentication(credential=(credential,))
+    check_sayable(authentication, version)
+    return authentication

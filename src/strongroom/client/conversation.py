@@ -11,17 +11,24 @@ from typing import Any, Final, TypeAlias, TypeVar
 from strongroom.client.answers import Answer, outcomes, parse
 from strongroom.client.compose import Credentials, RawRequest, compose, spec_of, write
 from strongroom.client.errors import (
+    InvalidRequest,
     KMIPError,
     OperationFailed,
+    OperationPending,
+    ProtocolError,
     VersionNotSupported,
 )
 from strongroom.domain.operation import Request, Response
+from strongroom.model.messages import Ticket
 from strongroom.operations.discover_versions import DiscoverVersionsRequest, DiscoverVersionsResponse
+from strongroom.operations.poll import PollRequest
 from strongroom.registry import (
     V1_0,
     V1_1,
+    V2_0,
     V3_0,
     VERSIONS,
+    AsynchronousIndicator,
     BatchErrorContinuationOption,
     Operation,
     ResultReason,
@@ -91,7 +98,7 @@ class Conversation:
         self,
         *,
         version: Version | None = None,
-        credentials: Credentials | None = None,
+        credentials: Credentials | Ticket | None = None,
         codec: Codec = CODECS[Encoding.TTLV],
     ) -> None:
         self.version = version
@@ -114,8 +121,39 @@ class Conversation:
         on_error: BatchErrorContinuationOption | None = None,
     ) -> Flow[list[Response | KMIPError]]:
         """Ask for several things in one message; returns an outcome for each, and raises for the message."""
+        return (yield from self._ask(requests, on_error=on_error))
+
+    def submit(self, request: Request[R]) -> Flow[R | OperationPending]:
+        """Ask for one thing and accept to wait: returns the answer, or that it is pending.
+
+        Raises KMIPError when it is refused.
+        """
+        if isinstance(request, RawRequest):
+            raise InvalidRequest("what Poll gives back could not be read for a RawRequest; use call()")
+        (outcome,) = yield from self._ask([request], asynchronous=AsynchronousIndicator.OPTIONAL)
+        return _awaited(outcome, request)
+
+    def poll(self, request: Request[R], pending: OperationPending) -> Flow[R | OperationPending]:
+        """Ask what became of a request that was pending; raises what it failed with."""
+        value = pending.asynchronous_correlation_value
+        if value is None:
+            raise ProtocolError("the server will answer later, and did not say how to ask it")
+        (outcome,) = yield from self._ask([PollRequest(asynchronous_correlation_value=value)])
+        if isinstance(outcome, OperationPending):
+            return pending  # its Correlation Value stays, whether the server repeats it or not
+        return _awaited(outcome, request)
+
+    def _ask(
+        self,
+        requests: Sequence[Request[Any]],
+        *,
+        on_error: BatchErrorContinuationOption | None = None,
+        asynchronous: AsynchronousIndicator | None = None,
+    ) -> Flow[list[Response | KMIPError]]:
         version = yield from self.negotiate()
-        root, asked = compose(requests, version, credentials=self._credentials, on_error=on_error)
+        root, asked = compose(
+            requests, version, credentials=self._credentials, on_error=on_error, asynchronous=asynchronous
+        )
         message = write(root, version, self._codec)
         answer = parse((yield Outgoing(message, _repeatable(requests))), self._codec)
         self._check_version(answer, version)
@@ -129,19 +167,20 @@ class Conversation:
         return self.version
 
     def _agree(self) -> Flow[Version]:
-        # The first version that has the operation is understood by every later server.
-        root, asked = compose([DiscoverVersionsRequest()], V1_1, credentials=self._credentials)
-        message = write(root, V1_1, self._codec)
+        # The first version that has the operation is understood by every later server. Tickets came later.
+        asking = V2_0 if isinstance(self._credentials, Ticket) else V1_1
+        root, asked = compose([DiscoverVersionsRequest()], asking, credentials=self._credentials)
+        message = write(root, asking, self._codec)
         answer = parse((yield Outgoing(message, repeatable=True)), self._codec)
         try:
-            (outcome,) = outcomes(answer, asked, V1_1)
+            (outcome,) = outcomes(answer, asked, asking)
             if isinstance(outcome, KMIPError):
                 raise outcome
         except OperationFailed as exc:
             if exc.reason not in _NOT_KNOWN:
                 raise
             # A server that does not know the operation still tells a version that it speaks: its answer's.
-            return answer.version if answer.version in VERSIONS and answer.version != V1_1 else V1_0
+            return answer.version if answer.version in VERSIONS and answer.version != asking else V1_0
         # The answer was decoded as the class that the request declares.
         return _newest_common(outcome)  # type: ignore[arg-type]
 
@@ -166,6 +205,17 @@ def _repeatable(requests: Sequence[Request[Any]]) -> bool:
         not isinstance(request, RawRequest) and spec_of(type(request)).operation in REPEATABLE
         for request in requests
     )
+
+
+def _awaited(outcome: Response | KMIPError, request: Request[R]) -> R | OperationPending:
+    if isinstance(outcome, OperationPending):
+        return outcome
+    if isinstance(outcome, KMIPError):
+        raise outcome
+    if not isinstance(outcome, spec_of(type(request)).response):
+        raise ProtocolError(f"what Poll gave back is no answer to {type(request).__name__}")
+    # The declaration names the response that belongs to the request.
+    return outcome  # type: ignore[return-value]
 
 
 def _newest_common(found: DiscoverVersionsResponse) -> Version:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from strongroom.model.identifiers import UniqueIdentifier
-from strongroom.registry import Operation, ResultReason, ResultStatus
+from strongroom.registry import Operation, ResultReason, ResultStatus, ValidityIndicator
 from strongroom.registry.names import VALUES
 
 
@@ -58,6 +58,17 @@ class AmbiguousName(KMIPError):
 
 class BatchStopped(KMIPError):
     """The server did not come to this request, since one before it in the batch failed."""
+
+
+class VerificationFailed(KMIPError):
+    """A signature, a MAC or a chain of certificates is not valid, or the server cannot tell."""
+
+    def __init__(self, what: str, validity_indicator: ValidityIndicator | None) -> None:
+        invalid = validity_indicator is ValidityIndicator.INVALID
+        super().__init__(
+            f"{what} is not valid" if invalid else f"the server cannot tell whether {what} is valid"
+        )
+        self.validity_indicator = validity_indicator
 
 
 class OperationPending(KMIPError):

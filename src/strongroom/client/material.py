@@ -4,10 +4,19 @@ Rule: no cryptography; DER stays as it is.
 """
 
 from strongroom.client.errors import InvalidRequest, ProtocolError
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.keys import KeyBlock, KeyValue
 from strongroom.model.objects import Certificate, ManagedObjectStruct, OpaqueObject
 from strongroom.model.secret import SecretBytes
-from strongroom.registry import CryptographicAlgorithm, KeyFormatType
+from strongroom.model.structures import CryptographicParameters, EncryptionKeyInformation
+from strongroom.model.wrapping import KeyWrappingSpecification
+from strongroom.registry import (
+    BlockCipherMode,
+    CryptographicAlgorithm,
+    EncodingOption,
+    KeyFormatType,
+    WrappingMethod,
+)
 
 
 def secret(value: bytes | SecretBytes) -> SecretBytes:
@@ -50,3 +59,24 @@ def bytes_of(managed_object: ManagedObjectStruct) -> SecretBytes:
             "ask for another key_format_type"
         )
     return material
+
+
+def wrapping(
+    wrapping_key: str | None,
+    specification: KeyWrappingSpecification | None = None,
+    *,
+    block_cipher_mode: BlockCipherMode = BlockCipherMode.NISTKEYWRAP,
+) -> KeyWrappingSpecification | None:
+    """Return how to wrap: the bytes of the key alone, encrypted; raises InvalidRequest for two answers."""
+    if wrapping_key is None:
+        return specification
+    if specification is not None:
+        raise InvalidRequest("give a wrapping_key or a key_wrapping_specification, not both")
+    return KeyWrappingSpecification(
+        wrapping_method=WrappingMethod.ENCRYPT,
+        encryption_key_information=EncryptionKeyInformation(
+            unique_identifier=UniqueIdentifier(wrapping_key),
+            cryptographic_parameters=CryptographicParameters(block_cipher_mode=block_cipher_mode),
+        ),
+        encoding_option=EncodingOption.NO_ENCODING,
+    )

@@ -15,6 +15,7 @@ from strongroom.client.address import parse_servers
 from strongroom.client.compose import Credentials
 from strongroom.client.errors import InvalidSettings
 from strongroom.client.transport import OVER_TLS, PATH, Binding, Transport, make_binding
+from strongroom.model.messages import Ticket
 from strongroom.model.secret import SecretBytes
 from strongroom.registry import VERSIONS, Version
 from strongroom.registry.versions import parse_version
@@ -136,8 +137,14 @@ def make_version(version: Version | str | None) -> Version | None:
     return parsed
 
 
-def make_credentials(username: str | None, password: str | None) -> Credentials | None:
+def make_credentials(
+    username: str | None, password: str | None, ticket: Ticket | None = None
+) -> Credentials | Ticket | None:
     """Return what goes into the header; raises InvalidSettings for a password without a name."""
+    if ticket is not None:
+        if username is not None or password is not None:
+            raise InvalidSettings("a ticket takes the place of username and password; give one or the other")
+        return ticket
     if username is None:
         if password is not None:
             raise InvalidSettings("a password is given and no username")

@@ -21,7 +21,7 @@ from strongroom.client.errors import (
 from strongroom.domain.operation import Request, Response
 from strongroom.model.convert import decoder
 from strongroom.model.identifiers import UniqueIdentifier
-from strongroom.model.messages import RequestHeader
+from strongroom.model.messages import RequestHeader, Ticket, TicketCredential
 from strongroom.model.secret import SecretBytes
 from strongroom.operations.activate import ActivateRequest, ActivateResponse
 from strongroom.operations.destroy import DestroyRequest
@@ -44,6 +44,7 @@ from strongroom.registry import (
     ResultReason,
     ResultStatus,
     Tag,
+    TicketType,
     Version,
 )
 from strongroom.wire import binary
@@ -393,3 +394,22 @@ def test_only_what_changes_nothing_may_be_sent_twice() -> None:
     get, destroy = GetRequest(), DestroyRequest()
     assert next(in_version(V1_4).call(get)).repeatable
     assert not next(in_version(V1_4).batch([get, destroy])).repeatable
+
+
+TICKET = Ticket(ticket_type=TicketType.LOGIN, ticket_value=SecretBytes(b"opensesame"))
+
+
+def test_a_ticket_goes_into_the_header_and_asks_for_the_version_in_one_that_has_tickets() -> None:
+    conversation = Conversation(credentials=TICKET)
+    _, sent = talk(conversation.call(ACTIVATE), [versions(V2_1, answered_in=V2_0), activated()])
+    for outgoing, version in zip(sent, (V2_0, V2_1), strict=True):
+        children = binary.decode(outgoing.message)[2]
+        header = decoder(RequestHeader, version)(children[0][2])
+        assert header.authentication is not None
+        (credential,) = header.authentication.credential
+        assert credential.read() == TicketCredential(ticket=TICKET)
+
+
+def test_a_version_without_tickets_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(VersionNotSupported, match="Credential Type Ticket"):
+        sent_by(lambda: Conversation(version=V1_4, credentials=TICKET).call(ACTIVATE))

@@ -4,7 +4,7 @@ What is not real: the network, and the clock, which a test may move.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from strongroom.domain.context import Policy
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId, ClientIdentity, Connection
 from strongroom.domain.operation import Request, Response
+from strongroom.domain.outgoing import Subscription
 from strongroom.engine.dispatch import Dispatcher
 from strongroom.engine.streams import StreamLimits
 from strongroom.model.attribute_list import AttributeInstance, Attributes, TemplateAttributes
@@ -82,6 +83,7 @@ class TestKms:
         clock: MovableClock | None = None,
         policy: Policy | None = None,
         streams: StreamLimits | None = None,
+        subscriptions: Mapping[str, Subscription] | None = None,
     ) -> None:
         self.directory = directory
         self.loop = asyncio.new_event_loop()
@@ -98,7 +100,12 @@ class TestKms:
         keys.load(self.run(self.backend.store_keys()))
         self.repository = Repository(self.backend, keys)
         self.dispatcher: Dispatcher = make_dispatcher(
-            self.repository, policy or Policy(), self.clients.get, streams=streams, clock=self.clock
+            self.repository,
+            policy or Policy(),
+            self.clients.get,
+            streams=streams,
+            clock=self.clock,
+            subscriptions=subscriptions,
         )
 
     def close(self) -> None:

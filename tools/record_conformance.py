@@ -11,6 +11,8 @@ import argparse
 import json
 import os
 import re
+import shlex
+import socket
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -29,8 +31,8 @@ RECORD: Final = ROOT / "data" / "conformance.json"
 VECTORS: Final = Path(os.environ.get("STRONGROOM_VECTORS", ROOT.parent / "shared" / "kmip" / "oasis"))
 FORMAT: Final = "strongroom-conformance-record-1"
 
-SETTINGS: Final = {"policy": {"legacy": "on"}}
-"""What is not as `init` leaves it; docs/conformance.md says so."""
+SETTINGS: Final[dict[str, dict[str, object]]] = {"policy": {"legacy": "on"}}
+"""What is not as `init` leaves it, beside the endpoint of the first client; docs/conformance.md says so."""
 
 AT_ONCE: Final = 4
 """Versions that are played at the same time."""
@@ -63,13 +65,38 @@ def main() -> int:
 
 def played(vectors: Path, version: Version) -> list[CaseResult]:
     """Return what came of the cases of a version, and of the files that tell none."""
+    endpoint = free_address()
     with (
         tempfile.TemporaryDirectory(prefix="strongroom-") as folder,
-        testing.server(Path(folder), settings=SETTINGS) as server,
+        testing.server(Path(folder), settings=SETTINGS | told(endpoint)) as server,
     ):
-        options = Options(vectors=vectors, profiles=[server.profile], versions=[str(version)])
+        options = Options(
+            vectors=vectors,
+            profiles=[server.profile],
+            versions=[str(version)],
+            endpoint=endpoint,
+            prompt=shlex.join(ask(server)),
+        )
         done = play(options, lambda text: print(text, flush=True))
     return [result for result in done.results if result.version in (version, None)]
+
+
+def told(endpoint: str) -> dict[str, dict[str, object]]:
+    """Return the settings that make the server tell the first client of its objects, at this endpoint."""
+    return {f"client.{testing.CLIENT}": {"endpoint": endpoint, "put": "on", "notify": "on"}}
+
+
+def ask(server: testing.Server) -> list[str]:
+    """Return the command that makes the server ask the first client."""
+    command = [sys.executable, "-m", "strongroom.cli", "client", "ask", testing.CLIENT]
+    return [*command, "--data", str(server.directory)]
+
+
+def free_address() -> str:
+    """Return a HOST:PORT of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        host, port = probe.getsockname()
+    return f"{host}:{port}"
 
 
 def entry(result: CaseResult) -> dict[str, Any]:

@@ -6,16 +6,17 @@ Everything else is real: processes, store, certificates, administration. A reque
 
 import asyncio
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from strongroom.cli import main
-from strongroom.domain.identity import ClientId, ClientIdentity, Connection
+from strongroom.domain.identity import ClientIdentity, Connection
+from strongroom.domain.outgoing import Outgoing
 from strongroom.domain.ports import RootKey
 from strongroom.registry import NEWEST, Tag
 from strongroom.server import app
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
+from strongroom.server.directory import ClientDirectory
 from strongroom.server.ports import Application
 from strongroom.server.stored_clients import StoredClients
 from strongroom.store.sqlite import SqliteBackend
@@ -53,7 +54,10 @@ class EchoApplication:
     def refuse(self, error: DecodeError, connection: Connection, encode: Encoder) -> bytes:
         return encode((int(Tag.RESULT_MESSAGE), TEXT_STRING, str(error)), version=NEWEST)
 
-    async def work(self, clients: Callable[[ClientId], ClientIdentity | None]) -> None:
+    async def ask(self, client: ClientIdentity, question: Outgoing) -> None:
+        """Nobody is asked."""
+
+    async def work(self, directory: ClientDirectory) -> None:
         """There is nothing to do beside the requests."""
 
     async def close(self) -> None:

@@ -34,6 +34,20 @@ class Wanted(NamedTuple):
     key_wrapping_specification: KeyWrappingSpecification | None = None
 
 
+def as_kept(obj: ManagedObject) -> ManagedObjectStruct:
+    """Return the material in the form in which it was stored; raises what the rules of the object forbid."""
+    value = obj.material
+    if value is None:
+        raise ObjectNotFound("the server holds no material of this object")
+    sent = value if is_wrapped(value) else obj.as_registered
+    if sent is not None:
+        return _as_registered(obj, sent, Wanted())
+    key_block = key_block_of(value)
+    if key_block is None or key_block.key_value is not None:
+        _require_free(obj, concealed=False)
+    return value
+
+
 async def given_out(ctx: Context, obj: ManagedObject, wanted: Wanted) -> ManagedObjectStruct:
     """Return the material in the form asked for; raises what the rules of the object forbid."""
     value = obj.material

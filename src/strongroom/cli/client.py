@@ -69,6 +69,23 @@ def revoke(name: NameArgument, data: DataOption) -> None:
     _call(data, {"command": "client.revoke", "name": name})
 
 
+@app.command()
+def ask(
+    name: NameArgument,
+    data: DataOption,
+    version: Annotated[str, typer.Option(metavar="V", help="The KMIP version to ask in.")] = "1.4",
+    function: Annotated[
+        list[str] | None,
+        typer.Option(metavar="F", help="A Query Function, such as QueryOperations; repeatable."),
+    ] = None,
+) -> None:
+    """Ask the client at its endpoint which versions it speaks, or with functions what it can do.
+
+    The server asks soon and as often as it takes; the answer is in its log.
+    """
+    _call(data, {"command": "client.ask", "name": name, "version": version, "functions": function or []})
+
+
 def _call(data: Path, request: dict[str, object]) -> object:
     from strongroom.server.admin import call
     from strongroom.server.app import StrongroomAdapters

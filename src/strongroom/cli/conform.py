@@ -37,6 +37,13 @@ def conform(
         str | None,
         typer.Option(metavar="HOST:PORT", help="Listen here for messages that the server sends."),
     ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMAND",
+            help="Run this to make the server ask its client; it is given --version V and --function F.",
+        ),
+    ] = None,
     encoding: Annotated[
         Encoding | None,
         typer.Option(help="Send every case over HTTPS in this encoding; without it, as the case says."),
@@ -64,6 +71,7 @@ def conform(
         cases=case or (),
         reports=report or (),
         endpoint=endpoint,
+        prompt=prompt,
         timeout=timeout,
         wait=wait,
         encoding=encoding,

@@ -7,7 +7,7 @@ time to pass: a Poll that is still pending, a `[REPEAT]`, or a question whose an
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from strongroom.conformance.cases import Case, Step
 from strongroom.conformance.compare import Comparison, Difference, Exchange
@@ -19,7 +19,7 @@ from strongroom.conformance.render import render, render_value
 from strongroom.conformance.results import CaseResult, Failure, Outcome
 from strongroom.conformance.target import Target
 from strongroom.conformance.trees import child, children, find, leaves, operations
-from strongroom.conformance.variables import Bindings, Unresolved
+from strongroom.conformance.variables import Bindings, Unresolved, Variable
 from strongroom.registry import Operation, ResultStatus, Tag
 from strongroom.registry.names import TAGS, VALUES
 from strongroom.wire import binary
@@ -37,6 +37,7 @@ _QUESTIONS: Final = frozenset(
         Operation.QUERY,
     }
 )
+_QUESTIONS_OF_SERVERS: Final = frozenset({Operation.QUERY, Operation.DISCOVER_VERSIONS})
 _ATTRIBUTE_LISTS: Final = (
     Tag.ATTRIBUTES,
     Tag.COMMON_ATTRIBUTES,
@@ -72,11 +73,21 @@ class Client:
 class Listener(Protocol):
     """The endpoint to which the server sends its own requests."""
 
-    def receive(self) -> bytes:
-        """Return the next request of the server; raises ServerFault."""
+    def hold(self) -> None:
+        """Keep what arrives from now on for `receive`."""
+
+    def release(self) -> None:
+        """Answer what arrives from now on as any client does."""
+
+    def receive(self, fits: Callable[[Item], bool]) -> bytes:
+        """Return the next request of the server that fits, and answer the others; raises ServerFault."""
 
     def answer(self, message: bytes) -> None:
         """Answer the request that was received last; raises ServerFault."""
+
+
+Prompt: TypeAlias = Callable[[Item], None]
+"""Make the server ask its client what the request says; raises ServerFault."""
 
 
 @dataclass
@@ -108,7 +119,9 @@ class Player:
         chain: Chain,
         settings: Settings,
         listener: Listener | None = None,
+        prompt: Prompt | None = None,
     ) -> None:
+        self._prompt = prompt
         self._case = moved_to(case, int(settings.clock()))
         self._clients = clients
         self._chain = chain
@@ -122,11 +135,17 @@ class Player:
         """Return what came of it."""
         started = self._settings.clock()
         failure: Failure | None = None
+        listener = self._listener if self._case.has_server_messages else None
+        if listener is not None:
+            listener.hold()
         try:
             for number, step in enumerate(self._case.steps, start=1):
                 self._step(number, step)
         except StepFailed as exc:
             failure = exc.failure
+        finally:
+            if listener is not None:
+                listener.release()
         return CaseResult(
             name=self._case.name,
             title=self._case.title,
@@ -225,7 +244,9 @@ class Player:
             raise StepFailed(self._failure(number, step, "no endpoint is open for the server's messages"))
         data = b""
         try:
-            data = self._listener.receive()
+            if self._prompt is not None and _QUESTIONS_OF_SERVERS & set(operations(step.request)):
+                self._prompt(step.request)
+            data = self._listener.receive(lambda asked: self._concerns(step, asked))
             asked = decode_answer(data)
             difference = self._compare(step.request, asked, None)
             if difference is not None:
@@ -235,6 +256,16 @@ class Player:
             self._listener.answer(binary.encode(response))
         except ServerFault as exc:
             raise StepFailed(self._failure(number, step, str(exc), data=exc.received or data)) from exc
+
+    def _concerns(self, step: Step, asked: Item) -> bool:
+        """Tell whether a request of the server is the one of a step, or of something that came before."""
+        expected = [found[2] for found in find(step.request, Tag.UNIQUE_IDENTIFIER)][:1]
+        wanted = [
+            self._bindings.values.get(one.name, one) if isinstance(one, Variable) else one for one in expected
+        ]
+        named = [found[2] for found in find(asked, Tag.UNIQUE_IDENTIFIER)][:1]
+        known = not any(isinstance(one, Variable) for one in wanted)
+        return operations(asked) == operations(step.request) and (named == wanted or not known)
 
     def _failure(
         self,

@@ -19,7 +19,7 @@ from strongroom.conformance.connection import (
 )
 from strongroom.conformance.ledger import Made
 from strongroom.conformance.messages import destroy, revoke, with_credentials
-from strongroom.conformance.player import Chain, Client, Listener, Player, Settings
+from strongroom.conformance.player import Chain, Client, Listener, Player, Prompt, Settings
 from strongroom.conformance.results import CaseResult, Outcome, Run
 from strongroom.conformance.target import Target
 from strongroom.conformance.trees import children, success
@@ -43,6 +43,7 @@ class Bench:
     second: Target | None
     settings: Settings
     listener: Listener | None = None
+    prompt: Prompt | None = None
 
 
 def run(
@@ -86,7 +87,14 @@ def _play(case: Case, clients: Mapping[str, Client], chain: Chain, bench: Bench)
     obstacle = _obstacle(case, bench)
     if obstacle is not None:
         return _not_played(case, obstacle)
-    player = Player(case, clients=clients, chain=chain, settings=bench.settings, listener=bench.listener)
+    player = Player(
+        case,
+        clients=clients,
+        chain=chain,
+        settings=bench.settings,
+        listener=bench.listener,
+        prompt=bench.prompt,
+    )
     result = player.play()
     if len(case.clients) > 1 and bench.second is None:
         result = replace(result, notes=(*result.notes, _ONE_CLIENT))

@@ -4,25 +4,34 @@ Rule: everything that can be wrong with the options is found before the first me
 refusal is one line that says what to change.
 """
 
+import shlex
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 from strongroom.client.address import Address, parse_address
 from strongroom.client.errors import InvalidSettings
 from strongroom.client.profile import find_profile
 from strongroom.conformance.cases import Case, Unreadable, load, version_in_name, with_predecessors
-from strongroom.conformance.connection import HttpsChannel, TlsChannel
+from strongroom.conformance.connection import HttpsChannel, ServerFault, TlsChannel
 from strongroom.conformance.endpoint import Endpoint
 from strongroom.conformance.player import Settings
 from strongroom.conformance.report import BadReport, check_path, result_text, summary_text, write
 from strongroom.conformance.results import CaseResult, Run
 from strongroom.conformance.runner import Bench, run
 from strongroom.conformance.target import Target, load_target
-from strongroom.registry import Version
+from strongroom.conformance.trees import find
+from strongroom.registry import Tag, Version
+from strongroom.registry.names import VALUES
 from strongroom.registry.versions import parse_version
 from strongroom.wire.encodings import Encoding
+from strongroom.wire.item import Item
+
+_PROMPT: Final = 30.0
 
 
 class InvalidOptions(ValueError):
@@ -39,6 +48,7 @@ class Options:
     cases: Sequence[str] = ()  # patterns of names; none: all
     reports: Sequence[Path] = ()
     endpoint: str | None = None
+    prompt: str | None = None  # a command that makes the server ask its client
     timeout: float = 30.0
     wait: float = 180.0
     encoding: Encoding | None = None  # of every case, over HTTPS; None leaves it to the case
@@ -99,6 +109,7 @@ def play(options: Options, say: Callable[[str], None]) -> Run:
                     timeout=options.timeout, longest_wait=options.wait, encoding=options.encoding
                 ),
                 listener=listener,
+                prompt=None if options.prompt is None else partial(prompt, shlex.split(options.prompt)),
             ),
             vectors=str(options.vectors),
             on_result=show,
@@ -110,6 +121,25 @@ def play(options: Options, say: Callable[[str], None]) -> Run:
     for path in options.reports:
         write(done, path)
     return done
+
+
+def prompt(command: Sequence[str], request: Item) -> None:
+    """Run the command that makes the server ask its client what a request says; raises ServerFault.
+
+    It is given `--version V`, and `--function F` for each Query Function; with none, it is Discover Versions.
+    """
+    versions = [[leaf[2] for leaf in found[2]] for found in find(request, Tag.PROTOCOL_VERSION)]
+    arguments = ["--version", ".".join(map(str, versions[0]))]
+    for found in find(request, Tag.QUERY_FUNCTION):
+        arguments += ["--function", VALUES["QueryFunction"][found[2]].name]
+    try:
+        done = subprocess.run(  # noqa: S603 - the user's own command
+            [*command, *arguments], capture_output=True, text=True, timeout=_PROMPT, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        raise ServerFault(f"the prompt command cannot be run: {exc}") from exc
+    if done.returncode:
+        raise ServerFault(f"the prompt command failed: {done.stderr.strip()}")
 
 
 def _plan(options: Options) -> _Plan:

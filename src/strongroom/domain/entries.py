@@ -91,8 +91,13 @@ class EntryStore(Protocol):
     async def load_entry(self, kind: type[E], tenant: int, key: str) -> Kept[E] | None:
         """Return the current generation, None when there is none."""
 
-    async def entries_of(self, kind: type[E], tenant: int, owner: int) -> Sequence[Kept[E]]:
-        """Return what an owner has of a kind, by key."""
+    async def entries_of(
+        self, kind: type[E], tenant: int, owner: int, maximum: int | None = None
+    ) -> Sequence[Kept[E]]:
+        """Return what an owner has of a kind, by key; of many only the first `maximum`."""
+
+    async def count_entries(self, kind: type[E], tenant: int, owner: int) -> int:
+        """Return how many entries of a kind an owner has."""
 
     async def due_entries(self, kind: type[E], before: datetime, maximum: int) -> Sequence[Kept[E]]:
         """Return at most `maximum` entries of every tenant that are due before a time, soonest first."""

@@ -106,3 +106,51 @@ def operation(
         return handler
 
     return declare
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientOperation:
+    """One operation that the server asks of a client (KMIP 1.x §5, 2.x §6.2), as declared."""
+
+    operation: Operation
+    name: str
+    request: type[Request[Any]]
+    response: type[Response]
+    since: Version
+    until: Version
+
+    def in_version(self, version: Version) -> bool:
+        """Tell whether the version has the operation."""
+        return self.since <= version <= self.until
+
+    def nearest(self, version: Version) -> Version:
+        """Return the version to send it in to a client that speaks `version`."""
+        return min(max(version, self.since), self.until)
+
+
+_OF_CLIENTS: Final[dict[Operation, ClientOperation]] = {}
+
+
+def declared_of_clients() -> Mapping[Operation, ClientOperation]:
+    """Return every operation of clients; `operations.catalogue` imports all."""
+    return _OF_CLIENTS
+
+
+def of_client(
+    code: Operation, request: type[Request[Any]], *, since: Version, until: Version = NEWEST
+) -> ClientOperation:
+    """Declare what the server may ask of a client; raises TypeError for a second declaration."""
+    if code in _OF_CLIENTS:
+        raise TypeError(f"{code.name} of clients is declared twice")
+    base = next(b for b in request.__orig_bases__ if getattr(b, "__origin__", None) is Request)  # type: ignore[attr-defined]
+    (response,) = get_args(base)
+    made = ClientOperation(
+        operation=code,
+        name=VALUES["Operation"][code].spec_name,
+        request=request,
+        response=response,
+        since=since,
+        until=until,
+    )
+    _OF_CLIENTS[code] = made
+    return made

@@ -7,7 +7,7 @@ raises to stop; this module turns what it raised into an answer of the request's
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from strongroom.attributes.factory import check_constraints
@@ -24,6 +24,7 @@ from strongroom.domain.errors import (
 )
 from strongroom.domain.identity import ClientId, ClientIdentity, Connection
 from strongroom.domain.operation import OperationSpec, Request
+from strongroom.domain.outgoing import OutgoingQueue, Subscription
 from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure
 from strongroom.engine.answers import Answers
 from strongroom.engine.applications import Applications
@@ -41,6 +42,7 @@ from strongroom.engine.memory import (
 )
 from strongroom.engine.neighbours import Neighbours, PassedOn, owner
 from strongroom.engine.nesting import Nesting
+from strongroom.engine.outbox import Outbox
 from strongroom.engine.references import Told, made_by, told, without
 from strongroom.engine.request import BadHeader, BatchItem, RequestMessage, read_request
 from strongroom.engine.run import Condition, Run
@@ -107,6 +109,10 @@ class Services:
     streams: StreamTable
     neighbours: Neighbours | None = None
     """The other workers of this server, None for one that is alone."""
+    subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
+    """What clients are told without asking, by their names."""
+    outgoing: OutgoingQueue | None = None
+    """Told of messages that wait, None where nobody delivers them at once."""
     limits: Limits = DEFAULT_LIMITS
     remembered_answers: int = 10_000
     """How many answers to reads are kept; 0 turns the memory off."""
@@ -139,6 +145,7 @@ class Dispatcher:
             self.tickets,
             Users(services.store, services.crypto),
         )
+        self.outbox = Outbox(services.store, services.clients, services.subscriptions)
         self._later = Later(self, self._failures, services.streams)
         self.backlog = RequestBacklog(
             services.store, services.clock, self._later, services.clients, services.on_failure
@@ -510,6 +517,8 @@ class Dispatcher:
             ).encode()
             for item, objects in done
         ]
+        version = None if run.condition is not None else run.request.version  # of no client's choice
+        subscribers = await self.outbox.add(changes, work.sources(), run.now, version)
         try:
             await work.commit(changes)
         except LostRace:
@@ -520,6 +529,9 @@ class Dispatcher:
             if changes.essential:
                 raise
             self._services.on_failure(failure)
+        if self._services.outgoing is not None:
+            for subscriber in subscribers:
+                self._services.outgoing.wake(subscriber)
         return True
 
     def _plan(self, operation: int, version: Version) -> _Plan:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from strongroom import operations
 from strongroom.attributes import catalogue as attributes
-from strongroom.domain.operation import OperationSpec, declared
+from strongroom.domain.operation import ClientOperation, OperationSpec, declared, declared_of_clients
 from strongroom.registry import Operation
 
 for _module in pkgutil.iter_modules(operations.__path__):
@@ -21,3 +21,8 @@ def all_operations() -> Mapping[Operation, OperationSpec]:
     """Return every operation that the server does."""
     attributes.check_complete()
     return declared()
+
+
+def all_operations_of_clients() -> Mapping[Operation, ClientOperation]:
+    """Return every operation that the server asks of clients."""
+    return declared_of_clients()

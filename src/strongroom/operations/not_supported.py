@@ -9,11 +9,6 @@ from typing import Final
 _NEXT = "comes with the second part of the protocol (every operation)"
 
 NOT_SUPPORTED: Final[Mapping[str, str]] = {
-    "DiscoverVersions_ServerToClient": _NEXT,
-    "Notify": _NEXT,
-    "Put": _NEXT,
-    "Query_ServerToClient": _NEXT,
     "ReProvision": _NEXT,
     "SetEndpointRole": _NEXT,
-    "SetEndpointRole_ServerToClient": _NEXT,
 }

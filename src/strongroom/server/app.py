@@ -61,6 +61,7 @@ class StrongroomAdapters:
         self, settings: Settings, directory: DataDirectory, root_key: RootKey, *, row: int
     ) -> Application:
         from strongroom.server.application import open_application
+        from strongroom.server.endpoints import ClientEndpoints
         from strongroom.server.neighbours import WorkerSockets
 
         neighbours = WorkerSockets(
@@ -74,7 +75,12 @@ class StrongroomAdapters:
         shared = not isinstance(where, SqliteUrl)
         with _for_the_operator():
             return await open_application(
-                _worker_backend(where, directory), settings, root_key, neighbours, shared=shared
+                _worker_backend(where, directory),
+                settings,
+                root_key,
+                neighbours,
+                ClientEndpoints(settings, directory),
+                shared=shared,
             )
 
     async def open_administration(self, settings: Settings, directory: DataDirectory) -> Administration:

@@ -3,24 +3,28 @@
 Rule: wiring only. It loads everything that answering a request needs, so import it before the workers fork.
 """
 
-from collections.abc import Callable
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
-from typing import TypeAlias
 
 from strongroom.domain.clients import ClientStore
 from strongroom.domain.clock import SystemClock
 from strongroom.domain.context import Policy
 from strongroom.domain.identity import ClientId, ClientIdentity
+from strongroom.domain.outgoing import Outgoing
 from strongroom.domain.ports import RootKey
 from strongroom.domain.randomness import Seeding
 from strongroom.engine.dispatch import Dispatcher
 from strongroom.engine.streams import StreamLimits
 from strongroom.model.identifiers import UniqueIdentifier
-from strongroom.scheduler.rotation import Rotations
-from strongroom.scheduler.timetable import Timetable
+from strongroom.scheduler.courier import Courier
+from strongroom.scheduler.dates import DateNotices
+from strongroom.scheduler.timetable import Job, Timetable
 from strongroom.server.address import parse_listening
 from strongroom.server.config import Settings
+from strongroom.server.directory import ClientDirectory
+from strongroom.server.endpoints import ClientEndpoints, subscriptions
 from strongroom.server.engine import make_dispatcher, make_rotations
+from strongroom.server.errors import OperatorError
 from strongroom.server.neighbours import WorkerSockets
 from strongroom.server.stored_clients import StoredClients
 from strongroom.store.records import Backend
@@ -28,17 +32,20 @@ from strongroom.store.repository import Repository
 from strongroom.store.sealing import StoreKeys
 from strongroom.wire.limits import Limits
 
-FindClient: TypeAlias = Callable[[ClientId], ClientIdentity | None]
-
 
 class ClientsInForce:
     """Who may connect: nobody until the worker has read the records."""
 
     def __init__(self) -> None:
-        self.find: FindClient = lambda client: None
+        self.directory: ClientDirectory | None = None
 
     def __call__(self, client: ClientId) -> ClientIdentity | None:
-        return self.find(client)
+        return None if self.directory is None else self.directory.in_force(client)
+
+    def named(self, names: Collection[str]) -> Iterator[ClientIdentity]:
+        """Yield those who have one of these names."""
+        if names and self.directory is not None:
+            yield from (client for client in self.directory.all_in_force() if client.name in names)
 
 
 class KmipApplication:
@@ -50,24 +57,19 @@ class KmipApplication:
         backend: Backend,
         clients: ClientsInForce,
         neighbours: WorkerSockets,
+        endpoints: ClientEndpoints,
+        courier: Courier,
         *,
-        rotations: Rotations | None,
+        jobs: Mapping[str, Job],
         shared: bool,
     ) -> None:
         self._backend = backend
         self._neighbours = neighbours
         self._clients = clients
         self._backlog = dispatcher.backlog
-        self._timetable = Timetable(
-            SystemClock(),
-            {
-                "requests that wait": self._backlog.tidy,
-                "tickets": dispatcher.tickets.tidy,
-                "PKCS#11 applications": dispatcher.applications.tidy,
-            },
-        )
-        if rotations is not None:
-            self._timetable.add("rotations", rotations)
+        self._endpoints = endpoints
+        self._courier = courier
+        self._timetable = Timetable(SystemClock(), jobs)
         self.clients: ClientStore = StoredClients(backend)
         self.shared = shared
         self.reject = dispatcher.reject
@@ -76,18 +78,31 @@ class KmipApplication:
         # Bound once: this is called for every request.
         self.handle = dispatcher.handle
 
-    async def work(self, clients: FindClient) -> None:
-        self._clients.find = clients
+    async def ask(self, client: ClientIdentity, question: Outgoing) -> None:
+        if self._endpoints.open(client) is None:
+            raise OperatorError(f"client {client.name} has no endpoint; set client.{client.name}.endpoint")
+        await self._courier.post(client, question)
+
+    async def work(self, directory: ClientDirectory) -> None:
+        self._clients.directory = directory
+        self._endpoints.find = directory.find
         await self._timetable.run()
 
     async def close(self) -> None:
         await self._neighbours.close()
         self._backlog.close()
+        self._courier.close()
         await self._backend.close()
 
 
 async def open_application(
-    backend: Backend, settings: Settings, root_key: RootKey, neighbours: WorkerSockets, *, shared: bool
+    backend: Backend,
+    settings: Settings,
+    root_key: RootKey,
+    neighbours: WorkerSockets,
+    endpoints: ClientEndpoints,
+    *,
+    shared: bool,
 ) -> KmipApplication:
     """Connect to the store and return what serves it. Raises StoreUnavailable, RootKeyError and
     OperatorError."""
@@ -98,6 +113,14 @@ async def open_application(
         backend, keys, cache_size=settings.cache.size, cache_seconds=settings.cache.lifetime
     )
     clients = ClientsInForce()
+    wanted = subscriptions(settings)
+    courier = Courier(
+        repository,
+        SystemClock(),
+        subscribers=lambda: clients.named(wanted),
+        subscriptions=wanted,
+        endpoints=endpoints,
+    )
     dispatcher = make_dispatcher(
         repository,
         _policy(settings),
@@ -106,10 +129,23 @@ async def open_application(
         streams=_stream_limits(settings),
         https=settings.advertised(parse_listening(settings.https)),
         neighbours=neighbours,
+        subscriptions=wanted,
+        outgoing=courier,
     )
     await neighbours.start(dispatcher.handle_passed_on, clients)
-    rotations = make_rotations(repository, dispatcher) if settings.policy.rotation == "on" else None
-    return KmipApplication(dispatcher, backend, clients, neighbours, rotations=rotations, shared=shared)
+    jobs: dict[str, Job] = {
+        "requests that wait": dispatcher.backlog.tidy,
+        "tickets": dispatcher.tickets.tidy,
+        "PKCS#11 applications": dispatcher.applications.tidy,
+    }
+    if settings.policy.rotation == "on":
+        jobs["rotations"] = make_rotations(repository, dispatcher)
+    if wanted:
+        jobs["messages to clients"] = courier.tidy
+        jobs["dates"] = DateNotices(repository, dispatcher.outbox.subscription, courier).tidy
+    return KmipApplication(
+        dispatcher, backend, clients, neighbours, endpoints, courier, jobs=jobs, shared=shared
+    )
 
 
 def _policy(settings: Settings) -> Policy:

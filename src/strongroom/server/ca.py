@@ -57,7 +57,9 @@ class Authority:
     ) -> x509.Certificate:
         """Return a certificate for the listener, with `hosts` (names and addresses) as its SANs."""
         names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
-        builder = self._leaf("Strongroom server", public_key, ExtendedKeyUsageOID.SERVER_AUTH)
+        # The server is the client of its clients' endpoints, and shows them the same certificate.
+        purposes = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
+        builder = self._leaf("Strongroom server", public_key, *purposes)
         return self._sign(builder.add_extension(names, critical=False), now, SERVER_LIFETIME)
 
     def client_certificate(self, public_key: PublicKeyTypes, name: str, now: dt.datetime) -> x509.Certificate:
@@ -66,7 +68,7 @@ class Authority:
         return self._sign(builder, now, CLIENT_LIFETIME)
 
     def _leaf(
-        self, common_name: str, public_key: PublicKeyTypes, purpose: x509.ObjectIdentifier
+        self, common_name: str, public_key: PublicKeyTypes, *purposes: x509.ObjectIdentifier
     ) -> x509.CertificateBuilder:
         issuer_key = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         return (
@@ -76,7 +78,7 @@ class Authority:
             .public_key(public_key)  # type: ignore[arg-type]  # any key type; the builder refuses the rest
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(digital_signature=True), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)  # type: ignore[arg-type]
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key), critical=False
@@ -161,13 +163,16 @@ def server_certificate_is_due(directory: DataDirectory, hosts: Sequence[str], no
         if certificate.issuer != authority.subject:
             return False
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except FileNotFoundError:
         return True
     except (OSError, ValueError, x509.ExtensionNotFound):
         # Whatever it is, it is not ours to overwrite; loading it says what is wrong.
         return False
     wanted = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
-    return certificate.not_valid_after_utc - now < SERVER_RENEWAL or names != wanted
+    # One made by an older release cannot be shown to the endpoints of clients.
+    fits = names == wanted and ExtendedKeyUsageOID.CLIENT_AUTH in purposes
+    return certificate.not_valid_after_utc - now < SERVER_RENEWAL or not fits
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:

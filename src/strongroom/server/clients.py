@@ -120,5 +120,7 @@ async def perform(store: ClientStore, request: Message, now: datetime) -> object
             )
         case "client.revoke":
             return to_message(await revoke(store, text(request, "name"), now))
+        case "client.ask":
+            raise OperatorError("no server runs on this data directory, so nobody can ask; start it first")
         case other:
             raise OperatorError(f"this server does not know the command {other!r}; is it the same release?")

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, get_args, get_orig
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from strongroom.server.address import OFF, Address, parse_listening
+from strongroom.server.address import OFF, Address, parse_address, parse_listening
 from strongroom.server.errors import InvalidOption, OperatorError
 
 FILE_NAME: Final = "strongroom.toml"
@@ -33,6 +33,12 @@ _HOST_NAME: Final = re.compile(
 
 def _listening(text: str) -> str:
     parse_listening(text)
+    return text
+
+
+def _reachable(text: str) -> str:
+    if not parse_address(text).port:
+        raise ValueError(f"{text!r}: port 0 is no port to connect to")
     return text
 
 
@@ -152,9 +158,19 @@ class PolicySettings(_Section):
 
 
 class ClientSettings(_Section):
-    """Exceptions for one enrolled client. `password`: must a request carry the credential it was given."""
+    """What is different for one enrolled client. `password`: must a request carry its credential.
+
+    `put` and `notify`: is the client told of new objects, and of changes. `endpoint` is where it listens for
+    that (HOST:PORT), `endpoint_ca` (PEM) who vouches for its certificate there, None for the client's own
+    key; `endpoint_version` is what it speaks there, None for the version of the request behind a message.
+    """
 
     password: Literal["required", "optional"] = "required"  # noqa: S105 (a choice, not a password)
+    put: Switch = "off"
+    notify: Switch = "off"
+    endpoint: Annotated[str, AfterValidator(_reachable)] | None = None
+    endpoint_ca: Annotated[str, Field(min_length=1)] | None = None
+    endpoint_version: Literal["1.0", "1.1", "1.2", "1.3", "1.4", "2.0", "2.1"] | None = None
 
 
 class Settings(_Section):

@@ -68,6 +68,10 @@ class ClientDirectory:
         """Return who has this public key, or why nobody may use it."""
         return self._by_fingerprint.get(fingerprint, Refusal.UNKNOWN)
 
+    def all_in_force(self) -> Collection[ClientIdentity]:
+        """Return every client that may connect."""
+        return self._by_number.values()
+
     def in_force(self, client: ClientId) -> ClientIdentity | None:
         """Return the client with this number, None when it was revoked."""
         return self._by_number.get(client)

@@ -3,7 +3,7 @@
 Rule: the one place that knows which adapter stands behind which port.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 import structlog
@@ -14,6 +14,7 @@ from strongroom.domain.clock import Clock, SystemClock
 from strongroom.domain.context import Policy, ServerFacts
 from strongroom.domain.errors import KmipError
 from strongroom.domain.identity import ClientId, ClientIdentity
+from strongroom.domain.outgoing import OutgoingQueue, Subscription
 from strongroom.domain.store import ObjectStore, TamperedRecord
 from strongroom.engine.dispatch import Dispatcher, Services
 from strongroom.engine.neighbours import Neighbours
@@ -85,11 +86,13 @@ def make_dispatcher(
     neighbours: Neighbours | None = None,
     clock: Clock | None = None,
     https: Address | None = None,
+    subscriptions: Mapping[str, Subscription] | None = None,
+    outgoing: OutgoingQueue | None = None,
 ) -> Dispatcher:
     """Return the dispatcher over a store.
 
     `clients` says who may connect, `clock` None is the machine's, `https` is where clients reach the other
-    listener.
+    listener. `subscriptions` are what clients want to be told, by name, and `outgoing` who tells them.
     """
     return Dispatcher(
         Services(
@@ -107,6 +110,8 @@ def make_dispatcher(
             on_failure=_log_failure,
             streams=StreamTable(streams or StreamLimits(), prefix=neighbours.name if neighbours else b""),
             neighbours=neighbours,
+            subscriptions=subscriptions or {},
+            outgoing=outgoing,
             limits=limits,
         )
     )

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from strongroom.domain.clients import ClientStore
-from strongroom.domain.identity import ClientId, ClientIdentity, Connection
+from strongroom.domain.identity import ClientIdentity, Connection
+from strongroom.domain.outgoing import Outgoing
 from strongroom.domain.ports import RootKey
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
+from strongroom.server.directory import ClientDirectory
 from strongroom.wire.encodings import Encoder
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.item import Item
@@ -44,8 +46,11 @@ class Application(Protocol):
     def refuse(self, error: DecodeError, connection: Connection, encode: Encoder) -> bytes:
         """Return the response to what is no message in that other encoding."""
 
-    async def work(self, clients: Callable[[ClientId], ClientIdentity | None]) -> None:
-        """Do what is due without being asked, until cancelled. `clients` says who may connect."""
+    async def ask(self, client: ClientIdentity, question: Outgoing) -> None:
+        """Have a client asked soon. Raises OperatorError for one that cannot be reached, and StoreFailure."""
+
+    async def work(self, directory: ClientDirectory) -> None:
+        """Do what is due without being asked, until cancelled. `directory` says who may connect."""
 
     async def close(self) -> None:
         """Let go of the store; commits on their way are finished first."""

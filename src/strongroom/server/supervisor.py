@@ -278,7 +278,7 @@ class Supervisor:
         if not answers:
             raise OperatorError("no worker answers; look at the server's log and try again")
         result = result_of(*answers.values())
-        if request["command"] != "client.list":
+        if request["command"] not in ("client.list", "client.ask"):
             self._spread()
         return result
 

@@ -55,6 +55,35 @@ def server_context(settings: TlsSettings, directory: DataDirectory) -> ssl.SSLCo
     return context
 
 
+def endpoint_context(
+    settings: TlsSettings, directory: DataDirectory, authority: str | None
+) -> ssl.SSLContext:
+    """Return a context for the endpoint of a client, to which the server shows its own certificate.
+
+    With `authority` (PEM file) the endpoint's certificate and name are checked against it; without, TLS
+    checks nothing and the caller has to compare the key. Raises OperatorError for files that cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = _MINIMUM[settings.minimum_version]
+    certificate = _path(settings.certificate, directory, directory.server_certificate)
+    key = _path(settings.key, directory, directory.server_key)
+    try:
+        context.load_cert_chain(certificate, key)
+    except OSError as error:
+        problem = _unusable(error, f"{certificate} and {key}", "are no certificate and its key")
+        raise OperatorError(problem) from error
+    if authority is None:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    file = _path(authority, directory, directory.ca_certificate)
+    try:
+        context.load_verify_locations(file)
+    except OSError as error:
+        raise OperatorError(_unusable(error, str(file), "holds no CA certificate")) from error
+    return context
+
+
 def tls_files_state(settings: TlsSettings, directory: DataDirectory) -> object:
     """Return something that differs once a file that `server_context` reads was replaced."""
     state: list[object] = []

@@ -34,6 +34,7 @@ from strongroom.server.logs import get_logger
 from strongroom.server.messages import LONGEST, BrokenMessage, Message, decode, encode
 from strongroom.server.ports import Adapters, Application
 from strongroom.server.process import return_freed_memory
+from strongroom.server.questions import read_question
 from strongroom.server.shared import ClientCounts, Seat, SharedNumbers
 from strongroom.server.sockets import ListeningSockets
 from strongroom.server.ttlv import Buffers, KmipProtocol, Service
@@ -120,7 +121,7 @@ class Worker:
                 self._tidy(),
                 self._obey(reader),
                 self._poll(),
-                self._application.work(self._directory.in_force),
+                self._application.work(self._directory),
             )
         ]
         await self._ended.wait()
@@ -201,6 +202,10 @@ class Worker:
                 return None
             case "drain":
                 self._leave(0.0, self._plan.settings.deadlines.drain)
+                return None
+            case _ if request.get("command") == "client.ask":
+                client, question = read_question(request, self._directory)
+                await self._application.ask(client, question)
                 return None
             case _:
                 return await perform(

@@ -13,7 +13,7 @@ from strongroom.domain.store import StoreFailure, TamperedRecord
 from strongroom.model.convert import decoder, encoder
 from strongroom.model.secret import SecretBytes
 from strongroom.registry import Tag
-from strongroom.store.records import Backend, EntryRemoval, EntryRow, StoreUnavailable
+from strongroom.store.records import ALL_ENTRIES, Backend, EntryRemoval, EntryRow, StoreUnavailable
 from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey
 from strongroom.wire import binary
 from strongroom.wire.errors import DecodeError
@@ -36,12 +36,22 @@ class EntryRepository:
             raise StoreFailure(str(exc)) from exc
         return None if row is None else await self._open_entry(kind, row)
 
-    async def entries_of(self, kind: type[E], tenant: int, owner: int) -> Sequence[Kept[E]]:
+    async def entries_of(
+        self, kind: type[E], tenant: int, owner: int, maximum: int | None = None
+    ) -> Sequence[Kept[E]]:
         try:
-            rows = await self._backend.entries(tenant, kind.kind, owner)
+            rows = await self._backend.entries(
+                tenant, kind.kind, owner, ALL_ENTRIES if maximum is None else maximum
+            )
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
         return [await self._open_entry(kind, row) for row in rows]
+
+    async def count_entries(self, kind: type[E], tenant: int, owner: int) -> int:
+        try:
+            return await self._backend.count_entries(tenant, kind.kind, owner)
+        except StoreUnavailable as exc:
+            raise StoreFailure(str(exc)) from exc
 
     async def due_entries(self, kind: type[E], before: datetime, maximum: int) -> Sequence[Kept[E]]:
         try:

@@ -15,6 +15,7 @@ from strongroom.store import postgres_commit, resend, statements
 from strongroom.store.changes import Writes, client_exists, client_row, flatten, name_taken
 from strongroom.store.locate import POSTGRESQL, search
 from strongroom.store.records import (
+    ALL_ENTRIES,
     ChangeSet,
     ClientExists,
     ClientRow,
@@ -64,6 +65,7 @@ _GENERATION: Final = statements.numbered(statements.GENERATION)
 _FETCH: Final = statements.numbered(statements.FETCH)
 _ENTRY: Final = statements.numbered(statements.ENTRY)
 _ENTRIES: Final = statements.numbered(statements.ENTRIES)
+_COUNT_ENTRIES: Final = statements.numbered(statements.COUNT_ENTRIES)
 _DUE_ENTRIES: Final = statements.numbered(statements.DUE_ENTRIES)
 _TAKEN: Final = (
     "SELECT n.name FROM names n"
@@ -256,8 +258,13 @@ class PostgresBackend:
         rows = await self._read(_ENTRY, (tenant, kind, key)) if "\0" not in key else []
         return EntryRow._make(rows[0]) if rows else None
 
-    async def entries(self, tenant: int, kind: int, owner: int) -> list[EntryRow]:
-        return [EntryRow._make(row) for row in await self._read(_ENTRIES, (tenant, kind, owner))]
+    async def entries(self, tenant: int, kind: int, owner: int, maximum: int = ALL_ENTRIES) -> list[EntryRow]:
+        rows = await self._read(_ENTRIES, (tenant, kind, owner, maximum))
+        return [EntryRow._make(row) for row in rows]
+
+    async def count_entries(self, tenant: int, kind: int, owner: int) -> int:
+        counted: int = (await self._read(_COUNT_ENTRIES, (tenant, kind, owner)))[0][0]
+        return counted
 
     async def due_entries(self, kind: int, before: int, maximum: int) -> list[EntryRow]:
         return [EntryRow._make(row) for row in await self._read(_DUE_ENTRIES, (kind, before, maximum))]

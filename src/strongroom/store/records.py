@@ -11,6 +11,9 @@ from typing import Final, NamedTuple, Protocol
 MAX_TERM: Final = 1024
 """Bytes in one index term; PostgreSQL cannot index much more. Longer values are indexed by a digest."""
 
+ALL_ENTRIES: Final = 2**31 - 1
+"""More entries than an owner can have."""
+
 ORDERED: Final = 0x80
 """Terms whose first byte is at least this (dates, numbers) are also indexed by object, so that a range over
 many values stays cheap. A range over other terms gives the same answer, only slower."""
@@ -245,8 +248,11 @@ class Backend(Protocol):
     async def entry(self, tenant: int, kind: int, key: str) -> EntryRow | None:
         """Return the current row, None when there is no such entry."""
 
-    async def entries(self, tenant: int, kind: int, owner: int) -> list[EntryRow]:
-        """Return what an owner has of a kind, by key."""
+    async def entries(self, tenant: int, kind: int, owner: int, maximum: int = ALL_ENTRIES) -> list[EntryRow]:
+        """Return what an owner has of a kind, by key, at most `maximum`."""
+
+    async def count_entries(self, tenant: int, kind: int, owner: int) -> int:
+        """Return how many entries of a kind an owner has."""
 
     async def due_entries(self, kind: int, before: int, maximum: int) -> list[EntryRow]:
         """Return at most `maximum` entries of every tenant with `due` < `before`, soonest first."""

@@ -17,6 +17,7 @@ from strongroom.store.changes import client_row, flatten
 from strongroom.store.frames import FrameError, FrameReader, pack
 from strongroom.store.locate import SQLITE, search
 from strongroom.store.records import (
+    ALL_ENTRIES,
     ChangeSet,
     ClientRow,
     EntryRow,
@@ -83,6 +84,13 @@ class _Reader:
     def entries(self, statement: str, parameters: tuple[int | str, ...]) -> list[EntryRow]:
         try:
             return [EntryRow._make(row) for row in self._cursor.execute(statement, parameters).fetchall()]
+        except sqlite3.Error as error:
+            raise unavailable(self._path, error) from error
+
+    def count(self, statement: str, parameters: tuple[int, ...]) -> int:
+        try:
+            counted: int = self._cursor.execute(statement, parameters).fetchall()[0][0]
+            return counted
         except sqlite3.Error as error:
             raise unavailable(self._path, error) from error
 
@@ -193,8 +201,11 @@ class _DirectReads:
         rows = self._reading.entries(statements.ENTRY, (tenant, kind, key))
         return rows[0] if rows else None
 
-    async def entries(self, tenant: int, kind: int, owner: int) -> list[EntryRow]:
-        return self._reading.entries(statements.ENTRIES, (tenant, kind, owner))
+    async def entries(self, tenant: int, kind: int, owner: int, maximum: int = ALL_ENTRIES) -> list[EntryRow]:
+        return self._reading.entries(statements.ENTRIES, (tenant, kind, owner, maximum))
+
+    async def count_entries(self, tenant: int, kind: int, owner: int) -> int:
+        return self._reading.count(statements.COUNT_ENTRIES, (tenant, kind, owner))
 
     async def due_entries(self, kind: int, before: int, maximum: int) -> list[EntryRow]:
         return self._reading.entries(statements.DUE_ENTRIES, (kind, before, maximum))

@@ -30,8 +30,9 @@ CLIENTS: Final = f"SELECT {CLIENT_COLUMNS} FROM clients ORDER BY client"  # noqa
 STORE_KEYS: Final = "SELECT store_key, wrapped, created_at FROM store_keys ORDER BY created_at, store_key"
 ENTRY: Final = f"SELECT {ENTRY_COLUMNS} FROM entries WHERE tenant = ? AND kind = ? AND key = ?"  # noqa: S608
 ENTRIES: Final = (
-    f"SELECT {ENTRY_COLUMNS} FROM entries WHERE tenant = ? AND kind = ? AND owner = ? ORDER BY key"  # noqa: S608
+    f"SELECT {ENTRY_COLUMNS} FROM entries WHERE tenant = ? AND kind = ? AND owner = ? ORDER BY key LIMIT ?"  # noqa: S608
 )
+COUNT_ENTRIES: Final = "SELECT count(*) FROM entries WHERE tenant = ? AND kind = ? AND owner = ?"
 DUE_ENTRIES: Final = (
     f"SELECT {ENTRY_COLUMNS} FROM entries WHERE kind = ? AND due < ? ORDER BY due, key LIMIT ?"  # noqa: S608
 )

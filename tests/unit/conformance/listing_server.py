@@ -3,6 +3,7 @@
 import secrets
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from strongroom.conformance.cases import Case
@@ -30,7 +31,13 @@ class ListingServer:
     def close(self) -> None:
         pass
 
-    def receive(self) -> bytes:
+    def hold(self) -> None:
+        pass
+
+    def release(self) -> None:
+        pass
+
+    def receive(self, fits: Callable[[Item], bool]) -> bytes:
         return binary.encode(self._spoken(self._steps[0].request))
 
     def answer(self, message: bytes) -> None:

@@ -70,6 +70,9 @@ async def test_an_owner_has_its_entries_by_key(backend: Backend, tenant: int) ->
     others = [entry(tenant, "d", owner=2), entry(tenant, "e", kind=2)]
     await backend.commit(ChangeSet(entries=[*reversed(mine), *others]))
     assert await backend.entries(tenant, 1, 1) == mine
+    assert await backend.entries(tenant, 1, 1, 1) == mine[:1]
+    assert await backend.count_entries(tenant, 1, 1) == len(mine)
+    assert await backend.count_entries(tenant, 1, 99) == 0
 
 
 async def test_what_is_due_comes_soonest_first_and_no_more_than_asked_for(

@@ -10,13 +10,15 @@ from typing import Final
 
 from strongroom.domain.context import Context
 from strongroom.domain.entries import Entries, Entry
-from strongroom.domain.errors import ConstraintViolation
+from strongroom.domain.errors import ConstraintViolation, InvalidField
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import AttributeInstance
+from strongroom.model.convert import encoder
 from strongroom.model.factory import Constraint, Constraints, DefaultsInformation
 from strongroom.model.rights import ObjectGroups
 from strongroom.registry import CryptographicUsageMask, ObjectType, Tag
+from strongroom.wire import binary
 
 _GROUPS: Final = (Tag.OBJECT_GROUP, Tag.GROUP_LINK)
 
@@ -31,6 +33,17 @@ class FactoryConstraints(Entry, kind=5):
     """The constraints of a client; the key is its number."""
 
     constraints: Constraints
+
+
+LARGEST: Final = 64 * 1024
+"""Bytes of each: they are read with every object that is made."""
+
+
+def check_size(value: FactoryDefaults | FactoryConstraints) -> None:
+    """Return if so much may be kept; raises InvalidField."""
+    size = len(binary.encode((int(Tag.VENDOR_EXTENSION), 1, encoder(type(value), None)(value))))
+    if size > LARGEST:
+        raise InvalidField(f"they have {size} bytes; at most {LARGEST} are kept")
 
 
 def key_of(caller: ClientIdentity) -> str:

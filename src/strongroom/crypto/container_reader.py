@@ -17,12 +17,21 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 CPU_SECONDS = 2
 """Ten million rounds of SHA-256 are one second; OpenSSL writes 2048, Java 10,000."""
 
+MEMORY = 1 << 29
+"""Bytes of address space: a container may ask for scrypt with any amount, and what is used is a tenth."""
+
 NOT_OPENED = 3
 
 
-def main() -> int:
+def confine() -> None:
+    """Give this process so much time and memory, and no dump of it should it die."""
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def main() -> int:
+    confine()
     request = sys.stdin.buffer.read()
     end = 4 + int.from_bytes(request[:4])
     try:

@@ -1,16 +1,20 @@
 """The threads that slow cryptography runs on.
 
 Rule: nothing that takes longer than a fraction of a millisecond runs on the event loop, and no request can
-pile up work without bound. The threads belong to one process: after a fork, the child starts its own.
+pile up work without bound. Clients take turns, and none has all the threads or all the places to wait. The
+threads belong to one process: after a fork, the child starts its own.
 """
 
 import asyncio
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
+from strongroom.domain import turn
 from strongroom.domain.errors import ServerFailure
 
 P = ParamSpec("P")
@@ -22,35 +26,21 @@ class Pool:
 
     def __init__(self, *, threads: int = 2, waiting: int = 64) -> None:
         self._threads = threads
-        self._places = threads + waiting
+        self._waiting = waiting
         self._process: int | None = None
-        self._executor: ThreadPoolExecutor | None = None
-        self._free: threading.BoundedSemaphore | None = None
+        self._queues: _Queues | None = None
 
     async def run(self, work: Callable[P, R], *args: P.args, **keywords: P.kwargs) -> R:
         """Return what `work` returns, or raise what it raises.
 
-        Raises ServerFailure when too much waits already. Work whose caller is cancelled runs to its end all
-        the same, and holds its place until then.
+        Raises ServerFailure when too much waits already. Work that has begun runs to its end, though its
+        caller be cancelled, and holds its place until then.
         """
-        executor, free = self._started()
-        if not free.acquire(blocking=False):
-            raise ServerFailure("too much cryptographic work is waiting; try again in a few seconds")
-        try:
-            future = executor.submit(work, *args, **keywords)
-        except BaseException:
-            free.release()
-            raise
-        future.add_done_callback(lambda _: free.release())
-        return await asyncio.wrap_future(future)
-
-    def _started(self) -> tuple[ThreadPoolExecutor, threading.BoundedSemaphore]:
-        """Return the threads of this process."""
-        if self._executor is None or self._free is None or self._process != os.getpid():
+        if self._queues is None or self._process != os.getpid():
             self._process = os.getpid()
-            self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="strongroom-crypto")
-            self._free = threading.BoundedSemaphore(self._places)
-        return self._executor, self._free
+            self._queues = _Queues(self._threads, self._waiting)
+        future = self._queues.add(turn.client.get(), partial(work, *args, **keywords))
+        return await asyncio.wrap_future(future)
 
     def close(self) -> None:
         """Drop what waits and let the threads end; does not block, and the pool may be used again.
@@ -58,6 +48,75 @@ class Pool:
         Work that runs cannot be interrupted: the longest RSA generation takes many seconds, and the
         interpreter joins its threads when it exits in the ordinary way.
         """
-        if self._executor is not None and self._process == os.getpid():
-            self._executor.shutdown(wait=False, cancel_futures=True)
-        self._executor = self._free = self._process = None
+        if self._queues is not None and self._process == os.getpid():
+            self._queues.close()
+        self._queues = self._process = None
+
+
+class _Queues:
+    """What waits, by client, and the threads."""
+
+    def __init__(self, threads: int, waiting: int) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="strongroom-crypto")
+        self._threads = threads
+        self._at_once = max(1, threads - 1)  # of one client
+        self._places = threads + waiting
+        self._places_each = max(1, threads, self._places // 2)
+        self._lock = threading.Lock()
+        self._queues: dict[int, deque[tuple[Future[Any], Callable[[], Any]]]] = {}  # whose turn it is first
+        self._running: dict[int, int] = {}
+
+    def add(self, client: int, work: Callable[[], R]) -> "Future[R]":
+        """Put work behind the client's other work; raises ServerFailure."""
+        future: Future[R] = Future()
+        with self._lock:
+            own = len(self._queues.get(client, ())) + self._running.get(client, 0)
+            all_ = sum(map(len, self._queues.values())) + sum(self._running.values())
+            if all_ >= self._places or (client != turn.NOBODY and own >= self._places_each):
+                raise ServerFailure("too much cryptographic work is waiting; try again in a few seconds")
+            self._queues.setdefault(client, deque()).append((future, work))
+            self._start()
+        return future
+
+    def _start(self) -> None:
+        """Give free threads to the clients whose turn it is; the lock is held."""
+        while sum(self._running.values()) < self._threads:
+            client = next((c for c in self._queues if self._may_run(c)), None)
+            if client is None:
+                return
+            queue = self._queues.pop(client)
+            future, work = queue.popleft()
+            if queue:
+                self._queues[client] = queue  # behind the others
+            self._running[client] = self._running.get(client, 0) + 1
+            self._executor.submit(self._do, client, future, work)
+
+    def _may_run(self, client: int) -> bool:
+        return client == turn.NOBODY or self._running.get(client, 0) < self._at_once
+
+    def _do(self, client: int, future: "Future[Any]", work: Callable[[], Any]) -> None:
+        result, error = None, None
+        wanted = future.set_running_or_notify_cancel()
+        if wanted:
+            try:
+                result = work()
+            except BaseException as exc:  # noqa: BLE001 - raised where the work was asked for
+                error = exc
+        with self._lock:
+            self._running[client] -= 1
+            if not self._running[client]:
+                del self._running[client]
+            self._start()
+        if error is not None:
+            future.set_exception(error)
+        elif wanted:
+            future.set_result(result)
+
+    def close(self) -> None:
+        """Drop what waits."""
+        with self._lock:
+            dropped = [future for queue in self._queues.values() for future, _ in queue]
+            self._queues.clear()
+        for future in dropped:
+            future.cancel()
+        self._executor.shutdown(wait=False)

@@ -3,7 +3,7 @@
 Rule: the certificate has already said who the client is. A password can only confirm that, and is demanded
 only of clients that were enrolled with a user name. A user (KMIP 3.0) belongs to a client, and says for whom
 of its people a request is. A ticket can make the caller act for the client that gave it, within the rights
-that it was given.
+that it was given; whoever brings such a one still needs its own password, where it has one.
 """
 
 import asyncio
@@ -67,7 +67,10 @@ class Authenticator:
                     "this server attests no clients, as Query says; leave the Attestation credential out"
                 )
             if isinstance(value, TicketCredential):
-                return Login(await self._tickets.admit(caller, value.ticket.ticket_value, now))
+                become = await self._tickets.admit(caller, value.ticket.ticket_value, now)
+                if become.rights is not None:  # it says nothing of who has brought it
+                    await self._verify_password(caller, _username_and_password(given))
+                return Login(become)
         if caller.username is None:
             for value in given:
                 if value is not None:

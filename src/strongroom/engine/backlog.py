@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
+from strongroom.domain import turn
 from strongroom.domain.asynchronous import WaitingBatch, new_key
 from strongroom.domain.clock import Clock
 from strongroom.domain.entries import Kept
@@ -154,6 +155,7 @@ class RequestBacklog:
     async def _do_one(self, batch: Kept[WaitingBatch], position: int, attempt: int) -> bool:
         """Do one item and commit it with its answer; False when another change came first."""
         caller = self._clients(ClientId(batch.owner))
+        turn.client.set(batch.owner)
         try:
             if caller is None:
                 raise PermissionDenied("the client that sent the request may not connect any more")

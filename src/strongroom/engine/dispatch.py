@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from strongroom.attributes.factory import check_constraints
+from strongroom.domain import turn
 from strongroom.domain.audit import AuditEvent
 from strongroom.domain.clock import Clock
 from strongroom.domain.context import ClientLog, Context, Policy, ServerFacts
@@ -213,6 +214,7 @@ class Dispatcher:
         """Return the batch items of the response; `message` are the TTLV bytes, for offsets in errors."""
         proof: SecretBytes | None = None
         correlation: Correlation | None = None
+        turn.client.set(connection.client.client)
         try:
             request = read_request(root, message, self._headers)
             header = request.header

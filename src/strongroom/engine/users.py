@@ -5,14 +5,17 @@ of the caller. A credential that names a user of the client must be that user's;
 is the same. Codes and time stamps are good once.
 """
 
+import asyncio
 import hmac
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from strongroom.domain.credentials import CredentialChecks, CredentialUse, HashedLogin
-from strongroom.domain.errors import AuthenticationNotSuccessful, ServerFailure
+from strongroom.domain.errors import AuthenticationNotSuccessful
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.store import LostRace, ObjectQuery, ObjectStore
@@ -57,6 +60,7 @@ class Users:
         self._store = store
         self._checks = checks
         self._failures: dict[str, tuple[int, datetime]] = {}
+        self._checking: dict[str, tuple[asyncio.Lock, int]] = {}
         self._good: set[bytes] = set()
         self._key = secrets.token_bytes(32)
 
@@ -68,14 +72,30 @@ class Users:
         user = await self._find(caller, value, now)
         if user is None:
             return None
-        self._check_failures(user, now)
-        answer = await self._check(caller, user, value, now)
-        if answer is None or not _usable(user):
-            self._count_failure(user, now)
-            raise _wrong()
-        self._failures.pop(user.unique_identifier, None)
+        async with self._alone(user):
+            self._check_failures(user, now)
+            answer = await self._check(caller, user, value, now)
+            if answer is None or not _usable(user):
+                self._count_failure(user, now)
+                raise _wrong()
+            self._failures.pop(user.unique_identifier, None)
         proof = answer if isinstance(value, HashedPassword) else None
         return Login(replace(caller, user=user.unique_identifier), proof)
+
+    @asynccontextmanager
+    async def _alone(self, user: ManagedObject) -> AsyncIterator[None]:
+        """Check one credential of a user at a time: those that come at once are counted too."""
+        lock, others = self._checking.get(user.unique_identifier) or (asyncio.Lock(), 0)
+        self._checking[user.unique_identifier] = lock, others + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            others = self._checking[user.unique_identifier][1] - 1
+            if others:
+                self._checking[user.unique_identifier] = lock, others
+            else:
+                del self._checking[user.unique_identifier]
 
     async def _find(self, caller: ClientIdentity, value: Struct, now: datetime) -> ManagedObject | None:
         """Return the user that a credential names."""
@@ -203,9 +223,10 @@ class Users:
             raise _wrong()
 
     def _count_failure(self, user: ManagedObject, now: datetime) -> None:
+        count, _ = self._failures.pop(user.unique_identifier, (0, now))
         if len(self._failures) >= _REMEMBERED:
-            raise ServerFailure("too many logins fail at the moment; try again later")
-        count, _ = self._failures.get(user.unique_identifier, (0, now))
+            # Who failed the longest ago: one client with many users must not lock out those of others.
+            del self._failures[next(iter(self._failures))]
         self._failures[user.unique_identifier] = (count + 1, now)
 
 

@@ -1,7 +1,7 @@
 """Delegated Login (KMIP 2.x §6.1.12)."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidField
@@ -15,6 +15,8 @@ from strongroom.model.rights import ObjectGroups, Objects, Right, Rights
 from strongroom.model.struct import Int32, Seconds
 from strongroom.model.structures import UsageLimits
 from strongroom.registry import V2_0, Operation
+
+MOST_NAMED: Final = 1000
 
 
 class DelegatedLoginResponse(Response):
@@ -32,6 +34,9 @@ class DelegatedLoginRequest(Request[DelegatedLoginResponse]):
 async def delegated_login(ctx: Context, request: DelegatedLoginRequest) -> DelegatedLoginResponse:
     if not request.rights.right:
         raise InvalidField("Rights holds no Right, so the ticket would be good for nothing")
+    if sum(map(_size, request.rights.right)) > MOST_NAMED:
+        # They are read at each request that the ticket comes with.
+        raise InvalidField(f"the Rights of a ticket name at most {MOST_NAMED} operations, objects and groups")
     ticket = await give(
         ctx,
         lease_time=request.lease_time,
@@ -40,6 +45,16 @@ async def delegated_login(ctx: Context, request: DelegatedLoginRequest) -> Deleg
         rights=Rights(right=tuple([await _named(ctx, right) for right in request.rights.right])),
     )
     return DelegatedLoginResponse(ticket=ticket)
+
+
+def _size(right: Right) -> int:
+    operations, objects, groups = right.operations, right.objects, right.object_groups
+    return (
+        1
+        + (0 if operations is None else len(operations.operation))
+        + (0 if objects is None else len(objects.unique_identifier))
+        + (0 if groups is None else len(groups.object_group) + len(groups.group_link))
+    )
 
 
 async def _named(ctx: Context, right: Right) -> Right:

@@ -1,6 +1,6 @@
 """Set Constraints (KMIP 2.1 §6.1.52)."""
 
-from strongroom.attributes.factory import FactoryConstraints, key_of
+from strongroom.attributes.factory import FactoryConstraints, check_size, key_of
 from strongroom.domain.access import require_everything
 from strongroom.domain.context import Context
 from strongroom.domain.operation import Request, Response, operation
@@ -23,7 +23,9 @@ async def set_constraints(ctx: Context, request: SetConstraintsRequest) -> SetCo
     require_everything(ctx.caller, Operation.SET_CONSTRAINTS)
     before = await ctx.entries.get(FactoryConstraints, key_of(ctx.caller))
     if request.constraints is not None and request.constraints.constraint:
-        ctx.entries.put(key_of(ctx.caller), FactoryConstraints(constraints=request.constraints))
+        kept = FactoryConstraints(constraints=request.constraints)
+        check_size(kept)
+        ctx.entries.put(key_of(ctx.caller), kept)
     elif before is not None:
         ctx.entries.remove(before)
     return SetConstraintsResponse()

@@ -1,6 +1,6 @@
 """Set Defaults (KMIP 2.1 §6.1.53)."""
 
-from strongroom.attributes.factory import FactoryDefaults, key_of
+from strongroom.attributes.factory import FactoryDefaults, check_size, key_of
 from strongroom.attributes.vendor import rule_of
 from strongroom.domain.access import require_everything
 from strongroom.domain.context import Context
@@ -36,5 +36,7 @@ async def set_defaults(ctx: Context, request: SetDefaultsRequest) -> SetDefaults
                 raise InvalidField(
                     "an attribute of the defaults does not apply to the Object Type they are for"
                 )
-    ctx.entries.put(key_of(ctx.caller), FactoryDefaults(defaults_information=wanted))
+    kept = FactoryDefaults(defaults_information=wanted)
+    check_size(kept)
+    ctx.entries.put(key_of(ctx.caller), kept)
     return SetDefaultsResponse()

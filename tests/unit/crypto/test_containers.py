@@ -1,6 +1,9 @@
 """PKCS#12 containers: what opens them, and what does not."""
 
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -8,7 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import PrivateFormat
 from cryptography.hazmat.primitives.serialization.pkcs12 import PBES, serialize_key_and_certificates
 
-from strongroom.crypto import containers
+from strongroom.crypto import container_reader, containers
 from strongroom.crypto.containers import MAXIMUM_CONTAINER, make_container, open_container
 from strongroom.crypto.conversion import library_key
 from strongroom.domain.errors import InvalidField, KeyFormatTypeNotSupported
@@ -67,6 +70,20 @@ def test_a_container_that_costs_too_much_is_given_up(pairs: Pairs) -> None:
     with pytest.raises(InvalidField, match="does not open"):
         open_container(SecretBytes(costly), PASSWORD)
     assert time.process_time() - before < 1
+
+
+def test_a_container_gets_so_much_memory() -> None:
+    """The library gives scrypt as much as a container asks for."""
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import container_reader; container_reader.confine();"
+        "bytearray(container_reader.MEMORY)"
+    )
+    folder = str(Path(container_reader.__file__).parent)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program, folder], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "MemoryError" in done.stderr
 
 
 def test_a_reader_that_gets_nowhere_is_given_up(monkeypatch: pytest.MonkeyPatch, pairs: Pairs) -> None:

@@ -9,6 +9,7 @@ import pytest
 from strongroom.crypto.cryptographer import Cryptographer
 from strongroom.crypto.encryption import INLINE
 from strongroom.crypto.pool import Pool
+from strongroom.domain import turn
 from strongroom.domain.errors import InvalidField, ServerFailure
 from strongroom.model.structures import CryptographicParameters
 from strongroom.registry import BlockCipherMode, CryptographicAlgorithm, KeyFormatType
@@ -119,3 +120,51 @@ async def test_slow_work_of_the_adapter_leaves_the_event_loop(pairs: Pairs) -> N
     gate.set()
     await asyncio.gather(taken, *slow)
     crypto.close()
+
+
+async def test_a_client_has_neither_all_threads_nor_all_places() -> None:
+    """One that asks for slow work without end gets in nobody's way."""
+    gate = threading.Event()
+    pool = Pool(threads=2, waiting=6)
+    turn.client.set(1)
+    greedy = [asyncio.ensure_future(pool.run(gate.wait)) for _ in range(4)]
+    await asyncio.sleep(0)
+    with pytest.raises(ServerFailure):
+        await pool.run(gate.wait)
+    turn.client.set(2)
+    assert await asyncio.wait_for(pool.run(len, "abc"), 5) == 3
+    gate.set()
+    assert await asyncio.gather(*greedy) == [True] * 4
+    pool.close()
+
+
+async def test_clients_take_turns() -> None:
+    gate = threading.Event()
+    pool, order = Pool(threads=1, waiting=9), list[int]()
+    first = asyncio.ensure_future(pool.run(gate.wait))
+    await asyncio.sleep(0)
+    waiting = []
+    for client in (1, 1, 1, 2, 3):
+        turn.client.set(client)
+        waiting.append(asyncio.ensure_future(pool.run(order.append, client)))
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(first, *waiting)
+    assert order == [1, 2, 3, 1, 1]
+    pool.close()
+
+
+async def test_work_that_nobody_waits_for_any_more_is_not_begun() -> None:
+    gate, begun = threading.Event(), list[int]()
+    pool = Pool(threads=1, waiting=2)
+    first = asyncio.ensure_future(pool.run(gate.wait))
+    await asyncio.sleep(0)
+    second = asyncio.ensure_future(pool.run(begun.append, 1))
+    await asyncio.sleep(0)
+    second.cancel()
+    await asyncio.sleep(0)
+    gate.set()
+    await first
+    assert await pool.run(len, "abc") == 3
+    assert begun == []
+    pool.close()

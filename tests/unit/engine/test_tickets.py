@@ -19,6 +19,7 @@ from strongroom.model.messages import (
     ResponseBatchItem,
     Ticket,
     TicketCredential,
+    UsernameAndPassword,
 )
 from strongroom.model.rights import ObjectGroups, Objects, Operations, Right, Rights
 from strongroom.model.secret import SecretBytes
@@ -26,7 +27,7 @@ from strongroom.model.struct import Seconds
 from strongroom.model.structures import UsageLimits
 from strongroom.operations.cancel import CancelRequest
 from strongroom.operations.create import CreateRequest
-from strongroom.operations.delegated_login import DelegatedLoginRequest
+from strongroom.operations.delegated_login import MOST_NAMED, DelegatedLoginRequest
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.get_attributes import GetAttributesRequest
@@ -472,3 +473,46 @@ def test_what_waits_is_paid_for_with_the_ticket_when_it_is_sent(kms: TestKms) ->
     first, second = (decoder(ResponseBatchItem, V2_1)(kms.send(sent)[2][1][2]) for _ in "12")
     assert first.result_status is ResultStatus.OPERATION_PENDING
     assert second.result_reason is ResultReason.USAGE_LIMIT_EXCEEDED
+
+
+def test_who_brings_a_delegated_ticket_still_needs_its_own_password(kms: TestKms) -> None:
+    kms.dispatcher._authenticator._check = lambda _, password: password == b"right"
+    ticket = delegate(kms, right(Operation.QUERY))
+    with_password = ClientIdentity(
+        client=BOB.client, tenant=BOB.tenant, name="bob", username="b", password_hash="$argon2id$"
+    )
+
+    def ask(password: bytes | None) -> Response | Refused:
+        given = header(ticket)
+        if password is not None:
+            own = UsernameAndPassword(username="b", password=SecretBytes(password))
+            value = encoder(UsernameAndPassword, V2_1)(own)
+            kind = CredentialType.USERNAME_AND_PASSWORD
+            given = Authentication(
+                credential=(*given.credential, Credential(credential_type=kind, credential_value=value))
+            )
+        (result,) = kms.batch(QUERY, version=V2_1, caller=with_password, authentication=given)
+        return result
+
+    for wrong in (None, b"wrong"):
+        assert reason(ask(wrong)) is ResultReason.AUTHENTICATION_NOT_SUCCESSFUL
+    assert isinstance(ask(b"right"), Response)
+
+
+def test_rights_are_not_endless(kms: TestKms) -> None:
+    many = DelegatedLoginRequest(rights=Rights(right=(right(objects=[key(kms)] * MOST_NAMED),)))
+    assert refusal(kms, many, version=V2_1).reason is ResultReason.INVALID_FIELD
+
+
+def test_a_search_within_rights_on_objects_reads_none_of_the_others(
+    kms: TestKms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [key(kms) for _ in range(5)]
+    ticket = delegate(kms, right(Operation.LOCATE, objects=keys[:1]))
+
+    async def load(_: str) -> None:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr(kms.repository, "load", load)
+    found = using(kms, ticket, LocateRequest())
+    assert found.unique_identifier == (keys[0],)  # type: ignore[union-attr]

@@ -3,6 +3,7 @@
 Vectors: RFC 4226 appendix D (HOTP), RFC 6238 appendix B (TOTP).
 """
 
+import asyncio
 import hashlib
 import sqlite3
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.identity import ClientIdentity, Connection
 from strongroom.engine import users
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.convert import decoder, encoder
@@ -58,6 +59,7 @@ from strongroom.registry import (
     Tag,
     Version,
 )
+from strongroom.wire import binary
 from tests.expect import MISSING, key, named, refusal, revoke, values
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
 
@@ -380,6 +382,51 @@ def test_who_is_wrong_too_often_has_to_wait(kms: TestKms) -> None:
     assert not log_in(kms, code(b"755224"))
     kms.clock.pass_time(seconds=users.WAIT.total_seconds())
     assert log_in(kms, code(b"755224"))
+
+
+def test_guesses_that_come_at_once_are_counted_too(kms: TestKms) -> None:
+    user(kms, password(kms))
+    checks = kms.dispatcher._authenticator._users._checks
+    tried = []
+    fits = checks.password_fits
+
+    async def counting(value: PasswordCredential, given: SecretBytes) -> bool:
+        tried.append(given)
+        return await fits(value, given)
+
+    checks.password_fits = counting  # type: ignore[method-assign]
+    connection = Connection(client=ALICE, peer="127.0.0.1:1")
+
+    async def log_in_at_once(*texts: bytes) -> None:
+        messages = [
+            binary.encode(
+                request_message(
+                    DiscoverVersionsRequest(), version=V3_0, authentication=header(by_password(text))
+                )
+            )
+            for text in texts
+        ]
+        await asyncio.gather(*(kms.dispatcher.handle(message, connection) for message in messages))
+
+    kms.run(log_in_at_once(*[PASSWORD] * (users.FAILURES + 5)))
+    assert len(tried) == 1  # nobody who is right gets in the way of the others
+    kms.run(log_in_at_once(*[b"guess %d" % n for n in range(users.FAILURES + 5)]))
+    assert len(tried) == 1 + users.FAILURES
+    assert not log_in(kms, by_password())
+
+
+def test_a_client_with_many_users_locks_out_nobody_elses(
+    kms: TestKms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(users, "_REMEMBERED", 2)
+    for number in range(3):
+        user(kms, credential(kms, CredentialType.ONE_TIME_PASSWORD, hotp()), name=f"user {number}")
+        wrong = OneTimePassword(username=f"user {number}", one_time_password=SecretBytes(b"000000"))
+        assert not log_in(kms, wrong)
+    own = credential(kms, CredentialType.ONE_TIME_PASSWORD, hotp(), caller=BOB)
+    user(kms, own, caller=BOB)
+    assert not log_in(kms, code(b"000000"), caller=BOB)
+    assert log_in(kms, code(b"755224"), caller=BOB)
 
 
 def test_the_audit_event_names_the_user(kms: TestKms, tmp_path: Path) -> None:

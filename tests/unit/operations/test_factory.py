@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from strongroom.attributes.factory import LARGEST
 from strongroom.domain.identity import ClientIdentity
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.factory import (
@@ -31,11 +32,12 @@ from strongroom.registry import (
     ObjectType,
     QueryFunction,
     ResultReason,
+    State,
     Tag,
     Version,
 )
 from tests.expect import mask, pair_request, refusal, register_key, value
-from tests.kms import ALICE, BOB, TestKms, attribute, template
+from tests.kms import ALICE, BOB, Refused, TestKms, attribute, template
 
 AES = attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.AES)
 USE = CryptographicUsageMask
@@ -219,3 +221,37 @@ def test_constraints_are_told_and_taken_away(kms: TestKms) -> None:
     kms.call(SetConstraintsRequest(), version=V2_1)
     assert kms.call(GetConstraintsRequest(), version=V2_1).constraints == Constraints()
     made(kms, AES, length(128), mask(USE.ENCRYPT))
+
+
+def test_what_is_read_with_every_object_is_not_endless(kms: TestKms) -> None:
+    long = attribute(Tag.COMMENT, "x" * LARGEST)
+    defaults = DefaultsInformation(object_defaults=(for_keys(long),))
+    constraints = Constraints(constraint=(constraint(long),))
+    for request in (
+        SetDefaultsRequest(defaults_information=defaults),
+        SetConstraintsRequest(constraints=constraints),
+    ):
+        assert refusal(kms, request, version=V2_1).reason is ResultReason.INVALID_FIELD
+
+
+@pytest.mark.parametrize(
+    ("tag", "given"),
+    [
+        (Tag.ALWAYS_SENSITIVE, True),
+        (Tag.NEVER_EXTRACTABLE, True),
+        (Tag.UNIQUE_IDENTIFIER, "mine"),
+        (Tag.STATE, State.ACTIVE),
+    ],
+)
+def test_a_default_sets_nothing_that_a_request_may_not(kms: TestKms, tag: Tag, given: object) -> None:
+    try:
+        set_defaults(kms, for_keys(AES, length(128), mask(USE.ENCRYPT), attribute(tag, given)))
+        made(kms)
+    except Refused as refused:
+        assert refused.reason in (  # noqa: PT017 - either of the two may refuse
+            ResultReason.INVALID_FIELD,
+            ResultReason.READ_ONLY_ATTRIBUTE,
+            ResultReason.PERMISSION_DENIED,
+        )
+    else:
+        raise AssertionError("it was set")

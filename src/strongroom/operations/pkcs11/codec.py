@@ -7,7 +7,7 @@ A byte is a byte, a CK_ULONG eight bytes, the highest first; a count or length f
 line. A variable array comes behind its count; an output buffer is a flag, whether there is one, and its size.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -42,7 +42,7 @@ class Mechanism:
     """A CK_MECHANISM; the parameter is read by who knows the type."""
 
     type: int
-    parameter: bytes | None
+    parameter: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Attribute:
     """One element of a template. `value` None: none was sent; `size` None: the caller asks for the length."""
 
     type: int
-    value: bytes | int | bool | tuple[int, ...] | None
+    value: bytes | int | bool | tuple[int, ...] | None = field(repr=False)  # it may be a key
     size: int | None
 
 

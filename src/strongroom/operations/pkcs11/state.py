@@ -50,7 +50,7 @@ class Active:
 
     mechanism: Mechanism
     key: UniqueIdentifier | None
-    data: bytes = b""
+    data: bytes = field(default=b"", repr=False)
     in_parts: bool = False
 
 

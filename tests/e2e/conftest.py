@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from strongroom import testing
+from tests.e2e.commands import run as run
 from tests.interop.endpoint import Endpoint, HttpsConnection
 
 ECHO = (sys.executable, "-m", "tests.e2e.echo_server")

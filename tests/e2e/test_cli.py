@@ -1,12 +1,8 @@
 """The commands against the real server: what they print, what they leave, how they exit."""
 
-import io
 import json
 import stat
-import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,56 +10,8 @@ from cryptography.hazmat.primitives import serialization as files
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from strongroom import testing
-from strongroom.cli import main
 from strongroom.cli.exit import ExitCode
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command did."""
-
-    code: int
-    raw: bytes
-    error: str
-
-    @property
-    def out(self) -> str:
-        return self.raw.decode()
-
-    @property
-    def identifier(self) -> str:
-        """Return the identifier that the command printed, alone on its line."""
-        (line,) = self.out.splitlines()
-        return line
-
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(
-    server: testing.Server,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsysbinary: pytest.CaptureFixture[bytes],
-) -> Run:
-    """Return a runner of commands, in this process, in a directory of their own."""
-    monkeypatch.setenv("STRONGROOM_PROFILE", str(server.profile))
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words: str, stdin: bytes = b"", code: ExitCode = ExitCode.OK) -> Result:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        found = main.run(words)
-        captured = capsysbinary.readouterr()
-        error = captured.err.decode()
-        assert found == code, error
-        if code is not ExitCode.OK:
-            assert captured.out == b""
-            assert error.startswith("strongroom: ")
-            assert error.count("\n") == 1
-        return Result(found, captured.out, error)
-
-    return call
+from tests.e2e.commands import Run
 
 
 def shown(run: Run, what: str) -> dict[str, object]:

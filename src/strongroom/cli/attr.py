@@ -11,7 +11,8 @@ from strongroom.cli.connection import ObjectArgument, ProfileOption, ServerOptio
 from strongroom.cli.exit import ExitCode, Stop
 from strongroom.cli.object import record_of
 from strongroom.cli.output import Output, OutputOption, print_identifier, print_record, print_rows
-from strongroom.cli.values import CUSTOM_TYPES, parse_instance, parse_key, shown_key
+from strongroom.cli.showing import shown_key
+from strongroom.cli.values import CUSTOM_TYPES, parse_instance, parse_key
 from strongroom.registry import V2_0
 
 app = typer.Typer(help="Read and change attributes.", rich_markup_mode=None, no_args_is_help=True)

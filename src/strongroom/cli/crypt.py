@@ -1,17 +1,19 @@
-"""`strongroom crypt`: encrypt and decrypt on the server, which keeps the key.
+"""`strongroom crypt`: what keys do on the server, which keeps them.
 
 Rule: files in, files out. What `encrypt` writes is a small JSON document that `decrypt` understands without
-being told anything: which key, how, and with which IV.
+being told anything: which key, how, and with which IV. The other verbs are in `signing.py`.
 """
 
 import base64
 import binascii
+import io
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import typer
 
+from strongroom.cli import signing
 from strongroom.cli.connection import KeyArgument, ProfileOption, ServerOption, connected, resolve
 from strongroom.cli.exit import Stop
 from strongroom.cli.files import STREAM, ForceOption, ForceStdoutOption, read_bytes, write_secret
@@ -19,6 +21,7 @@ from strongroom.cli.values import choices, parse_enumeration
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.structures import CryptographicParameters
 from strongroom.registry import (
+    V1_3,
     V1_4,
     BlockCipherMode,
     CryptographicAlgorithm,
@@ -28,10 +31,16 @@ from strongroom.registry import (
 from strongroom.registry.names import VALUES
 
 app = typer.Typer(
-    help="Encrypt and decrypt with keys that stay on the server.",
+    help="Encrypt, sign and verify with keys that stay on the server.",
     rich_markup_mode=None,
     no_args_is_help=True,
 )
+
+app.command("sign")(signing.sign)
+app.command("verify")(signing.verify)
+app.command("mac")(signing.mac)
+app.command("hash")(signing.hash_)
+app.command("random")(signing.random)
 
 _FORMAT: Final = "strongroom-encrypted/1"
 _TAG_LENGTH: Final = 16
@@ -62,26 +71,27 @@ def encrypt(
     profile: ProfileOption = None,
     server: ServerOption = None,
 ) -> None:
-    """Encrypt a file; one message to the server holds all of it."""
+    """Encrypt a file."""
     data = read_bytes(file)
     chosen = None if mode is None else parse_enumeration(BlockCipherMode, mode)
     with connected(profile, server) as client:
         identifier = resolve(client, key)
         parameters = _parameters(chosen, client.negotiate())
-        made = client.encrypt(
+        sealing = client.encrypt_parts(
             identifier,
-            data,
+            io.BytesIO(data) if client.negotiate() >= V1_3 else data,
             cryptographic_parameters=parameters,
             authenticated_encryption_additional_data=_encoded(additional_data),
         )
+        sealed = b"".join(sealing)
     document = {
         "format": _FORMAT,
         "unique_identifier": identifier,
         "block_cipher_mode": _name(parameters.block_cipher_mode),
         "padding_method": _name(parameters.padding_method),
-        "iv_counter_nonce": _base64(made.iv_counter_nonce),
-        "authenticated_encryption_tag": _base64(made.authenticated_encryption_tag),
-        "data": _base64(made.data),
+        "iv_counter_nonce": _base64(sealing.iv_counter_nonce),
+        "authenticated_encryption_tag": _base64(sealing.authenticated_encryption_tag),
+        "data": _base64(sealed),
     }
     text = json.dumps({name: value for name, value in document.items() if value is not None}, indent=2)
     write_secret(out, text.encode() + b"\n", force=force, force_stdout=True)
@@ -107,9 +117,10 @@ def decrypt(
     padding = document.get("padding_method")
     with connected(profile, server) as client:
         identifier = UniqueIdentifier(document["unique_identifier"]) if key is None else resolve(client, key)
-        plain = client.decrypt(
+        data = _octets(document, "data") or b""
+        opened = client.decrypt_parts(
             identifier,
-            _octets(document, "data") or b"",
+            io.BytesIO(data) if client.negotiate() >= V1_3 else data,
             cryptographic_parameters=CryptographicParameters(
                 block_cipher_mode=mode,
                 padding_method=None if padding is None else parse_enumeration(PaddingMethod, padding),
@@ -120,7 +131,8 @@ def decrypt(
             authenticated_encryption_additional_data=_encoded(additional_data),
             authenticated_encryption_tag=_octets(document, "authenticated_encryption_tag"),
         )
-    write_secret(out, plain.reveal(), force=force, force_stdout=force_stdout)
+        plain = b"".join(part.reveal() for part in opened)
+    write_secret(out, plain, force=force, force_stdout=force_stdout)
 
 
 def _parameters(mode: BlockCipherMode | None, version: Version) -> CryptographicParameters:

@@ -6,8 +6,10 @@ asked to, and never to a terminal unless asked to.
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, BinaryIO, Final
 
 import typer
 
@@ -26,6 +28,20 @@ def read_bytes(path: str) -> bytes:
         return sys.stdin.buffer.read() if path == STREAM else Path(path).read_bytes()
     except OSError as exc:
         raise Stop(f"cannot read {path}: {exc.strerror}") from exc
+
+
+@contextmanager
+def opened(path: str) -> Iterator[BinaryIO]:
+    """Give a file that is read bit by bit; raises Stop."""
+    if path == STREAM:
+        yield sys.stdin.buffer
+        return
+    try:
+        file = Path(path).open("rb")  # noqa: SIM115 (closed below)
+    except OSError as exc:
+        raise Stop(f"cannot read {path}: {exc.strerror}") from exc
+    with file:
+        yield file
 
 
 def write_secret(path: str, data: bytes, *, force: bool = False, force_stdout: bool = False) -> None:

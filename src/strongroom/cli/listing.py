@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from strongroom.cli.output import Output, print_rows
-from strongroom.cli.values import shown
+from strongroom.cli.showing import shown
 from strongroom.client.errors import KMIPError, ObjectNotFound
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.operations.get_attributes import GetAttributesRequest, GetAttributesResponse

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "attr": "strongroom.cli.attr:app",
     "locate": "strongroom.cli.locate:locate",
     "crypt": "strongroom.cli.crypt:app",
+    "certificate": "strongroom.cli.certificate:app",
     "server": "strongroom.cli.server:app",
     "store": "strongroom.cli.store:app",
     "wire": "strongroom.cli.wire:app",

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from strongroom.cli.exit import ExitCode, Stop
-from strongroom.cli.values import shown
+from strongroom.cli.showing import shown
 from strongroom.client.material import bytes_of, key_block_of, secret
 from strongroom.model.keys import KeyBlock
 from strongroom.model.objects import (

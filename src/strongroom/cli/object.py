@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from strongroom.attributes.catalogue import all_attributes
+from strongroom.cli import object_files
 from strongroom.cli.connection import ObjectArgument, ProfileOption, ServerOption, connected, resolve
 from strongroom.cli.exit import Stop
 from strongroom.cli.files import confirm, read_bytes
 from strongroom.cli.listing import print_objects
 from strongroom.cli.output import Output, OutputOption, print_identifier, print_record
-from strongroom.cli.values import choices, parse_attribute, parse_enumeration, shown, shown_key
+from strongroom.cli.showing import shown, shown_key
+from strongroom.cli.values import choices, parse_attribute, parse_enumeration
 from strongroom.client.attributes import attribute
 from strongroom.client.errors import PermissionDenied, WrongKeyLifecycleState
 from strongroom.model.attribute_list import AttributeInstance, Attributes, VendorAttribute
@@ -27,8 +29,11 @@ if TYPE_CHECKING:
     from strongroom.model.identifiers import UniqueIdentifier
 
 app = typer.Typer(
-    help="List, show, register and destroy objects.", rich_markup_mode=None, no_args_is_help=True
+    help="List, show, register, move and destroy objects.", rich_markup_mode=None, no_args_is_help=True
 )
+
+app.command("export")(object_files.export)
+app.command("import")(object_files.import_)
 
 NameOption = Annotated[
     str | None, typer.Option("--name", metavar="NAME", help="Its Name, by which commands find it.")

@@ -7,7 +7,7 @@ import typer
 
 from strongroom.cli.connection import ProfileOption, ServerOption, connected
 from strongroom.cli.output import Output, OutputOption, print_record, print_rows
-from strongroom.cli.values import shown
+from strongroom.cli.showing import shown
 
 app = typer.Typer(help="Ask what a server can do.", rich_markup_mode=None, no_args_is_help=True)
 

@@ -1,7 +1,7 @@
-"""Values of attributes as text: what people type and what they read.
+"""Values of attributes as text that people type; `showing.py` is the other way.
 
 Rule: everything is called what the specification calls it; case, spaces, hyphens and underscores make no
-difference on input. A secret is never shown.
+difference.
 """
 
 import difflib
@@ -25,8 +25,6 @@ from strongroom.model.attribute_list import (
 )
 from strongroom.model.forms import EXTENSION, form_of
 from strongroom.model.identifiers import UniqueIdentifier
-from strongroom.model.keys import SecretItems
-from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Field, Seconds, Struct, StructMeta
 from strongroom.model.structures import Name, RotateName
 from strongroom.registry import ItemType
@@ -36,7 +34,7 @@ E = TypeVar("E", bound=IntEnum)
 M = TypeVar("M", bound=IntFlag)
 
 _TRUTHS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_ONE_TEXT: Final[Mapping[type[Struct], str]] = {Name: "name_value", RotateName: "rotate_name_value"}
+ONE_TEXT: Final[Mapping[type[Struct], str]] = {Name: "name_value", RotateName: "rotate_name_value"}
 """Structures that are written as the text in them."""
 
 CUSTOM_TYPES: Final = {
@@ -211,8 +209,8 @@ def _parse(kind: Any, text: str) -> Any:
 
 def _parse_struct(cls: type[Struct], text: str) -> Struct:
     """Return the structure written as `field=value,field=value`."""
-    if cls in _ONE_TEXT:
-        return cls(**{_ONE_TEXT[cls]: text})
+    if cls in ONE_TEXT:
+        return cls(**{ONE_TEXT[cls]: text})
     fields: dict[str, Field] = {plain(field.name): field for field in cls.fields}
     given: dict[str, Any] = {}
     for part in text.split(","):
@@ -248,56 +246,3 @@ def _octets(text: str) -> bytes:
         return bytes.fromhex(text)
     except ValueError:
         raise ValueError("bytes are written in hexadecimal") from None
-
-
-def shown_key(key: AttributeKey) -> str:
-    """Return the name of an attribute, as `parse_key` takes it."""
-    if isinstance(key, VendorAttribute) and key.vendor_identification not in ("x", "y", ""):
-        return f"{key.vendor_identification}:{key.attribute_name}"
-    return name_of(key)
-
-
-def shown(value: Any) -> Any:
-    """Return a value as JSON takes it: names for numbers, ISO 8601 for dates, hexadecimal for bytes."""
-    match value:
-        case SecretBytes() | SecretItems():
-            return "not shown"
-        case IntFlag():
-            return _shown_mask(value)
-        case IntEnum():
-            entry = VALUES[enumeration_title(type(value))].get(int(value))
-            return value.name if entry is None else entry.spec_name
-        case datetime():
-            return value.isoformat().replace("+00:00", "Z")
-        case bytes():
-            return value.hex()
-        case RawValue(item_type, raw):
-            return _shown_raw(item_type, raw)
-        case Struct():
-            if type(value) in _ONE_TEXT:
-                return getattr(value, _ONE_TEXT[type(value)])
-            return {
-                field.name: shown(inner)
-                for field, inner in zip(type(value).fields, value.values(), strict=True)
-                if inner is not None and inner != ()
-            }
-        case tuple() | list():
-            return [shown(one) for one in value]
-        case _:
-            return value
-
-
-def _shown_mask(mask: IntFlag) -> list[str]:
-    table = VALUES[enumeration_title(type(mask))]
-    bits = [1 << n for n in range(32) if int(mask) >> n & 1]
-    return [table[bit].spec_name if bit in table else f"0x{bit:08X}" for bit in bits]
-
-
-def _shown_raw(item_type: int, raw: Any) -> Any:
-    match item_type:
-        case ItemType.DATE_TIME:
-            return shown(form_of(datetime).decoder(None)(item_type, raw))
-        case ItemType.STRUCTURE:
-            return {TAGS[t].spec_name if t in TAGS else f"0x{t:06X}": _shown_raw(k, v) for t, k, v in raw}
-        case _:
-            return shown(raw)

@@ -3,6 +3,8 @@
 Rule: no cryptography; DER stays as it is.
 """
 
+from typing import Final
+
 from strongroom.client.errors import InvalidRequest, ProtocolError
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.keys import KeyBlock, KeyValue
@@ -17,6 +19,8 @@ from strongroom.registry import (
     KeyFormatType,
     WrappingMethod,
 )
+
+_AES_KEY_WRAP: Final = CryptographicParameters(block_cipher_mode=BlockCipherMode.NISTKEYWRAP)
 
 
 def secret(value: bytes | SecretBytes) -> SecretBytes:
@@ -65,7 +69,7 @@ def wrapping(
     wrapping_key: str | None,
     specification: KeyWrappingSpecification | None = None,
     *,
-    block_cipher_mode: BlockCipherMode = BlockCipherMode.NISTKEYWRAP,
+    cryptographic_parameters: CryptographicParameters = _AES_KEY_WRAP,
 ) -> KeyWrappingSpecification | None:
     """Return how to wrap: the bytes of the key alone, encrypted; raises InvalidRequest for two answers."""
     if wrapping_key is None:
@@ -76,7 +80,7 @@ def wrapping(
         wrapping_method=WrappingMethod.ENCRYPT,
         encryption_key_information=EncryptionKeyInformation(
             unique_identifier=UniqueIdentifier(wrapping_key),
-            cryptographic_parameters=CryptographicParameters(block_cipher_mode=block_cipher_mode),
+            cryptographic_parameters=cryptographic_parameters,
         ),
         encoding_option=EncodingOption.NO_ENCODING,
     )

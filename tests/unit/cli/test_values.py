@@ -7,6 +7,7 @@ import pytest
 import typer
 
 from strongroom.attributes.catalogue import all_attributes
+from strongroom.cli.showing import shown, shown_key
 from strongroom.cli.values import (
     choices,
     parse_attribute,
@@ -16,8 +17,6 @@ from strongroom.cli.values import (
     parse_key,
     parse_mask,
     parse_span,
-    shown,
-    shown_key,
 )
 from strongroom.model.attribute_list import RawValue, VendorAttribute
 from strongroom.model.identifiers import UniqueIdentifier

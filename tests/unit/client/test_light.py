@@ -32,6 +32,7 @@ def test_the_client_loads_neither_the_server_nor_its_libraries() -> None:
     modules = loaded_by("from strongroom import Client, KMIPError")
     assert modules & {"strongroom.client.sync"}
     assert not modules & {*HEAVY, *(f"strongroom.{room}" for room in SERVER)}
+    assert "strongroom.operations.catalogue" not in modules, "it loads operations that no method needs"
 
 
 def test_what_the_package_offers_is_what_it_says() -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 from strongroom.cli import main
 from strongroom.domain.identity import ClientIdentity, Connection
-from strongroom.domain.outgoing import Outgoing
+from strongroom.domain.outgoing import Exchange, Outgoing
 from strongroom.domain.ports import RootKey
-from strongroom.registry import NEWEST, Tag
+from strongroom.registry import NEWEST, Tag, Version
 from strongroom.server import app
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
@@ -53,6 +53,9 @@ class EchoApplication:
 
     def refuse(self, error: DecodeError, connection: Connection, encode: Encoder) -> bytes:
         return encode((int(Tag.RESULT_MESSAGE), TEXT_STRING, str(error)), version=NEWEST)
+
+    async def attend(self, client: ClientIdentity, exchange: Exchange, version: Version) -> None:
+        """Nobody turns roles."""
 
     async def ask(self, client: ClientIdentity, question: Outgoing) -> None:
         """Nobody is asked."""

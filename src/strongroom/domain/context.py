@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from strongroom.domain.crypto import Cryptography
 from strongroom.domain.entries import Entries
-from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.identity import ClientIdentity, Roles
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
 from strongroom.domain.randomness import Seeding
@@ -129,7 +129,8 @@ class Nested(Protocol):
 class Context:
     """One batch item's surroundings. `now` is the same for the whole request.
 
-    `dialect` writes what has to be bytes before the answer is, because it is encrypted.
+    `dialect` writes what has to be bytes before the answer is, because it is encrypted. `roles` are those on
+    the connection, None where they cannot be turned.
     """
 
     caller: ClientIdentity
@@ -144,3 +145,4 @@ class Context:
     backlog: Backlog
     server: ServerFacts
     dialect: Dialect
+    roles: Roles | None

@@ -7,7 +7,7 @@ that a peer sent. Identifiers are numbers with a type of their own: no name can 
 from dataclasses import dataclass, field
 from typing import NewType
 
-from strongroom.registry import Operation
+from strongroom.registry import Operation, Version
 
 ClientId = NewType("ClientId", int)
 TenantId = NewType("TenantId", int)
@@ -52,9 +52,25 @@ class ClientIdentity:
     rights: tuple[Grant, ...] | None = None
 
 
+@dataclass(slots=True)
+class Roles:
+    """Who asks and who answers on one connection (KMIP 2.1 §6.1.54).
+
+    `wanted`: the request that is being done wants them turned. `turned`: the server asks, since an answer in
+    this version; None while the client does.
+    """
+
+    wanted: bool = False
+    turned: Version | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """Where a request came from. `peer` is the numeric address and port, for logs and audit events."""
+    """Where a request came from. `peer` is the numeric address and port, for logs and audit events.
+
+    `roles` is None where they cannot be turned.
+    """
 
     client: ClientIdentity
     peer: str
+    roles: Roles | None = None

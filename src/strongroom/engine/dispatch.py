@@ -229,7 +229,9 @@ class Dispatcher:
             correlation = correlate(header.client_correlation_value, request.version)
             if header.authentication is not None or connection.client.username is not None:
                 login = await self._authenticator.verify(connection.client, header.authentication)
-                connection = Connection(client=login.caller, peer=connection.peer)
+                # Who acts for another does so with single requests: the connection is not the other's.
+                roles = connection.roles if login.caller.ticket is None else None
+                connection = Connection(client=login.caller, peer=connection.peer, roles=roles)
                 proof = login.server_hashed_password
         except BadHeader as refusal:
             return self._refuse(refusal.version, refusal.error, connection, refusal.item)
@@ -263,6 +265,9 @@ class Dispatcher:
             if header.asynchronous_indicator in _LATER:
                 return run.answers, await self._keep(run)
             items = await (self._all_or_nothing(run) if request.undo else self._one_by_one(run))
+            if connection.roles is not None and connection.roles.wanted:
+                connection.roles.wanted = False
+                connection.roles.turned = request.version
         finally:
             run.streams.end_claimed()  # nothing is claimed unless the request was cancelled
         return run.answers, items
@@ -386,6 +391,8 @@ class Dispatcher:
             raise ServerFailure("the objects are being changed by too many requests at once; try again")
         except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
             run.streams.end_claimed()
+            if run.connection.roles is not None:
+                run.connection.roles.wanted = False
             error = self._failures.explain(exc, run.request.version, failing, run.message)
         failed = items[failing]
         self._failures.record(failed.operation, error, run.connection, run.now, run.correlation)
@@ -461,6 +468,7 @@ class Dispatcher:
             backlog=self.backlog,
             server=self._services.server,
             dialect=dialect_of(version),
+            roles=run.connection.roles,
         )
         response = await spec.handler(context, request)
         work.check_made()

@@ -10,5 +10,4 @@ _NEXT = "comes with the second part of the protocol (every operation)"
 
 NOT_SUPPORTED: Final[Mapping[str, str]] = {
     "ReProvision": _NEXT,
-    "SetEndpointRole": _NEXT,
 }

@@ -77,6 +77,7 @@ class KmipApplication:
         self.answer = dispatcher.answer
         # Bound once: this is called for every request.
         self.handle = dispatcher.handle
+        self.attend = courier.attend
 
     async def ask(self, client: ClientIdentity, question: Outgoing) -> None:
         if self._endpoints.open(client) is None:
@@ -120,6 +121,7 @@ async def open_application(
         subscribers=lambda: clients.named(wanted),
         subscriptions=wanted,
         endpoints=endpoints,
+        hand_back=settings.deadlines.roles,
     )
     dispatcher = make_dispatcher(
         repository,

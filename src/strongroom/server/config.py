@@ -107,7 +107,8 @@ class DeadlineSettings(_Section):
     `header`: from the first byte of a message to its eighth, over HTTPS to the end of the header fields.
     `body`: from there to the end, plus the declared length divided by `body_rate` (bytes a second). `idle`:
     between messages. `answer`: a peer that does not read. `drain`: requests in flight when the server stops.
-    `reload_drain`: connections of workers that a reload replaces.
+    `reload_drain`: connections of workers that a reload replaces. `roles`: without anything to say to a
+    client that has turned the roles, until it gets its own back.
     """
 
     handshake: Seconds = 10.0
@@ -118,6 +119,7 @@ class DeadlineSettings(_Section):
     answer: Seconds = 60.0
     drain: Annotated[float, Field(gt=0, le=8)] = 7.0
     reload_drain: Annotated[float, Field(gt=0, le=300)] = 300.0
+    roles: Seconds = 30.0
 
 
 class ConnectionSettings(_Section):

@@ -21,17 +21,13 @@ from strongroom.server.address import Address, parse_address
 from strongroom.server.config import ClientSettings, Settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.directory import Refusal, read_certificate
+from strongroom.server.roles import ANSWER, ANSWERS
 from strongroom.server.tls import endpoint_context
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.framing import Framer
-from strongroom.wire.limits import Limits
 
 CONNECT: Final = 5.0
-ANSWER: Final = 10.0
-"""Seconds that an endpoint has to accept, and to answer."""
-
-ANSWERS: Final = Limits(message_size=64 * 1024)
-"""What an answer of a client may cost: it has hardly anything to say."""
+"""Seconds that an endpoint has to accept."""
 
 _CHUNK: Final = 1 << 16
 

@@ -9,8 +9,9 @@ from typing import Protocol, TypeAlias
 
 from strongroom.domain.clients import ClientStore
 from strongroom.domain.identity import ClientIdentity, Connection
-from strongroom.domain.outgoing import Outgoing
+from strongroom.domain.outgoing import Exchange, Outgoing
 from strongroom.domain.ports import RootKey
+from strongroom.registry import Version
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.directory import ClientDirectory
@@ -45,6 +46,12 @@ class Application(Protocol):
 
     def refuse(self, error: DecodeError, connection: Connection, encode: Encoder) -> bytes:
         """Return the response to what is no message in that other encoding."""
+
+    async def attend(self, client: ClientIdentity, exchange: Exchange, version: Version) -> None:
+        """Ask a client that has turned the roles of a connection, until it has its own back.
+
+        Raises EndpointUnreachable and StoreFailure.
+        """
 
     async def ask(self, client: ClientIdentity, question: Outgoing) -> None:
         """Have a client asked soon. Raises OperatorError for one that cannot be reached, and StoreFailure."""

@@ -2,7 +2,8 @@
 
 Rule: this is the hottest file of the server. What it does for each request is feed, take a message, start the
 handler, write the answer; whatever else is needed happens when a connection begins, ends or has to wait.
-What a message is, the framing decides: `http.py` puts another one in, and all else holds for both.
+What a message is, the framing decides: `http.py` puts another one in, and all else holds for both. Who asks,
+a client of this binding can change (Set Endpoint Role); `roles.py` has what differs then.
 
 Answers leave in the order of the requests, each in one write. While a request waits, or the peer does not
 read its answers, later requests stay in our buffer, and beyond READ_AHEAD bytes in that of the peer.
@@ -16,12 +17,16 @@ from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from strongroom.domain.identity import Connection
+from strongroom.domain.identity import ClientIdentity, Connection, Roles
+from strongroom.domain.outgoing import EndpointUnreachable, Exchange
+from strongroom.domain.store import StoreFailure
+from strongroom.registry import Version
 from strongroom.server.config import DeadlineSettings
 from strongroom.server.deadlines import NEVER, Deadlines
 from strongroom.server.directory import ClientDirectory, PeerCertificate, Refusal, read_certificate
 from strongroom.server.eager import resume
 from strongroom.server.logs import get_logger
+from strongroom.server.roles import Asking
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.limits import Limits
 
@@ -36,6 +41,9 @@ Handler: TypeAlias = Callable[[M, Connection], Coroutine[Any, Any, bytes]]
 
 Rejecter: TypeAlias = Callable[[DecodeError, Connection], bytes]
 """The answer to bytes that are no message; the connection is closed after it."""
+
+Attendant: TypeAlias = Callable[[ClientIdentity, Exchange, Version], Coroutine[Any, Any, None]]
+"""Ask a client until it has its role back; raises EndpointUnreachable and StoreFailure."""
 
 READ_AHEAD: Final = 64 * 1024
 """Bytes of requests to come that are kept while one is being answered; more stay with the peer."""
@@ -85,11 +93,13 @@ class Service(Generic[M]):
     limits: Limits
     counts: ConnectionCount
     buffers: "Buffers"
+    attend: Attendant | None = None
+    """Asks a client that has turned the roles; None where they cannot be turned."""
 
     def speaking(
         self, framing: Callable[[Limits], Framing[N]], handle: Handler[N], reject: Rejecter
     ) -> "Service[N]":
-        """Return the same for another binding: all counts, limits and buffers are shared."""
+        """Return the same for another binding: all counts, limits and buffers are shared, roles stay."""
         return Service(
             framing=framing,
             handle=handle,
@@ -125,6 +135,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
     """One connection after its TLS handshake. Watched by `Deadlines` (see `Timed` there)."""
 
     __slots__ = (
+        "_asking",
         "_blocked",
         "_busy",
         "_closing",
@@ -138,6 +149,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
         "_reason",
         "_requests",
         "_reserved",
+        "_roles",
         "_service",
         "_stage",
         "_task",
@@ -160,6 +172,8 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
         self._on_closed = on_closed
         self._framer = service.framing(service.limits)
         self._task: asyncio.Task[None] | None = None
+        self._roles = None if service.attend is None else Roles()
+        self._asking: Asking | None = None  # the client has turned the roles
         self._busy = False  # a request waits, or the next burst is due
         self._blocked = False  # the peer does not read its answers
         self._held = False  # we do not read its requests
@@ -198,7 +212,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
         else:
             self.certificate = certificate
             self.valid_until = certificate.valid_until
-            self._connection = Connection(client=found, peer=self._peer)
+            self._connection = Connection(client=found, peer=self._peer, roles=self._roles)
             self._closing = False
             self._service.deadlines.add(self)
             self._await_request()
@@ -209,6 +223,10 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
+        if self._asking is not None:
+            self._asking.end("the connection was lost")
+            if self._task is not None and not self._asking.waiting:
+                self._task.cancel()
         if self.admitted:
             self._give_back()
             self._service.deadlines.discard(self)
@@ -247,7 +265,10 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
     def drain(self) -> None:
         """End the connection as soon as no request is under way."""
         self._draining = True
-        if not (self._busy or self._blocked or self._framer.pending):
+        if self._asking is not None:
+            self._asking.end("the server stops")
+            self.close("drained")
+        elif not (self._busy or self._blocked or self._framer.pending):
             self.close("drained")
 
     def recheck(self) -> None:
@@ -258,12 +279,15 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
         if isinstance(found, Refusal):
             self.close(found.name.lower())
         elif found != self._connection.client:
-            self._connection = Connection(client=found, peer=self._peer)
+            self._connection = Connection(client=found, peer=self._peer, roles=self._roles)
 
     # Requests and answers
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
+            return
+        if self._asking is not None:
+            self._hear(self._asking, data)
             return
         framer = self._framer
         framer.feed(data)
@@ -292,6 +316,9 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
                     waits_for = started.send(None)
                 except StopIteration as done:
                     self._transport.write(done.value)
+                    if self._roles is not None and self._roles.turned is not None:
+                        self._turn(self._roles.turned)
+                        return
                     if self._blocked:
                         return
                 else:
@@ -328,7 +355,54 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
         self._busy = False
         if not self._closing:
             self._transport.write(answer)
-            self._next_burst()
+            if self._roles is not None and self._roles.turned is not None:
+                self._turn(self._roles.turned)
+            else:
+                self._next_burst()
+
+    # The roles turned
+
+    def _turn(self, version: Version) -> None:
+        """Become the client of this connection: the peer has just been told so."""
+        if self._framer.pending:
+            self.close("request_while_roles_turn")
+            return
+        self._busy = True
+        self._stage = "asking"
+        self.deadline = NEVER
+        self._asking = Asking(self._transport.write)
+        self._task = asyncio.get_running_loop().create_task(self._attend(self._asking, version))
+
+    async def _attend(self, asking: Asking, version: Version) -> None:
+        """Ask what there is to ask, then answer again."""
+        attend, reason = self._service.attend, ""
+        assert attend is not None
+        assert self._roles is not None
+        try:
+            await attend(self._connection.client, asking.exchange, version)
+        except (EndpointUnreachable, StoreFailure) as error:
+            log.info("roles_ended", client=self._connection.client.name, error=str(error))
+            reason = "no_answer_as_server"
+        except Exception:
+            log.exception("attendant_failed", client=self._connection.client.name, peer=self._peer)
+            reason = "attendant_failed"
+        self._task = None
+        if reason:
+            self.close(reason)
+            return
+        self._asking = self._roles.turned = None
+        rest = asking.rest()
+        if rest:
+            self._framer.feed(rest)
+        self._next_burst()
+
+    def _hear(self, asking: Asking, data: bytes) -> None:
+        """Take what the client says as the server of this connection."""
+        try:
+            asking.feed(data)
+        except DecodeError as error:
+            asking.end(f"the client sends no KMIP: {error}")
+            self.close("malformed_message")
 
     def _next_burst(self) -> None:
         self._busy = False

@@ -166,6 +166,7 @@ class Worker:
             limits=limits,
             counts=ClientCounts(plan.numbers, plan.row, settings.connections.per_client),
             buffers=buffers,
+            attend=application.attend,
         )
         if plan.sockets.kmip is not None:
             doors.append(Door(plan.sockets.kmip, partial(KmipProtocol, kmip)))

@@ -106,8 +106,8 @@ async def _in_format(
     if key_block is None:
         if key_format is None:
             return value
-        if obj.object_type is not ObjectType.CERTIFICATE:
-            raise KeyFormatTypeNotSupported("only keys have a Key Format Type")
+        if obj.object_type not in (ObjectType.CERTIFICATE, ObjectType.CERTIFICATE_REQUEST):
+            raise KeyFormatTypeNotSupported("only keys and certificates have a Key Format Type")
         return await ctx.crypto.convert(value, key_format)
     if key_format in (None, key_block.key_format_type) and wanted.key_compression_type is None:
         return value

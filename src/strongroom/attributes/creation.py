@@ -4,7 +4,9 @@ Rule: what Create, Create Key Pair, Register, Re-key and the like have in common
 attributes, the server's own. Each operation adds only what is its own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Final
 
 from strongroom.attributes.factory import defaults
 from strongroom.attributes.rules import MAXIMUM_INSTANCES, initial, require_few
@@ -114,21 +116,32 @@ def dress(ctx: Context, obj: ManagedObject, given: Iterable[AttributeInstance]) 
     obj.settle(ctx.now)
 
 
+_FILLED_IN: Final[Mapping[Tag, object]] = {
+    Tag.FRESH: True,
+    Tag.SENSITIVE: False,
+    Tag.EXTRACTABLE: True,
+    Tag.CRYPTOGRAPHIC_USAGE_MASK: CryptographicUsageMask(0),
+}
+
+
+@cache
+def _filled_in(object_type: ObjectType) -> Mapping[Tag, object]:
+    """Return what an object of a type gets where nobody has said otherwise, its Lease Time aside."""
+    return {
+        tag: value
+        for tag, value in _FILLED_IN.items()
+        if object_type in rule_of(tag).applies_to
+        and not (tag is Tag.CRYPTOGRAPHIC_USAGE_MASK and object_type in _WITHOUT_USAGE)
+    }
+
+
 def fill_in(ctx: Context, obj: ManagedObject) -> None:
     """Give an object what the server sets where nobody else has."""
-    for tag, value in (
-        (Tag.FRESH, True),
-        (Tag.LEASE_TIME, Seconds(ctx.policy.lease_time)),
-        (Tag.SENSITIVE, False),
-        (Tag.EXTRACTABLE, True),
-        (Tag.CRYPTOGRAPHIC_USAGE_MASK, CryptographicUsageMask(0)),
-    ):
-        if (
-            obj.value(tag) is None
-            and obj.object_type in rule_of(tag).applies_to
-            and not (tag is Tag.CRYPTOGRAPHIC_USAGE_MASK and obj.object_type in _WITHOUT_USAGE)
-        ):
+    for tag, value in _filled_in(obj.object_type).items():
+        if tag not in obj.attributes:
             obj.set(tag, value)
+    if Tag.LEASE_TIME not in obj.attributes and obj.object_type in rule_of(Tag.LEASE_TIME).applies_to:
+        obj.set(Tag.LEASE_TIME, Seconds(ctx.policy.lease_time))
 
 
 async def in_wanted_format(ctx: Context, made: ManagedObjectStruct, wanted: object) -> ManagedObjectStruct:

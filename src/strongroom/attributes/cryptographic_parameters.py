@@ -21,9 +21,10 @@ def usable_key(obj: ManagedObject) -> KeyBlock:
         raise InvalidObjectType("the object is not a key")
     if key_block.key_value is None or key_block.key_wrapping_data is not None:
         raise KeyValueNotPresent("the server does not hold the key itself, so it cannot use it")
-    algorithm = obj.value(Tag.CRYPTOGRAPHIC_ALGORITHM)
-    if key_block.cryptographic_algorithm is None and algorithm is not None:
-        return key_block.replace(cryptographic_algorithm=algorithm)
+    if key_block.cryptographic_algorithm is None:
+        algorithm = obj.value(Tag.CRYPTOGRAPHIC_ALGORITHM)
+        if algorithm is not None:
+            return key_block.replace(cryptographic_algorithm=algorithm)
     return key_block
 
 

@@ -22,7 +22,13 @@ from strongroom.attributes.due import rotation_due
 from strongroom.attributes.matching import DATE_TYPES, NO_DATE
 from strongroom.attributes.vendor import resolved
 from strongroom.domain.objects import ManagedObject
-from strongroom.model.attribute_list import AttributeInstance, AttributeKey, RawValue, VendorAttribute
+from strongroom.model.attribute_list import (
+    SMALL,
+    AttributeInstance,
+    AttributeKey,
+    RawValue,
+    VendorAttribute,
+)
 from strongroom.model.struct import Field, Struct, StructMeta
 from strongroom.registry import ItemType, ObjectType, Tag
 
@@ -68,10 +74,9 @@ class Plan:
 
 def terms(obj: ManagedObject) -> set[bytes]:
     """Return every term under which an object is found."""
-    found: set[bytes] = set()
+    found = set(_computed_terms(obj))
     for key, instances in obj.attributes.items():
         found.update(_stored_terms(key, instances))
-    found.update(_computed_terms(obj))
     found.update(_due_terms(obj))
     return found
 
@@ -93,14 +98,22 @@ def changed_terms(old: ManagedObject, new: ManagedObject) -> tuple[set[bytes], s
     return after - before, before - after
 
 
-def _stored_terms(key: AttributeKey, instances: Iterable[AttributeInstance]) -> Iterator[bytes]:
+def _stored_terms(key: AttributeKey, instances: Sequence[AttributeInstance]) -> Sequence[bytes]:
     if isinstance(key, VendorAttribute):
-        for instance in instances:
-            if _is_indexed(instance.value):
-                yield _raw_term(key, instance.value)
-    elif (indexed := _INDEXED.get(key)) is not None:
-        for instance in instances:
-            yield from indexed.terms(instance.value)
+        return [_raw_term(key, value) for _, value, _ in instances if _is_indexed(value)]
+    if len(instances) == 1 and isinstance(instances[0].value, SMALL):
+        return _small_terms(key, instances[0].value)
+    indexed = _INDEXED.get(key)
+    if indexed is None:
+        return ()
+    return [term for instance in instances for term in indexed.terms(instance.value)]
+
+
+@lru_cache(maxsize=4096)
+def _small_terms(key: Tag, value: Any) -> Sequence[bytes]:
+    """Return the terms of a number, a member of an enumeration or a date: many objects have the same."""
+    indexed = _INDEXED.get(key)
+    return () if indexed is None else indexed.terms(value)
 
 
 def _computed_terms(obj: ManagedObject) -> Iterator[bytes]:

@@ -53,6 +53,7 @@ from strongroom.domain.errors import (
     KmipError,
     UnsupportedCryptographicParameters,
 )
+from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicParameters as Parameters
 from strongroom.registry import BlockCipherMode as Mode
 from strongroom.registry import CryptographicAlgorithm as Algorithm
@@ -320,7 +321,7 @@ def _no_scheme(algorithm: Algorithm, mode: Mode | None, schemes: Mapping[Mode | 
 class Request(NamedTuple):
     """What a request says, beside the data. `iv` and `additional_data` are the client's."""
 
-    key: bytes
+    key: SecretBytes
     parameters: Parameters
     iv: bytes | None
     additional_data: bytes | None

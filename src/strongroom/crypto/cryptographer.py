@@ -3,6 +3,8 @@
 Rule: it decides only where work is done, inline or on the pool; what is done stands in the modules beside it.
 """
 
+from typing import Final
+
 from strongroom.crypto import digests, pairs, symmetric
 from strongroom.crypto.certificates import examine_certificate, examine_request
 from strongroom.crypto.certification import Certifier
@@ -65,10 +67,8 @@ class Cryptographer(
         self._pool = Pool() if pool is None else pool
         self._leniencies = Leniencies()
 
-    @property
-    def random_number_generator(self) -> RNGParameters:
-        """The operating system's generator: what it is made of is not ours to say."""
-        return RNGParameters(rng_algorithm=RNGAlgorithm.UNSPECIFIED)
+    random_number_generator: Final = RNGParameters(rng_algorithm=RNGAlgorithm.UNSPECIFIED)
+    """The operating system's generator: what it is made of is not ours to say."""
 
     def close(self) -> None:
         """Stop the threads; see `Pool.close`."""

@@ -209,15 +209,15 @@ def _algorithm(block: KeyBlock, parameters: CryptographicParameters) -> Cryptogr
     return algorithm
 
 
-def _symmetric(block: KeyBlock) -> bytes:
-    """Return the bytes of a symmetric key; raises KmipError for a key that shows none."""
+def _symmetric(block: KeyBlock) -> SecretBytes:
+    """Return a symmetric key; raises KmipError for a key block that shows none."""
     material = clear_material(block)
     if material is None:
         raise KeyValueNotPresent("the server does not hold the key itself, so it cannot use it")
     key = symmetric_bytes(block.key_format_type, material)
     if key is None:
         raise InvalidField(f"a key in format {spec_name(block.key_format_type)} cannot be used")
-    return key.reveal()
+    return key
 
 
 def _check_rsa(iv_counter_nonce: bytes | None, additional_data: bytes | None) -> None:

@@ -44,6 +44,7 @@ from strongroom.crypto.parts import (
     not_whole,
 )
 from strongroom.domain.errors import BadCryptographicParameters, CryptographicFailure
+from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicParameters as Parameters
 
 TAG: Final = 16  # bytes; the longest tag there is, and the usual one
@@ -55,7 +56,7 @@ XTS_UNIT: Final = 1 << 24  # bytes; 2^20 blocks, the most that SP 800-38E allows
 class Job(NamedTuple):
     """What one encryption or decryption works with; everything in it was checked against the scheme."""
 
-    key: bytes
+    key: SecretBytes
     iv: bytes
     parameters: Parameters
     additional_data: bytes | None = None
@@ -102,7 +103,7 @@ class BlockScheme(Scheme):
 
     def start(self, job: Job) -> Cipher[Any]:
         """Return the cipher."""
-        return Cipher(self.cipher(job.key), self.mode(job.iv))
+        return Cipher(self.cipher(job.key.reveal()), self.mode(job.iv))
 
     def encrypt(self, job: Job, data: bytes) -> Sealed:
         if job.padding is not None:
@@ -169,7 +170,7 @@ class CtrScheme(KeyStreamScheme):
 
     def start(self, job: Job) -> tuple[Cipher[Any], int | None]:
         first, most = counter_block(job.iv, job.parameters, self.block)
-        return Cipher(self.cipher(job.key), CTR(first)), most
+        return Cipher(self.cipher(job.key.reveal()), CTR(first)), most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +179,7 @@ class ChaChaScheme(KeyStreamScheme):
 
     def start(self, job: Job) -> tuple[Cipher[Any], int | None]:
         nonce, most = chacha_block(job.iv, job.parameters)
-        return Cipher(ChaCha20(job.key, nonce), None), most
+        return Cipher(ChaCha20(job.key.reveal(), nonce), None), most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +189,7 @@ class Rc4Scheme(KeyStreamScheme):
     cipher: Callable[[bytes], LibraryCipher]
 
     def start(self, job: Job) -> tuple[Cipher[Any], int | None]:
-        return Cipher(self.cipher(job.key), None), None
+        return Cipher(self.cipher(job.key.reveal()), None), None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +200,7 @@ class GcmScheme(Scheme):
 
     def encrypt(self, job: Job, data: bytes) -> Sealed:
         if self.cipher is AES:
-            sealed = AESGCM(job.key).encrypt(job.iv, data, job.additional_data)
+            sealed = job.key.once(AESGCM).encrypt(job.iv, data, job.additional_data)
             return sealed[: len(data)], sealed[len(data) : len(data) + job.tag_length]
         return self.encryptor(job).finish(data)
 
@@ -207,16 +208,16 @@ class GcmScheme(Scheme):
         tag = tag or b""
         try:
             if self.cipher is AES and len(tag) == TAG:
-                return AESGCM(job.key).decrypt(job.iv, data + tag, job.additional_data)
+                return job.key.once(AESGCM).decrypt(job.iv, data + tag, job.additional_data)
             mode = GCM(job.iv, tag, min_tag_length=SHORTEST_TAG)
-            decryptor = Cipher(self.cipher(job.key), mode).decryptor()
+            decryptor = Cipher(self.cipher(job.key.reveal()), mode).decryptor()
             decryptor.authenticate_additional_data(job.additional_data or b"")
             return decryptor.update(data) + decryptor.finalize()
         except InvalidTag as error:
             raise CryptographicFailure(FAILED) from error
 
     def encryptor(self, job: Job) -> Encryptor:
-        encryptor = Cipher(self.cipher(job.key), GCM(job.iv)).encryptor()
+        encryptor = Cipher(self.cipher(job.key.reveal()), GCM(job.iv)).encryptor()
         encryptor.authenticate_additional_data(job.additional_data or b"")
         return GcmEncryption(encryptor, job.tag_length)
 
@@ -227,7 +228,7 @@ class CcmScheme(Scheme):
 
     def encrypt(self, job: Job, data: bytes) -> Sealed:
         try:
-            sealed = AESCCM(job.key, job.tag_length).encrypt(job.iv, data, job.additional_data)
+            sealed = AESCCM(job.key.reveal(), job.tag_length).encrypt(job.iv, data, job.additional_data)
         except (OverflowError, ValueError) as error:
             # The nonce leaves the rest of a block for the length of the data (SP 800-38C A.1).
             raise BadCryptographicParameters(
@@ -238,7 +239,7 @@ class CcmScheme(Scheme):
     def decrypt(self, job: Job, data: bytes, tag: bytes | None) -> bytes:
         tag = tag or b""
         try:
-            return AESCCM(job.key, len(tag)).decrypt(job.iv, data + tag, job.additional_data)
+            return AESCCM(job.key.reveal(), len(tag)).decrypt(job.iv, data + tag, job.additional_data)
         except (InvalidTag, OverflowError, ValueError) as error:
             raise CryptographicFailure(FAILED) from error
 
@@ -249,19 +250,19 @@ class ChaChaPolyScheme(Scheme):
     one of 12 bytes."""
 
     def encrypt(self, job: Job, data: bytes) -> Sealed:
-        sealed = ChaCha20Poly1305(job.key).encrypt(job.iv, data, job.additional_data)
+        sealed = job.key.once(ChaCha20Poly1305).encrypt(job.iv, data, job.additional_data)
         return sealed[: len(data)], sealed[len(data) : len(data) + job.tag_length]
 
     def decrypt(self, job: Job, data: bytes, tag: bytes | None) -> bytes:
         tag = tag or b""
         try:
             if len(tag) == TAG:
-                return ChaCha20Poly1305(job.key).decrypt(job.iv, data + tag, job.additional_data)
+                return job.key.once(ChaCha20Poly1305).decrypt(job.iv, data + tag, job.additional_data)
         except InvalidTag as error:
             raise CryptographicFailure(FAILED) from error
         # The library compares whole tags only. The key stream for the data starts at block 1 (RFC 8439 §2.8);
         # what comes of it has the right tag, or is given to nobody.
-        decryptor = Cipher(ChaCha20(job.key, (1).to_bytes(4, "little") + job.iv), None).decryptor()
+        decryptor = Cipher(ChaCha20(job.key.reveal(), (1).to_bytes(4, "little") + job.iv), None).decryptor()
         plain = decryptor.update(data) + decryptor.finalize()
         _, right = self.encrypt(job._replace(tag_length=len(tag)), plain)
         if not compare_digest(right or b"", tag):
@@ -277,7 +278,7 @@ class XtsScheme(Scheme):
         if not 16 <= len(data) <= XTS_UNIT:
             raise BadCryptographicParameters(f"mode XTS encrypts 16 to {XTS_UNIT} bytes of data at once")
         try:
-            encryptor = Cipher(AES(job.key), XTS(job.iv)).encryptor()
+            encryptor = Cipher(AES(job.key.reveal()), XTS(job.iv)).encryptor()
             return encryptor.update(data) + encryptor.finalize(), None
         except ValueError as error:  # both halves are the same, which SP 800-38E as OpenSSL reads it forbids
             raise BadCryptographicParameters("the two halves of an XTS key must differ") from error
@@ -286,7 +287,7 @@ class XtsScheme(Scheme):
         if not 16 <= len(data) <= XTS_UNIT:
             raise CryptographicFailure(FAILED)
         try:
-            decryptor = Cipher(AES(job.key), XTS(job.iv)).decryptor()
+            decryptor = Cipher(AES(job.key.reveal()), XTS(job.iv)).decryptor()
             return decryptor.update(data) + decryptor.finalize()
         except ValueError as error:
             raise CryptographicFailure(FAILED) from error
@@ -301,7 +302,7 @@ class KeyWrapScheme(Scheme):
     def encrypt(self, job: Job, data: bytes) -> Sealed:
         wrap = aes_key_wrap_with_padding if self.with_padding else aes_key_wrap
         try:
-            return wrap(job.key, data), None
+            return wrap(job.key.reveal(), data), None
         except ValueError as error:
             many = "at least 1 byte" if self.with_padding else "at least 16 bytes, a multiple of 8"
             raise BadCryptographicParameters(f"{self.name} takes {many} of data") from error
@@ -309,6 +310,6 @@ class KeyWrapScheme(Scheme):
     def decrypt(self, job: Job, data: bytes, tag: bytes | None) -> bytes:
         unwrap = aes_key_unwrap_with_padding if self.with_padding else aes_key_unwrap
         try:
-            return unwrap(job.key, data)
+            return unwrap(job.key.reveal(), data)
         except (InvalidUnwrap, ValueError) as error:
             raise CryptographicFailure(FAILED) from error

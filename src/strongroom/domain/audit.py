@@ -5,9 +5,11 @@ Rule: an event names who, what and how it ended; it never holds a value of the r
 
 import json
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from strongroom.model.identifiers import UniqueIdentifier
+
+_ENCODE: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 
 
 class AuditEvent(NamedTuple):
@@ -37,7 +39,7 @@ class AuditEvent(NamedTuple):
             somebody["user"] = self.user
         if self.correlation is not None:
             somebody["client_correlation"], somebody["server_correlation"] = self.correlation
-        return json.dumps(
+        return _ENCODE(
             somebody
             | {
                 "at": int(self.at.timestamp()),
@@ -47,7 +49,5 @@ class AuditEvent(NamedTuple):
                 "outcome": self.outcome,
                 "peer": self.peer,
                 "tenant": self.tenant,
-            },
-            separators=(",", ":"),
-            sort_keys=True,
+            }
         ).encode()

@@ -4,16 +4,14 @@ Rule: `Cryptography` inherits this. Decryption has one failure, an indistinct Cr
 was wrong with the ciphertext.
 """
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from strongroom.model.keys import KeyBlock
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicParameters
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Encrypted:
+class Encrypted(NamedTuple):
     """What Encrypt made. `iv_counter_nonce` is None unless the server chose it."""
 
     data: bytes

@@ -141,10 +141,7 @@ class ManagedObject:
 
     def set(self, key: AttributeKey, value: Any) -> None:
         """Give a single-valued attribute this value; None removes it."""
-        if value is None:
-            self.put(key, ())
-        else:
-            self.put(key, (AttributeInstance(key, value),))
+        self.put(key, () if value is None else (AttributeInstance(key, value),))
 
     def add(self, key: AttributeKey, value: Any) -> AttributeInstance:
         """Add an instance under the next free index (KMIP 1.4 §2.1.1) and return it."""

@@ -6,7 +6,7 @@ Rule: a handler never sees this port; the engine's unit of work does.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from strongroom.domain.entries import EntryChange, EntryStore
 from strongroom.domain.objects import ON_LINE, ManagedObject
@@ -60,6 +60,9 @@ class Changes:
     def essential(self) -> bool:
         """Tell whether the answer depends on the commit."""
         return bool(self.entries) or any(obj.essential for obj in self.objects)
+
+
+NO_CHANGES: Final = Changes()
 
 
 class LostRace(Exception):

@@ -30,6 +30,9 @@ class Use(Enum):
     PROCESS = frozenset({State.ACTIVE, State.DEACTIVATED, State.COMPROMISED})
     """Decrypt, verify, unwrap: what was protected must stay readable after the key was retired."""
 
+    def __init__(self, states: frozenset[State]) -> None:
+        self.states = states
+
 
 def require(key: ManagedObject, mask: CryptographicUsageMask, use: Use, now: datetime) -> None:
     """Return if the key may be used so now; raises the KmipError that says why not."""
@@ -40,15 +43,18 @@ def require(key: ManagedObject, mask: CryptographicUsageMask, use: Use, now: dat
     if not int.__and__(allowed, mask) and not int.__and__(allowed, _UNRESTRICTED):
         wanted = (mask.name or str(mask)).replace("_", " ").title()
         raise IncompatibleCryptographicUsageMask(f"the Cryptographic Usage Mask of the key lacks {wanted}")
-    if key.state not in use.value:
+    if key.state not in use.states:
         state = key.state.name.replace("_", " ").title()
         cure = "; activate it first" if key.state is State.PRE_ACTIVE else ""
         raise WrongKeyLifecycleState(f"the key is {state}{cure}")
-    start, stop = key.value(Tag.PROCESS_START_DATE), key.value(Tag.PROTECT_STOP_DATE)
-    if use is Use.PROCESS and start is not None and now < start:
-        raise WrongKeyLifecycleState("the Process Start Date of the key is not reached")
-    if use is Use.PROTECT and stop is not None and now >= stop:
-        raise WrongKeyLifecycleState("the Protect Stop Date of the key has passed")
+    if use is Use.PROCESS:
+        start = key.value(Tag.PROCESS_START_DATE)
+        if start is not None and now < start:
+            raise WrongKeyLifecycleState("the Process Start Date of the key is not reached")
+    else:
+        stop = key.value(Tag.PROTECT_STOP_DATE)
+        if stop is not None and now >= stop:
+            raise WrongKeyLifecycleState("the Protect Stop Date of the key has passed")
 
 
 def spend(key: ManagedObject, size: int, *, again: bool = False) -> None:

@@ -313,20 +313,21 @@ class Dispatcher:
             work = self._unit_of_work(run)
             result, size = await self.perform(run, item, work, run.room)
             changes = work.changes()
-            if not changes or await self.commit(work, changes, [(item, work.touched())], run, attempt):
-                work.keep()
-                run.streams.keep()
-                if run.room is not None:
-                    run.room -= size
-                if not changes:
-                    self._remember(run, item, work, result)
-                return result
+            if not changes:
+                self._remember(run, item, work, result)
+            elif not await self.commit(work, changes, [(item, work.touched())], run, attempt):
+                continue
+            work.keep()
+            run.streams.keep()
+            if run.room is not None:
+                run.room -= size
+            return result
         raise ServerFailure("the object is being changed by too many requests at once; try again")
 
     def _remember(self, run: Run, item: BatchItem, work: UnitOfWork, result: Item) -> None:
         """Remember the answer to a read that stands alone in its message."""
         message, spec = run.message, self._services.operations[item.operation or 0]
-        if message is None or not spec.repeatable or len(run.request.items) > 1:
+        if not spec.repeatable or message is None or len(run.request.items) > 1:
             return
         if not repeatable(run.request.header):
             return

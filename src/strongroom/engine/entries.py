@@ -27,7 +27,7 @@ class WorkingEntries:
         self._caller = caller
         self.asked = False
         """Something was asked for, so that an answer depends on more than objects."""
-        self._read: dict[_Place, Kept[Entry]] = {}
+        self._read: dict[_Place, Kept[Entry] | None] = {}
         self._changed: dict[_Place, Kept[Entry] | None] = {}
 
     async def get(self, kind: type[E], key: str) -> Kept[E] | None:
@@ -36,18 +36,17 @@ class WorkingEntries:
         if place in self._changed:
             return cast(Kept[E] | None, self._changed[place])
         if place not in self._read:
-            stored = await self._store.load_entry(kind, self._caller.tenant, key)
-            if stored is None:
-                return None
-            self._read[place] = stored
-        return cast(Kept[E], self._read[place])
+            self._read[place] = await self._store.load_entry(kind, self._caller.tenant, key)
+        return cast(Kept[E] | None, self._read[place])
 
     async def mine(self, kind: type[E]) -> Sequence[Kept[E]]:
         self.asked = True
         found: dict[str, Kept[E]] = {}
         for stored in await self._store.entries_of(kind, self._caller.tenant, self._caller.client):
             # What was read first counts: the commit compares with that generation.
-            found[stored.key] = cast(Kept[E], self._read.setdefault((kind, stored.key), stored))
+            first = self._read.setdefault((kind, stored.key), stored)
+            if first is not None:
+                found[stored.key] = cast(Kept[E], first)
         for (changed, key), after in self._changed.items():
             if changed is kind and after is None:
                 found.pop(key, None)
@@ -77,8 +76,10 @@ class WorkingEntries:
         """Undo what was changed since; what was read stays read."""
         self._changed = savepoint
 
-    def changes(self) -> list[EntryChange]:
+    def changes(self) -> Sequence[EntryChange]:
         """Return what a commit would do; an entry that was made and removed again is not in it."""
+        if not self._changed:
+            return ()
         found = []
         for (kind, key), after in self._changed.items():
             stored = self._read.get((kind, key))

@@ -18,6 +18,8 @@ from strongroom.model.struct import Struct
 class Nesting:
     """The port `domain.context.Nested` over a unit of work."""
 
+    __slots__ = ("_operations", "_work")
+
     def __init__(self, work: UnitOfWork, operations: Mapping[type, OperationSpec]) -> None:
         self._work = work
         self._operations = operations

@@ -235,6 +235,8 @@ class RequestStreams:
 
     def keep(self) -> None:
         """The request, or one item of it, is committed."""
+        if not (self._begun or self._claimed):
+            return
         for stream in (*self._begun, *self._claimed):
             stream.last_used = self.now
             self._table.release(stream)
@@ -243,6 +245,8 @@ class RequestStreams:
 
     def end_claimed(self) -> None:
         """The request, or one item of it, has failed."""
+        if not (self._begun or self._claimed):
+            return
         for stream in (*self._begun, *self._claimed):
             self._table.end(stream)
         self._begun.clear()

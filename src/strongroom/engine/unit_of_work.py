@@ -29,7 +29,7 @@ from strongroom.domain.errors import (
 from strongroom.domain.identity import ClientIdentity, Grant
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
-from strongroom.domain.store import Changes, Found, ObjectQuery, ObjectStore
+from strongroom.domain.store import NO_CHANGES, Changes, Found, ObjectQuery, ObjectStore
 from strongroom.engine.entries import WorkingEntries
 from strongroom.engine.references import DataMemory, Told
 from strongroom.model.attribute_list import AttributeInstance
@@ -273,10 +273,10 @@ class UnitOfWork:
         else:
             # An answer is remembered with one permission; one that needed two is made anew each time.
             self.searches.lasting = False
-        if isinstance(reference, NameReference):
-            identifier = await self._by_name(reference)
-        elif type(reference) is str:
+        if type(reference) is str:
             identifier = UniqueIdentifier(reference)
+        elif isinstance(reference, NameReference):
+            identifier = await self._by_name(reference)
         else:
             identifier = self._memory.resolve(reference)
         obj = self._loaded.get(identifier)
@@ -465,11 +465,10 @@ class UnitOfWork:
 
     def changes(self) -> Changes:
         """Return what a commit would write."""
-        return Changes(
-            # What the batch itself made and removed again was never stored.
-            objects=[o for o in self._loaded.values() if o.changed and (o.generation or not o.removed)],
-            entries=self.entries.changes(),
-        )
+        # What the batch itself made and removed again was never stored.
+        objects = [o for o in self._loaded.values() if o.changed and (o.generation or not o.removed)]
+        entries = self.entries.changes()
+        return Changes(objects=objects, entries=entries) if objects or entries else NO_CHANGES
 
     async def commit(self, changes: Changes) -> None:
         """Make the changes durable; raises what `ObjectStore.commit` raises."""

@@ -9,6 +9,7 @@ An answer leaves out every attribute that its version cannot say.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -64,6 +65,11 @@ class AttributeInstance(NamedTuple):
     key: AttributeKey
     value: Any
     index: int | None = None  # type: ignore[assignment]
+
+
+SMALL: Final = (int, datetime)
+"""Types of the values (numbers, flags, members of enumerations, dates) that many objects have in common and
+that nobody keeps secret: what is made of one may be remembered."""
 
 
 class Attributes(tuple[AttributeInstance, ...]):
@@ -201,6 +207,24 @@ def decode_attribute(
     items: list[Item], version: Version | None, *, partial: bool = False
 ) -> AttributeInstance:
     """Return what an Attribute structure holds, in its 1.x or 2.x form."""
+    try:
+        return _READ[version, partial, *items]
+    except (KeyError, TypeError):  # TypeError: its value is a structure
+        instance = _read_attribute(items, version, partial=partial)
+    if isinstance(instance.value, SMALL):
+        if len(_READ) >= _MOST_READ:
+            _READ.clear()
+        _READ[version, partial, *items] = instance
+    return instance
+
+
+_READ: Final[dict[tuple[Any, ...], AttributeInstance]] = {}
+"""Attributes with SMALL values by their items: most requests have some in common."""
+
+_MOST_READ: Final = 4096
+
+
+def _read_attribute(items: list[Item], version: Version | None, *, partial: bool) -> AttributeInstance:
     found: dict[int, tuple[int, Any]] = {}
     for tag, item_type, value in items:
         if tag in found:

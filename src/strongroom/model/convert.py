@@ -23,6 +23,7 @@ from strongroom.wire.item import Item
 S = TypeVar("S", bound=Struct)
 
 _EXTENSION_TAGS: Final = 0x540000
+_MOST_KNOWN: Final = 1024
 
 
 class FieldShape(Shape):
@@ -130,7 +131,26 @@ def decoder(
     source, names = _decoder_source(cls, version, lenient=lenient, partial=partial)
     exec(source, names)  # noqa: S102 - generated from field tables alone
     function: Callable[[list[Item]], S] = names["decode"]
-    return function
+    return _remembering(function) if cls.recurrent else function
+
+
+def _remembering(decode: Callable[[list[Item]], S]) -> Callable[[list[Item]], S]:
+    """Return a decoder that knows structures again that consist of numbers and members of enumerations."""
+    known: dict[tuple[Item, ...], S] = {}
+
+    def decode_or_remember(items: list[Item]) -> S:
+        key = tuple(items)
+        try:
+            return known[key]
+        except (KeyError, TypeError):  # TypeError: there is a structure in it
+            made = decode(items)
+        if all(isinstance(value, int) for _, _, value in items):
+            if len(known) >= _MOST_KNOWN:
+                known.clear()
+            known[key] = made
+        return made
+
+    return decode_or_remember
 
 
 @cache

@@ -5,13 +5,18 @@ Rule: key material is in a SecretBytes from decode to store, so that a leak show
 """
 
 import hmac
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+T = TypeVar("T")
 
 
 class SecretBytes:
     """Bytes that do not print, hash or pickle; equality takes time independent of the content."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_made", "_value")
+
+    _made: tuple[Callable[[bytes], Any], Any]
 
     def __init__(self, value: bytes) -> None:
         self._value = value
@@ -19,6 +24,19 @@ class SecretBytes:
     def reveal(self) -> bytes:
         """Return the bytes; every call is a place that a review looks at."""
         return self._value
+
+    def once(self, make: Callable[[bytes], T]) -> T:
+        """Return what `make` makes of the bytes (a cipher): made once, and kept as long as this object is."""
+        try:
+            by, made = self._made
+            if by is make:
+                kept: T = made
+                return kept
+        except AttributeError:
+            pass
+        made = make(self._value)
+        self._made = make, made
+        return made
 
     def __len__(self) -> int:
         return len(self._value)

@@ -219,7 +219,13 @@ def _initialiser(fields: tuple[Field, ...]) -> Any:
 
 
 class Struct(metaclass=StructMeta):
-    """A KMIP structure; see the module."""
+    """A KMIP structure; see the module.
+
+    `recurrent`: requests have the same few values over and over, and never secret ones, so that what was read
+    once may be given out again.
+    """
+
+    recurrent: ClassVar[bool] = False
 
     def values(self) -> Iterator[Any]:
         """Yield the field values in order."""

@@ -3,7 +3,7 @@
 Rule: declarations only, fields in the order of the specification.
 """
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.secret import SecretBytes
@@ -81,6 +81,8 @@ class CryptographicDomainParameters(Struct):
 
 
 class CryptographicParameters(Struct):
+    recurrent: ClassVar[bool] = True
+
     block_cipher_mode: BlockCipherMode | None = None
     padding_method: PaddingMethod | None = None
     hashing_algorithm: HashingAlgorithm | None = None

@@ -5,17 +5,17 @@ None), in TTLV, so that every attribute is kept exactly and a new one needs no m
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from strongroom.domain.objects import AttributeMap, ManagedObject
-from strongroom.model.attribute_list import AttributeInstance, decode_tagged, encode_stored
+from strongroom.model.attribute_list import SMALL, AttributeInstance, decode_tagged, encode_stored
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import ManagedObjectStruct, decode_object, encode_object
 from strongroom.model.secret import SecretBytes
 from strongroom.registry import ObjectType, State, Tag
 from strongroom.store.records import NameRow, ObjectRow
 from strongroom.wire import binary
-from strongroom.wire.item import Item
 from strongroom.wire.limits import OWN
 
 PLACEHOLDER_NAMES: Final = frozenset(
@@ -39,13 +39,22 @@ _ATTRIBUTES: Final = int(Tag.ATTRIBUTES)
 
 def encode_attributes(attributes: AttributeMap) -> bytes:
     """Return the stored form; an Attribute Index stands before an instance that has one."""
-    items: list[Item] = []
-    for instances in attributes.values():
-        for instance in instances:
-            if instance[2] is not None:
-                items.append((_INDEX, 2, instance[2]))
-            items.append(encode_stored(instance))
-    return binary.encode((_ATTRIBUTES, 1, items))
+    return binary.structure(
+        _ATTRIBUTES,
+        [
+            _encode_small(instance) if isinstance(instance[1], SMALL) else _encode_instance(instance)
+            for instances in attributes.values()
+            for instance in instances
+        ],
+    )
+
+
+def _encode_instance(instance: AttributeInstance) -> bytes:
+    item = binary.encode(encode_stored(instance))
+    return item if instance[2] is None else binary.encode((_INDEX, 2, instance[2])) + item
+
+
+_encode_small: Final = lru_cache(maxsize=4096)(_encode_instance)
 
 
 def decode_attributes(stored: bytes) -> AttributeMap:

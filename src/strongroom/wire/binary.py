@@ -9,7 +9,7 @@ first four bytes of every other item (tag and item type) are checked once in the
 text, bytes or big numbers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from struct import Struct
 from struct import error as struct_error
 from typing import Any, Final
@@ -91,6 +91,12 @@ def encode(item: Item) -> bytes:
         return _encode_items((item,))
     except _UNWRITABLE:
         raise _encode_fault(item) from None  # the cause may hold the value
+
+
+def structure(tag: int, encoded: Iterable[bytes]) -> bytes:
+    """Return the bytes of a structure, from those of its items."""
+    body = b"".join(encoded)
+    return _pack_head(tag << 8 | STRUCTURE, len(body)) + body
 
 
 def offset_of(data: bytes, path: Sequence[tuple[str, int | None]]) -> int | None:

@@ -213,7 +213,7 @@ async def test_pkcs5_gives_the_answer_of_the_oasis_case(crypto: Cryptographer) -
 def test_padded_data_of_any_length_comes_back(data: bytes, mode: Mode, padding: Padding) -> None:
     parameters = Parameters(block_cipher_mode=mode, padding_method=padding, random_iv=True)
     scheme = ciphers.scheme_of(Algorithm.AES, parameters, legacy=False)
-    request = ciphers.Request(bytes(16), parameters, None, None)
+    request = ciphers.Request(SecretBytes(bytes(16)), parameters, None, None)
     made = ciphers.encrypt(scheme, request, data, Leniencies())
     assert len(made.data) == len(data) // 16 * 16 + 16
     request = request._replace(iv=made.iv_counter_nonce)

@@ -98,6 +98,18 @@ def test_a_key_that_was_not_read_is_not_overwritten(kms: TestKms) -> None:
     assert read(kms, "k") == b"first"
 
 
+def test_what_was_not_there_is_not_there_for_the_whole_unit_of_work(kms: TestKms) -> None:
+    work = work_of(kms)
+    assert kms.run(work.entries.get(Note, "k")) is None
+    keep(kms, "k", b"first")
+    assert kms.run(work.entries.get(Note, "k")) is None
+    assert kms.run(work.entries.mine(Note)) == []
+    work.entries.put("k", note(b"second"))
+    with pytest.raises(LostRace):
+        kms.run(work.commit(work.changes()))
+    assert read(kms, "k") == b"first"
+
+
 def test_what_was_changed_is_seen_changed_before_the_commit(kms: TestKms) -> None:
     keep(kms, "a")
     keep(kms, "b")

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import scale, servers, table
+from bench import beside, scale, servers, table
 from bench.load import Client, Load, LoadFailed, Measurement, Server, build
 from bench.servers import ServerFailed
 from bench.table import SCENARIOS, Scenario
@@ -109,6 +109,18 @@ def measure_all(options: argparse.Namespace, folder: Path) -> int:
             ours = stack.enter_context(servers.strongroom(folder / "strongroom"))
         main_table = MainTable(load=load, rounds=options.rounds, ours=ours, pykmip=pykmip, echo=echo)
         failures = main_table.run([s for s in SCENARIOS if s.name in chosen])
+        print(f"\n{table.COMPARISON_HEADER}", flush=True)
+        failures += beside.signing(load, ours, rounds=options.rounds)
+        large_echo = stack.enter_context(
+            servers.echo(
+                folder,
+                program=folder / "tlsecho",
+                certs=folder / "certs",
+                client=client,
+                answer=beside.MEBIBYTE,
+            )
+        )
+        failures += beside.much_data(load, ours, large_echo, rounds=options.rounds)
     if options.keys and not options.target:
         failures += scale.run(load, folder, rounds=options.rounds, many_keys=options.keys)
     print(f"\n{table.FOOTER}")

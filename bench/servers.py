@@ -85,8 +85,8 @@ def wait_until_it_accepts(port: int, running: subprocess.Popen[bytes], log: Path
 
 
 @contextlib.contextmanager
-def echo(folder: Path, *, program: Path, certs: Path, client: Client) -> Iterator[Server]:
-    """The physical limit: TLS and the sockets, nothing else."""
+def echo(folder: Path, *, program: Path, certs: Path, client: Client, answer: int = 300) -> Iterator[Server]:
+    """The physical limit: TLS and the sockets, nothing else. It answers with `answer` bytes."""
     port, log = free_port(), folder / "echo.log"
     command: list[str | Path] = [
         program,
@@ -94,6 +94,7 @@ def echo(folder: Path, *, program: Path, certs: Path, client: Client) -> Iterato
         certs / "ca.pem",
         certs / "server.pem",
         certs / "server.key",
+        str(answer),
     ]
     with process(command, log) as running:
         wait_until_it_accepts(port, running, log)

@@ -101,6 +101,12 @@ def row(scenario: Scenario, ours: Measurement, pykmip: Measurement | None, echo:
     )
 
 
+def delay(title: str, base: float, other: float, target: float) -> str:
+    """Return one line that sets a time under some burden beside the time without it, in microseconds."""
+    mark = " " if other - base <= target else "!"
+    return f"{title:58s} {base:8.1f} {other:8.1f} us     {mark}{other - base:+8.0f} (<= {target:+.0f})"
+
+
 def comparison(title: str, unit: str, base: float, other: float, target: float) -> str:
     """Return one line that sets a cost under some burden beside the cost without it."""
     ratio = at_most(other / base, target)

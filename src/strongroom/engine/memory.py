@@ -106,6 +106,8 @@ class AnswerMemory:
 
     def find(self, caller: ClientIdentity, message: bytes) -> RememberedAnswer | None:
         """Return the answer last given to this client for these bytes."""
+        if len(message) > _LARGEST_ANSWER:  # never kept, and it would be hashed to be looked up
+            return None
         return self._answers.get((caller.client, message))
 
     def keep(self, caller: ClientIdentity, message: bytes, answer: RememberedAnswer) -> None:

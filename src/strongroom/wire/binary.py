@@ -88,7 +88,7 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS, *, known_until: int = 0
 def encode(item: Item) -> bytes:
     """Return the bytes of `item`; raises EncodeError for a value that its type cannot hold."""
     try:
-        return _encode_items((item,))
+        return b"".join(_parts_of(item))
     except _UNWRITABLE:
         raise _encode_fault(item) from None  # the cause may hold the value
 
@@ -332,16 +332,26 @@ def _path_to(data: bytes, target: int) -> tuple[tuple[str, int | None], ...]:
     return tuple(path)
 
 
-def _encode_items(items: Sequence[Item]) -> bytes:
+def _parts_of(item: Item) -> list[bytes]:
     parts: list[bytes] = []
+    _encode_items((item,), parts)
+    return parts
+
+
+def _encode_items(items: Sequence[Item], parts: list[bytes]) -> int:
+    """Append the bytes of the items to `parts`, which are joined once; return how many they are."""
+    size = 0
     for item in items:
         tag, kind, value = item
         if kind == 1:
-            body = _encode_items(value)
-            parts.append(_pack_head(tag << 8 | 1, len(body)))
-            parts.append(body)
+            place = len(parts)
+            parts.append(b"")
+            length = _encode_items(value, parts)
+            parts[place] = _pack_head(tag << 8 | 1, length)
+            size += 8 + length
         elif kind == 5 or kind == 2 or kind == 6 or kind == 10:
             parts.append(_blocks.get(item) or _encode_block(item))
+            size += 16
         elif kind == 7 or kind == 8:
             if kind == 7:
                 if "\0" in value:
@@ -352,9 +362,12 @@ def _encode_items(items: Sequence[Item]) -> bytes:
             parts.append(value)
             if length & 7:
                 parts.append(_PADDING[length & 7])
+            size += 8 + (length + 7 & -8)
         else:
-            parts.append(_encode_rare(tag, kind, value))
-    return b"".join(parts)
+            rare = _encode_rare(tag, kind, value)
+            parts.append(rare)
+            size += len(rare)
+    return size
 
 
 def _encode_block(item: Item) -> bytes:
@@ -402,7 +415,7 @@ def _encode_fault(item: Item) -> EncodeError:
 
 def _can_encode(item: Item) -> bool:
     try:
-        _encode_items((item,))
+        b"".join(_parts_of(item))
     except _UNWRITABLE:
         return False
     return True

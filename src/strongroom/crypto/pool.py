@@ -24,7 +24,7 @@ R = TypeVar("R")
 class Pool:
     """A few threads, started when the first work comes, and a limit on what waits for them."""
 
-    def __init__(self, *, threads: int = 2, waiting: int = 64) -> None:
+    def __init__(self, *, threads: int = 2, waiting: int = 128) -> None:
         self._threads = threads
         self._waiting = waiting
         self._process: int | None = None

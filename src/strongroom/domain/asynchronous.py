@@ -14,7 +14,7 @@ from strongroom.domain.context import Context
 from strongroom.domain.entries import Entry, Kept
 from strongroom.domain.errors import InvalidAsynchronousCorrelationValue
 from strongroom.model.secret import SecretBytes
-from strongroom.model.struct import Struct, Tagged
+from strongroom.model.struct import Int32, Struct, Tagged
 from strongroom.model.structures import ProtocolVersion
 from strongroom.registry import (
     BatchErrorContinuationOption,
@@ -60,12 +60,17 @@ class WaitingItem(Struct):
 
 
 class WaitingBatch(Entry, kind=1):
-    """A request that waits; `placeholder` is the ID Placeholder after the items that are done."""
+    """A request that waits.
+
+    `placeholder` is the ID Placeholder after the items that are done; `iteration_count` says how often the
+    next one was taken up from a worker that ended.
+    """
 
     protocol_version: ProtocolVersion
     submission_date: Annotated[datetime, ItemType.DATE_TIME_EXTENDED]
     batch_error_continuation_option: BatchErrorContinuationOption | None = None
     placeholder: Annotated[str | None, Tagged(Tag.PRIVATE_KEY_UNIQUE_IDENTIFIER)] = None
+    iteration_count: Int32 | None = None
     items: Annotated[tuple[WaitingItem, ...], Tagged(Tag.BATCH_ITEM)] = ()
 
     def with_item(self, position: int, item: WaitingItem) -> "WaitingBatch":

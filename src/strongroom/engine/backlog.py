@@ -6,16 +6,17 @@ same after a crash, finds it done. See `domain.asynchronous`.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from strongroom.domain import turn
 from strongroom.domain.asynchronous import WaitingBatch, new_key
 from strongroom.domain.clock import Clock
-from strongroom.domain.entries import Kept
-from strongroom.domain.errors import KmipError, PermissionDenied, ServerLimitExceeded
+from strongroom.domain.entries import EntryChange, Kept
+from strongroom.domain.errors import KmipError, PermissionDenied, ServerFailure, ServerLimitExceeded
 from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
-from strongroom.domain.store import ObjectStore, StoreFailure
+from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure
 from strongroom.engine.entries import forget
 from strongroom.engine.later import Later, LaterItem
 from strongroom.engine.references import named
@@ -38,8 +39,11 @@ MOST: Final = 32
 MOST_BYTES: Final = 16 << 20
 """Bytes of them, answers included: whoever asks what waits has it all in memory."""
 
-_PATIENCE: Final = 5.0
-"""Seconds that the other jobs wait for what was left behind, which may take long."""
+CLAIM: Final = timedelta(minutes=5)
+"""How long whoever takes up what was left behind has it for itself."""
+
+MOST_TRIES: Final = 3
+"""How often an item is taken up whose worker ended: it may be what ends them."""
 
 _PAGE: Final = 32
 _ATTEMPTS: Final = 64
@@ -63,7 +67,6 @@ class RequestBacklog:
         self._on_failure = on_failure
         self._running: set[asyncio.Task[None]] = set()
         self._doing: set[tuple[int, str]] = set()
-        self._taking_up: asyncio.Task[None] | None = None
 
     async def keep(self, batch: WaitingBatch, work: UnitOfWork) -> str:
         """Put a batch among the changes of a unit of work and return its key; raises ServerLimitExceeded."""
@@ -112,33 +115,32 @@ class RequestBacklog:
         await self._do(tenant, key, position)
 
     async def tidy(self, now: datetime) -> None:
-        """Do what a worker left behind, and forget answers that nobody fetched. Raises StoreFailure.
+        """Do what a worker left behind, one batch after the other, and forget answers that nobody fetched.
 
-        What takes long goes on in the background.
+        Raises StoreFailure, or what else went wrong first, after all of them had their turn.
         """
-        if self._taking_up is None:
-            self._taking_up = asyncio.get_running_loop().create_task(self._take_up(now))
-            self._running.add(self._taking_up)
-        task = self._taking_up
-        done, _ = await asyncio.wait({task}, timeout=_PATIENCE)
-        if done:
-            self._running.discard(task)
-            self._taking_up = None
-            task.result()
-
-    async def _take_up(self, now: datetime) -> None:
-        """Do what is due, one after the other; raises the first failure, after the others had their turn."""
         failed: Exception | None = None
         for batch in await self._store.due_entries(WaitingBatch, now, _PAGE):
             try:
                 if batch.value.next is None:
                     await forget(self._store, batch)
-                else:
+                elif (batch.tenant, batch.key) not in self._doing and await self._claim(batch):
                     await self._do_all(batch.tenant, batch.key)
             except Exception as exc:  # noqa: BLE001 - raised below; one batch must not keep the others back
                 failed = failed or exc
         if failed is not None:
             raise failed
+
+    async def _claim(self, batch: Kept[WaitingBatch]) -> bool:
+        """Take a batch over, and count that; False when another worker was quicker."""
+        value = batch.value.replace(iteration_count=(batch.value.iteration_count or 0) + 1)
+        claimed = replace(batch, value=value, due=self._clock.now() + CLAIM)
+        change = EntryChange(WaitingBatch, batch.tenant, batch.key, batch.generation, claimed)
+        try:
+            await self._store.commit(Changes(entries=[change]))
+        except LostRace:
+            return False
+        return True
 
     async def _do(self, tenant: int, key: str, upto: int | None) -> None:
         """Do the items of a batch in order, up to a place (None: all)."""
@@ -159,6 +161,8 @@ class RequestBacklog:
         try:
             if caller is None:
                 raise PermissionDenied("the client that sent the request may not connect any more")
+            if (batch.value.iteration_count or 0) > MOST_TRIES:
+                raise ServerFailure(f"the server ended {MOST_TRIES} times while it did this; do it in parts")
             work = self._work(batch, caller)
             item = self._later.item(batch.value, position, work, caller)
             answer = await item.perform()
@@ -189,7 +193,9 @@ class RequestBacklog:
             return False
         # Whoever is at it gets on: others take it up only when nothing is done for a while.
         due = self._clock.now() + (TAKE_UP if after.next is not None else RETENTION)
-        work.entries.put(batch.key, after.replace(placeholder=work.placeholder), due=due)
+        work.entries.put(
+            batch.key, after.replace(placeholder=work.placeholder, iteration_count=None), due=due
+        )
         return await item.commit(attempt)
 
     def _stopped(self, batch: WaitingBatch, work: UnitOfWork, caller: ClientIdentity) -> WaitingBatch:

@@ -411,6 +411,7 @@ class Dispatcher:
         All else is as for a client's request: authorised for the caller of `connection`, committed with an
         audit event, run again (the condition first) after a lost race.
         """
+        turn.client.set(connection.client.client)
         now = self._services.clock.now()
         item = BatchItem(operation=int(operation), payload=encoder(type(request), NEWEST)(request))
         run = Run(

@@ -45,9 +45,14 @@ class Timetable:
         """Ask the jobs until cancelled."""
         # Workers started together should not all come at the same moment.
         await asyncio.sleep(random.uniform(0, INTERVAL))  # noqa: S311 - spreads the load
-        while True:
+        async with asyncio.TaskGroup() as jobs:
             for name in self._jobs:
-                await self._ask(name)
+                jobs.create_task(self._repeat(name))
+
+    async def _repeat(self, name: str) -> None:
+        """Ask one job again and again: what takes long in one does not hold up the others."""
+        while True:
+            await self._ask(name)
             await asyncio.sleep(INTERVAL)
 
     async def _ask(self, name: str) -> None:

@@ -1,6 +1,5 @@
 """Requests that are answered later (KMIP 1.4 §4.27-4.28 and §6.7, 2.1 §6.1.38-6.1.41 and §9.2)."""
 
-import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -382,25 +381,37 @@ def test_a_batch_that_cannot_be_done_does_not_keep_the_others_back(
     assert poll(kms, bad).result_status is SUCCESS
 
 
-def test_a_slow_batch_does_not_keep_the_other_jobs_waiting(
-    kms: TestKms, monkeypatch: pytest.MonkeyPatch
+def test_what_ends_its_worker_each_time_is_given_up(
+    kms: TestKms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backlog, "_PATIENCE", 0.01)
-    (value,) = send(kms, create())
-    commit, go_on = kms.repository.commit, asyncio.Event()
+    deadly, harmless = send(
+        kms,
+        create("deadly"),
+        create("harmless"),
+        batch_error_continuation_option=BatchErrorContinuationOption.CONTINUE,
+    )
 
-    async def slow(changes: Changes) -> None:
-        await go_on.wait()
-        await commit(changes)
+    async def end(*_: object) -> None:
+        raise SystemExit
 
-    monkeypatch.setattr(kms.repository, "commit", slow)
-    for _ in range(3):
-        do_all(kms)  # it returns, and begins nothing twice
-    assert len(kms.dispatcher.backlog._running) <= 2  # the batch's own task, and the one that takes up
-    go_on.set()
+    for _ in range(backlog.MOST_TRIES):
+        worker = TestKms(tmp_path, clock=kms.clock)
+        monkeypatch.setattr(worker.dispatcher.backlog, "_do_one", end)
+        kms.clock.pass_time(seconds=backlog.CLAIM.total_seconds() + 1)
+        with pytest.raises(SystemExit):
+            worker.run(worker.dispatcher.backlog.tidy(kms.clock.now()))
+        worker.close()
     do_all(kms)
-    monkeypatch.undo()
-    assert poll(kms, value).result_status is SUCCESS
+    assert poll(kms, deadly).result_status is PENDING  # whoever has it may be at it still
+    kms.clock.pass_time(seconds=backlog.CLAIM.total_seconds() + 1)
+    do_all(kms)
+    given_up = poll(kms, deadly)
+    assert (given_up.result_status, given_up.result_reason) == (
+        FAILED,
+        ResultReason.INTERNAL_SERVER_ERROR,
+    )
+    assert poll(kms, harmless).result_status is SUCCESS
+    assert names_found(kms, "deadly") == 0
 
 
 def test_a_long_batch_is_not_taken_up_by_others_while_it_goes_on(kms: TestKms) -> None:

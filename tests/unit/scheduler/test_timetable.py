@@ -1,0 +1,38 @@
+"""The jobs of a worker."""
+
+import asyncio
+from datetime import datetime
+
+import pytest
+
+from strongroom.scheduler import timetable
+from tests.kms import MovableClock
+
+
+async def test_a_job_that_takes_long_or_fails_does_not_hold_up_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(timetable, "INTERVAL", 0.001)
+    asked, enough = list[str](), asyncio.Event()
+
+    async def endless(_: datetime) -> None:
+        asked.append("endless")
+        await asyncio.Event().wait()
+
+    async def failing(_: datetime) -> None:
+        asked.append("failing")
+        raise RuntimeError("not today")
+
+    async def quick(_: datetime) -> None:
+        asked.append("quick")
+        if asked.count("quick") > 3 and asked.count("failing") > 3:
+            enough.set()
+
+    jobs = timetable.Timetable(MovableClock(), {"endless": endless, "failing": failing})
+    jobs.add("quick", quick)
+    running = asyncio.ensure_future(jobs.run())
+    await asyncio.wait_for(enough.wait(), 5)
+    assert asked.count("endless") == 1
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running

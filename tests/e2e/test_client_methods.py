@@ -48,6 +48,7 @@ from strongroom.registry import (
     ValidityIndicator,
     Version,
 )
+from strongroom.wire.encodings import Encoding
 
 MASK = CryptographicUsageMask
 ECDSA = CryptographicParameters(digital_signature_algorithm=DigitalSignatureAlgorithm.ECDSA_WITH_SHA256)
@@ -157,6 +158,26 @@ def test_long_data_are_encrypted_and_decrypted_in_parts(
         authenticated_encryption_tag=sealing.authenticated_encryption_tag,
     )
     assert b"".join(part.reveal() for part in opened) == data
+
+
+@pytest.mark.parametrize("encoding", Encoding)
+def test_an_answer_may_be_longer_than_a_request(
+    server: testing.Server, encoding: Encoding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a mode with a tag all of the plaintext comes at the end; a request holds 4 MiB at most."""
+    monkeypatch.setattr(parts, "PART_SIZE", 1 << 20)
+    with Client.from_profile(server.profile, encoding=encoding) as client:
+        key = active_key(client, MASK.ENCRYPT | MASK.DECRYPT)
+        sealing = client.encrypt_parts(key, io.BytesIO(bytes(4_500_000)), cryptographic_parameters=GCM)
+        sealed = list(sealing)
+        (opened,) = client.decrypt_parts(
+            key,
+            sealed,
+            cryptographic_parameters=GCM,
+            iv_counter_nonce=sealing.iv_counter_nonce,
+            authenticated_encryption_tag=sealing.authenticated_encryption_tag,
+        )
+        assert opened.reveal() == bytes(4_500_000)
 
 
 def test_parts_need_kmip_1_3(server: testing.Server) -> None:
@@ -275,6 +296,20 @@ def test_a_delegated_ticket_is_good_for_its_rights_and_no_more(
         assert len(borrower.get_material(key)) == 32
         with pytest.raises(KMIPError):
             borrower.destroy(key)
+
+
+def test_who_brings_a_ticket_of_another_still_says_who_they_are(server: testing.Server) -> None:
+    with Client.from_profile(server.profile) as client:
+        ticket = client.delegated_login(Rights(right=(Right(),)))
+        key = client.create_symmetric_key()
+    arguments = load_profile(server.enrol("bearer", username="bob", password="secret")).client_arguments()
+    with Client(**arguments, ticket=ticket) as bearer:
+        assert len(bearer.get_material(key)) == 32
+    with (
+        Client(**arguments | {"username": None, "password": None}, ticket=ticket) as bearer,
+        pytest.raises(AuthenticationFailed),
+    ):
+        bearer.get(key)
 
 
 def test_a_ticket_and_an_old_version_exclude_each_other(server: testing.Server) -> None:

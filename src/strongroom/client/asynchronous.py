@@ -37,8 +37,8 @@ class AsyncClient(AsyncMethods):
     `servers` is one "HOST:PORT" or a list tried in turn. `cert`, `key` and `ca` are PEM files. `version`
     None lets client and server agree on one. `timeout` is in seconds, for connecting and for each answer.
     `transport` is "tls" or "https"; over HTTPS `encoding` is "ttlv", "json" or "xml", and `path` is where the
-    server has KMIP. A `ticket` of `login` or `delegated_login` takes the place of username and password.
-    Raises InvalidSettings here and KMIPError everywhere else.
+    server has KMIP. `ticket` is one of `login`, in place of username and password, or of `delegated_login`,
+    beside your own. Raises InvalidSettings here and KMIPError everywhere else.
     """
 
     def __init__(

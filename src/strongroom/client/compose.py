@@ -54,10 +54,11 @@ class RawRequest(Request[RawResponse]):
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """What goes into the header of each request beside the certificate; the password may be left out."""
+    """What goes into the header of each request beside the certificate; any of it may be left out."""
 
-    username: str
+    username: str | None = None
     password: SecretBytes | None = None
+    ticket: Ticket | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def compose(
     requests: Sequence[Request[Any]],
     version: Version,
     *,
-    credentials: Credentials | Ticket | None = None,
+    credentials: Credentials | None = None,
     on_error: BatchErrorContinuationOption | None = None,
     asynchronous: AsynchronousIndicator | None = None,
 ) -> tuple[Item, tuple[Asked, ...]]:
@@ -139,18 +140,24 @@ def _payload(request: Request[Any], version: Version) -> tuple[Operation, type[R
         raise VersionNotSupported(f"{operation_name(spec.operation)}: {exc}") from exc
 
 
-def _authentication(credentials: Credentials | Ticket, version: Version) -> Authentication:
-    if isinstance(credentials, Ticket):
-        credential = Credential(
-            credential_type=CredentialType.TICKET,
-            credential_value=encoder(TicketCredential, version)(TicketCredential(ticket=credentials)),
+def _authentication(credentials: Credentials, version: Version) -> Authentication:
+    given: list[Credential] = []
+    if credentials.ticket is not None:
+        ticket = TicketCredential(ticket=credentials.ticket)
+        given.append(
+            Credential(
+                credential_type=CredentialType.TICKET,
+                credential_value=encoder(TicketCredential, version)(ticket),
+            )
         )
-    else:
-        value = UsernameAndPassword(username=credentials.username, password=credentials.password)
-        credential = Credential(
-            credential_type=CredentialType.USERNAME_AND_PASSWORD,
-            credential_value=encoder(UsernameAndPassword, version)(value),
+    if credentials.username is not None:
+        named = UsernameAndPassword(username=credentials.username, password=credentials.password)
+        given.append(
+            Credential(
+                credential_type=CredentialType.USERNAME_AND_PASSWORD,
+                credential_value=encoder(UsernameAndPassword, version)(named),
+            )
         )
-    authentication = Authentication(credential=(credential,))
+    authentication = Authentication(credential=tuple(given))
     check_sayable(authentication, version)
     return authentication

@@ -19,7 +19,6 @@ from strongroom.client.errors import (
     VersionNotSupported,
 )
 from strongroom.domain.operation import Request, Response
-from strongroom.model.messages import Ticket
 from strongroom.operations.discover_versions import DiscoverVersionsRequest, DiscoverVersionsResponse
 from strongroom.operations.poll import PollRequest
 from strongroom.registry import (
@@ -98,7 +97,7 @@ class Conversation:
         self,
         *,
         version: Version | None = None,
-        credentials: Credentials | Ticket | None = None,
+        credentials: Credentials | None = None,
         codec: Codec = CODECS[Encoding.TTLV],
     ) -> None:
         self.version = version
@@ -168,7 +167,8 @@ class Conversation:
 
     def _agree(self) -> Flow[Version]:
         # The first version that has the operation is understood by every later server. Tickets came later.
-        asking = V2_0 if isinstance(self._credentials, Ticket) else V1_1
+        with_ticket = self._credentials is not None and self._credentials.ticket is not None
+        asking = V2_0 if with_ticket else V1_1
         root, asked = compose([DiscoverVersionsRequest()], asking, credentials=self._credentials)
         message = write(root, asking, self._codec)
         answer = parse((yield Outgoing(message, repeatable=True)), self._codec)

@@ -139,18 +139,16 @@ def make_version(version: Version | str | None) -> Version | None:
 
 def make_credentials(
     username: str | None, password: str | None, ticket: Ticket | None = None
-) -> Credentials | Ticket | None:
+) -> Credentials | None:
     """Return what goes into the header; raises InvalidSettings for a password without a name."""
-    if ticket is not None:
-        if username is not None or password is not None:
-            raise InvalidSettings("a ticket takes the place of username and password; give one or the other")
-        return ticket
-    if username is None:
-        if password is not None:
-            raise InvalidSettings("a password is given and no username")
+    if username is None and password is not None:
+        raise InvalidSettings("a password is given and no username")
+    if username is None and ticket is None:
         return None
     return Credentials(
-        username=username, password=None if password is None else SecretBytes(password.encode())
+        username=username,
+        password=None if password is None else SecretBytes(password.encode()),
+        ticket=ticket,
     )
 
 

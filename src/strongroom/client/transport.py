@@ -98,7 +98,7 @@ class TtlvFraming:
     reusable = True
 
     def __init__(self) -> None:
-        self._framer = Framer(expects=Tag.RESPONSE_MESSAGE)
+        self._framer = Framer(CODECS[Encoding.TTLV].answer_limits, expects=Tag.RESPONSE_MESSAGE)
 
     def wrap(self, message: bytes) -> bytes:
         return message

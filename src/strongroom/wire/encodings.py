@@ -33,7 +33,8 @@ class Encoder(Protocol):
 class Codec(NamedTuple):
     """One form: its media type and both directions. `decode` raises DecodeError.
 
-    `answer_limits` are what a client takes: text is longer than the TTLV that a server bounds.
+    `answer_limits` are what a client takes. An answer may be longer than any request: what is decrypted in
+    parts in a mode with a tag comes all at once. Text takes more bytes than TTLV.
     """
 
     media_type: str
@@ -47,10 +48,11 @@ def _encode_ttlv(item: Item, *, version: Version) -> bytes:
     return binary.encode(item)
 
 
-_TEXT_LIMITS: Final = replace(DEFAULT_LIMITS, message_size=4 * DEFAULT_LIMITS.message_size)
+_ANSWERS: Final = replace(DEFAULT_LIMITS, message_size=80 << 20)
+_TEXT_ANSWERS: Final = replace(_ANSWERS, message_size=4 * _ANSWERS.message_size)
 
 CODECS: Final[Mapping[Encoding, Codec]] = {
-    Encoding.TTLV: Codec("application/octet-stream", binary.decode, _encode_ttlv, DEFAULT_LIMITS),
-    Encoding.JSON: Codec("application/json", json.decode, json.encode, _TEXT_LIMITS),
-    Encoding.XML: Codec("text/xml", xml.decode, xml.encode, _TEXT_LIMITS),
+    Encoding.TTLV: Codec("application/octet-stream", binary.decode, _encode_ttlv, _ANSWERS),
+    Encoding.JSON: Codec("application/json", json.decode, json.encode, _TEXT_ANSWERS),
+    Encoding.XML: Codec("text/xml", xml.decode, xml.encode, _TEXT_ANSWERS),
 }

@@ -400,7 +400,7 @@ TICKET = Ticket(ticket_type=TicketType.LOGIN, ticket_value=SecretBytes(b"openses
 
 
 def test_a_ticket_goes_into_the_header_and_asks_for_the_version_in_one_that_has_tickets() -> None:
-    conversation = Conversation(credentials=TICKET)
+    conversation = Conversation(credentials=Credentials(ticket=TICKET))
     _, sent = talk(conversation.call(ACTIVATE), [versions(V2_1, answered_in=V2_0), activated()])
     for outgoing, version in zip(sent, (V2_0, V2_1), strict=True):
         children = binary.decode(outgoing.message)[2]
@@ -412,4 +412,4 @@ def test_a_ticket_goes_into_the_header_and_asks_for_the_version_in_one_that_has_
 
 def test_a_version_without_tickets_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(VersionNotSupported, match="Credential Type Ticket"):
-        sent_by(lambda: Conversation(version=V1_4, credentials=TICKET).call(ACTIVATE))
+        sent_by(lambda: Conversation(version=V1_4, credentials=Credentials(ticket=TICKET)).call(ACTIVATE))

@@ -6,8 +6,10 @@ Rule: the life-cycle profiles must pass without exception in every encoding; of 
 
 import json
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from strongroom.conformance.results import Outcome, Run
 from strongroom.conformance.session import Options, play
 from strongroom.wire.encodings import Encoding
 from tests import oasis
+from tools.record_conformance import SETTINGS, ask, free_address, told
 
 RECORD = Path(__file__).parents[2] / "data" / "conformance.json"
 CHOSEN = frozenset({"SKLC", "SKFF", "AKLC", "OMOS", "SASED", "TL", "AX", "BL", "CS-BC"})
@@ -26,8 +29,7 @@ SLOW = re.compile(r"TC-92-|TC-OFFSET-1-")  # they wait for up to two minutes
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[testing.Server]:
     """Give a server of this module's own: the cases locate what they made, and nothing else may fit."""
-    settings = {"policy": {"legacy": "on"}}  # some cases encrypt with 3DES
-    with testing.server(tmp_path_factory.mktemp("conformance"), workers=2, settings=settings) as server:
+    with testing.server(tmp_path_factory.mktemp("conformance"), workers=2, settings=SETTINGS) as server:
         yield server
 
 
@@ -43,9 +45,9 @@ def recorded() -> list[dict[str, str]]:
     return rows
 
 
-def conform(server: testing.Server, cases: Sequence[str], encoding: Encoding | None = None) -> Run:
+def conform(server: testing.Server, cases: Sequence[str], **given: Any) -> Run:
     said: list[str] = []
-    options = Options(vectors=oasis.folder(), profiles=[server.profile], cases=cases, encoding=encoding)
+    options = Options(vectors=oasis.folder(), profiles=[server.profile], cases=cases, **given)
     return play(options, said.append)
 
 
@@ -64,13 +66,13 @@ def test_every_chosen_case_passes_and_passes_again_in_other_encodings(server: te
     KMIP Additional Message Encodings 1.0 §4, §6: the results are logically the same.
     """
     for encoding in (None, Encoding.JSON, Encoding.XML):
-        done = conform(server, names(oasis.folder()), encoding)
+        done = conform(server, names(oasis.folder()), encoding=encoding)
         assert failures(done) == {}
         assert len(done.results) == len(names(oasis.folder()))
 
 
-def test_what_has_passed_passes(server: testing.Server) -> None:
-    """MSGENC-* are of KMIP over HTTPS; no case depends on another one than its series says."""
+def test_what_has_passed_passes(tmp_path: Path) -> None:
+    """Those of KMIP over HTTPS, and those in which the server asks, with it."""
     chosen = set(names(oasis.folder()))
     others = [
         row["name"]
@@ -79,7 +81,9 @@ def test_what_has_passed_passes(server: testing.Server) -> None:
         and row["name"] not in chosen
         and not SLOW.match(row["name"])
     ]
-    failed = failures(conform(server, others))
+    endpoint = free_address()
+    with testing.server(tmp_path, workers=2, settings=SETTINGS | told(endpoint)) as server:
+        failed = failures(conform(server, others, endpoint=endpoint, prompt=shlex.join(ask(server))))
     assert {name: why for name, why in failed.items() if name in others} == {}
 
 

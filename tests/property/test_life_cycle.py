@@ -1,4 +1,4 @@
-"""Random sequences of operations against a small model of the specification (KMIP 2.1 §4.57 and §6.1).
+"""Random sequences of operations against a small model of the specification (KMIP 2.1 §4.57 and §6.1, 3.0).
 
 Rule: the model is written from the text, not from the server: states and dates, nothing else. Whatever a
 client does in whatever order, server and model answer the same; so does a server that was started again.
@@ -26,12 +26,27 @@ from strongroom.domain.operation import Request
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.archive import ArchiveRequest
+from strongroom.operations.deactivate import DeactivateRequest
 from strongroom.operations.destroy import DestroyRequest
+from strongroom.operations.export import ExportRequest
 from strongroom.operations.get import GetRequest
+from strongroom.operations.get_attributes import GetAttributesRequest
+from strongroom.operations.import_ import ImportRequest
 from strongroom.operations.locate import LocateRequest
+from strongroom.operations.obliterate import ObliterateRequest
 from strongroom.operations.recover import RecoverRequest
-from strongroom.registry import V2_1, ResultReason, RevocationReasonCode, State, StorageStatusMask, Tag
-from tests.expect import revoke, value
+from strongroom.registry import (
+    V2_1,
+    V3_0,
+    ObjectType,
+    ResultReason,
+    RevocationReasonCode,
+    State,
+    StorageStatusMask,
+    Tag,
+    Version,
+)
+from tests.expect import EVERY_USE, mask, raw_key, revoke, value
 from tests.kms import Refused, TestKms, attribute, template
 
 ON_LINE, ARCHIVED, DESTROYED = (
@@ -53,6 +68,7 @@ class Model:
     state: State = State.PRE_ACTIVE
     archived: bool = False
     fresh: bool = True
+    obliterated: bool = False
 
     def settle(self, now: datetime) -> None:
         """Transitions 4 and 6: a date is reached."""
@@ -63,6 +79,8 @@ class Model:
 
     def unavailable(self, *, destroyed: bool = False) -> ResultReason | None:
         """Return why no operation reaches the object; `destroyed`: this one makes sense on what is left."""
+        if self.obliterated:
+            return ResultReason.OBJECT_NOT_FOUND
         if self.state in GONE and not destroyed:
             return ResultReason.OBJECT_DESTROYED
         if self.archived:
@@ -96,15 +114,16 @@ class LifeCycle(RuleBasedStateMachine):
         shutil.copytree(empty_store().name, self.data)
         self.kms = TestKms(self.data)
         self.models: list[Model] = []
+        self.number = 0
 
     def teardown(self) -> None:
         if hasattr(self, "kms"):
             self.kms.close()
             self.directory.cleanup()
 
-    def agree(self, request: Request[Any], expected: ResultReason | None) -> None:
+    def agree(self, request: Request[Any], expected: ResultReason | None, *, version: Version = V2_1) -> None:
         """Send the request; the answer is success exactly if the model says so, else its reason."""
-        (answer,) = self.kms.batch(request, version=V2_1)
+        (answer,) = self.kms.batch(request, version=version)
         assert (answer.reason if isinstance(answer, Refused) else None) is expected
 
     @rule(
@@ -121,7 +140,8 @@ class LifeCycle(RuleBasedStateMachine):
             for tag, date in ((Tag.ACTIVATION_DATE, start), (Tag.DEACTIVATION_DATE, end))
             if date is not None
         ]
-        made = Model(UniqueIdentifier(self.kms.create_symmetric_key(*dates)), len(self.models), start, end)
+        self.number += 1
+        made = Model(UniqueIdentifier(self.kms.create_symmetric_key(*dates)), self.number, start, end)
         made.settle(now)
         self.models.append(made)
         return made
@@ -166,6 +186,55 @@ class LifeCycle(RuleBasedStateMachine):
             model.state = State.DESTROYED_COMPROMISED if compromised else State.DESTROYED
 
     @rule(model=objects)
+    def deactivate_now(self, model: Model) -> None:
+        """KMIP 3.0 has an operation of its own."""
+        expected = model.unavailable()
+        if expected is None and model.state is not State.ACTIVE:
+            expected = ResultReason.WRONG_KEY_LIFECYCLE_STATE
+        self.agree(DeactivateRequest(unique_identifier=model.identifier), expected, version=V3_0)
+        if expected is None:
+            model.state, model.deactivation = State.DEACTIVATED, self.kms.clock.now()
+
+    @rule(model=objects)
+    def obliterate(self, model: Model) -> None:
+        """KMIP 3.0: nothing is left, archived and destroyed objects included; what is Active is in use."""
+        expected = None
+        if model.obliterated:
+            expected = ResultReason.OBJECT_NOT_FOUND
+        elif model.state is State.ACTIVE:
+            expected = ResultReason.WRONG_KEY_LIFECYCLE_STATE
+        self.agree(ObliterateRequest(unique_identifier=model.identifier), expected, version=V3_0)
+        if expected is None:
+            model.obliterated = True
+            self.models.remove(model)
+
+    @rule(model=objects)
+    def export(self, model: Model) -> None:
+        """Of a destroyed object the attributes are left; nothing gets older by being exported."""
+        self.agree(ExportRequest(unique_identifier=model.identifier), model.unavailable(destroyed=True))
+
+    @rule(model=objects, replace=st.booleans())
+    def import_again(self, model: Model, replace: bool) -> None:
+        """An identifier is taken until its object is obliterated, or is to be replaced."""
+        expected = None
+        if not model.obliterated and not replace:
+            expected = ResultReason.OBJECT_ALREADY_EXISTS
+        request = ImportRequest(
+            unique_identifier=model.identifier,
+            object_type=ObjectType.SYMMETRIC_KEY,
+            replace_existing=replace,
+            attributes=template(mask(EVERY_USE)),
+            managed_object=raw_key(),
+        )
+        self.agree(request, expected)
+        if expected is None:
+            if model.obliterated:
+                self.models.append(model)
+            model.activation = model.deactivation = None
+            model.state, model.archived, model.fresh, model.obliterated = State.PRE_ACTIVE, False, True, False
+            model.number = self.number = self.number + 1
+
+    @rule(model=objects)
     def archive(self, model: Model) -> None:
         expected = model.unavailable()
         self.agree(ArchiveRequest(unique_identifier=model.identifier), expected)
@@ -174,7 +243,9 @@ class LifeCycle(RuleBasedStateMachine):
 
     @rule(model=objects)
     def recover(self, model: Model) -> None:
-        expected = ResultReason.OBJECT_DESTROYED if model.state in GONE else None
+        expected = model.unavailable()
+        if expected is ResultReason.OBJECT_ARCHIVED:
+            expected = None
         self.agree(RecoverRequest(unique_identifier=model.identifier), expected)
         if expected is None:
             model.archived = False
@@ -188,6 +259,11 @@ class LifeCycle(RuleBasedStateMachine):
 
     @rule(model=objects)
     def look(self, model: Model) -> None:
+        if model.obliterated:
+            self.agree(
+                GetAttributesRequest(unique_identifier=model.identifier), ResultReason.OBJECT_NOT_FOUND
+            )
+            return
         assert value(self.kms, model.identifier, Tag.STATE) is model.state
         assert value(self.kms, model.identifier, Tag.FRESH) is model.fresh
         assert value(self.kms, model.identifier, Tag.ACTIVATION_DATE) == model.activation

@@ -339,6 +339,14 @@ def optional_in_query(spot: Spot) -> bool:
     return reported not in required or reported not in defined_values(title, spot.version)
 
 
+def own_version(spot: Spot) -> bool:
+    """What the server asks of its own accord, in the version that the client has spoken to it."""
+    received = spot.parents[1]
+    if spot.path[-2:] != (Tag.REQUEST_HEADER, Tag.PROTOCOL_VERSION) or received is None:
+        return False
+    return tuple(number for _, _, number in received[2]) == spot.version
+
+
 def lease_granted(spot: Spot) -> bool:
     return spot.tag == Tag.LEASE_TIME and spot.operation == Operation.OBTAIN_LEASE
 

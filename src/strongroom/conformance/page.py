@@ -84,6 +84,7 @@ def _step(failure: Failure) -> Iterator[str]:
         ("Request", failure.request),
         ("Expected", failure.expected),
         ("Answer", failure.answer or "not a message"),
+        ("Bytes sent", hex_dump(failure.request_bytes)),
         ("Bytes received", hex_dump(failure.answer_bytes)),
     ):
         if text:

@@ -195,15 +195,16 @@ class Player:
 
     def _filled(self, number: int, step: Step, template: Item, now: int) -> Item:
         try:
-            filled = self._bindings.fill(template, now=now)
+            return self._bindings.fill(template, now=now)
         except Unresolved as exc:
             raise StepFailed(self._failure(number, step, str(exc), request=template)) from exc
-        return filled if step.from_server else with_credentials(filled, self._clients[step.client].target)
 
     def _send(self, number: int, step: Step, request: Item) -> tuple[bytes, Item]:
+        """Send the request with the client's credentials, which no report ever shows."""
         data = b""
+        client = self._clients[step.client]
         try:
-            data = self._clients[step.client].channel.exchange(binary.encode(request))
+            data = client.channel.exchange(binary.encode(with_credentials(request, client.target)))
             return data, decode_answer(data)
         except ServerFault as exc:
             raise StepFailed(
@@ -284,9 +285,17 @@ class Player:
             reason=reason,
             expected=render(step.request if step.from_server else step.response),
             request=render(request) if request is not None else "",
+            request_bytes=_encoded(request),
             answer=render(answer) if answer is not None else None,
             answer_bytes=data,
         )
+
+
+def _encoded(request: Item | None) -> bytes:
+    """Return a request as it was sent, nothing for one whose variables are open."""
+    if request is None or any(isinstance(value, Variable) for _, _, value in leaves(request)):
+        return b""
+    return binary.encode(request)
 
 
 def _dates(message: Item) -> set[int]:

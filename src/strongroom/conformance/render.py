@@ -1,7 +1,7 @@
 """Messages of test cases as text for people.
 
-Rule: nothing is blanked here. The values are those of published test cases and of a server under test;
-for anything else use `wire/dump.py`.
+Rule: nothing is blanked here. The values are those of published test cases and of a server under test; what
+is secret, the profile's own credentials, never comes here. For anything else use `wire/dump.py`.
 """
 
 from datetime import UTC, datetime

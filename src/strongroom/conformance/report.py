@@ -109,6 +109,7 @@ def _failure(failure: Failure) -> dict[str, Any]:
         "request": failure.request,
         "expected": failure.expected,
         "answer": failure.answer,
+        "request_bytes": failure.request_bytes.hex(),
         "answer_bytes": failure.answer_bytes.hex(),
     }
 
@@ -135,6 +136,8 @@ def failure_text(failure: Failure) -> str:
     """Return the failing step in full: request, listing, answer, bytes."""
     parts = [("request", failure.request), ("expected", failure.expected)]
     parts.append(("answer", failure.answer if failure.answer is not None else "(not a message)"))
+    if failure.request_bytes:
+        parts.append(("bytes sent", hex_dump(failure.request_bytes)))
     if failure.answer_bytes:
         parts.append(("bytes received", hex_dump(failure.answer_bytes)))
     return "\n".join(f"  {title}:\n{_indented(text)}" for title, text in parts if text)

@@ -27,9 +27,10 @@ class Failure:
     operations: str
     reason: str  # where and how the answer differs, or what came instead of one
     expected: str  # the listing's response as a tree
-    request: str  # as sent
+    request: str  # as sent, but for the credentials of the profile
     answer: str | None  # as received; None when it was no message
     answer_bytes: bytes
+    request_bytes: bytes = b""  # none when the server asked, or the request could not be filled in
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,7 @@ from strongroom.conformance.grounds import (
     key_material,
     lease_granted,
     optional_in_query,
+    own_version,
     pad_policy,
     pkcs11_description,
     printed,
@@ -183,6 +184,13 @@ VARIATIONS: Final = (
         seeding_policy,
     ),
     _variation("policy for pads kept elsewhere", Freedom.VALUE, _PADS, pad_policy),
+    _variation(
+        "version in which the server asks",
+        Freedom.VALUE,
+        "KMIP Protocol Version: the requester states it; TC-NP-2 of 1.2 prints 1.0 above a Put with fields"
+        " that came with 1.1, and may be asked in 1.2",
+        own_version,
+    ),
     _variation(
         "misprinted name",
         Freedom.VALUE,

@@ -79,6 +79,7 @@ from strongroom.operations.rng_seed import RNGSeedRequest
 from strongroom.operations.set_attribute import SetAttributeRequest
 from strongroom.operations.set_constraints import SetConstraintsRequest
 from strongroom.operations.set_defaults import SetDefaultsRequest
+from strongroom.operations.set_endpoint_role import SetEndpointRoleRequest
 from strongroom.operations.sign import SignRequest
 from strongroom.operations.signature_verify import SignatureVerifyRequest
 from strongroom.operations.validate import ValidateRequest
@@ -93,6 +94,7 @@ from strongroom.registry import (
     CryptographicAlgorithm,
     CryptographicUsageMask,
     DerivationMethod,
+    EndpointRole,
     HashingAlgorithm,
     InteropFunction,
     ObjectType,
@@ -427,6 +429,9 @@ ROWS: dict[Operation, Row] = {
             )
         ),
         newer=R.INVALID_FIELD,
+    ),
+    Operation.SET_ENDPOINT_ROLE: Row(
+        lambda kms: SetEndpointRoleRequest(endpoint_role=EndpointRole.SERVER), None, newer=R.INVALID_FIELD
     ),
     Operation.SET_CONSTRAINTS: Row(lambda kms: SetConstraintsRequest(), None, newer=R.INVALID_FIELD),
     Operation.GET_CONSTRAINTS: Row(lambda kms: GetConstraintsRequest(), None, newer=R.INVALID_FIELD),

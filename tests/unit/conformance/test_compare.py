@@ -560,6 +560,16 @@ def test_other_fields_of_the_header_are_not(bench: Bench) -> None:
     assert bench.differs(listed("Activate"), answered) is not None
 
 
+@pytest.mark.parametrize(("minor", "conforms"), [("4", True), ("2", False)])
+def test_the_server_asks_as_printed_or_in_the_version_of_the_case(
+    bench: Bench, minor: str, conforms: bool
+) -> None:
+    """TC-NP-2 of 1.2 prints 1.0 above what the server sends."""
+    asked = {number: request("Notify").replace('value="4"', f'value="{number}"') for number in ("0", minor)}
+    assert bench.differs(asked["0"], asked["0"]) is None
+    assert (bench.differs(asked["0"], asked[minor]) is None) is conforms
+
+
 def test_an_answer_in_another_version_differs(bench: Bench) -> None:
     answered = received("Activate").replace(
         'Minor type="Integer" value="4"', 'Minor type="Integer" value="3"'

@@ -1,12 +1,14 @@
 """A case is played step by step, in order, and waits only where its listing allows for time to pass."""
 
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from strongroom.client.profile import Profile
 from strongroom.conformance.cases import Case, load, load_case
 from strongroom.conformance.player import Chain, Client, Player, Settings
-from strongroom.conformance.results import CaseResult, Outcome
+from strongroom.conformance.report import as_json, failure_text
+from strongroom.conformance.results import CaseResult, Outcome, Run
 from strongroom.conformance.target import Target
 from strongroom.conformance.template import parse_message
 from strongroom.conformance.trees import find
@@ -191,6 +193,20 @@ def test_the_profile_s_credentials_are_added_where_the_case_has_none(tmp_path: P
     header = next(find(server.asked[0], Tag.REQUEST_HEADER))
     assert [item[0] for item in header[2]] == [Tag.PROTOCOL_VERSION, Tag.AUTHENTICATION, Tag.BATCH_COUNT]
     assert next(find(header, Tag.USERNAME))[2] == "someone"
+
+
+def test_a_failing_step_is_shown_with_the_bytes_that_were_sent_but_never_the_credentials(
+    tmp_path: Path,
+) -> None:
+    target = Target(replace(TARGET.profile, username="someone", password=SecretBytes(b"hunter2")))
+    case = load_case(write_case(tmp_path, request("Query"), answer("Query")))
+    result = play(case, Answers([refusal("Query", "GeneralFailure")]), Time(), target=target)
+    failure = result.failure
+    assert failure is not None
+    assert b"hunter2" not in failure.request_bytes
+    assert "hunter2" not in failure_text(failure)
+    assert "hunter2" not in json.dumps(as_json(Run(target="", vectors="", started=0, results=[result])))
+    assert binary.decode(failure.request_bytes)[0] == Tag.REQUEST_MESSAGE
 
 
 def test_a_message_of_the_server_without_an_endpoint_fails(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ FAILURE = Failure(
     request="RequestMessage",
     answer=None,
     answer_bytes=b"HTTP/1.1 400\xff",
+    request_bytes=b"\x42\x00\x78",
 )
 
 
@@ -68,6 +69,7 @@ def test_json_names_the_first_failing_step_with_its_bytes(tmp_path: Path) -> Non
     failure = report.as_json(RUN)["cases"][1]["failure"]
     assert (failure["step"], failure["operations"], failure["reason"]) == (2, "Get", FAILURE.reason)
     assert bytes.fromhex(failure["answer_bytes"]) == FAILURE.answer_bytes
+    assert bytes.fromhex(failure["request_bytes"]) == FAILURE.request_bytes
 
 
 def test_json_lists_every_permitted_variation() -> None:
@@ -100,6 +102,15 @@ def test_html_is_one_page_that_loads_nothing(tmp_path: Path) -> None:
     assert page.open == []
 
 
+def test_html_names_the_first_failing_step_with_its_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    report.write(RUN, path)
+    text = path.read_text()
+    assert "First failing step: 2, Get." in text
+    assert "42 00 78" in text
+    assert "48 54 54 50" in text
+
+
 def test_html_escapes_what_a_server_says(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     report.write(RUN, path)
@@ -130,6 +141,7 @@ def test_verbose_shows_all_cases_and_the_bytes() -> None:
     text = printed(verbose=True)
     assert "passed SKLC-M-1-14" in text
     assert "48 54 54 50" in text
+    assert "42 00 78" in text
     assert "a note" in text
 
 

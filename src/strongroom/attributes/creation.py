@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Final
 
+from strongroom.attributes.cryptographic import security_category
 from strongroom.attributes.factory import defaults
 from strongroom.attributes.rules import MAXIMUM_INSTANCES, initial, require_few
+from strongroom.attributes.usage import USE_COUNTERS
 from strongroom.attributes.vendor import rule_of
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidAttributeValue, KeyFormatTypeNotSupported, ObjectNotFound
@@ -142,6 +144,13 @@ def fill_in(ctx: Context, obj: ManagedObject) -> None:
             obj.set(tag, value)
     if Tag.LEASE_TIME not in obj.attributes and obj.object_type in rule_of(Tag.LEASE_TIME).applies_to:
         obj.set(Tag.LEASE_TIME, Seconds(ctx.policy.lease_time))
+    category = security_category(obj.value(Tag.CRYPTOGRAPHIC_ALGORITHM))
+    if category is not None and Tag.NIST_SECURITY_CATEGORY not in obj.attributes:
+        obj.set(Tag.NIST_SECURITY_CATEGORY, category)
+    if ctx.policy.count_uses:
+        for counter in USE_COUNTERS:
+            if counter not in obj.attributes and obj.object_type in rule_of(counter).applies_to:
+                obj.set(counter, 0)
 
 
 async def in_wanted_format(ctx: Context, made: ManagedObjectStruct, wanted: object) -> ManagedObjectStruct:

@@ -83,6 +83,34 @@ def _check_length(value: int) -> None:
         raise InvalidAttributeValue("a Cryptographic Length is at least 1 bit")
 
 
+_CATEGORIES: Final[Mapping[CryptographicAlgorithm, int]] = {
+    CryptographicAlgorithm.ML_KEM_512: 1,
+    CryptographicAlgorithm.ML_KEM_768: 3,
+    CryptographicAlgorithm.ML_KEM_1024: 5,
+    CryptographicAlgorithm.ML_DSA_44: 2,
+    CryptographicAlgorithm.ML_DSA_65: 3,
+    CryptographicAlgorithm.ML_DSA_87: 5,
+    CryptographicAlgorithm.SLH_DSA_SHA2_128S: 1,
+    CryptographicAlgorithm.SLH_DSA_SHA2_128F: 1,
+    CryptographicAlgorithm.SLH_DSA_SHA2_192S: 3,
+    CryptographicAlgorithm.SLH_DSA_SHA2_192F: 3,
+    CryptographicAlgorithm.SLH_DSA_SHA2_256S: 5,
+    CryptographicAlgorithm.SLH_DSA_SHA2_256F: 5,
+    CryptographicAlgorithm.SLH_DSA_SHAKE_128S: 1,
+    CryptographicAlgorithm.SLH_DSA_SHAKE_128F: 1,
+    CryptographicAlgorithm.SLH_DSA_SHAKE_192S: 3,
+    CryptographicAlgorithm.SLH_DSA_SHAKE_192F: 3,
+    CryptographicAlgorithm.SLH_DSA_SHAKE_256S: 5,
+    CryptographicAlgorithm.SLH_DSA_SHAKE_256F: 5,
+}
+"""FIPS 203 table 2, FIPS 204 table 1, FIPS 205 table 2."""
+
+
+def security_category(algorithm: object) -> int | None:
+    """Return the NIST security category of a parameter set; None where the standard gives none."""
+    return _CATEGORIES.get(algorithm) if isinstance(algorithm, CryptographicAlgorithm) else None
+
+
 # Each declaration keeps the rows of the rule table.
 # fmt: off
 CRYPTOGRAPHIC_ALGORITHM = attribute(

@@ -133,6 +133,7 @@ async def find_issuer(
         raise InvalidObjectType("certificates are signed with a Private Key")
     usage.require(key, _SIGN if authority is not None else _SIGN_ITSELF, usage.Use.PROTECT, ctx.now)
     usage.spend(key, 1)
+    usage.count(key, Tag.CERTIFY_COUNTER)
     issuer = Issuer(
         private_key=key.material,
         certificate=certificate,

@@ -9,6 +9,7 @@ from typing import Final
 
 from strongroom.attributes.certificate import CERTIFICATE_CONTENTS
 from strongroom.attributes.creation import dress, link
+from strongroom.attributes.usage import USE_COUNTERS
 from strongroom.attributes.vendor import rule_of
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidMessage, OffsetWithoutActivationDate
@@ -39,6 +40,7 @@ LEFT_BEHIND: Final = frozenset(
         Tag.PROTECT_STOP_DATE,
         Tag.DEACTIVATION_DATE,
         *CERTIFICATE_CONTENTS,
+        *USE_COUNTERS,
         Tag.ROTATE_DATE,
         Tag.ROTATE_GENERATION,
         Tag.ROTATE_LATEST,
@@ -78,6 +80,9 @@ def replace(
     limits = new.value(Tag.USAGE_LIMITS)
     if limits is not None:
         new.set(Tag.USAGE_LIMITS, limits.replace(usage_limits_count=limits.usage_limits_total))
+    for counter in USE_COUNTERS:
+        if old.value(counter) is not None:
+            new.set(counter, 0)
     if new.object_type is not ObjectType.CERTIFICATE:
         new.set(Tag.ORIGINAL_CREATION_DATE, ctx.now)
         new.set(Tag.RANDOM_NUMBER_GENERATOR, ctx.crypto.random_number_generator)

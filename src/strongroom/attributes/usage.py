@@ -3,6 +3,8 @@
 Rule: declarations only. Uses are counted by the operations, through `domain.usage`.
 """
 
+from typing import Final
+
 from strongroom.attributes.conditions import usage_limits_are_unused
 from strongroom.attributes.declaration import (
     CREATION,
@@ -21,6 +23,15 @@ from strongroom.domain.errors import InvalidAttributeValue
 from strongroom.model.struct import Seconds
 from strongroom.model.structures import UsageLimits
 from strongroom.registry import V1_0, V1_1, V3_0, CryptographicUsageMask, ItemType, Operation, Tag
+
+USE_COUNTERS: Final = (
+    Tag.CERTIFY_COUNTER,
+    Tag.DECRYPT_COUNTER,
+    Tag.ENCRYPT_COUNTER,
+    Tag.SIGN_COUNTER,
+    Tag.SIGNATURE_VERIFY_COUNTER,
+)
+"""How often an object was used, by the operation that used it."""
 
 
 def _check_usage_limits(value: UsageLimits) -> None:
@@ -68,13 +79,8 @@ FRESH = attribute(
     common=False,
 )
 
-for _counter in (
-    Tag.CERTIFY_COUNTER,
-    Tag.DECRYPT_COUNTER,
-    Tag.ENCRYPT_COUNTER,
-    Tag.SIGN_COUNTER,
-    Tag.SIGNATURE_VERIFY_COUNTER,
-):
+# A key has all of them or none: docs/decisions/0030-counters-are-exact-or-absent.md.
+for _counter in USE_COUNTERS:
     attribute(
         _counter, int, marker=ItemType.LONG_INTEGER, since=V3_0, spec="3.0",
         always_has_value=True, initially_set_by=SERVER, multiple=False,

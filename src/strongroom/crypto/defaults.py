@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from strongroom.crypto.conversion import convert_key, library_key
-from strongroom.crypto.families import DH, DSA, EC, FAMILIES, FIXED, RSA, Family, describe
+from strongroom.crypto.families import DH, DSA, EC, FAMILIES, FIXED, ONE_SIZE, RSA, Family, describe
 from strongroom.crypto.material import KeyObject, clear_material
+from strongroom.crypto.post_quantum import KINDS
 from strongroom.domain.errors import KeyFormatTypeNotSupported
 from strongroom.model.compat import STAND_INS
 from strongroom.model.objects import PGPKey, PrivateKey, PublicKey, SecretData, SplitKey, SymmetricKey
@@ -21,7 +22,8 @@ FORMATS: Final[Mapping[Family, tuple[Format, Format]]] = {
     EC: (Format.TRANSPARENT_EC_PRIVATE_KEY, Format.TRANSPARENT_EC_PUBLIC_KEY),
     DSA: (Format.TRANSPARENT_DSA_PRIVATE_KEY, Format.TRANSPARENT_DSA_PUBLIC_KEY),
     DH: (Format.TRANSPARENT_DH_PRIVATE_KEY, Format.TRANSPARENT_DH_PUBLIC_KEY),
-    **{fixed.family: (Format.PKCS_8, Format.X_509) for fixed in FIXED.values()},
+    **{fixed.family: (Format.PKCS_8, Format.X_509) for fixed in ONE_SIZE},
+    **{FIXED[algorithm].family: (Format.RAW, Format.RAW) for algorithm in KINDS},
 }
 """The formats of (private, public) keys of each kind."""
 

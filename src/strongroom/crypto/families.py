@@ -23,11 +23,12 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, Pub
 
 from strongroom.crypto.curves import BY_LIBRARY_NAME
 from strongroom.crypto.finite_field import DHPrivateKey, DHPublicKey
+from strongroom.crypto.post_quantum import KINDS, PostQuantumKey
 from strongroom.model.structures import CryptographicDomainParameters as Domain
 from strongroom.registry import CryptographicAlgorithm as Algorithm
 from strongroom.registry import RecommendedCurve
 
-LibraryKey: TypeAlias = PrivateKeyTypes | PublicKeyTypes
+LibraryKey: TypeAlias = PrivateKeyTypes | PublicKeyTypes | PostQuantumKey
 
 EC_ALGORITHMS: Final = frozenset({Algorithm.EC, Algorithm.ECDSA, Algorithm.ECDH, Algorithm.ECMQV})
 """What a key on a Weierstrass curve may be called; it says what the key is for, not what it is."""
@@ -72,25 +73,38 @@ class Description:
     domain: Domain | None = None
 
 
-FIXED: Final[Mapping[Algorithm | RecommendedCurve, Description]] = {
+FIXED: Final[Mapping[Algorithm, Description]] = {
     Algorithm.ED25519: Description(family=ED25519, length=256),
     Algorithm.ED448: Description(family=ED448, length=448),
-    RecommendedCurve.CURVE25519: Description(
-        family=X25519, length=256, domain=Domain(recommended_curve=RecommendedCurve.CURVE25519)
-    ),
-    RecommendedCurve.CURVE448: Description(
-        family=X448, length=448, domain=Domain(recommended_curve=RecommendedCurve.CURVE448)
-    ),
     # Both keys have the length of the public one, as OpenSSL counts (FIPS 203 table 3, FIPS 204 table 2).
     Algorithm.ML_KEM_768: Description(family=ML_KEM_768, length=8 * 1184),
     Algorithm.ML_KEM_1024: Description(family=ML_KEM_1024, length=8 * 1568),
     Algorithm.ML_DSA_44: Description(family=ML_DSA_44, length=8 * 1312),
     Algorithm.ML_DSA_65: Description(family=ML_DSA_65, length=8 * 1952),
     Algorithm.ML_DSA_87: Description(family=ML_DSA_87, length=8 * 2592),
+    **{
+        algorithm: Description(
+            family=_family(kind.private, kind.public, algorithm), length=8 * kind.public.size
+        )
+        for algorithm, kind in KINDS.items()
+    },
 }
-"""Kinds of keys that come in one size, by what is said to get one: an algorithm, or a curve of ECDH."""
+"""Kinds of keys that come in one size, by their algorithm."""
 
-FAMILIES: Final = (RSA, EC, DSA, DH, *(fixed.family for fixed in FIXED.values()))
+MONTGOMERY: Final[Mapping[RecommendedCurve, Description]] = {
+    RecommendedCurve.CURVE25519: Description(
+        family=X25519, length=256, domain=Domain(recommended_curve=RecommendedCurve.CURVE25519)
+    ),
+    RecommendedCurve.CURVE448: Description(
+        family=X448, length=448, domain=Domain(recommended_curve=RecommendedCurve.CURVE448)
+    ),
+}
+"""The same for keys of ECDH, by their curve."""
+
+ONE_SIZE: Final = (*FIXED.values(), *MONTGOMERY.values())
+"""Both: a member of one enumeration equals one of the other that has its number, so no table holds both."""
+
+FAMILIES: Final = (RSA, EC, DSA, DH, *(one.family for one in ONE_SIZE))
 
 
 def describe(key: LibraryKey) -> Description | None:
@@ -110,5 +124,5 @@ def describe(key: LibraryKey) -> Description | None:
             return Description(family=DH, length=key.key_size, domain=domain)
         case _:
             return next(
-                (f for f in FIXED.values() if isinstance(key, (f.family.private, f.family.public))), None
+                (one for one in ONE_SIZE if isinstance(key, (one.family.private, one.family.public))), None
             )

@@ -16,6 +16,7 @@ from strongroom.crypto.declared import check_length
 from strongroom.crypto.defaults import FORMATS
 from strongroom.crypto.families import (
     FIXED,
+    MONTGOMERY,
     Description,
     LibraryKey,
     describe,
@@ -103,7 +104,7 @@ def _elliptic(wanted: Wanted) -> LibraryKey:
 
 def _montgomery_or_elliptic(wanted: Wanted) -> LibraryKey:
     """Make what is for key agreement: on Curve25519 and Curve448 too."""
-    fixed = None if wanted.curve is None else FIXED.get(wanted.curve)
+    fixed = None if wanted.curve is None else MONTGOMERY.get(wanted.curve)
     return _elliptic(wanted) if fixed is None else _generated(fixed, wanted)
 
 
@@ -131,7 +132,7 @@ MAKERS: Final[Mapping[Algorithm, Maker]] = {
     Algorithm.ECMQV: _elliptic,
     Algorithm.EC: _montgomery_or_elliptic,
     Algorithm.ECDH: _montgomery_or_elliptic,
-    **{asked: partial(_fixed, asked) for asked in FIXED if isinstance(asked, Algorithm)},
+    **{asked: partial(_fixed, asked) for asked in FIXED},
 }
 
 NOT_MADE: Final = ASYMMETRIC - set(MAKERS)

@@ -20,6 +20,7 @@ from strongroom.crypto.encodings import dh_group
 from strongroom.crypto.families import LibraryKey
 from strongroom.crypto.groups import may_be_loaded
 from strongroom.crypto.material import BYTES, PRIVATE, PUBLIC, spelt_out
+from strongroom.crypto.post_quantum import KINDS
 from strongroom.crypto.tables import spec_name
 from strongroom.crypto.transparent import to_library
 from strongroom.crypto.writing import RAW, writers
@@ -75,6 +76,7 @@ _RAW_PRIVATE: Final[Mapping[Algorithm, Callable[[bytes], LibraryKey]]] = {
     Algorithm.ML_DSA_44: mldsa.MLDSA44PrivateKey.from_seed_bytes,
     Algorithm.ML_DSA_65: mldsa.MLDSA65PrivateKey.from_seed_bytes,
     Algorithm.ML_DSA_87: mldsa.MLDSA87PrivateKey.from_seed_bytes,
+    **{algorithm: kind.private.from_private_bytes for algorithm, kind in KINDS.items()},
 }
 _RAW_PUBLIC: Final[Mapping[Algorithm, Callable[[bytes], LibraryKey]]] = {
     family.usual: family.public.from_public_bytes for family in RAW

@@ -15,6 +15,7 @@ from strongroom.crypto.families import (
     ED448,
     ED25519,
     FAMILIES,
+    FIXED,
     ML_DSA_44,
     ML_DSA_65,
     ML_DSA_87,
@@ -26,6 +27,7 @@ from strongroom.crypto.families import (
     Family,
 )
 from strongroom.crypto.hashing import REFUSED as REFUSED_HASHES
+from strongroom.crypto.post_quantum import ENCAPSULATING, SIGNING
 from strongroom.crypto.tables import check_total, spec_name
 from strongroom.domain.errors import BadCryptographicParameters, UnsupportedCryptographicParameters
 from strongroom.model.structures import CryptographicParameters as Parameters
@@ -90,8 +92,14 @@ check_total(_PADDINGS_OF_RSA | _OF_ENCRYPTION, Padding, _UNKNOWN_TO_THE_LIBRARY)
 
 _WITH_A_DIGEST: Final = (RSA, DSA, EC)
 """Families that sign the digest of a message, made with a hash function of the signer's choice."""
-_OF_A_MESSAGE: Final = (ED25519, ED448, ML_DSA_44, ML_DSA_65, ML_DSA_87)
-_SIGN_NOTHING: Final = (DH, X25519, X448, ML_KEM_768, ML_KEM_1024)
+_OF_A_MESSAGE: Final = (
+    *(ED25519, ED448, ML_DSA_44, ML_DSA_65, ML_DSA_87),
+    *(FIXED[algorithm].family for algorithm in SIGNING),
+)
+_SIGN_NOTHING: Final = (
+    *(DH, X25519, X448, ML_KEM_768, ML_KEM_1024),
+    *(FIXED[algorithm].family for algorithm in ENCAPSULATING),
+)
 
 if {id(f) for f in (*_WITH_A_DIGEST, *_OF_A_MESSAGE, *_SIGN_NOTHING)} != {id(f) for f in FAMILIES}:
     raise TypeError("the kinds of keys are not all handled")

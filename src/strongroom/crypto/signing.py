@@ -16,6 +16,7 @@ from strongroom.crypto.families import LibraryKey, describe
 from strongroom.crypto.hashing import hash_function
 from strongroom.crypto.opening import open_private, open_public
 from strongroom.crypto.pool import Pool
+from strongroom.crypto.post_quantum import PostQuantumPrivateKey, PostQuantumPublicKey
 from strongroom.crypto.running import Signing, Verifying, Whole
 from strongroom.crypto.signature_schemes import OfAnotherKind, Scheme, scheme_of
 from strongroom.domain.computing import Computation, Verification
@@ -78,6 +79,8 @@ class Signer:
                     return key.sign(digest)
                 case mldsa.MLDSA44PrivateKey() | mldsa.MLDSA65PrivateKey() | mldsa.MLDSA87PrivateKey():
                     return key.sign_mu(digest)
+                case PostQuantumPrivateKey():
+                    return key.sign(digest)
                 case _:
                     raise AssertionError("scheme_of let a key pass that signs nothing")
         except UnsupportedAlgorithm as error:
@@ -100,6 +103,8 @@ class Signer:
                     key.verify(signature, digest)
                 case mldsa.MLDSA44PublicKey() | mldsa.MLDSA65PublicKey() | mldsa.MLDSA87PublicKey():
                     key.verify_mu(signature, digest)
+                case PostQuantumPublicKey():
+                    key.verify(signature, digest)
                 case _:
                     raise AssertionError("scheme_of let a key pass that verifies nothing")
         except UnsupportedAlgorithm as error:

@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.serialization import (
 from strongroom.crypto import transparent
 from strongroom.crypto.encodings import with_point
 from strongroom.crypto.families import DH, DSA, EC, FAMILIES, FIXED, RSA, X448, X25519, Family, LibraryKey
+from strongroom.crypto.post_quantum import KINDS
 from strongroom.crypto.tables import check_total
 from strongroom.model.keys import KeyMaterial, TransparentKey, spell_out
 from strongroom.model.secret import SecretBytes
-from strongroom.registry import CryptographicAlgorithm as Algorithm
 from strongroom.registry import KeyCompressionType as Compression
 from strongroom.registry import KeyFormatType as Format
 
@@ -48,9 +48,7 @@ def _raw_public(key: Any) -> KeyMaterial:
     return SecretBytes(key.public_bytes_raw())
 
 
-RAW: Final[tuple[Family, ...]] = tuple(
-    fixed.family for asked, fixed in FIXED.items() if isinstance(asked, Algorithm)
-)
+RAW: Final[tuple[Family, ...]] = tuple(fixed.family for fixed in FIXED.values())
 """Kinds of keys that are plain bytes: the Cryptographic Algorithm alone says what the bytes mean."""
 
 _PKCS_8: Final = _private_der(PrivateFormat.PKCS8)
@@ -116,6 +114,9 @@ _WRITERS: Final[Mapping[type, Mapping[Format, Writer]]] = {
     },
     **{family.private: {Format.PKCS_8: _PKCS_8, Format.RAW: _raw_private} for family in RAW},
     **{family.public: {Format.X_509: _X_509, Format.RAW: _raw_public} for family in RAW},
+    # The library writes no DER of these.
+    **{kind.private: {Format.RAW: _raw_private} for kind in KINDS.values()},
+    **{kind.public: {Format.RAW: _raw_public} for kind in KINDS.values()},
 }
 
 if set(_WRITERS) != {side for family in FAMILIES for side in (family.private, family.public)}:

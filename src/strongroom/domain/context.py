@@ -34,6 +34,7 @@ class Policy:
     ticket_lifetime: int = 86_400
     maximum_locate_items: int = 10_000
     rng_seed: Seeding = Seeding.MIX
+    count_uses: bool = False
     issuer: UniqueIdentifier | None = None
     certificate_lifetime: timedelta = timedelta(days=397)
 

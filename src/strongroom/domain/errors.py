@@ -7,7 +7,7 @@ it. The message is for a person: it says what is wrong and what to do, and never
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from strongroom.registry import V1_3, V1_4, V2_0, V3_0, Operation, ResultReason, Version
+from strongroom.registry import V1_3, V1_4, V2_0, V2_1, V3_0, Operation, ResultReason, Version
 from strongroom.registry.names import VALUES, in_version
 
 _FIELDS_OF_RE_KEY: Final = {
@@ -436,6 +436,14 @@ class InvalidAttributeValue(KmipError):
     reason = ResultReason.INVALID_ATTRIBUTE_VALUE
     older = ResultReason.INVALID_FIELD
     newer_in = {**_FIELDS_OF_RE_KEY, Operation.DERIVE_KEY: ResultReason.INVALID_FIELD}
+
+
+class CircularLink(KmipError):
+    """A hierarchy would contain itself."""
+
+    reason = ResultReason.CIRCULAR_LINK_ERROR
+    older = ResultReason.INVALID_FIELD
+    older_until = V2_1
 
 
 class ReadOnlyAttribute(KmipError):

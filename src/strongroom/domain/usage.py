@@ -1,7 +1,7 @@
 """When a key may be used (KMIP 1.4 §3.22-3.27, 2.1 §4.57).
 
-Rule: usage mask, state, dates and usage limits are checked here, for every operation that uses key material
-on the server.
+Rule: usage mask, state, dates and usage limits are checked, and uses counted, here, for every operation that
+uses key material on the server.
 """
 
 from datetime import datetime
@@ -55,6 +55,13 @@ def require(key: ManagedObject, mask: CryptographicUsageMask, use: Use, now: dat
         stop = key.value(Tag.PROTECT_STOP_DATE)
         if stop is not None and now >= stop:
             raise WrongKeyLifecycleState("the Protect Stop Date of the key has passed")
+
+
+def count(key: ManagedObject, counter: Tag) -> None:
+    """Count a use of a key that counts its uses (3.0); the others have no counter, and nothing to write."""
+    so_far: int | None = key.value(counter)
+    if so_far is not None:
+        key.set(counter, so_far + 1)
 
 
 def spend(key: ManagedObject, size: int, *, again: bool = False) -> None:

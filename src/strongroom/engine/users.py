@@ -18,6 +18,7 @@ from strongroom.domain.credentials import CredentialChecks, CredentialUse, Hashe
 from strongroom.domain.errors import AuthenticationNotSuccessful
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.objects import ManagedObject
+from strongroom.domain.permission import Permission
 from strongroom.domain.store import LostRace, ObjectQuery, ObjectStore
 from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
 from strongroom.model.attribute_list import AttributeInstance
@@ -33,7 +34,7 @@ from strongroom.model.objects import (
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Struct
 from strongroom.model.structures import Name
-from strongroom.registry import ObjectType, State, Tag
+from strongroom.registry import ObjectType, Operation, OTPAlgorithm, State, Tag
 
 FAILURES: Final = 10
 """Wrong credentials in a row before a user has to wait."""
@@ -188,6 +189,10 @@ class Users:
         if kept is not None and kept.value.usage_limits_count >= counter:
             return False
         work.entries.put(obj.unique_identifier, CredentialUse(usage_limits_count=counter))
+        if isinstance(obj.material, OTPCredential) and obj.material.otp_algorithm is OTPAlgorithm.HOTP:
+            work.begin(Permission.NONE, Operation.LOGIN)
+            shown = await work.get(obj.unique_identifier, permission=Permission.NONE)
+            shown.set(Tag.OTP_COUNTER, counter.to_bytes(8))
         try:
             await work.commit(work.changes())
         except LostRace:

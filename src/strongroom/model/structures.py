@@ -252,6 +252,7 @@ class ServerInformation(Struct):
     build_level: str | None = None
     build_date: str | None = None
     cluster_info: str | None = None
+    alternate_failover_endpoints: Annotated[tuple[str, ...], Since(V2_0)] = ()
 
 
 class CapabilityInformation(Struct):

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from strongroom.attributes import rules
+from strongroom.attributes.circles import require_no_circle
 from strongroom.domain.context import Context
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
@@ -28,4 +29,5 @@ class AddAttributeRequest(Request[AddAttributeResponse]):
 async def add_attribute(ctx: Context, request: AddAttributeRequest) -> AddAttributeResponse:
     obj = await ctx.objects.get(request.unique_identifier)
     added = rules.add(obj, request.new_attribute, now=ctx.now)
+    await require_no_circle(ctx, obj, request.new_attribute)
     return AddAttributeResponse(unique_identifier=obj.unique_identifier, attribute=added)

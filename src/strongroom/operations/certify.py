@@ -115,4 +115,6 @@ async def _subject(
 def _usage_of(public_key: ManagedObject | None) -> CryptographicUsageMask | None:
     """Return what a key is for; to be an authority has to be asked for with the certificate."""
     mask = None if public_key is None else public_key.value(Tag.CRYPTOGRAPHIC_USAGE_MASK)
-    return None if mask is None else CryptographicUsageMask(mask) & ~_AUTHORITY
+    if mask is None or mask & CryptographicUsageMask.UNRESTRICTED:
+        return None
+    return CryptographicUsageMask(mask) & ~_AUTHORITY

@@ -10,12 +10,12 @@ from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.domain.streams import Part, part_of
-from strongroom.domain.usage import Use, require
+from strongroom.domain.usage import Use, count, require
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Since
 from strongroom.model.structures import CryptographicParameters
-from strongroom.registry import V1_2, V1_3, V1_4, CryptographicUsageMask, ObjectType, Operation
+from strongroom.registry import V1_2, V1_3, V1_4, CryptographicUsageMask, ObjectType, Operation, Tag
 
 
 class DecryptResponse(Response):
@@ -48,6 +48,7 @@ async def decrypt(ctx: Context, request: DecryptRequest) -> DecryptResponse:
         if not request.init_indicator:
             raise InvalidField("Data is required when nothing is streamed")
         data = b""
+    count(key, Tag.DECRYPT_COUNTER)
     plain = await ctx.crypto.decrypt(
         usable_key(key),
         effective_parameters(key, request.cryptographic_parameters),
@@ -64,6 +65,8 @@ async def _decrypt_part(ctx: Context, request: DecryptRequest, part: Part) -> De
     stream = ctx.streams.open(Operation.DECRYPT, part)
     key = await ctx.objects.get(request.unique_identifier or stream.key)
     _check(ctx, key)
+    if part.first:
+        count(key, Tag.DECRYPT_COUNTER)
     data = request.data or b""
     additional_data = request.authenticated_encryption_additional_data
     if additional_data and not part.first:

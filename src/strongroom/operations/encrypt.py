@@ -10,12 +10,12 @@ from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.domain.streams import Part, part_of
-from strongroom.domain.usage import Use, require, spend
+from strongroom.domain.usage import Use, count, require, spend
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Essential, Since
 from strongroom.model.structures import CryptographicParameters
-from strongroom.registry import V1_2, V1_3, V1_4, CryptographicUsageMask, ObjectType, Operation
+from strongroom.registry import V1_2, V1_3, V1_4, CryptographicUsageMask, ObjectType, Operation, Tag
 
 _NO_DATA = SecretBytes(b"")
 
@@ -52,6 +52,7 @@ async def encrypt(ctx: Context, request: EncryptRequest) -> EncryptResponse:
             raise InvalidField("Data is required when nothing is streamed")
         data = _NO_DATA
     spend(key, len(data))
+    count(key, Tag.ENCRYPT_COUNTER)
     made = await ctx.crypto.encrypt(
         usable_key(key),
         effective_parameters(key, request.cryptographic_parameters),
@@ -77,6 +78,8 @@ async def _encrypt_part(ctx: Context, request: EncryptRequest, part: Part) -> En
     if additional_data and not part.first:
         raise InvalidField("Authenticated Encryption Additional Data comes with the first part of a stream")
     spend(key, len(data), again=not part.first)
+    if part.first:
+        count(key, Tag.ENCRYPT_COUNTER)
 
     async def begin() -> EncryptionInParts:
         return await ctx.crypto.begin_encryption(

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from strongroom.attributes import rules
+from strongroom.attributes.circles import require_no_circle
 from strongroom.domain.context import Context
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
@@ -31,4 +32,5 @@ class ModifyAttributeRequest(Request[ModifyAttributeResponse]):
 async def modify_attribute(ctx: Context, request: ModifyAttributeRequest) -> ModifyAttributeResponse:
     obj = await ctx.objects.get(request.unique_identifier)
     modified = rules.modify(obj, request.current_attribute, request.new_attribute, now=ctx.now)
+    await require_no_circle(ctx, obj, request.new_attribute)
     return ModifyAttributeResponse(unique_identifier=obj.unique_identifier, attribute=modified)

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from strongroom.attributes import rules
+from strongroom.attributes.circles import require_no_circle
 from strongroom.domain.context import Context
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
@@ -24,4 +25,5 @@ class SetAttributeRequest(Request[SetAttributeResponse]):
 async def set_attribute(ctx: Context, request: SetAttributeRequest) -> SetAttributeResponse:
     obj = await ctx.objects.get(request.unique_identifier)
     rules.set_attribute(obj, request.new_attribute, now=ctx.now)
+    await require_no_circle(ctx, obj, request.new_attribute)
     return SetAttributeResponse(unique_identifier=obj.unique_identifier)

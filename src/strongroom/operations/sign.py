@@ -10,12 +10,12 @@ from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.domain.streams import Part, part_of
-from strongroom.domain.usage import Use, require, spend
+from strongroom.domain.usage import Use, count, require, spend
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Since
 from strongroom.model.structures import CryptographicParameters
-from strongroom.registry import V1_2, V1_3, V1_4, CryptographicUsageMask, Operation
+from strongroom.registry import V1_2, V1_3, V1_4, CryptographicUsageMask, Operation, Tag
 
 
 class SignResponse(Response):
@@ -41,6 +41,7 @@ async def sign(ctx: Context, request: SignRequest) -> SignResponse:
         return await _sign_part(ctx, request, part)
     key = await ctx.objects.get(request.unique_identifier)
     require(key, CryptographicUsageMask.SIGN, Use.PROTECT, ctx.now)
+    count(key, Tag.SIGN_COUNTER)
     digested = request.digested_data
     if digested is None:
         data = whole(request.data, request)
@@ -67,6 +68,8 @@ async def _sign_part(ctx: Context, request: SignRequest, part: Part) -> SignResp
         raise InvalidField("Digested Data come whole; there is nothing to send in parts")
     data = request.data or NO_DATA
     spend(key, len(data), again=not part.first)
+    if part.first:
+        count(key, Tag.SIGN_COUNTER)
     made = await stream.advance(
         key.unique_identifier,
         size=len(data),

@@ -11,12 +11,12 @@ from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.domain.signing import Recovered
 from strongroom.domain.streams import Part, part_of
-from strongroom.domain.usage import Use, require
+from strongroom.domain.usage import Use, count, require
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Since
 from strongroom.model.structures import CryptographicParameters
-from strongroom.registry import V1_2, V1_3, V1_4, CryptographicUsageMask, Operation, ValidityIndicator
+from strongroom.registry import V1_2, V1_3, V1_4, CryptographicUsageMask, Operation, Tag, ValidityIndicator
 
 
 class SignatureVerifyResponse(Response):
@@ -44,6 +44,7 @@ async def signature_verify(ctx: Context, request: SignatureVerifyRequest) -> Sig
         return await _verify_part(ctx, request, part)
     key = await ctx.objects.get(request.unique_identifier)
     require(key, CryptographicUsageMask.VERIFY, Use.PROCESS, ctx.now)
+    count(key, Tag.SIGNATURE_VERIFY_COUNTER)
     signature = request.signature_data
     if signature is None:
         raise InvalidField("Signature Data is required when nothing is streamed")
@@ -80,6 +81,8 @@ async def _verify_part(ctx: Context, request: SignatureVerifyRequest, part: Part
     require(key, CryptographicUsageMask.VERIFY, Use.PROCESS, ctx.now)
     if request.digested_data is not None:
         raise InvalidField("Digested Data come whole; there is nothing to send in parts")
+    if part.first:
+        count(key, Tag.SIGNATURE_VERIFY_COUNTER)
     data = request.data or NO_DATA
     found = await stream.advance(
         key.unique_identifier,

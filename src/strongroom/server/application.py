@@ -158,6 +158,7 @@ def _policy(settings: Settings) -> Policy:
         ticket_lifetime=policy.ticket_lifetime,
         maximum_locate_items=policy.maximum_locate_items,
         rng_seed=Seeding(policy.rng_seed),
+        count_uses=policy.count_uses == "on",
         issuer=None if policy.issuer is None else UniqueIdentifier(policy.issuer),
         certificate_lifetime=timedelta(days=policy.certificate_days),
     )

@@ -144,6 +144,7 @@ class PolicySettings(_Section):
     """What is allowed. `legacy`: may 3DES and the like be used on the server. Lease time and the
     longest life of a ticket (Login) in seconds. `rotation`: does this node rotate what is due.
 
+    `count_uses`: do new keys count their uses, each of which then waits for the disk.
     `rng_seed`: what RNG Seed does with the data of a client.
     `issuer`: the Unique Identifier of the certificate that Certify issues under when a request names none.
     `certificate_days`: how long a certificate is valid when a request does not say.
@@ -155,6 +156,7 @@ class PolicySettings(_Section):
     ticket_lifetime: Count = 86_400
     maximum_locate_items: Count = 10_000
     rng_seed: Literal["mix", "ignore", "refuse"] = "mix"
+    count_uses: Switch = "off"
     issuer: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     certificate_days: Annotated[int, Field(gt=0, le=36_500)] = 397
 

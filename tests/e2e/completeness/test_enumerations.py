@@ -236,11 +236,7 @@ CIPHERS = frozenset(
     }
 )
 
-BRAINPOOL = frozenset(
-    {
-        *("160R1", "160T1", "192T1", "224R1", "224T1", "256R1", "256T1", "384R1", "512R1"),
-    }
-)
+BRAINPOOL = frozenset({"256R1", "384R1", "512R1"})
 """Those that the library has."""
 
 CURVES = frozenset(

@@ -296,6 +296,16 @@ def test_a_counted_code_is_good_once_and_in_order(kms: TestKms) -> None:
     assert not log_in(kms, code(b"000000"))
 
 
+def test_the_counter_of_the_last_code_is_shown(kms: TestKms) -> None:
+    """3.0: OTP Counter, set by the server; codes that go by the clock have none."""
+    made = credential(kms, CredentialType.ONE_TIME_PASSWORD, hotp())
+    user(kms, made)
+    assert values(kms, made, Tag.OTP_COUNTER, version=V3_0) == []
+    assert log_in(kms, code(b"969429"))
+    assert values(kms, made, Tag.OTP_COUNTER, version=V3_0) == [(3).to_bytes(8)]
+    assert not log_in(kms, code(b"969429"))
+
+
 def test_a_code_may_need_the_password_too(kms: TestKms) -> None:
     user(kms, password(kms), credential(kms, CredentialType.ONE_TIME_PASSWORD, hotp()))
     assert not log_in(kms, code(b"755224", b"wrong"))

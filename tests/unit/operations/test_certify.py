@@ -24,6 +24,7 @@ from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.add_attribute import AddAttributeRequest
 from strongroom.operations.archive import ArchiveRequest
 from strongroom.operations.certify import CertifyRequest
+from strongroom.operations.create_key_pair import CreateKeyPairRequest
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest, GetResponse
 from strongroom.registry import (
@@ -257,6 +258,23 @@ def test_what_a_request_asks_for_is_copied_and_takes_precedence(kms: TestKms, ro
     assert extension(certificate, x509.SubjectAlternativeName) == names
     assert extension(certificate, x509.KeyUsage) == usage
     assert extension(certificate, x509.ExtendedKeyUsage) == extended
+
+
+def test_a_key_without_restrictions_gets_the_usage_of_its_kind(kms: TestKms, root: Authority) -> None:
+    """KMIP 2.0 §12.1, Unrestricted; to be an authority has to be asked for all the same."""
+    common = template(attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.ECDSA))
+    unrestricted = template(mask(USE.UNRESTRICTED))
+    made = kms.call(
+        CreateKeyPairRequest(common_attributes=common, public_key_attributes=unrestricted), version=V2_1
+    )
+    request = CertifyRequest(
+        unique_identifier=made.public_key_unique_identifier,
+        attributes=template(issued_by(root), subject("free")),
+    )
+    usage = extension(issue(kms, request), x509.KeyUsage)
+    assert isinstance(usage, x509.KeyUsage)
+    assert usage.digital_signature
+    assert not usage.key_cert_sign
 
 
 def test_key_usage_is_what_the_kind_of_key_can_do(kms: TestKms, root: Authority) -> None:

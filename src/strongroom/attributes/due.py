@@ -65,6 +65,8 @@ def _is_over(obj: ManagedObject) -> bool:
 
 
 def _used_up(limits: UsageLimits) -> bool:
+    if limits.usage_limits_total <= 0:
+        return False  # nor would its successor have any uses
     left = limits.usage_limits_total if limits.usage_limits_count is None else limits.usage_limits_count
     if limits.usage_limits_unit is UsageLimitsUnit.BYTE:
         return left * _RESERVE < limits.usage_limits_total

@@ -4,6 +4,7 @@ Rule: declarations only; `due.py` says when they act, and the scheduler acts.
 """
 
 from datetime import datetime
+from typing import Final
 
 from strongroom.attributes.declaration import (
     CLIENT,
@@ -20,12 +21,13 @@ from strongroom.model.struct import Seconds
 from strongroom.model.structures import RotateName
 from strongroom.registry import V2_1, ItemType, Tag
 
+SHORTEST: Final = Seconds(3600)
+"""A policy goes on to the successor, so a shorter interval would fill the store with keys."""
+
 
 def _check_interval(value: Seconds) -> None:
-    if not value:
-        raise InvalidAttributeValue(
-            "a Rotate Interval of 0 seconds would never stop rotating; give a longer one"
-        )
+    if value < SHORTEST:
+        raise InvalidAttributeValue(f"a Rotate Interval is {SHORTEST} seconds at least")
 
 
 # Each declaration keeps the rows of the rule table.

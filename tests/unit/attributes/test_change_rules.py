@@ -163,10 +163,10 @@ def test_set_adds_modifies_and_refuses_several() -> None:
 
 def test_set_refuses_to_change_what_is_set_once() -> None:
     key = aes_key()
-    set_(key, Tag.ROTATE_INTERVAL, 60)
-    set_(key, Tag.ROTATE_INTERVAL, 60)
+    set_(key, Tag.ROTATE_INTERVAL, 3600)
+    set_(key, Tag.ROTATE_INTERVAL, 3600)
     with pytest.raises(ReadOnlyAttribute):
-        set_(key, Tag.ROTATE_INTERVAL, 120)
+        set_(key, Tag.ROTATE_INTERVAL, 7200)
 
 
 def test_delete_removes_one_by_value_and_all_by_reference() -> None:

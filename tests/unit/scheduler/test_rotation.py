@@ -271,11 +271,18 @@ def test_a_client_does_not_change_the_policy(kms: TestKms, one: Any) -> None:
         assert refusal(kms, request, version=V2_1).reason is ResultReason.ATTRIBUTE_READ_ONLY
 
 
-def test_an_interval_of_nothing_is_refused(kms: TestKms) -> None:
+@pytest.mark.parametrize("seconds", [0, 1, 3599])
+def test_an_interval_that_would_fill_the_store_is_refused(kms: TestKms, seconds: int) -> None:
     made = key(kms)
-    nothing = attribute(Tag.ROTATE_INTERVAL, Seconds(0))
-    request = AddAttributeRequest(unique_identifier=made, new_attribute=nothing)
+    short = attribute(Tag.ROTATE_INTERVAL, Seconds(seconds))
+    request = AddAttributeRequest(unique_identifier=made, new_attribute=short)
     assert refusal(kms, request, version=V2_1).reason is ResultReason.INVALID_ATTRIBUTE_VALUE
+
+
+def test_a_key_that_never_had_a_use_is_not_rotated_for_ever(kms: TestKms, new_node: NewNode) -> None:
+    limits = UsageLimits(usage_limits_total=0, usage_limits_unit=UsageLimitsUnit.OBJECT)
+    active(kms, AUTOMATIC, attribute(Tag.USAGE_LIMITS, limits))
+    assert new_node().look() == 0
 
 
 def test_a_rotation_without_automation_ends_the_policy(kms: TestKms, new_node: NewNode) -> None:

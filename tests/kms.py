@@ -13,6 +13,7 @@ from strongroom.domain.context import Policy
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId, ClientIdentity, Connection
 from strongroom.domain.operation import Request, Response
 from strongroom.domain.outgoing import Subscription
+from strongroom.domain.provisioning import Provisioning
 from strongroom.engine.dispatch import Dispatcher
 from strongroom.engine.streams import StreamLimits
 from strongroom.model.attribute_list import AttributeInstance, Attributes, TemplateAttributes
@@ -99,13 +100,23 @@ class TestKms:
         keys = StoreKeys(FileRootKey(key_file))
         keys.load(self.run(self.backend.store_keys()))
         self.repository = Repository(self.backend, keys)
-        self.dispatcher: Dispatcher = make_dispatcher(
+        self._settings = (policy, streams, subscriptions)
+        self.dispatcher: Dispatcher = self._dispatcher()
+
+    def let_in(self, provisioning: Provisioning) -> None:
+        """Have new credentials of clients made (Re-Provision)."""
+        self.dispatcher = self._dispatcher(provisioning)
+
+    def _dispatcher(self, provisioning: Provisioning | None = None) -> Dispatcher:
+        policy, streams, subscriptions = self._settings
+        return make_dispatcher(
             self.repository,
             policy or Policy(),
             self.clients.get,
             streams=streams,
             clock=self.clock,
             subscriptions=subscriptions,
+            provisioning=provisioning,
         )
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from strongroom.attributes.catalogue import all_attributes
 from strongroom.conformance.report import PROFILES
 from strongroom.crypto.material import FORMATS, PRIVATE, PUBLIC
 from strongroom.model.objects import OBJECT_TYPES, PrivateKey, PublicKey, SymmetricKey
-from strongroom.operations.catalogue import all_operations
+from strongroom.operations.catalogue import all_operations, all_operations_of_clients
 from strongroom.operations.not_supported import NOT_SUPPORTED
 from strongroom.registry import V3_0, VERSIONS, Version
 from strongroom.registry import KeyFormatType as Format
@@ -97,6 +97,8 @@ What the numbers mean:
 - A case passes when every step does. An answer may differ from the listing only where the profiles permit it;
   [a decision record](decisions/0008-what-a-case-may-vary.md) says where that is.
 - The server has `policy.legacy = "on"`: some cases encrypt with 3DES, which is off by default.
+- The client that plays has an endpoint, at which the server tells it of its objects (Put, Notify) and asks it
+  what it can do: the runner listens there, and answers what no case waits for.
 - Where a case has two or three clients, one enrolled client plays them, each on a connection of its own:
   these cases have one client use what another one made, and here a key is its owner's.
 - A case that was not played counts as one that does not pass. Nothing is skipped.
@@ -159,8 +161,14 @@ def defined(entry: Entry, version: Version) -> bool:
 
 def operations(version: Version) -> Mapping[str, bool]:
     """Return every operation that a version defines, and whether it is done."""
-    done = {VALUES["Operation"][s.operation].name for s in all_operations().values() if s.in_version(version)}
-    return {name: name in done for name, entry in REGISTRY["operations"].items() if defined(entry, version)}
+    ours = {code for code, spec in all_operations().items() if spec.in_version(version)}
+    asked = {code for code, spec in all_operations_of_clients().items() if spec.in_version(version)}
+    found = {}
+    for name, entry in REGISTRY["operations"].items():
+        if any(str(version) in variant["versions"] for variant in entry["variants"]):
+            done = asked if entry["direction"] == "server-to-client" else ours
+            found[name] = int(entry["operation_value"], 16) in done
+    return found
 
 
 def object_types(version: Version) -> Mapping[str, bool]:

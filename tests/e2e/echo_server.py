@@ -6,6 +6,7 @@ Everything else is real: processes, store, certificates, administration. A reque
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from strongroom.cli import main
@@ -60,7 +61,7 @@ class EchoApplication:
     async def ask(self, client: ClientIdentity, question: Outgoing) -> None:
         """Nobody is asked."""
 
-    async def work(self, directory: ClientDirectory) -> None:
+    async def work(self, directory: ClientDirectory, spread: Callable[[], Awaitable[None]]) -> None:
         """There is nothing to do beside the requests."""
 
     async def close(self) -> None:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from strongroom.domain.clients import ClientRecord
 from strongroom.domain.crypto import Cryptography
 from strongroom.domain.entries import Entries
 from strongroom.domain.identity import ClientIdentity, Roles
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
+from strongroom.domain.provisioning import Provisioning
 from strongroom.domain.randomness import Seeding
 from strongroom.domain.store import Found
 from strongroom.domain.streams import Streams
@@ -97,6 +99,9 @@ class Objects(Protocol):
         has another Object Type.
         """
 
+    def renew(self, record: ClientRecord) -> None:
+        """Change a client's record together with the objects."""
+
     def place(self, unique_identifier: UniqueIdentifier | None) -> None:
         """Fill (or, with None, empty) the ID Placeholder for the rest of the batch."""
 
@@ -131,7 +136,7 @@ class Context:
     """One batch item's surroundings. `now` is the same for the whole request.
 
     `dialect` writes what has to be bytes before the answer is, because it is encrypted. `roles` are those on
-    the connection, None where they cannot be turned.
+    the connection, None where they cannot be turned; `provisioning` is None where nobody can be let in.
     """
 
     caller: ClientIdentity
@@ -147,3 +152,4 @@ class Context:
     server: ServerFacts
     dialect: Dialect
     roles: Roles | None
+    provisioning: Provisioning | None

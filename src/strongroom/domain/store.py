@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, Protocol
 
+from strongroom.domain.clients import ClientRecord
 from strongroom.domain.entries import EntryChange, EntryStore
 from strongroom.domain.objects import ON_LINE, ManagedObject
 from strongroom.model.attribute_list import AttributeInstance
@@ -45,21 +46,22 @@ class Changes:
     """All that one commit makes durable, whole or not at all.
 
     `objects` are new, changed or removed. Generations, of objects and of entries, are compared and counted
-    up; an object that is `removed` leaves nothing behind but the events. `events` are audit events in their
-    stored form; they alone are no change.
+    up, and so are revisions of `clients`; an object that is `removed` leaves nothing behind but the events.
+    `events` are audit events in their stored form; they alone are no change.
     """
 
     objects: Sequence[ManagedObject] = ()
     entries: Sequence[EntryChange] = ()
+    clients: Sequence[ClientRecord] = ()
     events: Sequence[bytes] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.objects or self.entries)
+        return bool(self.objects or self.entries or self.clients)
 
     @property
     def essential(self) -> bool:
         """Tell whether the answer depends on the commit."""
-        return bool(self.entries) or any(obj.essential for obj in self.objects)
+        return bool(self.entries or self.clients) or any(obj.essential for obj in self.objects)
 
 
 NO_CHANGES: Final = Changes()

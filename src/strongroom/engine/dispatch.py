@@ -26,6 +26,7 @@ from strongroom.domain.errors import (
 from strongroom.domain.identity import ClientId, ClientIdentity, Connection
 from strongroom.domain.operation import OperationSpec, Request
 from strongroom.domain.outgoing import OutgoingQueue, Subscription
+from strongroom.domain.provisioning import Provisioning
 from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure
 from strongroom.engine.answers import Answers
 from strongroom.engine.applications import Applications
@@ -114,6 +115,8 @@ class Services:
     """What clients are told without asking, by their names."""
     outgoing: OutgoingQueue | None = None
     """Told of messages that wait, None where nobody delivers them at once."""
+    provisioning: Provisioning | None = None
+    """Makes new credentials of clients, None where nobody can."""
     limits: Limits = DEFAULT_LIMITS
     remembered_answers: int = 10_000
     """How many answers to reads are kept; 0 turns the memory off."""
@@ -471,6 +474,7 @@ class Dispatcher:
             server=self._services.server,
             dialect=dialect_of(version),
             roles=run.connection.roles,
+            provisioning=self._services.provisioning,
         )
         response = await spec.handler(context, request)
         work.check_made()
@@ -541,6 +545,8 @@ class Dispatcher:
             if changes.essential:
                 raise
             self._services.on_failure(failure)
+        if changes.clients and self._services.provisioning is not None:
+            await self._services.provisioning.spread()
         if self._services.outgoing is not None:
             for subscriber in subscribers:
                 self._services.outgoing.wake(subscriber)

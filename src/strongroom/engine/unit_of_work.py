@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from strongroom.attributes.rules import matches
 from strongroom.domain.access import may, reaches, scope, visible_owner
+from strongroom.domain.clients import ClientRecord
 from strongroom.domain.entries import Entry, Kept
 from strongroom.domain.errors import (
     EmptyPlaceholder,
@@ -144,6 +145,7 @@ class UnitOfWork:
     __slots__ = (
         "_adopted",
         "_caller",
+        "_clients",
         "_fresh",
         "_loaded",
         "_memory",
@@ -183,6 +185,7 @@ class UnitOfWork:
         self._reached = False  # this operation has read an object
         self._fresh: list[ManagedObject] = []  # what this operation has made
         self._sequence = sequence
+        self._clients: list[ClientRecord] = []
         self.made: Mapping[UniqueIdentifierEnumeration, UniqueIdentifier] = {}
         self.told: Told | None = None
         """What the answer tells, where later items may want to know it."""
@@ -446,6 +449,9 @@ class UnitOfWork:
             and may(self._caller, Permission.DESTROY, held)
         )
 
+    def renew(self, record: ClientRecord) -> None:
+        self._clients = [*(one for one in self._clients if one.client != record.client), record]
+
     def place(self, unique_identifier: UniqueIdentifier | None) -> None:
         if unique_identifier is None:  # emptied at once, also when the batch item fails after this
             self._memory.placeholder = None
@@ -467,8 +473,10 @@ class UnitOfWork:
         """Return what a commit would write."""
         # What the batch itself made and removed again was never stored.
         objects = [o for o in self._loaded.values() if o.changed and (o.generation or not o.removed)]
-        entries = self.entries.changes()
-        return Changes(objects=objects, entries=entries) if objects or entries else NO_CHANGES
+        entries, clients = self.entries.changes(), self._clients
+        if objects or entries or clients:
+            return Changes(objects=objects, entries=entries, clients=clients)
+        return NO_CHANGES
 
     async def commit(self, changes: Changes) -> None:
         """Make the changes durable; raises what `ObjectStore.commit` raises."""

@@ -61,8 +61,11 @@ class StrongroomAdapters:
         self, settings: Settings, directory: DataDirectory, root_key: RootKey, *, row: int
     ) -> Application:
         from strongroom.server.application import open_application
+        from strongroom.server.ca import open_authority
         from strongroom.server.endpoints import ClientEndpoints
         from strongroom.server.neighbours import WorkerSockets
+        from strongroom.server.provisioning import ClientProvisioning
+        from strongroom.server.tls import client_authorities
 
         neighbours = WorkerSockets(
             row,
@@ -72,14 +75,21 @@ class StrongroomAdapters:
             largest=settings.limits.message_size,
         )
         where = _parse(settings.store, directory)
+        backend = _worker_backend(where, directory)
+        provisioning = ClientProvisioning(
+            StoredClients(backend),
+            lambda: open_authority(directory, root_key),
+            lambda: client_authorities(settings.tls, directory),
+        )
         shared = not isinstance(where, SqliteUrl)
         with _for_the_operator():
             return await open_application(
-                _worker_backend(where, directory),
+                backend,
                 settings,
                 root_key,
                 neighbours,
                 ClientEndpoints(settings, directory),
+                provisioning,
                 shared=shared,
             )
 

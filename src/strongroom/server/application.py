@@ -3,7 +3,7 @@
 Rule: wiring only. It loads everything that answering a request needs, so import it before the workers fork.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from datetime import timedelta
 
 from strongroom.domain.clients import ClientStore
@@ -26,6 +26,7 @@ from strongroom.server.endpoints import ClientEndpoints, subscriptions
 from strongroom.server.engine import make_dispatcher, make_rotations
 from strongroom.server.errors import OperatorError
 from strongroom.server.neighbours import WorkerSockets
+from strongroom.server.provisioning import ClientProvisioning
 from strongroom.server.stored_clients import StoredClients
 from strongroom.store.records import Backend
 from strongroom.store.repository import Repository
@@ -59,6 +60,7 @@ class KmipApplication:
         neighbours: WorkerSockets,
         endpoints: ClientEndpoints,
         courier: Courier,
+        provisioning: ClientProvisioning,
         *,
         jobs: Mapping[str, Job],
         shared: bool,
@@ -69,6 +71,7 @@ class KmipApplication:
         self._backlog = dispatcher.backlog
         self._endpoints = endpoints
         self._courier = courier
+        self._provisioning = provisioning
         self._timetable = Timetable(SystemClock(), jobs)
         self.clients: ClientStore = StoredClients(backend)
         self.shared = shared
@@ -84,7 +87,8 @@ class KmipApplication:
             raise OperatorError(f"client {client.name} has no endpoint; set client.{client.name}.endpoint")
         await self._courier.post(client, question)
 
-    async def work(self, directory: ClientDirectory) -> None:
+    async def work(self, directory: ClientDirectory, spread: Callable[[], Awaitable[None]]) -> None:
+        self._provisioning.on_change = spread
         self._clients.directory = directory
         self._endpoints.find = directory.find
         await self._timetable.run()
@@ -102,6 +106,7 @@ async def open_application(
     root_key: RootKey,
     neighbours: WorkerSockets,
     endpoints: ClientEndpoints,
+    provisioning: ClientProvisioning,
     *,
     shared: bool,
 ) -> KmipApplication:
@@ -133,6 +138,7 @@ async def open_application(
         neighbours=neighbours,
         subscriptions=wanted,
         outgoing=courier,
+        provisioning=provisioning,
     )
     await neighbours.start(dispatcher.handle_passed_on, clients)
     jobs: dict[str, Job] = {
@@ -146,7 +152,7 @@ async def open_application(
         jobs["messages to clients"] = courier.tidy
         jobs["dates"] = DateNotices(repository, dispatcher.outbox.subscription, courier).tidy
     return KmipApplication(
-        dispatcher, backend, clients, neighbours, endpoints, courier, jobs=jobs, shared=shared
+        dispatcher, backend, clients, neighbours, endpoints, courier, provisioning, jobs=jobs, shared=shared
     )
 
 

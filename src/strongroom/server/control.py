@@ -42,6 +42,8 @@ class WorkerHandle:
         self.failure: str | None = None
         self._reader = MessageReader()
         self._answers: dict[int, Message] = {}
+        self.changes: list[object] = []
+        """Numbers of the changes of client records that it made and that the others are to follow."""
         sock.settimeout(_SEND_TIMEOUT)
 
     def ask(self, request: Message) -> int | None:
@@ -77,6 +79,8 @@ class WorkerHandle:
                     self.state = State.SERVING
             case "failed":
                 self.failure = str(message.get("error"))
+            case "clients_changed":
+                self.changes.append(message.get("number"))
             case _:
                 number = message.get("id")
                 if isinstance(number, int):

@@ -15,6 +15,7 @@ from strongroom.domain.context import Policy, ServerFacts
 from strongroom.domain.errors import KmipError
 from strongroom.domain.identity import ClientId, ClientIdentity
 from strongroom.domain.outgoing import OutgoingQueue, Subscription
+from strongroom.domain.provisioning import Provisioning
 from strongroom.domain.store import ObjectStore, TamperedRecord
 from strongroom.engine.dispatch import Dispatcher, Services
 from strongroom.engine.neighbours import Neighbours
@@ -88,11 +89,13 @@ def make_dispatcher(
     https: Address | None = None,
     subscriptions: Mapping[str, Subscription] | None = None,
     outgoing: OutgoingQueue | None = None,
+    provisioning: Provisioning | None = None,
 ) -> Dispatcher:
     """Return the dispatcher over a store.
 
     `clients` says who may connect, `clock` None is the machine's, `https` is where clients reach the other
-    listener. `subscriptions` are what clients want to be told, by name, and `outgoing` who tells them.
+    listener. `subscriptions` are what clients want to be told, by name, `outgoing` who tells them, and
+    `provisioning` who makes new credentials.
     """
     return Dispatcher(
         Services(
@@ -112,6 +115,7 @@ def make_dispatcher(
             neighbours=neighbours,
             subscriptions=subscriptions or {},
             outgoing=outgoing,
+            provisioning=provisioning,
             limits=limits,
         )
     )

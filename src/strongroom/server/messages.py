@@ -52,6 +52,14 @@ def decode(line: bytes) -> Message:
     return message
 
 
+def integer(message: Message, field: str) -> int:
+    """Return a number in a message; raises BrokenMessage when it is missing or something else."""
+    value = message.get(field)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise BrokenMessage(f"{field} must be a number")
+    return value
+
+
 def text(message: Message, field: str) -> str:
     """Return a text field of a message; raises BrokenMessage when it is missing or something else."""
     value = message.get(field)

@@ -4,7 +4,7 @@ Rule: `server/app.py` implements `Adapters` for production and a test may bring 
 and commands know these two Protocols and no adapter.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias
 
 from strongroom.domain.clients import ClientStore
@@ -56,8 +56,11 @@ class Application(Protocol):
     async def ask(self, client: ClientIdentity, question: Outgoing) -> None:
         """Have a client asked soon. Raises OperatorError for one that cannot be reached, and StoreFailure."""
 
-    async def work(self, directory: ClientDirectory) -> None:
-        """Do what is due without being asked, until cancelled. `directory` says who may connect."""
+    async def work(self, directory: ClientDirectory, spread: Callable[[], Awaitable[None]]) -> None:
+        """Do what is due without being asked, until cancelled.
+
+        `directory` says who may connect; `spread` makes changed records be in force in every worker.
+        """
 
     async def close(self) -> None:
         """Let go of the store; commits on their way are finished first."""

@@ -26,7 +26,7 @@ from strongroom.server.address import OFF, Address, Listening, parse_listening
 from strongroom.server.admin import AdminSocket, administer, advertised_to_clients, result_of
 from strongroom.server.ca import issue_server_certificate, open_authority, server_certificate_is_due
 from strongroom.server.config import Settings, load_settings, override, throw_away
-from strongroom.server.control import ask_all
+from strongroom.server.control import WorkerHandle, ask_all
 from strongroom.server.crew import START_TIMEOUT, Crew, WorkerMain
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
@@ -192,7 +192,8 @@ class Supervisor:
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain and return."""
         while not self._stopping:
-            self._turn(self._timers.sleep())
+            self._turn(0.0 if self._changed() else self._timers.sleep())
+            self._follow()
             if self._admin is not None:
                 self._admin.serve(self.administer)
         log.info("server_stopping")
@@ -281,6 +282,22 @@ class Supervisor:
         if request["command"] not in ("client.list", "client.ask"):
             self._spread()
         return result
+
+    def _changed(self) -> list[WorkerHandle]:
+        """Return the workers that have changed client records."""
+        return [worker for worker in self._crew.workers if worker.changes]
+
+    def _follow(self) -> None:
+        """Have every worker take over what some have changed, then tell those."""
+        changed = [(worker, worker.changes) for worker in self._changed()]
+        if not changed:
+            return
+        for worker, _ in changed:
+            worker.changes = []
+        self._spread()
+        for worker, numbers in changed:
+            for number in numbers:
+                worker.ask({"ask": "spread", "number": number})
 
     def _spread(self) -> None:
         workers = self._crew.workers

@@ -8,6 +8,8 @@ import ssl
 from pathlib import Path
 from typing import Final
 
+from cryptography import x509
+
 from strongroom.server.config import TlsSettings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
@@ -53,6 +55,14 @@ def server_context(settings: TlsSettings, directory: DataDirectory) -> ssl.SSLCo
         except OSError as error:
             raise OperatorError(_unusable(error, str(authority), "holds no CA certificate")) from error
     return context
+
+
+def client_authorities(settings: TlsSettings, directory: DataDirectory) -> list[x509.Certificate]:
+    """Return the authorities whose client certificates the listeners take."""
+    files = [directory.ca_certificate]
+    if settings.client_ca is not None:
+        files.append(_path(settings.client_ca, directory, directory.ca_certificate))
+    return [one for file in files for one in x509.load_pem_x509_certificates(file.read_bytes())]
 
 
 def endpoint_context(

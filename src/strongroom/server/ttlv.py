@@ -144,6 +144,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
         "_framer",
         "_handle",
         "_held",
+        "_last",
         "_on_closed",
         "_peer",
         "_reason",
@@ -178,6 +179,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
         self._blocked = False  # the peer does not read its answers
         self._held = False  # we do not read its requests
         self._draining = False
+        self._last = ""  # why the request under way is the last one
         self._closing = True  # until it turns out whose connection it is
         self._reason = "peer"
         self._stage = "idle"
@@ -277,7 +279,11 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
             return
         found = self._service.directory.find(self.certificate.fingerprint)
         if isinstance(found, Refusal):
-            self.close(found.name.lower())
+            if found is Refusal.UNKNOWN and self._task is not None and self._asking is None:
+                # The client has another key now. What is under way may be the request that did it.
+                self._last = "credential_replaced"
+            else:
+                self.close(found.name.lower())
         elif found != self._connection.client:
             self._connection = Connection(client=found, peer=self._peer, roles=self._roles)
 
@@ -355,7 +361,9 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
         self._busy = False
         if not self._closing:
             self._transport.write(answer)
-            if self._roles is not None and self._roles.turned is not None:
+            if self._last:
+                self.close(self._last)
+            elif self._roles is not None and self._roles.turned is not None:
                 self._turn(self._roles.turned)
             else:
                 self._next_burst()

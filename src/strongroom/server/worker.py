@@ -7,6 +7,7 @@ supervisor over one socket; when that closes, the worker ends.
 import asyncio
 import contextlib
 import gc
+import itertools
 import math
 import os
 import resource
@@ -31,7 +32,7 @@ from strongroom.server.http import HttpHandler, HttpsProtocol
 from strongroom.server.http_framing import HttpFramer
 from strongroom.server.listener import Door, Listener
 from strongroom.server.logs import get_logger
-from strongroom.server.messages import LONGEST, BrokenMessage, Message, decode, encode
+from strongroom.server.messages import LONGEST, BrokenMessage, Message, decode, encode, integer
 from strongroom.server.ports import Adapters, Application
 from strongroom.server.process import return_freed_memory
 from strongroom.server.questions import read_question
@@ -48,6 +49,9 @@ LOOP_VARIABLE: Final = "STRONGROOM_LOOP"
 
 POLL_INTERVAL: Final = 1.0
 """Seconds between looks for clients that another machine has changed."""
+
+SPREADING: Final = 2.0
+"""Seconds that a request waits for the other workers to follow its change of the client records."""
 
 TRIM_AFTER: Final = 250
 """Connections that have ended before their memory is given back."""
@@ -96,6 +100,8 @@ class Worker:
         self._directory: ClientDirectory
         self._listener: Listener
         self._deadlines = Deadlines()
+        self._numbers = itertools.count(1)
+        self._spreading: dict[int, asyncio.Future[None]] = {}
         self._writer: asyncio.StreamWriter
 
     async def run(self) -> None:
@@ -121,7 +127,7 @@ class Worker:
                 self._tidy(),
                 self._obey(reader),
                 self._poll(),
-                self._application.work(self._directory),
+                self._application.work(self._directory, self._spread),
             )
         ]
         await self._ended.wait()
@@ -198,6 +204,11 @@ class Worker:
             case "refresh":
                 await self._refresh()
                 return None
+            case "spread":
+                waiting = self._spreading.get(integer(request, "number"))
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(None)
+                return None
             case "retire":
                 self._leave(self._plan.settings.deadlines.reload_drain, self._plan.settings.deadlines.drain)
                 return None
@@ -219,6 +230,26 @@ class Worker:
     async def _refresh(self) -> None:
         if await self._directory.refresh():
             self._listener.recheck()
+
+    async def _spread(self) -> None:
+        """Have every worker follow a change of the client records that was made here.
+
+        Whoever waits for the others waits for `SPREADING` seconds at most: they follow all the same.
+        """
+        try:
+            await self._refresh()
+        except StoreFailure as error:
+            log.warning("clients_not_read", error=str(error))
+        number = next(self._numbers)
+        spread = self._spreading[number] = asyncio.get_running_loop().create_future()
+        self._tell({"event": "clients_changed", "number": number})
+        try:
+            async with asyncio.timeout(SPREADING):
+                await spread
+        except TimeoutError:
+            log.warning("change_spreads_slowly")
+        finally:
+            del self._spreading[number]
 
     async def _poll(self) -> None:
         """Follow changes that other machines make to the client records."""

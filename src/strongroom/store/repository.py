@@ -25,11 +25,13 @@ from strongroom.domain.store import (
     TamperedRecord,
 )
 from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.store import clients
 from strongroom.store.entries import EntryRepository
 from strongroom.store.mapping import encode_material, from_row, names, to_row
 from strongroom.store.records import (
     Backend,
     ChangeSet,
+    ClientExists,
     Conflict,
     EntryRemoval,
     LocateQuery,
@@ -212,7 +214,7 @@ class Repository(EntryRepository):
         return due
 
     async def commit(self, changes: Changes) -> None:
-        rows = ChangeSet(events=list(changes.events))
+        rows = ChangeSet(events=list(changes.events), clients=list(map(clients.to_row, changes.clients)))
         sealed: list[ManagedObject] = []
         try:
             await self._renew_key()
@@ -229,7 +231,7 @@ class Repository(EntryRepository):
                 else:
                     rows.entries.append(row)
             await self._backend.commit(rows)
-        except Conflict:
+        except (Conflict, ClientExists):
             for obj in changes.objects:
                 self._cache.pop(obj.unique_identifier, None)
             raise LostRace from None

@@ -437,3 +437,30 @@ async def test_an_aborted_connection_cancels_its_request(bench: Bench) -> None:
     await asyncio.sleep(0.01)
     assert cancelled
     assert transport.aborted
+
+
+# A client that renews its credential
+
+
+async def test_the_request_under_way_is_answered_when_the_key_is_replaced_and_no_other(bench: Bench) -> None:
+    """KMIP 2.1 §6.1.48: it may be the very request that replaced the key."""
+    gate = asyncio.get_running_loop().create_future()
+
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        await gate
+        return message[8:].rstrip(b".")
+
+    bench.handler = handler
+    protocol, transport = bench.connect()
+    idle, idle_transport = bench.connect()
+    protocol.data_received(request(b"renew") + request(b"one more"))
+    await asyncio.sleep(0)
+    await bench.enrol(fingerprint="0" * 64)
+    protocol.recheck()
+    idle.recheck()
+    assert idle_transport.closed
+    assert not transport.closed
+    gate.set_result(None)
+    await asyncio.sleep(0.01)
+    assert transport.written == [b"renew"]
+    assert transport.closed

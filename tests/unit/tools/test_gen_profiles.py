@@ -7,6 +7,7 @@ from tools import gen_profiles
 from tools.gen_profiles import NAMES, claims
 
 PASSED = {"passed"}
+FAILED = {"passed", "failed"}
 
 
 @pytest.mark.parametrize(
@@ -15,7 +16,7 @@ PASSED = {"passed"}
     ids=str,
 )
 def test_a_profile_whose_cases_all_passed_is_claimed(version: Version, name: str) -> None:
-    assert [found.name for _, found in claims(version, {"TL": PASSED})] == [name]
+    assert [found.name for _, found in claims(version, {"TL": PASSED, "CS-BC": FAILED})] == [name]
 
 
 @pytest.mark.parametrize("outcome", ["failed", "not played"])
@@ -24,7 +25,7 @@ def test_one_case_that_did_not_pass_withdraws_the_claim(outcome: str) -> None:
 
 
 def test_a_name_that_the_version_does_not_have_is_not_claimed() -> None:
-    assert list(claims(V1_4, {"AX": PASSED})) == []
+    assert list(claims(V1_4, {"AX": PASSED, "TL": FAILED})) == []
 
 
 def test_the_baseline_is_shown_by_the_life_cycles() -> None:

@@ -1,0 +1,126 @@
+"""New credentials for clients, made by the internal authority.
+
+Rule: the authority is opened for one certificate and let go of. What counts in a certificate is its key; a
+certificate from elsewhere has to be one that the listeners take, or its client would shut itself out.
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from strongroom.domain.clients import ClientRecord, ClientStore
+from strongroom.domain.errors import CryptographicFailure, InvalidField, PermissionDenied, ServerFailure
+from strongroom.domain.identity import ClientIdentity
+from strongroom.server.ca import Authority, fingerprint
+from strongroom.server.errors import OperatorError
+
+_PEM: Final = b"-----BEGIN "
+_SHORTEST_RSA: Final = 2048
+_UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm)
+
+
+class ClientProvisioning:
+    """See `domain.provisioning.Provisioning`.
+
+    `open_authority` opens the internal authority; `authorities` are those whose certificates the listeners
+    take.
+    """
+
+    def __init__(
+        self,
+        clients: ClientStore,
+        open_authority: Callable[[], Authority],
+        authorities: Callable[[], Sequence[x509.Certificate]],
+    ) -> None:
+        self._clients = clients
+        self._open_authority = open_authority
+        self._authorities = authorities
+        self.on_change: Callable[[], Awaitable[None]] | None = None
+        """Makes the records be in force in every worker."""
+
+    async def requested_key(self, request: bytes) -> bytes:
+        try:
+            load = x509.load_pem_x509_csr if request.startswith(_PEM) else x509.load_der_x509_csr
+            read = load(request)
+            key = read.public_key()
+            signed = read.is_signature_valid
+        except _UNREADABLE as error:
+            raise InvalidField("the Certificate Request is no PKCS#10 request that can be read") from error
+        if not signed:
+            raise CryptographicFailure("the Certificate Request is not signed by its own key")
+        return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+    async def issue(self, client: ClientIdentity, public_key: bytes, now: datetime) -> bytes:
+        key = load_der_public_key(public_key)
+        _require_usable(key)
+        loop = asyncio.get_running_loop()
+        try:
+            authority = await loop.run_in_executor(None, self._open_authority)
+        except OperatorError as error:
+            raise ServerFailure("the server cannot issue certificates now; tell its administrator") from error
+        return authority.client_certificate(key, client.name, now).public_bytes(Encoding.DER)
+
+    async def renewed(self, client: ClientIdentity, certificate: bytes, now: datetime) -> ClientRecord:
+        key = self._accepted(certificate, now)
+        records = await self._clients.clients()
+        record = next((one for one in records if one.client == client.client), None)
+        if record is None or record.revoked_at is not None:
+            raise PermissionDenied("the client was revoked")
+        known = fingerprint(key)
+        if any(one.fingerprint == known for one in records):
+            raise InvalidField("a client is enrolled with this key already; use a new one")
+        return dataclasses.replace(record, fingerprint=known)
+
+    def _accepted(self, value: bytes, now: datetime) -> CertificatePublicKeyTypes:
+        """Return the key of a certificate that the listeners take; raises InvalidField."""
+        try:
+            certificate = x509.load_der_x509_certificate(value)
+            key = certificate.public_key()
+            purposes = _purposes(certificate)
+        except _UNREADABLE as error:
+            raise InvalidField("the Certificate cannot be read") from error
+        if not certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc:
+            raise InvalidField("the Certificate is not valid now")
+        if purposes is not None and ExtendedKeyUsageOID.CLIENT_AUTH not in purposes:
+            raise InvalidField("the Certificate is not one for TLS clients (Extended Key Usage)")
+        if not any(_issued(certificate, authority) for authority in self._authorities()):
+            raise InvalidField("the Certificate is of no authority that the server trusts (tls.client_ca)")
+        _require_usable(key)
+        return key
+
+    async def spread(self) -> None:
+        if self.on_change is not None:
+            await self.on_change()
+
+
+def _purposes(certificate: x509.Certificate) -> x509.ExtendedKeyUsage | None:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _issued(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _require_usable(key: PublicKeyTypes) -> None:
+    """Return for a key that TLS takes; raises InvalidField."""
+    if isinstance(key, rsa.RSAPublicKey):
+        if key.key_size < _SHORTEST_RSA:
+            raise InvalidField(f"an RSA key has {_SHORTEST_RSA} bits at least")
+    elif not isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+        raise InvalidField("TLS takes RSA, ECDSA and EdDSA keys")

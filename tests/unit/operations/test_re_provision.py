@@ -1,0 +1,248 @@
+"""Re-Provision (KMIP 2.1 §6.1.48). The authority and the client records are real; there is one worker."""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key
+from cryptography.x509.oid import NameOID
+
+from strongroom.domain.clients import ClientRecord
+from strongroom.domain.identity import DEFAULT_TENANT
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.objects import Certificate, CertificateRequest
+from strongroom.model.structures import RevocationReason
+from strongroom.operations.get import GetRequest
+from strongroom.operations.re_provision import ReProvisionRequest
+from strongroom.operations.revoke import RevokeRequest
+from strongroom.registry import (
+    V1_4,
+    V2_1,
+    CertificateRequestType,
+    CertificateType,
+    KeyFormatType,
+    ResultReason,
+    RevocationReasonCode,
+)
+from strongroom.rootkey.file import FileRootKey
+from strongroom.server.ca import Authority, create_authority, fingerprint, new_key, open_authority
+from strongroom.server.data_directory import DataDirectory
+from strongroom.server.provisioning import ClientProvisioning
+from strongroom.server.stored_clients import StoredClients
+from tests.expect import assert_refused, refusal
+from tests.kms import ALICE, BOB, TestKms
+from tests.unit.engine.test_tickets import delegate, reason, right, using
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+@pytest.fixture
+def authority(tmp_path: Path, kms: TestKms) -> Authority:
+    """Make the key manager one that can let clients in."""
+    root_key = FileRootKey(kms.directory / "root.key")
+    directory = DataDirectory.create(tmp_path / "authority")
+    made = create_authority(directory, root_key, kms.clock.now())
+    clients = StoredClients(kms.backend)
+    for client in (ALICE, BOB):
+        record = ClientRecord(
+            client=client.client,
+            tenant=DEFAULT_TENANT,
+            name=client.name,
+            fingerprint=fingerprint(new_key().public_key()),
+            groups=(),
+            username=None,
+            password_hash=None,
+            enrolled_at=kms.clock.now(),
+        )
+        kms.run(clients.put(record))
+    kms.let_in(
+        ClientProvisioning(clients, lambda: open_authority(directory, root_key), lambda: [made.certificate])
+    )
+    return made
+
+
+def fingerprint_of(kms: TestKms, number: int = ALICE.client) -> str:
+    records = kms.run(StoredClients(kms.backend).clients())
+    return next(record.fingerprint for record in records if record.client == number)
+
+
+def csr(
+    key: Key, *, broken: bool = False, kind: CertificateRequestType = CertificateRequestType.PKCS_10
+) -> Any:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "whoever")])
+    made = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    value = bytearray(made.public_bytes(Encoding.DER))
+    value[-1] ^= broken
+    request = CertificateRequest(certificate_request_type=kind, certificate_request_value=bytes(value))
+    return ReProvisionRequest(certificate_request=request)
+
+
+def with_certificate(value: x509.Certificate) -> ReProvisionRequest:
+    der = value.public_bytes(Encoding.DER)
+    return ReProvisionRequest(
+        certificate=Certificate(certificate_type=CertificateType.X_509, certificate_value=der)
+    )
+
+
+def stored_certificate(kms: TestKms, identifier: UniqueIdentifier) -> x509.Certificate:
+    found = kms.call(GetRequest(unique_identifier=identifier), version=V2_1).managed_object
+    assert isinstance(found, Certificate)
+    return x509.load_der_x509_certificate(found.certificate_value)
+
+
+def renew(kms: TestKms, request: ReProvisionRequest) -> UniqueIdentifier:
+    identifier = kms.call(request, version=V2_1).unique_identifier
+    assert identifier is not None
+    return identifier
+
+
+def test_a_request_is_signed_and_its_key_is_the_credential(kms: TestKms, authority: Authority) -> None:
+    """The name in the certificate is the client's, whatever the request says."""
+    key = new_key()
+    certificate = stored_certificate(kms, renew(kms, csr(key)))
+    certificate.verify_directly_issued_by(authority.certificate)
+    assert certificate.public_key() == key.public_key()
+    assert certificate.subject.rfc4514_string() == "CN=alice"
+    assert not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    assert fingerprint_of(kms) == fingerprint(key.public_key())
+    assert fingerprint_of(kms, BOB.client) != fingerprint(key.public_key())
+
+
+def test_a_certificate_is_adopted(kms: TestKms, authority: Authority) -> None:
+    key = new_key()
+    own = authority.client_certificate(key.public_key(), "alice", kms.clock.now())
+    assert stored_certificate(kms, renew(kms, with_certificate(own))) == own
+    assert fingerprint_of(kms) == fingerprint(key.public_key())
+
+
+def test_without_either_the_server_makes_a_key_that_the_client_can_get(
+    kms: TestKms, authority: Authority
+) -> None:
+    private = renew(kms, ReProvisionRequest())
+    got = kms.call(
+        GetRequest(unique_identifier=private, key_format_type=KeyFormatType.PKCS_8), version=V2_1
+    ).managed_object
+    key = load_der_private_key(got.key_block.key_value.key_material.reveal(), None)  # type: ignore[attr-defined]
+    assert fingerprint_of(kms) == fingerprint(key.public_key())
+
+
+def test_a_credential_is_renewed_again_and_again(kms: TestKms, authority: Authority) -> None:
+    seen = {fingerprint_of(kms)}
+    for _ in range(3):
+        renew(kms, csr(new_key()))
+        seen.add(fingerprint_of(kms))
+    assert len(seen) == 4
+
+
+def test_the_workers_are_told_after_the_commit(kms: TestKms, authority: Authority) -> None:
+    told: list[str] = []
+
+    async def on_change() -> None:
+        records = await StoredClients(kms.backend).clients()
+        told.append(records[0].fingerprint)
+
+    provisioning = kms.dispatcher._services.provisioning
+    assert isinstance(provisioning, ClientProvisioning)
+    provisioning.on_change = on_change
+    key = new_key()
+    renew(kms, csr(key))
+    assert told == [fingerprint(key.public_key())]
+
+
+def test_a_revoked_certificate_renews_nothing(kms: TestKms, authority: Authority) -> None:
+    """KMIP 2.1 §6.1.48: SHALL fail if the certificate has been revoked or compromised."""
+    current = renew(kms, csr(new_key()))
+    reason = RevocationReason(revocation_reason_code=RevocationReasonCode.KEY_COMPROMISE)
+    kms.call(RevokeRequest(unique_identifier=current, revocation_reason=reason), version=V2_1)
+    before = fingerprint_of(kms)
+    refused = ResultReason.PERMISSION_DENIED
+    assert_refused(kms, csr(new_key()), refused, refused)
+    assert fingerprint_of(kms) == before
+
+
+def expired(authority: Authority, now: dt.datetime) -> ReProvisionRequest:
+    old = authority.client_certificate(new_key().public_key(), "alice", now - dt.timedelta(days=3000))
+    return with_certificate(old)
+
+
+def of_a_stranger(authority: Authority, now: dt.datetime) -> ReProvisionRequest:
+    key = new_key()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "alice")])
+    own = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(authority.certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + dt.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    return with_certificate(own)
+
+
+def of_a_server(authority: Authority, now: dt.datetime) -> ReProvisionRequest:
+    key = new_key().public_key()
+    builder = authority._leaf("alice", key, x509.oid.ExtendedKeyUsageOID.SERVER_AUTH)
+    return with_certificate(authority._sign(builder, now, dt.timedelta(days=1)))
+
+
+@pytest.mark.parametrize("made", [expired, of_a_stranger, of_a_server])
+def test_a_certificate_that_would_shut_the_client_out_is_refused(
+    kms: TestKms, authority: Authority, made: Callable[[Authority, dt.datetime], ReProvisionRequest]
+) -> None:
+    before = fingerprint_of(kms)
+    request = made(authority, kms.clock.now())
+    assert_refused(kms, request, ResultReason.INVALID_FIELD, ResultReason.INVALID_FIELD)
+    assert fingerprint_of(kms) == before
+
+
+def test_bad_requests_are_refused(kms: TestKms, authority: Authority) -> None:
+    short = rsa.generate_private_key(65537, 1024)
+    garbage = CertificateRequest(
+        certificate_request_type=CertificateRequestType.PKCS_10, certificate_request_value=b"garbage"
+    )
+    both = csr(new_key()).replace(certificate=expired(authority, kms.clock.now()).certificate)
+    for request, expected in (
+        (csr(new_key(), broken=True), ResultReason.CRYPTOGRAPHIC_FAILURE),
+        (ReProvisionRequest(certificate_request=garbage), ResultReason.INVALID_FIELD),
+        (csr(short), ResultReason.INVALID_FIELD),
+        (csr(new_key(), kind=CertificateRequestType.CRMF), ResultReason.FEATURE_NOT_SUPPORTED),
+        (both, ResultReason.INVALID_FIELD),
+    ):
+        assert_refused(kms, request, expected, expected)
+
+
+def test_a_key_that_is_known_already_is_refused(kms: TestKms, authority: Authority) -> None:
+    """The credential would stay what it was, or be somebody else's."""
+    key = new_key()
+    renew(kms, csr(key))
+    assert_refused(kms, csr(key), ResultReason.INVALID_FIELD, ResultReason.INVALID_FIELD)
+
+
+def test_a_user_of_the_client_does_not_renew_its_credential(kms: TestKms, authority: Authority) -> None:
+    user = dataclasses.replace(ALICE, user="somebody")
+    got = refusal(kms, ReProvisionRequest(), version=V2_1, caller=user)
+    assert got.reason is ResultReason.PERMISSION_DENIED
+
+
+def test_nobody_renews_for_another_with_a_ticket(kms: TestKms, authority: Authority) -> None:
+    ticket = delegate(kms, right())
+    before = [fingerprint_of(kms, client.client) for client in (ALICE, BOB)]
+    assert reason(using(kms, ticket, ReProvisionRequest())) is ResultReason.PERMISSION_DENIED
+    assert [fingerprint_of(kms, client.client) for client in (ALICE, BOB)] == before
+
+
+def test_a_server_without_an_authority_says_so(kms: TestKms) -> None:
+    unsupported = ResultReason.FEATURE_NOT_SUPPORTED
+    assert_refused(kms, ReProvisionRequest(), unsupported, unsupported)
+
+
+def test_1_4_has_no_such_operation(kms: TestKms) -> None:
+    assert refusal(kms, ReProvisionRequest(), version=V1_4).reason is ResultReason.OPERATION_NOT_SUPPORTED

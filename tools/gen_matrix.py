@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from strongroom.attributes.catalogue import all_attributes
 from strongroom.conformance.report import PROFILES
-from strongroom.crypto.material import FORMATS, PRIVATE, PUBLIC
+from strongroom.crypto.keys.material import FORMATS, PRIVATE, PUBLIC
 from strongroom.model.objects import OBJECT_TYPES, PrivateKey, PublicKey, SymmetricKey
 from strongroom.operations.catalogue import all_operations, all_operations_of_clients
 from strongroom.operations.not_supported import NOT_SUPPORTED

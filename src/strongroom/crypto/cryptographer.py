@@ -5,21 +5,21 @@ Rule: it decides only where work is done, inline or on the pool; what is done st
 
 from typing import Final
 
-from strongroom.crypto import digests, pairs, symmetric
-from strongroom.crypto.certificates import examine_certificate, examine_request
-from strongroom.crypto.certification import Certifier
-from strongroom.crypto.computations import Computations
-from strongroom.crypto.containers import ContainerAdapter
-from strongroom.crypto.conversion import convert_key
+from strongroom.crypto.certificates.contents import examine_certificate, examine_request
+from strongroom.crypto.certificates.issuing import Certifier
+from strongroom.crypto.computing.adapter import Computations
+from strongroom.crypto.containers.adapter import ContainerAdapter
 from strongroom.crypto.credentials import CredentialAdapter
-from strongroom.crypto.declared import Declared
-from strongroom.crypto.defaults import in_default_format
-from strongroom.crypto.derivation_adapter import DerivationAdapter
-from strongroom.crypto.elliptic import EllipticEncoder
-from strongroom.crypto.examination import examine_key, examine_pgp
+from strongroom.crypto.derivation.adapter import DerivationAdapter
+from strongroom.crypto.keys import digests, pairs, symmetric
+from strongroom.crypto.keys.conversion import convert_key
+from strongroom.crypto.keys.declared import Declared
+from strongroom.crypto.keys.defaults import in_default_format
+from strongroom.crypto.keys.elliptic import EllipticEncoder
+from strongroom.crypto.keys.examination import examine_key, examine_pgp
 from strongroom.crypto.leniency import Leniencies
 from strongroom.crypto.pool import Pool
-from strongroom.crypto.splitting import Splitting
+from strongroom.crypto.sharing.adapter import Splitting
 from strongroom.crypto.tables import spec_name
 from strongroom.crypto.wrapping import KeyWrapping
 from strongroom.domain.crypto import ObjectFacts

@@ -6,8 +6,8 @@ behind the ciphertext.
 
 from typing import Final
 
-from strongroom.crypto.ciphers import SCHEMES
-from strongroom.crypto.schemes import TAG
+from strongroom.crypto.encryption.ciphers import SCHEMES
+from strongroom.crypto.encryption.schemes import TAG
 from strongroom.domain.encryption import Encryption
 from strongroom.domain.errors import CryptographicFailure
 from strongroom.domain.wrapping import Wrapped

@@ -1,7 +1,7 @@
 """Port: wrapping of keys with keys.
 
 Rule: what crosses here are bytes to protect and the wrapping key; what those bytes mean, and who may do it,
-is decided before (`attributes/wrapping.py`).
+is decided before (`procedures/wrapping.py`).
 """
 
 from dataclasses import dataclass

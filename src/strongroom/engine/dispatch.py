@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from strongroom.attributes.factory import check_constraints
 from strongroom.domain import turn
 from strongroom.domain.audit import AuditEvent
 from strongroom.domain.clock import Clock
@@ -59,6 +58,7 @@ from strongroom.model.messages import RequestHeader
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import ProtocolVersion
 from strongroom.operations.poll import PollResponse
+from strongroom.procedures.factory import check_constraints
 from strongroom.registry import NEWEST, V1_0, AsynchronousIndicator, Operation, Version
 from strongroom.registry.names import VALUES
 from strongroom.wire import binary

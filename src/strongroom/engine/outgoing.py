@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from strongroom.attributes.retrieval import as_kept
 from strongroom.attributes.rules import select, visible
 from strongroom.domain.errors import KmipError
 from strongroom.domain.objects import ManagedObject
@@ -24,6 +23,7 @@ from strongroom.operations.to_client.discover_versions import ClientVersionsRequ
 from strongroom.operations.to_client.notify import NotifyRequest
 from strongroom.operations.to_client.put import PutRequest
 from strongroom.operations.to_client.query import ClientQueryRequest
+from strongroom.procedures.retrieval import as_kept
 from strongroom.registry import Operation, PutFunction, ResultStatus, Tag, Version
 from strongroom.wire import binary
 from strongroom.wire.errors import DecodeError

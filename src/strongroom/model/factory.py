@@ -1,6 +1,6 @@
 """What holds for objects that are made: defaults and constraints (KMIP 2.1 §7.6-7.7, §7.11, §7.22-7.24).
 
-Rule: declarations only. `attributes/factory.py` applies them.
+Rule: declarations only. `procedures/factory.py` applies them.
 """
 
 from typing import Annotated

@@ -1,6 +1,6 @@
 """How a client asks for a key to be wrapped (KMIP 1.x §2.1.6, 2.1 §7.18).
 
-Rule: the declaration only; what it means is in `attributes/wrapping.py`.
+Rule: the declaration only; what it means is in `procedures/wrapping.py`.
 """
 
 from typing import Annotated

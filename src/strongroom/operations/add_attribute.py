@@ -3,13 +3,13 @@
 from typing import Annotated
 
 from strongroom.attributes import rules
-from strongroom.attributes.circles import require_no_circle
 from strongroom.domain.context import Context
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.model.attribute_list import AttributeInstance, SingleAttributeShape
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.struct import Until
+from strongroom.procedures.circles import require_no_circle
 from strongroom.registry import V1_0, V1_4, Operation, Tag
 
 

@@ -2,15 +2,6 @@
 
 from typing import Annotated, Final
 
-from strongroom.attributes.creation import dress, gather, link
-from strongroom.attributes.issuing import (
-    describe,
-    find_issuer,
-    given_request,
-    linked,
-    require_certifiable,
-    sort,
-)
 from strongroom.domain.certification import CertificateOrder
 from strongroom.domain.context import Context
 from strongroom.domain.errors import EmptyPlaceholder
@@ -22,6 +13,15 @@ from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.objects import PublicKey
 from strongroom.model.struct import Since, Until
 from strongroom.model.structures import Link, ProtectionStorageMasks
+from strongroom.procedures.creation import dress, gather, link
+from strongroom.procedures.issuing import (
+    describe,
+    find_issuer,
+    given_request,
+    linked,
+    require_certifiable,
+    sort,
+)
 from strongroom.registry import (
     V1_0,
     V1_4,

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Annotated, Final
 
-from strongroom.attributes.creation import dress, gather
 from strongroom.domain.context import Context
 from strongroom.domain.credentials import prepare
 from strongroom.domain.errors import FeatureNotSupported, InvalidField
@@ -21,6 +20,7 @@ from strongroom.model.objects import (
     OTPCredential,
     PasswordCredential,
 )
+from strongroom.procedures.creation import dress, gather
 from strongroom.registry import V3_0, CredentialType, Operation, Tag
 
 KINDS: Final[Mapping[CredentialType, type[ManagedObjectStruct]]] = {

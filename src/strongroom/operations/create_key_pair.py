@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from strongroom.attributes.creation import digest_too, dress, first, gather, in_wanted_format, link
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidField
 from strongroom.domain.objects import ManagedObject
@@ -14,6 +13,7 @@ from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import PrivateKey, PublicKey
 from strongroom.model.struct import Since, Until
 from strongroom.model.structures import CryptographicDomainParameters, ProtectionStorageMasks
+from strongroom.procedures.creation import digest_too, dress, first, gather, in_wanted_format, link
 from strongroom.registry import (
     V1_0,
     V1_4,

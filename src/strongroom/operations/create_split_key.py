@@ -2,8 +2,6 @@
 
 from typing import Annotated
 
-from strongroom.attributes.creation import first, gather
-from strongroom.attributes.parts import describe_part, dress_part, whole_of
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidField, InvalidObjectType, NonUniqueNameAttribute
 from strongroom.domain.objects import ManagedObject
@@ -16,6 +14,8 @@ from strongroom.model.keys import KeyBlock, KeyValue
 from strongroom.model.objects import SplitKey, SymmetricKey
 from strongroom.model.struct import BigInt, Implied, Int32, Since, Until
 from strongroom.model.structures import ProtectionStorageMasks
+from strongroom.procedures.creation import first, gather
+from strongroom.procedures.parts import describe_part, dress_part, whole_of
 from strongroom.registry import (
     V1_2,
     V1_4,

@@ -2,8 +2,6 @@
 
 from typing import Annotated
 
-from strongroom.attributes.creation import digest_too, dress, first, gather, in_wanted_format, link_derived
-from strongroom.attributes.cryptographic_parameters import effective_parameters, usable_key
 from strongroom.domain.context import Context
 from strongroom.domain.derivation import MOST_OBJECTS, Derivation
 from strongroom.domain.errors import InvalidField, InvalidObjectType
@@ -24,6 +22,8 @@ from strongroom.model.objects import (
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Until
 from strongroom.model.structures import DerivationParameters
+from strongroom.procedures.creation import digest_too, dress, first, gather, in_wanted_format, link_derived
+from strongroom.procedures.cryptographic_parameters import effective_parameters, usable_key
 from strongroom.registry import (
     V1_0,
     V1_4,

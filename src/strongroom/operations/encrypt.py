@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from strongroom.attributes.cryptographic_parameters import effective_parameters, usable_key
 from strongroom.domain.context import Context
 from strongroom.domain.encryption import EncryptionInParts
 from strongroom.domain.errors import InvalidField, InvalidObjectType
@@ -15,6 +14,7 @@ from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Essential, Since
 from strongroom.model.structures import CryptographicParameters
+from strongroom.procedures.cryptographic_parameters import effective_parameters, usable_key
 from strongroom.registry import V1_2, V1_3, V1_4, CryptographicUsageMask, ObjectType, Operation, Tag
 
 _NO_DATA = SecretBytes(b"")

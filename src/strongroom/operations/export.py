@@ -2,9 +2,7 @@
 
 from typing import Annotated
 
-from strongroom.attributes.retrieval import Wanted, given_out
 from strongroom.attributes.rules import visible
-from strongroom.attributes.wrapping import key_block_of
 from strongroom.domain.context import Context
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
@@ -12,6 +10,8 @@ from strongroom.model.attribute_list import AttributeInstance, Attributes, Attri
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.objects import WITHOUT_MATERIAL, ManagedObjectStruct, ObjectShape
 from strongroom.model.wrapping import KeyWrappingSpecification
+from strongroom.procedures.retrieval import Wanted, given_out
+from strongroom.procedures.wrapping import key_block_of
 from strongroom.registry import (
     V1_4,
     KeyCompressionType,

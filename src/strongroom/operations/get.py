@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from strongroom.attributes.retrieval import Wanted, given_out
 from strongroom.domain.context import Context
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
@@ -10,6 +9,7 @@ from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.objects import ManagedObjectStruct, ObjectShape
 from strongroom.model.struct import Since
 from strongroom.model.wrapping import KeyWrappingSpecification
+from strongroom.procedures.retrieval import Wanted, given_out
 from strongroom.registry import (
     V1_0,
     V1_4,

@@ -1,10 +1,10 @@
 """Get Constraints (KMIP 2.1 §6.1.22)."""
 
-from strongroom.attributes.factory import FactoryConstraints, key_of
 from strongroom.domain.context import Context
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.model.factory import Constraints
+from strongroom.procedures.factory import FactoryConstraints, key_of
 from strongroom.registry import V2_1, Operation
 
 

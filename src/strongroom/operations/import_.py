@@ -2,10 +2,6 @@
 
 from typing import Annotated
 
-from strongroom.attributes.creation import embedded, first, stateful
-from strongroom.attributes.importing import restore
-from strongroom.attributes.unwrapping import examined, unwrap
-from strongroom.attributes.wrapping import is_wrapped
 from strongroom.domain.context import Context
 from strongroom.domain.credentials import prepare
 from strongroom.domain.errors import InvalidField
@@ -16,6 +12,10 @@ from strongroom.model.attribute_list import AttributesShape, TemplateAttributes
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import OBJECT_TYPES, WITHOUT_MATERIAL, ManagedObjectStruct, ObjectShape
 from strongroom.model.struct import RequiredSince, Since
+from strongroom.procedures.creation import embedded, first, stateful
+from strongroom.procedures.importing import restore
+from strongroom.procedures.unwrapping import examined, unwrap
+from strongroom.procedures.wrapping import is_wrapped
 from strongroom.registry import (
     V1_4,
     V2_0,

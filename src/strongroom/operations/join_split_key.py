@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from strongroom.attributes.creation import first, gather
-from strongroom.attributes.parts import dress_whole, forms_of, material_of, parts_of, with_facts
 from strongroom.domain.context import Context
 from strongroom.domain.errors import (
     BadCryptographicParameters,
@@ -21,6 +19,8 @@ from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.objects import ManagedObjectStruct, SplitKey, SplitOrigin
 from strongroom.model.struct import Implied, Since, Until
 from strongroom.model.structures import ProtectionStorageMasks
+from strongroom.procedures.creation import first, gather
+from strongroom.procedures.parts import dress_whole, forms_of, material_of, parts_of, with_facts
 from strongroom.registry import (
     V1_2,
     V1_4,

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from strongroom.attributes.groups import default_member, fresh_members
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidField, ServerLimitExceeded
 from strongroom.domain.objects import ON_LINE
@@ -11,6 +10,7 @@ from strongroom.domain.permission import Permission
 from strongroom.model.attribute_list import AttributeInstance, AttributesShape, TemplateAttributes
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.struct import Implied, Int32, Since, Until
+from strongroom.procedures.groups import default_member, fresh_members
 from strongroom.registry import (
     V1_0,
     V1_1,

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from strongroom.attributes.cryptographic_parameters import effective_parameters, usable_symmetric_key
 from strongroom.domain.computing import NO_DATA, Computation, advance, over, whole
 from strongroom.domain.context import Context
 from strongroom.domain.objects import ManagedObject
@@ -14,6 +13,7 @@ from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Since
 from strongroom.model.structures import CryptographicParameters
+from strongroom.procedures.cryptographic_parameters import effective_parameters, usable_symmetric_key
 from strongroom.registry import V1_2, V1_3, CryptographicUsageMask, Operation
 
 

@@ -7,7 +7,6 @@ has nothing to claim is left out.
 from collections.abc import Sequence
 from typing import Annotated, Final
 
-from strongroom.attributes.factory import FactoryDefaults, includes, key_of
 from strongroom.attributes.rules import require_few
 from strongroom.domain.access import allowed
 from strongroom.domain.context import Context
@@ -29,6 +28,7 @@ from strongroom.model.structures import (
     ServerInformation,
     ValidationInformation,
 )
+from strongroom.procedures.factory import FactoryDefaults, includes, key_of
 from strongroom.registry import (
     V1_0,
     V1_1,

@@ -2,16 +2,6 @@
 
 from typing import Annotated
 
-from strongroom.attributes.creation import gather, link
-from strongroom.attributes.issuing import (
-    describe,
-    find_issuer,
-    given_request,
-    linked,
-    require_certifiable,
-    sort,
-)
-from strongroom.attributes.replacement import carried_dates, replace
 from strongroom.domain.certification import CertificateOrder
 from strongroom.domain.context import Context
 from strongroom.domain.errors import FeatureNotSupported, InvalidObjectType
@@ -23,6 +13,16 @@ from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.objects import Certificate
 from strongroom.model.struct import Seconds, Since, Until
 from strongroom.model.structures import ProtectionStorageMasks
+from strongroom.procedures.creation import gather, link
+from strongroom.procedures.issuing import (
+    describe,
+    find_issuer,
+    given_request,
+    linked,
+    require_certifiable,
+    sort,
+)
+from strongroom.procedures.replacement import carried_dates, replace
 from strongroom.registry import (
     V1_0,
     V1_4,

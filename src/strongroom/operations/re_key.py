@@ -2,8 +2,6 @@
 
 from typing import Annotated
 
-from strongroom.attributes.creation import digest_too, gather, in_format_of
-from strongroom.attributes.replacement import replace
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidField, InvalidObjectType
 from strongroom.domain.operation import Request, Response, operation
@@ -13,6 +11,8 @@ from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.objects import SymmetricKey
 from strongroom.model.struct import Seconds, Since, Until
 from strongroom.model.structures import ProtectionStorageMasks
+from strongroom.procedures.creation import digest_too, gather, in_format_of
+from strongroom.procedures.replacement import replace
 from strongroom.registry import V1_0, V1_4, V2_0, ObjectType, Operation, Tag
 
 

@@ -2,8 +2,6 @@
 
 from typing import Annotated
 
-from strongroom.attributes.creation import digest_too, gather, in_format_of, link
-from strongroom.attributes.replacement import replace
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidField, InvalidObjectType
 from strongroom.domain.objects import ManagedObject
@@ -15,6 +13,8 @@ from strongroom.model.objects import PrivateKey, PublicKey
 from strongroom.model.struct import Seconds, Since, Until
 from strongroom.model.structures import ProtectionStorageMasks
 from strongroom.operations.create_key_pair import COMMON, PRIVATE, PUBLIC, domain_of
+from strongroom.procedures.creation import digest_too, gather, in_format_of, link
+from strongroom.procedures.replacement import replace
 from strongroom.registry import V1_1, V1_4, V2_0, V2_1, V3_0, LinkType, ObjectType, Operation, Tag
 
 

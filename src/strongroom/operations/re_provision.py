@@ -5,8 +5,6 @@ What lets the client in from now on is stored as its object, in the commit that 
 
 from typing import Final
 
-from strongroom.attributes.creation import dress, link
-from strongroom.attributes.issuing import describe
 from strongroom.domain.context import Context
 from strongroom.domain.errors import FeatureNotSupported, InvalidField, ObjectNotFound, PermissionDenied
 from strongroom.domain.objects import ManagedObject
@@ -20,6 +18,8 @@ from strongroom.model.objects import Certificate, CertificateRequest, PublicKey
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicDomainParameters
 from strongroom.operations.create_key_pair import make_pair
+from strongroom.procedures.creation import dress, link
+from strongroom.procedures.issuing import describe
 from strongroom.registry import (
     V2_0,
     CertificateRequestType,

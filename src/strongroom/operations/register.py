@@ -2,17 +2,6 @@
 
 from typing import Annotated
 
-from strongroom.attributes.creation import (
-    digest_of_default_format,
-    dress,
-    embedded,
-    first,
-    gather,
-    link_to,
-    stateful,
-)
-from strongroom.attributes.pkcs12 import registered_container
-from strongroom.attributes.unwrapping import examined, named_wrapping_key, unwrapped_if_possible
 from strongroom.domain.context import Context
 from strongroom.domain.credentials import prepare
 from strongroom.domain.errors import InvalidField, InvalidObjectType
@@ -23,6 +12,17 @@ from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import OBJECT_TYPES, ManagedObjectStruct, ObjectShape
 from strongroom.model.struct import Since, Until
 from strongroom.model.structures import ProtectionStorageMasks
+from strongroom.procedures.creation import (
+    digest_of_default_format,
+    dress,
+    embedded,
+    first,
+    gather,
+    link_to,
+    stateful,
+)
+from strongroom.procedures.pkcs12 import registered_container
+from strongroom.procedures.unwrapping import examined, named_wrapping_key, unwrapped_if_possible
 from strongroom.registry import V1_0, V1_4, V2_0, CryptographicAlgorithm, LinkType, ObjectType, Operation, Tag
 
 

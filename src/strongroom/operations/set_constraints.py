@@ -1,11 +1,11 @@
 """Set Constraints (KMIP 2.1 §6.1.52)."""
 
-from strongroom.attributes.factory import FactoryConstraints, check_size, key_of
 from strongroom.domain.access import require_everything
 from strongroom.domain.context import Context
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.model.factory import Constraints
+from strongroom.procedures.factory import FactoryConstraints, check_size, key_of
 from strongroom.registry import V2_1, Operation
 
 

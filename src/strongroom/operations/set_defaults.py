@@ -1,6 +1,5 @@
 """Set Defaults (KMIP 2.1 §6.1.53)."""
 
-from strongroom.attributes.factory import FactoryDefaults, check_size, key_of
 from strongroom.attributes.vendor import rule_of
 from strongroom.domain.access import require_everything
 from strongroom.domain.context import Context
@@ -8,6 +7,7 @@ from strongroom.domain.errors import InvalidField
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.model.factory import DefaultsInformation
+from strongroom.procedures.factory import FactoryDefaults, check_size, key_of
 from strongroom.registry import V2_1, Operation
 
 

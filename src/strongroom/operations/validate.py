@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
-from strongroom.attributes.chains import MAXIMUM_CERTIFICATES, candidates
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidMessage
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.model.identifiers import ObjectReference
 from strongroom.model.objects import Certificate
+from strongroom.procedures.chains import MAXIMUM_CERTIFICATES, candidates
 from strongroom.registry import V1_0, Operation, ValidityIndicator
 
 

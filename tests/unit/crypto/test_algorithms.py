@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from strongroom.crypto.ciphers import REFUSED_ALGORITHMS, SCHEMES
 from strongroom.crypto.cryptographer import Cryptographer
+from strongroom.crypto.encryption.ciphers import REFUSED_ALGORITHMS, SCHEMES
 from strongroom.domain.errors import (
     BadCryptographicParameters,
     CryptographicFailure,

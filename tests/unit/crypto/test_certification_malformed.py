@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strongroom.crypto.certificates import examine_certificate, examine_request
-from strongroom.crypto.certification import issue
-from strongroom.crypto.validation import validate
+from strongroom.crypto.certificates.contents import examine_certificate, examine_request
+from strongroom.crypto.certificates.issuing import issue
+from strongroom.crypto.certificates.validation import validate
 from strongroom.domain.certification import Candidate, CertificateOrder, Issuer
 from strongroom.domain.errors import KmipError
 from strongroom.model.keys import KeyBlock, KeyValue

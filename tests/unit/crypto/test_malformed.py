@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strongroom.crypto.certificates import examine_certificate, examine_request
-from strongroom.crypto.declared import Declared
-from strongroom.crypto.examination import examine_key
-from strongroom.crypto.material import BYTES
+from strongroom.crypto.certificates.contents import examine_certificate, examine_request
+from strongroom.crypto.keys.declared import Declared
+from strongroom.crypto.keys.examination import examine_key
+from strongroom.crypto.keys.material import BYTES
 from strongroom.domain.errors import InvalidField, KmipError
 from strongroom.model.keys import TRANSPARENT, KeyBlock, KeyValue, SecretItems
 from strongroom.model.objects import Certificate, CertificateRequest, PrivateKey, PublicKey

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from strongroom.crypto.cryptographer import Cryptographer
-from strongroom.crypto.encryption import INLINE
+from strongroom.crypto.encryption.adapter import INLINE
 from strongroom.crypto.pool import Pool
 from strongroom.domain import turn
 from strongroom.domain.errors import InvalidField, ServerFailure

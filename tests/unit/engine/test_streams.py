@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from strongroom.crypto.encryption import INLINE
+from strongroom.crypto.encryption.adapter import INLINE
 from strongroom.domain.context import Policy
 from strongroom.domain.errors import InvalidCorrelationValue, ServerFailure
 from strongroom.domain.identity import Connection

@@ -4,7 +4,6 @@ import itertools
 
 import pytest
 
-from strongroom.attributes import circles
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import LinkedIdentifier, UniqueIdentifier
 from strongroom.model.structures import Link
@@ -12,6 +11,7 @@ from strongroom.operations.add_attribute import AddAttributeRequest
 from strongroom.operations.create_group import CreateGroupRequest
 from strongroom.operations.modify_attribute import ModifyAttributeRequest
 from strongroom.operations.set_attribute import SetAttributeRequest
+from strongroom.procedures import circles
 from strongroom.registry import V2_1, V3_0, LinkType, ResultReason, Tag, Version
 from tests.expect import MISSING, key, named, refusal, values
 from tests.kms import BOB, TestKms, attribute, template

@@ -13,9 +13,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from strongroom.attributes.creation import link_derived
 from strongroom.attributes.rules import MAXIMUM_INSTANCES
-from strongroom.crypto.groups import group
+from strongroom.crypto.keys.groups import group
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
@@ -27,6 +26,7 @@ from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.derive_key import DeriveKeyRequest
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
+from strongroom.procedures.creation import link_derived
 from strongroom.registry import (
     V1_0,
     V1_4,

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from strongroom.attributes.factory import LARGEST
 from strongroom.domain.identity import ClientIdentity
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.factory import (
@@ -22,6 +21,7 @@ from strongroom.operations.locate import LocateRequest
 from strongroom.operations.query import QueryRequest
 from strongroom.operations.set_constraints import SetConstraintsRequest
 from strongroom.operations.set_defaults import SetDefaultsRequest
+from strongroom.procedures.factory import LARGEST
 from strongroom.registry import (
     V1_0,
     V1_4,

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from strongroom.crypto import groups
+from strongroom.crypto.keys import groups
 from strongroom.model.keys import KeyBlock, KeyMaterial, KeyValue
 from strongroom.model.objects import (
     ManagedObjectStruct,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from strongroom.crypto import post_quantum
+from strongroom.crypto.post_quantum import adapter
 from strongroom.domain.errors import ServerFailure
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.keys import KeyBlock, KeyValue
@@ -38,7 +38,7 @@ from strongroom.registry import (
 from tests.expect import mask, refusal, registration, value
 from tests.kms import TestKms, attribute, template
 
-installed = pytest.mark.skipif(not post_quantum.INSTALLED, reason="the extra pqc is not installed")
+installed = pytest.mark.skipif(not adapter.INSTALLED, reason="the extra pqc is not installed")
 
 Algorithm = CryptographicAlgorithm
 SLH_DSA = [algorithm for algorithm in Algorithm if algorithm.name.startswith("SLH_DSA")]
@@ -225,8 +225,8 @@ def test_they_say_their_security_category(kms: TestKms, algorithm: Algorithm, ca
 
 @installed
 def test_a_worker_that_dies_is_a_general_failure_without_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    key = post_quantum.KINDS[QUICKEST].private.generate()
-    monkeypatch.setattr(post_quantum, "_PATIENCE", 0.001)
+    key = adapter.KINDS[QUICKEST].private.generate()
+    monkeypatch.setattr(adapter, "_PATIENCE", 0.001)
     with pytest.raises(ServerFailure) as failure:
         key.sign(MESSAGE)
     assert failure.value.__cause__ is None
@@ -239,10 +239,12 @@ def test_without_the_library_pairs_are_not_made_and_keys_are_kept() -> None:
 import importlib.util
 find = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *more: None if name == "pqcrypto" else find(name, *more)
-from strongroom.crypto import pairs, post_quantum, reading
+from strongroom.crypto.keys import pairs
+from strongroom.crypto.post_quantum import adapter
+from strongroom.crypto.keys import reading
 from strongroom.model.secret import SecretBytes
 from strongroom.registry import CryptographicAlgorithm as A, KeyFormatType
-assert not post_quantum.KINDS
+assert not adapter.KINDS
 assert {a for a in A if a.name.startswith("SLH_DSA")} | {A.ML_KEM_512} <= pairs.NOT_MADE
 read = reading.read_private(KeyFormatType.RAW, SecretBytes(b"x"), check=True, algorithm=A.ML_KEM_512)
 assert read is None

@@ -1,0 +1,1 @@
+"""Certificates: what they say, issuing them, judging chains."""

@@ -1,0 +1,1 @@
+"""Hash functions, MACs, signatures and random bytes."""

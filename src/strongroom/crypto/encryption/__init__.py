@@ -1,0 +1,1 @@
+"""Encrypt and Decrypt."""

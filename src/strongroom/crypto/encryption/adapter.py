@@ -1,0 +1,225 @@
+"""The adapter for `strongroom.domain.encryption`: which module encrypts, and where.
+
+Rule: small data is worked on where it is, big data and RSA on the pool.
+"""
+
+from functools import partial
+from typing import Final
+
+from strongroom.crypto.encryption import ciphers, rsa
+from strongroom.crypto.encryption.parts import Decryptor, Encryptor, WholeDecryption, WholeEncryption
+from strongroom.crypto.encryption.schemes import Scheme
+from strongroom.crypto.keys.examination import symmetric_bytes
+from strongroom.crypto.keys.material import clear_material
+from strongroom.crypto.leniency import Leniencies
+from strongroom.crypto.pool import Pool
+from strongroom.crypto.tables import spec_name
+from strongroom.domain.encryption import DecryptionInParts, Encrypted, EncryptionInParts
+from strongroom.domain.errors import BadCryptographicParameters, InvalidField, KeyValueNotPresent
+from strongroom.model.keys import KeyBlock
+from strongroom.model.secret import SecretBytes
+from strongroom.model.structures import CryptographicParameters
+from strongroom.registry import CryptographicAlgorithm
+
+INLINE: Final = 16 * 1024
+"""Bytes up to which data is worked on where it is: the pool would take longer."""
+
+_RSA: Final = CryptographicAlgorithm.RSA
+
+
+class EncryptionAdapter:
+    """Encrypt and Decrypt; see `strongroom.domain.encryption.Encryption`."""
+
+    _pool: Pool
+    _leniencies: Leniencies
+
+    async def encrypt(
+        self,
+        key: KeyBlock,
+        parameters: CryptographicParameters,
+        data: SecretBytes,
+        *,
+        iv_counter_nonce: bytes | None,
+        additional_data: bytes | None,
+        legacy: bool,
+    ) -> Encrypted:
+        """Encrypt all of the data."""
+        algorithm = _algorithm(key, parameters)
+        if algorithm is _RSA:
+            _check_rsa(iv_counter_nonce, additional_data)
+            made = await self._pool.run(rsa.encrypt, key, parameters, data.reveal())
+            return Encrypted(data=made)
+        scheme = ciphers.scheme_of(algorithm, parameters, legacy=legacy)
+        request = ciphers.Request(_symmetric(key), parameters, iv_counter_nonce, additional_data)
+        if len(data) <= INLINE:
+            return ciphers.encrypt(scheme, request, data.reveal(), self._leniencies)
+        return await self._pool.run(ciphers.encrypt, scheme, request, data.reveal(), self._leniencies)
+
+    async def decrypt(
+        self,
+        key: KeyBlock,
+        parameters: CryptographicParameters,
+        data: bytes,
+        *,
+        iv_counter_nonce: bytes | None,
+        additional_data: bytes | None,
+        authentication_tag: bytes | None,
+        legacy: bool,
+    ) -> SecretBytes:
+        """Decrypt all of the data."""
+        algorithm = _algorithm(key, parameters)
+        if algorithm is _RSA:
+            _check_rsa(iv_counter_nonce, additional_data)
+            return SecretBytes(await self._pool.run(rsa.decrypt, key, parameters, data))
+        scheme = ciphers.scheme_of(algorithm, parameters, legacy=legacy)
+        request = ciphers.Request(_symmetric(key), parameters, iv_counter_nonce, additional_data)
+        work = partial(ciphers.decrypt, scheme, request, data, authentication_tag, self._leniencies)
+        return SecretBytes(work() if len(data) <= INLINE else await self._pool.run(work))
+
+    async def begin_encryption(
+        self,
+        key: KeyBlock,
+        parameters: CryptographicParameters,
+        *,
+        iv_counter_nonce: bytes | None,
+        additional_data: bytes | None,
+        legacy: bool,
+    ) -> EncryptionInParts:
+        """Return an encryption that takes its data in parts."""
+        algorithm = _algorithm(key, parameters)
+        if algorithm is _RSA:
+            _check_rsa(iv_counter_nonce, additional_data)
+            whole = WholeEncryption(lambda data: (rsa.encrypt(key, parameters, data), None))
+            return PooledEncryption(self._pool, whole, None, inline=0)
+        scheme = ciphers.scheme_of(algorithm, parameters, legacy=legacy)
+        request = ciphers.Request(_symmetric(key), parameters, iv_counter_nonce, additional_data)
+        encryptor, fresh = ciphers.encryptor(scheme, request, self._leniencies)
+        return PooledEncryption(self._pool, encryptor, fresh, inline=INLINE)
+
+    async def begin_decryption(
+        self,
+        key: KeyBlock,
+        parameters: CryptographicParameters,
+        *,
+        iv_counter_nonce: bytes | None,
+        additional_data: bytes | None,
+        authentication_tag: bytes | None,
+        legacy: bool,
+    ) -> DecryptionInParts:
+        """Return a decryption that takes its data in parts."""
+        algorithm = _algorithm(key, parameters)
+        if algorithm is _RSA:
+            _check_rsa(iv_counter_nonce, additional_data)
+            whole = WholeDecryption(lambda data, _: rsa.decrypt(key, parameters, data))
+            return PooledDecryption(self._pool, whole, inline=0)
+        scheme = ciphers.scheme_of(algorithm, parameters, legacy=legacy)
+        request = ciphers.Request(_symmetric(key), parameters, iv_counter_nonce, additional_data)
+        decryptor = ciphers.decryptor(scheme, request, self._leniencies)
+        return TaggedDecryption(self._pool, decryptor, scheme, parameters, authentication_tag)
+
+
+class PooledEncryption:
+    """An encryption in parts, of which those above `inline` bytes are done on the pool."""
+
+    def __init__(self, pool: Pool, encryptor: Encryptor, fresh: bytes | None, *, inline: int) -> None:
+        self._pool = pool
+        self._encryptor = encryptor
+        self._fresh = fresh
+        self._inline = inline
+
+    @property
+    def held(self) -> int:
+        return self._encryptor.held
+
+    async def update(self, data: SecretBytes) -> Encrypted:
+        if len(data) <= self._inline:
+            sealed = self._encryptor.update(data.reveal())
+        else:
+            sealed = await self._pool.run(self._encryptor.update, data.reveal())
+        return Encrypted(data=sealed, iv_counter_nonce=self._take_fresh())
+
+    async def finish(self, data: SecretBytes) -> Encrypted:
+        if self.held + len(data) < self._inline:
+            sealed, tag = self._encryptor.finish(data.reveal())
+        else:
+            sealed, tag = await self._pool.run(self._encryptor.finish, data.reveal())
+        return Encrypted(data=sealed, iv_counter_nonce=self._take_fresh(), authentication_tag=tag)
+
+    def _take_fresh(self) -> bytes | None:
+        fresh, self._fresh = self._fresh, None
+        return fresh
+
+
+class PooledDecryption:
+    """A decryption in parts, of which those above `inline` bytes are done on the pool."""
+
+    def __init__(self, pool: Pool, decryptor: Decryptor, *, inline: int) -> None:
+        self._pool = pool
+        self._decryptor = decryptor
+        self._inline = inline
+
+    @property
+    def held(self) -> int:
+        return self._decryptor.held
+
+    async def update(self, data: bytes) -> SecretBytes:
+        if len(data) <= self._inline:
+            return SecretBytes(self._decryptor.update(data))
+        return SecretBytes(await self._pool.run(self._decryptor.update, data))
+
+    async def finish(self, data: bytes, *, authentication_tag: bytes | None) -> SecretBytes:
+        if self.held + len(data) < self._inline:
+            return SecretBytes(self._decryptor.finish(data, authentication_tag))
+        return SecretBytes(await self._pool.run(self._decryptor.finish, data, authentication_tag))
+
+
+class TaggedDecryption(PooledDecryption):
+    """A decryption in parts by a scheme that may have a tag, which comes with the first part or the last."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        decryptor: Decryptor,
+        scheme: Scheme,
+        parameters: CryptographicParameters,
+        tag: bytes | None,
+    ) -> None:
+        super().__init__(pool, decryptor, inline=INLINE)
+        self._scheme = scheme
+        self._parameters = parameters
+        self._tag = tag
+
+    async def finish(self, data: bytes, *, authentication_tag: bytes | None) -> SecretBytes:
+        tag = self._tag if authentication_tag is None else authentication_tag
+        ciphers.check_tag(self._scheme, self._parameters, tag)
+        return await super().finish(data, authentication_tag=tag)
+
+
+def _algorithm(block: KeyBlock, parameters: CryptographicParameters) -> CryptographicAlgorithm:
+    """Return what the key is for; raises BadCryptographicParameters."""
+    algorithm, asked = block.cryptographic_algorithm, parameters.cryptographic_algorithm
+    if algorithm is None:
+        algorithm = asked
+    elif asked is not None and asked != algorithm:
+        raise BadCryptographicParameters(
+            f"the parameters are for {spec_name(asked)}, the key is for {spec_name(algorithm)}"
+        )
+    if algorithm is None:
+        raise BadCryptographicParameters("it is not known which Cryptographic Algorithm the key is for")
+    return algorithm
+
+
+def _symmetric(block: KeyBlock) -> SecretBytes:
+    """Return a symmetric key; raises KmipError for a key block that shows none."""
+    material = clear_material(block)
+    if material is None:
+        raise KeyValueNotPresent("the server does not hold the key itself, so it cannot use it")
+    key = symmetric_bytes(block.key_format_type, material)
+    if key is None:
+        raise InvalidField(f"a key in format {spec_name(block.key_format_type)} cannot be used")
+    return key
+
+
+def _check_rsa(iv_counter_nonce: bytes | None, additional_data: bytes | None) -> None:
+    if iv_counter_nonce or additional_data:
+        raise BadCryptographicParameters("RSA takes neither IV/Counter/Nonce nor additional data")

@@ -1,0 +1,1 @@
+"""Keys: their formats, curves and groups, fresh ones, and what one tells."""

@@ -17,10 +17,11 @@ from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.errors import KmipError, PermissionDenied, ServerFailure, ServerLimitExceeded
 from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
 from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure
+from strongroom.engine.batch import BatchMemory
 from strongroom.engine.entries import forget
 from strongroom.engine.later import Later, LaterItem
 from strongroom.engine.references import named
-from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
+from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.registry import BatchErrorContinuationOption
 

@@ -6,15 +6,12 @@ raises to stop; this module turns what it raised into an answer of the request's
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from strongroom.domain import turn
 from strongroom.domain.audit import AuditEvent
-from strongroom.domain.clock import Clock
-from strongroom.domain.context import ClientLog, Context, Policy, ServerFacts
-from strongroom.domain.crypto import Cryptography
+from strongroom.domain.context import Context
 from strongroom.domain.errors import (
     InvalidMessage,
     KmipError,
@@ -22,15 +19,14 @@ from strongroom.domain.errors import (
     ResponseTooLarge,
     ServerFailure,
 )
-from strongroom.domain.identity import ClientId, ClientIdentity, Connection
+from strongroom.domain.identity import Connection
 from strongroom.domain.operation import OperationSpec, Request
-from strongroom.domain.outgoing import OutgoingQueue, Subscription
-from strongroom.domain.provisioning import Provisioning
-from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure
+from strongroom.domain.store import Changes, LostRace, StoreFailure
 from strongroom.engine.answers import Answers
 from strongroom.engine.applications import Applications
-from strongroom.engine.authenticate import Authenticator, PasswordCheck
+from strongroom.engine.authenticate import Authenticator
 from strongroom.engine.backlog import RequestBacklog
+from strongroom.engine.batch import BatchMemory
 from strongroom.engine.correlation import LENGTH, Correlation, correlate
 from strongroom.engine.failures import Failures
 from strongroom.engine.later import Later, polled
@@ -41,15 +37,16 @@ from strongroom.engine.memory import (
     repeatable,
     true_until,
 )
-from strongroom.engine.neighbours import Neighbours, PassedOn, owner
+from strongroom.engine.neighbours import PassedOn, owner
 from strongroom.engine.nesting import Nesting
 from strongroom.engine.outbox import Outbox
 from strongroom.engine.references import Told, made_by, told, without
 from strongroom.engine.request import BadHeader, BatchItem, RequestMessage, read_request
 from strongroom.engine.run import Condition, Run
-from strongroom.engine.streams import RequestStreams, StreamTable
+from strongroom.engine.services import Services
+from strongroom.engine.streams import RequestStreams
 from strongroom.engine.tickets import DelegatedTicketUsedUp, Tickets, charge
-from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
+from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.engine.users import Users
 from strongroom.model.convert import decoder, encoder
 from strongroom.model.dialect import dialect_of
@@ -65,7 +62,6 @@ from strongroom.wire import binary
 from strongroom.wire.encodings import Encoder
 from strongroom.wire.errors import DecodeError, EncodeError
 from strongroom.wire.item import Item
-from strongroom.wire.limits import DEFAULT_LIMITS, Limits
 
 ATTEMPTS: Final = 64
 """How often a unit of work is run when other changes of the same object keep coming first."""
@@ -88,38 +84,6 @@ _OWN_HEADER: Final = RequestHeader(
     protocol_version=ProtocolVersion(protocol_version_major=NEWEST.major, protocol_version_minor=NEWEST.minor)
 )
 """Of what the server does without having been sent a message."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
-    """What the dispatcher works with; made once per process."""
-
-    store: ObjectStore
-    crypto: Cryptography
-    clock: Clock
-    policy: Policy
-    client_log: ClientLog
-    server: ServerFacts
-    check_password: PasswordCheck
-    on_ignored_credential: Callable[[ClientIdentity], None]
-    clients: Callable[[ClientId], ClientIdentity | None]
-    """Who has a number and may connect; asked when a request that waits is done."""
-    operations: Mapping[int, OperationSpec]
-    on_event: Callable[[AuditEvent], None]
-    """Told of every refusal; changes are recorded in their own commit."""
-    on_failure: Callable[[BaseException], None]
-    streams: StreamTable
-    neighbours: Neighbours | None = None
-    """The other workers of this server, None for one that is alone."""
-    subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
-    """What clients are told without asking, by their names."""
-    outgoing: OutgoingQueue | None = None
-    """Told of messages that wait, None where nobody delivers them at once."""
-    provisioning: Provisioning | None = None
-    """Makes new credentials of clients, None where nobody can."""
-    limits: Limits = DEFAULT_LIMITS
-    remembered_answers: int = 10_000
-    """How many answers to reads are kept; 0 turns the memory off."""
 
 
 class _Plan(NamedTuple):

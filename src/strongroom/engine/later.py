@@ -12,11 +12,12 @@ from strongroom.domain.identity import ClientIdentity, Connection
 from strongroom.domain.operation import OperationSpec
 from strongroom.domain.store import Changes
 from strongroom.engine.answers import Answers
+from strongroom.engine.batch import BatchMemory
 from strongroom.engine.failures import Failures
 from strongroom.engine.request import BatchItem, RequestMessage
 from strongroom.engine.run import Run
 from strongroom.engine.streams import RequestStreams, StreamTable
-from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
+from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.messages import RequestHeader
 from strongroom.model.secret import SecretBytes

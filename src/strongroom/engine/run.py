@@ -8,10 +8,10 @@ from typing import TypeAlias
 from strongroom.domain.context import Objects
 from strongroom.domain.identity import Connection
 from strongroom.engine.answers import Answers
+from strongroom.engine.batch import BatchMemory
 from strongroom.engine.correlation import Correlation
 from strongroom.engine.request import RequestMessage
 from strongroom.engine.streams import RequestStreams
-from strongroom.engine.unit_of_work import BatchMemory
 
 Condition: TypeAlias = Callable[[Objects], Awaitable[None]]
 

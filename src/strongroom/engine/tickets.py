@@ -13,8 +13,9 @@ from strongroom.domain.errors import InvalidTicket, ServerFailure, UsageLimitExc
 from strongroom.domain.identity import ClientId, ClientIdentity, Grant
 from strongroom.domain.store import LostRace, ObjectStore
 from strongroom.domain.tickets import GivenTicket, key_of
+from strongroom.engine.batch import BatchMemory
 from strongroom.engine.entries import forget
-from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
+from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.rights import Right
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import UsageLimits

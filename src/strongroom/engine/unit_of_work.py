@@ -5,9 +5,6 @@ written but through `commit`.
 """
 
 import asyncio
-import itertools
-import os
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -18,7 +15,6 @@ from strongroom.domain.access import may, reaches, scope, visible_owner
 from strongroom.domain.clients import ClientRecord
 from strongroom.domain.entries import Entry, Kept
 from strongroom.domain.errors import (
-    EmptyPlaceholder,
     InvalidField,
     KmipError,
     ObjectAlreadyExists,
@@ -31,11 +27,12 @@ from strongroom.domain.identity import ClientIdentity, Grant
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
 from strongroom.domain.store import NO_CHANGES, Changes, Found, ObjectQuery, ObjectStore
+from strongroom.engine.batch import BatchMemory
 from strongroom.engine.entries import WorkingEntries
-from strongroom.engine.references import DataMemory, Told
+from strongroom.engine.references import Told
+from strongroom.engine.sequence import SEQUENCE_NUMBERS
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import (
-    BatchReference,
     NameReference,
     ObjectReference,
     UniqueIdentifier,
@@ -43,66 +40,8 @@ from strongroom.model.identifiers import (
 from strongroom.model.structures import Name
 from strongroom.registry import ObjectType, Operation, State, Tag, UniqueIdentifierEnumeration
 
-
-class SequenceNumbers:
-    """Numbers that order objects by creation: seconds, then a counter, then who counted.
-
-    Two processes that hit on the same number lose a race with each other, and the next try is with another;
-    so it only has to be rare.
-    """
-
-    def __init__(self) -> None:
-        self._process = 0
-
-    def __call__(self, now: datetime) -> int:
-        process = os.getpid()
-        if process != self._process:
-            # Workers are forks of one process: what is drawn before the fork is the same in all of them.
-            self._process = process
-            self._counter = itertools.count(secrets.randbits(19))
-            self._who = secrets.randbits(8)
-        return (int(now.timestamp()) << 28) | ((next(self._counter) & 0xFFFFF) << 8) | self._who
-
-
 _AT_A_TIME: Final = 50
 """Objects that are read in a row before other requests have their turn."""
-
-_SEQUENCE_NUMBERS: Final = SequenceNumbers()
-
-
-class BatchMemory:
-    """What later batch items may refer to: the ID Placeholder, what each operation made or gave."""
-
-    __slots__ = ("by_operation", "data", "identifiers", "placeholder")
-
-    def __init__(self) -> None:
-        self.placeholder: UniqueIdentifier | None = None
-        self.by_operation: dict[UniqueIdentifierEnumeration, UniqueIdentifier] = {}
-        self.identifiers: list[UniqueIdentifier] = []
-        self.data = DataMemory()
-
-    def resolve(self, reference: ObjectReference | None) -> UniqueIdentifier:
-        """Return the identifier meant; raises EmptyPlaceholder or InvalidField."""
-        if reference is None or reference is UniqueIdentifierEnumeration.ID_PLACEHOLDER:
-            if self.placeholder is None:
-                raise EmptyPlaceholder(
-                    "no Unique Identifier is given and the ID Placeholder is empty; name the object"
-                )
-            return self.placeholder
-        if isinstance(reference, UniqueIdentifierEnumeration):
-            found = self.by_operation.get(reference)
-            if found is None:
-                raise EmptyPlaceholder(f"no earlier batch item made a {reference.name} identifier")
-            return found
-        if isinstance(reference, BatchReference):
-            given = self.identifiers
-            if not -len(given) <= reference.number < len(given):
-                raise InvalidField(
-                    f"the answer has no Unique Identifier {reference.number} before this batch item"
-                )
-            # SPEC(KMIP 2.1 §4.58): counted from 0, a negative number backwards from this item.
-            return given[reference.number]
-        raise InvalidField("a Name Reference is resolved by the unit of work")
 
 
 class Searches:
@@ -170,7 +109,7 @@ class UnitOfWork:
         *,
         caller: ClientIdentity,
         now: datetime,
-        sequence: Callable[[datetime], int] = _SEQUENCE_NUMBERS,
+        sequence: Callable[[datetime], int] = SEQUENCE_NUMBERS,
     ) -> None:
         self._store = store
         self._memory = memory

@@ -20,7 +20,8 @@ from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
 from strongroom.domain.store import LostRace, ObjectQuery, ObjectStore
-from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
+from strongroom.engine.batch import BatchMemory
+from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.messages import Device, HashedPassword, OneTimePassword, UsernameAndPassword

@@ -17,8 +17,9 @@ from strongroom.domain.identity import ClientId, ClientIdentity
 from strongroom.domain.outgoing import OutgoingQueue, Subscription
 from strongroom.domain.provisioning import Provisioning
 from strongroom.domain.store import ObjectStore, TamperedRecord
-from strongroom.engine.dispatch import Dispatcher, Services
+from strongroom.engine.dispatch import Dispatcher
 from strongroom.engine.neighbours import Neighbours
+from strongroom.engine.services import Services
 from strongroom.engine.streams import StreamLimits, StreamTable
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.structures import ProfileInformation, ProfileVersion, ServerInformation

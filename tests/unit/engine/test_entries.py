@@ -9,7 +9,8 @@ import pytest
 from strongroom.domain.entries import Entry
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.store import LostRace, TamperedRecord
-from strongroom.engine.unit_of_work import BatchMemory, UnitOfWork
+from strongroom.engine.batch import BatchMemory
+from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.secret import SecretBytes
 from strongroom.wire.limits import DEFAULT_LIMITS
 from tests.kms import ALICE, BOB, TestKms

@@ -3,7 +3,7 @@
 import os
 from datetime import UTC, datetime, timedelta
 
-from strongroom.engine.unit_of_work import SequenceNumbers
+from strongroom.engine.sequence import SequenceNumbers
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

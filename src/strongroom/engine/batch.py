@@ -1,0 +1,48 @@
+"""What later batch items may refer to: the ID Placeholder, and what each item made."""
+
+from strongroom.domain.errors import (
+    EmptyPlaceholder,
+    InvalidField,
+)
+from strongroom.engine.references import DataMemory
+from strongroom.model.identifiers import (
+    BatchReference,
+    ObjectReference,
+    UniqueIdentifier,
+)
+from strongroom.registry import UniqueIdentifierEnumeration
+
+
+class BatchMemory:
+    """What later batch items may refer to: the ID Placeholder, what each operation made or gave."""
+
+    __slots__ = ("by_operation", "data", "identifiers", "placeholder")
+
+    def __init__(self) -> None:
+        self.placeholder: UniqueIdentifier | None = None
+        self.by_operation: dict[UniqueIdentifierEnumeration, UniqueIdentifier] = {}
+        self.identifiers: list[UniqueIdentifier] = []
+        self.data = DataMemory()
+
+    def resolve(self, reference: ObjectReference | None) -> UniqueIdentifier:
+        """Return the identifier meant; raises EmptyPlaceholder or InvalidField."""
+        if reference is None or reference is UniqueIdentifierEnumeration.ID_PLACEHOLDER:
+            if self.placeholder is None:
+                raise EmptyPlaceholder(
+                    "no Unique Identifier is given and the ID Placeholder is empty; name the object"
+                )
+            return self.placeholder
+        if isinstance(reference, UniqueIdentifierEnumeration):
+            found = self.by_operation.get(reference)
+            if found is None:
+                raise EmptyPlaceholder(f"no earlier batch item made a {reference.name} identifier")
+            return found
+        if isinstance(reference, BatchReference):
+            given = self.identifiers
+            if not -len(given) <= reference.number < len(given):
+                raise InvalidField(
+                    f"the answer has no Unique Identifier {reference.number} before this batch item"
+                )
+            # SPEC(KMIP 2.1 §4.58): counted from 0, a negative number backwards from this item.
+            return given[reference.number]
+        raise InvalidField("a Name Reference is resolved by the unit of work")

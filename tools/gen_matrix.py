@@ -16,7 +16,7 @@ from typing import Any, Final
 from strongroom.attributes.catalogue import all_attributes
 from strongroom.conformance.report import PROFILES
 from strongroom.crypto.keys.material import FORMATS, PRIVATE, PUBLIC
-from strongroom.model.objects import OBJECT_TYPES, PrivateKey, PublicKey, SymmetricKey
+from strongroom.model.objects import ALL_OBJECT_TYPES, OBJECT_TYPES, PrivateKey, PublicKey, SymmetricKey
 from strongroom.operations.catalogue import all_operations, all_operations_of_clients
 from strongroom.operations.not_supported import NOT_SUPPORTED
 from strongroom.registry import V3_0, VERSIONS, Version
@@ -49,7 +49,7 @@ MATRIX: Final = """\
 All versions together: {passed} of {total} public OASIS cases pass. The life-cycle profiles are
 {profiles}.
 [docs/support.md](docs/support.md) says what is done one by one; [docs/conformance.md](docs/conformance.md)
-names every case that does not pass, and its first failing step.
+names every case that does not pass, and says why.
 """
 
 SUPPORT: Final = """\
@@ -64,13 +64,12 @@ entry.
 {operations}
 ## Object types
 
-Yes: the server can hold one, and Query lists it.
+Yes: the server keeps them, and Query lists the type.
 
 {object_types}
 ## Attributes
 
-Yes: it is kept, answered, changed by the rules of the specification and found by Locate. What should act on
-it may still be missing: the Rotate attributes, for example, do not rotate anything yet.
+Yes: it is kept, answered, changed by the rules of the specification and found by Locate.
 
 {attributes}
 {elsewhere}
@@ -172,8 +171,8 @@ def operations(version: Version) -> Mapping[str, bool]:
 
 
 def object_types(version: Version) -> Mapping[str, bool]:
-    """Return every object type that a version defines, and whether the server can hold one."""
-    done = {VALUES["ObjectType"][code].name for code in OBJECT_TYPES.values()}
+    """Return every object type that a version defines, and whether the server keeps such objects."""
+    done = {VALUES["ObjectType"][code].name for code in ALL_OBJECT_TYPES}
     entries = VALUES["ObjectType"].values()
     return {entry.spec_name: entry.name in done for entry in entries if in_version(entry, version)}
 

@@ -97,7 +97,7 @@ def set_(
     server: ServerOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Give an attribute its only value, whether the object has it or not."""
+    """Give an attribute its only value, had it one or not."""
     instance = parse_instance(parse_key(name), value, custom=custom)
     with connected(profile, server) as client:
         identifier = resolve(client, object_)

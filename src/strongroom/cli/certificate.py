@@ -59,7 +59,7 @@ def certify(
     server: ServerOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Have a certificate issued for a key of the server or for a request."""
+    """Have a certificate issued for a key or a request."""
     if (key is None) == (request is None):
         raise typer.BadParameter("name a public KEY, or a file with --request")
     data = None if request is None else read_bytes(request)
@@ -132,16 +132,17 @@ def renew(
     server: ServerOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Have a certificate issued anew for the same key, and print the new one, which takes over the Name."""
+    """Have a certificate issued anew for the same key.
+
+    Prints the new one, which takes over the Name.
+    """
     with connected(profile, server) as client:
         made = client.re_certify(resolve(client, certificate), offset=offset)
     print_identifier(made, output)
 
 
 app.command("show")(objects.show)
-app.command("export", help="Write a certificate to a file, as PEM, and print the file's name.")(
-    key_files.export
-)
+app.command("export", help="Write a certificate to a PEM file, and print its name.")(key_files.export)
 app.command("activate", help="Make a Pre-Active certificate Active.")(key_life.activate)
 app.command("revoke", help="Deactivate a certificate; whoever validates it is told.")(key_life.revoke)
 app.command("destroy")(objects.destroy)

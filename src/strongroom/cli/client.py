@@ -22,7 +22,12 @@ def enrol(
     name: NameArgument,
     data: DataOption,
     out: Annotated[Path, typer.Option(metavar="OUT", help="Directory for key, certificates and profile.")],
-    group: Annotated[list[str] | None, typer.Option(metavar="GROUP", help="A group; repeatable.")] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GROUP", help="A group, kept with the client; it decides nothing yet; repeatable."
+        ),
+    ] = None,
     username: Annotated[
         str | None,
         typer.Option(metavar="U", help="Demand this user name, too, in the header of each request."),
@@ -31,7 +36,7 @@ def enrol(
         Path | None, typer.Option(metavar="F", help="File with the password of the user name.")
     ] = None,
 ) -> None:
-    """Let a client in: make its key and certificate, and write a profile."""
+    """Let a client in: write its key, certificate and profile."""
     from strongroom.server.enrolment import Credential, enrol_client, set_default_profile
 
     if (username is None) != (password_file is None):
@@ -79,8 +84,9 @@ def ask(
         typer.Option(metavar="F", help="A Query Function, such as QueryOperations; repeatable."),
     ] = None,
 ) -> None:
-    """Ask the client at its endpoint which versions it speaks, or with functions what it can do.
+    """Ask a client at its endpoint what it speaks.
 
+    That is, which versions, or with functions, what it can do.
     The server asks soon and as often as it takes; the answer is in its log.
     """
     _call(data, {"command": "client.ask", "name": name, "version": version, "functions": function or []})

@@ -111,7 +111,10 @@ def decrypt(
     profile: ProfileOption = None,
     server: ServerOption = None,
 ) -> None:
-    """Decrypt what `crypt encrypt` wrote, to a file that only you can read."""
+    """Decrypt what `crypt encrypt` wrote.
+
+    A file that it goes to is one that only you can read.
+    """
     document = _document(read_bytes(file))
     mode = parse_enumeration(BlockCipherMode, document["block_cipher_mode"])
     padding = document.get("padding_method")

@@ -25,7 +25,10 @@ def dev(
     https: HttpsOption = None,
     workers: WorkersOption = None,
 ) -> None:
-    """Make a data directory if there is none, serve it, and enrol a client to try it with."""
+    """Serve, with a client enrolled to try it with.
+
+    Makes the data directory if there is none.
+    """
     from strongroom.server.app import StrongroomAdapters
     from strongroom.server.data_directory import DataDirectory
     from strongroom.server.enrolment import keep_enrolled, set_default_profile

@@ -40,7 +40,10 @@ def init(
         typer.Option(metavar="OUT", help="Write a copy of the root key there, to be kept elsewhere."),
     ] = None,
 ) -> None:
-    """Make a data directory: configuration, certificates, root key and an empty store."""
+    """Make a data directory.
+
+    It holds the configuration, certificates, a root key and an empty store.
+    """
     from strongroom.server.app import StrongroomAdapters
     from strongroom.server.installation import create_installation
 

@@ -18,12 +18,13 @@ from strongroom.cli.key_options import (
     UsageOption,
     active,
     rotated,
+    usage_of,
 )
 from strongroom.cli.listing import print_objects
 from strongroom.cli.object import AttributeOption, GroupOption, MaximumOption, NameOption, given_attributes
 from strongroom.cli.output import Output, OutputOption, print_identifier, print_rows
-from strongroom.cli.values import choices, parse_enumeration, parse_mask
-from strongroom.registry import CryptographicAlgorithm, CryptographicUsageMask, ObjectType, RecommendedCurve
+from strongroom.cli.values import parse_enumeration
+from strongroom.registry import CryptographicAlgorithm, ObjectType, RecommendedCurve
 
 if TYPE_CHECKING:
     from strongroom.model.identifiers import UniqueIdentifier
@@ -41,7 +42,7 @@ KEYS: Final = (ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY, ObjectType.PRIVA
 def create(
     name: NameOption = None,
     algorithm: Annotated[
-        str, typer.Option(metavar="ALGORITHM", help=f"One of: {choices(CryptographicAlgorithm)}.")
+        str, typer.Option(metavar="ALGORITHM", help="AES, ChaCha20, HMAC-SHA256 and others.")
     ] = "AES",
     length: Annotated[
         int | None,
@@ -57,12 +58,15 @@ def create(
     server: ServerOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Have the server make a symmetric key. Uses are Encrypt and Decrypt unless told."""
+    """Have the server make a symmetric key.
+
+    Unless told, its uses are those of its algorithm: Encrypt and Decrypt, or MAC Generate and MAC Verify.
+    """
     chosen = parse_enumeration(CryptographicAlgorithm, algorithm)
     if length is None and chosen is CryptographicAlgorithm.AES:
         length = 256
     given = [*given_attributes(group, attributes), *active(activate), *rotated(rotate_every, rotate_after)]
-    mask = parse_mask(CryptographicUsageMask, usage or "Encrypt,Decrypt")
+    mask = usage_of(usage, ObjectType.SYMMETRIC_KEY, chosen)
     with connected(profile, server) as client:
         made = client.create_symmetric_key(
             name=name,
@@ -81,22 +85,22 @@ def pair(
         typer.Option("--name", metavar="NAME", help="Name of the private key; the public one is NAME.pub."),
     ] = None,
     algorithm: Annotated[
-        str, typer.Option(metavar="ALGORITHM", help=f"One of: {choices(CryptographicAlgorithm)}.")
+        str, typer.Option(metavar="ALGORITHM", help="RSA, ECDSA, Ed25519, ECDH, ML-DSA-65 and others.")
     ] = "RSA",
     length: Annotated[
         int | None,
         typer.Option(min=1, metavar="BITS", help="[default: 3072 for RSA, else that of the curve]"),
     ] = None,
     curve: Annotated[
-        str | None, typer.Option(metavar="CURVE", help=f"One of: {choices(RecommendedCurve)}.")
+        str | None, typer.Option(metavar="CURVE", help="Of EC keys: P-256, P-384, P-521 and others.")
     ] = None,
     private_usage: Annotated[
-        str,
+        str | None,
         typer.Option("--private-usage", metavar="USES", help="Uses of the private key; see `key create`."),
-    ] = "Sign",
+    ] = None,
     public_usage: Annotated[
-        str, typer.Option("--public-usage", metavar="USES", help="Uses of the public key.")
-    ] = "Verify",
+        str | None, typer.Option("--public-usage", metavar="USES", help="Uses of the public key.")
+    ] = None,
     activate: ActivateOption = False,
     rotate_every: RotateEveryOption = None,
     rotate_after: RotateAfterOption = None,
@@ -106,7 +110,11 @@ def pair(
     server: ServerOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Have the server make a private key and its public key. Attributes and groups go to both."""
+    """Have the server make a private key and its public key.
+
+    Attributes and groups go to both. Unless told, uses are Sign and Verify, or Key Agreement where the
+    algorithm is for that.
+    """
     chosen = parse_enumeration(CryptographicAlgorithm, algorithm)
     if length is None and chosen is CryptographicAlgorithm.RSA:
         length = 3072
@@ -118,8 +126,8 @@ def pair(
             recommended_curve=None if curve is None else parse_enumeration(RecommendedCurve, curve),
             private_key_name=name,
             public_key_name=None if name is None else f"{name}.pub",
-            private_key_usage_mask=parse_mask(CryptographicUsageMask, private_usage),
-            public_key_usage_mask=parse_mask(CryptographicUsageMask, public_usage),
+            private_key_usage_mask=usage_of(private_usage, ObjectType.PRIVATE_KEY, chosen),
+            public_key_usage_mask=usage_of(public_usage, ObjectType.PUBLIC_KEY, chosen),
             attributes=given,
         )
     print_rows(
@@ -140,7 +148,10 @@ def list_(
     server: ServerOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """List the keys that you may see; `strongroom locate` picks from them."""
+    """List the keys that you may see.
+
+    `strongroom locate` picks from them.
+    """
     with connected(profile, server) as client:
         found: list[UniqueIdentifier] = []
         for object_type in KEYS:

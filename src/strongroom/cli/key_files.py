@@ -19,20 +19,20 @@ from strongroom.cli.key_options import (
     active,
     rotated,
     type_of,
+    usage_of,
 )
 from strongroom.cli.material import Format
 from strongroom.cli.object import AttributeOption, GroupOption, NameOption, given_attributes
 from strongroom.cli.output import Output, OutputOption, print_identifier
-from strongroom.cli.values import parse_enumeration, parse_mask
+from strongroom.cli.values import parse_enumeration
 from strongroom.client.errors import FeatureNotSupported, InvalidField, KeyFormatTypeNotSupported
 from strongroom.client.material import wrapping
-from strongroom.model.objects import OBJECT_TYPES, ManagedObjectStruct
+from strongroom.model.objects import OBJECT_TYPES, ManagedObjectStruct, PrivateKey, PublicKey, SymmetricKey
 from strongroom.model.structures import CryptographicParameters
 from strongroom.model.wrapping import KeyWrappingSpecification
 from strongroom.registry import (
     BlockCipherMode,
     CryptographicAlgorithm,
-    CryptographicUsageMask,
     HashingAlgorithm,
     KeyFormatType,
     MaskGenerator,
@@ -63,11 +63,6 @@ _SUFFIXES: Final = {
     Format.PEM: "pem",
     Format.DER: "der",
 }
-_USES: Final = {
-    ObjectType.SYMMETRIC_KEY: "Encrypt,Decrypt",
-    ObjectType.PRIVATE_KEY: "Sign",
-    ObjectType.PUBLIC_KEY: "Verify",
-}
 
 
 def import_(
@@ -92,9 +87,10 @@ def import_(
     server: ServerOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Give the server a key that exists already: symmetric, private or public.
+    """Give the server a key that exists already.
 
-    Uses are Encrypt and Decrypt, Sign, or Verify unless told.
+    It may be symmetric, private or public. Unless told, its uses are those of its
+    algorithm.
     """
     from strongroom.cli import material
 
@@ -103,12 +99,13 @@ def import_(
     chosen = parse_enumeration(CryptographicAlgorithm, algorithm)
     passphrase = None if passphrase_file is None else read_bytes(str(passphrase_file)).rstrip(b"\r\n")
     given = [*given_attributes(group, attributes), *active(activate), *rotated(rotate_every, rotate_after)]
+    key: SymmetricKey | PrivateKey | PublicKey
     with connected(profile, server) as client:
         if found in (Format.PEM, Format.DER):
             key = material.read_asymmetric(data, found, passphrase=passphrase)
         else:
             key = material.read_symmetric(data, found, chosen)
-        mask = parse_mask(CryptographicUsageMask, usage or _USES[OBJECT_TYPES[type(key)]])
+        mask = usage_of(usage, OBJECT_TYPES[type(key)], key.key_block.cryptographic_algorithm or chosen)
         made = client.register(key, name=name, cryptographic_usage_mask=mask, attributes=given)
     print_identifier(made, output)
 
@@ -139,7 +136,10 @@ def export(
     profile: ProfileOption = None,
     server: ServerOption = None,
 ) -> None:
-    """Write key material to a file that only you can read (mode 0600), and print the file's name."""
+    """Write key material to a file that only you can read.
+
+    Prints the file's name; its mode is 0600.
+    """
     if wrap_mode is not None and wrap_with is None:
         raise typer.BadParameter("--wrap-mode says how to use the key of --wrap-with; give that too")
     mode = None if wrap_mode is None else parse_enumeration(BlockCipherMode, wrap_mode)

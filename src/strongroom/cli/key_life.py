@@ -41,7 +41,10 @@ def revoke(
     server: ServerOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Deactivate a key; with Key Compromise as the reason, call it compromised."""
+    """Deactivate a key, or call it compromised.
+
+    It is compromised with Key Compromise as the reason.
+    """
     code = parse_enumeration(RevocationReasonCode, reason)
     occurred = None if compromised is None else parse_date(compromised)
     with connected(profile, server) as client:
@@ -65,7 +68,10 @@ def rotate(
     server: ServerOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Replace a key and print the new one, which takes over the Name. Of a pair, name the private key."""
+    """Replace a key and print the new one.
+
+    The new one takes over the Name. Of a pair, name the private key.
+    """
     with connected(profile, server) as client:
         identifier = resolve(client, key)
         match type_of(client, identifier):

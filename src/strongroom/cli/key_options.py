@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from strongroom.cli.exit import Stop
-from strongroom.cli.values import choices, parse_date, parse_span
+from strongroom.cli.values import choices, parse_date, parse_mask, parse_span
 from strongroom.client.attributes import attribute
+from strongroom.domain.usual_use import usual_use
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.structures import UsageLimits
-from strongroom.registry import CryptographicUsageMask, ObjectType, Tag, UsageLimitsUnit
+from strongroom.registry import (
+    CryptographicAlgorithm,
+    CryptographicUsageMask,
+    ObjectType,
+    Tag,
+    UsageLimitsUnit,
+)
 
 if TYPE_CHECKING:
     from strongroom.client.sync import Client
@@ -47,6 +54,13 @@ def rotated(every: str | None, after: int | None) -> list[AttributeInstance]:
         limits = UsageLimits(usage_limits_total=after, usage_limits_unit=UsageLimitsUnit.OBJECT)
         given.append(attribute(Tag.USAGE_LIMITS, limits))
     return [*given, attribute(Tag.ROTATE_AUTOMATIC, value=True)] if given else []
+
+
+def usage_of(
+    usage: str | None, object_type: ObjectType, algorithm: CryptographicAlgorithm
+) -> CryptographicUsageMask:
+    """Return the mask of `--usage`, else that of the algorithm; raises BadParameter."""
+    return usual_use(object_type, algorithm) if usage is None else parse_mask(CryptographicUsageMask, usage)
 
 
 def active(wanted: bool) -> list[AttributeInstance]:

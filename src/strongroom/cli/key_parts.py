@@ -9,7 +9,7 @@ import typer
 
 from strongroom.cli.connection import KeyArgument, ProfileOption, ServerOption, connected, resolve
 from strongroom.cli.files import read_bytes
-from strongroom.cli.key_options import ActivateOption, UsageOption, active
+from strongroom.cli.key_options import ActivateOption, UsageOption, active, usage_of
 from strongroom.cli.object import AttributeOption, GroupOption, NameOption, given_attributes
 from strongroom.cli.output import Output, OutputOption, print_identifier, print_rows
 from strongroom.cli.values import choices, parse_enumeration, parse_mask
@@ -51,9 +51,10 @@ def derive(
     server: ServerOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Have the server derive a key from an Active key or secret that may be used for Derive Key.
+    """Have the server derive a key from another key or secret.
 
-    Uses are Encrypt and Decrypt unless told.
+    That one has to be Active, with Derive Key among its uses. Unless told, the uses of the new key are
+    those of its algorithm.
     """
     parameters = DerivationParameters(
         cryptographic_parameters=CryptographicParameters(
@@ -65,7 +66,7 @@ def derive(
     )
     chosen = parse_enumeration(DerivationMethod, method)
     kind = parse_enumeration(CryptographicAlgorithm, algorithm)
-    mask = parse_mask(CryptographicUsageMask, usage or "Encrypt,Decrypt")
+    mask = usage_of(usage, ObjectType.SYMMETRIC_KEY, kind)
     given = [*given_attributes(group, attributes), *active(activate)]
     with connected(profile, server) as client:
         made = client.derive_key(
@@ -94,7 +95,10 @@ def split(
     server: ServerOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Have the server split a key, and print the parts. The key stays; destroy it to have only them."""
+    """Have the server split a key, and print the parts.
+
+    The key stays; destroy it to have only them.
+    """
     chosen = parse_enumeration(SplitKeyMethod, method)
     given = given_attributes(group, attributes)
     with connected(profile, server) as client:
@@ -126,7 +130,7 @@ def join(
     server: ServerOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Have the server make the key again of its parts, as a new object."""
+    """Have the server make a key of its parts, as a new object."""
     kind = parse_enumeration(ObjectType, object_type)
     mask = None if usage is None else parse_mask(CryptographicUsageMask, usage)
     given = given_attributes(group, attributes)

@@ -80,7 +80,7 @@ def guess_format(data: bytes) -> Format:
     raise typer.BadParameter("the file is not PEM; say with --format whether it is raw, hex, base64 or der")
 
 
-def read_symmetric(data: bytes, key_format: Format, algorithm: CryptographicAlgorithm) -> ManagedObjectStruct:
+def read_symmetric(data: bytes, key_format: Format, algorithm: CryptographicAlgorithm) -> SymmetricKey:
     """Return the symmetric key in a file; raises Stop."""
     try:
         match key_format:
@@ -97,7 +97,7 @@ def read_symmetric(data: bytes, key_format: Format, algorithm: CryptographicAlgo
     )
 
 
-def read_asymmetric(data: bytes, key_format: Format, *, passphrase: bytes | None) -> ManagedObjectStruct:
+def read_asymmetric(data: bytes, key_format: Format, *, passphrase: bytes | None) -> PrivateKey | PublicKey:
     """Return the private or public key in a file; raises Stop."""
     private = _load_private(data, key_format, passphrase)
     if private is not None:

@@ -40,7 +40,10 @@ def export(
     profile: ProfileOption = None,
     server: ServerOption = None,
 ) -> None:
-    """Write an object with all its attributes to a file, for `object import` on another server."""
+    """Write an object with all its attributes to a file.
+
+    `object import` gives it to another server.
+    """
     with connected(profile, server) as client:
         identifier = resolve(client, object_)
         wrapping_key = None if wrap_with is None else resolve(client, wrap_with)
@@ -74,7 +77,10 @@ def import_(
     server: ServerOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Give the server an object that was exported, with its attributes and under its identifier."""
+    """Give the server an object that was exported.
+
+    It keeps its attributes and its identifier.
+    """
     exported = read_exported(read_bytes(file))
     with connected(profile, server) as client:
         made = client.import_(exported, unique_identifier=identifier, replace_existing=replace or None)

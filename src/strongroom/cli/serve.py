@@ -28,7 +28,10 @@ def serve(
     https: HttpsOption = None,
     workers: WorkersOption = None,
 ) -> None:
-    """Serve KMIP until SIGTERM. Options beat the configuration. SIGHUP reloads it, and the certificates."""
+    """Serve KMIP until SIGTERM.
+
+    Options beat the configuration. SIGHUP reloads it, and the certificates.
+    """
     from strongroom.server.app import StrongroomAdapters
     from strongroom.server.data_directory import DataDirectory
     from strongroom.server.logs import configure_logs

@@ -16,7 +16,7 @@ app = typer.Typer(help="Ask what a server can do.", rich_markup_mode=None, no_ar
 def query(
     profile: ProfileOption = None, server: ServerOption = None, output: OutputOption = Output.TABLE
 ) -> None:
-    """Show the operations, object types and capabilities of a server, and who made it."""
+    """Show what a server can do, and who made it."""
     with connected(profile, server) as client:
         version = client.negotiate()
         found = client.query()
@@ -28,7 +28,10 @@ def query(
 def versions(
     profile: ProfileOption = None, server: ServerOption = None, output: OutputOption = Output.TABLE
 ) -> None:
-    """List the KMIP versions that a server speaks, in its order of preference."""
+    """List the KMIP versions that a server speaks.
+
+    In its order of preference.
+    """
     with connected(profile, server) as client:
         found = [{"version": str(version)} for version in client.discover_versions()]
     print_rows(found, columns={"version": "version"}, identifier="version", output=output)

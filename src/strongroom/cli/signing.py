@@ -117,7 +117,9 @@ def verify(
     profile: ProfileOption = None,
     server: ServerOption = None,
 ) -> None:
-    """Check a signature with a public key or a certificate, or a MAC with a symmetric key.
+    """Check a signature or a MAC.
+
+    A signature with a public key or a certificate, a MAC with a symmetric key.
 
     Prints `valid`; whatever is not valid is an error, with exit code 1.
     """
@@ -165,7 +167,10 @@ def random(
     profile: ProfileOption = None,
     server: ServerOption = None,
 ) -> None:
-    """Get random bytes from the server, into a file that only you can read."""
+    """Get random bytes from the server.
+
+    A file that they go to is one that only you can read.
+    """
     with connected(profile, server) as client:
         made = client.random_bytes(length)
     write_secret(out, written(made.reveal(), form), force=force, force_stdout=force_stdout)

@@ -19,7 +19,10 @@ def _group() -> None:
 
 @app.command()
 def migrate(directory: DirectoryArgument) -> None:
-    """Bring the store to the newest schema; nothing is changed when anything fails. Back it up first."""
+    """Bring the store to the newest schema.
+
+    Back it up first. Nothing is changed when anything fails.
+    """
     from strongroom.server.app import StrongroomAdapters
     from strongroom.server.config import load_settings
     from strongroom.server.data_directory import DataDirectory

@@ -1,8 +1,8 @@
 """Operations of the registry that this server does not do, each with the reason.
 
-Rule: there are none. A test fails while an operation has neither a file here (or in `to_client`) nor a line
-in this table, so that what a new version of the specification brings is noticed; profiles that mean every
-operation are not claimed while there is a line.
+Rule: the table is empty while every operation is there. A test fails while one has neither a file here (or in
+`to_client`) nor a line in this table, so that what a new version of the specification brings is noticed;
+profiles that mean every operation are not claimed while there is a line.
 """
 
 from collections.abc import Mapping

@@ -10,6 +10,7 @@ from typing import Any, Final
 from strongroom.domain.context import Context
 from strongroom.domain.crypto import ObjectFacts
 from strongroom.domain.errors import (
+    BadCryptographicParameters,
     CryptographicFailure,
     InvalidField,
     KmipError,
@@ -137,8 +138,17 @@ async def _to_check(ctx: Context, wrapping: KeyWrappingData) -> WrappingKey:
 
 
 def _parameters(key: ManagedObject, said: CryptographicParameters | None) -> CryptographicParameters:
-    """Return what the Key Wrapping Data say, completed by the key's own parameters."""
-    return agreeing_parameters(key, said) or said or CryptographicParameters()
+    """Return what the Key Wrapping Data say, completed by the key's own parameters.
+
+    A key that has some is used with those alone: whoever may unwrap with it would else choose a mode whose
+    failures tell of the plaintext. Raises BadCryptographicParameters.
+    """
+    found = agreeing_parameters(key, said)
+    if found is not None:
+        return found
+    if key.value(Tag.CRYPTOGRAPHIC_PARAMETERS) is not None:
+        raise BadCryptographicParameters("the wrapping key has no such Cryptographic Parameters")
+    return said or CryptographicParameters()
 
 
 async def _other_half(ctx: Context, key: ManagedObject, link_type: LinkType) -> ManagedObject:

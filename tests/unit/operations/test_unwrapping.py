@@ -262,7 +262,7 @@ def test_whatever_is_wrong_with_a_wrapped_key_is_one_error(kms: TestKms) -> None
         wrapped_key(aes_key_wrap(bytes(16), SECRET), kek),
         wrapped_key(b"", kek),
         wrapped_key(WRAPPED[:-8], kek),
-        wrapped_key(odd, kek, PADDED),
+        wrapped_key(odd, wrapping_key(kms, PADDED), PADDED),
         wrapped_key(aes_key_wrap(KEK, SECRET * 2), kek),
         wrapped_key(WRAPPED, kek, encoding=ttlv),
         wrapped_key(aes_key_wrap(KEK, bytes.fromhex("4200450100000010") + bytes(16)), kek, encoding=ttlv),
@@ -276,6 +276,14 @@ def test_whatever_is_wrong_with_a_wrapped_key_is_one_error(kms: TestKms) -> None
     }
     assert {reason for reason, _ in seen} == {R.INVALID_FIELD}
     assert len(seen) == 1
+
+
+def test_a_wrapping_key_is_used_with_its_own_parameters_alone(kms: TestKms) -> None:
+    """Else whoever may unwrap with it could choose a mode whose failures tell of the plaintext."""
+    kek = wrapping_key(kms, NIST)
+    given = wrapped_key(bytes(32), kek, CBC, iv_counter_nonce=bytes(16))
+    made = registered(kms, given)
+    assert got(kms, made).key_block.key_value == given.key_block.key_value  # as it came: it was not tried
 
 
 def test_a_wrapped_key_that_cannot_be_right_is_refused(kms: TestKms) -> None:

@@ -17,7 +17,7 @@ from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
 from strongroom.server.ports import Administration, Application, WriterMain
 from strongroom.server.stored_clients import StoredClients
-from strongroom.store import address, migrate
+from strongroom.store import address, migrate, versions
 from strongroom.store.records import Backend, StoreUnavailable
 from strongroom.store.url import SqliteUrl, StoreUrl, StoreUrlError, parse
 
@@ -47,7 +47,7 @@ class StrongroomAdapters:
         where = _parse(settings.store, directory)
         name = str(where.path) if isinstance(where, SqliteUrl) else settings.store
         with _for_the_operator():
-            migrate.check(migrate.current_version(where), name)
+            versions.check(migrate.current_version(where), name)
 
     def store_writer(self, settings: Settings, directory: DataDirectory) -> WriterMain | None:
         where = _parse(settings.store, directory)

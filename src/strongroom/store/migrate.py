@@ -10,40 +10,13 @@ import os
 import sqlite3
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
-from strongroom.store.records import SchemaTooNew, SchemaTooOld, StoreUnavailable
+from strongroom.store.records import StoreUnavailable
 from strongroom.store.url import PostgresUrl, SqliteUrl, StoreUrl
-
-VERSIONS: Final = ("0001", "0002")
-"""Every schema version that this program knows, oldest first: the files in `migrations/versions`."""
-
-VERSION_TABLE: Final = "schema_version"
-VERSION_QUERY: Final = "SELECT version_num FROM schema_version"
+from strongroom.store.versions import VERSION_QUERY, VERSION_TABLE, VERSIONS, check, is_newer
 
 Dialect = Literal["sqlite", "postgresql"]
-
-
-def is_newer(version: str | None) -> bool:
-    """Tell whether `version` was made by a newer Strongroom than this one."""
-    return version is not None and version not in VERSIONS
-
-
-def check(version: str | None, database: str) -> None:
-    """Return if this program can use a database of this version. Raises SchemaTooNew, SchemaTooOld."""
-    if version == VERSIONS[-1]:
-        return
-    if is_newer(version):
-        raise SchemaTooNew(
-            f"{database} has schema version {version}, this Strongroom knows versions up to {VERSIONS[-1]}; "
-            "run the newer Strongroom, or restore a backup that was made before the upgrade"
-        )
-    found = (
-        "is empty"
-        if version is None
-        else f"has schema version {version}, this Strongroom needs {VERSIONS[-1]}"
-    )
-    raise SchemaTooOld(f"{database} {found}; run: strongroom store migrate DIR")
 
 
 def current_version(url: StoreUrl) -> str | None:

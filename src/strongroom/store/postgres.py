@@ -10,8 +10,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from strongroom.store import migrate as schema
-from strongroom.store import postgres_commit, resend, statements
+from strongroom.store import postgres_commit, resend, statements, versions
 from strongroom.store.changes import Writes, client_exists, client_row, flatten, name_taken
 from strongroom.store.locate import POSTGRESQL, search
 from strongroom.store.records import (
@@ -119,7 +118,7 @@ async def connect(url: PostgresUrl) -> asyncpg.Connection:
 async def version(connection: asyncpg.Connection) -> str | None:
     """Return the schema version, None for an empty database."""
     try:
-        found = await connection.fetchval(schema.VERSION_QUERY)
+        found = await connection.fetchval(versions.VERSION_QUERY)
     except asyncpg.UndefinedTableError:
         return None
     return None if found is None else str(found)
@@ -151,10 +150,10 @@ async def migrate(url: PostgresUrl, script: Callable[[str | None], str]) -> None
             # Two nodes may be upgraded at the same moment.
             await connection.execute("SELECT pg_advisory_xact_lock(hashtext('strongroom'))")
             found = await _version_in_transaction(connection)
-            if found == schema.VERSIONS[-1]:
+            if found == versions.VERSIONS[-1]:
                 return
-            if schema.is_newer(found):
-                schema.check(found, "the database")
+            if versions.is_newer(found):
+                versions.check(found, "the database")
             await connection.execute(script(found))
     except (asyncpg.PostgresError, *_BROKEN) as error:
         raise StoreUnavailable(f"cannot migrate the database: {error}; nothing was changed") from error
@@ -164,7 +163,7 @@ async def migrate(url: PostgresUrl, script: Callable[[str | None], str]) -> None
 
 async def _version_in_transaction(connection: asyncpg.Connection) -> str | None:
     """As `version`, without an error that would end the transaction."""
-    if await connection.fetchval("SELECT to_regclass($1)", schema.VERSION_TABLE) is None:
+    if await connection.fetchval("SELECT to_regclass($1)", versions.VERSION_TABLE) is None:
         return None
     return await version(connection)
 
@@ -216,7 +215,7 @@ class PostgresBackend:
         self._closed = False
         connection = await connect(self._url)
         try:
-            schema.check(await version(connection), "the database")
+            versions.check(await version(connection), "the database")
         except BaseException:
             await connection.close()
             raise

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import quote
 
-from strongroom.store import migrate, statements
+from strongroom.store import migrate, statements, versions
 from strongroom.store.changes import Row, Writes, client_exists, name_taken
 from strongroom.store.records import (
     ChangeSet,
@@ -50,7 +50,7 @@ def connect(path: Path) -> sqlite3.Connection:
     uri = f"file:{quote(str(path))}?mode=rw"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT / 1000)
     try:
-        migrate.check(migrate.sqlite_version(connection), str(path))
+        versions.check(migrate.sqlite_version(connection), str(path))
     except BaseException:
         connection.close()
         raise

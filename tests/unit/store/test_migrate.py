@@ -14,6 +14,7 @@ from strongroom.store import migrate, schema
 from strongroom.store.records import SchemaTooNew, SchemaTooOld, StoreUnavailable
 from strongroom.store.sqlite import InlineSqliteBackend
 from strongroom.store.url import PostgresUrl, SqliteUrl, parse
+from strongroom.store.versions import VERSION_TABLE, VERSIONS
 from tests.postgres import PostgresServer, postgres_server
 
 __all__ = ["postgres_server"]
@@ -24,7 +25,7 @@ def catalogue(database: Path) -> list[tuple[str, ...]]:
     connection = sqlite3.connect(database)
     found: list[tuple[str, ...]] = []
     for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
-        if table == migrate.VERSION_TABLE:
+        if table == VERSION_TABLE:
             continue
         found += [(table, *map(str, row)) for row in connection.execute(f"PRAGMA table_xinfo({table})")]
         for _, index, *facts in connection.execute(f"PRAGMA index_list({table})").fetchall():
@@ -71,7 +72,7 @@ def test_the_migrations_lead_to_the_schema_on_postgresql(postgres_server: Postgr
 
 def test_every_version_has_its_file() -> None:
     versions = Path(migrate.__file__).parent / "migrations" / "versions"
-    assert tuple(sorted(file.name[:4] for file in versions.glob("0*.py"))) == migrate.VERSIONS
+    assert tuple(sorted(file.name[:4] for file in versions.glob("0*.py"))) == VERSIONS
 
 
 def test_migrating_twice_does_nothing(tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_migrating_twice_does_nothing(tmp_path: Path) -> None:
     migrate.migrate(url)
     before = url.path.read_bytes()
     migrate.migrate(url)
-    assert migrate.current_version(url) == migrate.VERSIONS[-1]
+    assert migrate.current_version(url) == VERSIONS[-1]
     assert url.path.read_bytes() == before
 
 

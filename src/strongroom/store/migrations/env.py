@@ -5,7 +5,7 @@ Rule: no connection is opened here; `store.migrate` executes what is printed.
 
 from alembic import context
 
-from strongroom.store.migrate import VERSION_TABLE
+from strongroom.store.versions import VERSION_TABLE
 
 context.configure(
     dialect_name=context.config.attributes["dialect"],

@@ -1,0 +1,36 @@
+"""Schema versions: which there are, and whether this program can use one.
+
+Rule: no database is touched here.
+"""
+
+from typing import Final
+
+from strongroom.store.records import SchemaTooNew, SchemaTooOld
+
+VERSIONS: Final = ("0001", "0002")
+"""Every schema version that this program knows, oldest first: the files in `migrations/versions`."""
+
+VERSION_TABLE: Final = "schema_version"
+VERSION_QUERY: Final = "SELECT version_num FROM schema_version"
+
+
+def is_newer(version: str | None) -> bool:
+    """Tell whether `version` was made by a newer Strongroom than this one."""
+    return version is not None and version not in VERSIONS
+
+
+def check(version: str | None, database: str) -> None:
+    """Return if this program can use a database of this version. Raises SchemaTooNew, SchemaTooOld."""
+    if version == VERSIONS[-1]:
+        return
+    if is_newer(version):
+        raise SchemaTooNew(
+            f"{database} has schema version {version}, this Strongroom knows versions up to {VERSIONS[-1]}; "
+            "run the newer Strongroom, or restore a backup that was made before the upgrade"
+        )
+    found = (
+        "is empty"
+        if version is None
+        else f"has schema version {version}, this Strongroom needs {VERSIONS[-1]}"
+    )
+    raise SchemaTooOld(f"{database} {found}; run: strongroom store migrate DIR")

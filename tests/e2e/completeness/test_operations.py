@@ -524,3 +524,42 @@ def test_an_operation_succeeds_and_is_refused_over_the_wire(
     name = VALUES["Operation"][operation].name
     if name in TABLES.get(str(version), ()) and not misplaced:
         assert VALUES["ResultReason"][refused.result_reason].name in allowed_reasons(name, version)
+
+
+NOTHING: dict[str, Any] = {
+    "unique_identifier": MISSING,
+    "private_key_unique_identifier": MISSING,
+    "asynchronous_correlation_value": bytes(20),
+    "ticket": NO_TICKET,
+}
+"""The fields that name something of a client, and a value that names nothing."""
+
+CHOSEN = {Operation.IMPORT: "the identifier is the client's choice; decision 0020 says what is told of it"}
+
+
+def naming() -> list[Any]:
+    """Return each operation that names something of a client, with the versions in which it is played."""
+    return [
+        one
+        for one in played()
+        if one.values[0] not in CHOSEN
+        and any(field.name in NOTHING for field in all_operations()[one.values[0]].request.fields)
+    ]
+
+
+@pytest.mark.parametrize(("operation", "version"), naming())
+def test_what_is_another_clients_is_answered_like_what_does_not_exist(
+    kms: OverTls, stranger: OverTls, operation: Operation, version: Version
+) -> None:
+    kms.version = stranger.version = version
+    request = ROWS[operation].succeeds(kms)
+    named_here = [name for name in NOTHING if getattr(request, name, None)]
+    if not named_here:
+        pytest.skip("in this version the operation needs to name nothing")
+    nothing = {
+        name: (NOTHING[name],) if isinstance(getattr(request, name), tuple) else NOTHING[name]
+        for name in named_here
+    }
+    foreign, missing = stranger.outcome(request), stranger.outcome(request.replace(**nothing))
+    assert foreign.result_status is ResultStatus.OPERATION_FAILED
+    assert (foreign.result_reason, foreign.result_message) == (missing.result_reason, missing.result_message)

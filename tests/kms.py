@@ -36,10 +36,12 @@ from strongroom.registry import (
 from strongroom.rootkey.file import FileRootKey, create
 from strongroom.server.engine import make_dispatcher
 from strongroom.store.migrate import migrate
+from strongroom.store.postgres import PostgresBackend
+from strongroom.store.records import Backend
 from strongroom.store.repository import Repository
 from strongroom.store.sealing import StoreKeys
 from strongroom.store.sqlite import InlineSqliteBackend
-from strongroom.store.url import SqliteUrl
+from strongroom.store.url import SqliteUrl, StoreUrl
 from strongroom.wire import binary
 from strongroom.wire.item import Item
 
@@ -73,7 +75,11 @@ class MovableClock:
 
 
 class TestKms:
-    """A key manager on a store in `directory`; making another on the same directory is a restart."""
+    """A key manager on a store in `directory`; making another on the same directory is a restart.
+
+    `store` is a PostgreSQL database instead. `beside` another it is a second node, which shares the root key,
+    the clock and the event loop with the first, so that both may be at work at the same moment.
+    """
 
     __test__ = False
 
@@ -81,21 +87,26 @@ class TestKms:
         self,
         directory: Path,
         *,
+        store: StoreUrl | None = None,
+        beside: "TestKms | None" = None,
         clock: MovableClock | None = None,
         policy: Policy | None = None,
         streams: StreamLimits | None = None,
         subscriptions: Mapping[str, Subscription] | None = None,
     ) -> None:
         self.directory = directory
-        self.loop = asyncio.new_event_loop()
-        self.clock = clock or MovableClock()
+        self._owns_loop = beside is None
+        self.loop: asyncio.AbstractEventLoop = asyncio.new_event_loop() if beside is None else beside.loop
+        self.clock: MovableClock = clock or (MovableClock() if beside is None else beside.clock)
         self.clients = {ALICE.client: ALICE, BOB.client: BOB}
         key_file = directory / "root.key"
         if not key_file.exists():
             create(key_file)
-        database = directory / "strongroom.db"
-        migrate(SqliteUrl(database))
-        self.backend = InlineSqliteBackend(database)
+        url = store or SqliteUrl(directory / "strongroom.db")
+        migrate(url)
+        self.backend: Backend = (
+            InlineSqliteBackend(url.path) if isinstance(url, SqliteUrl) else PostgresBackend(url)
+        )
         self.run(self.backend.start())
         keys = StoreKeys(FileRootKey(key_file))
         keys.load(self.run(self.backend.store_keys()))
@@ -122,7 +133,8 @@ class TestKms:
     def close(self) -> None:
         self.dispatcher.backlog.close()
         self.run(self.backend.close())
-        self.loop.close()
+        if self._owns_loop:
+            self.loop.close()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(coroutine)

@@ -108,16 +108,20 @@ class PostgresServer:
     def paused(self) -> Iterator[None]:
         """Freeze every process of the server meanwhile, as a host that hangs."""
         assert self._process is not None
-        # Each process of the server leads a group of its own, so they are signalled one by one.
+        # Each process of the server leads a group of its own, so they are signalled one by one. The parent is
+        # first: while it is frozen none of the others disappears, also one that ends.
         parent = self._process.pid
-        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        frozen = [parent, *map(int, children)]
+        frozen = [parent]
         try:
-            for process in frozen:
+            os.kill(parent, signal.SIGSTOP)
+            while Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+                time.sleep(0.001)
+            frozen += map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split())
+            for process in frozen[1:]:
                 os.kill(process, signal.SIGSTOP)
             yield
         finally:
-            for process in frozen:
+            for process in reversed(frozen):
                 os.kill(process, signal.SIGCONT)
 
     @contextlib.contextmanager

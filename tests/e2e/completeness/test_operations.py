@@ -104,6 +104,7 @@ from strongroom.registry import (
     QueryFunction,
     ResultReason,
     ResultStatus,
+    State,
     Tag,
     TicketType,
     UsageLimitsUnit,
@@ -119,12 +120,14 @@ from tests.expect import (
     allowed_reasons,
     archived_key,
     key,
+    key_in,
     key_pair,
     mask,
     named,
     pair_request,
     raw_key,
     register_key,
+    register_opaque,
     registration,
     revoke,
 )
@@ -563,3 +566,105 @@ def test_what_is_another_clients_is_answered_like_what_does_not_exist(
     foreign, missing = stranger.outcome(request), stranger.outcome(request.replace(**nothing))
     assert foreign.result_status is ResultStatus.OPERATION_FAILED
     assert (foreign.result_reason, foreign.result_message) == (missing.result_reason, missing.result_message)
+
+
+def on_objects() -> list[Any]:
+    """Return each operation on one object, with the versions in which it is played."""
+    names = {"unique_identifier", "private_key_unique_identifier"}
+    return [
+        one
+        for one in naming()
+        if any(f.name in names and not f.repeated for f in all_operations()[one.values[0]].request.fields)
+    ]
+
+
+def with_object(kms: OverTls, operation: Operation, identifier: str) -> Request[Any] | None:
+    """Return the request of a row about another object, None where it names none in this version."""
+    request = ROWS[operation].succeeds(kms)
+    for name in ("unique_identifier", "private_key_unique_identifier"):
+        if isinstance(getattr(request, name, None), str):
+            return request.replace(**{name: UniqueIdentifier(identifier)})
+    return None
+
+
+def assert_in_tables(operation: Operation, version: Version, reason: ResultReason | None) -> None:
+    name = VALUES["Operation"][operation].name
+    if reason is not None and name in TABLES.get(str(version), ()):
+        assert VALUES["ResultReason"][reason].name in allowed_reasons(name, version)
+
+
+ABOUT_ANY_OBJECT = frozenset(
+    {
+        Operation.ACTIVATE,
+        Operation.ADD_ATTRIBUTE,
+        Operation.ADJUST_ATTRIBUTE,
+        Operation.ARCHIVE,
+        Operation.CHECK,
+        Operation.CREATE_SPLIT_KEY,
+        Operation.DESTROY,
+        Operation.EXPORT,
+        Operation.GET,
+        Operation.GET_ATTRIBUTE_LIST,
+        Operation.GET_ATTRIBUTES,
+        Operation.OBLITERATE,
+        Operation.OBTAIN_LEASE,
+        Operation.RECOVER,
+        Operation.SET_ATTRIBUTE,
+    }
+)
+"""Operations that need no key: an Opaque Object has a State, attributes and something to give out, too."""
+
+ABOUT_WHAT_IS_DESTROYED = frozenset(
+    {Operation.EXPORT, Operation.GET_ATTRIBUTE_LIST, Operation.GET_ATTRIBUTES, Operation.OBLITERATE}
+)
+"""Operations on what is left of an object: its attributes."""
+
+
+@pytest.mark.parametrize(("operation", "version"), on_objects())
+def test_an_object_of_the_wrong_type_is_refused(kms: OverTls, operation: Operation, version: Version) -> None:
+    kms.version = version
+    request = with_object(kms, operation, register_opaque(kms))
+    if request is None:
+        pytest.skip("in this version the operation names no object")
+    outcome = kms.outcome(request)
+    done = outcome.result_status is ResultStatus.SUCCESS
+    assert done is (operation in ABOUT_ANY_OBJECT), outcome.result_message
+    assert_in_tables(operation, version, outcome.result_reason)
+
+
+@pytest.mark.parametrize(("operation", "version"), on_objects())
+def test_an_object_in_the_wrong_state_is_refused(
+    kms: OverTls, operation: Operation, version: Version
+) -> None:
+    kms.version = version
+    request = with_object(kms, operation, key_in(kms, State.DESTROYED))
+    if request is None:
+        pytest.skip("in this version the operation names no object")
+    outcome = kms.outcome(request)
+    done = outcome.result_status is ResultStatus.SUCCESS
+    assert done is (operation in ABOUT_WHAT_IS_DESTROYED), outcome.result_message
+    assert_in_tables(operation, version, outcome.result_reason)
+
+
+USES = {
+    Operation.ENCRYPT,
+    Operation.DECRYPT,
+    Operation.SIGN,
+    Operation.SIGNATURE_VERIFY,
+    Operation.MAC,
+    Operation.MAC_VERIFY,
+}
+
+
+@pytest.mark.parametrize(("operation", "version"), [one for one in on_objects() if one.values[0] in USES])
+def test_a_key_is_used_for_what_its_mask_says_alone(
+    kms: OverTls, operation: Operation, version: Version
+) -> None:
+    kms.version = version
+    request = with_object(kms, operation, active(USE.EXPORT)(kms))
+    assert request is not None
+    outcome = kms.outcome(request)
+    assert outcome.result_status is ResultStatus.OPERATION_FAILED
+    if version >= V2_0:
+        assert outcome.result_reason is R.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK
+    assert_in_tables(operation, version, outcome.result_reason)

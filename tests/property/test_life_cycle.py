@@ -228,11 +228,11 @@ class LifeCycle(RuleBasedStateMachine):
         )
         self.agree(request, expected)
         if expected is None:
-            if model.obliterated:
+            if model.obliterated:  # it is new; one that replaces another has its place among the rest
                 self.models.append(model)
+                model.number = self.number = self.number + 1
             model.activation = model.deactivation = None
             model.state, model.archived, model.fresh, model.obliterated = State.PRE_ACTIVE, False, True, False
-            model.number = self.number = self.number + 1
 
     @rule(model=objects)
     def archive(self, model: Model) -> None:

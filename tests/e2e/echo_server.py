@@ -20,6 +20,8 @@ from strongroom.server.data_directory import DataDirectory
 from strongroom.server.directory import ClientDirectory
 from strongroom.server.ports import Application
 from strongroom.server.stored_clients import StoredClients
+from strongroom.store.repository import Repository
+from strongroom.store.sealing import StoreKeys
 from strongroom.store.sqlite import SqliteBackend
 from strongroom.wire.encodings import Encoder
 from strongroom.wire.errors import DecodeError
@@ -33,9 +35,10 @@ class EchoApplication:
 
     shared = False
 
-    def __init__(self, backend: SqliteBackend) -> None:
+    def __init__(self, backend: SqliteBackend, keys: StoreKeys) -> None:
         self._backend = backend
         self.clients = StoredClients(backend)
+        self.store = Repository(backend, keys)
 
     async def handle(self, message: bytes, connection: Connection) -> bytes:
         if message[8:12] == b"wait":
@@ -79,7 +82,7 @@ class EchoAdapters(app.StrongroomAdapters):
     ) -> Application:
         backend: Any = app._worker_backend(app._parse(settings.store, directory), directory)
         await backend.start()
-        return EchoApplication(backend)
+        return EchoApplication(backend, StoreKeys(root_key))
 
 
 if __name__ == "__main__":

@@ -39,6 +39,9 @@ def exit_code(error: BaseException) -> ExitCode | None:
     for cls, code in (
         (server.InvalidOption, ExitCode.USAGE),
         (server.NotFound, ExitCode.NOT_FOUND),
+        (server.Denied, ExitCode.DENIED),
+        (server.PendingApproval, ExitCode.PENDING_APPROVAL),
+        (server.Sealed, ExitCode.SEALED),
         (server.Unreachable, ExitCode.UNREACHABLE),
         (server.OperatorError, ExitCode.FAILURE),
         (client.InvalidSettings, ExitCode.USAGE),

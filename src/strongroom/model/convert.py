@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from strongroom.model.errors import MalformedField, NotInVersion, UnknownField
 from strongroom.model.forms import EnumerationForm, Form, MaskForm, PlainForm, form_of
 from strongroom.model.struct import Field, Implied, Shape, Struct, StructMeta
-from strongroom.registry import ItemType, Tag, Version
+from strongroom.registry import ItemType, Version
 from strongroom.registry.names import TAGS, defined_tags
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.item import Item
@@ -112,7 +112,7 @@ def under(error: DecodeError, name: str, occurrence: int | None) -> DecodeError:
     return error
 
 
-def _tag(field: Field) -> Tag:
+def _tag(field: Field) -> int:
     if field.tag is None:
         raise TypeError(f"{field.name} has no tag")
     return field.tag

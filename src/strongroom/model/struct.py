@@ -51,6 +51,17 @@ class OffWire:
 
 
 @dataclass(frozen=True, slots=True)
+class Own:
+    """A field that no version of KMIP has: the store keeps it under this number (1 to 65,535).
+
+    A number is never used again in its structure. A field that comes later has a default, since older records
+    lack it.
+    """
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tagged:
     """The tag of a field whose name the specification does not tag (`Object Groups` in one place)."""
 
@@ -77,6 +88,9 @@ class Shape:
 Int32: TypeAlias = Annotated[int, ItemType.INTEGER]
 Int64: TypeAlias = Annotated[int, ItemType.LONG_INTEGER]
 BigInt: TypeAlias = Annotated[int, ItemType.BIG_INTEGER]
+OWN_TAGS: Final = 0x540000
+"""Where KMIP leaves tags to vendors."""
+
 Seconds = NewType("Seconds", int)
 """An Interval: 0 to 2**32-1 seconds."""
 
@@ -90,7 +104,7 @@ class Field:
     """
 
     name: str
-    tag: Tag | None
+    tag: int | None
     kind: Any
     marker: ItemType | Shape | Implied | None
     repeated: bool
@@ -134,7 +148,7 @@ def _parts(annotation: Any) -> tuple[Any, list[Any], bool, bool]:
 def _field(owner: str, name: str, annotation: Any, default: Any) -> Field:
     kind, metadata, optional, repeated = _parts(annotation)
     marker: ItemType | Shape | Implied | None = None
-    tag = Tag.__members__.get(name.upper())
+    tag: int | None = Tag.__members__.get(name.upper())
     since, until, required_since = V1_0, NEWEST, None
     essential = off_wire = where_sayable = False
     for extra in metadata:
@@ -153,6 +167,8 @@ def _field(owner: str, name: str, annotation: Any, default: Any) -> Field:
                 where_sayable = True
             case Tagged(tagged):
                 tag = tagged
+            case Own(number):
+                tag, off_wire = OWN_TAGS + number, True
             case ItemType() | Shape() | Implied():
                 marker = extra
             case _:

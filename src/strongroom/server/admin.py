@@ -15,19 +15,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_public_key
-
 from strongroom.domain.ports import RootKey, RootKeyError
-from strongroom.domain.store import StoreFailure
-from strongroom.server.address import OFF, Listening, parse_listening
-from strongroom.server.ca import fingerprint, open_authority
-from strongroom.server.clients import check_name, perform
-from strongroom.server.config import Settings, load_settings
+from strongroom.domain.store import StoreFailure, TamperedRecord
+from strongroom.server.administration.command import Administrator, perform
+from strongroom.server.config import load_settings
 from strongroom.server.data_directory import DataDirectory
-from strongroom.server.errors import DirectoryLocked, NotFound, OperatorError, Unreachable
+from strongroom.server.errors import DirectoryLocked, OperatorError, Unreachable, raise_for, to_answer
 from strongroom.server.logs import get_logger
-from strongroom.server.messages import BrokenMessage, Message, MessageReader, encode, text
+from strongroom.server.messages import BrokenMessage, Message, MessageReader, encode
 from strongroom.server.ports import Adapters
 
 log = get_logger()
@@ -36,43 +31,6 @@ ANSWER_TIMEOUT: Final = 60.0
 _RECEIVE: Final = 1 << 16
 _STARTING_PATIENCE: Final = 5.0
 """Seconds to wait for a server that holds the lock but does not listen yet."""
-
-Change = Callable[[Message], object]
-"""Does what a `client.*` request asks of the records; in force when it returns."""
-
-
-def administer(
-    request: Message,
-    change: Change,
-    *,
-    directory: DataDirectory,
-    settings: Settings,
-    root_key: Callable[[], RootKey],
-    listening: Listening,
-) -> object:
-    """Do what a `client.*` request asks, certificate included; raises OperatorError."""
-    if text(request, "command") != "client.enrol":
-        return change(request)
-    name = check_name(text(request, "name"))
-    public_key = load_pem_public_key(text(request, "public_key").encode())
-    # The certificate is made first: a record without one would block the name.
-    authority = open_authority(directory, root_key())
-    certificate = authority.client_certificate(public_key, name, datetime.now(UTC).replace(microsecond=0))
-    record = change({**request, "fingerprint": fingerprint(public_key)})
-    return {
-        "client": record,
-        "certificate": _pem(certificate),
-        "ca": _pem(authority.certificate),
-        **advertised_to_clients(listening, settings),
-    }
-
-
-def advertised_to_clients(listening: Listening, settings: Settings) -> dict[str, str]:
-    """Return what stands in a client's profile, `off` for a listener that is off."""
-    return {
-        "server": str(settings.advertised(listening.kmip) or OFF),
-        "https": str(settings.advertised(listening.https) or OFF),
-    }
 
 
 def call(directory: DataDirectory, adapters: Adapters, request: Message) -> object:
@@ -118,31 +76,31 @@ def _work_alone(directory: DataDirectory, adapters: Adapters, request: Message) 
     settings = load_settings(directory.configuration)
     adapters.check_store(settings, directory)
 
-    async def run(wanted: Message) -> object:
-        opened = await adapters.open_administration(settings, directory)
+    async def run(root_key: RootKey) -> object:
+        opened = await adapters.open_administration(settings, directory, root_key)
+        admin = Administrator(
+            clients=opened.clients,
+            store=opened.store,
+            directory=directory,
+            settings=settings,
+            root_key=root_key,
+            now=datetime.now(UTC).replace(microsecond=0),
+            live=None,
+        )
         try:
-            return await perform(opened.clients, wanted, datetime.now(UTC).replace(microsecond=0))
+            return await perform(admin, request)
         finally:
             await opened.close()
 
     try:
-        return administer(
-            request,
-            lambda wanted: asyncio.run(run(wanted)),
-            directory=directory,
-            settings=settings,
-            root_key=lambda: adapters.open_root_key(directory),
-            listening=Listening(parse_listening(settings.listen), parse_listening(settings.https)),
-        )
-    except (StoreFailure, RootKeyError) as error:
+        return asyncio.run(run(adapters.open_root_key(directory)))
+    except (StoreFailure, TamperedRecord, RootKeyError) as error:
         raise OperatorError(str(error)) from error
 
 
 def result_of(answer: Message) -> object:
     """Return the result in an answer; raises what the other process raised."""
-    if "error" in answer:
-        kind = NotFound if answer.get("missing") else OperatorError
-        raise kind(str(answer["error"]))
+    raise_for(answer)
     return answer.get("result")
 
 
@@ -173,8 +131,7 @@ class AdminSocket:
             try:
                 reply["result"] = answer(request)
             except (OperatorError, BrokenMessage, RootKeyError, ValueError) as error:
-                reply["error"] = str(error)
-                reply["missing"] = isinstance(error, NotFound)
+                reply = to_answer(error)
             except Exception:
                 # A mistake in a command must not take the server down.
                 log.exception("admin_command_failed", command=request.get("command"))
@@ -216,7 +173,3 @@ class AdminSocket:
             self._selector.unregister(connection)
         if not requests and not data:
             connection.close()
-
-
-def _pem(certificate: x509.Certificate) -> str:
-    return certificate.public_bytes(Encoding.PEM).decode("ascii")

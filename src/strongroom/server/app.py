@@ -11,6 +11,7 @@ from pathlib import Path
 
 from strongroom.domain.clients import ClientStore
 from strongroom.domain.ports import RootKey, RootKeyError
+from strongroom.domain.store import ObjectStore
 from strongroom.rootkey import file as root_key_file
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
@@ -93,19 +94,27 @@ class StrongroomAdapters:
                 shared=shared,
             )
 
-    async def open_administration(self, settings: Settings, directory: DataDirectory) -> Administration:
+    async def open_administration(
+        self, settings: Settings, directory: DataDirectory, root_key: RootKey
+    ) -> Administration:
+        from strongroom.store.repository import Repository
+        from strongroom.store.sealing import StoreKeys
+
         backend = _lone_backend(_parse(settings.store, directory))
         with _for_the_operator():
             await backend.start()
-        return StoreAdministration(backend)
+            keys = StoreKeys(root_key)
+            keys.load(await backend.store_keys())
+        return StoreAdministration(backend, Repository(backend, keys, cache_size=0))
 
 
 class StoreAdministration:
-    """The client records of a store, for a command that works alone."""
+    """A store for a command that works alone."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, store: ObjectStore) -> None:
         self._backend = backend
         self.clients: ClientStore = StoredClients(backend)
+        self.store = store
 
     async def close(self) -> None:
         await self._backend.close()

@@ -13,6 +13,7 @@ from strongroom.domain.identity import ClientId, ClientIdentity
 from strongroom.domain.outgoing import Outgoing
 from strongroom.domain.ports import RootKey
 from strongroom.domain.randomness import Seeding
+from strongroom.domain.store import ObjectStore
 from strongroom.engine.dispatch import Dispatcher
 from strongroom.engine.streams import StreamLimits
 from strongroom.model.identifiers import UniqueIdentifier
@@ -56,6 +57,7 @@ class KmipApplication:
         self,
         dispatcher: Dispatcher,
         backend: Backend,
+        store: ObjectStore,
         clients: ClientsInForce,
         neighbours: WorkerSockets,
         endpoints: ClientEndpoints,
@@ -66,6 +68,7 @@ class KmipApplication:
         shared: bool,
     ) -> None:
         self._backend = backend
+        self.store = store
         self._neighbours = neighbours
         self._clients = clients
         self._backlog = dispatcher.backlog
@@ -152,7 +155,16 @@ async def open_application(
         jobs["messages to clients"] = courier.tidy
         jobs["dates"] = DateNotices(repository, dispatcher.outbox.subscription, courier).tidy
     return KmipApplication(
-        dispatcher, backend, clients, neighbours, endpoints, courier, provisioning, jobs=jobs, shared=shared
+        dispatcher,
+        backend,
+        repository,
+        clients,
+        neighbours,
+        endpoints,
+        courier,
+        provisioning,
+        jobs=jobs,
+        shared=shared,
     )
 
 

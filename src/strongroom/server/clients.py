@@ -13,7 +13,7 @@ from typing import Final
 from strongroom.domain.clients import ClientChanged, ClientExists, ClientRecord, ClientStore
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId
 from strongroom.server.errors import NotFound, OperatorError
-from strongroom.server.messages import Message, optional_text, text, texts
+from strongroom.server.messages import Message
 
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@+-]{0,62}[A-Za-z0-9])?")
 _ATTEMPTS: Final = 8
@@ -99,28 +99,3 @@ def to_message(record: ClientRecord) -> Message:
         "enrolled_at": record.enrolled_at.isoformat(),
         "revoked_at": None if record.revoked_at is None else record.revoked_at.isoformat(),
     }
-
-
-async def perform(store: ClientStore, request: Message, now: datetime) -> object:
-    """Do what an administration request asks of the records; raises OperatorError or BrokenMessage."""
-    match text(request, "command"):
-        case "client.list":
-            return [to_message(record) for record in await store.clients()]
-        case "client.enrol":
-            return to_message(
-                await enrol(
-                    store,
-                    name=text(request, "name"),
-                    fingerprint=text(request, "fingerprint"),
-                    groups=texts(request, "groups"),
-                    username=optional_text(request, "username"),
-                    password_hash=optional_text(request, "password_hash"),
-                    now=now,
-                )
-            )
-        case "client.revoke":
-            return to_message(await revoke(store, text(request, "name"), now))
-        case "client.ask":
-            raise OperatorError("no server runs on this data directory, so nobody can ask; start it first")
-        case other:
-            raise OperatorError(f"this server does not know the command {other!r}; is it the same release?")

@@ -204,6 +204,10 @@ class Settings(_Section):
             return listening
         return Address(self.hosts[0], listening.port)
 
+    def told_to_clients(self, kmip: Address | None, https: Address | None) -> dict[str, str]:
+        """Return what stands in a client's profile, `off` for a listener that is off."""
+        return {"server": str(self.advertised(kmip) or OFF), "https": str(self.advertised(https) or OFF)}
+
 
 def parse_settings(values: Mapping[str, Any], *, source: str = FILE_NAME) -> Settings:
     """Return validated settings; raises OperatorError naming `source`, the key and what it takes."""

@@ -4,6 +4,9 @@ Rule: the message is one line for the person at the terminal: what is wrong, the
 secret. The command line turns each class into an exit code; nothing here knows of one.
 """
 
+from collections.abc import Mapping
+from typing import Final
+
 
 class OperatorError(Exception):
     """Something only the operator can put right."""
@@ -23,3 +26,31 @@ class Unreachable(OperatorError):
 
 class DirectoryLocked(OperatorError):
     """Another process works on the data directory."""
+
+
+class Denied(OperatorError):
+    """Whoever asks may not have this done."""
+
+
+class PendingApproval(OperatorError):
+    """It is done once enough people have approved it."""
+
+
+class Sealed(OperatorError):
+    """The server is sealed, or the key that opens it cannot be reached."""
+
+
+_TOLD: Final = {
+    cls.__name__: cls for cls in (OperatorError, InvalidOption, NotFound, Denied, PendingApproval, Sealed)
+}
+
+
+def to_answer(error: Exception) -> dict[str, object]:
+    """Return an error as one process tells it to another; what is no OperatorError becomes one."""
+    return {"error": str(error), "kind": type(error).__name__}
+
+
+def raise_for(answer: Mapping[str, object]) -> None:
+    """Return unless an answer of another process is an error, which is raised again."""
+    if "error" in answer:
+        raise _TOLD.get(str(answer.get("kind")), OperatorError)(str(answer["error"]))

@@ -11,10 +11,12 @@ from strongroom.domain.clients import ClientStore
 from strongroom.domain.identity import ClientIdentity, Connection
 from strongroom.domain.outgoing import Exchange, Outgoing
 from strongroom.domain.ports import RootKey
+from strongroom.domain.store import ObjectStore
 from strongroom.registry import Version
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.directory import ClientDirectory
+from strongroom.server.messages import Message
 from strongroom.wire.encodings import Encoder
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.item import Item
@@ -24,12 +26,23 @@ WriterMain: TypeAlias = Callable[[Callable[[], None]], None]
 on SIGTERM after writing what waits, and ends when its parent process is gone."""
 
 
+class Live(Protocol):
+    """The worker of a live server that does an administration command, beside the store."""
+
+    async def ask(self, request: Message) -> None:
+        """Have a client asked at its endpoint. Raises OperatorError, BrokenMessage and StoreFailure."""
+
+
 class Application(Protocol):
     """Everything behind the listeners of one worker; made after the fork, on the worker's event loop."""
 
     @property
     def clients(self) -> ClientStore:
         """Return the client records."""
+
+    @property
+    def store(self) -> ObjectStore:
+        """Return the objects and entries."""
 
     @property
     def shared(self) -> bool:
@@ -67,11 +80,15 @@ class Application(Protocol):
 
 
 class Administration(Protocol):
-    """The client records of a data directory without a live server; the caller holds its lock."""
+    """The store of a data directory without a live server; the caller holds its lock."""
 
     @property
     def clients(self) -> ClientStore:
         """Return the client records."""
+
+    @property
+    def store(self) -> ObjectStore:
+        """Return the objects and entries."""
 
     async def close(self) -> None:
         """Let go of the store."""
@@ -106,5 +123,7 @@ class Adapters(Protocol):
     ) -> Application:
         """Return what a worker serves; `row` is a number that no other worker has at the same time."""
 
-    async def open_administration(self, settings: Settings, directory: DataDirectory) -> Administration:
-        """Return the client records for a command that works alone."""
+    async def open_administration(
+        self, settings: Settings, directory: DataDirectory, root_key: RootKey
+    ) -> Administration:
+        """Return the store for a command that works alone."""

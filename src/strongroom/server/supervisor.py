@@ -23,7 +23,8 @@ from typing import Final
 
 from strongroom.domain.ports import RootKey
 from strongroom.server.address import OFF, Address, Listening, parse_listening
-from strongroom.server.admin import AdminSocket, administer, advertised_to_clients, result_of
+from strongroom.server.admin import AdminSocket, result_of
+from strongroom.server.administration.command import find
 from strongroom.server.ca import issue_server_certificate, open_authority, server_certificate_is_due
 from strongroom.server.config import Settings, load_settings, override, throw_away
 from strongroom.server.control import WorkerHandle, ask_all
@@ -264,22 +265,16 @@ class Supervisor:
                 self._reload()
                 return None
             case _:
-                return administer(
-                    request,
-                    self._change,
-                    directory=self._directory,
-                    settings=self._settings,
-                    root_key=lambda: self._root_key,
-                    listening=self._listening,
-                )
+                return self._delegate(request)
 
-    def _change(self, request: Message) -> object:
-        """Have one worker do it; then every worker reads the records again."""
-        answers = ask_all(self._crew.serving[:1], {**request, "ask": "clients"}, ANSWER_TIMEOUT)
+    def _delegate(self, request: Message) -> object:
+        """Have one worker do it; what it changes is in force in every worker when this returns."""
+        command = find(request)
+        answers = ask_all(self._crew.serving[:1], {**request, "ask": "administer"}, ANSWER_TIMEOUT)
         if not answers:
             raise OperatorError("no worker answers; look at the server's log and try again")
         result = result_of(*answers.values())
-        if request["command"] not in ("client.list", "client.ask"):
+        if command.spreads:
             self._spread()
         return result
 
@@ -312,7 +307,7 @@ class Supervisor:
             "pid": os.getpid(),
             "kmip": str(self._listening.kmip or OFF),
             "https": str(self._listening.https or OFF),
-            "advertised": advertised_to_clients(self._listening, self._settings),
+            "advertised": self._settings.told_to_clients(*self._listening),
             "started_at": self._started_at.isoformat(timespec="seconds"),
             "generation": self._crew.generation,
             "workers": [

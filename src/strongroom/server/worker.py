@@ -21,13 +21,13 @@ from functools import partial
 from typing import Any, Final
 
 from strongroom.domain.ports import RootKey, RootKeyError
-from strongroom.domain.store import StoreFailure
-from strongroom.server.clients import perform
+from strongroom.domain.store import StoreFailure, TamperedRecord
+from strongroom.server.administration.command import Administrator, perform
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.deadlines import Deadlines
 from strongroom.server.directory import ClientDirectory
-from strongroom.server.errors import NotFound, OperatorError
+from strongroom.server.errors import OperatorError, to_answer
 from strongroom.server.http import HttpHandler, HttpsProtocol
 from strongroom.server.http_framing import HttpFramer
 from strongroom.server.listener import Door, Listener
@@ -190,9 +190,12 @@ class Worker:
             answer: Message = {"id": request.get("id")}
             try:
                 answer["result"] = await self._do(request)
-            except (OperatorError, BrokenMessage, StoreFailure) as error:
-                answer["error"] = str(error)
-                answer["missing"] = isinstance(error, NotFound)
+            except (OperatorError, BrokenMessage, StoreFailure, TamperedRecord, RootKeyError) as error:
+                answer |= to_answer(error)
+            except Exception:
+                # A mistake in a command must not take the worker down.
+                log.exception("admin_command_failed", command=request.get("command"))
+                answer["error"] = "the server could not do it; its log says why"
             self._tell(answer)
         # The supervisor is gone: nobody would restart, reload or drain us.
         os._exit(1)
@@ -215,14 +218,26 @@ class Worker:
             case "drain":
                 self._leave(0.0, self._plan.settings.deadlines.drain)
                 return None
-            case _ if request.get("command") == "client.ask":
-                client, question = read_question(request, self._directory)
-                await self._application.ask(client, question)
-                return None
-            case _:
-                return await perform(
-                    self._application.clients, request, datetime.now(UTC).replace(microsecond=0)
-                )
+            case "administer":
+                return await perform(self._administrator(), request)
+            case other:
+                raise BrokenMessage(f"a worker does not know {other!r}")
+
+    def _administrator(self) -> Administrator:
+        plan = self._plan
+        return Administrator(
+            clients=self._application.clients,
+            store=self._application.store,
+            directory=plan.directory,
+            settings=plan.settings,
+            root_key=plan.root_key,
+            now=datetime.now(UTC).replace(microsecond=0),
+            live=self,
+        )
+
+    async def ask(self, request: Message) -> None:
+        client, question = read_question(request, self._directory)
+        await self._application.ask(client, question)
 
     def _tell(self, message: Message) -> None:
         self._writer.write(encode(message))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from strongroom.domain.audit import Recording
 from strongroom.domain.identity import ClientId, TenantId
 
 
@@ -48,3 +49,6 @@ class ClientStore(Protocol):
 
     async def put(self, record: ClientRecord) -> None:
         """Make a new or changed record durable, then return. Raises ClientExists, ClientChanged."""
+
+    def recording(self, recording: Recording) -> "ClientStore":
+        """Return this store, where each record that is put takes along the event of `recording`."""

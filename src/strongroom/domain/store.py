@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, Protocol
 
+from strongroom.domain.audit import AuditEvent, Recording
 from strongroom.domain.clients import ClientRecord
 from strongroom.domain.entries import EntryChange, EntryStore
 from strongroom.domain.objects import ON_LINE, ManagedObject
@@ -47,13 +48,14 @@ class Changes:
 
     `objects` are new, changed or removed. Generations, of objects and of entries, are compared and counted
     up, and so are revisions of `clients`; an object that is `removed` leaves nothing behind but the events.
-    `events` are audit events in their stored form; they alone are no change.
+    `events` are audit events, of which the store completes the last with what is changed (`Changed`); they
+    alone are no change.
     """
 
     objects: Sequence[ManagedObject] = ()
     entries: Sequence[EntryChange] = ()
     clients: Sequence[ClientRecord] = ()
-    events: Sequence[bytes] = ()
+    events: Sequence[AuditEvent] = ()
 
     def __bool__(self) -> bool:
         return bool(self.objects or self.entries or self.clients)
@@ -112,3 +114,6 @@ class ObjectStore(EntryStore, Protocol):
 
     async def commit(self, changes: Changes) -> None:
         """Make the changes durable, then return. Raises LostRace and NameInUse."""
+
+    def recording(self, recording: Recording) -> "ObjectStore":
+        """Return this store, where each commit that brings no event takes along the one of `recording`."""

@@ -494,7 +494,7 @@ class Dispatcher:
                 acting=client.acting,
                 user=client.user,
                 correlation=None if run.correlation is None else run.correlation.logged,
-            ).encode()
+            )
             for item, objects in done
         ]
         version = None if run.condition is not None else run.request.version  # of no client's choice

@@ -17,6 +17,7 @@ from strongroom.domain.store import ObjectStore
 from strongroom.engine.dispatch import Dispatcher
 from strongroom.engine.streams import StreamLimits
 from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.scheduler.chaining import Chaining
 from strongroom.scheduler.courier import Courier
 from strongroom.scheduler.dates import DateNotices
 from strongroom.scheduler.timetable import Job, Timetable
@@ -28,6 +29,7 @@ from strongroom.server.engine import make_dispatcher, make_rotations
 from strongroom.server.errors import OperatorError
 from strongroom.server.neighbours import WorkerSockets
 from strongroom.server.provisioning import ClientProvisioning
+from strongroom.server.stored_audit import StoredAudit
 from strongroom.server.stored_clients import StoredClients
 from strongroom.store.records import Backend
 from strongroom.store.repository import Repository
@@ -149,6 +151,9 @@ async def open_application(
         "tickets": dispatcher.tickets.tidy,
         "PKCS#11 applications": dispatcher.applications.tidy,
     }
+    chain = StoredAudit(backend)
+    if shared:  # else the one writer chains events as they come
+        jobs["audit chain"] = Chaining(chain)
     if settings.policy.rotation == "on":
         jobs["rotations"] = make_rotations(repository, dispatcher)
     if wanted:

@@ -7,6 +7,7 @@ import hashlib
 import json
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from strongroom.domain.audit import GONE, Changed, ChangedEntry, named
 from strongroom.store.records import MAX_TERM, ChangeSet, ClientRow, NameRow
 
 Row: TypeAlias = tuple[Any, ...]
@@ -109,6 +110,21 @@ def flatten(changes: ChangeSet) -> Writes:
         terms_removed,
         terms_added,
         [(event,) for event in changes.events],
+    )
+
+
+def changed(changes: ChangeSet) -> Changed:
+    """Return what an audit event says of a change set: what there is after it."""
+    return Changed(
+        (
+            *((named(change.row.unique_identifier), change.row.generation) for change in changes.objects),
+            *((named(removal.unique_identifier), GONE) for removal in changes.removals),
+        ),
+        (
+            *(ChangedEntry(row.tenant, row.kind, named(row.key), row.generation) for row in changes.entries),
+            *(ChangedEntry(*removal[:2], named(removal.key), GONE) for removal in changes.entry_removals),
+        ),
+        tuple((row.client, row.revision + 1) for row in changes.clients),
     )
 
 

@@ -5,16 +5,18 @@ reads are tried again for a bounded time, commits as `store/resend.py` says.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
 
 import asyncpg
 
-from strongroom.store import postgres_commit, resend, statements, versions
+from strongroom.domain.chain import EMPTY, Head
+from strongroom.store import postgres_chain, postgres_commit, resend, statements, versions
 from strongroom.store.changes import Writes, client_exists, client_row, flatten, name_taken
 from strongroom.store.locate import POSTGRESQL, search
 from strongroom.store.records import (
     ALL_ENTRIES,
+    AuditRow,
     ChangeSet,
     ClientExists,
     ClientRow,
@@ -66,11 +68,16 @@ _ENTRY: Final = statements.numbered(statements.ENTRY)
 _ENTRIES: Final = statements.numbered(statements.ENTRIES)
 _COUNT_ENTRIES: Final = statements.numbered(statements.COUNT_ENTRIES)
 _DUE_ENTRIES: Final = statements.numbered(statements.DUE_ENTRIES)
+_AUDIT_ROWS: Final = statements.numbered(statements.AUDIT_ROWS)
+_UNCHAINED: Final = statements.numbered(statements.UNCHAINED)
 _TAKEN: Final = (
     "SELECT n.name FROM names n"
     " JOIN unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS v(tenant, owner, name)"
     " ON n.tenant = v.tenant AND n.owner = v.owner AND n.name = v.name LIMIT 1"
 )
+
+
+T = TypeVar("T")
 
 
 class _Lost(Exception):
@@ -274,6 +281,23 @@ class PostgresBackend:
     async def store_keys(self) -> list[StoreKeyRow]:
         return [StoreKeyRow._make(row) for row in await self._read(statements.STORE_KEYS)]
 
+    async def audit_head(self) -> Head:
+        rows = await self._read(statements.AUDIT_HEAD)
+        return Head(*rows[0]) if rows else EMPTY
+
+    async def audit_rows(self, after: int, maximum: int) -> list[AuditRow]:
+        return [AuditRow._make(row) for row in await self._read(_AUDIT_ROWS, (after, maximum))]
+
+    async def chain_events(self) -> int:
+        if not await self._read(_UNCHAINED, (1,)):
+            return 0
+        try:
+            return await self._on_connection(postgres_chain.extend_chain)
+        except _Lost as error:  # undone, or done: the next one sees
+            raise StoreUnavailable(f"the database cannot be reached: {error}") from error
+        except asyncpg.PostgresError as error:
+            raise _unavailable(error) from error
+
     async def commit(self, changes: ChangeSet) -> None:
         writes = flatten(changes)
         if not any(writes):
@@ -343,12 +367,16 @@ class PostgresBackend:
             await asyncio.sleep(RETRY_PAUSE)
 
     async def _run(self, sql: str, parameters: tuple[Any, ...] | list[Any]) -> list[asyncpg.Record]:
+        return await self._on_connection(lambda connection: connection.fetch(sql, *parameters))
+
+    async def _on_connection(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        """Do something on a connection of its own. Raises _Lost, PostgresError, StoreUnavailable."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
         async with self._free:
             connection = await self._connection()
             try:
-                rows = await connection.fetch(sql, *parameters)
+                result = await work(connection)
             except ValueError:
                 # A value that cannot be encoded; nothing was sent.
                 self._idle.append(connection)
@@ -367,7 +395,7 @@ class PostgresBackend:
                 connection.terminate()
                 raise
             self._idle.append(connection)
-            return rows  # type: ignore[no-any-return]
+            return result
 
     async def _connection(self) -> asyncpg.Connection:
         while self._idle:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
+from strongroom.domain.chain import Head
+
 MAX_TERM: Final = 1024
 """Bytes in one index term; PostgreSQL cannot index much more. Longer values are indexed by a digest."""
 
@@ -151,6 +153,14 @@ class ChangeSet:
     events: list[bytes] = field(default_factory=list)
 
 
+class AuditRow(NamedTuple):
+    """An audit event in its place in the chain; see `domain.chain`."""
+
+    position: int
+    hash: bytes
+    event: bytes
+
+
 class TermRange(NamedTuple):
     """Some term of the object lies in [low, high], both ends included."""
 
@@ -269,3 +279,16 @@ class Backend(Protocol):
 
     async def store_keys(self) -> list[StoreKeyRow]:
         """Return every store key, oldest first."""
+
+    async def audit_head(self) -> Head:
+        """Return the end of the chain of audit events."""
+
+    async def audit_rows(self, after: int, maximum: int) -> list[AuditRow]:
+        """Return at most `maximum` chained events behind the position `after`, in order."""
+
+    async def chain_events(self) -> int:
+        """Give events that have none their place in the chain; return how many.
+
+        Those that were committed before this is called have one afterwards, unless another process is giving
+        it to them at this moment.
+        """

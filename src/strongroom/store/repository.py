@@ -5,6 +5,7 @@ differs between databases is in the back ends. An opened object is used only aft
 has shown that its generation is current.
 """
 
+import copy
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from typing import Final
 
 from strongroom.attributes.index import changed_terms, due_range, filter_terms, terms
 from strongroom.attributes.rules import matches
+from strongroom.domain.audit import Recording, encode_all
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.store import (
     Changes,
@@ -26,6 +28,7 @@ from strongroom.domain.store import (
 )
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.store import clients
+from strongroom.store.changes import changed
 from strongroom.store.entries import EntryRepository
 from strongroom.store.mapping import encode_material, from_row, names, to_row
 from strongroom.store.records import (
@@ -66,6 +69,13 @@ class Repository(EntryRepository):
         self._cache: OrderedDict[str, tuple[ManagedObject, float]] = OrderedDict()
         self._cache_size = cache_size if cache_seconds else 0
         self._cache_seconds = cache_seconds
+        self._recording: Recording | None = None
+
+    def recording(self, recording: Recording) -> "Repository":
+        # With the same cache and the same store keys: it is the same store.
+        same = copy.copy(self)
+        same._recording = recording
+        return same
 
     async def load(self, unique_identifier: str) -> ManagedObject | None:
         try:
@@ -214,7 +224,10 @@ class Repository(EntryRepository):
         return due
 
     async def commit(self, changes: Changes) -> None:
-        rows = ChangeSet(events=list(changes.events), clients=list(map(clients.to_row, changes.clients)))
+        rows = ChangeSet(clients=list(map(clients.to_row, changes.clients)))
+        events = changes.events
+        if self._recording is not None and not events:
+            events = [self._recording.event]
         sealed: list[ManagedObject] = []
         try:
             await self._renew_key()
@@ -230,6 +243,8 @@ class Repository(EntryRepository):
                     rows.entry_removals.append(row)
                 else:
                     rows.entries.append(row)
+            if events:
+                rows.events = encode_all(events, changed(rows))
             await self._backend.commit(rows)
         except (Conflict, ClientExists):
             for obj in changes.objects:
@@ -239,6 +254,8 @@ class Repository(EntryRepository):
             raise NameInUse(exc.name) from None
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
+        if self._recording is not None:
+            self._recording.used = True
         for removal in rows.removals:
             self._cache.pop(removal.unique_identifier, None)
         for obj, stored in zip(sealed, rows.objects, strict=True):

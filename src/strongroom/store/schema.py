@@ -140,5 +140,16 @@ audit: Final = Table(
     METADATA,
     Column("sequence", INT64, primary_key=True, autoincrement=True),
     Column("event", LargeBinary, nullable=False),
+    Column("position", INT64),
+    Column("hash", LargeBinary),
 )
-"""Audit events in the order of their commits; only ever appended to."""
+"""Audit events; only ever appended to. `position` counts from 1 along the chain and `hash` is as
+`domain.chain` says; both are NULL until an event has its place in it, which in PostgreSQL is soon after."""
+
+Index("uq_audit_position", audit.c.position, unique=True)
+Index(
+    "ix_audit_unchained",
+    audit.c.sequence,
+    sqlite_where=text("position IS NULL"),
+    postgresql_where=text("position IS NULL"),
+)

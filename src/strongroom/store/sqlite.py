@@ -9,8 +9,9 @@ import asyncio
 import sqlite3
 from collections import deque
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
+from strongroom.domain.chain import EMPTY, Head
 from strongroom.store import address as unix
 from strongroom.store import migrate, resend, statements
 from strongroom.store.changes import client_row, flatten
@@ -18,6 +19,7 @@ from strongroom.store.frames import FrameError, FrameReader, pack
 from strongroom.store.locate import SQLITE, search
 from strongroom.store.records import (
     ALL_ENTRIES,
+    AuditRow,
     ChangeSet,
     ClientRow,
     EntryRow,
@@ -97,6 +99,12 @@ class _Reader:
     def clients(self) -> list[ClientRow]:
         try:
             return [client_row(row) for row in self._cursor.execute(statements.CLIENTS).fetchall()]
+        except sqlite3.Error as error:
+            raise unavailable(self._path, error) from error
+
+    def audit_rows(self, statement: str, parameters: tuple[int, ...] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._cursor.execute(statement, parameters).fetchall()
         except sqlite3.Error as error:
             raise unavailable(self._path, error) from error
 
@@ -215,6 +223,16 @@ class _DirectReads:
 
     async def store_keys(self) -> list[StoreKeyRow]:
         return self._reading.store_keys()
+
+    async def audit_head(self) -> Head:
+        rows = self._reading.audit_rows(statements.AUDIT_HEAD)
+        return Head(*rows[0]) if rows else EMPTY
+
+    async def audit_rows(self, after: int, maximum: int) -> list[AuditRow]:
+        return list(map(AuditRow._make, self._reading.audit_rows(statements.AUDIT_ROWS, (after, maximum))))
+
+    async def chain_events(self) -> int:
+        return 0  # the writer did it
 
 
 class SqliteBackend(_DirectReads):

@@ -36,6 +36,11 @@ COUNT_ENTRIES: Final = "SELECT count(*) FROM entries WHERE tenant = ? AND kind =
 DUE_ENTRIES: Final = (
     f"SELECT {ENTRY_COLUMNS} FROM entries WHERE kind = ? AND due < ? ORDER BY due, key LIMIT ?"  # noqa: S608
 )
+AUDIT_HEAD: Final = (
+    "SELECT position, hash FROM audit WHERE position IS NOT NULL ORDER BY position DESC LIMIT 1"
+)
+AUDIT_ROWS: Final = "SELECT position, hash, event FROM audit WHERE position > ? ORDER BY position LIMIT ?"
+UNCHAINED: Final = "SELECT sequence, event FROM audit WHERE position IS NULL ORDER BY sequence LIMIT ?"
 
 UPDATE_OBJECT: Final = (
     "UPDATE objects SET owner = ?, generation = ?, state = ?, storage = ?, usage_mask = ?,"
@@ -70,4 +75,5 @@ INSERT_STORE_KEY: Final = (
 )
 REMOVE_TERM: Final = "DELETE FROM terms WHERE tenant = ? AND term = ? AND sequence = ?"
 ADD_TERM: Final = "INSERT INTO terms (tenant, term, sequence) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-APPEND_EVENT: Final = "INSERT INTO audit (event) VALUES (?)"
+APPEND_EVENT: Final = "INSERT INTO audit (event, position, hash) VALUES (?, ?, ?)"
+CHAIN_EVENT: Final = "UPDATE audit SET position = ?, hash = ? WHERE sequence = ?"

@@ -9,9 +9,11 @@ from typing import Annotated, cast
 
 import typer
 
+from strongroom.cli import client_group
 from strongroom.cli.output import Output, OutputOption, print_rows
 
 app = typer.Typer(help="Enrol, list and revoke clients.", rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(client_group.app, name="group")
 
 DataOption = Annotated[Path, typer.Option("--data", metavar="DIR", help="The server's data directory.")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The client's name.")]
@@ -25,8 +27,11 @@ def enrol(
     group: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="GROUP", help="A group, kept with the client; it decides nothing yet; repeatable."
+            metavar="GROUP", help="A group that the client is in, for rules (grant add); repeatable."
         ),
+    ] = None,
+    tenant: Annotated[
+        str | None, typer.Option(metavar="TENANT", help="The tenant that the client is in.")
     ] = None,
     username: Annotated[
         str | None,
@@ -47,7 +52,12 @@ def enrol(
         else Credential(username=username, password_file=password_file)
     )
     profile = enrol_client(
-        name, out, lambda request: _call(data, request), groups=group or (), credential=credential
+        name,
+        out,
+        lambda request: _call(data, request),
+        groups=group or (),
+        credential=credential,
+        tenant=tenant,
     )
     print(profile)
     set_default_profile(profile)

@@ -12,6 +12,7 @@ from strongroom.domain.audit import AuditEvent, Recording
 from strongroom.domain.clients import ClientRecord
 from strongroom.domain.entries import EntryChange, EntryStore
 from strongroom.domain.objects import ON_LINE, ManagedObject
+from strongroom.domain.sight import Sight
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
 
@@ -20,12 +21,12 @@ from strongroom.model.identifiers import UniqueIdentifier
 class ObjectQuery:
     """Which objects: all filters must match (KMIP 2.1 §6.1.28).
 
-    `owner` None means every owner of the tenant. `storage` is a Storage Status Mask. `excluded` are left out,
-    since the caller looks at them itself.
+    `sight` None means every object of the tenant. `storage` is a Storage Status Mask. `excluded` are left
+    out, since the caller looks at them itself.
     """
 
     tenant: int
-    owner: int | None
+    sight: Sight | None
     now: datetime
     filters: Sequence[AttributeInstance] = ()
     storage: int = ON_LINE
@@ -88,8 +89,15 @@ class TamperedRecord(Exception):
 class ObjectStore(EntryStore, Protocol):
     """Objects and entries, opened. Any method may raise StoreFailure; loading may raise TamperedRecord."""
 
-    async def load(self, unique_identifier: str) -> ManagedObject | None:
-        """Return the current generation, or None. The object may be shared: copy it before changing it."""
+    async def load(
+        self, tenant: int, unique_identifier: str, sight: Sight | None = None
+    ) -> ManagedObject | None:
+        """Return the current generation, or None: there is none in the tenant, or it is out of `sight`.
+
+        What is out of sight is not opened, and costs what a missing one costs. What comes back is for
+        `domain.access` to judge all the same: a sight is found by indexes, which nothing seals. The object
+        may be shared: copy it before changing it.
+        """
 
     async def version(self) -> int | None:
         """Return a number that changes whenever anything in the store does; None where that is not known

@@ -56,6 +56,7 @@ from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import ProtocolVersion
 from strongroom.operations.poll import PollResponse
 from strongroom.procedures.factory import check_constraints
+from strongroom.procedures.policies import check_policies
 from strongroom.registry import NEWEST, V1_0, AsynchronousIndicator, Operation, Version
 from strongroom.registry.names import VALUES
 from strongroom.wire import binary
@@ -309,6 +310,7 @@ class Dispatcher:
             run.request.version,
             binary.encode(result),
             spec.needs,
+            run.connection.client.access,
             sources,
             work.searches.version,
             run.now,
@@ -446,6 +448,7 @@ class Dispatcher:
         created = work.created()
         if created:
             await check_constraints(work.entries, caller, created)
+        await check_policies(work.entries, work.policies())
         if isinstance(response, PollResponse):
             result = polled(response, item, run, request.asynchronous_correlation_value)
         else:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from strongroom.domain.clients import ClientStore
 from strongroom.domain.clock import SystemClock
 from strongroom.domain.context import Policy
-from strongroom.domain.identity import ClientId, ClientIdentity
+from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
 from strongroom.domain.outgoing import Outgoing
 from strongroom.domain.ports import RootKey
 from strongroom.domain.randomness import Seeding
@@ -45,6 +45,10 @@ class ClientsInForce:
 
     def __call__(self, client: ClientId) -> ClientIdentity | None:
         return None if self.directory is None else self.directory.in_force(client)
+
+    def tenants(self) -> Collection[TenantId]:
+        """Return the tenants that have clients."""
+        return () if self.directory is None else self.directory.tenants()
 
     def named(self, names: Collection[str]) -> Iterator[ClientIdentity]:
         """Yield those who have one of these names."""
@@ -155,7 +159,7 @@ async def open_application(
     if shared:  # else the one writer chains events as they come
         jobs["audit chain"] = Chaining(chain)
     if settings.policy.rotation == "on":
-        jobs["rotations"] = make_rotations(repository, dispatcher)
+        jobs["rotations"] = make_rotations(repository, dispatcher, clients.tenants)
     if wanted:
         jobs["messages to clients"] = courier.tidy
         jobs["dates"] = DateNotices(repository, dispatcher.outbox.subscription, courier).tidy

@@ -1,7 +1,8 @@
 """Which client a certificate belongs to.
 
 Rule: a client is found by the public key in its certificate and by nothing else; names in the certificate are
-not read. The records are a copy of the store's, made whole again by `refresh`.
+not read. The records are a copy of the store's, made whole again by `refresh`, and so is what access rules
+give to each client.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,8 +13,9 @@ from typing import Final, NamedTuple
 from cryptography import x509
 
 from strongroom.domain.clients import ClientRecord, ClientStore
-from strongroom.domain.identity import ClientId, ClientIdentity
+from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
 from strongroom.server.ca import fingerprint
+from strongroom.server.rules import RuleBook
 
 _CERTIFICATES_REMEMBERED: Final = 4096
 
@@ -40,10 +42,16 @@ def read_certificate(der: bytes) -> PeerCertificate:
 
 
 class ClientDirectory:
-    """The enrolled clients, in memory. `password_optional` names those excused from the credential."""
+    """The enrolled clients, in memory. `password_optional` names those excused from the credential.
 
-    def __init__(self, store: ClientStore, *, password_optional: Collection[str] = ()) -> None:
+    `rules` None: every client has its own objects and no others.
+    """
+
+    def __init__(
+        self, store: ClientStore, *, password_optional: Collection[str] = (), rules: RuleBook | None = None
+    ) -> None:
         self._store = store
+        self._rules = rules
         self._password_optional = frozenset(password_optional)
         self._records: Sequence[ClientRecord] = ()
         self._by_fingerprint: dict[str, ClientIdentity | Refusal] = {}
@@ -52,7 +60,9 @@ class ClientDirectory:
     async def refresh(self) -> bool:
         """Read all records again and tell whether anything changed."""
         records = await self._store.clients()
-        if records == self._records:
+        tenants = {int(record.tenant) for record in records}
+        changed = self._rules is not None and await self._rules.refresh(tenants)
+        if records == self._records and not changed:
             return False
         found: dict[str, ClientIdentity | Refusal] = {}
         # Revoked records last: a key that was revoked stays so, whatever other record names it.
@@ -72,6 +82,10 @@ class ClientDirectory:
         """Return every client that may connect."""
         return self._by_number.values()
 
+    def tenants(self) -> set[TenantId]:
+        """Return every tenant that has had clients."""
+        return {record.tenant for record in self._records}
+
     def in_force(self, client: ClientId) -> ClientIdentity | None:
         """Return the client with this number, None when it was revoked."""
         return self._by_number.get(client)
@@ -85,4 +99,5 @@ class ClientDirectory:
             username=record.username,
             password_hash=record.password_hash,
             password_optional=record.name in self._password_optional,
+            access=None if self._rules is None else self._rules.rights(record),
         )

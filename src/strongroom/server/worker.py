@@ -36,6 +36,7 @@ from strongroom.server.messages import LONGEST, BrokenMessage, Message, decode, 
 from strongroom.server.ports import Adapters, Application
 from strongroom.server.process import return_freed_memory
 from strongroom.server.questions import read_question
+from strongroom.server.rules import RuleBook
 from strongroom.server.shared import ClientCounts, Seat, SharedNumbers
 from strongroom.server.sockets import ListeningSockets
 from strongroom.server.ttlv import Buffers, KmipProtocol, Service
@@ -141,7 +142,9 @@ class Worker:
             settings, plan.directory, plan.root_key, row=plan.row
         )
         optional = [name for name, client in settings.client.items() if client.password == "optional"]  # noqa: S105
-        self._directory = ClientDirectory(self._application.clients, password_optional=optional)
+        self._directory = ClientDirectory(
+            self._application.clients, password_optional=optional, rules=RuleBook(self._application.store)
+        )
         await self._directory.refresh()
         self._listener = Listener(
             self._doors(),

@@ -27,9 +27,9 @@ class Writes(NamedTuple):
 
     updated: list[Row]
     """owner, generation, state, storage, usage_mask, activation_date, deactivation_date, store_key,
-    attributes, sealed; unique_identifier, expected generation"""
+    attributes, sealed; tenant, unique_identifier, expected generation"""
     removed: list[Row]
-    """unique_identifier, expected generation"""
+    """tenant, unique_identifier, expected generation"""
     names_removed: list[Row]
     """tenant, owner, name key"""
     names_added: list[Row]
@@ -74,7 +74,14 @@ def flatten(changes: ChangeSet) -> Writes:
             inserted.append(tuple(row))
         else:
             updated.append(
-                (row.owner, row.generation, *row[6:], row.unique_identifier, change.expected_generation)
+                (
+                    row.owner,
+                    row.generation,
+                    *row[6:],
+                    tenant,
+                    row.unique_identifier,
+                    change.expected_generation,
+                )
             )
         if change.terms_removed:
             terms_removed += [(tenant, term, sequence) for term in change.terms_removed]
@@ -87,7 +94,7 @@ def flatten(changes: ChangeSet) -> Writes:
         if change.names_added:
             names_added += map(_name, change.names_added)
     for removal in changes.removals:
-        removed.append((removal.unique_identifier, removal.expected_generation))
+        removed.append((removal.tenant, removal.unique_identifier, removal.expected_generation))
         terms_removed += [(removal.tenant, term, removal.sequence) for term in removal.terms]
         names_removed += map(_name, removal.names)
     if names_removed and names_added:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import asyncpg
 
 from strongroom.domain.chain import EMPTY, Head
-from strongroom.store import postgres_chain, postgres_commit, resend, statements, versions
+from strongroom.store import postgres_chain, postgres_commit, resend, statements, versions, visibility
 from strongroom.store.changes import Writes, client_exists, client_row, flatten, name_taken
 from strongroom.store.locate import POSTGRESQL, search
 from strongroom.store.records import (
@@ -29,6 +29,7 @@ from strongroom.store.records import (
     OutcomeUnknown,
     StoreKeyRow,
     StoreUnavailable,
+    Visible,
 )
 from strongroom.store.url import Host, PostgresUrl
 
@@ -63,7 +64,6 @@ _SETTINGS: Final = {
 }
 
 _GENERATION: Final = statements.numbered(statements.GENERATION)
-_FETCH: Final = statements.numbered(statements.FETCH)
 _ENTRY: Final = statements.numbered(statements.ENTRY)
 _ENTRIES: Final = statements.numbered(statements.ENTRIES)
 _COUNT_ENTRIES: Final = statements.numbered(statements.COUNT_ENTRIES)
@@ -241,13 +241,20 @@ class PostgresBackend:
     async def version(self) -> int | None:
         return None  # a round trip to ask costs as much as one to search
 
-    async def generation(self, unique_identifier: str) -> int | None:
-        rows = await self._read(_GENERATION, (unique_identifier,)) if "\0" not in unique_identifier else []
+    async def generation(self, tenant: int, unique_identifier: str) -> int | None:
+        # PostgreSQL has no text with a NUL in it, so nothing can be called so.
+        if "\0" in unique_identifier:
+            return None
+        rows = await self._read(_GENERATION, (tenant, unique_identifier))
         return rows[0][0] if rows else None
 
-    async def fetch(self, unique_identifier: str) -> ObjectRow | None:
-        # PostgreSQL has no text with a NUL in it, so nothing can be called so.
-        rows = await self._read(_FETCH, (unique_identifier,)) if "\0" not in unique_identifier else []
+    async def fetch(
+        self, tenant: int, unique_identifier: str, visible: Visible | None = None
+    ) -> ObjectRow | None:
+        if "\0" in unique_identifier:
+            return None
+        sql, parameters = visibility.fetch(tenant, unique_identifier, visible, with_numbers=True)
+        rows = await self._read(sql, parameters)
         return ObjectRow._make(rows[0]) if rows else None
 
     async def locate(self, query: LocateQuery) -> Located:

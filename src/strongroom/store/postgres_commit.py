@@ -86,10 +86,12 @@ _STEPS: Final = {
     "updated": _update(
         "objects",
         _without(_OBJECT, "sequence", "unique_identifier", "tenant", "object_type"),
-        "unique_identifier text",
+        "tenant bigint, unique_identifier text",
         "generation bigint",
     ),
-    "removed": _delete("objects", "unique_identifier text, generation bigint")._replace(refusal=CONFLICT),
+    "removed": _delete("objects", "tenant bigint, unique_identifier text, generation bigint")._replace(
+        refusal=CONFLICT
+    ),
     "names_removed": _delete("names", _NAME),
     "names_added": _insert("names", _NAME, NAME_TAKEN),
     "inserted": _insert("objects", _OBJECT, CONFLICT),

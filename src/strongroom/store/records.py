@@ -25,7 +25,8 @@ class ObjectRow(NamedTuple):
     """One managed object as stored.
 
     `sequence` orders objects by creation and is chosen by the creator (63 bits). `generation` starts at 1 and
-    grows by one with each change; sequence, identifier, tenant and object type never change. `sealed` holds
+    grows by one with each change; sequence, identifier, tenant and object type never change. An identifier is
+    unique within its tenant. `sealed` holds
     the material, `attributes` everything else; both are authenticated together. Dates are seconds since the
     epoch. `storage` is 1 on-line, 2 archived, 4 destroyed (the bits of Storage Status Mask).
     """
@@ -168,17 +169,26 @@ class TermRange(NamedTuple):
     high: bytes
 
 
+class Visible(NamedTuple):
+    """Objects of these owners, with these identifiers, or with one of these terms; one of them is enough."""
+
+    owners: Sequence[int] = ()
+    identifiers: Sequence[str] = ()
+    terms: Sequence[bytes] = ()
+
+
 @dataclass(slots=True, kw_only=True)
 class LocateQuery:
     """Objects of one tenant that meet every condition, newest (greatest sequence) first, or oldest first.
 
-    `owner` None means any owner. `storage` is a bit mask. `usage_mask`: all these bits must be set in the
-    row. `effective_state`: (state, now) compares with the state that the dates give the object at `now`, see
-    `store.locate`. `maximum` None means no limit.
+    `owner` None means any owner that `visible` lets through; `visible` None is everything. `storage` is a bit
+    mask. `usage_mask`: all these bits must be set in the row. `effective_state`: (state, now) compares with
+    the state that the dates give the object at `now`, see `store.locate`. `maximum` None means no limit.
     """
 
     tenant: int
     owner: int | None
+    visible: Visible | None = None
     storage: int = 1
     object_type: int | None = None
     usage_mask: int = 0
@@ -246,11 +256,16 @@ class Backend(Protocol):
         """Return a number that changes whenever anything is committed, by whomever; None where that is not
         known at the price of less than a search."""
 
-    async def generation(self, unique_identifier: str) -> int | None:
-        """Return the current generation, None when there is no such object."""
+    async def generation(self, tenant: int, unique_identifier: str) -> int | None:
+        """Return the current generation, None when the tenant has no such object."""
 
-    async def fetch(self, unique_identifier: str) -> ObjectRow | None:
-        """Return the current row, None when there is no such object."""
+    async def fetch(
+        self, tenant: int, unique_identifier: str, visible: Visible | None = None
+    ) -> ObjectRow | None:
+        """Return the current row, None when the tenant has no such object or it is not visible.
+
+        The database decides, in one query, so that what is not visible costs what nothing costs.
+        """
 
     async def locate(self, query: LocateQuery) -> Located:
         """Return what matches, in SQL over indexes."""

@@ -11,12 +11,14 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
-from strongroom.attributes.index import changed_terms, due_range, filter_terms, terms
+from strongroom.attributes.index import changed_terms, due_range, filter_terms, sight_terms, terms
 from strongroom.attributes.rules import matches
 from strongroom.domain.audit import Recording, encode_all
 from strongroom.domain.objects import ManagedObject
+from strongroom.domain.sight import Sight
 from strongroom.domain.store import (
     Changes,
     Found,
@@ -44,6 +46,7 @@ from strongroom.store.records import (
     ObjectRow,
     StoreUnavailable,
     TermRange,
+    Visible,
 )
 from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey
 from strongroom.wire.errors import DecodeError
@@ -66,7 +69,7 @@ class Repository(EntryRepository):
         self, backend: Backend, keys: StoreKeys, *, cache_size: int = 10_000, cache_seconds: int = 300
     ) -> None:
         super().__init__(backend, keys)
-        self._cache: OrderedDict[str, tuple[ManagedObject, float]] = OrderedDict()
+        self._cache: OrderedDict[tuple[int, str], tuple[ManagedObject, float]] = OrderedDict()
         self._cache_size = cache_size if cache_seconds else 0
         self._cache_seconds = cache_seconds
         self._recording: Recording | None = None
@@ -77,15 +80,20 @@ class Repository(EntryRepository):
         same._recording = recording
         return same
 
-    async def load(self, unique_identifier: str) -> ManagedObject | None:
+    async def load(
+        self, tenant: int, unique_identifier: str, sight: Sight | None = None
+    ) -> ManagedObject | None:
+        place = (tenant, unique_identifier)
         try:
-            cached = self._cache.get(unique_identifier)
-            if cached is not None:
-                generation = await self._backend.generation(unique_identifier)
+            cached = self._cache.get(place)
+            # Out of sight is as good as not cached: the one query that follows is that for a missing object.
+            if cached is not None and (sight is None or sight.covers(cached[0])):
+                generation = await self._backend.generation(tenant, unique_identifier)
                 if generation == cached[0].generation and time.monotonic() < cached[1]:
                     return cached[0]
-                del self._cache[unique_identifier]
-            row = await self._backend.fetch(unique_identifier)
+                self._cache.pop(place, None)
+            visible = None if sight is None else _visible_one(sight, unique_identifier)
+            row = await self._backend.fetch(tenant, unique_identifier, visible)
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
         if row is None:
@@ -101,15 +109,15 @@ class Repository(EntryRepository):
             raise StoreFailure(str(exc)) from exc
 
     def keeps(self, obj: ManagedObject) -> bool:
-        cached = self._cache.get(obj.unique_identifier)
+        cached = self._cache.get((obj.tenant, obj.unique_identifier))
         return cached is not None and cached[0] is obj
 
     async def is_current(self, obj: ManagedObject) -> bool:
-        cached = self._cache.get(obj.unique_identifier)
+        cached = self._cache.get((obj.tenant, obj.unique_identifier))
         if cached is None or cached[0] is not obj or time.monotonic() >= cached[1]:
             return False
         try:
-            return await self._backend.generation(obj.unique_identifier) == obj.generation
+            return await self._backend.generation(obj.tenant, obj.unique_identifier) == obj.generation
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
 
@@ -129,11 +137,11 @@ class Repository(EntryRepository):
 
     def _remember(self, obj: ManagedObject, row: ObjectRow) -> None:
         if not self._cache_size or len(row.sealed) + len(row.attributes) > _LARGEST:
-            self._cache.pop(obj.unique_identifier, None)
+            self._cache.pop((obj.tenant, obj.unique_identifier), None)
             return
         while len(self._cache) >= self._cache_size:
             self._cache.popitem(last=False)
-        self._cache[obj.unique_identifier] = (obj, time.monotonic() + self._cache_seconds)
+        self._cache[obj.tenant, obj.unique_identifier] = (obj, time.monotonic() + self._cache_seconds)
 
     async def locate(self, query: ObjectQuery) -> Found:
         plan = filter_terms(query.filters)
@@ -143,7 +151,8 @@ class Repository(EntryRepository):
             return await self._only(plan.unique_identifier, query)
         sql = LocateQuery(
             tenant=query.tenant,
-            owner=query.owner,
+            owner=None if query.sight is None else query.sight.owner,
+            visible=_visible(query.sight),
             storage=query.storage,
             object_type=plan.object_type,
             usage_mask=plan.usage_mask,
@@ -165,11 +174,10 @@ class Repository(EntryRepository):
 
     async def _only(self, unique_identifier: str, query: ObjectQuery) -> Found:
         """Look at the one object that can match."""
-        obj = await self.load(unique_identifier)
+        obj = await self.load(query.tenant, unique_identifier, query.sight)
         if (
             obj is None
-            or obj.tenant != query.tenant
-            or query.owner not in (None, obj.owner)
+            or (query.sight is not None and not query.sight.covers(obj))
             or unique_identifier in query.excluded
         ):
             return Found([], 0)
@@ -188,7 +196,7 @@ class Repository(EntryRepository):
         while wanted is None or len(found) < wanted:
             page = (await self._backend.locate(sql)).unique_identifiers
             for identifier in page:
-                obj = await self.load(identifier)
+                obj = await self.load(query.tenant, identifier, query.sight)
                 if obj is not None:
                     obj = obj.copy()
                     obj.settle(query.now)
@@ -218,7 +226,7 @@ class Repository(EntryRepository):
             raise StoreFailure(str(exc)) from exc
         for identifier in located.unique_identifiers:
             with suppress(TamperedRecord):  # whoever asks for it is told
-                obj = await self.load(identifier)
+                obj = await self.load(tenant, identifier)
                 if obj is not None:
                     due.append(obj)
         return due
@@ -248,7 +256,7 @@ class Repository(EntryRepository):
             await self._backend.commit(rows)
         except (Conflict, ClientExists):
             for obj in changes.objects:
-                self._cache.pop(obj.unique_identifier, None)
+                self._cache.pop((obj.tenant, obj.unique_identifier), None)
             raise LostRace from None
         except NameTaken as exc:
             raise NameInUse(exc.name) from None
@@ -257,7 +265,7 @@ class Repository(EntryRepository):
         if self._recording is not None:
             self._recording.used = True
         for removal in rows.removals:
-            self._cache.pop(removal.unique_identifier, None)
+            self._cache.pop((removal.tenant, removal.unique_identifier), None)
         for obj, stored in zip(sealed, rows.objects, strict=True):
             kept = obj.copy()
             kept.generation += 1
@@ -298,7 +306,7 @@ class Repository(EntryRepository):
 
     async def _stored(self, obj: ManagedObject) -> ManagedObject:
         """Return what a changed object was made from; raises Conflict when it is not current."""
-        old = await self.load(obj.unique_identifier)
+        old = await self.load(obj.tenant, obj.unique_identifier)
         if old is None or old.generation != obj.generation:
             raise Conflict
         return old
@@ -313,3 +321,25 @@ class Repository(EntryRepository):
             fresh = self._keys.create(now)
             await self._backend.commit(ChangeSet(store_keys=[fresh]))
             self._keys.load([fresh])
+
+
+@lru_cache(maxsize=1024)
+def _visible(sight: Sight | None) -> Visible | None:
+    """Return what of a sight more than a comparison of owners is needed for."""
+    if sight is None or sight.owner is not None:
+        return None
+    return Visible(
+        owners=sorted(sight.owners),
+        identifiers=sorted(sight.objects),
+        terms=sorted(sight_terms(sight.groups, sight.policies)),
+    )
+
+
+def _visible_one(sight: Sight, unique_identifier: str) -> Visible | None:
+    """Return what has to be asked about one object, None for one that is in sight by its identifier."""
+    return None if unique_identifier in sight.objects else _without_identifiers(sight)
+
+
+@lru_cache(maxsize=1024)
+def _without_identifiers(sight: Sight) -> Visible:
+    return Visible(owners=sorted(sight.owners), terms=sorted(sight_terms(sight.groups, sight.policies)))

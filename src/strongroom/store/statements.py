@@ -24,8 +24,8 @@ def numbered(sql: str) -> str:
     return first + "".join(f"${number}{part}" for number, part in enumerate(rest, 1))
 
 
-GENERATION: Final = "SELECT generation FROM objects WHERE unique_identifier = ?"
-FETCH: Final = f"SELECT {OBJECT_COLUMNS} FROM objects WHERE unique_identifier = ?"  # noqa: S608 -- fixed text
+GENERATION: Final = "SELECT generation FROM objects WHERE tenant = ? AND unique_identifier = ?"
+FETCH: Final = f"SELECT {OBJECT_COLUMNS} FROM objects o WHERE o.tenant = ? AND o.unique_identifier = ?"  # noqa: S608
 CLIENTS: Final = f"SELECT {CLIENT_COLUMNS} FROM clients ORDER BY client"  # noqa: S608 -- fixed text
 STORE_KEYS: Final = "SELECT store_key, wrapped, created_at FROM store_keys ORDER BY created_at, store_key"
 ENTRY: Final = f"SELECT {ENTRY_COLUMNS} FROM entries WHERE tenant = ? AND kind = ? AND key = ?"  # noqa: S608
@@ -45,9 +45,9 @@ UNCHAINED: Final = "SELECT sequence, event FROM audit WHERE position IS NULL ORD
 UPDATE_OBJECT: Final = (
     "UPDATE objects SET owner = ?, generation = ?, state = ?, storage = ?, usage_mask = ?,"
     " activation_date = ?, deactivation_date = ?, store_key = ?, attributes = ?, sealed = ?"
-    " WHERE unique_identifier = ? AND generation = ?"
+    " WHERE tenant = ? AND unique_identifier = ? AND generation = ?"
 )
-REMOVE_OBJECT: Final = "DELETE FROM objects WHERE unique_identifier = ? AND generation = ?"
+REMOVE_OBJECT: Final = "DELETE FROM objects WHERE tenant = ? AND unique_identifier = ? AND generation = ?"
 REMOVE_NAME: Final = "DELETE FROM names WHERE tenant = ? AND owner = ? AND name = ?"
 ADD_NAME: Final = "INSERT INTO names (tenant, owner, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 INSERT_OBJECT: Final = (

@@ -86,6 +86,9 @@ class TamperedRecord(Exception):
 class ObjectStore(EntryStore, Protocol):
     """Objects and entries, opened. Any method may raise StoreFailure; loading may raise TamperedRecord."""
 
+    async def clients(self) -> Sequence[ClientRecord]:
+        """Return every client record, revoked clients too; one whose seal is not whole is marked."""
+
     async def load(self, unique_identifier: str) -> ManagedObject | None:
         """Return the current generation, or None. The object may be shared: copy it before changing it."""
 

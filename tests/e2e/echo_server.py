@@ -37,8 +37,8 @@ class EchoApplication:
 
     def __init__(self, backend: SqliteBackend, keys: StoreKeys) -> None:
         self._backend = backend
-        self.clients = StoredClients(backend)
         self.store = Repository(backend, keys)
+        self.clients = StoredClients(self.store)
 
     async def handle(self, message: bytes, connection: Connection) -> bytes:
         if message[8:12] == b"wait":

@@ -89,6 +89,9 @@ class TamperedRecord(Exception):
 class ObjectStore(EntryStore, Protocol):
     """Objects and entries, opened. Any method may raise StoreFailure; loading may raise TamperedRecord."""
 
+    async def clients(self) -> Sequence[ClientRecord]:
+        """Return every client record, revoked clients too; one whose seal is not whole is marked."""
+
     async def load(
         self, tenant: int, unique_identifier: str, sight: Sight | None = None
     ) -> ManagedObject | None:

@@ -5,6 +5,7 @@ Rule: wiring only. It loads everything that answering a request needs, so import
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from datetime import timedelta
+from pathlib import Path
 
 from strongroom.domain.clients import ClientStore
 from strongroom.domain.clock import SystemClock
@@ -30,7 +31,7 @@ from strongroom.server.errors import OperatorError
 from strongroom.server.neighbours import WorkerSockets
 from strongroom.server.provisioning import ClientProvisioning
 from strongroom.server.stored_audit import StoredAudit
-from strongroom.server.stored_clients import StoredClients
+from strongroom.server.stored_clients import StoredClients, seal_older_records
 from strongroom.store.records import Backend
 from strongroom.store.repository import Repository
 from strongroom.store.sealing import StoreKeys
@@ -82,7 +83,7 @@ class KmipApplication:
         self._courier = courier
         self._provisioning = provisioning
         self._timetable = Timetable(SystemClock(), jobs)
-        self.clients: ClientStore = StoredClients(backend)
+        self.clients: ClientStore = StoredClients(store)
         self.shared = shared
         self.reject = dispatcher.reject
         self.refuse = dispatcher.refuse
@@ -115,8 +116,9 @@ async def open_application(
     root_key: RootKey,
     neighbours: WorkerSockets,
     endpoints: ClientEndpoints,
-    provisioning: ClientProvisioning,
+    make_provisioning: Callable[[ClientStore], ClientProvisioning],
     *,
+    marker: Path,
     shared: bool,
 ) -> KmipApplication:
     """Connect to the store and return what serves it. Raises StoreUnavailable, RootKeyError and
@@ -127,6 +129,8 @@ async def open_application(
     repository = Repository(
         backend, keys, cache_size=settings.cache.size, cache_seconds=settings.cache.lifetime
     )
+    await seal_older_records(repository, marker)
+    provisioning = make_provisioning(StoredClients(repository))
     clients = ClientsInForce()
     wanted = subscriptions(settings)
     courier = Courier(

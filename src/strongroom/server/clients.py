@@ -102,4 +102,6 @@ def to_message(record: ClientRecord) -> Message:
         "username": record.username,
         "enrolled_at": record.enrolled_at.isoformat(),
         "revoked_at": None if record.revoked_at is None else record.revoked_at.isoformat(),
+        "ends_at": None if record.ends_at is None else record.ends_at.isoformat(),
+        "seal": record.seal.value,
     }

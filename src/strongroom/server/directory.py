@@ -12,12 +12,18 @@ from typing import Final, NamedTuple
 
 from cryptography import x509
 
-from strongroom.domain.clients import ClientRecord, ClientStore
+from strongroom.domain.clients import ClientRecord, ClientStore, Seal
 from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
 from strongroom.server.ca import fingerprint
+from strongroom.server.logs import get_logger
 from strongroom.server.rules import RuleBook
 
+log = get_logger()
+
 _CERTIFICATES_REMEMBERED: Final = 4096
+_TAMPERED: Final = (
+    "somebody changed its record in the database; the client is shut out until it is enrolled anew"
+)
 
 
 class PeerCertificate(NamedTuple):
@@ -32,6 +38,7 @@ class Refusal(Enum):
 
     UNKNOWN = "enrol the client: strongroom client enrol NAME --data DIR --out OUT"
     REVOKED = "the client was revoked; enrol it again under a new key if it may come back"
+    TAMPERED = "the record was changed in the database: find out by whom; then revoke the client and enrol it"
 
 
 @lru_cache(_CERTIFICATES_REMEMBERED)
@@ -39,6 +46,13 @@ def read_certificate(der: bytes) -> PeerCertificate:
     """Return what counts in a certificate; parsed once, since a client shows the same one each time."""
     certificate = x509.load_der_x509_certificate(der)
     return PeerCertificate(fingerprint(certificate.public_key()), certificate.not_valid_after_utc.timestamp())
+
+
+def _weight(record: ClientRecord) -> int:
+    """Return what a record has to say about its key: what was changed in the database the least."""
+    if record.seal is not Seal.WHOLE:
+        return 0
+    return 1 if record.revoked_at is None else 2
 
 
 class ClientDirectory:
@@ -66,9 +80,13 @@ class ClientDirectory:
             return False
         found: dict[str, ClientIdentity | Refusal] = {}
         # Revoked records last: a key that was revoked stays so, whatever other record names it.
-        for record in sorted(records, key=lambda record: record.revoked_at is not None):
-            revoked = record.revoked_at is not None
-            found[record.fingerprint] = Refusal.REVOKED if revoked else self._identity(record)
+        for record in sorted(records, key=_weight):
+            if record.seal is not Seal.WHOLE:
+                found[record.fingerprint] = Refusal.TAMPERED
+                log.error("client_record_tampered", client=record.name, alarm=_TAMPERED)
+            else:
+                revoked = record.revoked_at is not None
+                found[record.fingerprint] = Refusal.REVOKED if revoked else self._identity(record)
         self._records = records
         self._by_fingerprint = found
         self._by_number = {one.client: one for one in found.values() if isinstance(one, ClientIdentity)}

@@ -16,6 +16,10 @@ MAX_NAME: Final = 255
 """Bytes of a name that are kept as they are; a longer one is kept as its beginning and its digest."""
 
 
+UNREADABLE: Final = ("",)
+"""The groups of a client whose row was spoilt; a group that exists has a name."""
+
+
 class Writes(NamedTuple):
     """Rows by table, in the order in which they are written. Plain tuples, lists, strings, bytes and
     integers.
@@ -43,8 +47,8 @@ class Writes(NamedTuple):
     entries_inserted: list[Row]
     """the columns of EntryRow"""
     clients_updated: list[Row]
-    """tenant, name, fingerprint, groups, username, password_hash, enrolled_at, revoked_at, new revision;
-    client, expected revision"""
+    """tenant, name, fingerprint, groups, username, password_hash, enrolled_at, revoked_at, new revision,
+    store_key, sealed; client, expected revision"""
     clients_inserted: list[Row]
     """the columns of ClientRow; groups are JSON, the revision is the new one"""
     store_keys: list[Row]
@@ -162,13 +166,21 @@ def _name(row: NameRow) -> Row:
 def _client(row: ClientRow) -> Row:
     """Return the row as it is stored, its revision counted up."""
     groups = json.dumps(list(row.groups), ensure_ascii=False)
-    return (*row[:4], groups, *row[5:9], row.revision + 1)
+    return (*row[:4], groups, *row[5:9], row.revision + 1, row.store_key, row.sealed)
 
 
 def client_row(stored: Row) -> ClientRow:
-    """Return the client of a stored row."""
+    """Return the client of a stored row.
+
+    One that somebody has spoilt must not keep the others out: groups that cannot be read become `UNREADABLE`,
+    which no seal fits.
+    """
     client, tenant, name, fingerprint, groups, *rest = stored
-    return ClientRow(client, tenant, name, fingerprint, tuple(json.loads(groups)), *rest)
+    try:
+        read = tuple(map(str, json.loads(groups)))
+    except (ValueError, TypeError):
+        read = UNREADABLE
+    return ClientRow(client, tenant, name, fingerprint, read, *rest)
 
 
 def _without_common(removed: list[Row], added: list[Row]) -> tuple[list[Row], list[Row]]:

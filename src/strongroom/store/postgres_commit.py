@@ -39,7 +39,8 @@ _OBJECT: Final = (
 )
 _CLIENT: Final = (
     "client bigint, tenant bigint, name text, fingerprint text, groups text, username text,"
-    " password_hash text, enrolled_at bigint, revoked_at bigint, revision bigint"
+    " password_hash text, enrolled_at bigint, revoked_at bigint, revision bigint,"
+    " store_key bigint, sealed bytea"
 )
 _NAME: Final = "tenant bigint, owner bigint, name bytea"
 _TERM: Final = "tenant bigint, term bytea, sequence bigint"

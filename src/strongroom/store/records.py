@@ -87,7 +87,8 @@ class ClientRow(NamedTuple):
 
     `groups` is sorted. `password_hash` is an Argon2id string, None without a user name. `revoked_at` is None
     while the client may connect. `revision` is 0 in a row that is to be inserted and else the one that was
-    read; the store counts it up, and raises Conflict when another change came first.
+    read; the store counts it up, and raises Conflict when another change came first. `sealed` authenticates
+    the row as it is stored; it and `store_key` are None in a row that an older release made.
     """
 
     client: int
@@ -100,6 +101,8 @@ class ClientRow(NamedTuple):
     enrolled_at: int
     revoked_at: int | None
     revision: int = 0
+    store_key: int | None = None
+    sealed: bytes | None = None
 
 
 class EntryRow(NamedTuple):

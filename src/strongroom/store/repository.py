@@ -1,6 +1,7 @@
 """Objects on top of a back end: sealing, opening, caching, index terms.
 
-Rule: the one implementation of the port `domain.store.ObjectStore` (`store/entries.py` has the entries); what
+Rule: the one implementation of the port `domain.store.ObjectStore` (`store/entries.py` has the entries,
+`store/clients.py` the client records); what
 differs between databases is in the back ends. An opened object is used only after a read in the same request
 has shown that its generation is current.
 """
@@ -29,9 +30,8 @@ from strongroom.domain.store import (
     TamperedRecord,
 )
 from strongroom.model.identifiers import UniqueIdentifier
-from strongroom.store import clients
 from strongroom.store.changes import changed
-from strongroom.store.entries import EntryRepository
+from strongroom.store.clients import ClientRepository
 from strongroom.store.mapping import encode_material, from_row, names, to_row
 from strongroom.store.records import (
     Backend,
@@ -58,7 +58,7 @@ _PAGE: Final = 256
 """Candidates looked at in one go where a filter has no index."""
 
 
-class Repository(EntryRepository):
+class Repository(ClientRepository):
     """The objects and entries of one store, as one process sees them.
 
     `cache_size` is the number of opened objects kept, `cache_seconds` how long at most; 0 turns the cache
@@ -232,13 +232,14 @@ class Repository(EntryRepository):
         return due
 
     async def commit(self, changes: Changes) -> None:
-        rows = ChangeSet(clients=list(map(clients.to_row, changes.clients)))
+        rows = ChangeSet()
         events = changes.events
         if self._recording is not None and not events:
             events = [self._recording.event]
         sealed: list[ManagedObject] = []
         try:
             await self._renew_key()
+            rows.clients = list(map(self.seal_client, changes.clients))
             for obj in changes.objects:
                 if obj.removed:
                     rows.removals.append(await self._removal(obj))

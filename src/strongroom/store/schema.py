@@ -116,8 +116,11 @@ clients: Final = Table(
     Column("enrolled_at", INT64, nullable=False),
     Column("revoked_at", INT64),
     Column("revision", INT64, nullable=False),
+    Column("store_key", INT64),
+    Column("sealed", LargeBinary),
 )
-"""Enrolled clients; `groups` is a JSON list. A revoked client's name is free again, its key never is."""
+"""Enrolled clients; `groups` is a JSON list. A revoked client's name is free again, its key never is. Without
+a seal are only rows that an older release made, until the next start."""
 
 Index(
     "uq_clients_name_in_force",

@@ -12,7 +12,8 @@ OBJECT_COLUMNS: Final = (
     " activation_date, deactivation_date, store_key, attributes, sealed"
 )
 CLIENT_COLUMNS: Final = (
-    "client, tenant, name, fingerprint, groups, username, password_hash, enrolled_at, revoked_at, revision"
+    "client, tenant, name, fingerprint, groups, username, password_hash, enrolled_at, revoked_at, revision,"
+    " store_key, sealed"
 )
 
 ENTRY_COLUMNS: Final = "tenant, kind, key, owner, generation, due, store_key, sealed"
@@ -64,10 +65,11 @@ INSERT_ENTRY: Final = (
 )
 UPDATE_CLIENT: Final = (
     "UPDATE clients SET tenant = ?, name = ?, fingerprint = ?, groups = ?, username = ?,"
-    " password_hash = ?, enrolled_at = ?, revoked_at = ?, revision = ? WHERE client = ? AND revision = ?"
+    " password_hash = ?, enrolled_at = ?, revoked_at = ?, revision = ?, store_key = ?, sealed = ?"
+    " WHERE client = ? AND revision = ?"
 )
 INSERT_CLIENT: Final = (
-    f"INSERT INTO clients ({CLIENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+    f"INSERT INTO clients ({CLIENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
     " ON CONFLICT DO NOTHING"
 )
 INSERT_STORE_KEY: Final = (

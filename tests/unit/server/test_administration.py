@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from strongroom.domain.people import Role
-from strongroom.server.administration.command import Administrator, command, commands, find, perform
+from strongroom.server.administration.command import (
+    Administrator,
+    Caller,
+    command,
+    commands,
+    find,
+    perform,
+)
 from strongroom.server.config import parse_settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
@@ -15,7 +22,7 @@ from tests.unit.server.conftest import NOW
 from tests.unit.server.test_clients import Store
 
 
-def administrator(kms: TestKms) -> Administrator:
+def administrator(kms: TestKms, caller: Caller | None = None) -> Administrator:
     return Administrator(
         clients=Store(),
         store=kms.repository,
@@ -24,6 +31,7 @@ def administrator(kms: TestKms) -> Administrator:
         root_key=kms.root_key,
         now=NOW,
         live=None,
+        caller=caller,
     )
 
 

@@ -17,6 +17,7 @@ from functools import cache
 from typing import Final, TypeAlias
 
 from strongroom.domain.clients import ClientStore
+from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.people import Role
 from strongroom.domain.ports import RootKey
 from strongroom.domain.store import ObjectStore
@@ -30,10 +31,21 @@ from strongroom.server.ports import Live
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """A person who administers from another machine, with one of their clients. `peer` is for logs."""
+
+    person: str
+    roles: frozenset[Role]
+    client: ClientIdentity
+    peer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Administrator:
     """The surroundings of one command.
 
     `settings` have the addresses that the live server found, `live` is its worker, None when no server runs.
+    `caller` is the person who asks, None for whoever owns the data directory.
     """
 
     clients: ClientStore
@@ -43,6 +55,7 @@ class Administrator:
     root_key: RootKey
     now: datetime
     live: Live | None
+    caller: Caller | None = None
 
     @property
     def advertised(self) -> dict[str, str]:

@@ -36,15 +36,18 @@ _TARGETS: Final = (
 )
 
 
-def act(request: Message, now: datetime, by: str | None) -> AuditEvent:
-    """Return the event of a command that succeeds; `by` None is the user that the request names, or this
-    one."""
+def act(request: Message, now: datetime, *, by: str | None = None, peer: str | None = None) -> AuditEvent:
+    """Return the event of a command that succeeds.
+
+    `by` and `peer` say who asked from where; None is the user that the request names, or this one.
+    """
     user = request.get(BY_USER)
+    here = "admin.sock" if isinstance(user, int) else "-"
     return AuditEvent(
         at=now,
         client=0,
         tenant=int(SYSTEM_TENANT),
-        peer="admin.sock" if isinstance(user, int) else "-",
+        peer=here if peer is None else peer,
         operation=f"{ADMINISTRATION} {request.get('command')}",
         outcome=SUCCESS,
         by=by or f"local:{user if isinstance(user, int) else os.geteuid()}",

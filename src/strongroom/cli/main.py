@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "certificate": "strongroom.cli.certificate:app",
     "server": "strongroom.cli.server:app",
     "store": "strongroom.cli.store:app",
+    "backup": "strongroom.cli.backup:app",
     "wire": "strongroom.cli.wire:app",
     "conform": "strongroom.cli.conform:conform",
 }

@@ -3,7 +3,7 @@
 Rule: a handler never sees this port; the engine's unit of work does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, Protocol
@@ -122,6 +122,9 @@ class ObjectStore(EntryStore, Protocol):
 
         Found by the index; a record that cannot be opened is left out.
         """
+
+    async def wrapped_keys(self) -> Mapping[int, bytes]:
+        """Return every key that seals records, as the root key wrapped it, by its number."""
 
     async def commit(self, changes: Changes) -> None:
         """Make the changes durable, then return. Raises LostRace and NameInUse."""

@@ -6,9 +6,10 @@ asked for, since a command that lists clients should not load ciphers.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 
+from strongroom.domain.backups import Filling, Snapshot
 from strongroom.domain.clients import ClientStore
 from strongroom.domain.ports import RootKey, RootKeyError
 from strongroom.domain.store import ObjectStore
@@ -101,6 +102,23 @@ class StrongroomAdapters:
                 marker=directory.clients_sealed,
                 shared=shared,
             )
+
+    def take_snapshot(
+        self, settings: Settings, directory: DataDirectory
+    ) -> AbstractAsyncContextManager[Snapshot]:
+        from strongroom.store.snapshot import take_snapshot
+
+        return take_snapshot(_parse(settings.store, directory))
+
+    def fill_store(self, url: str, directory: DataDirectory) -> AbstractAsyncContextManager[Filling]:
+        from strongroom.store.filling import fill
+
+        return fill(_parse(url, directory))
+
+    def throw_away_root_key(self) -> RootKey:
+        from strongroom.rootkey.memory import MemoryRootKey
+
+        return MemoryRootKey()
 
     async def open_administration(
         self, settings: Settings, directory: DataDirectory, root_key: RootKey

@@ -42,6 +42,12 @@ CONNECT_TIMEOUT: Final = 3.0
 STATEMENT_TIMEOUT: Final = 10.0
 """Seconds until a host that says nothing counts as lost."""
 
+LONG: Final = 24 * 3600.0
+"""Seconds for a statement whose work grows with the store: a migration, a restore."""
+
+MIGRATION_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('strongroom'))"
+"""Two nodes may be upgraded at the same moment; the second waits and finds it done."""
+
 RETRY_FOR: Final = 15.0
 """Seconds in which another host may take over."""
 
@@ -154,18 +160,22 @@ async def migrate(url: PostgresUrl, script: Callable[[str | None], str]) -> None
     connection = await connect(url)
     try:
         async with connection.transaction():
-            # Two nodes may be upgraded at the same moment.
-            await connection.execute("SELECT pg_advisory_xact_lock(hashtext('strongroom'))")
+            await connection.execute(MIGRATION_LOCK, timeout=LONG)
             found = await _version_in_transaction(connection)
             if found == versions.VERSIONS[-1]:
                 return
             if versions.is_newer(found):
                 versions.check(found, "the database")
-            await connection.execute(script(found))
+            await run_script(connection, script(found))
     except (asyncpg.PostgresError, *_BROKEN) as error:
         raise StoreUnavailable(f"cannot migrate the database: {error}; nothing was changed") from error
     finally:
         await connection.close()
+
+
+async def run_script(connection: asyncpg.Connection, script: str) -> None:
+    """Run the SQL of a migration, however long it takes."""
+    await connection.execute(script, timeout=LONG)
 
 
 async def _version_in_transaction(connection: asyncpg.Connection) -> str | None:

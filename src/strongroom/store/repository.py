@@ -9,7 +9,7 @@ has shown that its generation is current.
 import copy
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
@@ -230,6 +230,12 @@ class Repository(ClientRepository):
                 if obj is not None:
                     due.append(obj)
         return due
+
+    async def wrapped_keys(self) -> Mapping[int, bytes]:
+        try:
+            return {row.store_key: row.wrapped for row in await self._backend.store_keys()}
+        except StoreUnavailable as exc:
+            raise StoreFailure(str(exc)) from exc
 
     async def commit(self, changes: Changes) -> None:
         rows = ChangeSet()

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
+from strongroom.domain import turn
 from strongroom.domain.ports import RootKey, RootKeyError
 from strongroom.domain.store import StoreFailure, TamperedRecord
 from strongroom.server.administration.command import Administrator, perform
@@ -36,9 +37,11 @@ from strongroom.server.messages import LONGEST, BrokenMessage, Message, decode, 
 from strongroom.server.ports import Adapters, Application
 from strongroom.server.process import return_freed_memory
 from strongroom.server.questions import read_question
-from strongroom.server.shared import ClientCounts, Seat, SharedNumbers
+from strongroom.server.shared import Seat, SharedNumbers
+from strongroom.server.shares import Buffers, Shares
 from strongroom.server.sockets import ListeningSockets
-from strongroom.server.ttlv import Buffers, KmipProtocol, Service
+from strongroom.server.ttlv import KmipProtocol, Service
+from strongroom.server.turns import Turns
 from strongroom.wire.framing import Framer
 from strongroom.wire.limits import Limits
 
@@ -100,6 +103,8 @@ class Worker:
         self._directory: ClientDirectory
         self._listener: Listener
         self._deadlines = Deadlines()
+        self._turns = Turns()
+        self._shares: Shares
         self._numbers = itertools.count(1)
         self._spreading: dict[int, asyncio.Future[None]] = {}
         self._writer: asyncio.StreamWriter
@@ -109,6 +114,7 @@ class Worker:
         plan = self._plan
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_log_loop_error)
+        turn.line.set(self._turns)  # for everything that begins in here
         reader, self._writer = await asyncio.open_connection(sock=plan.control, limit=LONGEST)
         try:
             await self._open()
@@ -162,6 +168,9 @@ class Worker:
             items=settings.limits.items,
         )
         buffers = Buffers(max(settings.limits.message_size, settings.limits.buffered // plan.workers))
+        self._shares = Shares(
+            plan.numbers, plan.row, settings.connections, settings.limits, turns=self._turns
+        )
         kmip = Service(
             framing=Framer,
             handle=application.handle,
@@ -170,15 +179,16 @@ class Worker:
             deadlines=deadlines,
             timing=settings.deadlines,
             limits=limits,
-            counts=ClientCounts(plan.numbers, plan.row, settings.connections.per_client),
+            shares=self._shares,
             buffers=buffers,
+            shed=application.shed,
             attend=application.attend,
         )
         if plan.sockets.kmip is not None:
             doors.append(Door(plan.sockets.kmip, partial(KmipProtocol, kmip)))
         if plan.sockets.https is not None:
             handler = HttpHandler(application, limits=limits, buffers=buffers, deadlines=deadlines)
-            https = kmip.speaking(HttpFramer, handler.handle, handler.reject)
+            https = kmip.speaking(HttpFramer, handler.handle, handler.reject, handler.shed)
             doors.append(Door(plan.sockets.https, partial(HttpsProtocol, https)))
         return doors
 
@@ -281,6 +291,7 @@ class Worker:
         while True:
             await asyncio.sleep(1.0)
             self._listener.report()
+            self._shares.tick()
             if self._listener.ended - trimmed >= TRIM_AFTER:
                 trimmed = self._listener.ended
                 return_freed_memory()

@@ -52,6 +52,9 @@ class EchoApplication:
         text += b" " * (-len(text) % 8)
         return RESPONSE + len(text).to_bytes(4, "big") + text
 
+    def shed(self, message: bytes, connection: Connection) -> bytes:
+        return RESPONSE + b"\x00\x00\x00\x08SHED    "
+
     async def answer(self, root: Item, connection: Connection, encode: Encoder) -> bytes:
         return encode(root, version=NEWEST)
 

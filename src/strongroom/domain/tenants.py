@@ -18,6 +18,17 @@ class Tenant(Entry, kind=21):
     """A tenant, kept in the system tenant under its name."""
 
     number: Annotated[Int64, Own(1)]
+    most_objects: Annotated[Int64 | None, Own(70)] = None
+    """Objects that are not destroyed; this and all below: None is what the configuration says, 0 no limit."""
+    most_client_objects: Annotated[Int64 | None, Own(71)] = None
+    """The same of each client of the tenant."""
+    most_bytes: Annotated[Int64 | None, Own(72)] = None
+    """Bytes that the records of all objects take, destroyed ones included."""
+    most_connections: Annotated[Int64 | None, Own(73)] = None
+    most_requests: Annotated[Int64 | None, Own(74)] = None
+    """Requests a second of all clients."""
+    most_streams: Annotated[Int64 | None, Own(75)] = None
+    """Operations in parts in each worker."""
 
 
 class TenantNumber(Entry, kind=25):

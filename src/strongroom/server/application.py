@@ -87,6 +87,7 @@ class KmipApplication:
         self.shared = shared
         self.reject = dispatcher.reject
         self.refuse = dispatcher.refuse
+        self.shed = dispatcher.shed
         self.answer = dispatcher.answer
         # Bound once: this is called for every request.
         self.handle = dispatcher.handle
@@ -208,4 +209,9 @@ def _stream_limits(settings: Settings) -> StreamLimits:
 
 def _limits(settings: Settings) -> Limits:
     limits = settings.limits
-    return Limits(message_size=limits.message_size, depth=limits.depth, items=limits.items)
+    return Limits(
+        message_size=limits.message_size,
+        depth=limits.depth,
+        items=limits.items,
+        batch_items=limits.batch_items,
+    )

@@ -27,7 +27,8 @@ from strongroom.server.http_framing import (
 )
 from strongroom.server.ports import Application
 from strongroom.server.remote import LONGEST_REQUEST, RemoteAdministration
-from strongroom.server.ttlv import READ_AHEAD, Buffers, KmipProtocol
+from strongroom.server.shares import MOST_DELAY, Buffers
+from strongroom.server.ttlv import READ_AHEAD, KmipProtocol
 from strongroom.wire.encodings import CODECS, Codec, Encoding
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.item import Item
@@ -148,21 +149,27 @@ class HttpHandler:
             )
         return await self._administration.answer(body, connection)
 
+    def shed(self, request: HttpRequest, _connection: Connection) -> bytes:
+        """Return the response to a request that comes too soon after too many others."""
+        sentence = f"too many requests a second; send less, and try again in {MOST_DELAY:.0f} s"
+        refusal = HttpResponse(HTTPStatus.TOO_MANY_REQUESTS, TEXT, f"{sentence}\n".encode())
+        return request.respond(refusal, self._date())
+
     async def _answer(self, body: bytes, connection: Connection, *, encoding: Encoding) -> bytes:
         if encoding is Encoding.TTLV:
             return await self._application.handle(body, connection)
         codec = CODECS[encoding]
         try:
-            root = await self._read(body, codec)
+            root = await self._read(body, codec, connection)
         except DecodeError as error:
             return self._application.refuse(error, connection, codec.encode)
         return await self._application.answer(root, connection, codec.encode)
 
-    async def _read(self, body: bytes, codec: Codec) -> Item:
+    async def _read(self, body: bytes, codec: Codec, connection: Connection) -> Item:
         """Return the message; a long one is read beside the event loop, where others are waiting."""
         if len(body) <= READ_AHEAD:
             return codec.decode(body, self._limits)
-        if not self._buffers.reserve(len(body)):
+        if not self._buffers.reserve(len(body), connection.client.client):
             raise _Unanswerable(
                 HTTPStatus.SERVICE_UNAVAILABLE, "too many long messages are being read; try again"
             )
@@ -170,7 +177,7 @@ class HttpHandler:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._reader, codec.decode, body, self._limits)
         finally:
-            self._buffers.release(len(body))
+            self._buffers.release(len(body), connection.client.client)
 
     def _date(self) -> str:
         return _date(int(self._deadlines.date))

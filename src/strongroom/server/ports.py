@@ -56,6 +56,9 @@ class Application(Protocol):
     def reject(self, error: DecodeError, connection: Connection) -> bytes:
         """Return the response to bytes that are no message."""
 
+    def shed(self, message: bytes, connection: Connection) -> bytes:
+        """Return the response to a request that comes too soon after too many others."""
+
     async def answer(self, root: Item, connection: Connection, encode: Encoder) -> bytes:
         """Return the response to a decoded request, in another encoding; raises only CancelledError."""
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from strongroom.domain import turn
-from strongroom.domain.audit import AuditEvent
+from strongroom.domain.audit import SUCCESS, AuditEvent, AuditUnavailable
 from strongroom.domain.context import Context
 from strongroom.domain.errors import (
     InvalidMessage,
@@ -44,7 +44,7 @@ from strongroom.engine.nesting import Nesting
 from strongroom.engine.outbox import Outbox
 from strongroom.engine.references import Told, made_by, told, without
 from strongroom.engine.request import BadHeader, BatchItem, RequestMessage, read_request, version_of
-from strongroom.engine.run import Condition, Run
+from strongroom.engine.run import Condition, Done, Run
 from strongroom.engine.services import Services
 from strongroom.engine.streams import RequestStreams
 from strongroom.engine.tickets import DelegatedTicketUsedUp, Tickets, charge
@@ -97,6 +97,24 @@ class _Plan(NamedTuple):
     encode: Callable[..., list[Item]]
 
 
+def _event(run: Run, item: BatchItem, objects: tuple[UniqueIdentifier, ...], found: int | None) -> AuditEvent:
+    """Return the record of a batch item that succeeded."""
+    client = run.connection.client
+    return AuditEvent(
+        at=run.now,
+        client=client.client,
+        tenant=client.tenant,
+        peer=run.connection.peer,
+        operation=VALUES["Operation"][item.operation or 0].name,
+        outcome=SUCCESS,
+        objects=objects,
+        acting=client.acting,
+        user=client.user,
+        correlation=None if run.correlation is None else run.correlation.logged,
+        found=found,
+    )
+
+
 class Dispatcher:
     """Answers request messages; safe to use from any number of connections of one event loop."""
 
@@ -106,7 +124,8 @@ class Dispatcher:
         self._plans: dict[tuple[int, Version], _Plan] = {}
         self._headers = HeaderMemory()
         self._answers = AnswerMemory(services.remembered_answers)
-        self._failures = Failures(services.on_event, services.on_failure)
+        self._audit = services.audit
+        self._failures = Failures(services.audit, services.on_event, services.on_failure)
         self.tickets = Tickets(services.store, services.clients)
         self.applications = Applications(services.store)
         self._authenticator = Authenticator(
@@ -151,8 +170,10 @@ class Dispatcher:
         now = self._services.clock.now()
         try:
             if await known.still_true(connection.client, now, self._services.store):
+                if known.record is not None:
+                    self._audit.record_again(known.record, now, connection.peer)
                 return Answers(known.version, now).frame(known.item, 1)
-        except StoreFailure:
+        except (StoreFailure, AuditUnavailable):
             pass  # done again in full, the request says what is wrong
         self._answers.forget(connection.client, message)
         return None
@@ -258,7 +279,7 @@ class Dispatcher:
     ) -> tuple[Answers, list[Item]]:
         """Return the answer to a request that is refused as a whole, in the place of the item to blame."""
         now = self._services.clock.now()
-        self._failures.record(None, error, connection, now, correlation)
+        error = self._failures.record(None, error, connection, now, correlation)
         answers = Answers(version, now, correlation)
         if item is None:
             return answers, [answers.failure(None, None, error)]
@@ -276,7 +297,7 @@ class Dispatcher:
             except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
                 run.streams.end_claimed()
                 error = self._failures.explain(exc, run.request.version, position, run.message)
-                self._failures.record(item.operation, error, run.connection, run.now, run.correlation)
+                error = self._failures.record(item, error, run.connection, run.now, run.correlation)
                 results.append(run.answers.failure(item.operation, item.unique_batch_item_id, error))
                 if not run.request.goes_on:
                     break
@@ -293,8 +314,12 @@ class Dispatcher:
             result, size = await self.perform(run, item, work, run.room)
             changes = work.changes()
             if not changes:
-                self._remember(run, item, work, result)
-            elif not await self.commit(work, changes, [(item, work.touched())], run, attempt):
+                event = _event(run, item, work.touched(), work.found)
+                touched = bool(event.objects) or event.found is not None
+                if touched:
+                    self._audit.record(event)
+                self._remember(run, item, work, result, event if touched else None)
+            elif not await self.commit(work, changes, [Done(item, work.touched(), work.found)], run, attempt):
                 continue
             work.keep()
             run.streams.keep()
@@ -303,8 +328,10 @@ class Dispatcher:
             return result
         raise ServerFailure("the object is being changed by too many requests at once; try again")
 
-    def _remember(self, run: Run, item: BatchItem, work: UnitOfWork, result: Item) -> None:
-        """Remember the answer to a read that stands alone in its message."""
+    def _remember(
+        self, run: Run, item: BatchItem, work: UnitOfWork, result: Item, event: AuditEvent | None
+    ) -> None:
+        """Remember the answer to a read that stands alone in its message, and how it is recorded."""
         message, spec = run.message, self._services.operations[item.operation or 0]
         if not spec.repeatable or message is None or len(run.request.items) > 1:
             return
@@ -320,6 +347,7 @@ class Dispatcher:
         answer = RememberedAnswer(
             run.request.version,
             binary.encode(result),
+            None if event is None else self._audit.repeated(event),
             spec.needs,
             run.connection.client.access,
             sources,
@@ -343,7 +371,7 @@ class Dispatcher:
             await work.commit(work.changes())
         except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
             error = self._failures.explain(exc, run.request.version, 0, run.message)
-            self._failures.record(None, error, run.connection, run.now, run.correlation)
+            error = self._failures.record(None, error, run.connection, run.now, run.correlation)
             return [run.answers.failure(None, None, error)]
         self.backlog.begin(run.connection.client.tenant, key)
         return self._later.answers(run, key, results)
@@ -358,15 +386,19 @@ class Dispatcher:
                 run.streams.rewind()
                 work, room = self._unit_of_work(run), run.room
                 results.clear()
-                done: list[tuple[BatchItem, tuple[UniqueIdentifier, ...]]] = []
+                done: list[Done] = []
                 for failing, item in enumerate(items):  # noqa: B007 - says which item failed
                     await pace()
                     result, size = await self.perform(run, item, work, room)
                     work.keep()
                     room = None if room is None else room - size
                     results.append(result)
-                    done.append((item, work.touched()))
+                    done.append(Done(item, work.touched(), work.found))
                 changes = work.changes()
+                if not changes:
+                    for item, objects, found in done:
+                        if objects or found is not None:
+                            self._audit.record(_event(run, item, objects, found))
                 if not changes or await self.commit(work, changes, done, run, attempt):
                     run.streams.keep()
                     return results
@@ -377,7 +409,7 @@ class Dispatcher:
                 run.connection.roles.wanted = False
             error = self._failures.explain(exc, run.request.version, failing, run.message)
         failed = items[failing]
-        self._failures.record(failed.operation, error, run.connection, run.now, run.correlation)
+        error = self._failures.record(failed, error, run.connection, run.now, run.correlation)
         undone = [run.answers.undone(result) for result in results[:failing]]
         return [*undone, run.answers.failure(failed.operation, failed.unique_batch_item_id, error)]
 
@@ -409,7 +441,7 @@ class Dispatcher:
         try:
             await self.transact(run, item)
         except KmipError as error:
-            self._failures.record(item.operation, error, connection, now, None)
+            self._failures.record(item, error, connection, now, None)
             raise
 
     def check(self, item: BatchItem, version: Version) -> OperationSpec:
@@ -491,27 +523,13 @@ class Dispatcher:
         self,
         work: UnitOfWork,
         changes: Changes,
-        done: list[tuple[BatchItem, tuple[UniqueIdentifier, ...]]],
+        done: list[Done],
         run: Run,
         attempt: int,
     ) -> bool:
         """Commit the changes with their audit events; False when another change came first."""
-        client = run.connection.client
-        changes.events = [
-            AuditEvent(
-                at=run.now,
-                client=client.client,
-                tenant=client.tenant,
-                peer=run.connection.peer,
-                operation=VALUES["Operation"][item.operation or 0].name,
-                outcome="success",
-                objects=objects,
-                acting=client.acting,
-                user=client.user,
-                correlation=None if run.correlation is None else run.correlation.logged,
-            )
-            for item, objects in done
-        ]
+        self._audit.check()
+        changes.events = [_event(run, *one) for one in done]
         version = None if run.condition is not None else run.request.version  # of no client's choice
         subscribers = await self.outbox.add(changes, work.sources(), run.now, version)
         try:
@@ -524,6 +542,8 @@ class Dispatcher:
             if changes.essential:
                 raise
             self._services.on_failure(failure)
+            for event in changes.events:
+                self._audit.record(event)
         if changes.clients and self._services.provisioning is not None:
             await self._services.provisioning.spread()
         if self._services.outgoing is not None:

@@ -6,7 +6,7 @@ Rule: the client gets a Result Reason and a sentence; what only the operator sho
 from collections.abc import Callable
 from datetime import datetime
 
-from strongroom.domain.audit import AuditEvent
+from strongroom.domain.audit import AuditEvent, AuditLog, AuditUnavailable
 from strongroom.domain.errors import (
     FeatureNotSupported,
     InvalidField,
@@ -18,19 +18,28 @@ from strongroom.domain.errors import (
 from strongroom.domain.identity import Connection
 from strongroom.domain.store import NameInUse, StoreFailure, TamperedRecord
 from strongroom.engine.correlation import Correlation
+from strongroom.engine.request import BatchItem
 from strongroom.model.errors import NotInVersion, UnknownField, UnknownValue
-from strongroom.registry import Version
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.registry import Tag, Version
 from strongroom.registry.names import VALUES
 from strongroom.wire import binary
 from strongroom.wire.errors import DecodeError
 
 
 class Failures:
-    """Explains and records failures: `on_event` hears of every refusal, `on_failure` of what is our fault."""
+    """Explains and records failures in `audit`.
+
+    `on_event` hears of every refusal, too, and `on_failure` of what is our fault.
+    """
 
     def __init__(
-        self, on_event: Callable[[AuditEvent], None], on_failure: Callable[[BaseException], None]
+        self,
+        audit: AuditLog,
+        on_event: Callable[[AuditEvent], None],
+        on_failure: Callable[[BaseException], None],
     ) -> None:
+        self._audit = audit
         self._on_event = on_event
         self._on_failure = on_failure
 
@@ -50,6 +59,8 @@ class Failures:
             case StoreFailure():
                 self._on_failure(exc)
                 return ServerFailure(str(exc))
+            case AuditUnavailable():  # the audit log has told the operator, once
+                return ServerFailure(str(exc))
             case TamperedRecord():
                 self._on_failure(exc)
                 return ServerFailure("the stored record of this object is damaged; tell the administrator")
@@ -59,27 +70,43 @@ class Failures:
 
     def record(
         self,
-        operation: int | None,
+        item: BatchItem | None,
         error: KmipError,
         connection: Connection,
         now: datetime,
         correlation: Correlation | None,
-    ) -> None:
-        """Record a request, or an operation of one, that was refused."""
-        entry = VALUES["Operation"].get(operation or 0)
-        self._on_event(
-            AuditEvent(
-                at=now,
-                client=connection.client.client,
-                tenant=connection.client.tenant,
-                peer=connection.peer,
-                operation="Request" if entry is None else entry.name,
-                outcome=error.reason.name,
-                acting=connection.client.acting,
-                user=connection.client.user,
-                correlation=None if correlation is None else correlation.logged,
-            )
+    ) -> KmipError:
+        """Record a request, or an operation of one, that was refused; return what the client is told.
+
+        That is the refusal, unless it could not be recorded.
+        """
+        entry = VALUES["Operation"].get(0 if item is None else item.operation or 0)
+        event = AuditEvent(
+            at=now,
+            client=connection.client.client,
+            tenant=connection.client.tenant,
+            peer=connection.peer,
+            operation="Request" if entry is None else entry.name,
+            outcome=error.reason.name,
+            objects=_asked(item),
+            acting=connection.client.acting,
+            user=connection.client.user,
+            correlation=None if correlation is None else correlation.logged,
         )
+        self._on_event(event)
+        try:
+            self._audit.record(event)
+        except AuditUnavailable as unavailable:
+            return ServerFailure(str(unavailable))
+        return error
+
+
+def _asked(item: BatchItem | None) -> tuple[UniqueIdentifier, ...]:
+    """Return the identifier that a request names, whether there is such an object or not."""
+    for tag, _, value in (item and item.payload) or ():
+        if tag == Tag.UNIQUE_IDENTIFIER and isinstance(value, str):
+            return (UniqueIdentifier(value),)
+    return ()
 
 
 def _locate(error: DecodeError, position: int, message: bytes | None) -> KmipError:

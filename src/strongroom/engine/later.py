@@ -15,10 +15,9 @@ from strongroom.engine.answers import Answers
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.failures import Failures
 from strongroom.engine.request import BatchItem, RequestMessage
-from strongroom.engine.run import Run
+from strongroom.engine.run import Done, Run
 from strongroom.engine.streams import RequestStreams, StreamTable
 from strongroom.engine.unit_of_work import UnitOfWork
-from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.messages import RequestHeader
 from strongroom.model.secret import SecretBytes
 from strongroom.operations.poll import PolledResponse, PollResponse
@@ -58,7 +57,7 @@ class Doing(Protocol):
         self,
         work: UnitOfWork,
         changes: Changes,
-        done: list[tuple[BatchItem, tuple[UniqueIdentifier, ...]]],
+        done: list[Done],
         run: Run,
         attempt: int,
     ) -> bool:
@@ -100,7 +99,7 @@ class Later:
                 results.append(result)
             except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
                 error = self._failures.explain(exc, request.version, position, run.message)
-                self._failures.record(item.operation, error, run.connection, run.now, run.correlation)
+                error = self._failures.record(item, error, run.connection, run.now, run.correlation)
                 results.append(run.answers.failure(item.operation, item.unique_batch_item_id, error))
                 waiting.append(_waiting(item).obtained())
                 if not request.goes_on:
@@ -174,14 +173,14 @@ class LaterItem:
         """Return the same for a failure."""
         run, item = self._run, self._item
         error = self._failures.explain(exc, run.request.version, position, None)
-        self._failures.record(item.operation, error, run.connection, run.now, run.correlation)
+        error = self._failures.record(item, error, run.connection, run.now, run.correlation)
         answer = run.answers.failure(item.operation, item.unique_batch_item_id, error)
         return SecretBytes(binary.encode(answer))
 
     async def commit(self, attempt: int) -> bool:
         """Commit what the unit of work has by now; False when another change came first."""
         work = self._work
-        done = [(self._item, work.touched())]
+        done = [Done(self._item, work.touched(), work.found)]
         if not await self._doing.commit(work, work.changes(), done, self._run, attempt):
             self._run.streams.end_claimed()
             return False

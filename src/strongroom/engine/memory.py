@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from strongroom.domain.access import may
+from strongroom.domain.audit import Repeated
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
@@ -67,6 +68,8 @@ def repeatable(header: RequestHeader) -> bool:
 class RememberedAnswer(NamedTuple):
     """The batch item (TTLV) that answered a request of one item, and what it was made from.
 
+    `record` is what is recorded each time that it is given, None for an answer that touches no object.
+
     `store_version` is that of the store before it was searched, None for an answer that needed no search. The
     answer was made at `since`; `until` is the first date at which one of the objects changes its state by
     itself, None: never.
@@ -74,6 +77,7 @@ class RememberedAnswer(NamedTuple):
 
     version: Version
     item: bytes
+    record: Repeated | None
     permission: Permission
     access: Rights | None
     sources: tuple[ManagedObject, ...]

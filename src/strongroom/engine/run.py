@@ -3,17 +3,27 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from strongroom.domain.context import Objects
 from strongroom.domain.identity import Connection
 from strongroom.engine.answers import Answers
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.correlation import Correlation
-from strongroom.engine.request import RequestMessage
+from strongroom.engine.request import BatchItem, RequestMessage
 from strongroom.engine.streams import RequestStreams
+from strongroom.model.identifiers import UniqueIdentifier
 
 Condition: TypeAlias = Callable[[Objects], Awaitable[None]]
+
+
+class Done(NamedTuple):
+    """A batch item that was done, and what it touched: objects, and how many a search found, None without
+    one."""
+
+    item: BatchItem
+    objects: tuple[UniqueIdentifier, ...]
+    found: int | None
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ Rule: declarations only.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from strongroom.domain.audit import AuditEvent
+from strongroom.domain.audit import AuditEvent, AuditLog
 from strongroom.domain.clock import Clock
 from strongroom.domain.context import ClientLog, Policy, ServerFacts
 from strongroom.domain.crypto import Cryptography
@@ -36,8 +36,10 @@ class Services:
     clients: Callable[[ClientId], ClientIdentity | None]
     """Who has a number and may connect; asked when a request that waits is done."""
     operations: Mapping[int, OperationSpec]
+    audit: AuditLog
+    """Where reads and refusals are recorded; changes are in their own commit."""
     on_event: Callable[[AuditEvent], None]
-    """Told of every refusal; changes are recorded in their own commit."""
+    """Told of every refusal, for the log of the server."""
     on_failure: Callable[[BaseException], None]
     streams: StreamTable
     neighbours: Neighbours | None = None

@@ -91,6 +91,7 @@ class UnitOfWork:
         "_clients",
         "_fresh",
         "_loaded",
+        "_locates",
         "_memory",
         "_now",
         "_permission",
@@ -101,6 +102,7 @@ class UnitOfWork:
         "_sources",
         "_store",
         "entries",
+        "found",
         "made",
         "searches",
         "told",
@@ -132,6 +134,8 @@ class UnitOfWork:
         self.made: Mapping[UniqueIdentifierEnumeration, UniqueIdentifier] = {}
         self.told: Told | None = None
         """What the answer tells, where later items may want to know it."""
+        self.found: int | None = None
+        """How many objects a Locate has given, None for anything else."""
         self.entries = WorkingEntries(store, caller)
         self.searches = Searches()
         """Something was looked for, so that the answer depends on more than the objects that were read."""
@@ -145,6 +149,8 @@ class UnitOfWork:
         self._permission = permission
         self._placed = None
         self.told = None
+        self.found = None
+        self._locates = operation is Operation.LOCATE
         self._reached = False
         self._fresh = []
 
@@ -272,14 +278,38 @@ class UnitOfWork:
     async def _by_name(self, reference: NameReference, permission: Permission) -> UniqueIdentifier:
         """Return the caller's own object of that name, or else the one that it has the permission on."""
         name = AttributeInstance(Tag.NAME, Name(name_value=str(reference)))
-        found = await self.locate([name], storage=3, maximum=2, offset=0, mine=True)
+        found = await self._search([name], storage=3, maximum=2, offset=0, mine=True)
         if not found.unique_identifiers and self._caller.access is not None:
-            found = await self.locate([name], storage=3, maximum=2, offset=0, permission=permission)
+            found = await self._search([name], storage=3, maximum=2, offset=0, permission=permission)
         if len(found.unique_identifiers) != 1:
             raise ObjectNotFound("no object, or more than one, has this Name")
         return found.unique_identifiers[0]
 
     async def locate(
+        self,
+        filters: Sequence[AttributeInstance],
+        *,
+        storage: int,
+        maximum: int | None,
+        offset: int,
+        oldest_first: bool = False,
+        permission: Permission | None = None,
+        mine: bool = False,
+    ) -> Found:
+        found = await self._search(
+            filters,
+            storage=storage,
+            maximum=maximum,
+            offset=offset,
+            oldest_first=oldest_first,
+            permission=permission,
+            mine=mine,
+        )
+        if self._locates and self.found is None:  # what comes after the first only counts
+            self.found = len(found.unique_identifiers)
+        return found
+
+    async def _search(
         self,
         filters: Sequence[AttributeInstance],
         *,

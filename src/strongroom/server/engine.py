@@ -9,7 +9,7 @@ from typing import TypeAlias
 import structlog
 
 from strongroom.crypto.cryptographer import Cryptographer
-from strongroom.domain.audit import AuditEvent
+from strongroom.domain.audit import AuditEvent, AuditLog, NoAuditLog
 from strongroom.domain.clock import Clock, SystemClock
 from strongroom.domain.context import Policy, ServerFacts
 from strongroom.domain.errors import KmipError
@@ -91,12 +91,14 @@ def make_dispatcher(
     subscriptions: Mapping[str, Subscription] | None = None,
     outgoing: OutgoingQueue | None = None,
     provisioning: Provisioning | None = None,
+    audit: AuditLog | None = None,
 ) -> Dispatcher:
     """Return the dispatcher over a store.
 
     `clients` says who may connect, `clock` None is the machine's, `https` is where clients reach the other
     listener. `subscriptions` are what clients want to be told, by name, `outgoing` who tells them, and
-    `provisioning` who makes new credentials.
+    `provisioning` who makes new credentials. `audit` is where reads and refusals are recorded; None is
+    nowhere, which only a test may want.
     """
     return Dispatcher(
         Services(
@@ -110,6 +112,7 @@ def make_dispatcher(
             on_ignored_credential=_ignored_credential,
             clients=clients,
             operations={int(code): spec for code, spec in all_operations().items()},
+            audit=audit or NoAuditLog(),
             on_event=_log_refusal,
             on_failure=_log_failure,
             streams=StreamTable(streams or StreamLimits(), prefix=neighbours.name if neighbours else b""),

@@ -1,0 +1,192 @@
+"""Where records and anchors go outside: files, syslog, TCP.
+
+Rule: `send` returns when the other end has taken the lines, as far as its kind can tell, or raises
+OutletFailed within its deadline. An outlet that failed is opened again by the next `send`.
+
+    file:/PATH              appended and brought to disk
+    syslog:/dev/log         RFC 5424 to a Unix socket; what is longer than a datagram fails
+    syslog:HOST:PORT        RFC 5424 over TCP, framed by octet counting (RFC 6587)
+    tcp:HOST:PORT           plain lines over TCP
+"""
+
+import contextlib
+import os
+import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Protocol
+
+DEADLINE: Final = 3.0
+"""Seconds for one `send`."""
+
+_PRIORITY: Final = 13 * 8 + 5
+"""Facility "log audit", severity "notice" (RFC 5424 §6.2.1)."""
+
+_APPLICATION: Final = "strongroom"
+
+
+class OutletFailed(Exception):
+    """The lines were not taken; the message says by whom and why."""
+
+
+class Outlet(Protocol):
+    """One place outside."""
+
+    def send(self, lines: Sequence[bytes]) -> None:
+        """Have lines (without newlines) taken, in order. Raises OutletFailed; some may be there then."""
+
+    def close(self) -> None:
+        """Let go; the next `send` opens it again."""
+
+
+def parse(where: str) -> Outlet:
+    """Return the outlet that a setting names. Raises ValueError."""
+    kind, colon, rest = where.partition(":")
+    if not colon or not rest:
+        raise ValueError(f"{where!r} names no place; write file:/PATH, syslog:/dev/log, tcp:HOST:PORT")
+    if kind == "file":
+        if not rest.startswith("/"):
+            raise ValueError(f"{where!r}: the path has to be absolute")
+        return FileOutlet(Path(rest))
+    if kind == "syslog":
+        return SyslogSocket(rest) if rest.startswith("/") else SyslogStream(*_address(where, rest))
+    if kind == "tcp":
+        return TcpOutlet(*_address(where, rest))
+    raise ValueError(f"{where!r}: {kind!r} is neither file, syslog nor tcp")
+
+
+def _address(where: str, text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(f"{where!r}: write HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+class FileOutlet:
+    """A file of its own, for instance on another disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def send(self, lines: Sequence[bytes]) -> None:
+        try:
+            # A pipe without a reader would block for good.
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+            descriptor = os.open(self._path, flags, 0o600)
+            try:
+                content = b"".join(line + b"\n" for line in lines)
+                while content:
+                    content = content[os.write(descriptor, content) :]
+                with contextlib.suppress(OSError):  # a pipe has nothing to bring to disk
+                    os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise OutletFailed(f"{self._path}: {error.strerror}") from error
+
+    def close(self) -> None:
+        return
+
+
+class _SocketOutlet:
+    """A socket that stays open."""
+
+    _where: str
+    _socket: socket.socket | None = None
+
+    def _connect(self) -> socket.socket:
+        raise NotImplementedError
+
+    def _frame(self, line: bytes) -> bytes:
+        raise NotImplementedError
+
+    def send(self, lines: Sequence[bytes]) -> None:
+        try:
+            if self._socket is None:
+                self._socket = self._connect()
+            elif self._hung_up(self._socket):
+                self.close()
+                self._socket = self._connect()
+            self._write(self._socket, [self._frame(line) for line in lines])
+        except OSError as error:
+            self.close()
+            raise OutletFailed(f"{self._where}: {error.strerror or error}") from error
+
+    def _write(self, connection: socket.socket, frames: Sequence[bytes]) -> None:
+        connection.sendall(b"".join(frames))
+
+    @staticmethod
+    def _hung_up(connection: socket.socket) -> bool:
+        """Tell whether the other end has closed: what is written then would be taken by nobody."""
+        connection.setblocking(False)
+        try:
+            return not connection.recv(1)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        finally:
+            connection.settimeout(DEADLINE)
+
+    def close(self) -> None:
+        held, self._socket = self._socket, None
+        if held is not None:
+            with contextlib.suppress(OSError):
+                held.close()
+
+
+class TcpOutlet(_SocketOutlet):
+    """Plain lines over TCP."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._where, self._address = f"{host}:{port}", (host, port)
+
+    def _connect(self) -> socket.socket:
+        return socket.create_connection(self._address, timeout=DEADLINE)
+
+    def _frame(self, line: bytes) -> bytes:
+        return line + b"\n"
+
+
+class SyslogStream(TcpOutlet):
+    """Syslog over TCP."""
+
+    def _frame(self, line: bytes) -> bytes:
+        message = syslog_message(line)
+        return b"%d %b" % (len(message), message)
+
+
+class SyslogSocket(_SocketOutlet):
+    """The syslog of this machine."""
+
+    def __init__(self, path: str) -> None:
+        self._where = path
+
+    def _connect(self) -> socket.socket:
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        made.settimeout(DEADLINE)
+        try:
+            made.connect(self._where)
+        except OSError:
+            made.close()
+            raise
+        return made
+
+    @staticmethod
+    def _hung_up(connection: socket.socket) -> bool:
+        return False
+
+    def _frame(self, line: bytes) -> bytes:
+        return syslog_message(line)
+
+    def _write(self, connection: socket.socket, frames: Sequence[bytes]) -> None:
+        for frame in frames:
+            connection.send(frame)
+
+
+def syslog_message(line: bytes) -> bytes:
+    """Return a line (ASCII) as RFC 5424 wants it, with the time of now."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    host = "".join(c for c in socket.gethostname() if "!" <= c <= "~")[:255] or "-"
+    return f"<{_PRIORITY}>1 {now} {host} {_APPLICATION} {os.getpid()} audit - ".encode() + line

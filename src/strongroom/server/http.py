@@ -1,7 +1,8 @@
-"""KMIP over HTTPS: `POST /kmip` in TTLV, JSON or XML, answered in kind.
+"""KMIP over HTTPS: `POST /kmip` in TTLV, JSON or XML, answered in kind; and `POST /admin` for people.
 
-Rule: this binding is framing and routing. Admission, limits, deadlines and order are those of `ttlv.py`, and
-what a request does is the engine's: whatever it answers, failures included, goes out with status 200.
+Rule: this binding is framing and routing, and `_ROUTES` has all there is. Admission, limits, deadlines and
+order are those of `ttlv.py`, and what a request does is the engine's (`remote.py` for administration):
+whatever it answers, failures included, goes out with status 200.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from strongroom.server.http_framing import (
     refused,
 )
 from strongroom.server.ports import Application
+from strongroom.server.remote import LONGEST_REQUEST, RemoteAdministration
 from strongroom.server.ttlv import READ_AHEAD, Buffers, KmipProtocol
 from strongroom.wire.encodings import CODECS, Codec, Encoding
 from strongroom.wire.errors import DecodeError
@@ -32,7 +34,10 @@ from strongroom.wire.item import Item
 from strongroom.wire.limits import Limits
 
 PATH: Final = "/kmip"
+ADMIN_PATH: Final = "/admin"
 METHOD: Final = "POST"
+
+_NOTHING: Final = f"there is nothing here; KMIP is at {METHOD} {PATH}"
 
 LINGER: Final = 2.0
 """Seconds in which a client that was refused may go on sending, so that it gets to read why."""
@@ -41,6 +46,8 @@ _ENCODINGS: Final = {
     **{codec.media_type: encoding for encoding, codec in CODECS.items()},
     "application/xml": Encoding.XML,
 }
+_ROUTES: Final = {PATH: _ENCODINGS, ADMIN_PATH: {CODECS[Encoding.JSON].media_type: Encoding.JSON}}
+"""Every path that is answered, with the Content-Types that it takes."""
 _CHARSETS: Final = frozenset({"utf-8", "us-ascii"})
 _CHARSET: Final = re.compile(r';[ \t]*charset="?([^";\s]*)', re.IGNORECASE)
 
@@ -95,9 +102,16 @@ class HttpHandler:
     """Answers the requests of all connections of a worker."""
 
     def __init__(
-        self, application: Application, *, limits: Limits, buffers: Buffers, deadlines: Deadlines
+        self,
+        application: Application,
+        administration: RemoteAdministration | None = None,
+        *,
+        limits: Limits,
+        buffers: Buffers,
+        deadlines: Deadlines,
     ) -> None:
         self._application = application
+        self._administration = administration
         self._limits = limits
         self._buffers = buffers
         self._deadlines = deadlines
@@ -107,8 +121,11 @@ class HttpHandler:
     async def handle(self, request: HttpRequest, connection: Connection) -> bytes:
         """Return the bytes of the response; raises only CancelledError."""
         try:
-            encoding = route(request)
-            body = await self._answer(request.body, connection, encoding=encoding)
+            path, encoding = route(request)
+            if path == ADMIN_PATH:
+                body = await self._administer(request.body, connection)
+            else:
+                body = await self._answer(request.body, connection, encoding=encoding)
         except _Unanswerable as error:
             return request.respond(error.response, self._date())
         return request.respond(
@@ -120,6 +137,16 @@ class HttpHandler:
         if not isinstance(error, HttpRefusal):
             raise TypeError("an HTTP connection refuses with HttpRefusal") from error
         return last_response(refused(error), self._date())
+
+    async def _administer(self, body: bytes, connection: Connection) -> bytes:
+        if self._administration is None:
+            raise _Unanswerable(HTTPStatus.NOT_FOUND, _NOTHING)
+        if len(body) > LONGEST_REQUEST:
+            raise _Unanswerable(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"an administration request has {LONGEST_REQUEST} bytes at most",
+            )
+        return await self._administration.answer(body, connection)
 
     async def _answer(self, body: bytes, connection: Connection, *, encoding: Encoding) -> bytes:
         if encoding is Encoding.TTLV:
@@ -149,25 +176,26 @@ class HttpHandler:
         return _date(int(self._deadlines.date))
 
 
-def route(request: HttpRequest) -> Encoding:
-    """Return how the message in a request is written; raises what to answer to any other request."""
+def route(request: HttpRequest) -> tuple[str, Encoding]:
+    """Return where a request goes and how its message is written; raises what to answer to any other."""
     try:
         path = urlsplit(request.target).path
     except ValueError:
         path = ""
-    if path != PATH:
-        raise _Unanswerable(HTTPStatus.NOT_FOUND, f"there is nothing here; KMIP is at {METHOD} {PATH}")
+    encodings = _ROUTES.get(path)
+    if encodings is None:
+        raise _Unanswerable(HTTPStatus.NOT_FOUND, _NOTHING)
     if request.method != METHOD:
-        raise _Unanswerable(HTTPStatus.METHOD_NOT_ALLOWED, f"send a KMIP request with {METHOD}", allow=METHOD)
-    encoding = _ENCODINGS.get(media_type(request.content_type))
+        raise _Unanswerable(HTTPStatus.METHOD_NOT_ALLOWED, f"send the request with {METHOD}", allow=METHOD)
+    encoding = encodings.get(media_type(request.content_type))
     if encoding is None:
-        known = ", ".join(_ENCODINGS)
+        known = ", ".join(encodings)
         raise _Unanswerable(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the Content-Type is none of {known}")
     if _charset(request.content_type) not in _CHARSETS:
-        raise _Unanswerable(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the charset of a KMIP message is UTF-8")
+        raise _Unanswerable(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the charset of a message is UTF-8")
     if request.content_encoding.lower() not in {"", "identity"}:
         raise _Unanswerable(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the message without a Content-Encoding")
-    return encoding
+    return path, encoding
 
 
 def media_type(content_type: str) -> str:

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from strongroom.domain.ports import RootKey, RootKeyError
 from strongroom.domain.store import StoreFailure, TamperedRecord
-from strongroom.server.administration.command import Administrator, perform
+from strongroom.server.administration.command import Administrator, Caller, perform
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.deadlines import Deadlines
@@ -36,6 +36,7 @@ from strongroom.server.messages import LONGEST, BrokenMessage, Message, decode, 
 from strongroom.server.ports import Adapters, Application
 from strongroom.server.process import return_freed_memory
 from strongroom.server.questions import read_question
+from strongroom.server.remote import RemoteAdministration
 from strongroom.server.rules import RuleBook
 from strongroom.server.shared import ClientCounts, Seat, SharedNumbers
 from strongroom.server.sockets import ListeningSockets
@@ -180,7 +181,8 @@ class Worker:
         if plan.sockets.kmip is not None:
             doors.append(Door(plan.sockets.kmip, partial(KmipProtocol, kmip)))
         if plan.sockets.https is not None:
-            handler = HttpHandler(application, limits=limits, buffers=buffers, deadlines=deadlines)
+            people = RemoteAdministration(self._administrator, self._spread)
+            handler = HttpHandler(application, people, limits=limits, buffers=buffers, deadlines=deadlines)
             https = kmip.speaking(HttpFramer, handler.handle, handler.reject)
             doors.append(Door(plan.sockets.https, partial(HttpsProtocol, https)))
         return doors
@@ -226,7 +228,7 @@ class Worker:
             case other:
                 raise BrokenMessage(f"a worker does not know {other!r}")
 
-    def _administrator(self) -> Administrator:
+    def _administrator(self, caller: Caller | None = None) -> Administrator:
         plan = self._plan
         return Administrator(
             clients=self._application.clients,
@@ -236,6 +238,7 @@ class Worker:
             root_key=plan.root_key,
             now=datetime.now(UTC).replace(microsecond=0),
             live=self,
+            caller=caller,
         )
 
     async def ask(self, request: Message) -> None:

@@ -8,10 +8,17 @@ from pathlib import Path
 import pytest
 
 from strongroom.domain.clients import ClientRecord, ClientStore
-from strongroom.domain.identity import DEFAULT_TENANT, ClientId
+from strongroom.domain.identity import DEFAULT_TENANT, ClientId, ClientIdentity
 from strongroom.domain.people import Role
 from strongroom.domain.store import StoreFailure
-from strongroom.server.administration.command import Administrator, command, commands, find, perform
+from strongroom.server.administration.command import (
+    Administrator,
+    Caller,
+    command,
+    commands,
+    find,
+    perform,
+)
 from strongroom.server.config import parse_settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import NotFound, OperatorError
@@ -45,7 +52,15 @@ async def put_client(clients: ClientStore, name: str) -> None:
     await clients.put(record)
 
 
-def administrator(kms: TestKms) -> Administrator:
+EVE = Caller(
+    person="eve",
+    roles=frozenset(Role),
+    client=ClientIdentity(client=ClientId(9), tenant=DEFAULT_TENANT, name="eve-laptop"),
+    peer="192.0.2.9:9",
+)
+
+
+def administrator(kms: TestKms, caller: Caller | None = None) -> Administrator:
     return Administrator(
         clients=Store(),
         store=kms.repository,
@@ -54,6 +69,7 @@ def administrator(kms: TestKms) -> Administrator:
         root_key=kms.root_key,
         now=NOW,
         live=None,
+        caller=caller,
     )
 
 
@@ -84,10 +100,10 @@ def recorded(kms: TestKms) -> list[dict[str, object]]:
 
 
 def test_an_act_is_recorded_with_who_did_it_what_it_changed_and_how_it_ended(kms: TestKms) -> None:
-    admin = replace(administrator(kms), clients=StoredClients(kms.backend), by="person:eve")
+    admin = replace(administrator(kms), clients=StoredClients(kms.backend), caller=EVE)
     kms.run(put_client(admin.clients, "web"))
     kms.run(perform(admin, {"command": "client.revoke", "name": "web", "password_hash": "$argon2id$"}))
-    kms.run(perform(replace(admin, by=None), {"command": "client.list", BY_USER: 1234}))
+    kms.run(perform(replace(admin, caller=None), {"command": "client.list", BY_USER: 1234}))
     with pytest.raises(NotFound):
         kms.run(perform(admin, {"command": "client.revoke", "name": "nobody\nelse"}))
     with pytest.raises(OperatorError):

@@ -18,6 +18,7 @@ from typing import Final, TypeAlias
 
 from strongroom.domain.audit import Recording
 from strongroom.domain.clients import ClientStore
+from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.people import Role
 from strongroom.domain.ports import RootKey
 from strongroom.domain.store import Changes, ObjectStore
@@ -32,11 +33,21 @@ from strongroom.server.recording import act, failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """A person who administers from another machine, with one of their clients. `peer` is for logs."""
+
+    person: str
+    roles: frozenset[Role]
+    client: ClientIdentity
+    peer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Administrator:
     """The surroundings of one command.
 
     `settings` have the addresses that the live server found, `live` is its worker, None when no server runs.
-    `by` is who acts (`domain.audit.AuditEvent`), None for the user at the administration socket.
+    `caller` is the person who asks, None for whoever owns the data directory.
     """
 
     clients: ClientStore
@@ -46,7 +57,12 @@ class Administrator:
     root_key: RootKey
     now: datetime
     live: Live | None
-    by: str | None = None
+    caller: Caller | None = None
+
+    @property
+    def by(self) -> str | None:
+        """Return who acts (`domain.audit.AuditEvent`), None for the user at the administration socket."""
+        return None if self.caller is None else f"person:{self.caller.person}"
 
     @property
     def advertised(self) -> dict[str, str]:
@@ -110,7 +126,10 @@ async def perform(admin: Administrator, request: Message) -> object:
     The act is recorded, whatever becomes of it. Raises OperatorError, BrokenMessage, StoreFailure,
     TamperedRecord and RootKeyError.
     """
-    recording = Recording(act(request, admin.now, admin.by))
+    event = act(request, admin.now, admin.by)
+    if admin.caller is not None:
+        event = event._replace(client=admin.caller.client.client, peer=admin.caller.peer)
+    recording = Recording(event)
     recorded = replace(
         admin, clients=admin.clients.recording(recording), store=admin.store.recording(recording)
     )

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from strongroom.domain.context import Objects
 from strongroom.domain.identity import Connection
@@ -14,6 +14,13 @@ from strongroom.engine.request import RequestMessage
 from strongroom.engine.streams import RequestStreams
 
 Condition: TypeAlias = Callable[[Objects], Awaitable[None]]
+
+
+class Awaited(NamedTuple):
+    """A request whose client waits for the answer: its key in the backlog, and since when."""
+
+    key: str
+    submitted_at: datetime
 
 
 @dataclass(slots=True)
@@ -35,3 +42,5 @@ class Run:
     condition: Condition | None = None
     """Raises unless the operation is (still) to be done; asked in each unit of work, before it."""
     correlation: Correlation | None = None
+    awaited: Awaited | None = None
+    """Set where the request may wait for what it lacks."""

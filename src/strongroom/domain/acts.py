@@ -9,7 +9,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import Annotated, Final
 
-from strongroom.domain.entries import Entry
+from strongroom.domain.entries import Entry, EntryStore
 from strongroom.domain.identity import TenantId
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.model.struct import Int32, Int64, Own, Struct
@@ -70,12 +70,17 @@ MOST_VOTES: Final = 20
 LONGEST_WINDOW: Final = timedelta(days=3650)
 
 
+async def read_safeguards(store: EntryStore) -> dict[int, Safeguards]:
+    """Return what each tenant has laid down, by its number. Raises StoreFailure and TamperedRecord."""
+    return {int(kept.key): kept.value for kept in await store.entries_of(Safeguards, SYSTEM_TENANT, 0)}
+
+
 def votes_needed(laid_down: Mapping[int, Safeguards], act: Act, tenants: Iterable[TenantId]) -> int:
     """Return how many people have to approve an administrative act that concerns these tenants.
 
     One that concerns the system concerns every tenant: whoever can appoint approvers can destroy anything.
     """
-    concerned = set(tenants) | {SYSTEM_TENANT}
+    concerned: set[int] = {*tenants, SYSTEM_TENANT}
     if set(tenants) <= {SYSTEM_TENANT} and act is Act.POLICY:
         concerned |= set(laid_down)
     return max((laid_down[one].votes(act) for one in concerned if one in laid_down), default=0)

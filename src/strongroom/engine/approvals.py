@@ -21,6 +21,7 @@ from strongroom.domain.approvals import (
     new_mark,
     told,
 )
+from strongroom.domain.audit import SUCCESS, AuditEvent
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.errors import PermissionDenied, ServerFailure
 from strongroom.domain.identity import ClientId, ClientIdentity
@@ -31,13 +32,17 @@ from strongroom.domain.store import Changes, LostRace, ObjectStore
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.engine.effects import Effect
 from strongroom.engine.entries import forget
-from strongroom.engine.run import Awaited
+from strongroom.engine.run import Awaited, Run
 from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.convert import encoder
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import encode_object
 from strongroom.model.struct import Struct
 from strongroom.registry import Tag
 from strongroom.wire import binary
+
+REQUESTED: Final = "ApprovalRequested"
+"""What audit events say of a request that waits for people."""
 
 _ATTEMPTS: Final = 16
 _PAGE: Final = 64
@@ -63,19 +68,19 @@ class Approvals:
 
     async def require(
         self,
+        run: Run,
         work: UnitOfWork,
-        caller: ClientIdentity,
         spec: OperationSpec,
         request: Struct,
         effects: Sequence[Effect],
         acts: dict[Act, int],
-        awaited: Awaited | None,
     ) -> None:
         """Return if the request is approved, which is used up in the commit of `work`.
 
         `acts` are what it does and the votes that each needs. Raises ApprovalNeeded, and PermissionDenied for
         what was rejected, was not approved in time, or would be one too many.
         """
+        caller, awaited = run.connection.client, run.awaited
         votes = max(acts.values())
         digest = _digest(caller, spec, request, effects)
         for _ in range(_ATTEMPTS):
@@ -85,7 +90,7 @@ class Approvals:
             if kept is None or kept.value.expires_at <= work.now:
                 if awaited is not None and awaited.submitted_at + LIFETIME <= work.now:
                     raise PermissionDenied("the request was not approved in time; send it again")
-                made = await self._new(work, caller, spec, digest, effects, told(acts), kept)
+                made = await self._new(run, spec, digest, effects, told(acts), kept)
                 if made is None:
                     continue
                 kept = made
@@ -99,7 +104,7 @@ class Approvals:
                 if await self._use(work, kept):
                     return
                 continue
-            if awaited is not None and not await self._wake_up(kept, awaited):
+            if awaited is not None and not await self._wake_up(run, kept, awaited):
                 continue
             raise ApprovalNeeded(_sentence(kept, len(given), votes), kept.value.expires_at)
         raise ServerFailure("too many ask for this approval at once; try again")
@@ -127,8 +132,7 @@ class Approvals:
 
     async def _new(
         self,
-        work: UnitOfWork,
-        caller: ClientIdentity,
+        run: Run,
         spec: OperationSpec,
         digest: bytes,
         effects: Sequence[Effect],
@@ -136,10 +140,9 @@ class Approvals:
         expired: Kept[Approval] | None,
     ) -> Kept[Approval] | None:
         """Keep the request for people to look at; None when another change of it came first."""
-        if (
-            expired is None
-            and await self._store.count_entries(Approval, caller.tenant, caller.client) >= MOST
-        ):
+        caller, now = run.connection.client, run.now
+        asked = await self._store.count_entries(Approval, caller.tenant, caller.client)
+        if expired is None and asked >= MOST:
             raise PermissionDenied(
                 f"it needs approval, and {MOST} requests of yours wait for that already; have some approved, "
                 "or wait until they expire"
@@ -153,8 +156,8 @@ class Approvals:
             objects=tuple(obj.unique_identifier for obj in objects[:_MOST_NAMES]),
             names=tuple(_name(obj) for obj in objects[:_MOST_NAMES]),
             details=f"{len(objects)} objects" if len(objects) > _MOST_NAMES else "",
-            requested_at=work.now,
-            expires_at=work.now + LIFETIME,
+            requested_at=now,
+            expires_at=now + LIFETIME,
             acting=caller.acting,
         )
         generation = 0 if expired is None else expired.generation
@@ -166,9 +169,9 @@ class Approvals:
             due=value.expires_at,
             generation=generation,
         )
-        return await self._put(after)
+        return await self._put(run, after)
 
-    async def _wake_up(self, kept: Kept[Approval], awaited: Awaited) -> bool:
+    async def _wake_up(self, run: Run, kept: Kept[Approval], awaited: Awaited) -> bool:
         """Have the request that waits gone on with once it is approved; False after a lost race."""
         waiting = kept.value.waiting
         if awaited.key in waiting:
@@ -182,12 +185,23 @@ class Approvals:
             due=kept.due,
             generation=kept.generation,
         )
-        return await self._put(after) is not None
+        return await self._put(run, after) is not None
 
-    async def _put(self, after: Kept[Approval]) -> Kept[Approval] | None:
+    async def _put(self, run: Run, after: Kept[Approval]) -> Kept[Approval] | None:
         change = EntryChange(Approval, after.tenant, after.key, after.generation, after)
+        event = AuditEvent(
+            at=run.now,
+            client=after.owner,
+            tenant=after.tenant,
+            peer=run.connection.peer,
+            operation=REQUESTED,
+            outcome=SUCCESS,
+            objects=tuple(map(UniqueIdentifier, after.value.objects)),
+            acting=after.value.acting,
+            target=f"approval={name_of(after)} operation={after.value.operation}",
+        )
         try:
-            await self._store.commit(Changes(entries=[change]))
+            await self._store.commit(Changes(entries=[change], events=[event]))
         except LostRace:
             return None
         return await self._store.load_entry(Approval, after.tenant, after.key)

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from strongroom.domain.acts import NONE, Act, Safeguards
+from strongroom.domain.acts import NONE, Act, Safeguards, read_safeguards
+from strongroom.domain.audit import SUCCESS, AuditEvent
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.errors import PermissionDenied
 from strongroom.domain.holds import Hold, group_key, groups_of, keys_of
@@ -18,11 +19,15 @@ from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import OperationSpec
 from strongroom.domain.parking import Parked, park
 from strongroom.domain.store import Changes, LostRace, ObjectStore
-from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.engine.approvals import Approvals
 from strongroom.engine.effects import LOSSES, Effect, Kind, acts_of
 from strongroom.engine.run import Run
 from strongroom.engine.unit_of_work import UnitOfWork
+from strongroom.model.identifiers import UniqueIdentifier
+
+WINDOW_ENDED: Final = "DeletionWindowEnded"
+WINDOW_HELD: Final = "DeletionWindowHeld"
+"""What audit events say of parked material that was removed, and of what a hold keeps."""
 
 _PAGE: Final = 32
 
@@ -64,7 +69,7 @@ class Guard:
             acts = {act: laid_down.votes(act) for act in acts_of(effects)}
             needed = {act: votes for act, votes in acts.items() if votes}
             if needed:
-                await self.approvals.require(work, caller, spec, request, effects, needed, run.awaited)
+                await self.approvals.require(run, work, spec, request, effects, needed)
         for effect in effects:
             await self._park(work, effect, laid_down)
 
@@ -101,7 +106,7 @@ class Guard:
     async def tidy(self, now: datetime) -> None:
         """Remove for good what was parked until now, unless it is held. Raises StoreFailure."""
         for kept in await self._store.due_entries(Parked, now, _PAGE):
-            obj = await self._store.load(kept.key)
+            obj = await self._store.load(kept.tenant, kept.key)
             if obj is not None and await held(self._store, obj):
                 later = Kept(
                     tenant=kept.tenant,
@@ -111,25 +116,30 @@ class Guard:
                     due=now.replace(microsecond=0) + _LOOK_AGAIN,
                     generation=kept.generation,
                 )
-                await self._change(kept, later)
-            elif await self._change(kept, None):
+                await self._change(kept, later, now)
+            elif await self._change(kept, None, now):
                 self._unscrubbed = True
         if self._unscrubbed:
             await self._store.scrub()
             self._unscrubbed = False
 
-    async def _change(self, kept: Kept[Parked], after: Kept[Parked] | None) -> bool:
+    async def _change(self, kept: Kept[Parked], after: Kept[Parked] | None, now: datetime) -> bool:
         change = EntryChange(Parked, kept.tenant, kept.key, kept.generation, after)
+        event = AuditEvent(
+            at=now,
+            client=0,
+            tenant=kept.tenant,
+            peer="-",
+            operation=WINDOW_ENDED if after is None else WINDOW_HELD,
+            outcome=SUCCESS,
+            objects=(UniqueIdentifier(kept.key),),
+            by="server",
+        )
         try:
-            await self._store.commit(Changes(entries=[change]))
+            await self._store.commit(Changes(entries=[change], events=[event]))
         except LostRace:  # another node was first, or it was restored or obliterated
             return False
         return True
-
-
-async def read_safeguards(store: ObjectStore) -> dict[int, Safeguards]:
-    """Return what each tenant has laid down, by its number. Raises StoreFailure."""
-    return {int(kept.key): kept.value for kept in await store.entries_of(Safeguards, SYSTEM_TENANT, 0)}
 
 
 async def held(store: ObjectStore, obj: ManagedObject) -> bool:

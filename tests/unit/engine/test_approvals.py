@@ -10,7 +10,7 @@ import pytest
 
 from strongroom.domain.acts import Act
 from strongroom.domain.approvals import LIFETIME, MOST, name_of
-from strongroom.domain.identity import ClientId
+from strongroom.domain.identity import DEFAULT_TENANT, ClientId
 from strongroom.domain.operation import Request
 from strongroom.domain.people import Role
 from strongroom.domain.store import Changes
@@ -66,7 +66,7 @@ class Danger(NamedTuple):
 
 
 def replacement(kms: TestKms, key: str) -> Request[Any]:
-    exported = kms.run(kms.repository.load(key))
+    exported = kms.run(kms.repository.load(DEFAULT_TENANT, key))
     assert exported is not None
     return ImportRequest(
         unique_identifier=UniqueIdentifier(key),
@@ -125,7 +125,7 @@ def asked(kms: TestKms, danger: Danger, key: str) -> tuple[Request[Any], str]:
 
 def unchanged(kms: TestKms, key: str) -> None:
     """Check that nothing happened to a key."""
-    obj = kms.run(kms.repository.load(key))
+    obj = kms.run(kms.repository.load(DEFAULT_TENANT, key))
     assert obj is not None
     assert obj.state is State.PRE_ACTIVE
     assert obj.material is not None
@@ -283,7 +283,7 @@ def test_a_name_means_the_object_that_had_it(kms: TestKms) -> None:
     request = DestroyRequest(unique_identifier=NameReference("the key"))
     refused(kms, request, V3_0)
     vote(kms, only_name(kms), "carol", CAROL)
-    obj = kms.run(kms.repository.load(first))
+    obj = kms.run(kms.repository.load(DEFAULT_TENANT, first))
     assert obj is not None
     copy = obj.copy()
     copy.put(Tag.NAME, ())
@@ -306,7 +306,7 @@ def test_the_id_placeholder_means_the_object_in_it(kms: TestKms) -> None:
     assert isinstance(batch("two"), Refused)
     unchanged(kms, second)
     assert not isinstance(batch("one"), Refused)
-    assert kms.run(kms.repository.load(first)).destroyed  # type: ignore[union-attr]
+    assert kms.run(kms.repository.load(DEFAULT_TENANT, first)).destroyed  # type: ignore[union-attr]
 
 
 def test_an_object_in_the_place_of_another_needs_an_approval_of_its_own(kms: TestKms) -> None:
@@ -316,7 +316,7 @@ def test_an_object_in_the_place_of_another_needs_an_approval_of_its_own(kms: Tes
     request, name = asked(kms, DANGERS["get"], key)
     vote(kms, name, "carol", CAROL)
     other = kms.create_symmetric_key()
-    material = kms.run(kms.repository.load(other))
+    material = kms.run(kms.repository.load(DEFAULT_TENANT, other))
     assert material is not None
     kms.call(
         ImportRequest(

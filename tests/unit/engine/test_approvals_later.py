@@ -9,6 +9,7 @@ import pytest
 
 from strongroom.domain.approvals import LIFETIME, name_of
 from strongroom.domain.asynchronous import WaitingBatch
+from strongroom.domain.identity import DEFAULT_TENANT
 from strongroom.engine import backlog
 from strongroom.operations.cancel import CancelRequest
 from strongroom.operations.destroy import DestroyRequest
@@ -70,11 +71,11 @@ def test_it_is_pending_until_enough_people_have_approved_and_then_done(kms: Test
     for person, client in (("carol", CAROL), ("dan", DAN)):
         assert poll(kms, value).result_status is PENDING
         tick(kms)
-        assert not kms.run(kms.repository.load(key)).destroyed  # type: ignore[union-attr]
+        assert not kms.run(kms.repository.load(DEFAULT_TENANT, key)).destroyed  # type: ignore[union-attr]
         say(kms, person, client)
     tick(kms)
     assert poll(kms, value).result_status is SUCCESS
-    assert kms.run(kms.repository.load(key)).destroyed  # type: ignore[union-attr]
+    assert kms.run(kms.repository.load(DEFAULT_TENANT, key)).destroyed  # type: ignore[union-attr]
     assert waiting(kms) == []
 
 
@@ -136,7 +137,7 @@ def test_what_was_rejected_fails(kms: TestKms) -> None:
     answer = poll(kms, value)
     assert (answer.result_status, answer.result_reason) == (FAILED, ResultReason.PERMISSION_DENIED)
     assert "carol" in (answer.result_message or "")
-    assert not kms.run(kms.repository.load(key)).destroyed  # type: ignore[union-attr]
+    assert not kms.run(kms.repository.load(DEFAULT_TENANT, key)).destroyed  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("tidied", [False, True])
@@ -154,7 +155,7 @@ def test_what_nobody_approved_in_time_fails(kms: TestKms, tidied: bool) -> None:
     tick(kms)
     answer = poll(kms, value)
     assert (answer.result_status, answer.result_reason) == (FAILED, ResultReason.PERMISSION_DENIED)
-    assert not kms.run(kms.repository.load(key)).destroyed  # type: ignore[union-attr]
+    assert not kms.run(kms.repository.load(DEFAULT_TENANT, key)).destroyed  # type: ignore[union-attr]
 
 
 def test_cancel_ends_it_and_a_later_vote_does_nothing(kms: TestKms) -> None:
@@ -166,7 +167,7 @@ def test_cancel_ends_it_and_a_later_vote_does_nothing(kms: TestKms) -> None:
     assert cancelled.cancellation_result is CancellationResult.CANCELED
     say(kms, "dan", DAN)
     tick(kms)
-    assert not kms.run(kms.repository.load(key)).destroyed  # type: ignore[union-attr]
+    assert not kms.run(kms.repository.load(DEFAULT_TENANT, key)).destroyed  # type: ignore[union-attr]
     # The approval is still there, for the same request, once.
     kms.call(DestroyRequest(unique_identifier=key), version=V2_1)
     assert waiting(kms) == []

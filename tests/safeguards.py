@@ -10,8 +10,10 @@ from strongroom.domain.identity import DEFAULT_TENANT, ClientId, ClientIdentity
 from strongroom.domain.people import Role
 from strongroom.domain.store import Changes
 from strongroom.domain.tenants import SYSTEM_TENANT
+from strongroom.server.administration.command import perform
 from tests.kms import TestKms
 from tests.people import appoint
+from tests.unit.server.test_administration import administrator
 
 ALICE_LAPTOP, CAROL, CAROL_PHONE, DAN, ERIN = 11, 12, 13, 14, 15
 """Clients of people who approve; Alice, whose client ALICE uses keys, is one of them."""
@@ -79,3 +81,11 @@ def only_name(kms: TestKms) -> str:
     """Return the name of the only approval."""
     (kept,) = waiting(kms)
     return name_of(kept)
+
+
+def hold(kms: TestKms, **target: object) -> str:
+    """Put an object or a group under a hold, as the command does, and return its name."""
+    request: dict[str, object] = {"command": "hold.add", "reason": "case 7", **target}
+    result = kms.run(perform(administrator(kms), request))
+    assert isinstance(result, dict)
+    return str(result["hold"])

@@ -67,6 +67,9 @@ class EchoApplication:
     async def ask(self, client: ClientIdentity, question: Outgoing) -> None:
         """Nobody is asked."""
 
+    async def refresh(self) -> None:
+        """Nothing is kept in memory."""
+
     async def work(self, directory: ClientDirectory, spread: Callable[[], Awaitable[None]]) -> None:
         """There is nothing to do beside the requests."""
 

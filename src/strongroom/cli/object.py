@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from strongroom.attributes.catalogue import all_attributes
-from strongroom.cli import object_files
+from strongroom.cli import object_files, parked
 from strongroom.cli.connection import ObjectArgument, ProfileOption, ServerOption, connected, resolve
 from strongroom.cli.exit import Stop
 from strongroom.cli.files import confirm, read_bytes
@@ -34,6 +34,8 @@ app = typer.Typer(
 
 app.command("export")(object_files.export)
 app.command("import")(object_files.import_)
+app.command("restore")(parked.restore)
+app.command("parked")(parked.parked)
 
 NameOption = Annotated[
     str | None, typer.Option("--name", metavar="NAME", help="Its Name, by which commands find it.")

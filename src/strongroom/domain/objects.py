@@ -30,9 +30,10 @@ class ManagedObject:
 
     `state` holds at the time of the request that loaded the object. `generation` is 0 until it is stored.
     `changed` says that a commit writes the object, `essential` that an answer depends on it, `removed` that
-    the commit takes it out of the store. `material` is None once destroyed, `as_registered` is what a client
-    sent if the material was unwrapped from it. `attributes` has every stored attribute, instances in index
-    order; attributes that follow from the rest (Unique Identifier, Object Type, State) are not in it.
+    the commit takes it out of the store, `revealed` that its material leaves the server unconcealed.
+    `material` is None once destroyed, `as_registered` is what a client sent if the material was unwrapped
+    from it. `attributes` has every stored attribute, instances in index order; attributes that follow from
+    the rest (Unique Identifier, Object Type, State) are not in it.
     """
 
     __slots__ = (
@@ -47,6 +48,7 @@ class ManagedObject:
         "object_type",
         "owner",
         "removed",
+        "revealed",
         "sequence",
         "state",
         "tenant",
@@ -79,7 +81,7 @@ class ManagedObject:
         self.attributes: AttributeMap = {} if attributes is None else attributes
         self.material = material
         self.as_registered = as_registered
-        self.changed = self.essential = self.removed = False
+        self.changed = self.essential = self.removed = self.revealed = False
         self._owns_attributes = attributes is None
 
     def copy(self) -> "ManagedObject":
@@ -96,7 +98,7 @@ class ManagedObject:
         other.attributes = self.attributes
         other.material = self.material
         other.as_registered = None if self.material is None else self.as_registered
-        other.changed = other.essential = other.removed = False
+        other.changed = other.essential = other.removed = other.revealed = False
         other._owns_attributes = False
         return other
 
@@ -104,6 +106,7 @@ class ManagedObject:
         """Return a copy that also knows what was changed so far."""
         other = self.copy()
         other.changed, other.essential, other.removed = self.changed, self.essential, self.removed
+        other.revealed = self.revealed
         return other
 
     def settle(self, now: datetime) -> None:

@@ -131,3 +131,9 @@ class ObjectStore(EntryStore, Protocol):
 
     def recording(self, recording: Recording) -> "ObjectStore":
         """Return this store, where each commit that brings no event takes along the one of `recording`."""
+
+    async def scrub(self) -> None:
+        """Let nothing of what was removed be left in the files of the store, as far as that can be done.
+
+        Raises StoreFailure when it has to be tried again.
+        """

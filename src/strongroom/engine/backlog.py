@@ -5,6 +5,7 @@ same after a crash, finds it done. See `domain.asynchronous`.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.errors import KmipError, PermissionDenied, ServerFailure, ServerLimitExceeded
 from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
 from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure
+from strongroom.engine.approvals import ApprovalNeeded
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.entries import forget
 from strongroom.engine.later import Later, LaterItem
@@ -48,6 +50,10 @@ MOST_TRIES: Final = 3
 
 _PAGE: Final = 32
 _ATTEMPTS: Final = 64
+
+
+class _Parked(Exception):
+    """The next item waits for people; whoever approves it has it taken up again."""
 
 
 class RequestBacklog:
@@ -145,6 +151,10 @@ class RequestBacklog:
 
     async def _do(self, tenant: int, key: str, upto: int | None) -> None:
         """Do the items of a batch in order, up to a place (None: all)."""
+        with contextlib.suppress(_Parked):
+            await self._do_in_order(tenant, key, upto)
+
+    async def _do_in_order(self, tenant: int, key: str, upto: int | None) -> None:
         for attempt in range(_ATTEMPTS):
             while True:
                 batch = await self._store.load_entry(WaitingBatch, tenant, key)
@@ -165,19 +175,21 @@ class RequestBacklog:
             if (batch.value.iteration_count or 0) > MOST_TRIES:
                 raise ServerFailure(f"the server ended {MOST_TRIES} times while it did this; do it in parts")
             work = self._work(batch, caller)
-            item = self._later.item(batch.value, position, work, caller)
+            item = self._later.item(batch, position, work, caller)
             answer = await item.perform()
             done = batch.value.items[position].done(answer, tuple(work.made.values()))
             return await self._commit(batch, batch.value.with_item(position, done), work, item, attempt)
         except StoreFailure:
             raise
+        except ApprovalNeeded as needed:
+            return await self._park(batch, needed.until)
         except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
             work = self._work(batch, caller or _owner(batch))
-            item = self._later.item(batch.value, position, work, caller or _owner(batch))
+            item = self._later.item(batch, position, work, caller or _owner(batch))
             done = batch.value.items[position].done(item.explain(exc, position))
             after = batch.value.with_item(position, done)
             if after.batch_error_continuation_option is not BatchErrorContinuationOption.CONTINUE:
-                after = self._stopped(after, work, caller or _owner(batch))
+                after = self._stopped(replace(batch, value=after), work, caller or _owner(batch))
             return await self._commit(batch, after, work, item, attempt)
 
     async def _commit(
@@ -199,13 +211,28 @@ class RequestBacklog:
         )
         return await item.commit(attempt)
 
-    def _stopped(self, batch: WaitingBatch, work: UnitOfWork, caller: ClientIdentity) -> WaitingBatch:
+    async def _park(self, batch: Kept[WaitingBatch], until: datetime) -> bool:
+        """Leave a batch alone until its next item is approved, at the latest until a time.
+
+        Raises _Parked; False when another change came first: it may have been the approval.
+        """
+        value = batch.value.replace(iteration_count=None)
+        parked = replace(batch, value=value, due=until.replace(microsecond=0))
+        change = EntryChange(WaitingBatch, batch.tenant, batch.key, batch.generation, parked)
+        try:
+            await self._store.commit(Changes(entries=[change]))
+        except LostRace:
+            return False
+        raise _Parked
+
+    def _stopped(self, batch: Kept[WaitingBatch], work: UnitOfWork, caller: ClientIdentity) -> WaitingBatch:
         """Return the batch with a failure for each item that will not be done any more."""
         error = KmipError("an earlier item of the batch failed, so this one was not done")
-        while (position := batch.next) is not None:
+        while (position := batch.value.next) is not None:
             answer = self._later.item(batch, position, work, caller).explain(error, position)
-            batch = batch.with_item(position, batch.items[position].done(answer))
-        return batch
+            done = batch.value.with_item(position, batch.value.items[position].done(answer))
+            batch = replace(batch, value=done)
+        return batch.value
 
     def _work(self, batch: Kept[WaitingBatch], caller: ClientIdentity) -> UnitOfWork:
         """Return a unit of work that remembers what the items before have made."""

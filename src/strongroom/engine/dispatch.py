@@ -45,6 +45,7 @@ from strongroom.engine.outbox import Outbox
 from strongroom.engine.references import Told, made_by, told, without
 from strongroom.engine.request import BadHeader, BatchItem, RequestMessage, read_request, version_of
 from strongroom.engine.run import Condition, Done, Run
+from strongroom.engine.safeguards import Guard
 from strongroom.engine.services import Services
 from strongroom.engine.streams import RequestStreams
 from strongroom.engine.tickets import DelegatedTicketUsedUp, Tickets, charge
@@ -135,6 +136,7 @@ class Dispatcher:
             self.tickets,
             Users(services.store, services.crypto),
         )
+        self.guard = Guard(services.store, services.clients)
         self.outbox = Outbox(services.store, services.clients, services.subscriptions)
         self._later = Later(self, self._failures, services.streams)
         self.backlog = RequestBacklog(
@@ -488,6 +490,9 @@ class Dispatcher:
         )
         response = await spec.handler(context, request)
         work.check_made()
+        effects = work.effects()
+        if effects:
+            await self.guard.allow(run, work, spec, request, effects)
         work.made = made_by(spec.operation, response)
         created = work.created()
         if created:
@@ -550,6 +555,12 @@ class Dispatcher:
             for subscriber in subscribers:
                 self._services.outgoing.wake(subscriber)
         return True
+
+    async def refresh(self) -> None:
+        """Take over what tenants have laid down; raises StoreFailure."""
+        if await self.guard.refresh():
+            # What may be given out has changed.
+            self._answers = AnswerMemory(self._services.remembered_answers)
 
     def _plan(self, operation: int, version: Version) -> _Plan:
         """Return how to do an operation, and remember it; raises OperationNotSupported."""

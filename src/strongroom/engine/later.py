@@ -7,6 +7,7 @@ is different. `engine/backlog.py` says when.
 from typing import Final, Protocol
 
 from strongroom.domain.asynchronous import WaitingBatch, WaitingItem, correlation_value
+from strongroom.domain.entries import Kept
 from strongroom.domain.errors import FeatureNotSupported, InvalidField, ServerLimitExceeded
 from strongroom.domain.identity import ClientIdentity, Connection
 from strongroom.domain.operation import OperationSpec
@@ -15,7 +16,7 @@ from strongroom.engine.answers import Answers
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.failures import Failures
 from strongroom.engine.request import BatchItem, RequestMessage
-from strongroom.engine.run import Done, Run
+from strongroom.engine.run import Awaited, Done, Run
 from strongroom.engine.streams import RequestStreams, StreamTable
 from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.messages import RequestHeader
@@ -125,9 +126,10 @@ class Later:
         ]
 
     def item(
-        self, batch: WaitingBatch, position: int, work: UnitOfWork, caller: ClientIdentity
+        self, kept: Kept[WaitingBatch], position: int, work: UnitOfWork, caller: ClientIdentity
     ) -> "LaterItem":
         """Return an item of a batch that waits as one that can be done."""
+        batch = kept.value
         waiting, protocol = batch.items[position], batch.protocol_version
         version = Version(protocol.protocol_version_major, protocol.protocol_version_minor)
         payload = waiting.payload.reveal()
@@ -145,6 +147,7 @@ class Later:
             streams=RequestStreams(self._streams, caller, work.now),
             message=None,
             room=min(LARGEST_ANSWER, max(0, LARGEST_ANSWERS - batch.answered)),
+            awaited=Awaited(kept.key, batch.submission_date),
         )
         return LaterItem(self._doing, self._failures, run, item, work)
 

@@ -26,6 +26,13 @@ class Done(NamedTuple):
     found: int | None
 
 
+class Awaited(NamedTuple):
+    """A request whose client waits for the answer: its key in the backlog, and since when."""
+
+    key: str
+    submitted_at: datetime
+
+
 @dataclass(slots=True)
 class Run:
     """One request being answered.
@@ -45,3 +52,5 @@ class Run:
     condition: Condition | None = None
     """Raises unless the operation is (still) to be done; asked in each unit of work, before it."""
     correlation: Correlation | None = None
+    awaited: Awaited | None = None
+    """Set where the request may wait for what it lacks."""

@@ -29,6 +29,7 @@ from strongroom.domain.permission import Permission
 from strongroom.domain.sight import own
 from strongroom.domain.store import NO_CHANGES, Changes, Found, ObjectQuery, ObjectStore
 from strongroom.engine.batch import BatchMemory
+from strongroom.engine.effects import Effect, Kind, effects_of
 from strongroom.engine.entries import WorkingEntries
 from strongroom.engine.references import Told
 from strongroom.engine.sequence import SEQUENCE_NUMBERS
@@ -90,6 +91,7 @@ class UnitOfWork:
         "_caller",
         "_clients",
         "_fresh",
+        "_judged",
         "_loaded",
         "_locates",
         "_memory",
@@ -97,6 +99,8 @@ class UnitOfWork:
         "_permission",
         "_placed",
         "_reached",
+        "_replaced",
+        "_revealed",
         "_scope",
         "_sequence",
         "_sources",
@@ -129,6 +133,9 @@ class UnitOfWork:
         self._placed: tuple[UniqueIdentifier | None] | None = None
         self._reached = False  # this operation has read an object
         self._fresh: list[ManagedObject] = []  # what this operation has made
+        self._replaced: dict[str, ManagedObject] = {}
+        self._revealed: list[ManagedObject] = []  # by parts that were undone
+        self._judged: set[tuple[str, Kind]] = set()
         self._sequence = sequence
         self._clients: list[ClientRecord] = []
         self.made: Mapping[UniqueIdentifierEnumeration, UniqueIdentifier] = {}
@@ -200,6 +207,8 @@ class UnitOfWork:
 
     def roll_back(self, point: Savepoint) -> None:
         """Undo what the inner operation changed; working copies handed out before are stale then."""
+        # What was given out cannot be taken back.
+        self._revealed += (obj for obj in self._loaded.values() if obj.revealed)
         self._loaded = point.loaded
         self.entries.roll_back(point.entries)
 
@@ -451,6 +460,8 @@ class UnitOfWork:
         obj.changed = obj.essential = True
         self._loaded[unique_identifier] = obj
         self._adopted.add(unique_identifier)
+        if held is not None and held.generation:
+            self._replaced.setdefault(unique_identifier, held)
         return obj
 
     def _may_replace(self, held: ManagedObject) -> bool:
@@ -476,6 +487,21 @@ class UnitOfWork:
     def sources(self) -> tuple[ManagedObject, ...]:
         """Return the objects that were read, as the store gave them."""
         return tuple(self._sources)
+
+    def effects(self) -> list[Effect]:
+        """Return what was done to objects that is still to be judged; it counts as judged from now on."""
+        found = [
+            effect
+            for effect in effects_of(self._loaded.values(), self._revealed, self._sources, self._replaced)
+            if effect.kind is Kind.REVEALED
+            or (effect.after.unique_identifier, effect.kind) not in self._judged
+        ]
+        if found:
+            self._revealed = []
+            for effect in found:
+                effect.after.revealed = False
+                self._judged.add((effect.after.unique_identifier, effect.kind))
+        return found
 
     def created(self) -> list[ManagedObject]:
         """Return the objects that are new."""

@@ -73,11 +73,16 @@ async def given_out(ctx: Context, obj: ManagedObject, wanted: Wanted) -> Managed
 
 
 def _require_free(obj: ManagedObject, *, concealed: bool) -> None:
-    """Return if the object may leave the server, `concealed` by a wrapping or in the clear."""
+    """Return if the object may leave the server, `concealed` by a wrapping or in the clear.
+
+    In the clear it is marked as such: whether that needs more than a permission is the engine's to say.
+    """
     if obj.value(Tag.SENSITIVE) and not concealed:
         raise Sensitive("the object is Sensitive: it is given out only wrapped")
     if obj.value(Tag.EXTRACTABLE) is False:
         raise NotExtractable("the object is not Extractable: it never leaves the server")
+    if not concealed:
+        obj.revealed = True
 
 
 def _as_registered(obj: ManagedObject, sent: ManagedObjectStruct, wanted: Wanted) -> ManagedObjectStruct:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import structlog
 
+from strongroom.domain.acts import Act, Safeguards
 from strongroom.domain.clock import Clock
 from strongroom.domain.entries import Kept
 from strongroom.domain.identity import ClientIdentity
@@ -17,6 +18,8 @@ from strongroom.domain.operation import Request
 from strongroom.domain.outgoing import Exchange, Outgoing
 from strongroom.domain.sight import own
 from strongroom.domain.store import ObjectStore, TamperedRecord
+from strongroom.domain.tenants import SYSTEM_TENANT
+from strongroom.engine.effects import PUBLIC
 from strongroom.engine.entries import forget
 from strongroom.engine.outgoing import Answer, Unsayable, payload, read, version_for, write
 from strongroom.operations.to_client.discover_versions import ClientVersionsResponse
@@ -140,7 +143,10 @@ class Delivery:
             "object": message.unique_identifier,
         }
         try:
-            answer = await self._exchanged(message, payload(message, await self._object(message), now))
+            obj = await self._object(message)
+            request = payload(message, obj, now)
+            await self._require_no_approval(obj)
+            answer = await self._exchanged(message, request)
         except (Unsayable, TamperedRecord) as error:
             log.warning("message_withheld", **facts, reason=str(error))
         else:
@@ -156,6 +162,14 @@ class Delivery:
         """Send a request and return the answer; raises Unsayable, EndpointUnreachable."""
         version = version_for(request, self._wanted(message), self._lease.value.protocol_version)
         return read(request, await self._exchange(write(request, version)), version)
+
+    async def _require_no_approval(self, obj: ManagedObject | None) -> None:
+        """Return if what goes out conceals its secrets, or nobody has to approve that; raises Unsayable."""
+        if obj is None or not obj.revealed or obj.object_type in PUBLIC:
+            return
+        laid_down = await self._store.load_entry(Safeguards, SYSTEM_TENANT, str(obj.tenant))
+        if laid_down is not None and laid_down.value.votes(Act.EXPORT):
+            raise Unsayable("its tenant lets keys go out in clear only with approval; the client may Get it")
 
     async def _object(self, message: Outgoing) -> ManagedObject | None:
         """Return the object of a message as it is now, None when the client has it no more."""

@@ -79,6 +79,8 @@ class KmipApplication:
         self._neighbours = neighbours
         self._clients = clients
         self._backlog = dispatcher.backlog
+        # What tenants lay down, which every worker keeps in memory.
+        self.refresh = dispatcher.refresh
         self._endpoints = endpoints
         self._courier = courier
         self._provisioning = provisioning
@@ -154,11 +156,14 @@ async def open_application(
         outgoing=courier,
         provisioning=provisioning,
     )
+    await dispatcher.refresh()
     await neighbours.start(dispatcher.handle_passed_on, clients)
     jobs: dict[str, Job] = {
         "requests that wait": dispatcher.backlog.tidy,
         "tickets": dispatcher.tickets.tidy,
         "PKCS#11 applications": dispatcher.applications.tidy,
+        "approvals": dispatcher.guard.approvals.tidy,
+        "deletion windows": dispatcher.guard.tidy,
     }
     chain = StoredAudit(backend)
     if shared:  # else the one writer chains events as they come

@@ -4,11 +4,16 @@ Rule: a name is looked up once, where the command begins, and compared character
 patterns. What it does not find is an error that says how to list what there is.
 """
 
+from typing import Final
+
 from strongroom.domain.clients import ClientRecord, ClientStore
 from strongroom.domain.entries import EntryStore
 from strongroom.domain.identity import DEFAULT_TENANT, TenantId
-from strongroom.domain.tenants import tenants_of
+from strongroom.domain.tenants import SYSTEM_TENANT, tenants_of
 from strongroom.server.errors import NotFound
+
+SYSTEM_NAME: Final = "system"
+"""What administrators call the server as a whole, where a tenant is named."""
 
 
 async def tenant_named(store: EntryStore, name: str | None) -> TenantId:
@@ -19,6 +24,11 @@ async def tenant_named(store: EntryStore, name: str | None) -> TenantId:
     if number is None:
         raise NotFound(f"there is no tenant {name}; list them: strongroom tenant list")
     return number
+
+
+async def any_tenant_named(store: EntryStore, name: str) -> TenantId:
+    """Return the number of a tenant, the one of the server itself included. Raises NotFound."""
+    return SYSTEM_TENANT if name == SYSTEM_NAME else await tenant_named(store, name)
 
 
 async def client_named(clients: ClientStore, name: str) -> ClientRecord:

@@ -74,6 +74,9 @@ class Application(Protocol):
     async def ask(self, client: ClientIdentity, question: Outgoing) -> None:
         """Have a client asked soon. Raises OperatorError for one that cannot be reached, and StoreFailure."""
 
+    async def refresh(self) -> None:
+        """Read again what is kept in memory beside the clients; raises StoreFailure."""
+
     async def work(self, directory: ClientDirectory, spread: Callable[[], Awaitable[None]]) -> None:
         """Do what is due without being asked, until cancelled.
 

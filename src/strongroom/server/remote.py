@@ -15,14 +15,17 @@ from typing import Final
 from strongroom.domain.identity import Connection
 from strongroom.domain.people import Role, person_of, roles_of
 from strongroom.domain.ports import RootKeyError
-from strongroom.domain.store import StoreFailure, TamperedRecord
+from strongroom.domain.store import Changes, StoreFailure, TamperedRecord
 from strongroom.server.administration.command import Administrator, Caller, Command, find, perform
 from strongroom.server.errors import Denied, OperatorError, to_answer
 from strongroom.server.logs import get_logger
 from strongroom.server.messages import BrokenMessage, Message, encode
+from strongroom.server.recording import BY_USER, act, failed
 
 LONGEST_REQUEST: Final = 1 << 20
 """Bytes of a request: a policy is far shorter, and reading it holds up the event loop."""
+
+_RESERVED: Final = frozenset({"ask", "id", BY_USER})
 
 log = get_logger()
 
@@ -50,7 +53,7 @@ class RemoteAdministration:
             command = request.get("command")
             declared = find(request)
             require_role(caller, declared)
-            result = await perform(self._surroundings(caller), request)
+            result = await perform(self._surroundings(caller), _own(request))
             if declared.spreads:
                 await self._spread()
         except Denied as error:
@@ -61,7 +64,7 @@ class RemoteAdministration:
                 command=command,
                 error=str(error),
             )
-            return encode(to_answer(error))
+            return encode(await self._denied(connection, command, error))
         except (OperatorError, BrokenMessage, StoreFailure, TamperedRecord, RootKeyError) as error:
             return encode(to_answer(error))
         except Exception:
@@ -69,6 +72,18 @@ class RemoteAdministration:
             log.exception("admin_command_failed", command=command)
             return encode({"error": "the server could not do it; its log says why"})
         return encode({"result": result})
+
+    async def _denied(self, connection: Connection, command: object, error: Denied) -> Message:
+        """Record a denial and return the answer to it."""
+        admin = self._surroundings(None)
+        name = command if isinstance(command, str) else "unread"
+        event = failed(act({"command": name}, admin.now, by=f"client:{connection.client.name}"), error)
+        event = event._replace(client=connection.client.client, peer=connection.peer)
+        try:
+            await admin.store.commit(Changes(events=[event]))
+        except StoreFailure as failure:
+            log.error("denial_not_recorded", error=str(failure))
+        return to_answer(error)
 
     async def _caller(self, connection: Connection) -> Caller:
         """Return who asks; raises Denied for a client that is nobody's."""
@@ -96,6 +111,11 @@ def require_role(caller: Caller, command: Command) -> None:
     if command.roles.isdisjoint(caller.roles):
         needed = " or ".join(role.value for role in Role if role in command.roles)
         raise Denied(f"{command.name} is for the role {needed}, which {caller.person} does not have")
+
+
+def _own(request: Message) -> Message:
+    """Return a request without what only our own processes may say."""
+    return {field: value for field, value in request.items() if field not in _RESERVED}
 
 
 def read(body: bytes) -> Message:

@@ -259,6 +259,7 @@ class Worker:
         self._writer.write(encode(message))
 
     async def _refresh(self) -> None:
+        await self._application.refresh()
         if await self._directory.refresh():
             self._listener.recheck()
 

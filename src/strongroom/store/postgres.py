@@ -324,6 +324,10 @@ class PostgresBackend:
         except OutcomeUnknown as lost:
             await resend.after(lost, changes, lambda: self._send(changes, writes), self)
 
+    async def scrub(self) -> None:
+        # Dead rows go; what was in their place, in the write-ahead log and in replicas is PostgreSQL's own.
+        await self._read("VACUUM entries")
+
     async def _send(self, changes: ChangeSet, writes: Writes) -> None:
         sql, parameters = postgres_commit.statement(writes)
         try:

@@ -292,6 +292,10 @@ class Backend(Protocol):
         commit that is on its way.
         """
 
+    async def scrub(self) -> None:
+        """Let the files of the database keep nothing of rows that were removed or replaced, as far as its
+        engine can; StoreUnavailable when it has to be tried again."""
+
     async def clients(self) -> list[ClientRow]:
         """Return every client, revoked ones too."""
 

@@ -278,6 +278,12 @@ class Repository(ClientRepository):
             kept.generation += 1
             self._remember(kept, stored.row)
 
+    async def scrub(self) -> None:
+        try:
+            await self._backend.scrub()
+        except StoreUnavailable as exc:
+            raise StoreFailure(str(exc)) from exc
+
     async def _change(self, obj: ManagedObject) -> ObjectChange:
         """Return the next generation of an object, sealed; raises Conflict when it is out of date."""
         row = to_row(obj, generation=obj.generation + 1, store_key=self._keys.current)

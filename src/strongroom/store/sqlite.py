@@ -268,6 +268,9 @@ class SqliteBackend(_DirectReads):
         except OutcomeUnknown as lost:
             await resend.after(lost, changes, lambda: self._send(changes, frame), self)
 
+    async def scrub(self) -> None:
+        await self.commit(ChangeSet())
+
     async def _send(self, changes: ChangeSet, frame: bytes) -> None:
         link = self._link
         if link is None or link.lost:
@@ -326,6 +329,9 @@ class InlineSqliteBackend(_DirectReads):
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    async def scrub(self) -> None:
+        await self.commit(ChangeSet())
 
     async def commit(self, changes: ChangeSet) -> None:
         if self._file is None:

@@ -41,6 +41,9 @@ _LOST_RACE: Final[Answer] = (CONFLICT, "")
 BUSY_TIMEOUT: Final = 5_000
 """Milliseconds to wait for another program (a backup, a shell) that has the database locked."""
 
+SCRUB_TIMEOUT: Final = 200
+"""Milliseconds to wait for readers before the write-ahead log is emptied: changes wait meanwhile."""
+
 # Pages that change again and again are then copied into the database once in so many, not each time; a
 # restart after a crash reads 32 MiB at most.
 CHECKPOINT_PAGES: Final = 8_000
@@ -122,7 +125,10 @@ class SqliteFile:
             self._adopt(connection)
 
     def apply(self, group: Sequence[Writes]) -> list[Answer]:
-        """Write the change sets in one transaction, each whole or not at all; return once on disk."""
+        """Write the change sets in one transaction, each whole or not at all; return once on disk.
+
+        A change set without rows asks for what was removed before to be gone from the files.
+        """
         try:
             if self._connection is None:
                 self._adopt(connect(self._path))
@@ -146,6 +152,8 @@ class SqliteFile:
             )
             cursor.execute("COMMIT")
             self._chain.keep(head)
+            if not all(map(any, group)):
+                answers = self._scrub(group, answers)
         except sqlite3.Error as error:
             self.close()
             message = str(unavailable(self._path, error))
@@ -153,6 +161,19 @@ class SqliteFile:
         except StoreUnavailable as error:
             return [(UNAVAILABLE, str(error))] * len(group)
         return answers
+
+    def _scrub(self, group: Sequence[Writes], answers: list[Answer]) -> list[Answer]:
+        """Empty the write-ahead log; what was removed is overwritten in the database itself at once."""
+        cursor = self._cursor
+        cursor.execute(f"PRAGMA busy_timeout = {SCRUB_TIMEOUT}").fetchall()
+        try:
+            busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}").fetchall()
+        if not busy:
+            return answers
+        later = (UNAVAILABLE, f"the write-ahead log of {self._path} is being read; it is emptied later")
+        return [answer if any(writes) else later for writes, answer in zip(group, answers, strict=True)]
 
     def close(self) -> None:
         """Close the database; an open transaction is rolled back. It is opened again when needed."""
@@ -174,6 +195,7 @@ class SqliteFile:
             f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
             f"cache_size = -{CACHE_KIB}",
             "temp_store = MEMORY",
+            "secure_delete = ON",
         ):
             self._cursor.execute(f"PRAGMA {pragma}").fetchall()
 

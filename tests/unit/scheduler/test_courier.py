@@ -41,7 +41,9 @@ from strongroom.registry import (
 )
 from strongroom.scheduler import courier as courier_module
 from strongroom.scheduler.dates import DateNotices
+from tests.expect import key_pair
 from tests.kms import ALICE, BOB, TestKms, attribute, template
+from tests.safeguards import lay_down
 from tests.unit.scheduler.listening import SUBSCRIPTIONS, Listening, courier, deliver, waiting
 
 
@@ -195,6 +197,17 @@ def test_a_destroyed_object_is_notified_and_its_put_is_not_sent_any_more(
     assert isinstance(message, NotifyRequest)
     states = [one.value for one in message.attributes.attributes if one.key is Tag.STATE]
     assert states == [State.DESTROYED]
+
+
+def test_a_key_is_not_put_in_clear_where_that_needs_approval(kms: TestKms, listening: Listening) -> None:
+    lay_down(kms, export=1)
+    kms.create_symmetric_key()
+    deliver(kms, courier(kms, listening))
+    assert listening.told() == []
+    assert waiting(kms) == []
+    _, public = key_pair(kms)
+    deliver(kms, courier(kms, listening))
+    assert [told.unique_identifier for told in listening.told()] == [public]
 
 
 @pytest.mark.parametrize(

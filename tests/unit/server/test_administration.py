@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from strongroom.domain.clients import ClientRecord, ClientStore
-from strongroom.domain.identity import DEFAULT_TENANT, ClientId
+from strongroom.domain.identity import DEFAULT_TENANT, ClientId, ClientIdentity
 from strongroom.domain.people import Role
 from strongroom.domain.store import StoreFailure
 from strongroom.server.administration.command import (
@@ -26,7 +26,7 @@ from strongroom.server.messages import BrokenMessage, Message
 from strongroom.server.recording import BY_USER
 from strongroom.server.stored_clients import StoredClients
 from strongroom.store.records import ChangeSet, StoreUnavailable
-from tests.kms import ALICE, TestKms
+from tests.kms import TestKms
 from tests.unit.server.conftest import NOW
 from tests.unit.server.test_clients import Store
 
@@ -52,7 +52,12 @@ async def put_client(clients: ClientStore, name: str) -> None:
     await clients.put(record)
 
 
-EVE = Caller(person="eve", roles=frozenset({Role.ADMINISTRATOR}), client=ALICE, peer="192.0.2.1:7")
+EVE = Caller(
+    person="eve",
+    roles=frozenset(Role),
+    client=ClientIdentity(client=ClientId(9), tenant=DEFAULT_TENANT, name="eve-laptop"),
+    peer="192.0.2.9:9",
+)
 
 
 def administrator(kms: TestKms, caller: Caller | None = None) -> Administrator:

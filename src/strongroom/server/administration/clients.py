@@ -5,6 +5,7 @@ Rule: the commands read their request and answer it; `server/clients.py` decides
 
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_public_key
 
+from strongroom.domain.acts import Act
 from strongroom.domain.people import Role
 from strongroom.server.administration.command import Administrator, command
 from strongroom.server.ca import fingerprint, open_authority
@@ -19,7 +20,12 @@ async def list_(admin: Administrator, request: Message) -> object:
     return [to_message(record) for record in await admin.clients.clients()]
 
 
-@command("client.enrol", roles={Role.ADMINISTRATOR}, spreads=True)
+def _lets_into_groups(request: Message) -> Act | None:
+    """Say of an enrolment with groups that it is what putting a client into them later is."""
+    return Act.POLICY if request.get("groups") else None
+
+
+@command("client.enrol", roles={Role.ADMINISTRATOR}, spreads=True, approval=_lets_into_groups)
 async def enrol_(admin: Administrator, request: Message) -> object:
     name = check_name(text(request, "name"))
     public_key = load_pem_public_key(text(request, "public_key").encode())

@@ -16,20 +16,26 @@ from datetime import datetime
 from functools import cache
 from typing import Final, TypeAlias
 
+from strongroom.domain.acts import Act
+from strongroom.domain.approvals import Approval
 from strongroom.domain.audit import Recording
 from strongroom.domain.clients import ClientStore
-from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.entries import Kept
+from strongroom.domain.identity import ClientIdentity, TenantId
 from strongroom.domain.people import Role
 from strongroom.domain.ports import RootKey
 from strongroom.domain.store import Changes, ObjectStore
 from strongroom.server import administration
 from strongroom.server.address import parse_listening
+from strongroom.server.approving import Asked, give_back, use
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
-from strongroom.server.messages import Message, text
+from strongroom.server.messages import Message, optional_text, text
+from strongroom.server.naming import any_tenant_named
 from strongroom.server.ports import Live
-from strongroom.server.recording import act, failed
+from strongroom.server.recording import act as recorded_act
+from strongroom.server.recording import failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,30 +80,57 @@ class Administrator:
 Handler: TypeAlias = Callable[[Administrator, Message], Awaitable[object]]
 
 
+def no_act(_request: Message) -> Act | None:
+    """Say of any request that it is no act that needs approval."""
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """One command, as declared.
 
     `roles`: a person needs one of them; whoever owns the data directory needs none. `spreads`: it changes
-    what every worker keeps in memory, so each reads that again before the command returns.
+    what every worker keeps in memory, so each reads that again before the command returns. `approval` tells
+    which act a request is, None for one that needs no approval. `concerns` finds the tenant whose rules it
+    follows, None: the one that the request names, else all.
     """
 
     name: str
     roles: frozenset[Role]
     spreads: bool
     handler: Handler
+    approval: Callable[[Message], Act | None] = no_act
+    concerns: Callable[[Administrator, Message], Awaitable[TenantId]] | None = None
 
 
 _DECLARED: Final[dict[str, Command]] = {}
 
 
-def command(name: str, *, roles: Collection[Role], spreads: bool = False) -> Callable[[Handler], Handler]:
-    """Declare the decorated coroutine function as `noun.verb`; raises TypeError for a second declaration."""
+def command(
+    name: str,
+    *,
+    roles: Collection[Role],
+    spreads: bool = False,
+    approval: Act | Callable[[Message], Act | None] | None = None,
+    concerns: Callable[[Administrator, Message], Awaitable[TenantId]] | None = None,
+) -> Callable[[Handler], Handler]:
+    """Declare the decorated coroutine function as `noun.verb`; raises TypeError for a second declaration.
+
+    `approval` is the act that every request is, or a function that tells; the rest is as in Command.
+    """
+    which = approval if callable(approval) else (lambda _request: approval)
 
     def declare(handler: Handler) -> Handler:
         if name in _DECLARED:
             raise TypeError(f"the command {name} is declared twice")
-        _DECLARED[name] = Command(name=name, roles=frozenset(roles), spreads=spreads, handler=handler)
+        _DECLARED[name] = Command(
+            name=name,
+            roles=frozenset(roles),
+            spreads=spreads,
+            handler=handler,
+            approval=which,
+            concerns=concerns,
+        )
         return handler
 
     return declare
@@ -123,17 +156,27 @@ def find(request: Message) -> Command:
 async def perform(admin: Administrator, request: Message) -> object:
     """Do what a request asks and return its result, which JSON can hold.
 
-    The act is recorded, whatever becomes of it. Raises OperatorError, BrokenMessage, StoreFailure,
-    TamperedRecord and RootKeyError.
+    The act is recorded, whatever becomes of it, and approved first where that is demanded: an approval is
+    used up before the act is done, and given back when it is refused. Raises OperatorError (PendingApproval
+    among them), BrokenMessage, StoreFailure, TamperedRecord and RootKeyError.
     """
-    recording = Recording(
-        act(request, admin.now, by=admin.by, peer=None if admin.caller is None else admin.caller.peer)
-    )
+    peer = None if admin.caller is None else admin.caller.peer
+    event = recorded_act(request, admin.now, by=admin.by, peer=peer)
+    if admin.caller is not None:
+        event = event._replace(client=admin.caller.client.client)
+    recording = Recording(event)
     recorded = replace(
         admin, clients=admin.clients.recording(recording), store=admin.store.recording(recording)
     )
     try:
-        result = await find(request).handler(recorded, request)
+        declared = find(request)
+        approval = await _approved(recorded, declared, request)
+        try:
+            result = await declared.handler(recorded, request)
+        except OperatorError:
+            if approval is not None:
+                await give_back(recorded.store, approval)
+            raise
     except Exception as error:
         # What it has committed before it failed is recorded; that it failed is, too.
         await admin.store.commit(Changes(events=[failed(recording.event, error)]))
@@ -141,3 +184,25 @@ async def perform(admin: Administrator, request: Message) -> object:
     if not recording.used:
         await admin.store.commit(Changes(events=[recording.event]))
     return result
+
+
+async def _approved(admin: Administrator, declared: Command, request: Message) -> Kept[Approval] | None:
+    """Return the approval that was used up, None where none is needed. Raises PendingApproval and Denied."""
+    act = declared.approval(request)
+    if act is None:
+        return None
+    if declared.concerns is not None:
+        tenant: TenantId | None = await declared.concerns(admin, request)
+    else:
+        name = optional_text(request, "tenant")
+        tenant = None if name is None else await any_tenant_named(admin.store, name)
+    caller = admin.caller
+    asked = Asked(
+        command=declared.name,
+        request=request,
+        act=act,
+        tenant=tenant,
+        person=None if caller is None else caller.person,
+        client=0 if caller is None else caller.client.client,
+    )
+    return await use(admin.store, admin.clients, asked, admin.now)

@@ -4,6 +4,7 @@ Rule: one rule for each grantee and coverage; a second `add` adds to its permiss
 the revision, by which every worker of every node sees that it has to read the rules again.
 """
 
+from strongroom.domain.acts import Act
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.people import Role
 from strongroom.domain.rules import (
@@ -22,7 +23,7 @@ from strongroom.server.messages import Message, optional_text, text, texts
 from strongroom.server.naming import tenant_named
 
 
-@command("grant.add", roles={Role.ADMINISTRATOR}, spreads=True)
+@command("grant.add", roles={Role.ADMINISTRATOR}, approval=Act.POLICY, spreads=True)
 async def add(admin: Administrator, request: Message) -> object:
     tenant, given = await read_rule(admin.clients, admin.store, request)
     key, store = rule_key(tenant, given), admin.store
@@ -56,7 +57,7 @@ async def list_(admin: Administrator, request: Message) -> object:
     ]
 
 
-@command("grant.remove", roles={Role.ADMINISTRATOR}, spreads=True)
+@command("grant.remove", roles={Role.ADMINISTRATOR}, approval=Act.POLICY, spreads=True)
 async def remove(admin: Administrator, request: Message) -> object:
     key, taken, store = text(request, "id"), frozenset(texts(request, "permissions")), admin.store
 

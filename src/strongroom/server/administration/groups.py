@@ -5,6 +5,7 @@ Rule: a group is a name that rules may grant something to; it exists as long as 
 
 import dataclasses
 
+from strongroom.domain.acts import Act
 from strongroom.domain.clients import ClientChanged
 from strongroom.domain.people import Role
 from strongroom.server.administration.command import Administrator, command
@@ -15,7 +16,7 @@ from strongroom.server.messages import Message, text, texts
 from strongroom.server.naming import client_named
 
 
-@command("client.group", roles={Role.ADMINISTRATOR}, spreads=True)
+@command("client.group", roles={Role.ADMINISTRATOR}, approval=Act.POLICY, spreads=True)
 async def group(admin: Administrator, request: Message) -> object:
     name = text(request, "name")
     added = {check_name(one, "group") for one in texts(request, "add")}

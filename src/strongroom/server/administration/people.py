@@ -6,6 +6,7 @@ and is bound by no role.
 
 from collections.abc import Iterable
 
+from strongroom.domain.acts import Act
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.identity import ClientId
 from strongroom.domain.people import Person, Role
@@ -18,7 +19,7 @@ from strongroom.server.messages import Message, text, texts
 from strongroom.server.naming import client_named
 
 
-@command("person.add", roles={Role.ADMINISTRATOR})
+@command("person.add", roles={Role.ADMINISTRATOR}, approval=Act.POLICY)
 async def add(admin: Administrator, request: Message) -> object:
     name, store = check_name(text(request, "name"), "name of a person"), admin.store
     roles = _roles(texts(request, "roles"))
@@ -36,7 +37,7 @@ async def add(admin: Administrator, request: Message) -> object:
     return await _shown(admin, name, await decided(store, decide))
 
 
-@command("person.set", roles={Role.ADMINISTRATOR})
+@command("person.set", roles={Role.ADMINISTRATOR}, approval=Act.POLICY)
 async def set_(admin: Administrator, request: Message) -> object:
     """Add and take away roles and clients."""
     name, store = text(request, "name"), admin.store
@@ -65,7 +66,7 @@ async def list_(admin: Administrator, request: Message) -> object:
     return [await _shown(admin, kept.key, kept.value) for kept in people]
 
 
-@command("person.remove", roles={Role.ADMINISTRATOR})
+@command("person.remove", roles={Role.ADMINISTRATOR}, approval=Act.POLICY)
 async def remove(admin: Administrator, request: Message) -> object:
     name = text(request, "name")
 

@@ -3,6 +3,7 @@
 Rule: here is only which names there are. What a policy allows is said by rules on `policy:NAME`.
 """
 
+from strongroom.domain.acts import Act
 from strongroom.domain.entries import EntryChange
 from strongroom.domain.objects import ARCHIVED, DESTROYED, ON_LINE
 from strongroom.domain.people import Role
@@ -18,7 +19,7 @@ from strongroom.server.messages import Message, optional_text, text
 from strongroom.server.naming import tenant_named
 
 
-@command("policy.create", roles={Role.ADMINISTRATOR})
+@command("policy.create", roles={Role.ADMINISTRATOR}, approval=Act.POLICY)
 async def create(admin: Administrator, request: Message) -> object:
     name, store = check_name(text(request, "name"), "policy name"), admin.store
     tenant = await tenant_named(store, optional_text(request, "tenant"))
@@ -44,7 +45,7 @@ async def list_(admin: Administrator, request: Message) -> object:
     return built_in + [{"name": one.key, "description": one.value.description} for one in made]
 
 
-@command("policy.remove", roles={Role.ADMINISTRATOR})
+@command("policy.remove", roles={Role.ADMINISTRATOR}, approval=Act.POLICY)
 async def remove(admin: Administrator, request: Message) -> object:
     name, store = text(request, "name"), admin.store
     tenant = await tenant_named(store, optional_text(request, "tenant"))

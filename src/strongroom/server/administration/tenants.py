@@ -3,6 +3,7 @@
 Rule: a tenant is never removed and its number never given again, since its objects and clients name it.
 """
 
+from strongroom.domain.acts import Act
 from strongroom.domain.entries import EntryChange
 from strongroom.domain.people import Role
 from strongroom.domain.rules import AccessRule, NamedPolicy
@@ -22,7 +23,7 @@ from strongroom.server.messages import Message, text
 from strongroom.server.naming import tenant_named
 
 
-@command("tenant.create", roles={Role.ADMINISTRATOR})
+@command("tenant.create", roles={Role.ADMINISTRATOR}, approval=Act.POLICY)
 async def create(admin: Administrator, request: Message) -> object:
     name, store = check_name(text(request, "name"), "tenant name"), admin.store
 

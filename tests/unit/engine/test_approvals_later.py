@@ -1,0 +1,229 @@
+"""Requests that need approval and whose clients accept to wait: pending until enough people have said yes."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from strongroom.domain.approvals import LIFETIME, name_of
+from strongroom.domain.asynchronous import WaitingBatch
+from strongroom.domain.identity import DEFAULT_TENANT
+from strongroom.engine import backlog
+from strongroom.operations.cancel import CancelRequest
+from strongroom.operations.destroy import DestroyRequest
+from strongroom.operations.get import GetRequest
+from strongroom.operations.process import ProcessRequest
+from strongroom.registry import V2_1, CancellationResult, ResultReason, ResultStatus
+from strongroom.server.errors import Denied
+from strongroom.server.voting import cast
+from tests.kms import Refused, TestKms
+from tests.safeguards import ALICE_LAPTOP, CAROL, DAN, lay_down, only_name, people, waiting
+from tests.unit.engine.test_later import create, poll, send
+
+PENDING, SUCCESS, FAILED = (
+    ResultStatus.OPERATION_PENDING,
+    ResultStatus.SUCCESS,
+    ResultStatus.OPERATION_FAILED,
+)
+
+
+@pytest.fixture
+def kms(tmp_path: Path) -> Iterator[TestKms]:
+    kms = TestKms(tmp_path)
+    people(kms)
+    lay_down(kms, destroy=2, export=2)
+    yield kms
+    kms.close()
+
+
+def tick(kms: TestKms) -> None:
+    """Do what any worker does each second."""
+    kms.run(kms.dispatcher.backlog.tidy(kms.clock.now()))
+
+
+def begin(kms: TestKms) -> None:
+    """Let the worker that took the request in begin with it."""
+    kms.run(asyncio.sleep(backlog.DELAY + 0.05))
+    kms.clock.pass_time(seconds=1)
+
+
+def say(kms: TestKms, person: str, client: int, *, approves: bool = True) -> None:
+    """Vote as the command does."""
+    kms.run(
+        cast(
+            kms.repository,
+            only_name(kms),
+            person=person,
+            client=client,
+            approves=approves,
+            now=kms.clock.now(),
+        )
+    )
+    kms.clock.pass_time(seconds=1)
+
+
+def test_it_is_pending_until_enough_people_have_approved_and_then_done(kms: TestKms) -> None:
+    key = kms.create_symmetric_key()
+    (value,) = send(kms, DestroyRequest(unique_identifier=key))
+    begin(kms)
+    for person, client in (("carol", CAROL), ("dan", DAN)):
+        assert poll(kms, value).result_status is PENDING
+        tick(kms)
+        assert not kms.run(kms.repository.load(DEFAULT_TENANT, key)).destroyed  # type: ignore[union-attr]
+        say(kms, person, client)
+    tick(kms)
+    assert poll(kms, value).result_status is SUCCESS
+    assert kms.run(kms.repository.load(DEFAULT_TENANT, key)).destroyed  # type: ignore[union-attr]
+    assert waiting(kms) == []
+
+
+def test_the_material_is_fetched_with_poll_once(kms: TestKms) -> None:
+    key = kms.create_symmetric_key()
+    (value,) = send(kms, GetRequest(unique_identifier=key))
+    begin(kms)
+    say(kms, "carol", CAROL)
+    say(kms, "dan", DAN)
+    tick(kms)
+    answer = poll(kms, value)
+    assert answer.result_status is SUCCESS
+    assert answer.response_payload
+    assert poll(kms, value).result_status is FAILED
+    with pytest.raises(Refused):
+        kms.call(GetRequest(unique_identifier=key))
+
+
+def test_a_worker_that_looks_again_and_again_asks_nobody_twice(kms: TestKms) -> None:
+    key = kms.create_symmetric_key()
+    (value,) = send(kms, DestroyRequest(unique_identifier=key))
+    begin(kms)
+    name = only_name(kms)
+    for _ in range(2 * backlog.MOST_TRIES):
+        kms.clock.time += backlog.TAKE_UP + backlog.CLAIM
+        tick(kms)
+        kms.call(ProcessRequest(asynchronous_correlation_value=value), version=V2_1)
+    assert only_name(kms) == name
+    assert poll(kms, value).result_status is PENDING
+
+
+def test_process_does_it_at_once_when_it_is_approved(kms: TestKms) -> None:
+    key = kms.create_symmetric_key()
+    (value,) = send(kms, DestroyRequest(unique_identifier=key))
+    begin(kms)
+    say(kms, "carol", CAROL)
+    say(kms, "dan", DAN)
+    kms.call(ProcessRequest(asynchronous_correlation_value=value), version=V2_1)
+    assert poll(kms, value).result_status is SUCCESS
+
+
+def test_the_requester_does_not_approve(kms: TestKms) -> None:
+    key = kms.create_symmetric_key()
+    (value,) = send(kms, DestroyRequest(unique_identifier=key))
+    begin(kms)
+    say(kms, "carol", CAROL)
+    with pytest.raises(Denied):
+        say(kms, "alice", ALICE_LAPTOP)
+    tick(kms)
+    assert poll(kms, value).result_status is PENDING
+
+
+def test_what_was_rejected_fails(kms: TestKms) -> None:
+    key = kms.create_symmetric_key()
+    (value,) = send(kms, DestroyRequest(unique_identifier=key))
+    begin(kms)
+    say(kms, "carol", CAROL, approves=False)
+    tick(kms)
+    answer = poll(kms, value)
+    assert (answer.result_status, answer.result_reason) == (FAILED, ResultReason.PERMISSION_DENIED)
+    assert "carol" in (answer.result_message or "")
+    assert not kms.run(kms.repository.load(DEFAULT_TENANT, key)).destroyed  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("tidied", [False, True])
+def test_what_nobody_approved_in_time_fails(kms: TestKms, tidied: bool) -> None:
+    key = kms.create_symmetric_key()
+    (value,) = send(kms, DestroyRequest(unique_identifier=key))
+    begin(kms)
+    say(kms, "carol", CAROL)
+    kms.clock.time += LIFETIME
+    assert poll(kms, value).result_status is PENDING
+    if tidied:
+        kms.clock.pass_time(seconds=5)
+        kms.run(kms.dispatcher.guard.approvals.tidy(kms.clock.now()))
+    kms.clock.pass_time(seconds=5)
+    tick(kms)
+    answer = poll(kms, value)
+    assert (answer.result_status, answer.result_reason) == (FAILED, ResultReason.PERMISSION_DENIED)
+    assert not kms.run(kms.repository.load(DEFAULT_TENANT, key)).destroyed  # type: ignore[union-attr]
+
+
+def test_cancel_ends_it_and_a_later_vote_does_nothing(kms: TestKms) -> None:
+    key = kms.create_symmetric_key()
+    (value,) = send(kms, DestroyRequest(unique_identifier=key))
+    begin(kms)
+    say(kms, "carol", CAROL)
+    cancelled = kms.call(CancelRequest(asynchronous_correlation_value=value), version=V2_1)
+    assert cancelled.cancellation_result is CancellationResult.CANCELED
+    say(kms, "dan", DAN)
+    tick(kms)
+    assert not kms.run(kms.repository.load(DEFAULT_TENANT, key)).destroyed  # type: ignore[union-attr]
+    # The approval is still there, for the same request, once.
+    kms.call(DestroyRequest(unique_identifier=key), version=V2_1)
+    assert waiting(kms) == []
+
+
+def test_the_items_before_are_done_and_those_behind_wait_with_it(kms: TestKms) -> None:
+    key = kms.create_symmetric_key()
+    first, second, third = send(
+        kms, create("before"), DestroyRequest(unique_identifier=key), create("behind")
+    )
+    begin(kms)
+    assert poll(kms, first).result_status is SUCCESS
+    assert poll(kms, second).result_status is PENDING
+    assert poll(kms, third).result_status is PENDING
+    say(kms, "carol", CAROL)
+    say(kms, "dan", DAN)
+    tick(kms)
+    assert [poll(kms, value).result_status for value in (second, third)] == [SUCCESS, SUCCESS]
+
+
+def test_it_goes_on_after_a_restart(kms: TestKms, tmp_path: Path) -> None:
+    key = kms.create_symmetric_key()
+    (value,) = send(kms, DestroyRequest(unique_identifier=key))
+    begin(kms)
+    say(kms, "carol", CAROL)
+    kms.dispatcher.backlog.close()
+    other = TestKms(tmp_path, beside=kms)
+    other.clients = kms.clients
+    other.dispatcher = other._dispatcher()
+    other.run(other.dispatcher.refresh())
+    say(other, "dan", DAN)
+    tick(other)
+    assert poll(other, value).result_status is SUCCESS
+    other.close()
+
+
+def test_two_requests_for_the_same_share_one_approval_which_does_one_of_them(kms: TestKms) -> None:
+    key = kms.create_symmetric_key()
+    values = [send(kms, GetRequest(unique_identifier=key))[0] for _ in range(2)]
+    begin(kms)
+    assert len(waiting(kms)) == 1
+    before = name_of(waiting(kms)[0])
+    say(kms, "carol", CAROL)
+    say(kms, "dan", DAN)
+    tick(kms)
+    assert sorted(str(poll(kms, value).result_status) for value in values) == sorted(
+        [str(SUCCESS), str(PENDING)]
+    )
+    assert only_name(kms) != before
+
+
+def test_the_entry_of_what_waits_is_due_when_the_approval_ends(kms: TestKms) -> None:
+    """No worker looks at it each second for a day."""
+    key = kms.create_symmetric_key()
+    send(kms, DestroyRequest(unique_identifier=key))
+    begin(kms)
+    (kept,) = kms.run(kms.repository.due_entries(WaitingBatch, kms.clock.now() + timedelta(days=2), 10))
+    assert kept.due is not None
+    assert kept.due - kms.clock.now() > LIFETIME - timedelta(minutes=1)

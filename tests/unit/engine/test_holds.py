@@ -1,0 +1,172 @@
+"""Legal holds: nobody destroys, replaces or moves what is held, whatever their rights."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strongroom.domain.identity import DEFAULT_TENANT, TenantId
+from strongroom.domain.operation import Request
+from strongroom.model.attribute_list import AttributeInstance
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.operations.add_attribute import AddAttributeRequest
+from strongroom.operations.delete_attribute import DeleteAttributeRequest
+from strongroom.operations.destroy import DestroyRequest
+from strongroom.operations.get import GetRequest
+from strongroom.operations.import_ import ImportRequest
+from strongroom.operations.modify_attribute import ModifyAttributeRequest
+from strongroom.operations.obliterate import ObliterateRequest
+from strongroom.registry import V1_2, V2_1, V3_0, ObjectType, ResultReason, State, Tag, Version
+from strongroom.server.administration.command import perform
+from strongroom.server.errors import NotFound, OperatorError
+from tests.kms import BOB, Refused, TestKms, attribute
+from tests.safeguards import hold, lay_down, people, waiting
+from tests.unit.server.test_administration import administrator
+
+GROUP = "evidence"
+
+
+@pytest.fixture
+def kms(tmp_path: Path) -> Iterator[TestKms]:
+    kms = TestKms(tmp_path)
+    yield kms
+    kms.close()
+
+
+def grouped(kms: TestKms, group: str = GROUP) -> UniqueIdentifier:
+    return UniqueIdentifier(kms.create_symmetric_key(attribute(Tag.OBJECT_GROUP, group)))
+
+
+def denied(kms: TestKms, request: Request[Any], version: Version = V2_1, **given: Any) -> None:
+    with pytest.raises(Refused) as refused:
+        kms.call(request, version=version, **given)
+    assert refused.value.reason is ResultReason.PERMISSION_DENIED
+    assert "legal hold" in refused.value.message
+
+
+def losses(kms: TestKms, key: UniqueIdentifier) -> list[tuple[Request[Any], Version]]:
+    obj = kms.run(kms.repository.load(DEFAULT_TENANT, key))
+    assert obj is not None
+    over = ImportRequest(
+        unique_identifier=key,
+        object_type=ObjectType.SYMMETRIC_KEY,
+        replace_existing=True,
+        managed_object=obj.material,
+    )
+    return [
+        (DestroyRequest(unique_identifier=key), V1_2),
+        (ObliterateRequest(unique_identifier=key), V3_0),
+        (over, V2_1),
+    ]
+
+
+@pytest.mark.parametrize("by_group", [False, True])
+@pytest.mark.parametrize("which", range(3))
+def test_what_is_held_is_not_lost_until_every_hold_is_removed(
+    kms: TestKms, by_group: bool, which: int
+) -> None:
+    key = grouped(kms)
+    target = {"group": GROUP} if by_group else {"unique_identifier": key}
+    names = [hold(kms, **target) for _ in range(2)]
+    request, version = losses(kms, key)[which]
+    for name in names:
+        denied(kms, request, version)
+        assert kms.run(kms.repository.load(DEFAULT_TENANT, key)).state is State.PRE_ACTIVE  # type: ignore[union-attr]
+        kms.call(GetRequest(unique_identifier=key))
+        kms.run(perform(administrator(kms), {"command": "hold.remove", "hold": name}))
+    kms.call(request, version=version)
+
+
+def test_what_is_held_cannot_leave_the_group_that_holds_it(kms: TestKms) -> None:
+    key = grouped(kms)
+    hold(kms, group=GROUP)
+    away = [
+        DeleteAttributeRequest(unique_identifier=key, attribute_reference=Tag.OBJECT_GROUP),
+        ModifyAttributeRequest(
+            unique_identifier=key, new_attribute=AttributeInstance(Tag.OBJECT_GROUP, "elsewhere")
+        ),
+    ]
+    for request in away:
+        denied(kms, request)
+    kms.call(
+        AddAttributeRequest(unique_identifier=key, new_attribute=AttributeInstance(Tag.OBJECT_GROUP, "x")),
+        version=V2_1,
+    )
+    denied(kms, DestroyRequest(unique_identifier=key))
+
+
+def test_a_group_that_is_not_held_is_left_freely(kms: TestKms) -> None:
+    key = grouped(kms, "other")
+    hold(kms, group=GROUP)
+    kms.call(
+        DeleteAttributeRequest(unique_identifier=key, attribute_reference=Tag.OBJECT_GROUP), version=V2_1
+    )
+    kms.call(DestroyRequest(unique_identifier=key))
+
+
+def test_a_hold_is_on_the_objects_of_one_tenant(kms: TestKms) -> None:
+    from dataclasses import replace
+
+    stranger = replace(BOB, tenant=TenantId(2))
+    hold(kms, group=GROUP)
+    key = UniqueIdentifier(kms.create_symmetric_key(attribute(Tag.OBJECT_GROUP, GROUP), caller=stranger))
+    kms.call(DestroyRequest(unique_identifier=key), caller=stranger)
+
+
+def test_a_hold_goes_before_any_approval(kms: TestKms) -> None:
+    """People are not asked for what nobody may do."""
+    people(kms)
+    lay_down(kms, destroy=1)
+    key = UniqueIdentifier(kms.create_symmetric_key())
+    hold(kms, unique_identifier=key)
+    denied(kms, DestroyRequest(unique_identifier=key))
+    assert waiting(kms) == []
+
+
+def test_a_hold_is_listed_with_its_reason_and_who_placed_it(kms: TestKms) -> None:
+    key = kms.create_symmetric_key()
+    name = hold(kms, unique_identifier=key)
+    rows = kms.run(perform(administrator(kms), {"command": "hold.list"}))
+    assert isinstance(rows, list)
+    assert [(row["hold"], row["unique_identifier"], row["reason"]) for row in rows] == [(name, key, "case 7")]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"unique_identifier": "no-such-object", "reason": "x"},
+        {"reason": "x"},
+        {"unique_identifier": "a", "group": "b", "reason": "x"},
+        {"group": "b", "reason": " "},
+        {"group": "b", "reason": "x" * 501},
+        {"group": "b", "reason": "a\nb"},
+        {"group": "b", "reason": "x", "tenant": "no-such-tenant"},
+    ],
+)
+def test_a_hold_on_nothing_or_without_a_reason_is_refused(kms: TestKms, given: dict[str, object]) -> None:
+    with pytest.raises(OperatorError):
+        kms.run(perform(administrator(kms), {"command": "hold.add", **given}))
+    with pytest.raises(NotFound):
+        kms.run(perform(administrator(kms), {"command": "hold.remove", "hold": "0123"}))
+
+
+def test_whoever_is_about_to_destroy_it_when_the_hold_comes_looks_again(kms: TestKms) -> None:
+    """The Destroy has looked for holds and found none; then the hold is placed; then it wants to commit."""
+    key = UniqueIdentifier(kms.create_symmetric_key())
+    commit = kms.backend.commit
+    placed: list[str] = []
+
+    async def late(changes: Any) -> None:
+        if not placed:
+            placed.append("once")
+            vars(kms.backend).pop("commit")
+            result = await perform(
+                administrator(kms), {"command": "hold.add", "unique_identifier": key, "reason": "case 7"}
+            )
+            placed.append(str(result))
+        await commit(changes)
+
+    vars(kms.backend)["commit"] = late
+    denied(kms, DestroyRequest(unique_identifier=key))
+    assert len(placed) == 2

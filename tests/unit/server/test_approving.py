@@ -1,0 +1,357 @@
+"""Administrative acts that need approval, votes, and what needs how many."""
+
+import dataclasses
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strongroom.domain.acts import Act, votes_needed
+from strongroom.domain.approvals import LIFETIME, MOST, Approval, name_of
+from strongroom.domain.clients import ClientRecord
+from strongroom.domain.identity import DEFAULT_TENANT, ClientId, TenantId
+from strongroom.domain.people import Person, Role
+from strongroom.domain.tenants import SYSTEM_TENANT
+from strongroom.server.administration.command import Administrator, Caller, commands, perform
+from strongroom.server.errors import Denied, NotFound, OperatorError, PendingApproval
+from tests.kms import TestKms
+from tests.people import appoint
+from tests.safeguards import CAROL, CAROL_PHONE, DAN, ERIN, lay_down, only_name, people, waiting
+from tests.unit.server.test_administration import administrator
+from tests.unit.server.test_clients import Store
+
+SET_ERIN = {
+    "command": "person.set",
+    "name": "erin",
+    "roles": ["auditor"],
+    "without_roles": [],
+    "clients": [],
+    "without_clients": [],
+}
+
+
+class Office:
+    """A server with people, asked by one after the other."""
+
+    def __init__(self, kms: TestKms) -> None:
+        self.kms = kms
+        self.clients = Store()
+        people(kms)
+        for number, client in kms.clients.items():
+            self.clients.records[number] = ClientRecord(
+                client=number,
+                tenant=DEFAULT_TENANT,
+                name=client.name,
+                fingerprint=f"f{number}",
+                groups=(),
+                username=None,
+                password_hash=None,
+                enrolled_at=kms.clock.now(),
+            )
+
+    def revoke(self, number: int) -> None:
+        record = self.clients.records[ClientId(number)]
+        self.clients.records[ClientId(number)] = dataclasses.replace(record, revoked_at=self.kms.clock.now())
+
+    def administrator(self, person: str | None, number: int) -> Administrator:
+        caller = None
+        if person is not None:
+            client = self.kms.clients[ClientId(number)]
+            caller = Caller(person=person, roles=frozenset(Role), client=client, peer="192.0.2.1:1")
+        admin = administrator(self.kms, caller)
+        return dataclasses.replace(admin, clients=self.clients, now=self.kms.clock.now())
+
+    def ask(self, request: dict[str, object], person: str | None = "erin", number: int = ERIN) -> Any:
+        return self.kms.run(perform(self.administrator(person, number), request))
+
+    def pending(self, request: dict[str, object], person: str | None = "erin", number: int = ERIN) -> str:
+        """Return the name of the approval that a request waits for."""
+        with pytest.raises(PendingApproval) as raised:
+            self.ask(request, person, number)
+        name = only_name(self.kms)
+        assert f"strongroom approval approve {name}" in str(raised.value)
+        return name
+
+    def vote(self, name: str, person: str | None, number: int, verb: str = "approve") -> Any:
+        return self.ask({"command": f"approval.{verb}", "approval": name}, person, number)
+
+    @property
+    def erin(self) -> Person:
+        kept = self.kms.run(self.kms.repository.load_entry(Person, SYSTEM_TENANT, "erin"))
+        assert kept is not None
+        return kept.value
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    kms = TestKms(tmp_path)
+    yield Office(kms)
+    kms.close()
+
+
+@pytest.fixture
+def strict(office: Office) -> Office:
+    """Give one in which policy needs two people."""
+    lay_down(office.kms, tenant=SYSTEM_TENANT, policy=2)
+    return office
+
+
+def test_without_a_requirement_a_command_is_done_at_once(office: Office) -> None:
+    office.ask(SET_ERIN)
+    assert set(office.erin.roles) == {"administrator", "auditor"}
+
+
+@pytest.mark.parametrize(("person", "number"), [("erin", ERIN), (None, 0)])
+def test_the_same_command_is_done_once_after_enough_people_have_approved(
+    strict: Office, person: str | None, number: int
+) -> None:
+    name = strict.pending(SET_ERIN, person, number)
+    for voter, client in (("carol", CAROL), ("dan", DAN)):
+        assert strict.pending(SET_ERIN, person, number) == name
+        assert strict.erin.roles == ("administrator",)
+        strict.vote(name, voter, client)
+    strict.ask(SET_ERIN, person, number)
+    assert set(strict.erin.roles) == {"administrator", "auditor"}
+    assert waiting(strict.kms) == []
+    assert strict.pending(SET_ERIN, person, number) != name
+
+
+def test_another_command_other_arguments_or_another_person_need_an_approval_of_their_own(
+    strict: Office,
+) -> None:
+    name = strict.pending(SET_ERIN)
+    strict.vote(name, "carol", CAROL)
+    strict.vote(name, "dan", DAN)
+    others: list[tuple[dict[str, object], str | None, int]] = [
+        (SET_ERIN | {"roles": ["approver"]}, "erin", ERIN),
+        (SET_ERIN | {"name": "dan"}, "erin", ERIN),
+        ({"command": "person.remove", "name": "erin"}, "erin", ERIN),
+        (SET_ERIN, None, 0),
+        (SET_ERIN, "carol", CAROL),
+    ]
+    for request, person, number in others:
+        with pytest.raises(PendingApproval):
+            strict.ask(request, person, number)
+    assert len(waiting(strict.kms)) == 1 + len(others)
+    strict.ask(SET_ERIN)
+
+
+def test_who_asked_cannot_vote_nor_who_lacks_the_role_nor_a_machine(strict: Office) -> None:
+    kms = strict.kms
+    kms.run(appoint(kms.repository, "erin", [Role.ADMINISTRATOR, Role.APPROVER], [ERIN]))
+    name = strict.pending(SET_ERIN)
+    for person, number in (("erin", ERIN), (None, 0)):
+        with pytest.raises(Denied):
+            strict.vote(name, person, number)
+    kms.run(appoint(kms.repository, "dan", [Role.OPERATOR], [DAN]))
+    with pytest.raises(Denied):
+        strict.vote(name, "dan", DAN)
+    assert not waiting(kms)[0].value.votes
+
+
+def test_one_person_is_one_vote_however_many_clients(strict: Office) -> None:
+    name = strict.pending(SET_ERIN)
+    strict.vote(name, "carol", CAROL)
+    assert strict.vote(name, "carol", CAROL_PHONE)["approved_by"] == ["carol"]
+    assert strict.pending(SET_ERIN) == name
+
+
+def test_a_vote_does_not_count_after_its_client_was_revoked(strict: Office) -> None:
+    name = strict.pending(SET_ERIN)
+    strict.vote(name, "carol", CAROL)
+    strict.vote(name, "dan", DAN)
+    strict.revoke(DAN)
+    assert strict.pending(SET_ERIN) == name
+    assert strict.ask({"command": "approval.show", "approval": name})["approved_by"] == ["carol"]
+
+
+def test_a_rejected_command_stays_rejected_until_it_expires(strict: Office) -> None:
+    name = strict.pending(SET_ERIN)
+    strict.vote(name, "carol", CAROL)
+    strict.vote(name, "dan", DAN, "reject")
+    with pytest.raises(Denied, match="dan has rejected"):
+        strict.ask(SET_ERIN)
+    with pytest.raises(Denied):
+        strict.vote(name, "carol", CAROL)
+    strict.kms.clock.time += LIFETIME
+    assert strict.pending(SET_ERIN) != name
+
+
+def test_an_approval_expires_also_one_that_is_complete(strict: Office) -> None:
+    name = strict.pending(SET_ERIN)
+    strict.vote(name, "carol", CAROL)
+    strict.vote(name, "dan", DAN)
+    strict.kms.clock.time += LIFETIME
+    with pytest.raises(NotFound):
+        strict.vote(name, "dan", DAN)
+    assert strict.pending(SET_ERIN) != name
+    assert strict.erin.roles == ("administrator",)
+
+
+def test_a_late_vote_does_not_count_for_the_next_request_of_the_same(strict: Office) -> None:
+    name = strict.pending(SET_ERIN)
+    strict.vote(name, "carol", CAROL)
+    strict.vote(name, "dan", DAN)
+    strict.ask(SET_ERIN)
+    again = strict.pending(SET_ERIN)
+    with pytest.raises(NotFound):
+        strict.vote(name, "carol", CAROL)
+    assert again != name
+    assert not waiting(strict.kms)[0].value.votes
+
+
+@pytest.mark.parametrize("name", ["", "x", "1", "1-2", "1-2-3", "0-0123456789abcdef-0", "9" * 30 + "-a-b"])
+def test_a_name_of_no_approval_is_not_found(strict: Office, name: str) -> None:
+    with pytest.raises(NotFound):
+        strict.vote(name, "carol", CAROL)
+
+
+def test_a_command_that_is_refused_gives_its_approval_back(strict: Office) -> None:
+    request: dict[str, object] = {"command": "person.remove", "name": "nobody"}
+    name = strict.pending(request)
+    strict.vote(name, "carol", CAROL)
+    strict.vote(name, "dan", DAN)
+    with pytest.raises(NotFound):
+        strict.ask(request)
+    assert only_name(strict.kms) == name
+    assert len(waiting(strict.kms)[0].value.votes) == 2
+
+
+def test_an_approval_is_gone_before_the_act_so_that_a_crash_does_nothing_twice(
+    strict: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = strict.pending(SET_ERIN)
+    strict.vote(name, "carol", CAROL)
+    strict.vote(name, "dan", DAN)
+
+    class Crash(BaseException):
+        """The end of the process."""
+
+    async def crash(admin: object, request: object) -> object:
+        assert not await strict.kms.repository.due_entries(
+            Approval, strict.kms.clock.now() + timedelta(days=9), 9
+        )
+        raise Crash
+
+    declared = commands()["person.set"]
+    monkeypatch.setitem(commands(), "person.set", dataclasses.replace(declared, handler=crash))  # type: ignore[arg-type]
+    with pytest.raises(Crash):
+        strict.ask(SET_ERIN)
+    monkeypatch.undo()
+    assert strict.pending(SET_ERIN) != name
+
+
+def test_requests_that_wait_are_bounded(strict: Office) -> None:
+    for number in range(MOST):
+        with pytest.raises(PendingApproval):
+            strict.ask(SET_ERIN | {"name": f"p{number}"})
+    with pytest.raises(Denied, match=str(MOST)):
+        strict.ask(SET_ERIN)
+    assert len(waiting(strict.kms)) == MOST
+
+
+# What needs how many
+
+
+def require(what: str, votes: int, tenant: str = "default") -> dict[str, object]:
+    return {"command": "approval.require", "act": what, "votes": votes, "tenant": tenant}
+
+
+def test_a_requirement_is_policy_and_changing_it_needs_the_votes_in_force_before(office: Office) -> None:
+    office.ask(require("destroy", 2))
+    for change in (require("destroy", 0), require("destroy", 1), require("policy", 0), require("export", 1)):
+        with pytest.raises(PendingApproval):
+            office.ask(change)
+    wanted = '"act": "destroy", "tenant": "default", "votes": 0'
+    (pending,) = (kept for kept in waiting(office.kms) if wanted in kept.value.details)
+    for person, number in (("carol", CAROL), ("dan", DAN)):
+        office.vote(name_of(pending), person, number)
+    office.ask(require("destroy", 0))
+    shown = office.ask({"command": "safeguard.list"})
+    assert [row["approvals"] for row in shown if row["tenant"] == "default"] == [{}]
+
+
+def test_people_are_changed_only_with_the_votes_of_the_strictest_tenant(office: Office) -> None:
+    """Or an administrator would appoint the approvers that are missing."""
+    office.ask(require("destroy", 2))
+    office.pending(
+        {"command": "person.add", "name": "eve", "roles": ["approver"], "clients": [f"client-{ERIN}"]}
+    )
+
+
+def test_a_deletion_window_and_a_hold_are_taken_away_only_with_the_votes_for_policy(office: Office) -> None:
+    office.ask({"command": "safeguard.set", "tenant": "default", "deletion_window": 3600})
+    hold = office.ask({"command": "hold.add", "group": "g", "reason": "case 7"})["hold"]
+    office.ask(require("destroy", 1))
+    for request in (
+        {"command": "safeguard.set", "tenant": "default", "deletion_window": 0},
+        {"command": "hold.remove", "hold": hold},
+    ):
+        with pytest.raises(PendingApproval):
+            office.ask(request)
+
+
+def test_more_votes_than_there_are_approvers_are_refused(office: Office) -> None:
+    """Alice, Carol and Dan: with four nothing could be done any more, this included."""
+    with pytest.raises(OperatorError, match="3 people"):
+        office.ask(require("destroy", 4))
+    office.revoke(DAN)
+    with pytest.raises(OperatorError, match="2 people"):
+        office.ask(require("destroy", 3))
+    office.ask(require("destroy", 2))
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        require("destroy", -1),
+        require("destroy", 21),
+        require("dance", 1),
+        require("destroy", 1, "no-such-tenant"),
+        {"command": "approval.require", "act": "destroy", "votes": 1, "tenant": None},
+        {"command": "safeguard.set", "tenant": "default", "deletion_window": -1},
+        {"command": "safeguard.set", "tenant": "default", "deletion_window": 10**10},
+    ],
+)
+def test_what_cannot_be_laid_down_is_refused(office: Office, request_: dict[str, object]) -> None:
+    with pytest.raises(OperatorError):
+        office.ask(request_)
+
+
+def test_what_is_laid_down_for_one_tenant_binds_no_other_but_policy_of_the_server(office: Office) -> None:
+    office.ask(require("destroy", 2))
+    office.kms.run(office.kms.dispatcher.refresh())
+    laid_down = dict(office.kms.dispatcher.guard.laid_down)
+    two = TenantId(2)
+    assert votes_needed(laid_down, Act.DESTROY, [DEFAULT_TENANT]) == 2
+    assert votes_needed(laid_down, Act.POLICY, [DEFAULT_TENANT]) == 2
+    assert votes_needed(laid_down, Act.DESTROY, [two]) == 0
+    assert votes_needed(laid_down, Act.POLICY, [two]) == 0
+    assert votes_needed(laid_down, Act.POLICY, [SYSTEM_TENANT]) == 2
+    assert votes_needed(laid_down, Act.ROOT, [SYSTEM_TENANT]) == 0
+
+
+HARMLESS = {
+    "client.revoke",  # shuts out; whoever is let in again is enrolled
+    "hold.add",
+}
+"""Commands of administrators alone that need no approval, whatever is laid down."""
+
+
+def test_every_command_that_only_administrators_give_is_an_act_or_known_to_be_none() -> None:
+    """A new one fails here until somebody has thought about it."""
+    anything = {"groups": ["g"]}
+    unknown = {
+        name
+        for name, declared in commands().items()
+        if declared.roles <= {Role.ADMINISTRATOR} and declared.approval(anything) is None
+    }
+    assert unknown <= HARMLESS
+
+
+def test_a_client_is_let_into_a_group_at_its_enrolment_as_it_is_later() -> None:
+    enrol = commands()["client.enrol"]
+    assert enrol.approval({"groups": ["g"]}) is commands()["client.group"].approval({}) is Act.POLICY
+    assert enrol.approval({"groups": []}) is None

@@ -4,6 +4,7 @@ Rule: the private key is made here and never leaves the directory; the server se
 is read from its file, hashed, and only the hash goes on.
 """
 
+import base64
 import contextlib
 import os
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from strongroom.server.address import OFF
@@ -47,33 +49,90 @@ def enrol_client(
 
     Nothing is left in `out` when the server refuses.
     """
+    request = enrolment_request(name, groups, credential)
+
+    def ask(key: ec.EllipticCurvePrivateKey) -> Message:
+        spki = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return nested({"answer": call({**request, "public_key": spki.decode("ascii")})}, "answer")
+
+    return write_client(out, ask, credential=credential)
+
+
+def enrol_by_request(
+    name: str,
+    csr: Path,
+    out: Path,
+    call: Callable[[Message], object],
+    *,
+    groups: Sequence[str] = (),
+    credential: Credential | None = None,
+) -> Path:
+    """Enrol a client that made its own key and a certificate request (PKCS#10); raises OperatorError.
+
+    Everything but the key is written to `out`; the profile names `key.pem` beside it. Returns the profile.
+    """
+    request = enrolment_request(name, groups, credential)
+    request["csr"] = _read_request(csr)
+    _check_out(out)
+    granted = nested({"answer": call(request)}, "answer")
+    return _write_granted(out, granted, credential)
+
+
+def enrolment_request(name: str, groups: Sequence[str], credential: Credential | None) -> Message:
+    """Return what is asked of the server but for the key; raises OperatorError."""
     check_name(name)
     request: Message = {"command": "client.enrol", "name": name, "groups": list(groups), "tenant": tenant}
     if credential is not None:
         request["username"] = _checked_username(credential.username)
         request["password_hash"] = _hash_password(credential.password_file)
+    return request
+
+
+def write_client(
+    out: Path,
+    ask: Callable[[ec.EllipticCurvePrivateKey], Message],
+    *,
+    credential: Credential | None = None,
+) -> Path:
+    """Make a key, have `ask` get what belongs to it, write all to `out` and return the profile.
+
+    Nothing is left in `out` when that raises.
+    """
     existed = out.exists()
     _check_out(out)
     key = new_key()
-    spki = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    request["public_key"] = spki.decode("ascii")
     try:
         # The key first: a client whose key could not be written would be enrolled for nothing.
         write_private(out / "key.pem", private_pem(key))
-        answer = call(request)
+        granted = ask(key)
     except BaseException:
         with contextlib.suppress(OSError):
             (out / "key.pem").unlink()
             if not existed:
                 out.rmdir()
         raise
-    granted = nested({"answer": answer}, "answer")
+    return _write_granted(out, granted, credential)
+
+
+def _write_granted(out: Path, granted: Message, credential: Credential | None) -> Path:
     write_public(out / "cert.pem", text(granted, "certificate").encode())
     write_public(out / "ca.pem", text(granted, "ca").encode())
     write_profile(
         out / PROFILE, server=text(granted, "server"), https=text(granted, "https"), credential=credential
     )
     return out / PROFILE
+
+
+def _read_request(file: Path) -> str:
+    """Return a certificate request as PEM; raises OperatorError. The server looks at what is in it."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise OperatorError(f"cannot read {file}: {error.strerror}") from error
+    if content.lstrip().startswith(b"-----BEGIN "):
+        return content.decode("ascii", "replace")
+    body = base64.encodebytes(content).decode("ascii")
+    return f"-----BEGIN CERTIFICATE REQUEST-----\n{body}-----END CERTIFICATE REQUEST-----\n"
 
 
 def write_profile(profile: Path, *, server: str, https: str, credential: Credential | None = None) -> None:

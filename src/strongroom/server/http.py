@@ -14,8 +14,9 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
-from strongroom.domain.identity import Connection
+from strongroom.domain.identity import ClientIdentity, Connection
 from strongroom.server.deadlines import NEVER, Deadlines
+from strongroom.server.directory import PeerCertificate, Refusal
 from strongroom.server.http_framing import (
     TEXT,
     HttpFramer,
@@ -66,6 +67,15 @@ class HttpsProtocol(KmipProtocol[HttpRequest]):
     __slots__ = ()
 
     _framer: HttpFramer
+
+    def _look_up(self, certificate: PeerCertificate) -> ClientIdentity | Refusal:
+        join = self._service.join
+        guest = self._service.directory.guest(certificate)
+        if join is None or guest is None:
+            return super()._look_up(certificate)
+        # From here on nothing that this connection sends gets near the engine.
+        self._handle = join
+        return guest
 
     def _await_request(self) -> None:
         if self._framer.finished:

@@ -25,7 +25,8 @@ from strongroom.domain.ports import RootKey
 from strongroom.server.address import OFF, Address, Listening, parse_listening
 from strongroom.server.admin import AdminSocket, result_of
 from strongroom.server.administration.command import find
-from strongroom.server.ca import issue_server_certificate, open_authority, server_certificate_is_due
+from strongroom.server.authorities import former_names, open_server_authority, server_issuer
+from strongroom.server.ca import issue_server_certificate, server_certificate_is_due
 from strongroom.server.config import Settings, load_settings, override, throw_away
 from strongroom.server.control import WorkerHandle, ask_all
 from strongroom.server.crew import START_TIMEOUT, Crew, WorkerMain
@@ -141,13 +142,19 @@ class Supervisor:
         """Return a fresh TLS context, with new ticket keys and a server certificate that has time left."""
         now = dt.datetime.now(dt.UTC).replace(microsecond=0)
         own = settings.tls.certificate is None
-        if own and server_certificate_is_due(self._directory, settings.hosts, now):
-            authority = open_authority(self._directory, self._root_key)
+        if own and server_certificate_is_due(
+            self._directory,
+            settings.hosts,
+            now,
+            issuer=server_issuer(self._directory),
+            former=former_names(self._directory),
+        ):
+            authority = open_server_authority(self._directory, self._root_key)
             issue_server_certificate(self._directory, authority, settings.hosts, now)
             log.info("server_certificate_issued", hosts=list(settings.hosts))
         # Before they are read: what is replaced meanwhile is seen as a change by the next look.
         self._tls_files = tls_files_state(settings.tls, self._directory)
-        return server_context(settings.tls, self._directory)
+        return server_context(settings.tls, self._directory, settings.clients)
 
     def _worker_main(self) -> WorkerMain:
         """Return what a worker runs, with the settings and certificates of now."""

@@ -12,12 +12,12 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import (
@@ -44,6 +44,10 @@ _CLOCK_SKEW: Final = dt.timedelta(hours=1)
 _SEALED_MAGIC: Final = b"STRONGROOM CA KEY 1\n"
 _NONCE_SIZE: Final = 12
 _TAG_SIZE: Final = 16
+
+
+ClientKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+"""A key that is made here for a client."""
 
 
 class Authority:
@@ -244,7 +248,7 @@ def new_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def private_pem(key: ClientKey) -> bytes:
     """Return the key as PKCS#8 in PEM, in clear: for a file of mode 0600 only."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 

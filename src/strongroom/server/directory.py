@@ -191,7 +191,7 @@ class ClientDirectory:
         if found is Refusal.UNKNOWN and certificate.fingerprint in self._guests:
             return Refusal.INVITED
         if isinstance(found, ClientIdentity) and self._lists is not None:
-            verdict = self._lists.verdict(x509.load_der_x509_certificate(certificate.der), self._now())
+            verdict = self._lists.verdict(certificate.der, self._now())
             if verdict is Verdict.REVOKED:
                 return Refusal.ON_REVOCATION_LIST
             if verdict is Verdict.UNKNOWN:

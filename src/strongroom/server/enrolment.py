@@ -9,19 +9,21 @@ import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from strongroom.server.address import OFF
-from strongroom.server.ca import new_key, private_pem
+from strongroom.server.ca import ClientKey, new_key, private_pem
 from strongroom.server.clients import check_name
 from strongroom.server.config import render_toml
 from strongroom.server.data_directory import write_private, write_public
 from strongroom.server.errors import InvalidOption, OperatorError
 from strongroom.server.messages import Message, nested, text
+from strongroom.server.tokens import Token, make_token
 
 PROFILE: Final = "profile.toml"
 _FILES: Final = ("key.pem", "cert.pem", "ca.pem", PROFILE)
@@ -44,6 +46,7 @@ def enrol_client(
     groups: Sequence[str] = (),
     credential: Credential | None = None,
     tenant: str | None = None,
+    make_key: Callable[[], ClientKey] = new_key,
 ) -> Path:
     """Enrol a client through `call`, write its files to `out` and return the profile; raises OperatorError.
 
@@ -51,11 +54,59 @@ def enrol_client(
     """
     request = enrolment_request(name, groups, credential)
 
-    def ask(key: ec.EllipticCurvePrivateKey) -> Message:
+    def ask(key: ClientKey) -> Message:
         spki = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         return nested({"answer": call({**request, "public_key": spki.decode("ascii")})}, "answer")
 
-    return write_client(out, ask, credential=credential)
+    return write_client(out, ask, credential=credential, make_key=make_key)
+
+
+def renew_client(
+    name: str,
+    out: Path,
+    call: Callable[[Message], object],
+    *,
+    now: bool,
+    make_key: Callable[[], ClientKey] = new_key,
+) -> Path:
+    """Give a client a new key and certificate, as `enrol_client` does, and return the profile.
+
+    `now`: the old key stops working at once; else it is good until its certificate ends.
+    """
+
+    def ask(key: ClientKey) -> Message:
+        spki = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        request: Message = {"command": "client.renew", "name": name, "now": now}
+        return nested({"answer": call({**request, "public_key": spki.decode("ascii")})}, "answer")
+
+    return write_client(out, ask, make_key=make_key)
+
+
+def invite_client(
+    name: str, call: Callable[[Message], object], *, groups: Sequence[str], lifetime: timedelta
+) -> tuple[str, Message]:
+    """Return a join token, which is a secret, and what may be shown with it; raises OperatorError."""
+    check_name(name)
+    key = new_key()
+    spki = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
+    answer = call(
+        {
+            "command": "client.invite",
+            "name": name,
+            "groups": list(groups),
+            "seconds": int(lifetime.total_seconds()),
+            "public_key": spki,
+        }
+    )
+    granted = nested({"answer": answer}, "answer")
+    token = Token(
+        key,
+        x509.load_pem_x509_certificate(text(granted, "certificate").encode()),
+        x509.load_pem_x509_certificate(text(granted, "authority").encode()),
+        text(granted, "https"),
+    )
+    shown: Message = {field: text(granted, field) for field in ("https", "server_fingerprint", "ends_at")}
+    return make_token(token), shown
 
 
 def enrol_by_request(
@@ -90,9 +141,10 @@ def enrolment_request(name: str, groups: Sequence[str], credential: Credential |
 
 def write_client(
     out: Path,
-    ask: Callable[[ec.EllipticCurvePrivateKey], Message],
+    ask: Callable[[ClientKey], Message],
     *,
     credential: Credential | None = None,
+    make_key: Callable[[], ClientKey] = new_key,
 ) -> Path:
     """Make a key, have `ask` get what belongs to it, write all to `out` and return the profile.
 
@@ -100,7 +152,7 @@ def write_client(
     """
     existed = out.exists()
     _check_out(out)
-    key = new_key()
+    key = make_key()
     try:
         # The key first: a client whose key could not be written would be enrolled for nothing.
         write_private(out / "key.pem", private_pem(key))

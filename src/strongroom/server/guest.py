@@ -16,11 +16,11 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from cryptography.x509.oid import NameOID
 
 from strongroom.server.address import parse_address
+from strongroom.server.ca import ClientKey
 from strongroom.server.data_directory import write_private
 from strongroom.server.errors import InvalidOption, NotFound, OperatorError, Unreachable
 from strongroom.server.joining import JSON, PATH
@@ -34,7 +34,7 @@ _PARTIAL_CHAIN: Final = 0x80000
 """X509_V_FLAG_PARTIAL_CHAIN: the authority of the token is trusted even if another one has issued it."""
 
 
-def joining(token: Token, server: str | None, out: Path) -> Callable[[ec.EllipticCurvePrivateKey], Message]:
+def joining(token: Token, server: str | None, out: Path) -> Callable[[ClientKey], Message]:
     """Return what asks the server of a token for a certificate for a key.
 
     `server` is where to go instead of the token's address, `out` a private directory. What is returned raises
@@ -45,7 +45,7 @@ def joining(token: Token, server: str | None, out: Path) -> Callable[[ec.Ellipti
     except ValueError as error:
         raise InvalidOption(f"--server: {error}") from error
 
-    def ask(key: ec.EllipticCurvePrivateKey) -> Message:
+    def ask(key: ClientKey) -> Message:
         connection = http.client.HTTPSConnection(
             address.host, address.port, timeout=TIMEOUT, context=_context(token, out)
         )
@@ -85,12 +85,12 @@ def _connect(connection: http.client.HTTPSConnection, address: str) -> None:
         ) from error
     except OSError as error:
         raise Unreachable(
-            f"{address} does not answer ({error or type(error).__name__}); give the HTTPS address of the server"
-            " with --server"
+            f"{address} does not answer ({error or type(error).__name__}); give the server's HTTPS"
+            " address with --server"
         ) from error
 
 
-def certificate_request(key: ec.EllipticCurvePrivateKey) -> str:
+def certificate_request(key: ClientKey) -> str:
     """Return a request in PEM; the name in it means nothing to the server."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Strongroom client")])
     made = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())

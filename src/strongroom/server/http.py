@@ -7,6 +7,7 @@ whatever it answers, failures included, goes out with status 200.
 
 import asyncio
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from functools import lru_cache
@@ -38,7 +39,13 @@ PATH: Final = "/kmip"
 ADMIN_PATH: Final = "/admin"
 METHOD: Final = "POST"
 
+<<<<<<< HEAD
 _NOTHING: Final = f"there is nothing here; KMIP is at {METHOD} {PATH}"
+=======
+TRUST: Final = "/ca"
+PEM: Final = "application/x-pem-file"
+"""Where clients learn, with GET, which authorities the server is known by, and how that is written."""
+>>>>>>> 8898977 (Clients: requests, invitations, mapping, pending certificates, revocation lists, rotation of the authority, bundles, renewal)
 
 LINGER: Final = 2.0
 """Seconds in which a client that was refused may go on sending, so that it gets to read why."""
@@ -114,12 +121,20 @@ class HttpHandler:
     def __init__(
         self,
         application: Application,
+<<<<<<< HEAD
         administration: RemoteAdministration | None = None,
+=======
+>>>>>>> 8898977 (Clients: requests, invitations, mapping, pending certificates, revocation lists, rotation of the authority, bundles, renewal)
         *,
         limits: Limits,
         buffers: Buffers,
         deadlines: Deadlines,
+<<<<<<< HEAD
+=======
+        trust: Callable[[], bytes] | None = None,
+>>>>>>> 8898977 (Clients: requests, invitations, mapping, pending certificates, revocation lists, rotation of the authority, bundles, renewal)
     ) -> None:
+        self._trust = trust
         self._application = application
         self._administration = administration
         self._limits = limits
@@ -131,11 +146,18 @@ class HttpHandler:
     async def handle(self, request: HttpRequest, connection: Connection) -> bytes:
         """Return the bytes of the response; raises only CancelledError."""
         try:
+<<<<<<< HEAD
             path, encoding = route(request)
             if path == ADMIN_PATH:
                 body = await self._administer(request.body, connection)
             else:
                 body = await self._answer(request.body, connection, encoding=encoding)
+=======
+            if request.method == "GET" and request.target == TRUST and self._trust is not None:
+                return request.respond(HttpResponse(HTTPStatus.OK, PEM, self._trust()), self._date())
+            encoding = route(request)
+            body = await self._answer(request.body, connection, encoding=encoding)
+>>>>>>> 8898977 (Clients: requests, invitations, mapping, pending certificates, revocation lists, rotation of the authority, bundles, renewal)
         except _Unanswerable as error:
             return request.respond(error.response, self._date())
         return request.respond(

@@ -21,6 +21,9 @@ from strongroom.server.logs import get_logger
 
 log = get_logger()
 
+REMEMBERED: Final = 4096
+"""Certificates whose authority is remembered."""
+
 LONGEST: Final = 64 << 20
 """Bytes of one file of lists."""
 
@@ -64,6 +67,8 @@ class RevocationLists:
         self._authorities: list[x509.Certificate] = []
         self._internal: frozenset[str] = frozenset()
         self._warned: set[str] = set()
+        self._issuers: dict[bytes, tuple[str | None, int]] = {}
+        """Who has signed a certificate (DER), and its serial number: a signature is checked once."""
 
     def reload(self) -> bool:
         """Read the files again if they have changed, and tell whether."""
@@ -74,6 +79,7 @@ class RevocationLists:
         self._authorities = list(self._read_authorities())
         self._internal = frozenset(fingerprint(one.public_key()) for one in self._read_internal())
         self._warned.clear()
+        self._issuers.clear()
         for file in self._files:
             try:
                 self._lists[file] = read_lists(file.read_bytes()) if file.exists() else []
@@ -87,26 +93,34 @@ class RevocationLists:
         self._by_authority = found
         return True
 
-    def verdict(self, certificate: x509.Certificate, now: dt.datetime) -> Verdict:
+    def verdict(self, der: bytes, now: dt.datetime) -> Verdict:
         """Return what the lists say; a warning that the policy allows is logged and counts as good."""
-        issuer = issuer_of(certificate, self._authorities)
-        if issuer is None:
-            return self._unknown(certificate) if self._needed else Verdict.GOOD
-        known = fingerprint(issuer.public_key())
+        known, serial = self._issuers.get(der) or self._read(der)
+        if known is None:
+            return self._unknown(der) if self._needed else Verdict.GOOD
         lists = self._by_authority.get(known, [])
-        if any(one.get_revoked_certificate_by_serial_number(certificate.serial_number) for one in lists):
+        if any(one.get_revoked_certificate_by_serial_number(serial) for one in lists):
             # Also by a list that has ended: nothing is ever unrevoked.
             return Verdict.REVOKED
         if known in self._internal or not self._needed:
             return Verdict.GOOD
         if any(one.next_update_utc is not None and now < one.next_update_utc for one in lists):
             return Verdict.GOOD
-        return self._unknown(certificate)
+        return self._unknown(der)
 
-    def _unknown(self, certificate: x509.Certificate) -> Verdict:
+    def _read(self, der: bytes) -> tuple[str | None, int]:
+        certificate = x509.load_der_x509_certificate(der)
+        issuer = issuer_of(certificate, self._authorities)
+        known = None if issuer is None else fingerprint(issuer.public_key())
+        if len(self._issuers) >= REMEMBERED:
+            self._issuers.clear()
+        found = self._issuers[der] = known, certificate.serial_number
+        return found
+
+    def _unknown(self, der: bytes) -> Verdict:
         if self._policy == "refuse":
             return Verdict.UNKNOWN
-        shown = fingerprint(certificate.public_key())
+        shown = fingerprint(x509.load_der_x509_certificate(der).public_key())
         if shown not in self._warned:
             self._warned.add(shown)
             log.warning("revocation_not_checked", fingerprint=shown, cure=_CURE)

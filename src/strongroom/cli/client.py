@@ -1,7 +1,7 @@
 """`strongroom client`: who may connect.
 
-Rule: options and printing; where it is done, `cli/administration.py` decides. Other ways in are in the modules
-beside this one.
+Rule: options and printing; where it is done, `cli/administration.py` decides. Other ways in are
+in the modules beside this one.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ import typer
 
 from strongroom.cli import client_group, client_invitation, client_rules
 from strongroom.cli.administration import DataOption, administer
-from strongroom.cli.client_options import NameArgument, ProductOption, finish
+from strongroom.cli.client_options import NameArgument, ProductOption, TenantOption, finish
 from strongroom.cli.output import Output, OutputOption, print_rows
 
 app = typer.Typer(help="Enrol, list, renew and revoke clients.", rich_markup_mode=None, no_args_is_help=True)
@@ -31,9 +31,7 @@ def enrol(
             metavar="GROUP", help="A group that the client is in, for rules (grant add); repeatable."
         ),
     ] = None,
-    tenant: Annotated[
-        str | None, typer.Option(metavar="TENANT", help="The tenant that the client is in.")
-    ] = None,
+    tenant: TenantOption = None,
     username: Annotated[
         str | None,
         typer.Option(metavar="U", help="Demand this user name, too, in the header of each request."),
@@ -124,9 +122,7 @@ def renew(
     from strongroom.server.enrolment import renew_client
 
     make_key = new_key if product is None else find_product(product).new_key
-    written = renew_client(
-        name, out, lambda request: administer(data, request), now=now, make_key=make_key
-    )
+    written = renew_client(name, out, lambda request: administer(data, request), now=now, make_key=make_key)
     finish(written, product, name)
 
 

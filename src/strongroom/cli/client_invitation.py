@@ -11,7 +11,8 @@ from typing import Annotated, Final, cast
 
 import typer
 
-from strongroom.cli.client_options import DataOption, NameArgument, ProductOption, call, finish
+from strongroom.cli.administration import DataOption, administer
+from strongroom.cli.client_options import NameArgument, ProductOption, TenantOption, finish
 from strongroom.cli.output import Output, OutputOption, print_rows
 
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,6})([mhd])")
@@ -28,10 +29,11 @@ def _duration(text: str) -> timedelta:
 
 def invite(
     name: NameArgument,
-    data: DataOption,
+    data: DataOption = None,
     group: Annotated[
         list[str] | None, typer.Option(metavar="GROUP", help="A group of the client; repeatable.")
     ] = None,
+    tenant: TenantOption = None,
     lifetime: Annotated[
         str, typer.Option("--valid", metavar="TIME", help="How long it is good: 30m, 12h, 7d.")
     ] = "24h",
@@ -47,7 +49,11 @@ def invite(
     from strongroom.server.enrolment import invite_client
 
     token, shown = invite_client(
-        name, lambda request: call(data, request), groups=group or (), lifetime=_duration(lifetime)
+        name,
+        lambda request: administer(data, request),
+        groups=group or (),
+        lifetime=_duration(lifetime),
+        tenant=tenant,
     )
     if out is not None:
         write_private(out, f"{token}\n".encode())
@@ -58,9 +64,9 @@ def invite(
     print(f"good until   {shown['ends_at']}, once", file=sys.stderr)
 
 
-def invitations(data: DataOption, output: OutputOption = Output.TABLE) -> None:
+def invitations(data: DataOption = None, output: OutputOption = Output.TABLE) -> None:
     """List the invitations that nobody has used yet."""
-    found = cast(list[dict[str, object]], call(data, {"command": "client.invitations"}))
+    found = cast(list[dict[str, object]], administer(data, {"command": "client.invitations"}))
     columns = {
         "name": "name",
         "groups": "groups",
@@ -71,9 +77,9 @@ def invitations(data: DataOption, output: OutputOption = Output.TABLE) -> None:
     print_rows(found, columns=columns, identifier="name", output=output)
 
 
-def withdraw(name: NameArgument, data: DataOption) -> None:
+def withdraw(name: NameArgument, data: DataOption = None) -> None:
     """Withdraw the invitations for a name."""
-    call(data, {"command": "client.withdraw", "name": name})
+    administer(data, {"command": "client.withdraw", "name": name})
 
 
 def join(

@@ -5,23 +5,14 @@ from typing import Annotated
 
 import typer
 
-DataOption = Annotated[Path, typer.Option("--data", metavar="DIR", help="The server's data directory.")]
 ProductOption = Annotated[
     str | None,
     typer.Option("--for", metavar="PRODUCT", help="Write the files that a product wants, too."),
 ]
+TenantOption = Annotated[
+    str | None, typer.Option("--tenant", metavar="TENANT", help="The tenant that the client is in.")
+]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The client's name.")]
-
-
-def call(data: Path, request: dict[str, object]) -> object:
-    """Have a request done on a data directory; raises OperatorError."""
-    from strongroom.server.admin import call
-    from strongroom.server.app import StrongroomAdapters
-    from strongroom.server.data_directory import DataDirectory
-    from strongroom.server.logs import configure_logs
-
-    configure_logs()
-    return call(DataDirectory.open(data), StrongroomAdapters(), request)
 
 
 def finish(profile: Path, product: str | None, name: str) -> None:

@@ -9,7 +9,8 @@ from typing import Annotated, cast
 
 import typer
 
-from strongroom.cli.client_options import DataOption, NameArgument, call
+from strongroom.cli.administration import DataOption, administer
+from strongroom.cli.client_options import NameArgument, TenantOption
 from strongroom.cli.output import Output, OutputOption, print_rows
 
 pending = typer.Typer(
@@ -29,9 +30,9 @@ SubjectOption = Annotated[
 
 
 @pending.command("list")
-def list_(data: DataOption, output: OutputOption = Output.TABLE) -> None:
+def list_(data: DataOption = None, output: OutputOption = Output.TABLE) -> None:
     """List the certificates that wait, the last seen first. What they say of themselves may be a lie."""
-    found = cast(list[dict[str, object]], call(data, {"command": "client.pending"}))
+    found = cast(list[dict[str, object]], administer(data, {"command": "client.pending"}))
     for one in found:
         for field in ("first_seen", "last_seen"):
             one[field] = datetime.fromtimestamp(cast(int, one[field]), UTC).isoformat()
@@ -51,32 +52,40 @@ def list_(data: DataOption, output: OutputOption = Output.TABLE) -> None:
 def accept(
     fingerprint: FingerprintArgument,
     name: NameArgument,
-    data: DataOption,
+    data: DataOption = None,
     group: Annotated[
         list[str] | None, typer.Option(metavar="GROUP", help="A group of the client; repeatable.")
     ] = None,
+    tenant: TenantOption = None,
 ) -> None:
     """Enrol the key of a certificate that waits, under a name of yours."""
-    call(
+    administer(
         data,
-        {"command": "client.accept", "fingerprint": fingerprint, "name": name, "groups": group or []},
+        {
+            "command": "client.accept",
+            "fingerprint": fingerprint,
+            "name": name,
+            "groups": group or [],
+            "tenant": tenant,
+        },
     )
 
 
 @pending.command()
-def reject(fingerprint: FingerprintArgument, data: DataOption) -> None:
+def reject(fingerprint: FingerprintArgument, data: DataOption = None) -> None:
     """Forget a certificate; it waits again when it comes again."""
-    call(data, {"command": "client.reject", "fingerprint": fingerprint})
+    administer(data, {"command": "client.reject", "fingerprint": fingerprint})
 
 
 def map_(
     name: NameArgument,
-    data: DataOption,
     issuer: Annotated[
         Path, typer.Option(metavar="CA.pem", help="The authority that issues the certificates.")
     ],
+    data: DataOption = None,
     san: SanOption = None,
     subject: SubjectOption = None,
+    tenant: TenantOption = None,
 ) -> None:
     """Let a client in by a name that its own authority vouches for, whatever its key.
 
@@ -88,16 +97,28 @@ def map_(
         pem = issuer.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
         raise OperatorError(f"cannot read {issuer}: it is a certificate in PEM") from error
-    call(data, {"command": "client.map", "name": name, "issuer": pem, "san": san, "subject": subject})
+    administer(
+        data,
+        {
+            "command": "client.map",
+            "name": name,
+            "issuer": pem,
+            "san": san,
+            "subject": subject,
+            "tenant": tenant,
+        },
+    )
 
 
-def unmap(name: NameArgument, data: DataOption, san: SanOption = None, subject: SubjectOption = None) -> None:
+def unmap(
+    name: NameArgument, data: DataOption = None, san: SanOption = None, subject: SubjectOption = None
+) -> None:
     """Remove a rule of a client; without a name in the certificate, all of them."""
-    call(data, {"command": "client.unmap", "name": name, "san": san, "subject": subject})
+    administer(data, {"command": "client.unmap", "name": name, "san": san, "subject": subject})
 
 
-def rules(data: DataOption, output: OutputOption = Output.TABLE) -> None:
+def rules(data: DataOption = None, output: OutputOption = Output.TABLE) -> None:
     """List which names of which authorities are which clients."""
-    found = cast(list[dict[str, object]], call(data, {"command": "client.rules"}))
+    found = cast(list[dict[str, object]], administer(data, {"command": "client.rules"}))
     columns = {"client": "client", "type": "type", "name": "name", "issuer": "issuer", "key": "issuer_key"}
     print_rows(found, columns=columns, identifier="client", output=output)

@@ -8,7 +8,7 @@ from typing import Annotated, cast
 
 import typer
 
-from strongroom.cli.client_options import DataOption, call
+from strongroom.cli.administration import DataOption, administer
 from strongroom.cli.output import Output, OutputOption, print_rows
 
 app = typer.Typer(help="The internal authorities.", rich_markup_mode=None, no_args_is_help=True)
@@ -24,16 +24,16 @@ _COLUMNS = {
 
 
 @app.command("list")
-def list_(data: DataOption, output: OutputOption = Output.TABLE) -> None:
+def list_(data: DataOption = None, output: OutputOption = Output.TABLE) -> None:
     """List the authorities that are trusted.
 
     The current one issues clients. The one marked as the server's has issued the server's own certificate.
     """
-    _print(call(data, {"command": "server.ca.list"}), output)
+    _print(administer(data, {"command": "server.ca.list"}), output)
 
 
 @app.command()
-def rotate(data: DataOption, output: OutputOption = Output.TABLE) -> None:
+def rotate(data: DataOption = None, output: OutputOption = Output.TABLE) -> None:
     """Make a new authority beside the old one; both are trusted until the old one is retired."""
     _print(_changed(data, {"command": "server.ca.rotate"}), output)
 
@@ -43,7 +43,7 @@ def retire(
     authority: Annotated[
         str, typer.Argument(metavar="AUTHORITY", help="Its identity, or the beginning of it.")
     ],
-    data: DataOption,
+    data: DataOption = None,
     force: Annotated[
         bool, typer.Option("--force", help="Even if clients still have certificates of it.")
     ] = False,
@@ -54,10 +54,10 @@ def retire(
     _print(_changed(data, request), output)
 
 
-def _changed(data: Path, request: dict[str, object]) -> object:
-    found = cast(list[dict[str, object]], call(data, request))
+def _changed(data: Path | None, request: dict[str, object]) -> object:
+    found = cast(list[dict[str, object]], administer(data, request))
     if any(one["live"] for one in found):
-        call(data, {"command": "reload"})
+        administer(data, {"command": "reload"})
     return found
 
 

@@ -52,7 +52,7 @@ def enrol_client(
 
     Nothing is left in `out` when the server refuses.
     """
-    request = enrolment_request(name, groups, credential)
+    request = enrolment_request(name, groups, credential, tenant)
 
     def ask(key: ClientKey) -> Message:
         spki = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -83,7 +83,12 @@ def renew_client(
 
 
 def invite_client(
-    name: str, call: Callable[[Message], object], *, groups: Sequence[str], lifetime: timedelta
+    name: str,
+    call: Callable[[Message], object],
+    *,
+    groups: Sequence[str],
+    lifetime: timedelta,
+    tenant: str | None = None,
 ) -> tuple[str, Message]:
     """Return a join token, which is a secret, and what may be shown with it; raises OperatorError."""
     check_name(name)
@@ -94,6 +99,7 @@ def invite_client(
             "command": "client.invite",
             "name": name,
             "groups": list(groups),
+            "tenant": tenant,
             "seconds": int(lifetime.total_seconds()),
             "public_key": spki,
         }
@@ -117,19 +123,22 @@ def enrol_by_request(
     *,
     groups: Sequence[str] = (),
     credential: Credential | None = None,
+    tenant: str | None = None,
 ) -> Path:
     """Enrol a client that made its own key and a certificate request (PKCS#10); raises OperatorError.
 
     Everything but the key is written to `out`; the profile names `key.pem` beside it. Returns the profile.
     """
-    request = enrolment_request(name, groups, credential)
+    request = enrolment_request(name, groups, credential, tenant)
     request["csr"] = _read_request(csr)
     _check_out(out)
     granted = nested({"answer": call(request)}, "answer")
     return _write_granted(out, granted, credential)
 
 
-def enrolment_request(name: str, groups: Sequence[str], credential: Credential | None) -> Message:
+def enrolment_request(
+    name: str, groups: Sequence[str], credential: Credential | None, tenant: str | None
+) -> Message:
     """Return what is asked of the server but for the key; raises OperatorError."""
     check_name(name)
     request: Message = {"command": "client.enrol", "name": name, "groups": list(groups), "tenant": tenant}

@@ -39,13 +39,11 @@ PATH: Final = "/kmip"
 ADMIN_PATH: Final = "/admin"
 METHOD: Final = "POST"
 
-<<<<<<< HEAD
 _NOTHING: Final = f"there is nothing here; KMIP is at {METHOD} {PATH}"
-=======
+
 TRUST: Final = "/ca"
 PEM: Final = "application/x-pem-file"
 """Where clients learn, with GET, which authorities the server is known by, and how that is written."""
->>>>>>> 8898977 (Clients: requests, invitations, mapping, pending certificates, revocation lists, rotation of the authority, bundles, renewal)
 
 LINGER: Final = 2.0
 """Seconds in which a client that was refused may go on sending, so that it gets to read why."""
@@ -121,18 +119,12 @@ class HttpHandler:
     def __init__(
         self,
         application: Application,
-<<<<<<< HEAD
         administration: RemoteAdministration | None = None,
-=======
->>>>>>> 8898977 (Clients: requests, invitations, mapping, pending certificates, revocation lists, rotation of the authority, bundles, renewal)
         *,
         limits: Limits,
         buffers: Buffers,
         deadlines: Deadlines,
-<<<<<<< HEAD
-=======
         trust: Callable[[], bytes] | None = None,
->>>>>>> 8898977 (Clients: requests, invitations, mapping, pending certificates, revocation lists, rotation of the authority, bundles, renewal)
     ) -> None:
         self._trust = trust
         self._application = application
@@ -146,18 +138,13 @@ class HttpHandler:
     async def handle(self, request: HttpRequest, connection: Connection) -> bytes:
         """Return the bytes of the response; raises only CancelledError."""
         try:
-<<<<<<< HEAD
+            if request.method == "GET" and request.target == TRUST and self._trust is not None:
+                return request.respond(HttpResponse(HTTPStatus.OK, PEM, self._trust()), self._date())
             path, encoding = route(request)
             if path == ADMIN_PATH:
                 body = await self._administer(request.body, connection)
             else:
                 body = await self._answer(request.body, connection, encoding=encoding)
-=======
-            if request.method == "GET" and request.target == TRUST and self._trust is not None:
-                return request.respond(HttpResponse(HTTPStatus.OK, PEM, self._trust()), self._date())
-            encoding = route(request)
-            body = await self._answer(request.body, connection, encoding=encoding)
->>>>>>> 8898977 (Clients: requests, invitations, mapping, pending certificates, revocation lists, rotation of the authority, bundles, renewal)
         except _Unanswerable as error:
             return request.respond(error.response, self._date())
         return request.respond(

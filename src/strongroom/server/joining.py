@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from strongroom.domain.audit import Recording
 from strongroom.domain.clients import ClientStore
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.identity import Connection, TenantId
@@ -35,6 +36,7 @@ from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.http_framing import TEXT, HttpRequest, HttpResponse
 from strongroom.server.logs import get_logger
 from strongroom.server.pending import removal
+from strongroom.server.recording import act
 from strongroom.server.requests import requested_key
 from strongroom.server.trust import trusted_by_clients
 
@@ -96,13 +98,13 @@ class JoinHandler:
         if fingerprint(key) == guest.invitation:
             raise OperatorError("the key of the token cannot be that of the client; make another one")
         async with self._turn:  # opening the authority is dear, and nobody has to join at once
-            answer = await self._join(guest, key, now)
+            answer = await self._join(guest, key, now, connection.peer)
         log.info("client_joined", client=answer["name"], peer=connection.peer)
         await self._spread()
         return HttpResponse(HTTPStatus.OK, JSON, json.dumps(answer).encode())
 
     async def _join(
-        self, guest: InvitedGuest, key: CertificatePublicKeyTypes, now: datetime
+        self, guest: InvitedGuest, key: CertificatePublicKeyTypes, now: datetime, peer: str
     ) -> dict[str, str]:
         invitation = await self._invitation(guest, now)
         name = invitation.value.name
@@ -112,8 +114,16 @@ class JoinHandler:
         async def spent() -> Sequence[EntryChange]:
             return [removal(await self._invitation(guest, now))]
 
+        recording = Recording(
+            act(
+                {"command": "client.join", "name": name, "fingerprint": guest.invitation},
+                now,
+                by=f"invitation:{guest.invitation[:16]}",
+                peer=peer,
+            )
+        )
         await enrol(
-            self._clients,
+            self._clients.recording(recording),
             name=name,
             fingerprint=fingerprint(key),
             groups=invitation.value.groups,

@@ -39,8 +39,8 @@ from strongroom.server.ports import Adapters, Application
 from strongroom.server.process import return_freed_memory
 from strongroom.server.questions import read_question
 from strongroom.server.remote import RemoteAdministration
-from strongroom.server.rules import RuleBook
 from strongroom.server.revocation import RevocationLists
+from strongroom.server.rules import RuleBook
 from strongroom.server.shared import ClientCounts, Seat, SharedNumbers
 from strongroom.server.sockets import ListeningSockets
 from strongroom.server.tls import client_authorities
@@ -203,15 +203,16 @@ class Worker:
         if plan.sockets.kmip is not None:
             doors.append(Door(plan.sockets.kmip, partial(KmipProtocol, kmip)))
         if plan.sockets.https is not None:
-<<<<<<< HEAD
             people = RemoteAdministration(self._administrator, self._spread)
-            handler = HttpHandler(application, people, limits=limits, buffers=buffers, deadlines=deadlines)
-=======
             trusted = trusted_by_clients(plan.directory, settings.tls)
             handler = HttpHandler(
-                application, limits=limits, buffers=buffers, deadlines=deadlines, trust=lambda: trusted
+                application,
+                people,
+                limits=limits,
+                buffers=buffers,
+                deadlines=deadlines,
+                trust=lambda: trusted,
             )
->>>>>>> 8898977 (Clients: requests, invitations, mapping, pending certificates, revocation lists, rotation of the authority, bundles, renewal)
             https = kmip.speaking(HttpFramer, handler.handle, handler.reject)
             https.join = JoinHandler(
                 application.clients,

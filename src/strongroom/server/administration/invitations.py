@@ -11,7 +11,6 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_public_key
 
 from strongroom.domain.entries import EntryChange, Kept
-from strongroom.domain.identity import DEFAULT_TENANT
 from strongroom.domain.mapping import Invitation
 from strongroom.domain.people import Role
 from strongroom.domain.store import Changes, LostRace
@@ -23,7 +22,8 @@ from strongroom.server.ca import fingerprint, open_authority
 from strongroom.server.clients import check_name
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.joining import LONGEST_LIFETIME
-from strongroom.server.messages import Message, integer, text, texts
+from strongroom.server.messages import Message, integer, optional_text, text, texts
+from strongroom.server.naming import tenant_named
 from strongroom.server.pending import removal
 from strongroom.server.trust import server_anchor
 
@@ -51,7 +51,8 @@ async def invite(admin: Administrator, request: Message) -> object:
         raise OperatorError(f"there are {LONGEST_QUEUE} invitations already; withdraw some")
     authority = open_authority(admin.directory, admin.root_key)
     certificate = authority.client_certificate(key, "Strongroom invitation", admin.now, lifetime)
-    value = Invitation(name=name, tenant=DEFAULT_TENANT, groups=groups)
+    tenant = await tenant_named(admin.store, optional_text(request, "tenant"))
+    value = Invitation(name=name, tenant=tenant, groups=groups)
     after = Kept(tenant=SYSTEM_TENANT, key=fingerprint(key), owner=0, value=value, due=admin.now + lifetime)
     try:
         await admin.store.commit(

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from strongroom.domain.clients import NO_KEY, ClientRecord
 from strongroom.domain.entries import EntryChange, Kept
+from strongroom.domain.identity import TenantId
 from strongroom.domain.mapping import MAX_DER, CertificateRule
 from strongroom.domain.people import Role
 from strongroom.domain.store import Changes, LostRace
@@ -23,6 +24,7 @@ from strongroom.server.clients import to_message as client_message
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.mapping import TypedName, parse_san, parse_subject, rule_key
 from strongroom.server.messages import Message, optional_text, text, texts
+from strongroom.server.naming import tenant_named
 from strongroom.server.pending import find, queue, removal, shown, to_message
 from strongroom.server.revocation import issuer_of
 from strongroom.server.tls import client_authorities
@@ -57,6 +59,7 @@ async def accept(admin: Administrator, request: Message) -> object:
         password_hash=None,
         now=admin.now,
         certificate=known_certificate(certificate, issuer),
+        tenant=await tenant_named(admin.store, optional_text(request, "tenant")),
         together_with=decided,
     )
     return client_message(record)
@@ -82,7 +85,7 @@ async def map_(admin: Administrator, request: Message) -> object:
     key = rule_key(issuer, typed)
     if any(one.key == key for one in kept_rules):
         raise OperatorError("there is a rule for this name of this authority; remove it first: client unmap")
-    record = await _client(admin, name)
+    record = await _client(admin, name, await tenant_named(admin.store, optional_text(request, "tenant")))
     value = CertificateRule(
         client=record.client, issuer=issuer.public_bytes(Encoding.DER), name_type=typed.kind, name=said
     )
@@ -154,7 +157,7 @@ def _stored_issuer(rule: Kept[CertificateRule]) -> x509.Certificate:
     return x509.load_der_x509_certificate(rule.value.issuer)
 
 
-async def _client(admin: Administrator, name: str) -> ClientRecord:
+async def _client(admin: Administrator, name: str, tenant: TenantId) -> ClientRecord:
     """Return the client of this name, made now if there is none: then it has no key of its own."""
     try:
         return await in_force(admin.clients, name)
@@ -167,6 +170,7 @@ async def _client(admin: Administrator, name: str) -> ClientRecord:
             username=None,
             password_hash=None,
             now=admin.now,
+            tenant=tenant,
         )
         return dataclasses.replace(record, revision=1)
 

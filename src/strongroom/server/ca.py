@@ -39,6 +39,8 @@ SERVER_LIFETIME: Final = dt.timedelta(days=397)
 CLIENT_LIFETIME: Final = dt.timedelta(days=2 * 365)
 SERVER_RENEWAL: Final = dt.timedelta(days=132)
 """A server certificate with less than this left is replaced when the server starts or turns over."""
+INVITATION: Final = "Strongroom invitation"
+INVITATION_SUBJECT: Final = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, INVITATION)])
 _CLOCK_SKEW: Final = dt.timedelta(hours=1)
 
 _SEALED_MAGIC: Final = b"STRONGROOM CA KEY 1\n"

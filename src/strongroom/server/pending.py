@@ -16,6 +16,7 @@ from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.mapping import MAX_DER, PendingCertificate
 from strongroom.domain.store import Changes, LostRace, ObjectStore
 from strongroom.domain.tenants import SYSTEM_TENANT
+from strongroom.server.ca import INVITATION_SUBJECT
 from strongroom.server.directory import PeerCertificate
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.messages import Message
@@ -58,6 +59,8 @@ class Strangers:
             return
         self._written = now
         seen, self._seen = self._seen, {}
+        # A token that was used or withdrawn is no client, and never will be one.
+        seen = {known: what for known, what in seen.items() if not _is_invitation(what[0].der)}
         kept = {one.key: one for one in await queue(self._store)}
         others = sorted(
             (one for one in kept.values() if one.key not in seen and (one.due is None or one.due > now)),
@@ -153,6 +156,10 @@ def _names(certificate: x509.Certificate) -> list[str]:
         if isinstance(name, cls)
     ]
     return found + [f"ip:{name.value}" for name in names if isinstance(name, x509.IPAddress)]
+
+
+def _is_invitation(der: bytes) -> bool:
+    return x509.load_der_x509_certificate(der).subject == INVITATION_SUBJECT
 
 
 def _noted(

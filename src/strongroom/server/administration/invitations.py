@@ -18,7 +18,7 @@ from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.address import OFF
 from strongroom.server.administration.command import Administrator, command
 from strongroom.server.authorities import identity
-from strongroom.server.ca import fingerprint, open_authority
+from strongroom.server.ca import INVITATION, fingerprint, open_authority
 from strongroom.server.clients import check_name
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.joining import LONGEST_LIFETIME
@@ -50,7 +50,7 @@ async def invite(admin: Administrator, request: Message) -> object:
     if await admin.store.count_entries(Invitation, SYSTEM_TENANT, 0) >= LONGEST_QUEUE:
         raise OperatorError(f"there are {LONGEST_QUEUE} invitations already; withdraw some")
     authority = open_authority(admin.directory, admin.root_key)
-    certificate = authority.client_certificate(key, "Strongroom invitation", admin.now, lifetime)
+    certificate = authority.client_certificate(key, INVITATION, admin.now, lifetime)
     tenant = await tenant_named(admin.store, optional_text(request, "tenant"))
     value = Invitation(name=name, tenant=tenant, groups=groups)
     after = Kept(tenant=SYSTEM_TENANT, key=fingerprint(key), owner=0, value=value, due=admin.now + lifetime)

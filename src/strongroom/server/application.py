@@ -30,6 +30,7 @@ from strongroom.server.directory import ClientDirectory
 from strongroom.server.endpoints import ClientEndpoints, subscriptions
 from strongroom.server.engine import make_dispatcher, make_rotations
 from strongroom.server.errors import OperatorError
+from strongroom.server.expiry import EndingCertificates
 from strongroom.server.neighbours import WorkerSockets
 from strongroom.server.pending import Strangers
 from strongroom.server.provisioning import ClientProvisioning
@@ -167,6 +168,9 @@ async def open_application(
     keeper = RevocationListKeeper(directory, clients.records, lambda: open_all(directory, root_key))
     jobs: dict[str, Job] = {
         "unknown certificates": strangers.tidy,
+        "certificates that end": EndingCertificates(
+            repository, clients.records, timedelta(days=settings.clients.warn_days)
+        ).tidy,
         "revocation list": keeper.tidy,
         "requests that wait": dispatcher.backlog.tidy,
         "tickets": dispatcher.tickets.tidy,

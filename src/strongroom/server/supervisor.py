@@ -32,6 +32,7 @@ from strongroom.server.control import WorkerHandle, ask_all
 from strongroom.server.crew import START_TIMEOUT, Crew, WorkerMain
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
+from strongroom.server.expiry import certificates_of_the_server
 from strongroom.server.logs import get_logger
 from strongroom.server.messages import Message, text
 from strongroom.server.ports import Adapters
@@ -122,6 +123,7 @@ class Supervisor:
         self._timers.add(TURNOVER, self._turn_over)
         self._timers.add(WATCH_INTERVAL, self._watch)
         where = {name: str(address) for name, address in self._listening._asdict().items() if address}
+        self._warn_of_endings()
         log.info("server_started", **where, workers=self._count, pid=os.getpid())
         return self._listening
 
@@ -262,6 +264,7 @@ class Supervisor:
     def _turn_over(self) -> None:
         self._timers.add(TURNOVER, self._turn_over)
         self._reload_if_possible()
+        self._warn_of_endings()
 
     def administer(self, request: Message) -> object:
         """Do what an administrator asks; raises OperatorError."""
@@ -309,6 +312,13 @@ class Supervisor:
                 log.error("worker_killed", pid=worker.pid, reason="it did not take over a change of clients")
                 self._crew.replace(worker)
 
+    def _certificates(self) -> Message:
+        return certificates_of_the_server(self._directory, self._settings, dt.datetime.now(dt.UTC))
+
+    def _warn_of_endings(self) -> None:
+        for warning in self._certificates()["warnings"]:  # type: ignore[attr-defined]  # a list of texts
+            log.warning("certificate_ends", warning=warning)
+
     def _status(self) -> Message:
         return {
             "pid": os.getpid(),
@@ -317,6 +327,7 @@ class Supervisor:
             "advertised": self._settings.told_to_clients(*self._listening),
             "started_at": self._started_at.isoformat(timespec="seconds"),
             "generation": self._crew.generation,
+            "certificates": self._certificates(),
             "workers": [
                 {
                     "pid": worker.pid,

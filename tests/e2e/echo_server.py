@@ -17,7 +17,7 @@ from strongroom.registry import NEWEST, Tag, Version
 from strongroom.server import app
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
-from strongroom.server.directory import ClientDirectory
+from strongroom.server.directory import ClientDirectory, PeerCertificate
 from strongroom.server.ports import Application
 from strongroom.server.stored_clients import StoredClients
 from strongroom.store.repository import Repository
@@ -72,6 +72,9 @@ class EchoApplication:
 
     async def work(self, directory: ClientDirectory, spread: Callable[[], Awaitable[None]]) -> None:
         """There is nothing to do beside the requests."""
+
+    def strangers(self, certificate: PeerCertificate, peer: str) -> None:
+        """Nobody is remembered."""
 
     async def close(self) -> None:
         await self._backend.close()

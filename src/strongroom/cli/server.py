@@ -1,15 +1,17 @@
 """`strongroom server`: what a server says of itself.
 
-Rule: options and printing. Works with any KMIP server.
+Rule: options and printing. `query` and `versions` work with any KMIP server.
 """
 
 import typer
 
 from strongroom.cli.connection import ProfileOption, ServerOption, connected
 from strongroom.cli.output import Output, OutputOption, print_record, print_rows
+from strongroom.cli.server_ca import app as server_ca
 from strongroom.cli.showing import shown
 
 app = typer.Typer(help="Ask what a server can do.", rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(server_ca, name="ca")
 
 
 @app.command()

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Final, Protocol
 
 from strongroom.domain.audit import Recording
+from strongroom.domain.entries import EntryChange
 from strongroom.domain.identity import ClientId, TenantId
 
 NO_KEY: Final = "none:"
@@ -86,11 +87,20 @@ class ClientRecord:
         The key that it replaces lets the client in until `old_until`, but never longer than its certificate
         is valid; None ends it at once.
         """
+        own = [one for one in self.certificates if one.fingerprint == self.fingerprint]
+        known = self.certificates
+        if not own and not self.fingerprint.startswith(NO_KEY):
+            # Of an older release, which remembered none; the key has to be known as one that was replaced.
+            ends_at = certificate.ends_at if old_until is None else old_until
+            known = (
+                *known,
+                ClientCertificate(fingerprint=self.fingerprint, authority="", serial=0, ends_at=ends_at),
+            )
         kept = [
             replace(one, until=None if old_until is None else min(old_until, one.ends_at))
             if one.fingerprint == self.fingerprint and one.fingerprint != certificate.fingerprint
             else one
-            for one in self.certificates
+            for one in known
         ]
         return replace(
             self,
@@ -113,8 +123,11 @@ class ClientStore(Protocol):
     async def clients(self) -> Sequence[ClientRecord]:
         """Return every record, revoked clients too."""
 
-    async def put(self, record: ClientRecord) -> None:
-        """Make a new or changed record durable, then return. Raises ClientExists, ClientChanged."""
+    async def put(self, record: ClientRecord, *, entries: Sequence[EntryChange] = ()) -> None:
+        """Make a new or changed record durable, together with entries, then return.
+
+        Raises ClientExists, ClientChanged.
+        """
 
     def recording(self, recording: Recording) -> "ClientStore":
         """Return this store, where each record that is put takes along the event of `recording`."""

@@ -99,7 +99,7 @@ class StrongroomAdapters:
                 neighbours,
                 ClientEndpoints(settings, directory),
                 provisioning,
-                marker=directory.clients_sealed,
+                directory=directory,
                 shared=shared,
             )
 

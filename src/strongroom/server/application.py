@@ -3,11 +3,10 @@
 Rule: wiring only. It loads everything that answering a request needs, so import it before the workers fork.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
 
-from strongroom.domain.clients import ClientStore
+from strongroom.domain.clients import ClientRecord, ClientStore
 from strongroom.domain.clock import SystemClock
 from strongroom.domain.context import Policy
 from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
@@ -23,12 +22,17 @@ from strongroom.scheduler.courier import Courier
 from strongroom.scheduler.dates import DateNotices
 from strongroom.scheduler.timetable import Job, Timetable
 from strongroom.server.address import parse_listening
+from strongroom.server.authorities import open_all
 from strongroom.server.config import Settings
+from strongroom.server.crl import RevocationListKeeper
+from strongroom.server.data_directory import DataDirectory
 from strongroom.server.directory import ClientDirectory
 from strongroom.server.endpoints import ClientEndpoints, subscriptions
 from strongroom.server.engine import make_dispatcher, make_rotations
 from strongroom.server.errors import OperatorError
+from strongroom.server.expiry import EndingCertificates
 from strongroom.server.neighbours import WorkerSockets
+from strongroom.server.pending import Strangers
 from strongroom.server.provisioning import ClientProvisioning
 from strongroom.server.stored_audit import StoredAudit
 from strongroom.server.stored_clients import StoredClients, seal_older_records
@@ -51,6 +55,10 @@ class ClientsInForce:
         """Return the tenants that have clients."""
         return () if self.directory is None else self.directory.tenants()
 
+    def records(self) -> Sequence[ClientRecord]:
+        """Return every record that the worker has read."""
+        return () if self.directory is None else self.directory.records
+
     def named(self, names: Collection[str]) -> Iterator[ClientIdentity]:
         """Yield those who have one of these names."""
         if names and self.directory is not None:
@@ -71,6 +79,7 @@ class KmipApplication:
         courier: Courier,
         provisioning: ClientProvisioning,
         *,
+        strangers: Strangers,
         jobs: Mapping[str, Job],
         shared: bool,
     ) -> None:
@@ -91,6 +100,7 @@ class KmipApplication:
         self.refuse = dispatcher.refuse
         self.shed = dispatcher.shed
         self.answer = dispatcher.answer
+        self.strangers = strangers.note
         # Bound once: this is called for every request.
         self.handle = dispatcher.handle
         self.attend = courier.attend
@@ -121,7 +131,7 @@ async def open_application(
     endpoints: ClientEndpoints,
     make_provisioning: Callable[[ClientStore], ClientProvisioning],
     *,
-    marker: Path,
+    directory: DataDirectory,
     shared: bool,
 ) -> KmipApplication:
     """Connect to the store and return what serves it. Raises StoreUnavailable, RootKeyError and
@@ -132,7 +142,7 @@ async def open_application(
     repository = Repository(
         backend, keys, cache_size=settings.cache.size, cache_seconds=settings.cache.lifetime
     )
-    await seal_older_records(repository, marker)
+    await seal_older_records(repository, directory.clients_sealed)
     provisioning = make_provisioning(StoredClients(repository))
     clients = ClientsInForce()
     wanted = subscriptions(settings)
@@ -158,7 +168,14 @@ async def open_application(
     )
     await dispatcher.refresh()
     await neighbours.start(dispatcher.handle_passed_on, clients)
+    strangers = Strangers(repository, settings.clients.pending)
+    keeper = RevocationListKeeper(directory, clients.records, lambda: open_all(directory, root_key))
     jobs: dict[str, Job] = {
+        "unknown certificates": strangers.tidy,
+        "certificates that end": EndingCertificates(
+            repository, clients.records, timedelta(days=settings.clients.warn_days)
+        ).tidy,
+        "revocation list": keeper.tidy,
         "requests that wait": dispatcher.backlog.tidy,
         "tickets": dispatcher.tickets.tidy,
         "PKCS#11 applications": dispatcher.applications.tidy,
@@ -182,6 +199,7 @@ async def open_application(
         endpoints,
         courier,
         provisioning,
+        strangers=strangers,
         jobs=jobs,
         shared=shared,
     )

@@ -10,13 +10,14 @@ import hashlib
 import ipaddress
 import os
 import secrets
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import (
@@ -38,11 +39,17 @@ SERVER_LIFETIME: Final = dt.timedelta(days=397)
 CLIENT_LIFETIME: Final = dt.timedelta(days=2 * 365)
 SERVER_RENEWAL: Final = dt.timedelta(days=132)
 """A server certificate with less than this left is replaced when the server starts or turns over."""
+INVITATION: Final = "Strongroom invitation"
+INVITATION_SUBJECT: Final = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, INVITATION)])
 _CLOCK_SKEW: Final = dt.timedelta(hours=1)
 
 _SEALED_MAGIC: Final = b"STRONGROOM CA KEY 1\n"
 _NONCE_SIZE: Final = 12
 _TAG_SIZE: Final = 16
+
+
+ClientKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+"""A key that is made here for a client."""
 
 
 class Authority:
@@ -62,10 +69,42 @@ class Authority:
         builder = self._leaf("Strongroom server", public_key, *purposes)
         return self._sign(builder.add_extension(names, critical=False), now, SERVER_LIFETIME)
 
-    def client_certificate(self, public_key: PublicKeyTypes, name: str, now: dt.datetime) -> x509.Certificate:
+    @property
+    def identity(self) -> str:
+        """Return the fingerprint of the authority's key, which stands for it in records."""
+        return fingerprint(self._key.public_key())
+
+    def client_certificate(
+        self,
+        public_key: PublicKeyTypes,
+        name: str,
+        now: dt.datetime,
+        lifetime: dt.timedelta = CLIENT_LIFETIME,
+    ) -> x509.Certificate:
         """Return a certificate for an enrolled client; `name` (at most 64 characters) is its CN."""
         builder = self._leaf(name, public_key, ExtendedKeyUsageOID.CLIENT_AUTH)
-        return self._sign(builder, now, CLIENT_LIFETIME)
+        return self._sign(builder, now, lifetime)
+
+    def revocation_list(
+        self, revoked: Mapping[int, dt.datetime], now: dt.datetime, lifetime: dt.timedelta
+    ) -> x509.CertificateRevocationList:
+        """Return a CRL that names these serial numbers, with the time at which each was revoked."""
+        issuer_key = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.certificate.subject)
+            .last_update(now - _CLOCK_SKEW)
+            .next_update(now + lifetime)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key), critical=False
+            )
+            # A number that grows with time needs nothing to be remembered.
+            .add_extension(x509.CRLNumber(int(now.timestamp())), critical=False)
+        )
+        for serial, date in sorted(revoked.items()):
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(date)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(self._key, hashes.SHA256())
 
     def _leaf(
         self, common_name: str, public_key: PublicKeyTypes, *purposes: x509.ObjectIdentifier
@@ -98,7 +137,10 @@ class Authority:
 
 
 def create_authority(directory: DataDirectory, root_key: RootKey, now: dt.datetime) -> Authority:
-    """Make a CA and store it; its name is unique, so that trust stores can hold several."""
+    """Make a CA and store it as the current one; its name is unique, so that trust stores can hold several.
+
+    The key comes first: `authorities.py` keeps what it replaces, so that a crash between loses nothing.
+    """
     key = new_key()
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Strongroom CA {secrets.token_hex(4)}")])
     certificate = (
@@ -121,23 +163,43 @@ def create_authority(directory: DataDirectory, root_key: RootKey, now: dt.dateti
 
 
 def open_authority(directory: DataDirectory, root_key: RootKey) -> Authority:
-    """Return the stored CA; raises OperatorError when a file is missing or they do not belong together."""
+    """Return the current CA; raises OperatorError when a file is missing or they do not belong together."""
     try:
-        certificate = x509.load_pem_x509_certificate(directory.ca_certificate.read_bytes())
-        sealed = directory.ca_key.read_bytes()
+        return open_pair(directory.ca_certificate, directory.ca_key, root_key)
+    except MismatchedPair:
+        # A rotation was cut off between its two files; the pair that it was to replace is still there.
+        known = fingerprint(read_certificate_file(directory.ca_certificate).public_key())
+        if not directory.older_authority_key(known).exists():
+            raise
+        return open_pair(directory.ca_certificate, directory.older_authority_key(known), root_key)
+
+
+class MismatchedPair(OperatorError):
+    """A key is not that of its certificate."""
+
+
+def read_certificate_file(file: Path) -> x509.Certificate:
+    """Return the certificate in a PEM file; raises OperatorError."""
+    try:
+        return x509.load_pem_x509_certificate(file.read_bytes())
+    except OSError as error:
+        raise OperatorError(f"cannot read {file}: {error.strerror}; restore it from a backup") from error
+    except ValueError as error:
+        raise OperatorError(f"{file} is no certificate; restore it from a backup") from error
+
+
+def open_pair(certificate_file: Path, key_file: Path, root_key: RootKey) -> Authority:
+    """Return the CA in two files; raises OperatorError, MismatchedPair and RootKeyError."""
+    certificate = read_certificate_file(certificate_file)
+    try:
+        sealed = key_file.read_bytes()
     except OSError as error:
         raise OperatorError(
             f"cannot read {error.filename}: {error.strerror}; restore it from a backup"
         ) from error
-    except ValueError as error:
-        raise OperatorError(
-            f"{directory.ca_certificate} is no certificate; restore it from a backup"
-        ) from error
-    key = load_der_private_key(open_key(sealed, root_key, str(directory.ca_key)).reveal(), None)
+    key = load_der_private_key(open_key(sealed, root_key, str(key_file)).reveal(), None)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
-        raise OperatorError(
-            f"{directory.ca_key} is not the key of {directory.ca_certificate}; restore both from one backup"
-        )
+        raise MismatchedPair(f"{key_file} is not the key of {certificate_file}; restore both from one backup")
     return Authority(certificate, key)
 
 
@@ -152,16 +214,24 @@ def issue_server_certificate(
     write_public(directory.server_certificate, certificate.public_bytes(Encoding.PEM))
 
 
-def server_certificate_is_due(directory: DataDirectory, hosts: Sequence[str], now: dt.datetime) -> bool:
+def server_certificate_is_due(
+    directory: DataDirectory,
+    hosts: Sequence[str],
+    now: dt.datetime,
+    *,
+    issuer: x509.Certificate | None = None,
+    former: Sequence[x509.Name] = (),
+) -> bool:
     """Tell whether the server certificate needs replacing: nearly over, missing, or for other hosts.
 
-    One that another authority has issued is its owner's business.
+    `issuer` is the authority that it should be of, None for the current one; those called `former` were ours
+    too. One that yet another authority has issued is its owner's business.
     """
     try:
-        authority = x509.load_pem_x509_certificate(directory.ca_certificate.read_bytes())
+        authority = issuer or x509.load_pem_x509_certificate(directory.ca_certificate.read_bytes())
         certificate = x509.load_pem_x509_certificate(directory.server_certificate.read_bytes())
         if certificate.issuer != authority.subject:
-            return False
+            return certificate.issuer in former
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except FileNotFoundError:
@@ -180,7 +250,7 @@ def new_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def private_pem(key: ClientKey) -> bytes:
     """Return the key as PKCS#8 in PEM, in clear: for a file of mode 0600 only."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 

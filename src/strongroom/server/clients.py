@@ -6,12 +6,23 @@ directory without one alike. Names are compared as they are written; one that co
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from strongroom.domain.clients import ClientChanged, ClientExists, ClientRecord, ClientStore
+from cryptography import x509
+
+from strongroom.domain.clients import (
+    ClientCertificate,
+    ClientChanged,
+    ClientExists,
+    ClientRecord,
+    ClientStore,
+    Seal,
+)
+from strongroom.domain.entries import EntryChange
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId, TenantId
+from strongroom.server.ca import fingerprint as spki_fingerprint
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.messages import Message
 
@@ -29,6 +40,11 @@ def check_name(name: str, what: str = "client name") -> str:
     return name
 
 
+async def nothing_else() -> Sequence[EntryChange]:
+    """Return no entries that change together with a record."""
+    return ()
+
+
 async def enrol(
     store: ClientStore,
     *,
@@ -38,11 +54,14 @@ async def enrol(
     username: str | None,
     password_hash: str | None,
     now: datetime,
+    certificate: ClientCertificate | None = None,
     tenant: TenantId = DEFAULT_TENANT,
+    together_with: Callable[[], Awaitable[Sequence[EntryChange]]] = nothing_else,
 ) -> ClientRecord:
     """Store a new client and return its record; raises OperatorError when the name or key is taken.
 
-    A name means one client on the whole server, whatever the tenant.
+    A name means one client on the whole server, whatever the tenant. `together_with` says, each time that it
+    is tried, what else is committed with it; it raises what stops it.
     """
     check_name(name)
     for group in groups:
@@ -54,7 +73,7 @@ async def enrol(
                 f"client {name} is enrolled already; revoke it first (strongroom client revoke {name}), "
                 "or use another name"
             )
-        if any(record.fingerprint == fingerprint for record in records):
+        if is_known(records, fingerprint):
             raise OperatorError("this key was enrolled before; use a new one")
         record = ClientRecord(
             client=ClientId(max((record.client for record in records), default=0) + 1),
@@ -65,14 +84,67 @@ async def enrol(
             username=username,
             password_hash=password_hash,
             enrolled_at=now,
+            certificates=() if certificate is None else (certificate,),
         )
+        entries = await together_with()
         try:
-            await store.put(record)
+            await (store.put(record, entries=entries) if entries else store.put(record))
         except (ClientExists, ClientChanged):
             # Another node enrolled somebody at the same moment: the number, or the name, is taken now.
             continue
         return record
     raise OperatorError(f"client {name} could not be enrolled: the store keeps changing; try again")
+
+
+def is_known(records: Sequence[ClientRecord], fingerprint: str) -> bool:
+    """Tell whether a key is, or ever was, that of a client."""
+    return any(
+        record.fingerprint == fingerprint
+        or any(one.fingerprint == fingerprint for one in record.certificates)
+        for record in records
+    )
+
+
+def known_certificate(certificate: x509.Certificate, authority: x509.Certificate | None) -> ClientCertificate:
+    """Return what a record remembers of a certificate; `authority` has issued it, None if that is unknown."""
+    return ClientCertificate(
+        fingerprint=spki_fingerprint(certificate.public_key()),
+        authority="" if authority is None else spki_fingerprint(authority.public_key()),
+        serial=certificate.serial_number,
+        ends_at=certificate.not_valid_after_utc,
+    )
+
+
+async def in_force(store: ClientStore, name: str) -> ClientRecord:
+    """Return the client in force that has this name; raises NotFound."""
+    for record in await store.clients():
+        if record.name == name and record.revoked_at is None:
+            return record
+    raise NotFound(f"there is no client {name} in force; list them: strongroom client list")
+
+
+async def renew(
+    store: ClientStore, name: str, certificate: ClientCertificate, *, old_until: datetime | None
+) -> ClientRecord:
+    """Give a client a new key; the old one is good until `old_until`, None ends it now.
+
+    Raises NotFound and OperatorError.
+    """
+    for _ in range(_ATTEMPTS):
+        record = await in_force(store, name)
+        if record.seal is not Seal.WHOLE:
+            raise OperatorError(
+                f"the record of {name} was changed in the database; find out by whom, then revoke the client"
+            )
+        if is_known(await store.clients(), certificate.fingerprint):
+            raise OperatorError("this key was enrolled before; use a new one")
+        changed = record.with_key(certificate, old_until=old_until)
+        try:
+            await store.put(changed)
+        except (ClientExists, ClientChanged):
+            continue
+        return changed
+    raise OperatorError(f"client {name} could not be renewed: the store keeps changing; try again")
 
 
 async def revoke(store: ClientStore, name: str, now: datetime) -> ClientRecord:
@@ -104,4 +176,7 @@ def to_message(record: ClientRecord) -> Message:
         "revoked_at": None if record.revoked_at is None else record.revoked_at.isoformat(),
         "ends_at": None if record.ends_at is None else record.ends_at.isoformat(),
         "seal": record.seal.value,
+        "authority": next(
+            (one.authority for one in record.certificates if one.fingerprint == record.fingerprint), None
+        ),
     }

@@ -73,7 +73,8 @@ class TlsSettings(_Section):
     """TLS of both listeners.
 
     `certificate` and `key` (PEM, both or none) replace the internal server certificate; `client_ca` (PEM)
-    adds authorities whose client certificates may be enrolled.
+    adds authorities whose client certificates may be enrolled. `client_crl` (PEM) holds their revocation
+    lists; `crl_policy` is what happens to a certificate whose list is missing or out of date.
     """
 
     minimum_version: Literal["1.2", "1.3"] = "1.2"
@@ -81,6 +82,21 @@ class TlsSettings(_Section):
     certificate: str | None = None
     key: str | None = None
     client_ca: str | None = None
+    client_crl: str | None = None
+    crl_policy: Literal["refuse", "warn"] = "refuse"
+
+
+class ClientsSettings(_Section):
+    """What holds for all clients.
+
+    `expired`: may a certificate that has ended go on being used, with a warning each hour. `pending`:
+    certificates of a trusted authority that nobody is enrolled with, and that are remembered.
+    `warn_days`: how long before its end a certificate is warned about.
+    """
+
+    expired: Literal["refuse", "warn"] = "refuse"
+    pending: Annotated[int, Field(ge=0, le=10_000)] = 200
+    warn_days: Annotated[int, Field(ge=0, le=3650)] = 30
 
 
 class LimitSettings(_Section):
@@ -214,6 +230,7 @@ class Settings(_Section):
     connections: ConnectionSettings = ConnectionSettings()
     cache: CacheSettings = CacheSettings()
     policy: PolicySettings = PolicySettings()
+    clients: ClientsSettings = ClientsSettings()
     client: dict[str, ClientSettings] = Field(default_factory=dict)
 
     def advertised(self, listening: Address | None) -> Address | None:

@@ -9,6 +9,8 @@ Rule: every path in the directory is named here, and nobody opens the directory 
     admin.sock        administration of the live server (0600)
     worker-N.sock     where worker N takes requests that others pass on (0600)
     clients/          what `dev` enrols
+    authorities/      older CAs that are still trusted, and their keys, wrapped by the root key
+    crl.pem           certificates of the internal CAs that are revoked
     clients.sealed    there once the client records in the store are sealed
 """
 
@@ -67,6 +69,20 @@ class DataDirectory:
     @property
     def admin_path(self) -> Path:
         return self.path / "admin.sock"
+
+    @property
+    def older_authorities(self) -> Path:
+        return self.path / "authorities"
+
+    def older_authority(self, fingerprint: str) -> Path:
+        return self.older_authorities / f"{fingerprint[:16]}.pem"
+
+    def older_authority_key(self, fingerprint: str) -> Path:
+        return self.older_authorities / f"{fingerprint[:16]}.key"
+
+    @property
+    def revocation_list(self) -> Path:
+        return self.path / "crl.pem"
 
     @property
     def clients_sealed(self) -> Path:

@@ -4,22 +4,26 @@ Rule: the private key is made here and never leaves the directory; the server se
 is read from its file, hashed, and only the hash goes on.
 """
 
+import base64
 import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from strongroom.server.address import OFF
-from strongroom.server.ca import new_key, private_pem
+from strongroom.server.ca import ClientKey, new_key, private_pem
 from strongroom.server.clients import check_name
 from strongroom.server.config import render_toml
 from strongroom.server.data_directory import write_private, write_public
 from strongroom.server.errors import InvalidOption, OperatorError
 from strongroom.server.messages import Message, nested, text
+from strongroom.server.tokens import Token, make_token
 
 PROFILE: Final = "profile.toml"
 _FILES: Final = ("key.pem", "cert.pem", "ca.pem", PROFILE)
@@ -42,38 +46,154 @@ def enrol_client(
     groups: Sequence[str] = (),
     credential: Credential | None = None,
     tenant: str | None = None,
+    make_key: Callable[[], ClientKey] = new_key,
 ) -> Path:
     """Enrol a client through `call`, write its files to `out` and return the profile; raises OperatorError.
 
     Nothing is left in `out` when the server refuses.
     """
+    request = enrolment_request(name, groups, credential, tenant)
+
+    def ask(key: ClientKey) -> Message:
+        spki = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return nested({"answer": call({**request, "public_key": spki.decode("ascii")})}, "answer")
+
+    return write_client(out, ask, credential=credential, make_key=make_key)
+
+
+def renew_client(
+    name: str,
+    out: Path,
+    call: Callable[[Message], object],
+    *,
+    now: bool,
+    make_key: Callable[[], ClientKey] = new_key,
+) -> Path:
+    """Give a client a new key and certificate, as `enrol_client` does, and return the profile.
+
+    `now`: the old key stops working at once; else it is good until its certificate ends.
+    """
+
+    def ask(key: ClientKey) -> Message:
+        spki = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        request: Message = {"command": "client.renew", "name": name, "now": now}
+        return nested({"answer": call({**request, "public_key": spki.decode("ascii")})}, "answer")
+
+    return write_client(out, ask, make_key=make_key)
+
+
+def invite_client(
+    name: str,
+    call: Callable[[Message], object],
+    *,
+    groups: Sequence[str],
+    lifetime: timedelta,
+    tenant: str | None = None,
+) -> tuple[str, Message]:
+    """Return a join token, which is a secret, and what may be shown with it; raises OperatorError."""
+    check_name(name)
+    key = new_key()
+    spki = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
+    answer = call(
+        {
+            "command": "client.invite",
+            "name": name,
+            "groups": list(groups),
+            "tenant": tenant,
+            "seconds": int(lifetime.total_seconds()),
+            "public_key": spki,
+        }
+    )
+    granted = nested({"answer": answer}, "answer")
+    token = Token(
+        key,
+        x509.load_pem_x509_certificate(text(granted, "certificate").encode()),
+        x509.load_pem_x509_certificate(text(granted, "authority").encode()),
+        text(granted, "https"),
+    )
+    shown: Message = {field: text(granted, field) for field in ("https", "server_fingerprint", "ends_at")}
+    return make_token(token), shown
+
+
+def enrol_by_request(
+    name: str,
+    csr: Path,
+    out: Path,
+    call: Callable[[Message], object],
+    *,
+    groups: Sequence[str] = (),
+    credential: Credential | None = None,
+    tenant: str | None = None,
+) -> Path:
+    """Enrol a client that made its own key and a certificate request (PKCS#10); raises OperatorError.
+
+    Everything but the key is written to `out`; the profile names `key.pem` beside it. Returns the profile.
+    """
+    request = enrolment_request(name, groups, credential, tenant)
+    request["csr"] = _read_request(csr)
+    _check_out(out)
+    granted = nested({"answer": call(request)}, "answer")
+    return _write_granted(out, granted, credential)
+
+
+def enrolment_request(
+    name: str, groups: Sequence[str], credential: Credential | None, tenant: str | None
+) -> Message:
+    """Return what is asked of the server but for the key; raises OperatorError."""
     check_name(name)
     request: Message = {"command": "client.enrol", "name": name, "groups": list(groups), "tenant": tenant}
     if credential is not None:
         request["username"] = _checked_username(credential.username)
         request["password_hash"] = _hash_password(credential.password_file)
+    return request
+
+
+def write_client(
+    out: Path,
+    ask: Callable[[ClientKey], Message],
+    *,
+    credential: Credential | None = None,
+    make_key: Callable[[], ClientKey] = new_key,
+) -> Path:
+    """Make a key, have `ask` get what belongs to it, write all to `out` and return the profile.
+
+    Nothing is left in `out` when that raises.
+    """
     existed = out.exists()
     _check_out(out)
-    key = new_key()
-    spki = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    request["public_key"] = spki.decode("ascii")
+    key = make_key()
     try:
         # The key first: a client whose key could not be written would be enrolled for nothing.
         write_private(out / "key.pem", private_pem(key))
-        answer = call(request)
+        granted = ask(key)
     except BaseException:
         with contextlib.suppress(OSError):
             (out / "key.pem").unlink()
             if not existed:
                 out.rmdir()
         raise
-    granted = nested({"answer": answer}, "answer")
+    return _write_granted(out, granted, credential)
+
+
+def _write_granted(out: Path, granted: Message, credential: Credential | None) -> Path:
     write_public(out / "cert.pem", text(granted, "certificate").encode())
     write_public(out / "ca.pem", text(granted, "ca").encode())
     write_profile(
         out / PROFILE, server=text(granted, "server"), https=text(granted, "https"), credential=credential
     )
     return out / PROFILE
+
+
+def _read_request(file: Path) -> str:
+    """Return a certificate request as PEM; raises OperatorError. The server looks at what is in it."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise OperatorError(f"cannot read {file}: {error.strerror}") from error
+    if content.lstrip().startswith(b"-----BEGIN "):
+        return content.decode("ascii", "replace")
+    body = base64.encodebytes(content).decode("ascii")
+    return f"-----BEGIN CERTIFICATE REQUEST-----\n{body}-----END CERTIFICATE REQUEST-----\n"
 
 
 def write_profile(profile: Path, *, server: str, https: str, credential: Credential | None = None) -> None:

@@ -7,6 +7,7 @@ whatever it answers, failures included, goes out with status 200.
 
 import asyncio
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from functools import lru_cache
@@ -14,8 +15,9 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
-from strongroom.domain.identity import Connection
+from strongroom.domain.identity import ClientIdentity, Connection
 from strongroom.server.deadlines import NEVER, Deadlines
+from strongroom.server.directory import PeerCertificate, Refusal
 from strongroom.server.http_framing import (
     TEXT,
     HttpFramer,
@@ -39,6 +41,10 @@ ADMIN_PATH: Final = "/admin"
 METHOD: Final = "POST"
 
 _NOTHING: Final = f"there is nothing here; KMIP is at {METHOD} {PATH}"
+
+TRUST: Final = "/ca"
+PEM: Final = "application/x-pem-file"
+"""Where clients learn, with GET, which authorities the server is known by, and how that is written."""
 
 LINGER: Final = 2.0
 """Seconds in which a client that was refused may go on sending, so that it gets to read why."""
@@ -67,6 +73,15 @@ class HttpsProtocol(KmipProtocol[HttpRequest]):
     __slots__ = ()
 
     _framer: HttpFramer
+
+    def _look_up(self, certificate: PeerCertificate) -> ClientIdentity | Refusal:
+        join = self._service.join
+        guest = self._service.directory.guest(certificate)
+        if join is None or guest is None:
+            return super()._look_up(certificate)
+        # From here on nothing that this connection sends gets near the engine.
+        self._handle = join
+        return guest
 
     def _await_request(self) -> None:
         if self._framer.finished:
@@ -110,7 +125,9 @@ class HttpHandler:
         limits: Limits,
         buffers: Buffers,
         deadlines: Deadlines,
+        trust: Callable[[], bytes] | None = None,
     ) -> None:
+        self._trust = trust
         self._application = application
         self._administration = administration
         self._limits = limits
@@ -122,6 +139,8 @@ class HttpHandler:
     async def handle(self, request: HttpRequest, connection: Connection) -> bytes:
         """Return the bytes of the response; raises only CancelledError."""
         try:
+            if request.method == "GET" and request.target == TRUST and self._trust is not None:
+                return request.respond(HttpResponse(HTTPStatus.OK, PEM, self._trust()), self._date())
             path, encoding = route(request)
             if path == ADMIN_PATH:
                 body = await self._administer(request.body, connection)

@@ -17,7 +17,7 @@ from strongroom.domain.store import ObjectStore
 from strongroom.registry import Version
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
-from strongroom.server.directory import ClientDirectory
+from strongroom.server.directory import ClientDirectory, PeerCertificate
 from strongroom.server.messages import Message
 from strongroom.wire.encodings import Encoder
 from strongroom.wire.errors import DecodeError
@@ -45,6 +45,9 @@ class Application(Protocol):
     @property
     def store(self) -> ObjectStore:
         """Return the objects and entries."""
+
+    def strangers(self, certificate: PeerCertificate, peer: str) -> None:
+        """Take note of a certificate that TLS took and that no client has."""
 
     @property
     def shared(self) -> bool:

@@ -5,26 +5,26 @@ certificate from elsewhere has to be one that the listeners take, or its client 
 """
 
 import asyncio
-import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
-from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PublicKeyTypes
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from strongroom.domain.clients import ClientRecord, ClientStore
+from strongroom.domain.clients import ClientCertificate, ClientRecord, ClientStore
 from strongroom.domain.errors import CryptographicFailure, InvalidField, PermissionDenied, ServerFailure
 from strongroom.domain.identity import ClientIdentity
-from strongroom.server.ca import Authority, fingerprint
+from strongroom.server.ca import Authority
+from strongroom.server.clients import is_known, known_certificate
 from strongroom.server.errors import OperatorError
+from strongroom.server.requests import unusable
+from strongroom.server.revocation import issuer_of
 
 _PEM: Final = b"-----BEGIN "
-_SHORTEST_RSA: Final = 2048
 _UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm)
 
 
@@ -70,18 +70,17 @@ class ClientProvisioning:
         return authority.client_certificate(key, client.name, now).public_bytes(Encoding.DER)
 
     async def renewed(self, client: ClientIdentity, certificate: bytes, now: datetime) -> ClientRecord:
-        key = self._accepted(certificate, now)
+        accepted = self._accepted(certificate, now)
         records = await self._clients.clients()
         record = next((one for one in records if one.client == client.client), None)
         if record is None or record.revoked_at is not None:
             raise PermissionDenied("the client was revoked")
-        known = fingerprint(key)
-        if any(one.fingerprint == known for one in records):
+        if is_known(records, accepted.fingerprint):
             raise InvalidField("a client is enrolled with this key already; use a new one")
-        return dataclasses.replace(record, fingerprint=known)
+        return record.with_key(accepted, old_until=None)
 
-    def _accepted(self, value: bytes, now: datetime) -> CertificatePublicKeyTypes:
-        """Return the key of a certificate that the listeners take; raises InvalidField."""
+    def _accepted(self, value: bytes, now: datetime) -> ClientCertificate:
+        """Return what counts in a certificate that the listeners take; raises InvalidField."""
         try:
             certificate = x509.load_der_x509_certificate(value)
             key = certificate.public_key()
@@ -92,10 +91,11 @@ class ClientProvisioning:
             raise InvalidField("the Certificate is not valid now")
         if purposes is not None and ExtendedKeyUsageOID.CLIENT_AUTH not in purposes:
             raise InvalidField("the Certificate is not one for TLS clients (Extended Key Usage)")
-        if not any(_issued(certificate, authority) for authority in self._authorities()):
+        authority = issuer_of(certificate, self._authorities())
+        if authority is None:
             raise InvalidField("the Certificate is of no authority that the server trusts (tls.client_ca)")
         _require_usable(key)
-        return key
+        return known_certificate(certificate, authority)
 
     async def spread(self) -> None:
         if self.on_change is not None:
@@ -109,18 +109,8 @@ def _purposes(certificate: x509.Certificate) -> x509.ExtendedKeyUsage | None:
         return None
 
 
-def _issued(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
-
-
 def _require_usable(key: PublicKeyTypes) -> None:
     """Return for a key that TLS takes; raises InvalidField."""
-    if isinstance(key, rsa.RSAPublicKey):
-        if key.key_size < _SHORTEST_RSA:
-            raise InvalidField(f"an RSA key has {_SHORTEST_RSA} bits at least")
-    elif not isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
-        raise InvalidField("TLS takes RSA, ECDSA and EdDSA keys")
+    problem = unusable(key)
+    if problem is not None:
+        raise InvalidField(problem)

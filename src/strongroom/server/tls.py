@@ -10,18 +10,24 @@ from typing import Final
 
 from cryptography import x509
 
-from strongroom.server.config import TlsSettings
+from strongroom.server.config import ClientsSettings, TlsSettings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
+
+_NO_CHECK_TIME: Final = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL, which the ssl module has no name for."""
 
 _MINIMUM: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
-def server_context(settings: TlsSettings, directory: DataDirectory) -> ssl.SSLContext:
+def server_context(
+    settings: TlsSettings, directory: DataDirectory, settings_for_clients: ClientsSettings | None = None
+) -> ssl.SSLContext:
     """Return a context that demands a client certificate of a configured authority.
 
     Raises OperatorError when a file cannot be read or certificate and key do not belong together.
     """
+    settings_for_clients = settings_for_clients or ClientsSettings()
     if (settings.certificate is None) != (settings.key is None):
         raise OperatorError("tls.certificate and tls.key belong together; set both or none")
     certificate = _path(settings.certificate, directory, directory.server_certificate)
@@ -46,10 +52,9 @@ def server_context(settings: TlsSettings, directory: DataDirectory) -> ssl.SSLCo
         problem = _unusable(error, f"{certificate} and {key}", "are no certificate and its key")
         cure = "" if settings.certificate else f"; remove {certificate} to have both made anew"
         raise OperatorError(problem + cure) from error
-    for authority in (
-        directory.ca_certificate,
-        *([_path(settings.client_ca, directory, directory.ca_certificate)] if settings.client_ca else []),
-    ):
+    if settings_for_clients.expired == "warn":
+        context.verify_flags |= _NO_CHECK_TIME  # `ttlv.py` looks at the dates, and says what it sees
+    for authority in authority_files(settings, directory):
         try:
             context.load_verify_locations(authority)
         except OSError as error:
@@ -59,10 +64,16 @@ def server_context(settings: TlsSettings, directory: DataDirectory) -> ssl.SSLCo
 
 def client_authorities(settings: TlsSettings, directory: DataDirectory) -> list[x509.Certificate]:
     """Return the authorities whose client certificates the listeners take."""
-    files = [directory.ca_certificate]
+    files = authority_files(settings, directory)
+    return [one for file in files for one in x509.load_pem_x509_certificates(file.read_bytes())]
+
+
+def authority_files(settings: TlsSettings, directory: DataDirectory) -> list[Path]:
+    """Return the PEM files with those authorities: the internal ones first."""
+    files = [directory.ca_certificate, *sorted(directory.older_authorities.glob("*.pem"))]
     if settings.client_ca is not None:
         files.append(_path(settings.client_ca, directory, directory.ca_certificate))
-    return [one for file in files for one in x509.load_pem_x509_certificates(file.read_bytes())]
+    return files
 
 
 def endpoint_context(
@@ -101,7 +112,7 @@ def tls_files_state(settings: TlsSettings, directory: DataDirectory) -> object:
         _path(settings.certificate, directory, directory.server_certificate),
         _path(settings.key, directory, directory.server_key),
         _path(settings.client_ca, directory, directory.ca_certificate),
-        directory.ca_certificate,
+        *authority_files(settings, directory),
     ):
         try:
             status = file.stat()

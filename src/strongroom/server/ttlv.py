@@ -53,8 +53,20 @@ Attendant: TypeAlias = Callable[[ClientIdentity, Exchange, Version], Coroutine[A
 READ_AHEAD: Final = 64 * 1024
 """Bytes of requests to come that are kept while one is being answered; more stay with the peer."""
 
+CLOCK_SKEW: Final = 300.0
+"""Seconds by which a certificate may be from the future."""
+
+WARN_AGAIN: Final = 3600.0
+"""Seconds between two warnings about a connection whose certificate has ended."""
+
+_REPLACED: Final = frozenset({Refusal.UNKNOWN, Refusal.REPLACED})
+
 BURST: Final = 32
 """Pipelined requests answered in one go at most; then the other connections have their turn."""
+
+
+def _nobody(certificate: PeerCertificate, peer: str) -> None:
+    """Remember no stranger."""
 
 
 class Framing(Protocol[M_co]):
@@ -91,6 +103,12 @@ class Service(Generic[M]):
     shed: Shedder[M]
     attend: Attendant | None = None
     """Asks a client that has turned the roles; None where they cannot be turned."""
+    strangers: Callable[[PeerCertificate, str], None] = _nobody
+    """Is told of certificates that TLS took and that no client has, and where from."""
+    lenient: bool = False
+    """Whether a certificate that has ended goes on being good, with a warning each hour."""
+    join: Handler[M] | None = None
+    """Answers whoever holds an invitation; None where nobody can join."""
 
     def speaking(
         self, framing: Callable[[Limits], Framing[N]], handle: Handler[N], reject: Rejecter, shed: Shedder[N]
@@ -107,6 +125,8 @@ class Service(Generic[M]):
             shares=self.shares,
             buffers=self.buffers,
             shed=shed,
+            strangers=self.strangers,
+            lenient=self.lenient,
         )
 
 
@@ -182,10 +202,16 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
         except (ValueError, UnsupportedAlgorithm) as error:
             self._turn_away("unreadable_certificate", cure="enrol the client again", error=str(error))
             return
-        found = self._service.directory.find(certificate.fingerprint)
+        found = self._look_up(certificate)
+        date = self._service.deadlines.date
         if isinstance(found, Refusal):
+            if found is Refusal.UNKNOWN:
+                self._service.strangers(certificate, self._peer)
             self._turn_away(found.name.lower(), cure=found.value, fingerprint=certificate.fingerprint)
-        elif certificate.valid_until <= self._service.deadlines.date:
+        elif certificate.valid_from > date + CLOCK_SKEW:
+            cure = "set the clocks of server and client right"
+            self._turn_away("certificate_not_yet_valid", cure=cure, client=found.name)
+        elif certificate.valid_until <= date and not self._service.lenient:
             # A resumed session was verified when it began, which may be a while ago.
             cure = "enrol the client again under another name, or revoke it first"
             self._turn_away("certificate_expired", cure=cure, client=found.name)
@@ -195,11 +221,15 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
         else:
             self._place = place
             self.certificate = certificate
-            self.valid_until = certificate.valid_until
+            self.valid_until = self._service.directory.valid_until(certificate)
             self._connection = Connection(client=found, peer=self._peer, roles=self._roles)
             self._closing = False
             self._service.deadlines.add(self)
             self._await_request()
+
+    def _look_up(self, certificate: PeerCertificate) -> ClientIdentity | Refusal:
+        """Return whose certificate this is, or why it is nobody's that may come in."""
+        return self._service.directory.admit(certificate)
 
     def _turn_away(self, reason: str, *, cure: str, **facts: str) -> None:
         log.warning("client_refused", reason=reason, peer=self._peer, cure=cure, **facts)
@@ -259,14 +289,15 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
         """Look the client up again: the directory has changed."""
         if self._closing:
             return
-        found = self._service.directory.find(self.certificate.fingerprint)
+        found = self._look_up(self.certificate)
         if isinstance(found, Refusal):
-            if found is Refusal.UNKNOWN and self._task is not None and self._asking is None:
+            if found in _REPLACED and self._task is not None and self._asking is None:
                 # The client has another key now. What is under way may be the request that did it.
                 self._last = "credential_replaced"
             else:
                 self.close(found.name.lower())
         else:
+            self.valid_until = min(self.valid_until, self._service.directory.valid_until(self.certificate))
             if found != self._connection.client:
                 self._connection = Connection(client=found, peer=self._peer, roles=self._roles)
             self._service.shares.refresh(self._place)
@@ -507,5 +538,16 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
             self.close(reason)
 
     def outlive(self) -> None:
+        if self._service.lenient and not self._closing:
+            # It may be an older key whose time is over, which no policy prolongs.
+            self.recheck()
+            self.valid_until = self._service.deadlines.date + WARN_AGAIN
+            log.warning(
+                "certificate_expired",
+                client=self._connection.client.name,
+                peer=self._peer,
+                alarm="accepted all the same (clients.expired); renew it: strongroom client renew",
+            )
+            return
         self.valid_until = NEVER
         self.close("certificate_expired")

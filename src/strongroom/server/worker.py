@@ -24,6 +24,7 @@ from strongroom.domain import turn
 from strongroom.domain.ports import RootKey, RootKeyError
 from strongroom.domain.store import StoreFailure, TamperedRecord
 from strongroom.server.administration.command import Administrator, Caller, perform
+from strongroom.server.authorities import certificates
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.deadlines import Deadlines
@@ -31,6 +32,7 @@ from strongroom.server.directory import ClientDirectory
 from strongroom.server.errors import OperatorError, to_answer
 from strongroom.server.http import HttpHandler, HttpsProtocol
 from strongroom.server.http_framing import HttpFramer
+from strongroom.server.joining import JoinHandler
 from strongroom.server.listener import Door, Listener
 from strongroom.server.logs import get_logger
 from strongroom.server.messages import LONGEST, BrokenMessage, Message, decode, encode, integer
@@ -38,10 +40,13 @@ from strongroom.server.ports import Adapters, Application
 from strongroom.server.process import return_freed_memory
 from strongroom.server.questions import read_question
 from strongroom.server.remote import RemoteAdministration
+from strongroom.server.revocation import RevocationLists
 from strongroom.server.rules import RuleBook
 from strongroom.server.shared import Seat, SharedNumbers
 from strongroom.server.shares import Buffers, Shares
 from strongroom.server.sockets import ListeningSockets
+from strongroom.server.tls import client_authorities
+from strongroom.server.trust import trusted_by_clients
 from strongroom.server.ttlv import KmipProtocol, Service
 from strongroom.server.turns import Turns
 from strongroom.wire.framing import Framer
@@ -150,8 +155,13 @@ class Worker:
         )
         optional = [name for name, client in settings.client.items() if client.password == "optional"]  # noqa: S105
         self._directory = ClientDirectory(
-            self._application.clients, password_optional=optional, rules=RuleBook(self._application.store)
+            self._application.clients,
+            password_optional=optional,
+            rules=RuleBook(self._application.store),
+            entries=self._application.store,
+            lists=self._revocation_lists(),
         )
+        self._directory.reload_lists()
         await self._directory.refresh()
         self._listener = Listener(
             self._doors(),
@@ -160,6 +170,16 @@ class Worker:
             settings=settings.connections,
             timing=settings.deadlines,
             total=_room(settings.connections.total, plan.workers),
+        )
+
+    def _revocation_lists(self) -> RevocationLists:
+        directory, tls = self._plan.directory, self._plan.settings.tls
+        return RevocationLists(
+            directory.revocation_list,
+            None if tls.client_crl is None else directory.path / tls.client_crl,
+            authorities=lambda: client_authorities(tls, directory),
+            internal_authorities=lambda: certificates(directory),
+            policy=tls.crl_policy,
         )
 
     def _doors(self) -> list[Door]:
@@ -187,13 +207,31 @@ class Worker:
             buffers=buffers,
             shed=application.shed,
             attend=application.attend,
+            strangers=application.strangers,
+            lenient=settings.clients.expired == "warn",
         )
         if plan.sockets.kmip is not None:
             doors.append(Door(plan.sockets.kmip, partial(KmipProtocol, kmip)))
         if plan.sockets.https is not None:
             people = RemoteAdministration(self._administrator, self._spread)
-            handler = HttpHandler(application, people, limits=limits, buffers=buffers, deadlines=deadlines)
+            trusted = trusted_by_clients(plan.directory, settings.tls)
+            handler = HttpHandler(
+                application,
+                people,
+                limits=limits,
+                buffers=buffers,
+                deadlines=deadlines,
+                trust=lambda: trusted,
+            )
             https = kmip.speaking(HttpFramer, handler.handle, handler.reject, handler.shed)
+            https.join = JoinHandler(
+                application.clients,
+                application.store,
+                plan.directory,
+                settings,
+                plan.root_key,
+                self._spread,
+            ).handle
             doors.append(Door(plan.sockets.https, partial(HttpsProtocol, https)))
         return doors
 
@@ -299,6 +337,8 @@ class Worker:
             await asyncio.sleep(1.0)
             self._listener.report()
             self._shares.tick()
+            if self._directory.reload_lists():
+                self._listener.recheck()
             if self._listener.ended - trimmed >= TRIM_AFTER:
                 trimmed = self._listener.ended
                 return_freed_memory()

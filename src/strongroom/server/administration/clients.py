@@ -1,18 +1,33 @@
 """`client`: who may connect.
 
-Rule: the commands read their request and answer it; `server/clients.py` decides.
+Rule: the commands read their request and answer it; `server/clients.py` decides. Whatever ends in a new key
+makes the certificate first: a record without one would block the name.
 """
 
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_public_key
 
 from strongroom.domain.acts import Act
+from strongroom.domain.clients import ClientRecord
 from strongroom.domain.people import Role
 from strongroom.server.administration.command import Administrator, command
-from strongroom.server.ca import fingerprint, open_authority
-from strongroom.server.clients import check_name, enrol, revoke, to_message
+from strongroom.server.ca import CLIENT_LIFETIME, Authority, fingerprint, open_authority
+from strongroom.server.clients import (
+    check_name,
+    enrol,
+    in_force,
+    known_certificate,
+    renew,
+    revoke,
+    to_message,
+)
 from strongroom.server.errors import OperatorError
 from strongroom.server.messages import Message, optional_text, text, texts
 from strongroom.server.naming import tenant_named
+from strongroom.server.requests import requested_key, unusable
+from strongroom.server.trust import trusted_by_clients
 
 
 @command("client.list", roles={Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR})
@@ -28,10 +43,8 @@ def _lets_into_groups(request: Message) -> Act | None:
 @command("client.enrol", roles={Role.ADMINISTRATOR}, spreads=True, approval=_lets_into_groups)
 async def enrol_(admin: Administrator, request: Message) -> object:
     name = check_name(text(request, "name"))
-    public_key = load_pem_public_key(text(request, "public_key").encode())
-    # The certificate is made first: a record without one would block the name.
-    authority = open_authority(admin.directory, admin.root_key)
-    certificate = authority.client_certificate(public_key, name, admin.now)
+    public_key = _public_key(request)
+    authority, certificate = _certificate(admin, public_key, name)
     record = await enrol(
         admin.clients,
         name=name,
@@ -41,13 +54,22 @@ async def enrol_(admin: Administrator, request: Message) -> object:
         password_hash=optional_text(request, "password_hash"),
         now=admin.now,
         tenant=await tenant_named(admin.store, optional_text(request, "tenant")),
+        certificate=known_certificate(certificate, authority.certificate),
     )
-    return {
-        "client": to_message(record),
-        "certificate": certificate.public_bytes(Encoding.PEM).decode("ascii"),
-        "ca": authority.certificate.public_bytes(Encoding.PEM).decode("ascii"),
-        **admin.advertised,
-    }
+    return _granted(admin, record, certificate)
+
+
+@command("client.renew", roles={Role.ADMINISTRATOR}, spreads=True)
+async def renew_(admin: Administrator, request: Message) -> object:
+    """A new key and certificate for a client; the old ones are good until their end, or end `now`."""
+    record = await in_force(admin.clients, text(request, "name"))
+    public_key = _public_key(request)
+    authority, certificate = _certificate(admin, public_key, record.name)
+    until = None if request.get("now") is True else record.ends_at or admin.now + CLIENT_LIFETIME
+    changed = await renew(
+        admin.clients, record.name, known_certificate(certificate, authority.certificate), old_until=until
+    )
+    return _granted(admin, changed, certificate)
 
 
 @command("client.revoke", roles={Role.ADMINISTRATOR}, spreads=True)
@@ -61,3 +83,35 @@ async def ask(admin: Administrator, request: Message) -> object:
         raise OperatorError("no server runs on this data directory, so nobody can ask; start it first")
     await admin.live.ask(request)
     return None
+
+
+def _public_key(request: Message) -> PublicKeyTypes:
+    """Return the key of a certificate request or, where this program made the key itself, the key alone."""
+    csr = optional_text(request, "csr")
+    if csr is not None:
+        return requested_key(csr.encode())
+    try:
+        key = load_pem_public_key(text(request, "public_key").encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise OperatorError("the public key cannot be read; use the same release on both ends") from error
+    problem = unusable(key)
+    if problem is not None:
+        raise OperatorError(problem)
+    return key
+
+
+def _certificate(
+    admin: Administrator, public_key: PublicKeyTypes, name: str
+) -> tuple[Authority, x509.Certificate]:
+    authority = open_authority(admin.directory, admin.root_key)
+    return authority, authority.client_certificate(public_key, name, admin.now)
+
+
+def _granted(admin: Administrator, record: ClientRecord, certificate: x509.Certificate) -> Message:
+    """Return what a client gets."""
+    return {
+        "client": to_message(record),
+        "certificate": certificate.public_bytes(Encoding.PEM).decode("ascii"),
+        "ca": trusted_by_clients(admin.directory, admin.settings.tls).decode("ascii"),
+        **admin.advertised,
+    }

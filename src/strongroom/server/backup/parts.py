@@ -34,10 +34,20 @@ class SealedFile:
     seal: Callable[[SecretBytes, RootKey], bytes]
 
 
-PLAIN: Final = (FILE_NAME, "ca.pem", RECOVERY_RECIPIENT)
+PLAIN: Final = (
+    FILE_NAME,
+    "ca.pem",
+    "authorities/*.pem",
+    "authorities/*.retired",
+    "crl.pem",
+    RECOVERY_RECIPIENT,
+)
 """Files that are copied as they are, by name or pattern."""
 
-SEALED: Final = (SealedFile(pattern="ca.key", open=open_key, seal=seal_key),)
+SEALED: Final = (
+    SealedFile(pattern="ca.key", open=open_key, seal=seal_key),
+    SealedFile(pattern="authorities/*.key", open=open_key, seal=seal_key),
+)
 
 
 def plain_files(directory: DataDirectory) -> Iterator[str]:
@@ -98,7 +108,7 @@ def _named(configuration: str) -> list[str]:
         settings = parse_settings(tomllib.loads(configuration))
     except tomllib.TOMLDecodeError as error:
         raise OperatorError(f"{FILE_NAME} is not valid TOML: {error}") from error
-    named = [settings.tls.certificate, settings.tls.client_ca]
+    named = [settings.tls.certificate, settings.tls.client_ca, settings.tls.client_crl]
     named += [client.endpoint_ca for client in settings.client.values()]
     paths = {PurePosixPath(os.path.normpath(name)) for name in named if name is not None}
     inside = (path for path in paths if not path.is_absolute() and path.parts[0] != "..")

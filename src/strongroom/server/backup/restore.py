@@ -21,10 +21,11 @@ from strongroom.domain.backups import Restored
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.store import StoreFailure
 from strongroom.domain.tenants import SYSTEM_TENANT
+from strongroom.server.authorities import open_server_authority
 from strongroom.server.backup.create import Report
 from strongroom.server.backup.parts import seal_again
 from strongroom.server.backup.unpack import Contents, Unpacking, backup_events
-from strongroom.server.ca import issue_server_certificate, open_authority
+from strongroom.server.ca import issue_server_certificate
 from strongroom.server.config import (
     DEFAULT_STORE,
     FILE_NAME,
@@ -92,9 +93,10 @@ async def _restore(
         adapters.create_root_key(directory)
         root_key = adapters.open_root_key(directory)
         for name, secret in contents.secrets.files.items():
+            (directory.path / name).parent.mkdir(mode=0o700, exist_ok=True)
             write_private(directory.path / name, seal_again(name, secret, root_key))
         if settings.tls.certificate is None:
-            authority = open_authority(directory, root_key)
+            authority = open_server_authority(directory, root_key)
             issue_server_certificate(directory, authority, settings.hosts, now)
         async with adapters.fill_store(url, directory) as filling:
             await unpacking.tables(contents, filling, root_key)

@@ -1,0 +1,162 @@
+"""A client renews its own credential (KMIP 2.1, Re-Provision), as its profile says who it is.
+
+Rule: the new key is on disk before the server is asked, and the old files are replaced only when the new ones
+are whole. The server lets the old key in no more once it has answered.
+"""
+
+import http.client
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import NameOID
+
+from strongroom.client.address import parse_servers
+from strongroom.client.errors import InvalidSettings, KMIPError, ProtocolError
+from strongroom.client.profile import Profile, load_profile
+from strongroom.client.sync import Client
+from strongroom.client.tls import make_context
+from strongroom.model.objects import Certificate, CertificateRequest
+from strongroom.operations.get import GetRequest, GetResponse
+from strongroom.operations.re_provision import ReProvisionRequest
+from strongroom.registry import V2_0, V2_1, CertificateRequestType
+
+TRUST: Final = "/ca"
+"""Where a Strongroom tells its clients, over HTTPS, which authorities to trust."""
+
+_NEXT: Final = ".next"
+_LONGEST: Final = 1 << 20
+_TIMEOUT: Final = 30.0
+
+
+def renew_profile(path: str | Path) -> datetime:
+    """Renew key and certificate of a profile, in its files, and return when the new certificate ends.
+
+    Where the profile names an HTTPS address, the authorities are renewed too. Raises InvalidSettings for a
+    profile whose key and certificate are not in files of their own, and KMIPError; then the old files are
+    still there, and the key that may have been accepted is in KEY.next.
+    """
+    profile = load_profile(Path(path))
+    if profile.cert == profile.key:
+        raise InvalidSettings("certificate and key are in one file; renew with the administrator's command")
+    _finish_earlier(profile)
+    key = ec.generate_private_key(ec.SECP256R1())
+    _write(_next(profile.key), _pem(key), 0o600)
+    version = profile.version if profile.version is not None and profile.version >= V2_0 else V2_1
+    arguments = profile.client_arguments() | {"version": version}
+    with Client(**arguments) as client:
+        certificate = _renewed(client, _request(key))
+    if _spki(certificate.public_key()) != _spki(key.public_key()):
+        raise ProtocolError("the server answers a certificate for another key")
+    _write(_next(profile.cert), certificate.public_bytes(Encoding.PEM), 0o644)
+    _take_over(profile)
+    _renew_trust(profile)
+    return certificate.not_valid_after_utc
+
+
+def _renewed(client: Client, request: CertificateRequest) -> x509.Certificate:
+    provisioned, got = client.batch([ReProvisionRequest(certificate_request=request), GetRequest()])
+    for outcome in (provisioned, got):
+        if isinstance(outcome, KMIPError):
+            raise outcome
+    if not isinstance(got, GetResponse) or not isinstance(got.managed_object, Certificate):
+        raise ProtocolError("the server answers no certificate")
+    try:
+        return x509.load_der_x509_certificate(got.managed_object.certificate_value)
+    except ValueError as exc:
+        raise ProtocolError("the certificate that the server answers cannot be read") from exc
+
+
+def _finish_earlier(profile: Profile) -> None:
+    """Take over what an earlier run was given but did not put in place."""
+    try:
+        certificate = x509.load_pem_x509_certificate(_next(profile.cert).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return
+    for file in (_next(profile.key), profile.key):
+        if file.exists():
+            key = load_pem_private_key(file.read_bytes(), None)
+            if _spki(key.public_key()) == _spki(certificate.public_key()):
+                _take_over(profile)
+                return
+
+
+def _take_over(profile: Profile) -> None:
+    # The key first: a crash between leaves a certificate that the next run puts in place.
+    if _next(profile.key).exists():
+        _next(profile.key).replace(profile.key)
+    _next(profile.cert).replace(profile.cert)
+
+
+def _renew_trust(profile: Profile) -> None:
+    """Fetch the authorities that the server wants to be known by; without HTTPS they stay as they are."""
+    if not profile.https:
+        return
+    address = parse_servers(profile.https)[0]
+    context = make_context(cert=profile.cert, key=profile.key, ca=profile.ca)
+    connection = http.client.HTTPSConnection(address.host, address.port, timeout=_TIMEOUT, context=context)
+    try:
+        connection.request("GET", TRUST)
+        response = connection.getresponse()
+        content = response.read(_LONGEST)
+    except (OSError, http.client.HTTPException):
+        return  # the credential is renewed; the authorities are the next time
+    finally:
+        connection.close()
+    if response.status != http.client.OK:
+        return  # another server, which has no such page
+    try:
+        offered = x509.load_pem_x509_certificates(content)
+    except ValueError:
+        return
+    before = x509.load_pem_x509_certificates(profile.ca.read_bytes())
+    if offered != before:
+        _write(profile.ca, content, 0o644)
+
+
+def _request(key: ec.EllipticCurvePrivateKey) -> CertificateRequest:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Strongroom client")])
+    made = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    return CertificateRequest(
+        certificate_request_type=CertificateRequestType.PKCS_10,
+        certificate_request_value=made.public_bytes(Encoding.DER),
+    )
+
+
+def _next(path: Path) -> Path:
+    return path.with_name(path.name + _NEXT)
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _spki(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    """Write a file whole or not at all, and flush it to disk."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        temporary.replace(path)
+    except OSError as exc:
+        temporary.unlink(missing_ok=True)
+        raise InvalidSettings(f"cannot write {path}: {exc.strerror}") from exc

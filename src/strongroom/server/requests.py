@@ -1,0 +1,52 @@
+"""Certificate requests (PKCS#10) that become clients.
+
+Rule: a request proves that its key is held by whoever made it, and that is all that is taken from it: name,
+purpose and lifetime are the administrator's.
+"""
+
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PublicKeyTypes
+
+from strongroom.server.errors import OperatorError
+
+SHORTEST_RSA: Final = 2048
+LONGEST: Final = 64 << 10
+"""Bytes of a request."""
+
+_PEM: Final = b"-----BEGIN "
+_UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm)
+
+
+def requested_key(request: bytes) -> CertificatePublicKeyTypes:
+    """Return the public key of a request in PEM or DER; raises OperatorError."""
+    if len(request) > LONGEST:
+        raise OperatorError(f"a certificate request has {LONGEST} bytes at most")
+    try:
+        load = x509.load_pem_x509_csr if request.lstrip().startswith(_PEM) else x509.load_der_x509_csr
+        read = load(request)
+        key = read.public_key()
+        signed = read.is_signature_valid
+    except _UNREADABLE as error:
+        raise OperatorError(
+            "this is no certificate request (PKCS#10, PEM or DER) that can be read"
+        ) from error
+    if not signed:
+        raise OperatorError("the certificate request is not signed by its own key; make it anew")
+    problem = unusable(key)
+    if problem is not None:
+        raise OperatorError(f"the key of the certificate request cannot be used: {problem}")
+    return key
+
+
+def unusable(key: PublicKeyTypes) -> str | None:
+    """Return why TLS takes no such key, None when it does."""
+    if isinstance(key, rsa.RSAPublicKey):
+        if key.key_size < SHORTEST_RSA:
+            return f"an RSA key has {SHORTEST_RSA} bits at least"
+    elif not isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+        return "TLS takes RSA, ECDSA and EdDSA keys"
+    return None

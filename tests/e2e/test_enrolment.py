@@ -1,0 +1,491 @@
+"""Ways to become a client, and to stop being one, over TLS with real certificates."""
+
+import datetime as dt
+import json
+import sqlite3
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from strongroom import testing
+from strongroom.client.sync import Client
+from strongroom.operations.ping import PingRequest
+from strongroom.registry import V2_1
+from strongroom.server.ca import new_key, private_pem
+from strongroom.wire import binary
+from tests.e2e.conftest import endpoint, eventually, https
+from tests.interop.endpoint import RawConnection
+from tests.kms import request_message
+from tests.unit.server.authorities_made import OutsideAuthority
+
+PING = binary.encode(request_message(PingRequest(), version=V2_1))
+NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
+
+
+@pytest.fixture(scope="module")
+def outside() -> OutsideAuthority:
+    return OutsideAuthority(now=NOW)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, outside: OutsideAuthority) -> Iterator[testing.Server]:
+    """Give a server with two workers that takes certificates of another authority, too."""
+    folder = tmp_path_factory.mktemp("server")
+    (folder / "corporate.pem").write_bytes(outside.pem)
+    settings = {"tls": {"client_ca": str(folder / "corporate.pem")}}
+    with testing.server(folder, workers=2, settings=settings) as server:
+        yield server
+
+
+def admin(server: testing.Server, *words: str) -> str:
+    return server.run(*words, "--data", str(server.directory))
+
+
+def listed(server: testing.Server, *words: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(admin(server, *words, "-o", "json"))
+    return found
+
+
+def client_named(server: testing.Server, name: str) -> dict[str, Any]:
+    return next(one for one in listed(server, "client", "list") if one["name"] == name)
+
+
+def works(connection: RawConnection) -> bool:
+    try:
+        return bool(connection.exchange(PING))
+    except OSError:
+        return False
+
+
+def works_anew(server: testing.Server, profile: Path) -> bool:
+    try:
+        with endpoint(server, profile).connect() as connection:
+            return works(connection)
+    except OSError:
+        return False
+
+
+def profile_of(server: testing.Server, folder: Path, certificate: x509.Certificate, key: Any) -> Path:
+    """Return a profile with a certificate and key from elsewhere."""
+    folder.mkdir()
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (folder / "key.pem").write_bytes(private_pem(key))
+    (folder / "ca.pem").write_bytes((server.directory / "ca.pem").read_bytes())
+    profile = folder / "profile.toml"
+    profile.write_text(
+        f'servers = ["{server.address}"]\nhttps = "{server.https_address}"\n'
+        'cert = "cert.pem"\nkey = "key.pem"\nca = "ca.pem"\n'
+    )
+    return profile
+
+
+# Requests and invitations
+
+
+def test_a_client_whose_key_is_elsewhere_is_enrolled_by_its_request(
+    server: testing.Server, tmp_path: Path
+) -> None:
+    key = new_key()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "somebody else")])
+    csr = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    for form, encoding in (("pem", Encoding.PEM), ("der", Encoding.DER)):
+        (tmp_path / f"request.{form}").write_bytes(csr.public_bytes(encoding))
+    out = tmp_path / "elsewhere"
+    admin(server, "client", "enrol", "elsewhere", "--csr", str(tmp_path / "request.der"), "--out", str(out))
+    assert sorted(file.name for file in out.iterdir()) == ["ca.pem", "cert.pem", "profile.toml"]
+    (out / "key.pem").write_bytes(private_pem(key))
+    with Client.from_profile(out / "profile.toml") as client:
+        client.create_symmetric_key(name="by request")
+    made = x509.load_pem_x509_certificate((out / "cert.pem").read_bytes())
+    assert made.subject.rfc4514_string() == "CN=elsewhere"
+    again = [
+        "client",
+        "enrol",
+        "another",
+        "--csr",
+        str(tmp_path / "request.pem"),
+        "--out",
+        str(tmp_path / "n"),
+    ]
+    done = server.try_run(*again, "--data", str(server.directory))
+    assert "enrolled before" in done.stderr
+
+
+def invite(server: testing.Server, name: str, *options: str) -> Path:
+    file = server.folder / f"{name}.token"
+    admin(server, "client", "invite", name, "--out", str(file), *options)
+    assert file.stat().st_mode & 0o777 == 0o600
+    return file
+
+
+def join(server: testing.Server, token: Path, out: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    return server.try_run("client", "join", str(token), "--out", str(out), *options)
+
+
+def test_a_client_joins_from_another_host_with_nothing_but_a_token(
+    server: testing.Server, tmp_path: Path
+) -> None:
+    token = invite(server, "joined", "--group", "databases")
+    done = join(server, token, tmp_path / "joined")
+    assert done.returncode == 0, done.stderr
+    profile = Path(done.stdout.strip())
+    with Client.from_profile(profile) as client:
+        client.create_symmetric_key(name="of the one who joined")
+    assert (tmp_path / "joined" / "key.pem").stat().st_mode & 0o777 == 0o600
+    record = client_named(server, "joined")
+    assert record["groups"] == ["databases"]
+    assert record["ends_at"] is not None
+    assert listed(server, "client", "invitations") == []
+    assert token.read_text().strip() not in server.log_text()
+    left = {file.name for file in (tmp_path / "joined").iterdir()}
+    assert left == {"key.pem", "cert.pem", "ca.pem", "profile.toml"}
+
+
+def test_a_token_is_good_once(server: testing.Server, tmp_path: Path) -> None:
+    token = invite(server, "once")
+    assert join(server, token, tmp_path / "first").returncode == 0
+    again = join(server, token, tmp_path / "second")
+    assert again.returncode == 3
+    assert "was used" in again.stderr
+    assert not (tmp_path / "second").exists()
+
+
+def test_a_token_is_good_once_however_many_use_it_at_the_same_moment(
+    server: testing.Server, tmp_path: Path
+) -> None:
+    token = invite(server, "raced")
+    codes: list[int] = []
+    threads = [
+        threading.Thread(
+            target=lambda n=number: codes.append(join(server, token, tmp_path / f"r{n}").returncode)
+        )
+        for number in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(codes)[0] == 0
+    assert codes.count(0) == 1
+    assert [one["name"] for one in listed(server, "client", "list")].count("raced") == 1
+
+
+def test_a_token_for_another_server_tells_that_server_nothing(
+    server: testing.Server, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    token = invite(server, "astray")
+    with testing.server(tmp_path_factory.mktemp("other")) as other:
+        done = join(server, token, tmp_path / "astray", "--server", other.https_address)
+        assert done.returncode == 1
+        assert "is not the server that the token is from" in done.stderr
+        assert "client_joined" not in other.log_text()
+    assert not (tmp_path / "astray").exists()
+    assert [one["name"] for one in listed(server, "client", "invitations")] == ["astray"]
+    admin(server, "client", "withdraw", "astray")
+
+
+def test_a_withdrawn_token_is_worth_nothing(server: testing.Server, tmp_path: Path) -> None:
+    token = invite(server, "withdrawn")
+    admin(server, "client", "withdraw", "withdrawn")
+    assert join(server, token, tmp_path / "withdrawn").returncode == 3
+
+
+def test_a_token_that_has_ended_is_worth_nothing(server: testing.Server, tmp_path: Path) -> None:
+    """TLS itself refuses it; what has ended meanwhile is refused by the server."""
+    from strongroom.server.tokens import Token, make_token, read_token
+
+    token = invite(server, "late")
+    read = read_token(token.read_text())
+    assert read.certificate.not_valid_after_utc - NOW < dt.timedelta(hours=25)
+    connection = sqlite3.connect(server.directory / "strongroom.db", isolation_level=None)
+    connection.execute("UPDATE entries SET due = 1 WHERE kind = 31")
+    connection.close()
+    done = join(server, token, tmp_path / "late")
+    assert done.returncode != 0
+    # An edited end is a broken seal, which ends every invitation, with an alarm; the entry is of no use now.
+    connection = sqlite3.connect(server.directory / "strongroom.db", isolation_level=None)
+    connection.execute("DELETE FROM entries WHERE kind = 31")
+    connection.close()
+    assert make_token(Token(*read)) == token.read_text().strip()
+
+
+def test_an_invitation_opens_nothing_but_the_door_to_join(server: testing.Server, tmp_path: Path) -> None:
+    from strongroom.server.tokens import read_token
+
+    token = read_token(invite(server, "curious").read_text())
+    profile = profile_of(server, tmp_path / "curious", token.certificate, token.key)
+    assert not works_anew(server, profile)  # KMIP over TLS
+    for method, path in (
+        ("POST", "/kmip"),
+        ("POST", "/admin"),
+        ("GET", "/ca"),
+        ("GET", "/join"),
+        ("POST", "/"),
+    ):
+        with https(server, profile) as connection:
+            answer = connection.request(method, path, PING, {"Content-Type": "application/octet-stream"})
+            assert answer.status == 400
+            assert b"POST /join only" in answer.body
+    own = server.try_run("client", "list", "--profile", str(profile))
+    assert own.returncode != 0
+    admin(server, "client", "withdraw", "curious")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"[]", b'{"csr": 5}', b'{"csr": "x"}', b"[" * 50_000, b"x" * 70_000]
+)
+def test_a_request_to_join_that_is_none_spends_no_invitation(
+    server: testing.Server, tmp_path: Path, body: bytes
+) -> None:
+    from strongroom.server.tokens import read_token
+
+    file = invite(server, "careless")
+    token = read_token(file.read_text())
+    profile = profile_of(server, tmp_path / "guest", token.certificate, token.key)
+    with https(server, profile) as connection:
+        assert connection.request("POST", "/join", body, {"Content-Type": "application/json"}).status == 400
+    assert [one["name"] for one in listed(server, "client", "invitations")] == ["careless"]
+    admin(server, "client", "withdraw", "careless")
+
+
+# Certificates of another authority
+
+
+def test_an_unknown_certificate_waits_until_somebody_decides(
+    server: testing.Server, outside: OutsideAuthority, tmp_path: Path
+) -> None:
+    certificate, key = outside.issue("admin\n*\x1b[2J")
+    profile = profile_of(server, tmp_path / "unknown", certificate, key)
+    assert not works_anew(server, profile)
+    eventually(lambda: bool(listed(server, "client", "pending", "list")), within=10)
+    (waiting,) = listed(server, "client", "pending", "list")
+    assert waiting["subject"] == "CN=admin\\n*\\x1b[2J"
+    assert waiting["address"].startswith("127.0.0.1:")
+    table = admin(server, "client", "pending", "list")
+    assert "\x1b" not in table
+    assert len(table.splitlines()) == 2
+    admin(server, "client", "pending", "accept", waiting["fingerprint"][:12], "accepted")
+    assert works_anew(server, profile)
+    assert listed(server, "client", "pending", "list") == []
+    assert client_named(server, "accepted")["ends_at"] == certificate.not_valid_after_utc.isoformat()
+    admin(server, "client", "revoke", "accepted")
+    assert not works_anew(server, profile)
+
+
+def test_a_rejected_certificate_is_forgotten(
+    server: testing.Server, outside: OutsideAuthority, tmp_path: Path
+) -> None:
+    profile = profile_of(server, tmp_path / "rejected", *outside.issue("rejected"))
+    assert not works_anew(server, profile)
+    eventually(lambda: bool(listed(server, "client", "pending", "list")), within=10)
+    (waiting,) = listed(server, "client", "pending", "list")
+    admin(server, "client", "pending", "reject", waiting["fingerprint"])
+    assert listed(server, "client", "pending", "list") == []
+    assert not works_anew(server, profile)
+
+
+def test_a_mapped_name_is_a_client_whatever_its_key_and_nobody_once_unmapped(
+    server: testing.Server, outside: OutsideAuthority, tmp_path: Path
+) -> None:
+    issuer = tmp_path / "issuer.pem"
+    issuer.write_bytes(outside.pem)
+    admin(server, "client", "map", "mapped", "--issuer", str(issuer), "--san", "dns:db.example.org")
+    profiles = [
+        profile_of(server, tmp_path / f"m{n}", *outside.issue("x", sans=[x509.DNSName("db.example.org")]))
+        for n in range(2)
+    ]
+    with Client.from_profile(profiles[0]) as client:
+        client.create_symmetric_key(name="of the mapped")
+    with Client.from_profile(profiles[1]) as client:
+        assert client.find("of the mapped")
+    stranger = profile_of(server, tmp_path / "s", *outside.issue("mapped"))
+    assert not works_anew(server, stranger)
+    with endpoint(server, profiles[0]).connect() as connection:
+        assert works(connection)
+        admin(server, "client", "unmap", "mapped")
+        eventually(lambda: not works(connection), within=2)
+    assert not works_anew(server, profiles[1])
+
+
+# Tampering
+
+
+def test_a_fingerprint_that_was_swapped_in_the_database_lets_nobody_in(
+    server: testing.Server, outside: OutsideAuthority, tmp_path: Path
+) -> None:
+    victim = server.enrol("victim")
+    attacker_certificate, key = outside.issue("attacker")
+    attacker = profile_of(server, tmp_path / "attacker", attacker_certificate, key)
+    bystander = server.enrol("bystander")
+    from strongroom.server.ca import fingerprint
+
+    connection = sqlite3.connect(server.directory / "strongroom.db", isolation_level=None)
+    connection.execute(
+        "UPDATE clients SET fingerprint = ? WHERE name = 'victim'", (fingerprint(key.public_key()),)
+    )
+    connection.close()
+    server.enrol("third")  # has every worker read the records again
+    assert not works_anew(server, attacker)
+    assert not works_anew(server, victim)
+    assert works_anew(server, bystander)
+    assert client_named(server, "victim")["seal"] == "broken"
+    assert "client_record_tampered" in server.log_text()
+    admin(server, "client", "revoke", "victim")
+    assert client_named(server, "victim")["seal"] == "whole"
+    assert not works_anew(server, attacker)
+
+
+# Renewal
+
+
+def test_a_renewed_client_has_two_keys_until_the_old_one_ends(server: testing.Server, tmp_path: Path) -> None:
+    old = server.enrol("renewed")
+    admin(server, "client", "renew", "renewed", "--out", str(tmp_path / "new"))
+    new = tmp_path / "new" / "profile.toml"
+    with Client.from_profile(old) as client:
+        client.create_symmetric_key(name="of both keys")
+    with Client.from_profile(new) as client:
+        assert client.find("of both keys")
+    admin(server, "client", "renew", "renewed", "--now", "--out", str(tmp_path / "newest"))
+    assert not works_anew(server, new)
+    assert works_anew(server, tmp_path / "newest" / "profile.toml")
+    admin(server, "client", "revoke", "renewed")
+    for profile in (old, new, tmp_path / "newest" / "profile.toml"):
+        assert not works_anew(server, profile)
+
+
+def test_a_client_renews_itself_in_its_own_files(server: testing.Server) -> None:
+    profile = server.enrol("selfish")
+    before = [(profile.parent / name).read_bytes() for name in ("key.pem", "cert.pem")]
+    with endpoint(server, profile).connect() as connection:
+        assert works(connection)
+        told = server.run("client", "renew", "--profile", str(profile))
+        assert told.startswith("valid until 20")
+        eventually(lambda: not works(connection), within=2)
+    after = [(profile.parent / name).read_bytes() for name in ("key.pem", "cert.pem")]
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+    assert works_anew(server, profile)
+    assert (profile.parent / "key.pem").stat().st_mode & 0o777 == 0o600
+    assert sorted(file.name for file in profile.parent.iterdir()) == [
+        "ca.pem", "cert.pem", "key.pem", "profile.toml",
+    ]  # fmt: skip
+
+
+# Revocation
+
+
+def test_revocation_ends_idle_busy_and_https_connections_within_two_seconds(
+    server: testing.Server,
+) -> None:
+    """Fault 17, on every worker."""
+    profile = server.enrol("doomed")
+    connections = [endpoint(server, profile).connect() for _ in range(6)]
+    assert all(map(works, connections))
+    pages = [https(server, profile) for _ in range(3)]
+    header = {"Content-Type": "application/octet-stream"}
+    assert all(page.request("POST", "/kmip", PING, header).status == 200 for page in pages)
+    ended: list[float] = []
+
+    def busy(connection: RawConnection) -> None:
+        while works(connection):
+            pass
+        ended.append(time.monotonic())
+
+    threads = [threading.Thread(target=busy, args=(one,)) for one in connections[:3]]
+    for thread in threads:
+        thread.start()
+    admin(server, "client", "revoke", "doomed")
+    revoked = time.monotonic()
+    for thread in threads:
+        thread.join(5)
+    assert len(ended) == 3
+    assert max(ended) - revoked < 2
+    assert not any(map(works, connections[3:]))  # idle since before
+    for page in pages:
+        with pytest.raises(OSError):
+            page.request("POST", "/kmip", PING, header)
+    assert time.monotonic() - revoked < 2
+
+
+def test_the_internal_list_names_the_revoked_certificate_in_a_form_that_openssl_reads(
+    server: testing.Server,
+) -> None:
+    profile = server.enrol("listed")
+    serial = x509.load_pem_x509_certificate((profile.parent / "cert.pem").read_bytes()).serial_number
+    admin(server, "client", "revoke", "listed")
+    crl = server.directory / "crl.pem"
+    eventually(
+        lambda: (
+            crl.exists()
+            and x509.load_pem_x509_crl(crl.read_bytes()).get_revoked_certificate_by_serial_number(serial)
+            is not None
+        ),
+        within=10,
+    )
+    done = subprocess.run(
+        ["openssl", "verify", "-crl_check", "-CAfile", str(server.directory / "ca.pem"), "-CRLfile", str(crl),
+         str(profile.parent / "cert.pem")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "certificate revoked" in done.stdout + done.stderr
+
+
+def test_a_revoked_record_that_is_put_back_stays_out_by_the_list(
+    server: testing.Server,
+) -> None:
+    """One old row put back is whole; the list outside the database still names its certificate."""
+    profile = server.enrol("undead")
+    database = server.directory / "strongroom.db"
+    connection = sqlite3.connect(database, isolation_level=None)
+    old = connection.execute("SELECT * FROM clients WHERE name = 'undead'").fetchone()
+    serial = x509.load_pem_x509_certificate((profile.parent / "cert.pem").read_bytes()).serial_number
+    admin(server, "client", "revoke", "undead")
+    crl = server.directory / "crl.pem"
+    eventually(
+        lambda: (
+            crl.exists()
+            and x509.load_pem_x509_crl(crl.read_bytes()).get_revoked_certificate_by_serial_number(serial)
+            is not None
+        ),
+        within=10,
+    )
+    connection.execute("DELETE FROM clients WHERE name = 'undead'")
+    connection.execute(f"INSERT INTO clients VALUES ({', '.join('?' * len(old))})", old)
+    connection.close()
+    server.enrol("witness")
+    assert client_named(server, "undead")["revoked_at"] is None
+    time.sleep(1.5)  # a worker looks at the list once a second
+    assert not works_anew(server, profile)
+    server.wait_for_log("on_revocation_list")
+
+
+# Bundles, read back as a product would
+
+
+@pytest.mark.parametrize("product", ["vcenter", "veeam", "mongodb", "pykmip"])
+def test_a_bundle_works_against_the_server(server: testing.Server, product: str) -> None:
+    out = server.folder / f"bundle-{product}"
+    told = admin(server, "client", "enrol", f"bundle-{product}", "--for", product, "--out", str(out))
+    assert "Port" in told or str(server.port) in told
+    context = ssl.create_default_context(cafile=str(out / "ca.pem"))
+    if product == "mongodb":
+        context.load_cert_chain(out / "mongodb.pem")
+    else:
+        context.load_cert_chain(out / "cert.pem", out / "key.pem")
+    assert works_anew(server, out / "profile.toml")
+    if product == "pykmip":
+        from kmip.pie.client import ProxyKmipClient
+
+        with ProxyKmipClient(config="client", config_file=str(out / "pykmip.conf")) as client:
+            assert client.locate() == []

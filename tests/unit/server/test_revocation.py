@@ -1,0 +1,162 @@
+"""Revocation lists: which count, and what the policy makes of those that are missing."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strongroom.server.revocation import RevocationLists, Verdict, read_lists
+from tests.unit.server.authorities_made import OutsideAuthority
+from tests.unit.server.conftest import NOW
+
+
+@pytest.fixture
+def outside() -> OutsideAuthority:
+    return OutsideAuthority(now=NOW)
+
+
+class Setting:
+    """Two files, and the authorities that are known."""
+
+    def __init__(self, folder: Path, *authorities: OutsideAuthority) -> None:
+        self.internal, self.external = folder / "crl.pem", folder / "outside.pem"
+        self.authorities = authorities
+
+    def lists(
+        self, *, policy: Literal["refuse", "warn"] = "refuse", configured: bool = True
+    ) -> RevocationLists:
+        made = RevocationLists(
+            self.internal,
+            self.external if configured else None,
+            authorities=lambda: [one.certificate for one in self.authorities],
+            internal_authorities=list,
+            policy=policy,
+        )
+        made.reload()
+        return made
+
+
+def verdict(lists: RevocationLists, certificate: x509.Certificate) -> Verdict:
+    return lists.verdict(certificate.public_bytes(Encoding.DER), NOW)
+
+
+def test_a_certificate_on_the_list_is_refused_and_its_neighbour_is_not(
+    tmp_path: Path, outside: OutsideAuthority
+) -> None:
+    setting = Setting(tmp_path, outside)
+    (bad, _), (good, _) = outside.issue(), outside.issue()
+    setting.external.write_bytes(outside.revocation_list(bad.serial_number))
+    lists = setting.lists()
+    assert verdict(lists, bad) is Verdict.REVOKED
+    assert verdict(lists, good) is Verdict.GOOD
+
+
+@pytest.mark.parametrize("policy", ["refuse", "warn"])
+def test_without_a_list_the_policy_decides(
+    tmp_path: Path, outside: OutsideAuthority, policy: Literal["refuse", "warn"]
+) -> None:
+    good, _ = outside.issue()
+    expected = Verdict.UNKNOWN if policy == "refuse" else Verdict.GOOD
+    setting = Setting(tmp_path, outside)
+    assert verdict(setting.lists(policy=policy), good) is expected
+    setting.external.write_bytes(outside.revocation_list(ends=dt.timedelta(seconds=-1)))
+    assert verdict(setting.lists(policy=policy), good) is expected
+    setting.external.write_bytes(outside.revocation_list())
+    assert verdict(setting.lists(policy=policy), good) is Verdict.GOOD
+
+
+@pytest.mark.parametrize("policy", ["refuse", "warn"])
+def test_a_list_that_has_ended_still_revokes(
+    tmp_path: Path, outside: OutsideAuthority, policy: Literal["refuse", "warn"]
+) -> None:
+    bad, _ = outside.issue()
+    setting = Setting(tmp_path, outside)
+    setting.external.write_bytes(outside.revocation_list(bad.serial_number, ends=dt.timedelta(seconds=-1)))
+    assert verdict(setting.lists(policy=policy), bad) is Verdict.REVOKED
+
+
+def test_a_list_that_another_has_signed_does_not_count(tmp_path: Path, outside: OutsideAuthority) -> None:
+    """Neither lets it in nor shuts it out: the forger has the same name."""
+    forger = OutsideAuthority(now=NOW)
+    victim, _ = outside.issue()
+    setting = Setting(tmp_path, outside, forger)
+    setting.external.write_bytes(forger.revocation_list(victim.serial_number) + outside.revocation_list())
+    assert verdict(setting.lists(), victim) is Verdict.GOOD
+    setting.external.write_bytes(forger.revocation_list())
+    assert verdict(setting.lists(), victim) is Verdict.UNKNOWN
+
+
+def test_no_lists_are_needed_where_none_are_configured(tmp_path: Path, outside: OutsideAuthority) -> None:
+    good, _ = outside.issue()
+    assert verdict(Setting(tmp_path, outside).lists(configured=False), good) is Verdict.GOOD
+
+
+def test_an_unknown_authority_is_not_taken_for_checked(tmp_path: Path, outside: OutsideAuthority) -> None:
+    stranger, _ = OutsideAuthority("Intermediate", now=NOW).issue()
+    setting = Setting(tmp_path, outside)
+    setting.external.write_bytes(outside.revocation_list())
+    assert verdict(setting.lists(), stranger) is Verdict.UNKNOWN
+
+
+def test_a_file_that_was_spoilt_keeps_the_lists_before(tmp_path: Path, outside: OutsideAuthority) -> None:
+    bad, _ = outside.issue()
+    setting = Setting(tmp_path, outside)
+    setting.external.write_bytes(outside.revocation_list(bad.serial_number))
+    lists = setting.lists()
+    setting.external.write_bytes(b"spoilt")
+    assert lists.reload()
+    assert verdict(lists, bad) is Verdict.REVOKED
+    assert not lists.reload()
+
+
+@pytest.mark.parametrize(
+    ("extension", "critical"),
+    [
+        (x509.DeltaCRLIndicator(1), True),
+        (x509.DeltaCRLIndicator(1), False),
+        (
+            x509.IssuingDistributionPoint(
+                full_name=None,
+                relative_name=None,
+                only_contains_user_certs=False,
+                only_contains_ca_certs=True,
+                only_some_reasons=None,
+                indirect_crl=False,
+                only_contains_attribute_certs=False,
+            ),
+            True,
+        ),
+        (
+            x509.IssuingDistributionPoint(
+                full_name=None,
+                relative_name=None,
+                only_contains_user_certs=False,
+                only_contains_ca_certs=False,
+                only_some_reasons=None,
+                indirect_crl=True,
+                only_contains_attribute_certs=False,
+            ),
+            True,
+        ),
+        (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), True),
+    ],
+)
+def test_a_list_that_is_only_a_part_is_refused(
+    outside: OutsideAuthority, extension: x509.ExtensionType, critical: bool
+) -> None:
+    with pytest.raises(ValueError, match=r"list"):
+        read_lists(outside.revocation_list(extensions=[(extension, critical)]))
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_lists_or_refused(content: bytes) -> None:
+    for candidate in (content, b"-----BEGIN X509 CRL-----\n" + content + b"\n-----END X509 CRL-----\n"):
+        try:
+            assert read_lists(candidate) == [] or candidate.strip()
+        except ValueError:
+            continue

@@ -170,16 +170,16 @@ def test_a_grant_is_in_force_with_the_next_refresh_and_gone_with_its_removal(off
     assert office.worker(1).access is None
     assert office.grant("client:bob", "owner:alice", "locate", "get")["id"] == rule["id"]
     assert may(office.worker(2), Permission.LOCATE, made)
-    office("grant.remove", id=rule["id"], permissions=["get"])
+    office("grant.remove", rule=rule["id"], permissions=["get"])
     assert not may(office.worker(2), Permission.GET, made)
     assert may(office.worker(2), Permission.LOCATE, made)
     with pytest.raises(NotFound, match="does not grant get"):
-        office("grant.remove", id=rule["id"], permissions=["get"])
-    office("grant.remove", id=rule["id"], permissions=[])
+        office("grant.remove", rule=rule["id"], permissions=["get"])
+    office("grant.remove", rule=rule["id"], permissions=[])
     assert office.worker(2).access is None
     assert office("grant.list", tenant=None) == []
     with pytest.raises(NotFound, match="grant list"):
-        office("grant.remove", id=rule["id"], permissions=[])
+        office("grant.remove", rule=rule["id"], permissions=[])
 
 
 def test_a_group_gives_to_who_is_in_it_now(office: Office) -> None:
@@ -251,7 +251,7 @@ def test_a_rule_stays_within_one_tenant(office: Office) -> None:
     assert office.worker(3).access is not None
     assert office("grant.add", tenant=None, **everything)["tenant"] == "default"
     ids = {one["tenant"]: one["id"] for one in office("grant.list", tenant=None)}
-    office("grant.remove", id=ids["blue"], permissions=[])
+    office("grant.remove", rule=ids["blue"], permissions=[])
     assert [one["tenant"] for one in office("grant.list", tenant=None)] == ["default"]
     assert may(office.worker(2), Permission.GET, made)
 
@@ -330,7 +330,7 @@ def test_a_policy_that_is_used_stays(office: Office) -> None:
     rule = office.grant("everyone", "policy:house", "get")
     with pytest.raises(OperatorError, match="rules"):
         office("policy.remove", name="house", tenant=None)
-    office("grant.remove", id=rule["id"], permissions=[])
+    office("grant.remove", rule=rule["id"], permissions=[])
     key(office.kms, attribute(Tag.OPERATION_POLICY_NAME, "house"))
     with pytest.raises(OperatorError, match="objects"):
         office("policy.remove", name="house", tenant=None)

@@ -79,7 +79,7 @@ def remove(
     data: DataOption = None,
 ) -> None:
     """Remove a rule, or permissions from it; in force at once, on live connections too."""
-    administer(data, {"command": "grant.remove", "id": rule, "permissions": listed(permission or [])})
+    administer(data, {"command": "grant.remove", "rule": rule, "permissions": listed(permission or [])})
 
 
 def typed(text: str) -> dict[str, str]:

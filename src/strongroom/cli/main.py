@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "grant": "strongroom.cli.grant:app",
     "policy": "strongroom.cli.policy:app",
     "person": "strongroom.cli.person:app",
+    "why": "strongroom.cli.why:why",
     "key": "strongroom.cli.key:app",
     "object": "strongroom.cli.object:app",
     "attr": "strongroom.cli.attr:app",

@@ -3,6 +3,7 @@
 Rule: options and printing; where it is done, `cli/administration.py` decides.
 """
 
+from pathlib import Path
 from typing import Annotated, cast
 
 import typer
@@ -49,3 +50,37 @@ def list_(tenant: TenantOption = None, data: DataOption = None, output: OutputOp
 def remove(name: NameArgument, tenant: TenantOption = None, data: DataOption = None) -> None:
     """Remove a policy that no object and no rule names."""
     administer(data, {"command": "policy.remove", "name": name, "tenant": tenant})
+
+
+@app.command("test")
+def rehearse(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="TOML: [[add]] and [[remove]] of rules.")],
+    records: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE", help="Audit events, a line of JSON each, as audit export writes; - is stdin."
+        ),
+    ],
+    data: DataOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show which recorded requests changed rules would decide otherwise.
+
+    Nothing is changed. Objects are taken as they are now.
+    """
+    from strongroom.cli import rehearsal
+
+    changes = rehearsal.changes(file)
+    rows: list[dict[str, object]] = []
+    for page in rehearsal.pages(rehearsal.requests(rehearsal.lines_of(records))):
+        request = {"command": "policy.test", "requests": page, **changes}
+        rows += cast(list[dict[str, object]], administer(data, request))
+    columns = {
+        "client": "client",
+        "operation": "operation",
+        "object": "object",
+        "recorded": "recorded",
+        "times": "times",
+        "would be": "would_be",
+    }
+    print_rows(rows, columns=columns, identifier="object", output=output)

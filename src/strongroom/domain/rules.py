@@ -103,7 +103,7 @@ class NamedPolicy(Entry, kind=24):
 
 
 def rule_key(tenant: int, rule: AccessRule) -> str:
-    """Return the key of a rule: the same for the same grantee and coverage, whatever the permissions."""
+    """Return the key of a rule: the same in a tenant for the same grantee and coverage."""
     said = [tenant, rule.to, rule.to_client, rule.to_group, rule.on, rule.on_client, rule.on_name]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
 

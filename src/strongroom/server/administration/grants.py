@@ -59,7 +59,7 @@ async def list_(admin: Administrator, request: Message) -> object:
 
 @command("grant.remove", roles={Role.ADMINISTRATOR}, approval=Act.POLICY, spreads=True)
 async def remove(admin: Administrator, request: Message) -> object:
-    key, taken, store = text(request, "id"), frozenset(texts(request, "permissions")), admin.store
+    key, taken, store = text(request, "rule"), frozenset(texts(request, "permissions")), admin.store
 
     async def decide() -> tuple[list[EntryChange], None]:
         before = await _find(admin, key)

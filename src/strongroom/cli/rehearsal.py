@@ -1,0 +1,112 @@
+"""What `strongroom policy test` reads: changed rules, and the requests to try them on.
+
+Rule: files of others are read with care; an error names the file and the place. Nothing is asked of a server.
+"""
+
+import json
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from strongroom.cli.exit import ExitCode, Stop
+from strongroom.cli.grant import listed, typed
+
+AT_ONCE: Final = 500
+
+_RULE: Final = {"to", "on", "permission", "tenant"}
+
+
+def changes(file: Path) -> dict[str, object]:
+    """Return the rules to add and remove that a TOML file says; raises Stop.
+
+    [[add]]: `to`, `on` and `permission` as `grant add` takes them, and `tenant`. [[remove]]: `id`.
+    """
+    try:
+        said = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Stop(f"cannot read {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Stop(f"{file}: {error}", ExitCode.USAGE) from error
+    added, removed = _tables(file, said, "add"), _tables(file, said, "remove")
+    if unknown := sorted(said.keys() - {"add", "remove"}):
+        raise Stop(f"{file}: there is no {unknown[0]}; write [[add]] and [[remove]]", ExitCode.USAGE)
+    return {
+        "add": [_rule(file, number, one) for number, one in enumerate(added, 1)],
+        "remove": [_text(file, f"remove {number}", one, "id") for number, one in enumerate(removed, 1)],
+    }
+
+
+def requests(lines: Iterable[str]) -> list[dict[str, object]]:
+    """Return what was asked for which object, and how often, from audit events, a line of JSON each.
+
+    Events that no client caused, and those about no object, are left out. Raises Stop.
+    """
+    seen: Counter[tuple[int, int, str, str, str]] = Counter()
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            event: Any = json.loads(line)
+            event = event.get("event", event)
+            client, tenant, operation = int(event["client"]), int(event["tenant"]), str(event["operation"])
+            objects, outcome = event.get("objects", ()), str(event["outcome"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Stop(
+                f"line {number} of the records is no audit event; give what audit export wrote"
+            ) from error
+        if client:
+            seen.update((client, tenant, operation, str(one), outcome) for one in objects)
+    fields = ("client", "tenant", "operation", "object", "outcome")
+    return [dict(zip(fields, one, strict=True)) | {"times": times} for one, times in seen.items()]
+
+
+def pages(all_of_them: list[dict[str, object]]) -> Iterator[list[dict[str, object]]]:
+    """Yield as many requests at a time as are tried at once; none as one page."""
+    for start in range(0, max(len(all_of_them), 1), AT_ONCE):
+        yield all_of_them[start : start + AT_ONCE]
+
+
+def lines_of(records: str) -> Iterator[str]:
+    """Yield the lines of a file, `-` for standard input; raises Stop."""
+    if records == "-":
+        yield from sys.stdin
+        return
+    try:
+        with Path(records).open(encoding="utf-8") as file:
+            yield from file
+    except OSError as error:
+        raise Stop(f"cannot read {records}: {error.strerror}") from error
+
+
+def _tables(file: Path, said: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    found = said.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise Stop(f"{file}: write [[{name}]], with double brackets", ExitCode.USAGE)
+    return found
+
+
+def _rule(file: Path, number: int, one: dict[str, Any]) -> dict[str, object]:
+    if unknown := sorted(one.keys() - _RULE):
+        raise Stop(
+            f"{file}: add {number} has no {unknown[0]}; there are {', '.join(sorted(_RULE))}", ExitCode.USAGE
+        )
+    given = one.get("permission")
+    permissions = [given] if isinstance(given, str) else given
+    if not isinstance(permissions, list) or not all(isinstance(p, str) for p in permissions):
+        raise Stop(f"{file}: add {number}: permission is a text or a list of texts", ExitCode.USAGE)
+    return {
+        "to": typed(_text(file, f"add {number}", one, "to")),
+        "on": typed(_text(file, f"add {number}", one, "on")),
+        "permissions": listed(permissions),
+        "tenant": one.get("tenant"),
+    }
+
+
+def _text(file: Path, where: str, one: dict[str, Any], field: str) -> str:
+    value = one.get(field)
+    if not isinstance(value, str):
+        raise Stop(f"{file}: {where}: {field} is missing or no text", ExitCode.USAGE)
+    return value

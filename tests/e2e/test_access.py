@@ -1,0 +1,226 @@
+"""Rules on a running server: in force when the command returns, on connections that are open, too."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strongroom import Client, testing
+from strongroom.cli.exit import ExitCode
+from strongroom.client.errors import KMIPError, ObjectNotFound
+from strongroom.domain.rules import GRANTABLE
+from strongroom.operations.catalogue import all_operations
+from strongroom.registry import V1_4, V2_1, Operation, ResultStatus, Version
+from tests.e2e.commands import Run
+from tests.e2e.completeness.test_operations import ROWS
+from tests.faults.test_permissions import named, on_objects, without_object
+from tests.over_tls import OverTls
+
+CONNECTIONS = 8
+"""Enough that, of two workers, each has some."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[testing.Server]:
+    folder = tmp_path_factory.mktemp("access")
+    with testing.server(folder, workers=2, settings={"policy": {"legacy": "on"}}) as running:
+        yield running
+
+
+def administer(server: testing.Server, *words: str) -> str:
+    return server.run(*words, "--data", str(server.directory)).strip()
+
+
+def grant(server: testing.Server, to: str, on: str, permissions: str, *more: str) -> str:
+    return administer(server, "grant", "add", "--to", to, "--on", on, "--permission", permissions, *more)
+
+
+@pytest.fixture
+def clients(server: testing.Server, request: pytest.FixtureRequest) -> Iterator[list[Client]]:
+    """Give many connections of one client that has been granted nothing yet."""
+    profile = server.enrol(f"c{abs(hash(request.node.name))}")
+    opened = [Client.from_profile(profile) for _ in range(CONNECTIONS)]
+    for client in opened:
+        client.query()
+    yield opened
+    for client in opened:
+        client.close()
+
+
+def name_of(clients: list[Client], server: testing.Server) -> str:
+    listed = json.loads(administer(server, "client", "list", "-o", "json"))
+    return str(listed[-1]["name"])
+
+
+def refused(clients: list[Client], identifier: Any) -> bool:
+    for client in clients:
+        with pytest.raises(ObjectNotFound):
+            client.get(identifier)
+    return True
+
+
+def test_a_grant_and_its_end_are_in_force_at_once_on_every_connection(
+    server: testing.Server, clients: list[Client]
+) -> None:
+    with Client.from_profile(server.profile) as owner:
+        key = owner.create_symmetric_key()
+    name = name_of(clients, server)
+    assert refused(clients, key)
+    rule = grant(server, f"client:{name}", f"object:{key}", "get,locate")
+    for client in clients:
+        assert client.get(key)
+        assert client.locate() == [key]
+    administer(server, "grant", "remove", rule, "--permission", "get")
+    assert refused(clients, key)
+    for client in clients:
+        assert client.locate() == [key]
+    administer(server, "grant", "remove", rule)
+    for client in clients:
+        assert client.locate() == []
+
+
+def test_a_group_is_entered_and_left_at_once_on_every_connection(
+    server: testing.Server, clients: list[Client]
+) -> None:
+    with Client.from_profile(server.profile) as owner:
+        key = owner.create_symmetric_key()
+    name = name_of(clients, server)
+    grant(server, "group:readers", f"object:{key}", "get")
+    assert refused(clients, key)
+    administer(server, "client", "group", "add", name, "readers")
+    for client in clients:
+        assert client.get(key)
+    administer(server, "client", "group", "remove", name, "readers")
+    assert refused(clients, key)
+
+
+def test_a_rule_survives_a_restart(server: testing.Server, clients: list[Client]) -> None:
+    with Client.from_profile(server.profile) as owner:
+        key = owner.create_symmetric_key()
+    name = name_of(clients, server)
+    grant(server, f"client:{name}", f"object:{key}", "get")
+    server.stop()
+    listed = json.loads(administer(server, "grant", "list", "-o", "json"))  # by this process alone
+    assert f"object:{key}" in {rule["on"] for rule in listed}
+    server.start()
+    with Client.from_profile(server.folder / name / "profile.toml") as client:
+        assert client.get(key)
+        assert client.locate() == []
+
+
+def test_a_client_of_another_tenant_sees_nothing(server: testing.Server, tmp_path: Path) -> None:
+    administer(server, "tenant", "create", "blue")
+    out = tmp_path / "carol"
+    administer(server, "client", "enrol", "carol", "--tenant", "blue", "--out", str(out))
+    grant(server, "everyone", "everything", ",".join(p.value for p in GRANTABLE), "--tenant", "blue")
+    with Client.from_profile(server.profile) as owner, Client.from_profile(out / "profile.toml") as carol:
+        key = owner.create_symmetric_key(name="same name")
+        assert carol.locate() == []
+        with pytest.raises(ObjectNotFound):
+            carol.get(key)
+        hers = carol.create_symmetric_key(name="same name")
+        assert carol.locate() == [hers]
+        assert hers not in owner.locate()
+    assert "blue" in administer(server, "tenant", "list")
+    why = administer(server, "why", "carol", "get", key)
+    assert why.startswith("no")
+    assert "never see each other" in why
+
+
+def test_why_and_policy_test_from_the_command_line(server: testing.Server, run: Run, tmp_path: Path) -> None:
+    data = ("--data", str(server.directory))
+    with Client.from_profile(server.profile) as owner:
+        key = owner.create_symmetric_key()
+    assert run("why", "test", "Get", key, *data).out.startswith("yes: test, get\n")
+    assert run("why", "test", "Get", key, *data, "-o", "id").out == "yes\n"
+    assert json.loads(run("why", "test", "Get", key, *data, "-o", "json").out)["allowed"] is True
+    run("why", "nobody", "Get", key, *data, code=ExitCode.NOT_FOUND)
+    server.enrol("erin")
+    listed = json.loads(run("client", "list", *data, "-o", "json").out)
+    number = next(n for n, one in enumerate(listed, 1) if one["name"] == "erin")
+    rules, records = tmp_path / "rules.toml", tmp_path / "audit.jsonl"
+    rules.write_text(f'[[add]]\nto = "client:erin"\non = "object:{key}"\npermission = ["get", "export"]\n')
+    event = {"client": number, "tenant": 1, "operation": "Get", "outcome": "ObjectNotFound", "objects": [key]}
+    records.write_text("\n".join([json.dumps(event), json.dumps(event), ""]))
+    tried = run("policy", "test", str(rules), "--records", str(records), *data, "-o", "json")
+    assert [(one["client"], one["would_be"], one["times"]) for one in json.loads(tried.out)] == [
+        ("erin", "allowed", 2)
+    ]
+    rules.write_text('[[add]]\nwhom = "client:erin"\n')
+    assert (
+        "whom"
+        in run("policy", "test", str(rules), "--records", str(records), *data, code=ExitCode.USAGE).error
+    )
+    records.write_text("no json\n")
+    rules.write_text("")
+    assert (
+        "line 1"
+        in run("policy", "test", str(rules), "--records", str(records), *data, code=ExitCode.FAILURE).error
+    )
+
+
+def versions() -> list[Any]:
+    """Return each operation on objects once: in 1.4 or 2.1 where it is there, else in its oldest version."""
+    best: dict[Operation, Version] = {}
+    for operation, version in (one.values for one in on_objects()):
+        spec = all_operations()[operation]
+        wanted = next((v for v in (V1_4, V2_1) if spec.in_version(v)), version)
+        best[operation] = wanted
+    return [pytest.param(o, v, id=f"{o.name}-{v}") for o, v in best.items()]
+
+
+@pytest.fixture(scope="module")
+def kms(server: testing.Server) -> Iterator[OverTls]:
+    connected = OverTls(server.profile)
+    yield connected
+    connected.close()
+
+
+@pytest.fixture(scope="module")
+def permitted(server: testing.Server) -> Iterator[OverTls]:
+    """Give a client that may do everything to the objects of another."""
+    profile = server.enrol("permitted")
+    grant(server, "client:permitted", "owner:test", ",".join(p.value for p in GRANTABLE))
+    connected = OverTls(profile)
+    yield connected
+    connected.close()
+
+
+@pytest.fixture(scope="module")
+def stranger(server: testing.Server) -> Iterator[OverTls]:
+    connected = OverTls(server.enrol("stranger"))
+    yield connected
+    connected.close()
+
+
+@pytest.mark.parametrize(("operation", "version"), versions())
+def test_an_operation_is_done_by_whom_rules_let_and_by_nobody_else(
+    kms: OverTls, permitted: OverTls, stranger: OverTls, operation: Operation, version: Version
+) -> None:
+    """As `tests/faults/test_permissions.py`, over TLS."""
+    kms.version = permitted.version = stranger.version = version
+    request = ROWS[operation].succeeds(kms)
+    if not named(request):
+        pytest.skip("in this version the operation names no object")
+    foreign, missing = stranger.outcome(request), stranger.outcome(without_object(request))
+    assert foreign.result_status is ResultStatus.OPERATION_FAILED
+    assert (foreign.result_reason, foreign.result_message) == (missing.result_reason, missing.result_message)
+    done = permitted.outcome(request)
+    assert done.result_status is ResultStatus.SUCCESS, done.result_message
+
+
+def test_a_revoked_client_gets_nothing_done_whatever_the_rules(server: testing.Server) -> None:
+    profile = server.enrol("leaver")
+    grant(server, "client:leaver", "everything", ",".join(p.value for p in GRANTABLE))
+    with Client.from_profile(server.profile) as owner:
+        key = owner.create_symmetric_key()
+    opened = [Client.from_profile(profile) for _ in range(CONNECTIONS)]
+    for client in opened:
+        assert client.get(key)
+    administer(server, "client", "revoke", "leaver")
+    for client in opened:
+        with pytest.raises(KMIPError):
+            client.get(key)
+        client.close()

@@ -1,0 +1,236 @@
+"""Who may do what: owners, rules, tenants, and nothing by implication."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from strongroom.domain.access import in_sight, may, restricted
+from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
+from strongroom.domain.objects import ManagedObject
+from strongroom.domain.permission import Permission
+from strongroom.domain.rights import Rights, compile_rights
+from strongroom.domain.rules import (
+    GRANTABLE,
+    AccessRule,
+    is_for,
+    permissions_of,
+    rule_key,
+    sight_of,
+)
+from strongroom.domain.sight import Sight, own
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.registry import ObjectType, State, Tag
+
+OWNER = ClientIdentity(client=ClientId(1), tenant=TenantId(1), name="owner")
+OTHER = ClientIdentity(client=ClientId(2), tenant=TenantId(1), name="other", groups=("ops", "x"))
+
+TO_OTHER = [
+    {"to": "client", "to_client": 2},
+    {"to": "group", "to_group": "ops"},
+    {"to": "everyone"},
+]
+NOT_TO_OTHER: list[dict[str, Any]] = [
+    {"to": "client", "to_client": 1},
+    {"to": "client", "to_client": 3},
+    {"to": "client"},
+    {"to": "client", "to_group": "ops"},
+    {"to": "group", "to_group": "op"},
+    {"to": "group", "to_group": "other"},
+    {"to": "group"},
+    {"to": "group", "to_client": 2},
+    {"to": "*"},
+    {"to": "person", "to_client": 2, "to_group": "ops"},
+    {"to": "", "to_client": 2},
+]
+ON_IT = [
+    {"on": "object", "on_name": "it"},
+    {"on": "group", "on_name": "tapes"},
+    {"on": "group", "on_name": "*"},
+    {"on": "policy", "on_name": "shared"},
+    {"on": "owner", "on_client": 1},
+    {"on": "everything"},
+]
+NOT_ON_IT: list[dict[str, Any]] = [
+    {"on": "object", "on_name": "its"},
+    {"on": "object", "on_name": "tapes"},
+    {"on": "object"},
+    {"on": "object", "on_client": 1},
+    {"on": "group", "on_name": "it"},
+    {"on": "group", "on_name": "tape"},
+    {"on": "group", "on_name": "shared"},
+    {"on": "group", "on_name": "%"},
+    {"on": "group"},
+    {"on": "policy", "on_name": "tapes"},
+    {"on": "policy"},
+    {"on": "owner", "on_client": 3},
+    {"on": "owner"},
+    {"on": "owner", "on_name": "1"},
+    {"on": "*"},
+    {"on": "anything", "on_name": "it", "on_client": 1},
+]
+
+
+def it(**changes: Any) -> ManagedObject:
+    fields: dict[str, Any] = {
+        "unique_identifier": UniqueIdentifier("it"),
+        "object_type": ObjectType.SYMMETRIC_KEY,
+        "tenant": 1,
+        "owner": 1,
+        "sequence": 1,
+        "state": State.ACTIVE,
+    }
+    obj = ManagedObject(**(fields | changes))
+    for group in ("cds", "tapes", "*"):
+        obj.add(Tag.OBJECT_GROUP, group)
+    obj.set(Tag.OPERATION_POLICY_NAME, "shared")
+    return obj
+
+
+def rule(*permissions: str, **fields: Any) -> AccessRule:
+    return AccessRule(**({"to": "everyone", "on": "everything", "permissions": permissions} | fields))
+
+
+def granted(caller: ClientIdentity, *rules: AccessRule) -> ClientIdentity:
+    return replace(caller, access=compile_rights(caller.client, caller.groups, rules))
+
+
+@pytest.mark.parametrize("permission", list(Permission))
+def test_an_owner_may_do_everything_and_nobody_else_anything(permission: Permission) -> None:
+    assert may(OWNER, permission, it())
+    assert not may(OTHER, permission, it())
+    assert in_sight(OTHER, permission) == own(2)
+
+
+@pytest.mark.parametrize("permission", sorted(GRANTABLE, key=lambda p: p.value))
+def test_a_rule_gives_its_permission_and_no_other(permission: Permission) -> None:
+    caller = granted(OTHER, rule(permission.value))
+    assert [p for p in Permission if may(caller, p, it())] == [permission]
+    assert in_sight(caller, permission) is None
+    assert all(in_sight(caller, p) == own(2) for p in Permission if p is not permission)
+
+
+@pytest.mark.parametrize("permission", [p for p in Permission if p not in GRANTABLE])
+def test_what_is_about_no_object_cannot_be_granted(permission: Permission) -> None:
+    assert permissions_of(rule(permission.value)) == frozenset()
+    assert compile_rights(2, (), [rule(permission.value)]) is None
+
+
+def test_a_permission_of_a_later_release_is_nothing() -> None:
+    assert permissions_of(rule("get", "teleport", "GET", " get", "*")) == {Permission.GET}
+
+
+@pytest.mark.parametrize("on", ON_IT)
+@pytest.mark.parametrize("to", TO_OTHER)
+def test_a_rule_reaches_whom_it_names_and_what_it_names(to: dict[str, Any], on: dict[str, Any]) -> None:
+    caller = granted(OTHER, rule("get", **(to | on)))
+    assert may(caller, Permission.GET, it())
+    assert not may(caller, Permission.EXPORT, it())
+
+
+@pytest.mark.parametrize("to", NOT_TO_OTHER)
+def test_a_rule_is_for_nobody_else(to: dict[str, Any]) -> None:
+    one = rule("get", **to)
+    assert not is_for(one, OTHER.client, OTHER.groups)
+    assert granted(OTHER, one).access is None
+
+
+@pytest.mark.parametrize("on", NOT_ON_IT)
+def test_a_rule_covers_nothing_else(on: dict[str, Any]) -> None:
+    assert not may(granted(OTHER, rule("get", **on)), Permission.GET, it())
+
+
+@pytest.mark.parametrize("on", ON_IT)
+def test_a_rule_does_not_reach_into_another_tenant(on: dict[str, Any]) -> None:
+    """Not even where the numbers and names are the same."""
+    caller = granted(OTHER, rule("get", **on))
+    assert not may(caller, Permission.GET, it(tenant=2))
+    assert not may(replace(caller, tenant=TenantId(2)), Permission.GET, it())
+    assert not may(OWNER, Permission.GET, it(tenant=2))
+    assert not may(replace(OWNER, tenant=TenantId(2)), Permission.GET, it())
+
+
+def test_one_of_several_rules_is_enough() -> None:
+    rules = [rule("get", **on) for on in NOT_ON_IT]
+    assert not may(granted(OTHER, *rules), Permission.GET, it())
+    assert may(granted(OTHER, *rules, rule("get", on="object", on_name="it")), Permission.GET, it())
+    assert may(granted(OTHER, rule("get", on="everything"), *rules), Permission.GET, it())
+
+
+def test_who_is_granted_something_keeps_what_is_their_own() -> None:
+    caller = granted(OTHER, rule("get", on="object", on_name="x"))
+    mine = it(owner=2)
+    assert all(may(caller, permission, mine) for permission in Permission)
+    assert in_sight(caller, Permission.GET) == Sight(owners=frozenset((2,)), objects=frozenset(("x",)))
+
+
+def test_an_object_without_groups_or_policy_is_in_none() -> None:
+    bare = it()
+    bare.put(Tag.OBJECT_GROUP, ())
+    bare.set(Tag.OPERATION_POLICY_NAME, None)
+    rules = [rule("get", on=on, on_name=name) for on in ("group", "policy") for name in ("tapes", "shared")]
+    assert not may(granted(OTHER, *rules), Permission.GET, bare)
+
+
+def test_a_sight_is_of_one_owner_only_where_nothing_else_is_in_it() -> None:
+    assert own(2).owner == 2
+    assert sight_of(2, []) == own(2)
+    for on in ON_IT[:-1]:
+        made = sight_of(2, [rule("get", **on)])
+        assert made is not None
+        assert made.owner is None, on
+    assert sight_of(2, [rule("get", on="owner", on_client=2)]) == own(2)
+    assert sight_of(2, [rule("get", on="everything")]) is None
+
+
+def test_a_sight_covers_each_of_its_parts() -> None:
+    obj = it()
+    nothing = frozenset[str]()
+    for parts in (
+        {"owners": frozenset((1, 9))},
+        {"owners": frozenset((9,)), "objects": frozenset(("it",))},
+        {"owners": frozenset((9,)), "groups": frozenset(("tapes",))},
+        {"owners": frozenset((9,)), "policies": frozenset(("shared",))},
+    ):
+        assert Sight(**({"objects": nothing} | parts)).covers(obj)  # type: ignore[arg-type]
+    assert not Sight(owners=frozenset((9,))).covers(obj)
+
+
+class Never:
+    def permits(self, permission: Permission, obj: ManagedObject) -> bool:
+        return permission is Permission.LOCATE
+
+
+def test_a_restriction_has_the_last_word_over_owners_and_rules() -> None:
+    only = Rights(client=1, sights={}, restriction=Never())
+    owner = replace(OWNER, access=only)
+    assert restricted(owner)
+    assert may(owner, Permission.LOCATE, it())
+    assert not may(owner, Permission.GET, it())
+    assert not may(owner, Permission.LOCATE, it(owner=3))
+    never = Never()
+    made = compile_rights(2, (), [rule("get", "locate")], never)
+    assert made is not None
+    other = replace(OTHER, access=made)
+    assert not may(other, Permission.GET, it())
+    assert may(other, Permission.LOCATE, it())
+    assert compile_rights(1, (), [], never) == Rights(client=1, sights={}, restriction=never)
+
+
+def test_without_a_restriction_nobody_is_restricted() -> None:
+    assert not restricted(OWNER)
+    assert not restricted(granted(OTHER, rule("get")))
+
+
+def test_a_rule_has_one_key_for_one_grantee_and_coverage() -> None:
+    one = rule("get", to="group", to_group="ops", on="object", on_name="it")
+    assert rule_key(1, one) == rule_key(1, one.replace(permissions=("export",)))
+    others = [
+        rule_key(2, one),
+        rule_key(1, one.replace(to_group="op")),
+        rule_key(1, one.replace(to="client", to_group=None, to_client=1)),
+        rule_key(1, one.replace(on="group")),
+        rule_key(1, one.replace(on_name="its")),
+        rule_key(1, one.replace(on="owner", on_name=None, on_client=1)),
+    ]
+    assert len({rule_key(1, one), *others}) == 7

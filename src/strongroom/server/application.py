@@ -3,7 +3,7 @@
 Rule: wiring only. It loads everything that answering a request needs, so import it before the workers fork.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from strongroom.domain.clock import SystemClock
 from strongroom.domain.context import Policy
 from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
 from strongroom.domain.outgoing import Outgoing
-from strongroom.domain.ports import RootKey
+from strongroom.domain.ports import WrappedKeys
 from strongroom.domain.randomness import Seeding
 from strongroom.domain.store import ObjectStore
 from strongroom.engine.dispatch import Dispatcher
@@ -29,7 +29,9 @@ from strongroom.server.endpoints import ClientEndpoints, subscriptions
 from strongroom.server.engine import make_dispatcher, make_rotations
 from strongroom.server.errors import OperatorError
 from strongroom.server.neighbours import WorkerSockets
+from strongroom.server.ports import RootKeys
 from strongroom.server.provisioning import ClientProvisioning
+from strongroom.server.root.change import RootKeyChange
 from strongroom.server.stored_audit import StoredAudit
 from strongroom.server.stored_clients import StoredClients, seal_older_records
 from strongroom.store.records import Backend
@@ -70,7 +72,9 @@ class KmipApplication:
         endpoints: ClientEndpoints,
         courier: Courier,
         provisioning: ClientProvisioning,
+        root_key_change: RootKeyChange,
         *,
+        wrapped: Sequence[WrappedKeys],
         jobs: Mapping[str, Job],
         shared: bool,
     ) -> None:
@@ -82,6 +86,8 @@ class KmipApplication:
         self._endpoints = endpoints
         self._courier = courier
         self._provisioning = provisioning
+        self._root_key_change = root_key_change
+        self.wrapped = wrapped
         self._timetable = Timetable(SystemClock(), jobs)
         self.clients: ClientStore = StoredClients(store)
         self.shared = shared
@@ -100,6 +106,7 @@ class KmipApplication:
 
     async def work(self, directory: ClientDirectory, spread: Callable[[], Awaitable[None]]) -> None:
         self._provisioning.on_change = spread
+        self._root_key_change.spread = spread
         self._clients.directory = directory
         self._endpoints.find = directory.find
         await self._timetable.run()
@@ -114,12 +121,13 @@ class KmipApplication:
 async def open_application(
     backend: Backend,
     settings: Settings,
-    root_key: RootKey,
+    root_key: RootKeys,
     neighbours: WorkerSockets,
     endpoints: ClientEndpoints,
     make_provisioning: Callable[[ClientStore], ClientProvisioning],
     *,
     marker: Path,
+    wrapped: Sequence[WrappedKeys],
     shared: bool,
 ) -> KmipApplication:
     """Connect to the store and return what serves it. Raises StoreUnavailable, RootKeyError and
@@ -155,10 +163,12 @@ async def open_application(
         provisioning=provisioning,
     )
     await neighbours.start(dispatcher.handle_passed_on, clients)
+    root_key_change = RootKeyChange(root_key, wrapped, repository, shared=shared)
     jobs: dict[str, Job] = {
         "requests that wait": dispatcher.backlog.tidy,
         "tickets": dispatcher.tickets.tidy,
         "PKCS#11 applications": dispatcher.applications.tidy,
+        "root key": root_key_change,
     }
     chain = StoredAudit(backend)
     if shared:  # else the one writer chains events as they come
@@ -177,6 +187,8 @@ async def open_application(
         endpoints,
         courier,
         provisioning,
+        root_key_change,
+        wrapped=wrapped,
         jobs=jobs,
         shared=shared,
     )

@@ -10,7 +10,7 @@ the process of whoever called it: the same code, with the same surroundings.
 
 import importlib
 import pkgutil
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -20,7 +20,7 @@ from strongroom.domain.audit import Recording
 from strongroom.domain.clients import ClientStore
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.people import Role
-from strongroom.domain.ports import RootKey
+from strongroom.domain.ports import WrappedKeys
 from strongroom.domain.store import Changes, ObjectStore
 from strongroom.server import administration
 from strongroom.server.address import parse_listening
@@ -28,7 +28,7 @@ from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
 from strongroom.server.messages import Message, text
-from strongroom.server.ports import Live
+from strongroom.server.ports import Live, RootKeys
 from strongroom.server.recording import act, failed
 
 
@@ -47,17 +47,24 @@ class Administrator:
     """The surroundings of one command.
 
     `settings` have the addresses that the live server found, `live` is its worker, None when no server runs.
-    `caller` is the person who asks, None for whoever owns the data directory.
+    `caller` is the person who asks, None for whoever owns the data directory. `wrapped` are the places with
+    something that the root key has wrapped.
     """
 
     clients: ClientStore
     store: ObjectStore
     directory: DataDirectory
     settings: Settings
-    root_key: RootKey
+    root_key: RootKeys
     now: datetime
     live: Live | None
     caller: Caller | None = None
+    wrapped: Sequence[WrappedKeys] = ()
+
+    @property
+    def shared(self) -> bool:
+        """Tell whether other nodes may use the store too."""
+        return not self.settings.store.startswith("sqlite:")
 
     @property
     def by(self) -> str | None:

@@ -89,8 +89,7 @@ async def _restore(
         configuration = with_values(contents.configuration, {"store": url})
         settings = parse_settings(tomllib.loads(configuration))
         adapters.check_store_url(url, directory)
-        adapters.create_root_key(directory)
-        root_key = adapters.open_root_key(directory)
+        root_key = adapters.create_root_key(directory, adapters.make_root_key("file", 1, {}))
         for name, secret in contents.secrets.files.items():
             write_private(directory.path / name, seal_again(name, secret, root_key))
         if settings.tls.certificate is None:

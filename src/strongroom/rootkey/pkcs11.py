@@ -33,11 +33,7 @@ class TokenKey:
         self._pkcs11 = pkcs11
         session = None
         try:
-            module = pkcs11.lib(str(parameters["module"]))
-            # A token that was lost and came back may be in another slot, which only a fresh look shows.
-            module.reinitialize()
-            token = module.get_token(token_label=str(parameters["token"]))
-            session = token.open(user_pin=_pin(Path(parameters["pin_file"])))
+            session = _MODULE.session(parameters)
             self._key: Any = session.get_key(
                 object_class=pkcs11.ObjectClass.SECRET_KEY, id=bytes.fromhex(parameters["key"])
             )
@@ -46,8 +42,10 @@ class TokenKey:
                 session.close()
             raise Unreachable(_reason(error)) from error
         self._session = session
+        self._turn = _MODULE.turn
 
     def seal(self, key: SecretBytes, associated: bytes) -> bytes:
+        self._check_turn()
         nonce = os.urandom(NONCE_SIZE)
         try:
             sealed: bytes = self._key.encrypt(
@@ -63,20 +61,40 @@ class TokenKey:
         nonce, ciphertext = sealed[:NONCE_SIZE], sealed[NONCE_SIZE:]
         if len(ciphertext) != KEY_SIZE + _TAG_BITS // 8:
             raise damaged()
-        errors = self._pkcs11.exceptions
+        self._check_turn()
         try:
-            opened = self._key.decrypt(
+            return self._decrypt(nonce, ciphertext, associated)
+        except (self._pkcs11.PKCS11Error, RuntimeError) as error:
+            # Tokens do not agree on what a wrong tag is called; some say what they say when they are gone.
+            if self._works():
+                raise damaged() from error
+            raise Unreachable(_reason(error)) from error
+
+    def _decrypt(self, nonce: bytes, ciphertext: bytes, associated: bytes) -> SecretBytes:
+        return SecretBytes(
+            self._key.decrypt(
                 ciphertext,
                 mechanism=self._pkcs11.Mechanism.AES_GCM,
                 mechanism_param=self._pkcs11.GCMParams(nonce, associated, _TAG_BITS),
             )
-        except (errors.EncryptedDataInvalid, errors.EncryptedDataLenRange) as error:
-            raise damaged() from error
-        except (self._pkcs11.PKCS11Error, RuntimeError) as error:
-            raise Unreachable(_reason(error)) from error
-        return SecretBytes(opened)
+        )
+
+    def _works(self) -> bool:
+        """Tell whether the token decrypts what it has just encrypted."""
+        sealed = self.seal(SecretBytes(bytes(KEY_SIZE)), b"")
+        try:
+            self._decrypt(sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], b"")
+        except (self._pkcs11.PKCS11Error, RuntimeError):
+            return False
+        return True
+
+    def _check_turn(self) -> None:
+        if self._turn != _MODULE.turn:
+            raise Unreachable("the session has ended")
 
     def close(self) -> None:
+        if self._turn != _MODULE.turn:
+            return
         try:
             self._session.close()
         except (self._pkcs11.PKCS11Error, RuntimeError):
@@ -93,9 +111,7 @@ def create(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
     key_id = os.urandom(8)
     try:
-        module = pkcs11.lib(str(parameters["module"]))
-        token = module.get_token(token_label=str(parameters["token"]))
-        with token.open(rw=True, user_pin=_pin(Path(parameters["pin_file"]))) as session:
+        with _MODULE.session(parameters, writing=True) as session:
             session.generate_key(
                 pkcs11.KeyType.AES,
                 KEY_SIZE * 8,
@@ -134,6 +150,48 @@ def _try_out(parameters: Mapping[str, Any]) -> None:
         raise RootKeyError(
             f"token {parameters['token']!r} does not give back what it was given; do not use it"
         )
+
+
+class _Module:
+    """The library of the token in this process, which has one state for all who use it.
+
+    Initialising it ends every session and gives their handles out again, perhaps to other keys. So whoever
+    has a session compares the `turn` in which it was opened before using it.
+    """
+
+    def __init__(self) -> None:
+        self.turn = 0
+        self._process = 0
+
+    def session(self, parameters: Mapping[str, Any], *, writing: bool = False) -> Any:
+        """Return an open session that is logged in. Raises PKCS11Error, RuntimeError, Unreachable."""
+        import pkcs11
+
+        module = pkcs11.lib(str(parameters["module"]))
+        if self._process == os.getpid():
+            try:
+                return self._open(module, parameters, writing)
+            except (pkcs11.PKCS11Error, RuntimeError):
+                # A token that was lost and came back may be in another slot, which only a fresh start shows.
+                pass
+        self.turn += 1
+        self._process = os.getpid()
+        module.reinitialize()
+        return self._open(module, parameters, writing)
+
+    @staticmethod
+    def _open(module: Any, parameters: Mapping[str, Any], writing: bool) -> Any:
+        import pkcs11
+
+        token = module.get_token(token_label=str(parameters["token"]))
+        try:
+            return token.open(rw=writing, user_pin=_pin(Path(parameters["pin_file"])))
+        except pkcs11.UserAlreadyLoggedIn:
+            # By another session of this process: that counts for all of them.
+            return token.open(rw=writing)
+
+
+_MODULE: Final = _Module()
 
 
 def _pin(file: Path) -> str:

@@ -46,7 +46,7 @@ class Split(NamedTuple):
     def parse(cls, text: str) -> "Split":
         """Return what `3/5` says. Raises ValueError."""
         threshold, slash, count = text.partition("/")
-        if not slash or not threshold.isdecimal() or not count.isdecimal():
+        if not slash or not text.isascii() or not threshold.isdecimal() or not count.isdecimal():
             raise ValueError(f"{text!r} is not M/N, such as 3/5")
         split = cls(int(threshold), int(count))
         if not 2 <= split.threshold <= split.total <= MOST_SHARES:

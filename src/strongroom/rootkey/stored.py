@@ -362,16 +362,16 @@ class StoredKeyring(Keyring):
     def complete(self) -> None:
         """Let go of every root key but the newest: nothing is wrapped by them any more, the caller knows.
 
-        Raises RootKeyError.
+        Also tidies up after a run that was killed. Raises RootKeyError.
         """
         with self._editing():
             newest = self._records[-1]
-            if newest.provider == FILE:
-                # Takes the old key's place: from now on that one is gone.
-                with suppress(FileNotFoundError):
-                    self._place.next_key_file(newest.generation).replace(self._place.key_file)
             if self.changing:
                 self._write([newest.settled()])
+            # Last, since it takes away what the record named until now.
+            if newest.provider == FILE:
+                with suppress(FileNotFoundError):
+                    self._place.next_key_file(newest.generation).replace(self._place.key_file)
             self._clear_up()
 
     def set_recovery(self, recipient: str) -> None:

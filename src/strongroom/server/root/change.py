@@ -70,11 +70,13 @@ class RootKeyChange:
         if self._looked and not self._root_key.changing:
             return
         left = await rewrap(self._root_key, self._places)
-        if self._root_key.changing and left == 0 and settled(self._root_key, now):
+        changing = self._root_key.changing
+        if left == 0 and (settled(self._root_key, now) or not changing):
             self._root_key.complete()
-            log.info("root_key_replaced", generation=self._root_key.generation)
-            if self.spread is not None:
-                await self.spread()
+            if changing:
+                log.info("root_key_replaced", generation=self._root_key.generation)
+                if self.spread is not None:
+                    await self.spread()
         self._looked = left == 0
 
     async def _follow_node(self, now: datetime) -> None:

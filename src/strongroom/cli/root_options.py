@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+DirectoryOption = Annotated[Path, typer.Option("--data", metavar="DIR", help="The server's data directory.")]
 Providers = Annotated[
     str,
     typer.Option(metavar="PROVIDER", help="file, passphrase, pkcs11, kmip or shares; docs/root-keys.md."),

@@ -9,10 +9,11 @@ from typing import Annotated, cast
 
 import typer
 
-from strongroom.cli.client import DataOption
+from strongroom.cli.administration import administer
 from strongroom.cli.connection import ProfileOption, ServerOption, connected
 from strongroom.cli.output import Output, OutputOption, print_record, print_rows
 from strongroom.cli.root_options import (
+    DirectoryOption,
     KmipProfile,
     PassphraseFile,
     PinFile,
@@ -62,7 +63,7 @@ def versions(
 
 
 @app.command()
-def status(data: DataOption, output: OutputOption = Output.TABLE) -> None:
+def status(data: DirectoryOption, output: OutputOption = Output.TABLE) -> None:
     """Show how the server on a data directory is.
 
     Whether it is sealed, what its root key comes from, whether there is a recovery kit, and its workers.
@@ -75,7 +76,7 @@ def status(data: DataOption, output: OutputOption = Output.TABLE) -> None:
 
 @app.command()
 def unseal(
-    data: DataOption,
+    data: DirectoryOption,
     share: Annotated[
         list[Path] | None,
         typer.Option("--share", metavar="FILE", help="File with a share; `-` is stdin; repeatable."),
@@ -94,7 +95,7 @@ def unseal(
 
 
 @app.command()
-def seal(data: DataOption, output: OutputOption = Output.TABLE) -> None:
+def seal(data: DirectoryOption, output: OutputOption = Output.TABLE) -> None:
     """Close a server at once: the opened keys are forgotten.
 
     It refuses every connection until it is unsealed, or started again where nobody has to bring anything.
@@ -106,17 +107,15 @@ def seal(data: DataOption, output: OutputOption = Output.TABLE) -> None:
 
 
 @root.command("status")
-def root_status(data: DataOption, output: OutputOption = Output.TABLE) -> None:
+def root_status(data: DirectoryOption, output: OutputOption = Output.TABLE) -> None:
     """Show which root keys there are, and what is not under the newest yet."""
-    from strongroom.cli.client import _call
-
-    record = cast(dict[str, object], _call(data, {"command": "root.status"}))
+    record = cast(dict[str, object], administer(data, {"command": "root.status"}))
     print_record(record, unique_identifier=str(record["generation"]), output=output)
 
 
 @root.command()
 def rotate(
-    data: DataOption,
+    data: DirectoryOption,
     to: Annotated[
         str | None, typer.Option(metavar="PROVIDER", help="Where it is to come from. [default: as now]")
     ] = None,
@@ -157,7 +156,7 @@ def rotate(
 
 @root.command()
 def recover(
-    data: DataOption,
+    data: DirectoryOption,
     kit: KitOption,
     root_key: Providers = "file",
     passphrase_file: PassphraseFile = None,
@@ -194,7 +193,7 @@ def recover(
 
 @recovery.command()
 def create(
-    data: DataOption,
+    data: DirectoryOption,
     out: Annotated[Path, typer.Option(metavar="OUT", help="Where the kit is written.")],
     shares: Annotated[
         str | None,

@@ -24,8 +24,9 @@ from strongroom.model.secret import SecretBytes
 MOST_SHARES: Final = 16
 ROOT: Final = "root"
 RECOVERY: Final = "recovery"
+SHARE: Final = "strongroom-share-1"
+"""What the line of a share begins with."""
 
-_PREFIX: Final = "strongroom-share-1"
 _CHECK_SIZE: Final = 4
 _HASH_SIZE: Final = 16
 _POLYNOMIAL: Final = 0x11B
@@ -70,15 +71,13 @@ class Share(NamedTuple):
     def text(self) -> SecretBytes:
         """Return the line that somebody keeps."""
         data = base64.urlsafe_b64encode(self.data.reveal()).decode()
-        head = (
-            f"{_PREFIX}:{self.kind}:{self.set_id}:{self.split.threshold}-of-{self.split.total}:{self.number}"
-        )
+        head = f"{SHARE}:{self.kind}:{self.set_id}:{self.split.threshold}-of-{self.split.total}:{self.number}"
         return SecretBytes(f"{head}:{data}:{_check(head, data)}".encode())
 
     @property
     def hash(self) -> str:
         """Return what the server keeps to recognise the share."""
-        bound = f"{_PREFIX}:{self.kind}:{self.set_id}:{self.number}:".encode()
+        bound = f"{SHARE}:{self.kind}:{self.set_id}:{self.number}:".encode()
         return hashlib.sha256(bound + self.data.reveal()).digest()[:_HASH_SIZE].hex()
 
 
@@ -104,7 +103,7 @@ def read(text: str) -> Share:
         prefix, kind, set_id, of, number, data, check = text.strip().split(":")
         threshold, _, count = of.partition("-of-")
         split = Split.parse(f"{threshold}/{count}")
-        if prefix != _PREFIX or check != _check(":".join((prefix, kind, set_id, of, number)), data):
+        if prefix != SHARE or check != _check(":".join((prefix, kind, set_id, of, number)), data):
             raise ValueError
         share_ = Share(kind, set_id, split, int(number), SecretBytes(base64.urlsafe_b64decode(data)))
         if not 1 <= share_.number <= split.total or len(share_.data) < 32:

@@ -8,7 +8,7 @@ import strongroom
 from strongroom.server.ca import Authority, open_authority
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.root.change import rewrap, stale_keys
-from strongroom.server.root.places import AuthorityKey, places
+from strongroom.server.root.places import SealedFiles, places
 from strongroom.store.records import ChangeSet, StoreKeyRow
 from strongroom.store.sealing import StoreKeys
 from strongroom.store.sqlite import InlineSqliteBackend
@@ -19,11 +19,12 @@ from tests.unit.server.conftest import NOW
 SOURCES = Path(strongroom.__file__).parent
 
 WRAPPING = {
-    "server/ca.py": "the key of the authority: places.AuthorityKey",
+    "server/ca.py": "the key of the authority: places.SealedFiles",
     "store/sealing.py": "store keys: store_keys.StoredStoreKeys",
     "store/store_keys.py": "the place of the store keys itself",
     "rootkey/stored.py": "the handover, which goes when it is over",
     "rootkey/recovering.py": "a root key that takes over with the kit",
+    "server/backup/unpack.py": "store keys of a backup, on their way into a new store",
 }
 """Who calls `wrap` of a root key, and which place goes through what it made."""
 
@@ -53,7 +54,7 @@ def test_the_key_of_the_authority_is_wrapped_again(
 ) -> None:
     """The fixture has it under the root key of `tmp_path`."""
     root_key = opened(tmp_path, new("file"))
-    place = AuthorityKey(directory)
+    place = SealedFiles(directory)
     second = new("file", 2)
     root_key.announce(second.described, second.secret)
     asyncio.run(place.rewrap(root_key))
@@ -78,7 +79,7 @@ def test_every_place_is_gone_through_and_what_is_left_is_counted(
         root_key.announce(second.described, second.secret)
         assert {name: len(stale) for name, stale in await stale_keys(root_key, where)} == {
             "store keys": 130,
-            "CA key": 1,
+            "files": 1,
         }
         before = {row.store_key: root_key.unwrap(row.wrapped) for row in rows}
         assert await rewrap(root_key, where) == 0

@@ -12,6 +12,7 @@ from typing import Annotated, Final
 
 import typer
 
+from strongroom.cli.exit import ExitCode, Stop
 from strongroom.cli.serve import HttpsOption, ListenOption, WorkersOption
 
 CLIENT: Final = "dev"
@@ -44,6 +45,8 @@ def dev(
     lock = opened.lock()
     supervisor = Supervisor(opened, adapters, listen=listen, https=https, workers=workers)
     listening = supervisor.start()
+    if listening is None:
+        raise Stop(f"the server is sealed; start it with: strongroom serve {directory}", ExitCode.SEALED)
     profile = keep_enrolled(CLIENT, opened.clients / CLIENT, supervisor.administer)
     print(f"ready {listening}", flush=True)
     _say_what_next(profile, default=set_default_profile(profile))

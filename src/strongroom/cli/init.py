@@ -8,6 +8,18 @@ from typing import Annotated
 
 import typer
 
+from strongroom.cli.root_options import (
+    KmipProfile,
+    PassphraseFile,
+    PinFile,
+    Pkcs11Module,
+    Pkcs11Token,
+    Providers,
+    SharesOption,
+    SharesOut,
+    choose,
+)
+
 DirectoryArgument = Annotated[Path, typer.Argument(metavar="DIR", help="The data directory.")]
 
 
@@ -35,25 +47,59 @@ def init(
     store: Annotated[
         str | None, typer.Option(metavar="URL", help="The store. [default: sqlite:///strongroom.db]")
     ] = None,
+    root_key: Providers = "file",
+    passphrase_file: PassphraseFile = None,
+    shares: SharesOption = None,
+    shares_out: SharesOut = None,
+    pkcs11_module: Pkcs11Module = None,
+    pkcs11_token: Pkcs11Token = None,
+    pin_file: PinFile = None,
+    kmip_profile: KmipProfile = None,
     recovery: Annotated[
         Path | None,
-        typer.Option(metavar="OUT", help="Write a copy of the root key there, to be kept elsewhere."),
+        typer.Option(metavar="OUT", help="Write a recovery kit there, to be kept elsewhere."),
+    ] = None,
+    recovery_shares: Annotated[
+        str | None,
+        typer.Option(metavar="M/N", help="Make N files OUT.1, OUT.2 ... of it, of which M are needed."),
     ] = None,
 ) -> None:
     """Make a data directory.
 
     It holds the configuration, certificates, a root key and an empty store.
     """
+    import sys
+
     from strongroom.server.app import StrongroomAdapters
     from strongroom.server.installation import create_installation
+    from strongroom.server.root.files import Kit
 
+    if recovery is None and recovery_shares is not None:
+        raise typer.BadParameter("--recovery-shares needs --recovery OUT")
+    choice = choose(
+        root_key,
+        passphrase_file=passphrase_file,
+        shares=shares,
+        shares_out=shares_out,
+        pkcs11_module=pkcs11_module,
+        pkcs11_token=pkcs11_token,
+        pin_file=pin_file,
+        kmip_profile=kmip_profile,
+    )
     settings = {"listen": listen, "https": https, "hosts": host, "store": store}
     made = create_installation(
         directory,
-        StrongroomAdapters(),
+        StrongroomAdapters(passphrase_file=passphrase_file),
         {key: value for key, value in settings.items() if value is not None},
-        recovery=recovery,
+        root_key=choice,
+        recovery=None if recovery is None else Kit(out=recovery, split=recovery_shares),
     )
+    if recovery is None:
+        print(
+            "strongroom: no recovery kit was made: whoever loses the root key loses every key. "
+            f"Make one: strongroom server recovery create --data {directory} --out OUT",
+            file=sys.stderr,
+        )
     print(f"{made.path} is ready. Next:")
     print(f"  strongroom serve {directory}")
     print(f"  strongroom client enrol NAME --data {directory} --out OUT")

@@ -4,11 +4,13 @@ Rule: options and the ready line; the server is `server/supervisor.py`.
 """
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from strongroom.cli.init import DirectoryArgument
+from strongroom.server.address import Listening
 
 ListenOption = Annotated[
     str | None,
@@ -27,10 +29,15 @@ def serve(
     listen: ListenOption = None,
     https: HttpsOption = None,
     workers: WorkersOption = None,
+    passphrase_file: Annotated[
+        Path | None,
+        typer.Option(metavar="F", help="File (or /dev/fd/N) with the passphrase of the root key."),
+    ] = None,
 ) -> None:
     """Serve KMIP until SIGTERM.
 
-    Options beat the configuration. SIGHUP reloads it, and the certificates.
+    Options beat the configuration. SIGHUP reloads it, and the certificates. A server whose root key somebody
+    has to bring starts sealed, and prints the ready line once it is opened.
     """
     from strongroom.server.app import StrongroomAdapters
     from strongroom.server.data_directory import DataDirectory
@@ -40,8 +47,16 @@ def serve(
     configure_logs()
     opened = DataDirectory.open(directory)
     lock = opened.lock()
-    supervisor = Supervisor(opened, StrongroomAdapters(), listen=listen, https=https, workers=workers)
+    adapters = StrongroomAdapters(passphrase_file=passphrase_file)
+    supervisor = Supervisor(
+        opened, adapters, listen=listen, https=https, workers=workers, on_ready=_say_ready
+    )
     listening = supervisor.start()
-    print(f"ready {listening}", flush=True)
+    if listening is not None:
+        _say_ready(listening)
     supervisor.run()
     os.close(lock)
+
+
+def _say_ready(listening: Listening) -> None:
+    print(f"ready {listening}", flush=True)

@@ -1,17 +1,42 @@
-"""`strongroom server`: what a server says of itself.
+"""`strongroom server`: what a server says of itself, and opening, sealing and protecting it.
 
-Rule: options and printing. `query` and `versions` work with any KMIP server.
+Rule: options and printing. `query` and `versions` work with any KMIP server; the rest is for whoever has the
+data directory, and `server/root` does it.
 """
+
+from pathlib import Path
+from typing import Annotated, cast
 
 import typer
 
+from strongroom.cli.administration import administer
 from strongroom.cli.connection import ProfileOption, ServerOption, connected
 from strongroom.cli.output import Output, OutputOption, print_record, print_rows
+from strongroom.cli.root_options import (
+    DirectoryOption,
+    KmipProfile,
+    PassphraseFile,
+    PinFile,
+    Pkcs11Module,
+    Pkcs11Token,
+    Providers,
+    SharesOption,
+    SharesOut,
+    choose,
+)
 from strongroom.cli.server_ca import app as server_ca
 from strongroom.cli.showing import shown
 
 app = typer.Typer(help="Ask what a server can do.", rich_markup_mode=None, no_args_is_help=True)
+root = typer.Typer(help="Replace or recover the root key.", rich_markup_mode=None, no_args_is_help=True)
+recovery = typer.Typer(help="Look after the recovery kit.", rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(server_ca, name="ca")
+app.add_typer(root, name="root")
+app.add_typer(recovery, name="recovery")
+
+KitOption = Annotated[
+    list[Path], typer.Option("--kit", metavar="FILE", help="The recovery kit, or shares of it; repeatable.")
+]
 
 
 @app.command()
@@ -37,3 +62,158 @@ def versions(
     with connected(profile, server) as client:
         found = [{"version": str(version)} for version in client.discover_versions()]
     print_rows(found, columns={"version": "version"}, identifier="version", output=output)
+
+
+@app.command()
+def status(data: DirectoryOption, output: OutputOption = Output.TABLE) -> None:
+    """Show how the server on a data directory is.
+
+    Whether it is sealed, what its root key comes from, whether there is a recovery kit, and its workers.
+    """
+    from strongroom.server.admin import call_server
+    from strongroom.server.data_directory import DataDirectory
+
+    _show(call_server(DataDirectory.open(data), {"command": "status"}), output)
+
+
+@app.command()
+def unseal(
+    data: DirectoryOption,
+    share: Annotated[
+        list[Path] | None,
+        typer.Option("--share", metavar="FILE", help="File with a share; `-` is stdin; repeatable."),
+    ] = None,
+    passphrase_file: PassphraseFile = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Open a sealed server.
+
+    Bring shares, one or several at a time, or the passphrase. Without any, it is asked for at a terminal.
+    """
+    from strongroom.server.data_directory import DataDirectory
+    from strongroom.server.root.commands import unseal
+
+    _show(unseal(DataDirectory.open(data), shares=share or (), passphrase_file=passphrase_file), output)
+
+
+@app.command()
+def seal(data: DirectoryOption, output: OutputOption = Output.TABLE) -> None:
+    """Close a server at once: the opened keys are forgotten.
+
+    It refuses every connection until it is unsealed, or started again where nobody has to bring anything.
+    """
+    from strongroom.server.admin import call_server
+    from strongroom.server.data_directory import DataDirectory
+
+    _show(call_server(DataDirectory.open(data), {"command": "seal"}), output)
+
+
+@root.command("status")
+def root_status(data: DirectoryOption, output: OutputOption = Output.TABLE) -> None:
+    """Show which root keys there are, and what is not under the newest yet."""
+    record = cast(dict[str, object], administer(data, {"command": "root.status"}))
+    print_record(record, unique_identifier=str(record["generation"]), output=output)
+
+
+@root.command()
+def rotate(
+    data: DirectoryOption,
+    to: Annotated[
+        str | None, typer.Option(metavar="PROVIDER", help="Where it is to come from. [default: as now]")
+    ] = None,
+    passphrase_file: PassphraseFile = None,
+    shares: SharesOption = None,
+    shares_out: SharesOut = None,
+    pkcs11_module: Pkcs11Module = None,
+    pkcs11_token: Pkcs11Token = None,
+    pin_file: PinFile = None,
+    kmip_profile: KmipProfile = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Put a new root key in the place of the one there is, also from another provider.
+
+    Everything stays readable meanwhile. The old root key is needed until this returns.
+    When it is interrupted, the server finishes it by itself.
+    """
+    from strongroom.server.data_directory import DataDirectory
+    from strongroom.server.logs import configure_logs
+    from strongroom.server.root import commands
+
+    configure_logs()
+    directory = DataDirectory.open(data)
+    provider = to or commands.provider_now(directory)
+    choice = choose(
+        provider,
+        passphrase_file=passphrase_file,
+        shares=shares,
+        shares_out=shares_out,
+        pkcs11_module=pkcs11_module,
+        pkcs11_token=pkcs11_token,
+        pin_file=pin_file,
+        kmip_profile=kmip_profile,
+    )
+    record = commands.rotate(directory, choice)
+    print_record(record, unique_identifier=str(record["generation"]), output=output)
+
+
+@root.command()
+def recover(
+    data: DirectoryOption,
+    kit: KitOption,
+    root_key: Providers = "file",
+    passphrase_file: PassphraseFile = None,
+    shares: SharesOption = None,
+    shares_out: SharesOut = None,
+    pkcs11_module: Pkcs11Module = None,
+    pkcs11_token: Pkcs11Token = None,
+    pin_file: PinFile = None,
+    kmip_profile: KmipProfile = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Open the data with the recovery kit and put it under a new root key.
+
+    For when the root key is lost. No server may run; run it again when it was interrupted.
+    """
+    from strongroom.server.data_directory import DataDirectory
+    from strongroom.server.logs import configure_logs
+    from strongroom.server.root import commands
+
+    configure_logs()
+    choice = choose(
+        root_key,
+        passphrase_file=passphrase_file,
+        shares=shares,
+        shares_out=shares_out,
+        pkcs11_module=pkcs11_module,
+        pkcs11_token=pkcs11_token,
+        pin_file=pin_file,
+        kmip_profile=kmip_profile,
+    )
+    record = commands.recover(DataDirectory.open(data), kit, choice)
+    print_record(record, unique_identifier=str(record["generation"]), output=output)
+
+
+@recovery.command()
+def create(
+    data: DirectoryOption,
+    out: Annotated[Path, typer.Option(metavar="OUT", help="Where the kit is written.")],
+    shares: Annotated[
+        str | None,
+        typer.Option(metavar="M/N", help="Make N files OUT.1, OUT.2 ... of it, of which M are needed."),
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Make a recovery kit; one that was made before is good for nothing from then on."""
+    from strongroom.server.data_directory import DataDirectory
+    from strongroom.server.logs import configure_logs
+    from strongroom.server.root import commands
+    from strongroom.server.root.files import Kit
+
+    configure_logs()
+    record = commands.create_recovery(DataDirectory.open(data), Kit(out=out, split=shares))
+    print_record(record, unique_identifier=str(record["recovery"]), output=output)
+
+
+def _show(found: object, output: Output) -> None:
+    record = cast(dict[str, object], found)
+    print_record(record, unique_identifier="sealed" if record["sealed"] else "open", output=output)

@@ -17,15 +17,57 @@ class WrongRootKey(RootKeyError):
     """`wrapped` was made by another root key; where there are several, try the next."""
 
 
+class RootKeyUnavailable(RootKeyError):
+    """The root key cannot be reached now (a token is out, a server is down); another try may succeed."""
+
+
+class RootKeySealed(RootKeyError):
+    """Somebody has to bring what opens the root key: a passphrase, shares."""
+
+
 class RootKey(Protocol):
-    """The key above all others: it wraps store keys and nothing else. It never leaves its provider."""
+    """The key above all others: it wraps store keys and the like, and nothing else.
+
+    While it is being replaced, there are several of them: each opens what it has wrapped, the newest wraps.
+    """
 
     def wrap(self, key: SecretBytes) -> bytes:
-        """Return `key` (32 bytes) sealed, together with what tells this root key from another."""
+        """Return `key` (32 bytes) sealed, together with what tells this root key from another.
+
+        Where there is a recovery kit, it can open it too. Raises RootKeyUnavailable.
+        """
 
     def unwrap(self, wrapped: bytes) -> SecretBytes:
         """Return the key that `wrap` was given.
 
-        Raises WrongRootKey if `wrapped` was made by another root key (try the next one); RootKeyError,
-        final, when it is damaged.
+        Raises WrongRootKey if `wrapped` was made by another root key (try the next one); RootKeyUnavailable,
+        to be tried again; RootKeyError, final, when it is damaged.
+        """
+
+    def is_current(self, wrapped: bytes) -> bool:
+        """Tell whether `wrapped` is what `wrap` would make today: by the newest root key, for today's kit.
+
+        Raises RootKeyError when it is damaged.
+        """
+
+
+class WrappedKeys(Protocol):
+    """A place where keys lie that the root key has wrapped.
+
+    Every such place is listed in `server/root/places.py`: what is missing there is lost when the root key is
+    replaced.
+    """
+
+    @property
+    def name(self) -> str:
+        """Return what it is, for a person."""
+
+    async def wrapped(self) -> list[bytes]:
+        """Return what lies there, wrapped. Raises StoreFailure."""
+
+    async def rewrap(self, root_key: RootKey) -> None:
+        """Wrap again whatever is not current. Each key can be opened at every moment, and a run that is
+        killed is finished by the next.
+
+        Raises StoreFailure and RootKeyError.
         """

@@ -16,15 +16,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from strongroom.domain.ports import RootKey, RootKeyError
+from strongroom.domain.ports import RootKeyError, RootKeySealed, RootKeyUnavailable
 from strongroom.domain.store import StoreFailure, TamperedRecord
 from strongroom.server.administration.command import Administrator, perform
 from strongroom.server.config import load_settings
 from strongroom.server.data_directory import DataDirectory
-from strongroom.server.errors import DirectoryLocked, OperatorError, Unreachable, raise_for, to_answer
+from strongroom.server.errors import DirectoryLocked, OperatorError, Sealed, Unreachable, raise_for, to_answer
 from strongroom.server.logs import get_logger
 from strongroom.server.messages import BrokenMessage, Message, MessageReader, encode
-from strongroom.server.ports import Adapters
+from strongroom.server.ports import Adapters, RootKeys
 from strongroom.server.recording import BY_USER
 
 log = get_logger()
@@ -56,6 +56,19 @@ def call(directory: DataDirectory, adapters: Adapters, request: Message) -> obje
             os.close(lock)
 
 
+def call_server(directory: DataDirectory, request: Message) -> object:
+    """Have a request done by the live server, sealed or not.
+
+    Raises OperatorError, Unreachable when no server runs.
+    """
+    try:
+        return _call_server(directory, request)
+    except (FileNotFoundError, ConnectionRefusedError):
+        raise Unreachable(
+            f"no server runs on {directory.path}; start it: strongroom serve {directory.path}"
+        ) from None
+
+
 def _call_server(directory: DataDirectory, request: Message) -> object:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(ANSWER_TIMEOUT)
@@ -85,7 +98,7 @@ def _work_alone(directory: DataDirectory, adapters: Adapters, request: Message) 
     settings = load_settings(directory.configuration)
     adapters.check_store(settings, directory)
 
-    async def run(root_key: RootKey) -> object:
+    async def run(root_key: RootKeys) -> object:
         opened = await adapters.open_administration(settings, directory, root_key)
         admin = Administrator(
             clients=opened.clients,
@@ -95,6 +108,7 @@ def _work_alone(directory: DataDirectory, adapters: Adapters, request: Message) 
             root_key=root_key,
             now=datetime.now(UTC).replace(microsecond=0),
             live=None,
+            wrapped=opened.wrapped,
         )
         try:
             return await perform(admin, request)
@@ -103,6 +117,8 @@ def _work_alone(directory: DataDirectory, adapters: Adapters, request: Message) 
 
     try:
         return asyncio.run(run(adapters.open_root_key(directory)))
+    except (RootKeySealed, RootKeyUnavailable) as error:
+        raise Sealed(str(error)) from error
     except (StoreFailure, TamperedRecord, RootKeyError) as error:
         raise OperatorError(str(error)) from error
 

@@ -1,31 +1,48 @@
 """Which adapter stands behind which port: the store, the root key, the engine.
 
-Rule: the parts of a server that touch an adapter are this file, `application.py`, `engine.py` and
-`stored_clients.py`; everything else sees `ports.Adapters`. What only a server needs is imported when it is
-asked for, since a command that lists clients should not load ciphers.
+Rule: the parts of a server that touch an adapter are this file, `application.py`, `engine.py`,
+`stored_clients.py`, `root/kmip.py` and `root/recovering.py`; everything else sees `ports.Adapters`. What only
+a server needs is imported when it is asked for, since a command that lists clients should not load ciphers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from strongroom.domain.backups import Filling, Snapshot
 from strongroom.domain.clients import ClientStore
-from strongroom.domain.ports import RootKey, RootKeyError
+from strongroom.domain.ports import RootKey, RootKeyError, RootKeySealed, RootKeyUnavailable, WrappedKeys
 from strongroom.domain.store import ObjectStore
-from strongroom.rootkey import file as root_key_file
+from strongroom.model.secret import SecretBytes
+from strongroom.rootkey.elsewhere import Way
+from strongroom.rootkey.record import RootRecord
+from strongroom.rootkey.stored import Place, StoredKeyring, file_book
 from strongroom.server.config import Settings
-from strongroom.server.data_directory import DataDirectory
-from strongroom.server.errors import OperatorError
-from strongroom.server.ports import Administration, Application, WriterMain
+from strongroom.server.data_directory import DataDirectory, write_private
+from strongroom.server.errors import InvalidOption, OperatorError, Sealed
+from strongroom.server.messages import Message
+from strongroom.server.ports import Administration, Application, NewKit, NewRoot, RootKeys, WriterMain
+from strongroom.server.root.credential import PassphraseSource
+from strongroom.server.root.files import RootChoice
+from strongroom.server.root.places import places
 from strongroom.server.stored_clients import StoredClients, mark_sealed, seal_older_records
 from strongroom.store import address, migrate, versions
 from strongroom.store.records import Backend, StoreUnavailable
+from strongroom.store.store_keys import StoredStoreKeys
 from strongroom.store.url import SqliteUrl, StoreUrl, StoreUrlError, parse
 
 
 class StrongroomAdapters:
-    """The adapters of a real server; see `ports.Adapters`."""
+    """The adapters of a real server; see `ports.Adapters`.
+
+    `passphrase_file` has the passphrase of the root key, None asks whoever may know it.
+    """
+
+    def __init__(self, *, passphrase_file: Path | None = None) -> None:
+        self._passphrase = PassphraseSource(passphrase_file)
 
     def preload(self) -> None:
         import strongroom.server.application  # noqa: F401
@@ -33,13 +50,46 @@ class StrongroomAdapters:
     def check_store_url(self, url: str, directory: DataDirectory) -> None:
         _parse(url, directory)
 
-    def create_root_key(self, directory: DataDirectory) -> None:
-        with _for_the_operator():
-            root_key_file.create(directory.root_key)
+    def make_root_key(self, provider: str, generation: int, options: Mapping[str, Any]) -> NewRoot:
+        from strongroom.rootkey.making import make
+        from strongroom.server.root.kmip import create
 
-    def open_root_key(self, directory: DataDirectory) -> RootKey:
         with _for_the_operator():
-            return root_key_file.FileRootKey(directory.root_key)
+            return make(provider, generation, options, kmip=create)
+
+    def create_root_key(self, directory: DataDirectory, new: NewRoot) -> RootKeys:
+        # Nobody is asked for what was given a moment ago.
+        place = replace(self._root_keys(directory), passphrase=lambda: None)
+        with _for_the_operator():
+            file_book(place, RootRecord.from_json(new.described), new.secret)
+            keyring = StoredKeyring(place)
+            if new.secret is not None:
+                keyring.give_root(new.secret)
+            return keyring
+
+    def open_root_key(self, directory: DataDirectory) -> RootKeys:
+        with _for_the_operator():
+            return StoredKeyring(self._root_keys(directory))
+
+    def _root_keys(self, directory: DataDirectory) -> Place:
+        return Place(
+            book=directory.root_keys,
+            key_file=directory.root_key,
+            recovery=directory.recovery,
+            write=write_private,
+            passphrase=self._passphrase,
+            kmip=_key_manager,
+        )
+
+    def make_recovery_kit(self, split: str | None, *, name: str) -> NewKit:
+        from strongroom.rootkey import kit
+        from strongroom.rootkey.shares import Split
+
+        made = datetime.now(UTC).isoformat(timespec="minutes")
+        try:
+            return kit.make(None if split is None else Split.parse(split), made=made, name=name)
+        except ValueError as error:
+            raise InvalidOption(str(error)) from error
 
     def create_store(self, settings: Settings, directory: DataDirectory) -> None:
         where = _parse(settings.store, directory)
@@ -64,7 +114,7 @@ class StrongroomAdapters:
         return lambda ready: writer.serve(where.path, _writer_socket(directory), ready=ready)
 
     async def open_application(
-        self, settings: Settings, directory: DataDirectory, root_key: RootKey, *, row: int
+        self, settings: Settings, directory: DataDirectory, root_key: RootKeys, *, row: int
     ) -> Application:
         from strongroom.server.application import open_application
         from strongroom.server.ca import open_authority
@@ -100,6 +150,7 @@ class StrongroomAdapters:
                 ClientEndpoints(settings, directory),
                 provisioning,
                 directory=directory,
+                wrapped=places(StoredStoreKeys(backend), directory),
                 shared=shared,
             )
 
@@ -121,7 +172,7 @@ class StrongroomAdapters:
         return MemoryRootKey()
 
     async def open_administration(
-        self, settings: Settings, directory: DataDirectory, root_key: RootKey
+        self, settings: Settings, directory: DataDirectory, root_key: RootKeys
     ) -> Administration:
         from strongroom.store.repository import Repository
         from strongroom.store.sealing import StoreKeys
@@ -133,15 +184,30 @@ class StrongroomAdapters:
             keys.load(await backend.store_keys())
             store = Repository(backend, keys, cache_size=0)
             await seal_older_records(store, directory.clients_sealed)
-        return StoreAdministration(backend, store)
+        return StoreAdministration(backend, store, places(StoredStoreKeys(backend), directory))
+
+    async def recover(
+        self, settings: Settings, directory: DataDirectory, files: Sequence[SecretBytes], choice: RootChoice
+    ) -> Message:
+        """See `server/root/recovering.py`; the caller holds the lock."""
+        from strongroom.server.root.recovering import recover
+
+        backend = _lone_backend(_parse(settings.store, directory))
+        with _for_the_operator():
+            await backend.start()
+            try:
+                return await recover(backend, self._root_keys(directory), directory, files, choice, self)
+            finally:
+                await backend.close()
 
 
 class StoreAdministration:
     """A store for a command that works alone."""
 
-    def __init__(self, backend: Backend, store: ObjectStore) -> None:
+    def __init__(self, backend: Backend, store: ObjectStore, wrapped: Sequence[WrappedKeys]) -> None:
         self._backend = backend
         self.clients: ClientStore = StoredClients(store)
+        self.wrapped = wrapped
         self.store = store
 
     async def close(self) -> None:
@@ -175,6 +241,13 @@ def _lone_backend(where: StoreUrl) -> Backend:
     return PostgresBackend(where)
 
 
+def _key_manager(parameters: Mapping[str, Any]) -> Way:
+    # The client library takes a while to load, and few need it.
+    from strongroom.server.root.kmip import KeyManagerKey
+
+    return KeyManagerKey(parameters)
+
+
 def _writer_socket(directory: DataDirectory) -> Path:
     return directory.path / "writer.sock"
 
@@ -184,5 +257,7 @@ def _for_the_operator() -> Iterator[None]:
     """Turn what adapters raise for the operator into the error that commands print."""
     try:
         yield
+    except (RootKeySealed, RootKeyUnavailable) as error:
+        raise Sealed(str(error)) from error
     except (RootKeyError, StoreUnavailable) as error:
         raise OperatorError(str(error)) from error

@@ -11,7 +11,7 @@ from strongroom.domain.clock import SystemClock
 from strongroom.domain.context import Policy
 from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
 from strongroom.domain.outgoing import Outgoing
-from strongroom.domain.ports import RootKey
+from strongroom.domain.ports import WrappedKeys
 from strongroom.domain.randomness import Seeding
 from strongroom.domain.store import ObjectStore
 from strongroom.engine.dispatch import Dispatcher
@@ -33,7 +33,9 @@ from strongroom.server.errors import OperatorError
 from strongroom.server.expiry import EndingCertificates
 from strongroom.server.neighbours import WorkerSockets
 from strongroom.server.pending import Strangers
+from strongroom.server.ports import RootKeys
 from strongroom.server.provisioning import ClientProvisioning
+from strongroom.server.root.change import RootKeyChange
 from strongroom.server.stored_audit import StoredAudit
 from strongroom.server.stored_clients import StoredClients, seal_older_records
 from strongroom.store.records import Backend
@@ -78,8 +80,10 @@ class KmipApplication:
         endpoints: ClientEndpoints,
         courier: Courier,
         provisioning: ClientProvisioning,
+        root_key_change: RootKeyChange,
         *,
         strangers: Strangers,
+        wrapped: Sequence[WrappedKeys],
         jobs: Mapping[str, Job],
         shared: bool,
     ) -> None:
@@ -93,6 +97,8 @@ class KmipApplication:
         self._endpoints = endpoints
         self._courier = courier
         self._provisioning = provisioning
+        self._root_key_change = root_key_change
+        self.wrapped = wrapped
         self._timetable = Timetable(SystemClock(), jobs)
         self.clients: ClientStore = StoredClients(store)
         self.shared = shared
@@ -112,6 +118,7 @@ class KmipApplication:
 
     async def work(self, directory: ClientDirectory, spread: Callable[[], Awaitable[None]]) -> None:
         self._provisioning.on_change = spread
+        self._root_key_change.spread = spread
         self._clients.directory = directory
         self._endpoints.find = directory.find
         await self._timetable.run()
@@ -126,12 +133,13 @@ class KmipApplication:
 async def open_application(
     backend: Backend,
     settings: Settings,
-    root_key: RootKey,
+    root_key: RootKeys,
     neighbours: WorkerSockets,
     endpoints: ClientEndpoints,
     make_provisioning: Callable[[ClientStore], ClientProvisioning],
     *,
     directory: DataDirectory,
+    wrapped: Sequence[WrappedKeys],
     shared: bool,
 ) -> KmipApplication:
     """Connect to the store and return what serves it. Raises StoreUnavailable, RootKeyError and
@@ -170,6 +178,7 @@ async def open_application(
     await neighbours.start(dispatcher.handle_passed_on, clients)
     strangers = Strangers(repository, settings.clients.pending)
     keeper = RevocationListKeeper(directory, clients.records, lambda: open_all(directory, root_key))
+    root_key_change = RootKeyChange(root_key, wrapped, repository, shared=shared)
     jobs: dict[str, Job] = {
         "unknown certificates": strangers.tidy,
         "certificates that end": EndingCertificates(
@@ -181,6 +190,7 @@ async def open_application(
         "PKCS#11 applications": dispatcher.applications.tidy,
         "approvals": dispatcher.guard.approvals.tidy,
         "deletion windows": dispatcher.guard.tidy,
+        "root key": root_key_change,
     }
     chain = StoredAudit(backend)
     if shared:  # else the one writer chains events as they come
@@ -199,7 +209,9 @@ async def open_application(
         endpoints,
         courier,
         provisioning,
+        root_key_change,
         strangers=strangers,
+        wrapped=wrapped,
         jobs=jobs,
         shared=shared,
     )

@@ -272,16 +272,23 @@ def seal_key(key: SecretBytes, root_key: RootKey) -> bytes:
 
 def open_key(sealed: bytes, root_key: RootKey, name: str) -> SecretBytes:
     """Return what `seal_key` was given; raises OperatorError or RootKeyError when it is damaged."""
-    start = len(_SEALED_MAGIC) + 2
-    end = start + int.from_bytes(sealed[len(_SEALED_MAGIC) : start], "big")
+    wrapped = wrapped_key(sealed, name)
+    end = len(_SEALED_MAGIC) + 2 + len(wrapped)
     head, nonce, ciphertext = sealed[:end], sealed[end : end + _NONCE_SIZE], sealed[end + _NONCE_SIZE :]
-    if not sealed.startswith(_SEALED_MAGIC) or len(ciphertext) < _TAG_SIZE:
-        raise OperatorError(f"{name} is damaged; restore it from a backup")
-    sealing_key = root_key.unwrap(head[start:])
+    sealing_key = root_key.unwrap(wrapped)
     try:
         return SecretBytes(AESGCM(sealing_key.reveal()).decrypt(nonce, ciphertext, head))
     except InvalidTag as error:
         raise OperatorError(f"{name} is damaged; restore it from a backup") from error
+
+
+def wrapped_key(sealed: bytes, name: str) -> bytes:
+    """Return the wrapped key in what `seal_key` gave; raises OperatorError when it is damaged."""
+    start = len(_SEALED_MAGIC) + 2
+    end = start + int.from_bytes(sealed[len(_SEALED_MAGIC) : start], "big")
+    if not sealed.startswith(_SEALED_MAGIC) or len(sealed) < end + _NONCE_SIZE + _TAG_SIZE:
+        raise OperatorError(f"{name} is damaged; restore it from a backup")
+    return sealed[start:end]
 
 
 def _general_name(host: str) -> x509.GeneralName:

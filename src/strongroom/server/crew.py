@@ -192,6 +192,9 @@ class Crew:
             raise OperatorError("the process that writes the store did not start; the log says why")
 
     def _restart_writer(self) -> None:
+        if self._writer_main is None or self._writer is not None:
+            # The server was sealed meanwhile.
+            return
         try:
             self.start_writer(self._writer_main)
         except OperatorError as error:
@@ -243,6 +246,26 @@ class Crew:
         self._stopping = True
         for worker in self.workers:
             worker.ask({"ask": "drain"})
+
+    def dismiss(self, patience: float) -> None:
+        """End every process within `patience` seconds and a second for the writer; nobody is started again
+        until `start_writer` and `start_generation`."""
+        self._stopping = True
+        writer, self._writer_main, self._writer = self._writer, None, None
+        for worker in self.workers:
+            worker.ask({"ask": "drain"})
+        give_up = time.monotonic() + patience
+        while self._workers and time.monotonic() < give_up:
+            for worker in self.workers:
+                pid, status = os.waitpid(worker.pid, os.WNOHANG)
+                if pid:
+                    self._lose(worker, status)
+            time.sleep(0.005)
+        for worker in self.workers:
+            self.kill(worker)
+        if writer is not None:
+            _end(writer, patience=1.0)
+        self._stopping = False
 
     def end(self) -> None:
         """End whoever is left: workers at once, then the writer after it has written what waits."""

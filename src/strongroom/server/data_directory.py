@@ -5,6 +5,11 @@ Rule: every path in the directory is named here, and nobody opens the directory 
     strongroom.toml   configuration            root.key          root key (0600)
     ca.pem            internal CA              ca.key            its key, wrapped by the root key
     server.pem        server certificate       server.key        its key (0600)
+    root.json         which root keys there are, and how each is opened; absent while it is root.key
+    root-N.key        root key N while it takes the place of root.key
+    root.lock         held while root.json is changed
+    recovery.pub      whom the recovery kit belongs to (an age recipient)
+    unseal.json       attempts to unseal that were refused
     lock              held while a server or an administration command works
     admin.sock        administration of the live server (0600)
     worker-N.sock     where worker N takes requests that others pass on (0600)
@@ -27,7 +32,7 @@ from typing import Final
 from strongroom.server.config import FILE_NAME
 from strongroom.server.errors import DirectoryLocked, NotFound, OperatorError
 
-_SECRET_FILES: Final = ("root.key", "ca.key", "server.key")
+_SECRET_FILES: Final = ("root.key", "root.json", "ca.key", "server.key")
 _SOCKET_PATH_LIMIT: Final = 107
 _HARMLESS: Final = frozenset({"lost+found"})
 
@@ -45,6 +50,18 @@ class DataDirectory:
     @property
     def root_key(self) -> Path:
         return self.path / "root.key"
+
+    @property
+    def root_keys(self) -> Path:
+        return self.path / "root.json"
+
+    @property
+    def recovery(self) -> Path:
+        return self.path / "recovery.pub"
+
+    @property
+    def unseal_attempts(self) -> Path:
+        return self.path / "unseal.json"
 
     @property
     def ca_certificate(self) -> Path:

@@ -7,6 +7,8 @@ secret. The command line turns each class into an exit code; nothing here knows 
 from collections.abc import Mapping
 from typing import Final
 
+from strongroom.domain.ports import RootKeySealed, RootKeyUnavailable
+
 
 class OperatorError(Exception):
     """Something only the operator can put right."""
@@ -47,7 +49,8 @@ _TOLD: Final = {
 
 def to_answer(error: Exception) -> dict[str, object]:
     """Return an error as one process tells it to another; what is no OperatorError becomes one."""
-    return {"error": str(error), "kind": type(error).__name__}
+    unusable = isinstance(error, RootKeySealed | RootKeyUnavailable)
+    return {"error": str(error), "kind": Sealed.__name__ if unusable else type(error).__name__}
 
 
 def raise_for(answer: Mapping[str, object]) -> None:

@@ -12,41 +12,50 @@ from typing import Any, Final
 
 from strongroom.server.ca import create_authority, issue_server_certificate
 from strongroom.server.config import beside, override, parse_settings, render_toml
-from strongroom.server.data_directory import DataDirectory, write_private
-from strongroom.server.errors import OperatorError
+from strongroom.server.data_directory import DataDirectory, write_private, write_public
 from strongroom.server.ports import Adapters
+from strongroom.server.root.files import Kit, RootChoice, prepare_files, remove, write_files
 
 _WRITTEN: Final = ("listen", "https", "hosts", "store")
 _COMMENT: Final = "Strongroom. What is not set here has its default; a key that does not exist is an error."
 
 
 def create_installation(
-    path: Path, adapters: Adapters, values: Mapping[str, Any], *, recovery: Path | None = None
+    path: Path,
+    adapters: Adapters,
+    values: Mapping[str, Any],
+    *,
+    root_key: RootChoice = RootChoice(),  # noqa: B008 -- frozen
+    recovery: Kit | None = None,
 ) -> DataDirectory:
     """Make a data directory whose configuration sets `values`; raises OperatorError.
 
-    `recovery` names a file for a copy of the root key; it must not exist.
+    `root_key` says where the root key comes from, `recovery` where the recovery kit goes, None for none. What
+    people are to keep is written before anything depends on it, and must not exist yet.
     """
     settings = override(parse_settings({}), values)
     if "https" not in values:
         settings = override(settings, {"https": beside(settings.listen)})
-    if recovery is not None and recovery.exists():
-        raise OperatorError(f"{recovery} exists already; name another file for the recovery copy")
     existed = path.exists()
     directory = DataDirectory.create(path)
+    kept: list[Path] = []
     try:
         adapters.check_store_url(settings.store, directory)
         now = datetime.now(UTC).replace(microsecond=0)
-        adapters.create_root_key(directory)
-        authority = create_authority(directory, adapters.open_root_key(directory), now)
+        if recovery is not None:
+            kit = adapters.make_recovery_kit(recovery.split, name=str(directory.path))
+            kept += write_files(prepare_files(recovery.out, len(kit.files)), kit.files)
+            write_public(directory.recovery, f"{kit.recipient}\n".encode())
+        new = root_key.make(adapters, generation=1)
+        kept += new.paths
+        authority = create_authority(directory, adapters.create_root_key(directory, new.root), now)
         issue_server_certificate(directory, authority, settings.hosts, now)
         adapters.create_store(settings, directory)
-        if recovery is not None:
-            write_private(recovery, directory.root_key.read_bytes())
         chosen = {name: getattr(settings, name) for name in _WRITTEN}
         write_private(directory.configuration, render_toml(chosen, _COMMENT).encode())
     except BaseException:
         _undo(directory.path, keep=existed)
+        remove(kept)
         raise
     return directory
 

@@ -4,16 +4,17 @@ Rule: `server/app.py` implements `Adapters` for production and a test may bring 
 and commands know these two Protocols and no adapter.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from strongroom.domain.backups import Filling, Snapshot
 from strongroom.domain.clients import ClientStore
 from strongroom.domain.identity import ClientIdentity, Connection
 from strongroom.domain.outgoing import Exchange, Outgoing
-from strongroom.domain.ports import RootKey
+from strongroom.domain.ports import RootKey, WrappedKeys
 from strongroom.domain.store import ObjectStore
+from strongroom.model.secret import SecretBytes
 from strongroom.registry import Version
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
@@ -35,6 +36,111 @@ class Live(Protocol):
         """Have a client asked at its endpoint. Raises OperatorError, BrokenMessage and StoreFailure."""
 
 
+class RootKeys(RootKey, Protocol):
+    """The root keys of a data directory: one, or two while the newer takes over. See `rootkey/stored.py`.
+
+    Any method may raise RootKeyError; `wrap` and `unwrap` raise RootKeySealed while `sealed`.
+    """
+
+    @property
+    def sealed(self) -> bool:
+        """Tell whether a root key that is needed is not open."""
+
+    @property
+    def changing(self) -> bool:
+        """Tell whether one root key is taking over from another."""
+
+    @property
+    def generation(self) -> int:
+        """Return the number of the newest."""
+
+    @property
+    def provider(self) -> str:
+        """Return what the newest comes from."""
+
+    @property
+    def stays_elsewhere(self) -> bool:
+        """Tell whether the newest never comes here: only a worker may use it, since that opens a session."""
+
+    @property
+    def announced_at(self) -> int:
+        """Return when the newest was made, in seconds."""
+
+    @property
+    def recovery(self) -> str | None:
+        """Return whom the recovery kit belongs to, None when there is none."""
+
+    @property
+    def wants_passphrase(self) -> bool:
+        """Tell whether a passphrase would help to open."""
+
+    @property
+    def collected(self) -> tuple[int, int] | None:
+        """Return how many shares were brought and how many are needed, None when none are wanted."""
+
+    def described(self) -> list[dict[str, object]]:
+        """Return what may be said of each, oldest first."""
+
+    def follow(self) -> bool:
+        """Take over what other processes have changed; tell whether anything was."""
+
+    def give_passphrase(self, given: SecretBytes) -> None:
+        """Open with a passphrase."""
+
+    def give_share(self, text: str) -> None:
+        """Take one share; the last one that is needed opens."""
+
+    def close(self) -> None:
+        """Forget every root key and every share, until `reopen`."""
+
+    def reopen(self) -> None:
+        """Open what nobody has to be asked for."""
+
+    def announce(self, described: object, secret: SecretBytes | None) -> None:
+        """Let a new root key wrap from now on; None: it stays elsewhere. Nothing has changed when it
+        raises."""
+
+    def announced(self) -> dict[str, object]:
+        """Return what other nodes need to follow."""
+
+    def adopt(self, described: object) -> bool:
+        """Follow another node to its new root key; tell whether there was anything to do."""
+
+    def complete(self) -> None:
+        """Let go of all but the newest: nothing is wrapped by them any more."""
+
+    def set_recovery(self, recipient: str) -> None:
+        """Wrap for the kit of this recipient from now on."""
+
+
+class NewRoot(Protocol):
+    """A root key that was made and that nothing depends on yet."""
+
+    @property
+    def described(self) -> dict[str, object]:
+        """Return its record, as JSON has it."""
+
+    @property
+    def secret(self) -> SecretBytes | None:
+        """Return the key itself, None for one that stays elsewhere."""
+
+    @property
+    def shares(self) -> Sequence[SecretBytes]:
+        """Return what is to be given out, a line for each share."""
+
+
+class NewKit(Protocol):
+    """A recovery kit that was made and that nothing is wrapped for yet."""
+
+    @property
+    def recipient(self) -> str:
+        """Return whom things are wrapped for; no secret."""
+
+    @property
+    def files(self) -> Sequence[SecretBytes]:
+        """Return what is to be kept, a file for each share or just one."""
+
+
 class Application(Protocol):
     """Everything behind the listeners of one worker; made after the fork, on the worker's event loop."""
 
@@ -48,6 +154,10 @@ class Application(Protocol):
 
     def strangers(self, certificate: PeerCertificate, peer: str) -> None:
         """Take note of a certificate that TLS took and that no client has."""
+
+    @property
+    def wrapped(self) -> Sequence[WrappedKeys]:
+        """Return every place where something lies that the root key has wrapped."""
 
     @property
     def shared(self) -> bool:
@@ -94,6 +204,10 @@ class Administration(Protocol):
     """The store of a data directory without a live server; the caller holds its lock."""
 
     @property
+    def wrapped(self) -> Sequence[WrappedKeys]:
+        """Return every place where something lies that the root key has wrapped."""
+
+    @property
     def clients(self) -> ClientStore:
         """Return the client records."""
 
@@ -114,11 +228,17 @@ class Adapters(Protocol):
     def check_store_url(self, url: str, directory: DataDirectory) -> None:
         """Return if `url` can be a store URL."""
 
-    def create_root_key(self, directory: DataDirectory) -> None:
-        """Make the root key of a new data directory."""
+    def make_root_key(self, provider: str, generation: int, options: Mapping[str, Any]) -> NewRoot:
+        """Make a root key that nothing depends on yet; `rootkey/making.py` has the options."""
 
-    def open_root_key(self, directory: DataDirectory) -> RootKey:
-        """Return the root key of a data directory."""
+    def make_recovery_kit(self, split: str | None, *, name: str) -> NewKit:
+        """Make a recovery kit, whole or in shares (`M/N`); `name` tells people what it is for."""
+
+    def create_root_key(self, directory: DataDirectory, new: NewRoot) -> RootKeys:
+        """Let a data directory that has none begin with this root key; return it, open."""
+
+    def open_root_key(self, directory: DataDirectory) -> RootKeys:
+        """Return the root keys of a data directory; what a person has to open is not open."""
 
     def create_store(self, settings: Settings, directory: DataDirectory) -> None:
         """Make the store with the newest schema."""
@@ -130,7 +250,7 @@ class Adapters(Protocol):
         """Return what a process of its own has to run, None for a store that needs none."""
 
     async def open_application(
-        self, settings: Settings, directory: DataDirectory, root_key: RootKey, *, row: int
+        self, settings: Settings, directory: DataDirectory, root_key: RootKeys, *, row: int
     ) -> Application:
         """Return what a worker serves; `row` is a number that no other worker has at the same time."""
 
@@ -146,6 +266,6 @@ class Adapters(Protocol):
         """Return a root key that is nowhere but in this process, and gone with it."""
 
     async def open_administration(
-        self, settings: Settings, directory: DataDirectory, root_key: RootKey
+        self, settings: Settings, directory: DataDirectory, root_key: RootKeys
     ) -> Administration:
         """Return the store for a command that works alone."""

@@ -56,6 +56,18 @@ def fork(main: Callable[[], None]) -> int:
         os._exit(code)
 
 
+def run_apart(job: Callable[[], None], leave: Callable[[], None]) -> bool:
+    """Run `job` in a child process to its end and tell whether it went well; `leave` lets go, in the child,
+    of what is the parent's alone."""
+
+    def main() -> None:
+        leave()
+        job()
+
+    _, status = os.waitpid(fork(main), 0)
+    return os.waitstatus_to_exitcode(status) == 0
+
+
 def return_freed_memory() -> None:
     """Give memory that was freed back to the system.
 

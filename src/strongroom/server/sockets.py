@@ -54,6 +54,20 @@ def bind(address: Address, count: int, option: str) -> tuple[Address, list[socke
     return numeric, sockets
 
 
+def reserve(address: Address) -> socket.socket:
+    """Return a socket that keeps a numeric address from others and does not listen: whoever connects is
+    refused at once. Raises OperatorError."""
+    family, numeric = resolve(address)
+    sock = _socket(family)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind(numeric)
+    except OSError as error:
+        sock.close()
+        raise OperatorError(_problem(address, error, "--listen or --https")) from error
+    return sock
+
+
 def raise_file_limit() -> None:
     """Let this process and its children open as many files as the system allows."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -6,6 +6,9 @@ loop, so that forking is safe at any moment. What an administrator asks is done 
     supervisor --- store writer (SQLite)
         |--------- worker, worker, ...  (one a core; each with its own socket on the same port)
         +--------- admin.sock
+
+While the server is sealed there is nothing but the supervisor: the ports are bound and not listened on, and
+the administration socket answers `status` and `unseal`.
 """
 
 import contextlib
@@ -17,11 +20,12 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Final
 
-from strongroom.domain.ports import RootKey
+from strongroom.domain.ports import RootKeyError
+from strongroom.model.secret import SecretBytes
 from strongroom.server.address import OFF, Address, Listening, parse_listening
 from strongroom.server.admin import AdminSocket, result_of
 from strongroom.server.administration.command import find
@@ -31,15 +35,18 @@ from strongroom.server.config import Settings, load_settings, override, throw_aw
 from strongroom.server.control import WorkerHandle, ask_all
 from strongroom.server.crew import START_TIMEOUT, Crew, WorkerMain
 from strongroom.server.data_directory import DataDirectory
-from strongroom.server.errors import OperatorError
+from strongroom.server.errors import Denied, OperatorError, Sealed
 from strongroom.server.expiry import certificates_of_the_server
 from strongroom.server.logs import get_logger
-from strongroom.server.messages import Message, text
-from strongroom.server.ports import Adapters
-from strongroom.server.sockets import ListeningSockets, bind, raise_file_limit
+from strongroom.server.messages import Message, optional_text, text, texts
+from strongroom.server.ports import Adapters, RootKeys
+from strongroom.server.process import run_apart
+from strongroom.server.root.attempts import Attempts
+from strongroom.server.sockets import ListeningSockets, bind, raise_file_limit, reserve
 from strongroom.server.timers import Timers
 from strongroom.server.tls import server_context, tls_files_state
 from strongroom.server.worker import WorkerPlan, run_worker
+from strongroom.version import VERSION
 
 log = get_logger()
 
@@ -55,6 +62,9 @@ TURNOVER: Final = 24 * 3600.0
 
 STOP_MARGIN: Final = 1.5
 """Seconds beyond the drain deadline before a worker is killed."""
+
+SEAL_WITHIN: Final = 2.0
+"""Seconds that requests in flight get when the server is sealed."""
 
 _LISTENERS: Final = ("listen", "https")
 _FIXED: Final = (*_LISTENERS, "workers", "store")
@@ -72,7 +82,9 @@ class Supervisor:
         listen: str | None = None,
         https: str | None = None,
         workers: int | None = None,
+        on_ready: Callable[[Listening], None] | None = None,
     ) -> None:
+        """`on_ready` is called when a server that was sealed at its start listens for the first time."""
         self._directory = directory
         self._adapters = adapters
         given = {"listen": listen, "https": https, "workers": workers}
@@ -88,16 +100,21 @@ class Supervisor:
         self._started_at = dt.datetime.now(dt.UTC)
         self._admin: AdminSocket | None = None
         self._tls_files: object = None
-        self._root_key: RootKey
+        self._attempts = Attempts(directory.unseal_attempts)
+        self._on_ready = on_ready
+        self._open = False
+        self._root_key: RootKeys
         self._context: ssl.SSLContext
         self._listening: Listening
-        self._sockets: list[ListeningSockets]
+        self._sockets: list[ListeningSockets] = []
+        self._reserved: list[socket.socket] = []
         self._woken: socket.socket
 
     # From the start to the ready line
 
-    def start(self) -> Listening:
-        """Bring everything up and return where KMIP is served; raises OperatorError."""
+    def start(self) -> Listening | None:
+        """Bring everything up and return where KMIP is served, None for a server that is sealed; raises
+        OperatorError."""
         raise_file_limit()
         # What is loaded here stays for good: the collector need not look at it, now or in any worker, and the
         # workers share its memory.
@@ -107,25 +124,60 @@ class Supervisor:
         gc.enable()
         self._root_key = self._adapters.open_root_key(self._directory)
         self._adapters.check_store(self._settings, self._directory)
-        self._context = self._make_context(self._settings)
-        kmip, kmip_sockets = self._bind(self._settings.listen, "--listen")
-        https, https_sockets = self._bind(self._settings.https, "--https")
-        self._listening = Listening(kmip, https)
-        self._sockets = list(map(ListeningSockets, kmip_sockets, https_sockets))
+        sealed = self._root_key.sealed
         self._catch_signals()
+        if not sealed:
+            self._context = self._make_context(self._settings)
+        self._listen(self._settings.listen, self._settings.https)
         try:
-            self._crew.start_writer(self._adapters.store_writer(self._settings, self._directory))
-            self._crew.start_generation(self._worker_main(), START_TIMEOUT)
+            if sealed:
+                self._stop_listening()
+            else:
+                self._start_serving()
             self._admin = AdminSocket(self._directory, self._selector)
         except OperatorError:
             self._stop()
             raise
         self._timers.add(TURNOVER, self._turn_over)
         self._timers.add(WATCH_INTERVAL, self._watch)
+        if sealed:
+            cure = f"strongroom server unseal --data {self._directory.path}"
+            log.warning("server_sealed", provider=self._root_key.provider, cure=cure, pid=os.getpid())
+            return None
+        self._on_ready = None
+        self._log_start()
+        return self._listening
+
+    def _log_start(self) -> None:
         where = {name: str(address) for name, address in self._listening._asdict().items() if address}
         self._warn_of_endings()
         log.info("server_started", **where, workers=self._count, pid=os.getpid())
-        return self._listening
+        if self._root_key.recovery is None:
+            log.warning("recovery_missing", cure="strongroom server recovery create --data DIR --out FILE")
+
+    def _start_serving(self) -> None:
+        self._crew.start_writer(self._adapters.store_writer(self._settings, self._directory))
+        self._crew.start_generation(self._worker_main(), START_TIMEOUT)
+        self._open = True
+
+    def _listen(self, kmip_at: str, https_at: str) -> None:
+        kmip, kmip_sockets = self._bind(kmip_at, "--listen")
+        https, https_sockets = self._bind(https_at, "--https")
+        self._listening = Listening(kmip, https)
+        self._sockets = list(map(ListeningSockets, kmip_sockets, https_sockets))
+
+    def _stop_listening(self) -> None:
+        """Let go of the listening sockets and keep the ports; whoever connects is refused at once."""
+        for sock in filter(None, chain.from_iterable(self._sockets)):
+            sock.close()
+        self._sockets = []
+        self._reserved = [reserve(address) for address in self._listening if address is not None]
+
+    def _listen_again(self) -> None:
+        for sock in self._reserved:
+            sock.close()
+        self._reserved = []
+        self._listen(*(str(address or OFF) for address in self._listening))
 
     def _bind(
         self, where: str, option: str
@@ -151,12 +203,22 @@ class Supervisor:
             issuer=server_issuer(self._directory),
             former=former_names(self._directory),
         ):
-            authority = open_server_authority(self._directory, self._root_key)
-            issue_server_certificate(self._directory, authority, settings.hosts, now)
+            self._issue_certificate(settings, now)
             log.info("server_certificate_issued", hosts=list(settings.hosts))
         # Before they are read: what is replaced meanwhile is seen as a change by the next look.
         self._tls_files = tls_files_state(settings.tls, self._directory)
         return server_context(settings.tls, self._directory, settings.clients)
+
+    def _issue_certificate(self, settings: Settings, now: dt.datetime) -> None:
+        def issue() -> None:
+            authority = open_server_authority(self._directory, self._root_key)
+            issue_server_certificate(self._directory, authority, settings.hosts, now)
+
+        if not self._root_key.stays_elsewhere:
+            issue()
+        elif not run_apart(issue, self._leave):
+            # A session with a token would not survive the forks that are to come.
+            raise OperatorError("no server certificate could be issued; the log says why")
 
     def _worker_main(self) -> WorkerMain:
         """Return what a worker runs, with the settings and certificates of now."""
@@ -232,6 +294,8 @@ class Supervisor:
 
         Raises OperatorError, after logging it.
         """
+        if not self._open:
+            raise Sealed("the server is sealed; it reads its files when it is opened")
         before = self._settings, self._context
         try:
             settings = self._read_settings()
@@ -258,7 +322,7 @@ class Supervisor:
     def _watch(self) -> None:
         """Reload when a certificate, key or authority on disk is another one."""
         self._timers.add(WATCH_INTERVAL, self._watch)
-        if tls_files_state(self._settings.tls, self._directory) != self._tls_files:
+        if self._open and tls_files_state(self._settings.tls, self._directory) != self._tls_files:
             self._reload_if_possible()
 
     def _turn_over(self) -> None:
@@ -271,6 +335,14 @@ class Supervisor:
         match text(request, "command"):
             case "status":
                 return self._status()
+            case "unseal":
+                return self._unseal(request)
+            case _ if not self._open:
+                raise Sealed(
+                    f"the server is sealed; open it: strongroom server unseal --data {self._directory.path}"
+                )
+            case "seal":
+                return self._seal()
             case "reload":
                 self._reload()
                 return None
@@ -304,7 +376,63 @@ class Supervisor:
             for number in numbers:
                 worker.ask({"ask": "spread", "number": number})
 
+    # Sealed and open
+
+    def _unseal(self, request: Message) -> object:
+        """Take a passphrase or shares, and serve once they are enough."""
+        if self._open:
+            raise OperatorError("the server is not sealed")
+        now = int(time.time())
+        self._attempts.check(now)
+        given = optional_text(request, "passphrase")
+        try:
+            if self._root_key.sealed:
+                self._root_key.reopen()
+            if given is not None:
+                self._root_key.give_passphrase(SecretBytes(given.encode(errors="surrogateescape")))
+            for share in texts(request, "shares") if "shares" in request else ():
+                self._root_key.give_share(share)
+        except RootKeyError as error:
+            self._attempts.refuse(now, str(error))
+            raise Denied(str(error)) from error
+        if not self._root_key.sealed:
+            self._open_up()
+        return self._status()
+
+    def _open_up(self) -> None:
+        try:
+            self._adapters.check_store(self._settings, self._directory)
+            self._context = self._make_context(self._settings)
+            self._listen_again()
+            self._start_serving()
+        except OperatorError as error:
+            log.error("unseal_failed", error=str(error))
+            self._close_down()
+            raise
+        self._attempts.succeed()
+        self._log_start()
+        if self._on_ready is not None:
+            self._on_ready(self._listening)
+            self._on_ready = None
+
+    def _seal(self) -> object:
+        """End whoever has opened keys, the store's writer too, and forget the root key."""
+        self._close_down()
+        log.warning("server_sealed", provider=self._root_key.provider)
+        return self._status()
+
+    def _close_down(self) -> None:
+        self._open = False
+        self._crew.dismiss(SEAL_WITHIN)
+        self._stop_listening()
+        self._root_key.close()
+        gc.collect()
+
     def _spread(self) -> None:
+        try:
+            self._root_key.follow()
+        except RootKeyError as error:
+            log.error("root_key_not_followed", error=str(error))
         workers = self._crew.workers
         answers = ask_all(workers, {"ask": "refresh"}, ANSWER_TIMEOUT)
         for worker in workers:
@@ -321,6 +449,17 @@ class Supervisor:
 
     def _status(self) -> Message:
         return {
+            "version": VERSION,
+            "sealed": not self._open,
+            "health": self._health(),
+            "provider": self._root_key.provider,
+            "root_key_generation": self._root_key.generation,
+            "root_key_changing": self._root_key.changing,
+            "recovery": self._root_key.recovery or "missing",
+            "unsealing": self._progress(),
+            "refused_attempts": self._attempts.refused,
+            "store": self._settings.store,
+            "uptime": int((dt.datetime.now(dt.UTC) - self._started_at).total_seconds()),
             "pid": os.getpid(),
             "kmip": str(self._listening.kmip or OFF),
             "https": str(self._listening.https or OFF),
@@ -339,6 +478,20 @@ class Supervisor:
             ],
         }
 
+    def _health(self) -> str:
+        if not self._open:
+            return "sealed"
+        return "ok" if len(self._crew.serving) >= self._count else "degraded"
+
+    def _progress(self) -> str | None:
+        """Return what an unseal waits for, None when nothing is missing."""
+        if not self._root_key.sealed:
+            return None
+        collected = self._root_key.collected
+        if collected is not None:
+            return f"{collected[0]} of {collected[1]} shares"
+        return "passphrase" if self._root_key.wants_passphrase else None
+
     # The end
 
     def _stop(self) -> None:
@@ -352,6 +505,8 @@ class Supervisor:
             with contextlib.suppress(OSError):
                 if sock is not None:
                     sock.shutdown(socket.SHUT_RDWR)
+        for sock in self._reserved:
+            sock.close()
         deadline = time.monotonic() + self._settings.deadlines.drain + STOP_MARGIN
         while self._crew.workers and (left := deadline - time.monotonic()) > 0:
             self._turn(min(left, 0.1))

@@ -21,7 +21,7 @@ from functools import partial
 from typing import Any, Final
 
 from strongroom.domain import turn
-from strongroom.domain.ports import RootKey, RootKeyError
+from strongroom.domain.ports import RootKeyError
 from strongroom.domain.store import StoreFailure, TamperedRecord
 from strongroom.server.administration.command import Administrator, Caller, perform
 from strongroom.server.authorities import certificates
@@ -36,7 +36,7 @@ from strongroom.server.joining import JoinHandler
 from strongroom.server.listener import Door, Listener
 from strongroom.server.logs import get_logger
 from strongroom.server.messages import LONGEST, BrokenMessage, Message, decode, encode, integer
-from strongroom.server.ports import Adapters, Application
+from strongroom.server.ports import Adapters, Application, RootKeys
 from strongroom.server.process import return_freed_memory
 from strongroom.server.questions import read_question
 from strongroom.server.remote import RemoteAdministration
@@ -80,7 +80,7 @@ class WorkerPlan:
     settings: Settings
     directory: DataDirectory
     adapters: Adapters
-    root_key: RootKey
+    root_key: RootKeys
     sockets: ListeningSockets
     context: ssl.SSLContext
     numbers: SharedNumbers
@@ -150,6 +150,8 @@ class Worker:
 
     async def _open(self) -> None:
         plan, settings = self._plan, self._plan.settings
+        # What the supervisor handed on may be older than what another worker has done since.
+        plan.root_key.follow()
         self._application = await plan.adapters.open_application(
             settings, plan.directory, plan.root_key, row=plan.row
         )
@@ -287,6 +289,7 @@ class Worker:
             now=datetime.now(UTC).replace(microsecond=0),
             live=self,
             caller=caller,
+            wrapped=self._application.wrapped,
         )
 
     async def ask(self, request: Message) -> None:
@@ -297,6 +300,7 @@ class Worker:
         self._writer.write(encode(message))
 
     async def _refresh(self) -> None:
+        self._plan.root_key.follow()
         await self._application.refresh()
         if await self._directory.refresh():
             self._listener.recheck()

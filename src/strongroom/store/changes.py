@@ -53,6 +53,8 @@ class Writes(NamedTuple):
     """the columns of ClientRow; groups are JSON, the revision is the new one"""
     store_keys: list[Row]
     """store_key, wrapped, created_at"""
+    store_keys_rewrapped: list[Row]
+    """wrapped; store_key, wrapped before"""
     terms_removed: list[Row]
     """tenant, term, sequence"""
     terms_added: list[Row]
@@ -118,6 +120,7 @@ def flatten(changes: ChangeSet) -> Writes:
         [(*_client(row)[1:], row.client, row.revision) for row in changes.clients if row.revision],
         [_client(row) for row in changes.clients if not row.revision],
         [tuple(row) for row in changes.store_keys],
+        [(row.wrapped, row.store_key, row.before) for row in changes.store_keys_rewrapped],
         terms_removed,
         terms_added,
         [(event,) for event in changes.events],

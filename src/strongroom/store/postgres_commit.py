@@ -102,6 +102,12 @@ _STEPS: Final = {
     "clients_updated": _update("clients", _without(_CLIENT, "client"), "client bigint", "revision bigint"),
     "clients_inserted": _insert("clients", _CLIENT, CLIENT_EXISTS),
     "store_keys": _insert("store_keys", _STORE_KEY, CONFLICT),
+    "store_keys_rewrapped": _Step(
+        "wrapped bytea, store_key bigint, before bytea",
+        "UPDATE store_keys AS r SET wrapped = v.wrapped FROM {rows}"
+        " WHERE r.store_key = v.store_key AND r.wrapped = v.before",
+        CONFLICT,
+    ),
     "terms_removed": _delete("terms", _TERM),
     "terms_added": _insert("terms", _TERM),
     "events": _insert("audit", "event bytea"),

@@ -132,11 +132,19 @@ class EntryRemoval(NamedTuple):
 
 
 class StoreKeyRow(NamedTuple):
-    """A key that seals records, wrapped by the root key; inserted once and never overwritten."""
+    """A key that seals records, wrapped by the root key. It never changes, only what it is wrapped by."""
 
     store_key: int
     wrapped: bytes
     created_at: int
+
+
+class StoreKeyRewrap(NamedTuple):
+    """Wrap a store key by another root key, if it is still wrapped as `before`."""
+
+    store_key: int
+    wrapped: bytes
+    before: bytes
 
 
 @dataclass(slots=True, kw_only=True)
@@ -154,6 +162,7 @@ class ChangeSet:
     entry_removals: list[EntryRemoval] = field(default_factory=list)
     clients: list[ClientRow] = field(default_factory=list)
     store_keys: list[StoreKeyRow] = field(default_factory=list)
+    store_keys_rewrapped: list[StoreKeyRewrap] = field(default_factory=list)
     events: list[bytes] = field(default_factory=list)
 
 

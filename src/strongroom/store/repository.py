@@ -19,6 +19,7 @@ from strongroom.attributes.index import changed_terms, due_range, filter_terms, 
 from strongroom.attributes.rules import matches
 from strongroom.domain.audit import Recording, encode_all
 from strongroom.domain.objects import ManagedObject
+from strongroom.domain.ports import RootKeyUnavailable
 from strongroom.domain.sight import Sight
 from strongroom.domain.store import (
     Changes,
@@ -331,9 +332,15 @@ class Repository(ClientRepository):
             return
         self._keys.load(await self._backend.store_keys())
         if self._keys.due(now):
-            fresh = self._keys.create(now)
+            try:
+                fresh = self._keys.create(now)
+            except RootKeyUnavailable as exc:
+                self._keys.put_off(now, exc)
+                return
             await self._backend.commit(ChangeSet(store_keys=[fresh]))
-            self._keys.load([fresh])
+            rewrap = self._keys.take_over()
+            if rewrap is not None:
+                await self._backend.commit(ChangeSet(store_keys_rewrapped=[rewrap]))
 
 
 @lru_cache(maxsize=1024)

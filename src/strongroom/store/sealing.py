@@ -14,9 +14,10 @@ from typing import Final, TypeAlias
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from strongroom.domain.ports import RootKey
+from strongroom.domain.ports import RootKey, RootKeyUnavailable
+from strongroom.domain.store import StoreFailure
 from strongroom.model.secret import SecretBytes
-from strongroom.store.records import ClientRow, EntryRow, ObjectRow, StoreKeyRow
+from strongroom.store.records import ClientRow, EntryRow, ObjectRow, StoreKeyRewrap, StoreKeyRow
 
 KEY_SIZE: Final = 32
 NONCE_SIZE: Final = 12
@@ -27,6 +28,12 @@ NONCE_SIZE: Final = 12
 SEALS_PER_PROCESS: Final = 2**22
 LIFETIME: Final = 30 * 86_400
 """Seconds after which a store key is replaced."""
+
+LAST: Final = 2
+"""How many times those two a store key may still be used while the root key cannot wrap another one."""
+
+PAUSE: Final = 10
+"""Seconds until the next try when the root key could not wrap a new store key."""
 
 _ROW: Final = struct.Struct(">BBHqqqqqqqqqqq")
 _ROW_VERSION: Final = 1
@@ -163,26 +170,70 @@ class StoreKeys:
         self._ciphers: dict[int, AESGCM] = {}
         self._current: StoreKeyRow | None = None
         self._seals = 0
+        self._not_before = 0
+        self._made: tuple[StoreKeyRow, SecretBytes]
 
     def load(self, rows: Iterable[StoreKeyRow]) -> None:
-        """Open those that are not open yet; the newest seals from now on. Raises RootKeyError."""
+        """Open those that are not open yet; the newest seals from now on.
+
+        Raises RootKeyError, and StoreFailure while the root key cannot be reached; those that are open stay.
+        """
         for row in rows:
             if row.store_key not in self._ciphers:
-                self._ciphers[row.store_key] = AESGCM(self._root_key.unwrap(row.wrapped).reveal())
+                try:
+                    key = self._root_key.unwrap(row.wrapped)
+                except RootKeyUnavailable as error:
+                    raise StoreFailure(str(error)) from error
+                self._ciphers[row.store_key] = AESGCM(key.reveal())
             if self._current is None or _age(row) > _age(self._current):
                 self._current = row
                 self._seals = 0
 
     def create(self, now: int) -> StoreKeyRow:
-        """Return a fresh store key, wrapped, to be committed before it is loaded. `now` in seconds."""
+        """Return a fresh store key, wrapped, to be committed before it is loaded. `now` in seconds.
+
+        Raises RootKeyError.
+        """
         # Random numbers keep two nodes that create one at the same time apart.
         number = int.from_bytes(os.urandom(8), "big") >> 1
-        return StoreKeyRow(number, self._root_key.wrap(SecretBytes(os.urandom(KEY_SIZE))), now)
+        key = SecretBytes(os.urandom(KEY_SIZE))
+        row = StoreKeyRow(number, self._root_key.wrap(key), now)
+        self._made = row, key
+        return row
+
+    def take_over(self) -> StoreKeyRewrap | None:
+        """Seal with the store key that was created last and is committed by now.
+
+        The root key may have been replaced during the commit, so that nobody has seen that this one was to be
+        wrapped again. What puts that right is returned, to be committed before anything is sealed; None when
+        there is nothing to do. Raises RootKeyError.
+        """
+        row, key = self._made
+        rewrap = None
+        if not self._root_key.is_current(row.wrapped):
+            rewrap = StoreKeyRewrap(row.store_key, self._root_key.wrap(key), row.wrapped)
+            row = row._replace(wrapped=rewrap.wrapped)
+        self.load([row])
+        return rewrap
+
+    def put_off(self, now: int, why: RootKeyUnavailable) -> None:
+        """Go on with the current store key, since there cannot be another. Raises StoreFailure when it is
+        worn out."""
+        if self._worn_out(now, LAST):
+            raise StoreFailure(str(why)) from why
+        self._not_before = now + PAUSE
 
     def due(self, now: int) -> bool:
         """Tell whether a new store key should take over, long before the old one is worn out."""
+        return self._worn_out(now, 1) and (now >= self._not_before or self._worn_out(now, LAST))
+
+    def _worn_out(self, now: int, times: int) -> bool:
         current = self._current
-        return current is None or self._seals >= SEALS_PER_PROCESS or now - current.created_at >= LIFETIME
+        return (
+            current is None
+            or self._seals >= times * SEALS_PER_PROCESS
+            or now - current.created_at >= times * LIFETIME
+        )
 
     def knows(self, store_key: object) -> bool:
         """Tell whether the key with this number is open."""

@@ -227,6 +227,7 @@ def _write(cursor: sqlite3.Cursor, writes: Writes) -> Answer:
         clients_updated,
         clients_inserted,
         store_keys,
+        store_keys_rewrapped,
         terms_removed,
         terms_added,
         events,
@@ -261,8 +262,8 @@ def _write(cursor: sqlite3.Cursor, writes: Writes) -> Answer:
             if execute(statement, row).rowcount != 1:
                 return _failed(_LOST_RACE, clean=clean)
             clean = False
-    if clients_updated or clients_inserted or store_keys:
-        answer = _write_rare(cursor, clients_updated, clients_inserted, store_keys)
+    if clients_updated or clients_inserted or store_keys or store_keys_rewrapped:
+        answer = _write_rare(cursor, clients_updated, clients_inserted, store_keys, store_keys_rewrapped)
         if answer != _DONE:
             raise _HalfWritten(answer)
     if terms_removed:
@@ -280,6 +281,7 @@ def _write_rare(
     clients_updated: Sequence[Row],
     clients_inserted: Sequence[Row],
     store_keys: Sequence[Row],
+    store_keys_rewrapped: Sequence[Row],
 ) -> Answer:
     for row in clients_updated:
         try:
@@ -292,6 +294,9 @@ def _write_rare(
             return (CLIENT_EXISTS, client_exists(row[2]))
     for row in store_keys:
         if cursor.execute(statements.INSERT_STORE_KEY, row).rowcount != 1:
+            return _LOST_RACE
+    for row in store_keys_rewrapped:
+        if cursor.execute(statements.REWRAP_STORE_KEY, row).rowcount != 1:
             return _LOST_RACE
     return _DONE
 

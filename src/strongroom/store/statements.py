@@ -75,6 +75,7 @@ INSERT_CLIENT: Final = (
 INSERT_STORE_KEY: Final = (
     "INSERT INTO store_keys (store_key, wrapped, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 )
+REWRAP_STORE_KEY: Final = "UPDATE store_keys SET wrapped = ? WHERE store_key = ? AND wrapped = ?"
 REMOVE_TERM: Final = "DELETE FROM terms WHERE tenant = ? AND term = ? AND sequence = ?"
 ADD_TERM: Final = "INSERT INTO terms (tenant, term, sequence) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 APPEND_EVENT: Final = "INSERT INTO audit (event, position, hash) VALUES (?, ?, ?)"

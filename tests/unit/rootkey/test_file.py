@@ -69,7 +69,7 @@ def test_another_root_key_is_told_from_damage(path: Path, tmp_path: Path) -> Non
 def test_a_damaged_wrapped_key_is_refused_and_not_called_another_roots(path: Path) -> None:
     root = FileRootKey(path)
     wrapped = root.wrap(KEY)
-    for position in (0, 9, 21, len(wrapped) - 1):
+    for position in (0, 3, 14, 21, len(wrapped) - 1):
         damaged = bytearray(wrapped)
         damaged[position] ^= 1
         with pytest.raises(RootKeyError) as caught:

@@ -13,11 +13,11 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from strongroom.crypto.pool import Pool
-from strongroom.crypto.sharing.galois import BytePairs, Bytes, Field, PrimeField
 from strongroom.crypto.sharing.primes import MAXIMUM_BITS, is_prime, prime_above
-from strongroom.crypto.sharing.sharing import reconstruct, share
 from strongroom.crypto.tables import check_total
 from strongroom.domain.errors import BadCryptographicParameters, CryptographicFailure, ServerLimitExceeded
+from strongroom.domain.galois import BytePairs, Bytes, Field, PrimeField
+from strongroom.domain.sharing import reconstruct, share
 from strongroom.domain.splitting import MAXIMUM_PARTS, MAXIMUM_SECRET, Scheme, Shares
 from strongroom.model.objects import SplitOrigin
 from strongroom.model.secret import SecretBytes

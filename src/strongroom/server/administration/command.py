@@ -10,7 +10,7 @@ the process of whoever called it: the same code, with the same surroundings.
 
 import importlib
 import pkgutil
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -23,7 +23,7 @@ from strongroom.domain.clients import ClientStore
 from strongroom.domain.entries import Kept
 from strongroom.domain.identity import ClientIdentity, TenantId
 from strongroom.domain.people import Role
-from strongroom.domain.ports import RootKey
+from strongroom.domain.ports import WrappedKeys
 from strongroom.domain.store import Changes, ObjectStore
 from strongroom.server import administration
 from strongroom.server.address import parse_listening
@@ -33,7 +33,7 @@ from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
 from strongroom.server.messages import Message, optional_text, text
 from strongroom.server.naming import any_tenant_named
-from strongroom.server.ports import Live
+from strongroom.server.ports import Live, RootKeys
 from strongroom.server.recording import act as recorded_act
 from strongroom.server.recording import failed
 
@@ -53,17 +53,24 @@ class Administrator:
     """The surroundings of one command.
 
     `settings` have the addresses that the live server found, `live` is its worker, None when no server runs.
-    `caller` is the person who asks, None for whoever owns the data directory.
+    `caller` is the person who asks, None for whoever owns the data directory. `wrapped` are the places with
+    something that the root key has wrapped.
     """
 
     clients: ClientStore
     store: ObjectStore
     directory: DataDirectory
     settings: Settings
-    root_key: RootKey
+    root_key: RootKeys
     now: datetime
     live: Live | None
     caller: Caller | None = None
+    wrapped: Sequence[WrappedKeys] = ()
+
+    @property
+    def shared(self) -> bool:
+        """Tell whether other nodes may use the store too."""
+        return not self.settings.store.startswith("sqlite:")
 
     @property
     def by(self) -> str | None:

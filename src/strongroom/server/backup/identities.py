@@ -3,7 +3,8 @@
 Rule: what an identity file says is never repeated in a message.
 
     recovery.pub   in the data directory: one age recipient
-    KIT            an age identity file: lines of AGE-SECRET-KEY-1..., comments behind #
+    KIT            an age identity file: lines of AGE-SECRET-KEY-1..., comments behind #;
+                   or several files with a share each (`rootkey/kit.py`)
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,10 @@ from typing import Final
 import pyrage
 from pyrage import x25519
 
+from strongroom.domain.ports import RootKeyError
+from strongroom.model.secret import SecretBytes
+from strongroom.rootkey import kit
+from strongroom.rootkey.shares import SHARE
 from strongroom.server.backup.encryption import check_recipients
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import NotFound, OperatorError
@@ -44,8 +49,12 @@ def recipients_for(directory: DataDirectory, given: Sequence[str]) -> tuple[str,
 def read_identities(files: Sequence[Path]) -> list[x25519.Identity]:
     """Return the identities in these files. Raises NotFound and OperatorError."""
     found: list[x25519.Identity] = []
+    parts: list[SecretBytes] = []
     for file in files:
         lines = _lines(_read(file))
+        if lines and all(line.startswith(SHARE) for line in lines):
+            parts += (SecretBytes(line.encode()) for line in lines)
+            continue
         for number, line in enumerate(lines, 1):
             try:
                 found.append(x25519.Identity.from_str(line))
@@ -55,6 +64,12 @@ def read_identities(files: Sequence[Path]) -> list[x25519.Identity]:
                 ) from None
         if not lines:
             raise OperatorError(f"{file} holds no age identity")
+    if parts:
+        try:
+            whole = kit.read(parts).text
+        except RootKeyError as error:
+            raise OperatorError(str(error)) from error
+        found.append(x25519.Identity.from_str(whole.reveal().decode()))
     return found
 
 

@@ -19,7 +19,7 @@ from typing import Final
 from strongroom.domain.ports import RootKey
 from strongroom.model.secret import SecretBytes
 from strongroom.server.backup.identities import RECOVERY_RECIPIENT
-from strongroom.server.ca import open_key, seal_key
+from strongroom.server.ca import open_key, seal_key, wrapped_key
 from strongroom.server.config import FILE_NAME, parse_settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
@@ -27,9 +27,13 @@ from strongroom.server.errors import OperatorError
 
 @dataclass(frozen=True, kw_only=True)
 class SealedFile:
-    """A file whose content the root key protects. `pattern` is a name in the directory, perhaps with a *."""
+    """A file whose content the root key protects. `pattern` is a name in the directory, perhaps with a *.
+
+    `wrapped` returns what the root key has wrapped of it.
+    """
 
     pattern: str
+    wrapped: Callable[[bytes, str], bytes]
     open: Callable[[bytes, RootKey, str], SecretBytes]
     seal: Callable[[SecretBytes, RootKey], bytes]
 
@@ -45,8 +49,8 @@ PLAIN: Final = (
 """Files that are copied as they are, by name or pattern."""
 
 SEALED: Final = (
-    SealedFile(pattern="ca.key", open=open_key, seal=seal_key),
-    SealedFile(pattern="authorities/*.key", open=open_key, seal=seal_key),
+    SealedFile(pattern="ca.key", wrapped=wrapped_key, open=open_key, seal=seal_key),
+    SealedFile(pattern="authorities/*.key", wrapped=wrapped_key, open=open_key, seal=seal_key),
 )
 
 

@@ -90,8 +90,7 @@ async def _restore(
         configuration = with_values(contents.configuration, {"store": url})
         settings = parse_settings(tomllib.loads(configuration))
         adapters.check_store_url(url, directory)
-        adapters.create_root_key(directory)
-        root_key = adapters.open_root_key(directory)
+        root_key = adapters.create_root_key(directory, adapters.make_root_key("file", 1, {}))
         for name, secret in contents.secrets.files.items():
             (directory.path / name).parent.mkdir(mode=0o700, exist_ok=True)
             write_private(directory.path / name, seal_again(name, secret, root_key))

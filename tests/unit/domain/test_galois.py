@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strongroom.crypto.sharing.galois import BytePairs, Bytes, PrimeField
 from strongroom.crypto.sharing.primes import is_prime, prime_above
+from strongroom.domain.galois import BytePairs, Bytes, PrimeField
 
 POLYNOMIALS = (283, 285)
 bytes_ = st.integers(0, 255)

@@ -1,15 +1,16 @@
 """Sharing a secret, in any field (KMIP 1.4 §2.2.5, 2.1 §13.1; Shamir 1979).
 
 Rule: the polynomials alone: the secret is the value at 0, the share of part n the value at n. The random
-coefficients are handed in; how bytes become vectors is decided in `splitting.py`.
+coefficients are handed in; how bytes become vectors is for those who call it to say
+(`crypto/sharing` for the objects of clients, `rootkey/shares.py` for root keys).
 """
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Generic, TypeVar
 
-from strongroom.crypto.sharing.galois import Field
 from strongroom.domain.errors import CryptographicFailure
+from strongroom.domain.galois import Field
 
 V = TypeVar("V")
 

@@ -1,0 +1,51 @@
+"""The root keys of one process: the newest wraps, each unwraps what is its own.
+
+Rule: everything that is wrapped is wrapped here, so that nothing can lack its generation or, where there is a
+recovery kit, the copy for it.
+"""
+
+from collections.abc import Iterable
+
+from strongroom.domain.ports import WrongRootKey
+from strongroom.model.secret import SecretBytes
+from strongroom.rootkey.envelope import associated_data, pack, parse
+from strongroom.rootkey.recovery import Recipient
+from strongroom.rootkey.roots import KEY_SIZE, Root
+
+
+class Keyring:
+    """See `domain.ports.RootKey`. `recovery` is whom the recovery kit belongs to, None without a kit."""
+
+    def __init__(self, roots: Iterable[Root], recovery: Recipient | None = None) -> None:
+        self._roots = {root.id: root for root in roots}
+        self._recovery = recovery
+
+    @property
+    def _newest(self) -> Root:
+        return max(self._roots.values(), key=lambda root: root.generation)
+
+    def wrap(self, key: SecretBytes) -> bytes:
+        if len(key) != KEY_SIZE:
+            raise ValueError(f"a key under the root key has {KEY_SIZE} bytes, not {len(key)}")
+        root, recovery = self._newest, None
+        if self._recovery is not None:
+            recovery = self._recovery.seal(key)
+        associated = associated_data(root.generation, root.id, recovery)
+        return pack(root.generation, root.id, root.seal(key, associated), recovery)
+
+    def unwrap(self, wrapped: bytes) -> SecretBytes:
+        envelope = parse(wrapped)
+        root = self._roots.get(envelope.root_id)
+        if root is None:
+            raise WrongRootKey(
+                f"a key was wrapped by another root key (generation {envelope.generation}, "
+                f"{envelope.root_id.hex()}); put that root key back in place, or recover with the kit"
+            )
+        return root.open(envelope.sealed, envelope.associated)
+
+    def is_current(self, wrapped: bytes) -> bool:
+        envelope = parse(wrapped)
+        # One that was made for an earlier kit is as good as none: nobody may have that kit any more.
+        tag = None if envelope.recovery is None else envelope.recovery.tag
+        wanted = None if self._recovery is None else self._recovery.tag
+        return envelope.root_id == self._newest.id and tag == wanted

@@ -1,0 +1,443 @@
+"""The root keys of a data directory: which there are, which are open, and how one takes over from another.
+
+Rule: `root.json` says which root keys are needed, and changes only in this file, whole, under a lock. A root
+key leaves it when nothing is wrapped by it any more and not before, so whatever is killed in between can be
+finished by whoever comes next.
+
+    one key          everything is wrapped by it
+    two keys         the newer one wraps; the older one still opens what is not wrapped again yet
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from strongroom.domain.ports import RootKeyError, RootKeySealed, WrongRootKey
+from strongroom.model.secret import SecretBytes
+from strongroom.rootkey import file, passphrase, pkcs11, shares
+from strongroom.rootkey.elsewhere import ElsewhereRoot, Way
+from strongroom.rootkey.envelope import parse
+from strongroom.rootkey.keyring import Keyring
+from strongroom.rootkey.record import RootRecord, from_file, to_file
+from strongroom.rootkey.recovery import Recipient
+from strongroom.rootkey.roots import Root, SoftwareRoot
+
+FILE: Final = "file"
+PASSPHRASE: Final = "passphrase"  # noqa: S105 - the name of a provider
+SHARES: Final = "shares"
+PKCS11: Final = "pkcs11"
+KMIP: Final = "kmip"
+PROVIDERS: Final = (FILE, PASSPHRASE, PKCS11, KMIP, SHARES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the root keys of one installation are.
+
+    `write` replaces a file that only its owner reads, whole, on disk when it returns. `passphrase` gives one
+    that needs no person (a credential file), or None. `kmip` finds the way to a key in another server, from
+    the parameters of its record; it raises Unreachable.
+    """
+
+    book: Path
+    key_file: Path
+    recovery: Path
+    write: Callable[[Path, bytes], None]
+    passphrase: Callable[[], SecretBytes | None]
+    kmip: Callable[[Mapping[str, Any]], Way]
+
+    def next_key_file(self, generation: int) -> Path:
+        """Return where a key file lies until the one before it is not needed any more."""
+        return self.key_file.with_name(f"root-{generation}.key")
+
+
+class StoredKeyring(Keyring):
+    """The root keys of a data directory; see `server.ports.RootKeys`. Raises RootKeyError.
+
+    What nobody has to be asked for is opened at once.
+    """
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(())
+        self._place = place
+        self._records: list[RootRecord] = []
+        self._collections: dict[bytes, shares.Collection] = {}
+        self._seen: object = None
+        self._closed = False
+        self._read()
+
+    # What it is
+
+    @property
+    def sealed(self) -> bool:
+        """Tell whether a root key that is needed is not open."""
+        return self._closed or bool(self._missing)
+
+    @property
+    def changing(self) -> bool:
+        """Tell whether one root key is taking over from another."""
+        return len(self._records) > 1
+
+    @property
+    def generation(self) -> int:
+        return self._records[-1].generation
+
+    @property
+    def provider(self) -> str:
+        return self._records[-1].provider
+
+    @property
+    def stays_elsewhere(self) -> bool:
+        """Tell whether using the newest root key takes a token or another server."""
+        return self.provider in (PKCS11, KMIP)
+
+    @property
+    def announced_at(self) -> int:
+        """Return when the newest root key was made, in seconds."""
+        return self._records[-1].created_at
+
+    @property
+    def recovery(self) -> str | None:
+        """Return whom the recovery kit belongs to, None when there is none."""
+        return None if self._recovery is None else self._recovery.text
+
+    @property
+    def wants_passphrase(self) -> bool:
+        """Tell whether a passphrase would help."""
+        return any(record.provider == PASSPHRASE for record in self._missing)
+
+    @property
+    def collected(self) -> tuple[int, int] | None:
+        """Return how many shares were brought and how many are needed, None when none are wanted."""
+        for record in self._missing:
+            collection = self._collections.get(record.id)
+            if collection is not None:
+                return collection.brought, collection.needed
+        return None
+
+    def described(self) -> list[dict[str, object]]:
+        """Return what may be said of each root key, oldest first."""
+        return [
+            {
+                "generation": record.generation,
+                "id": record.id.hex(),
+                "provider": record.provider,
+                "created_at": record.created_at,
+                "open": record.id in self._roots and not self._closed,
+            }
+            for record in self._records
+        ]
+
+    @property
+    def _missing(self) -> list[RootRecord]:
+        return [record for record in self._records if record.id not in self._roots]
+
+    # Wrapping
+
+    def wrap(self, key: SecretBytes) -> bytes:
+        self._check_open()
+        return super().wrap(key)
+
+    def unwrap(self, wrapped: bytes) -> SecretBytes:
+        self._check_open()
+        try:
+            return super().unwrap(wrapped)
+        except WrongRootKey:
+            # Another process may have made it the newest a moment ago.
+            if not self.follow():
+                raise
+        return super().unwrap(wrapped)
+
+    def _check_open(self) -> None:
+        if self.sealed:
+            raise RootKeySealed("the server is sealed; open it: strongroom server unseal --data DIR")
+
+    # Opening and closing
+
+    def follow(self) -> bool:
+        """Take over what other processes have changed; tell whether anything was. Raises RootKeyError."""
+        if self._closed or self._look() == self._seen:
+            return False
+        self._read()
+        return True
+
+    def give_passphrase(self, given: SecretBytes) -> None:
+        """Open with a passphrase. Raises RootKeyError."""
+        wanting = [record for record in self._missing if record.provider == PASSPHRASE]
+        if not wanting:
+            raise RootKeyError("no root key waits for a passphrase; look at: strongroom server status")
+        for record in wanting:
+            self._accept(record, SoftwareRoot(passphrase.open_(record.parameters, given), record.generation))
+        self._open_others()
+
+    def give_share(self, text: str) -> None:
+        """Take one share; the last one that is needed opens. Raises RootKeyError."""
+        one = shares.read(text)
+        wanting = [
+            (record, self._collections[record.id]) for record in self._missing if record.provider == SHARES
+        ]
+        if not wanting:
+            raise RootKeyError("no root key waits for shares; look at: strongroom server status")
+        record, collection = next((pair for pair in wanting if pair[1].belongs(one)), wanting[0])
+        collection.add(one)
+        secret = collection.secret()
+        if secret is not None:
+            self._accept(record, SoftwareRoot(secret, record.generation))
+            self._open_others()
+
+    def give_root(self, secret: SecretBytes) -> None:
+        """Open with a root key itself, which was made or recovered a moment ago. Raises RootKeyError."""
+        for record in self._missing:
+            root = SoftwareRoot(secret, record.generation)
+            if root.id == record.id:
+                self._accept(record, root)
+        self._open_others()
+
+    def close(self) -> None:
+        """Forget every root key that is open, and every share, until `reopen`."""
+        self._roots = {}
+        self._closed = True
+        for collection in self._collections.values():
+            collection.forget()
+
+    def reopen(self) -> None:
+        """Open again what nobody has to be asked for. Raises RootKeyError."""
+        self._closed = False
+        self._read()
+
+    def _read(self) -> None:
+        seen = self._look()
+        before = self._roots, self._records, self._recovery
+        try:
+            self._recovery = self._recipient()
+            self._records = self._book()
+            known, self._roots = self._roots, {}
+            for record in self._records:
+                root = known.get(record.id) or self._handed_over(record, known) or self._open(record)
+                if root is not None:
+                    self._accept(record, root)
+                elif record.provider == SHARES:
+                    self._collections.setdefault(
+                        record.id, shares.Collection(record.id.hex(), record.parameters)
+                    )
+            self._open_others()
+        except RootKeyError:
+            self._roots, self._records, self._recovery = before
+            raise
+        self._seen = seen
+
+    def _book(self) -> list[RootRecord]:
+        try:
+            return from_file(self._place.book.read_bytes(), str(self._place.book))
+        except FileNotFoundError:
+            # The first root key, in a file, needs no record.
+            first = SoftwareRoot(file.read(self._place.key_file), 1)
+            created = int(self._place.key_file.stat().st_mtime)
+            return [RootRecord(generation=1, id=first.id, provider=FILE, created_at=created, parameters={})]
+        except OSError as error:
+            raise RootKeyError(f"cannot read {self._place.book}: {error.strerror}") from error
+
+    def _recipient(self) -> Recipient | None:
+        try:
+            return Recipient(self._place.recovery.read_text())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise RootKeyError(f"cannot read {self._place.recovery}: {error.strerror}") from error
+
+    def _look(self) -> object:
+        def state(path: Path) -> object:
+            try:
+                found = path.stat()
+            except OSError:
+                return None
+            return found.st_ino, found.st_size, found.st_mtime_ns
+
+        return state(self._place.book), state(self._place.recovery)
+
+    def _open(self, record: RootRecord) -> Root | None:
+        """Return the root key of a record, None when somebody has to bring what opens it."""
+        match record.provider:
+            case "file":
+                return self._from_file(record)
+            case "passphrase":
+                given = self._place.passphrase()
+                if given is None:
+                    return None
+                return SoftwareRoot(passphrase.open_(record.parameters, given), record.generation)
+            case "pkcs11":
+                where = f"token {record.parameters.get('token')}"
+                return self._elsewhere(record, where, pkcs11.TokenKey)
+            case "kmip":
+                where = f"the key manager of {record.parameters.get('profile')}"
+                return self._elsewhere(record, where, self._place.kmip)
+            case "shares":
+                return None
+            case other:
+                raise RootKeyError(f"{self._place.book} names a provider {other!r} that this release has not")
+
+    def _from_file(self, record: RootRecord) -> Root:
+        # Renamed when its predecessor was not needed any more; a crash may have come right after that.
+        paths = [self._place.next_key_file(record.generation), self._place.key_file]
+        for path in paths:
+            if path.exists():
+                root = SoftwareRoot(file.read(path), record.generation)
+                if root.id == record.id:
+                    return root
+        secret = file.read(self._place.key_file)
+        raise WrongRootKey(
+            f"{self._place.key_file} holds root key {SoftwareRoot(secret, 1).id.hex()}, the data needs "
+            f"{record.id.hex()} (generation {record.generation}); restore that one from its backup"
+        )
+
+    @staticmethod
+    def _elsewhere(record: RootRecord, where: str, find: Callable[[Mapping[str, Any]], Way]) -> Root:
+        return ElsewhereRoot(record.generation, record.id, where, lambda: find(record.parameters))
+
+    def _handed_over(self, record: RootRecord, known: Mapping[bytes, Root]) -> Root | None:
+        """Return the root key of a record that one which is open has wrapped; None without one."""
+        if record.handover is None:
+            return None
+        envelope = parse(record.handover)
+        older = self._roots.get(envelope.root_id) or known.get(envelope.root_id)
+        if older is None:
+            return None
+        return SoftwareRoot(older.open(envelope.sealed, envelope.associated), record.generation)
+
+    def _open_others(self) -> None:
+        """Open what those that are open have been given to hand on."""
+        for record in self._missing:
+            root = self._handed_over(record, {})
+            if root is not None:
+                self._accept(record, root)
+
+    def _accept(self, record: RootRecord, root: Root) -> None:
+        if root.id != record.id:
+            raise WrongRootKey(
+                f"this opens root key {root.id.hex()}, the data needs {record.id.hex()} "
+                f"(generation {record.generation})"
+            )
+        self._roots[record.id] = root
+
+    # One takes over from another
+
+    def announce(self, described: object, secret: SecretBytes | None) -> None:
+        """Let a new root key wrap from now on: its record as JSON has it, and the key itself, None for one
+        that stays elsewhere.
+
+        Raises RootKeyError; nothing has changed then.
+        """
+        record = RootRecord.from_json(described)
+        with self._editing():
+            self._check_open()
+            if self.changing:
+                raise RootKeyError("a root key is being replaced already; wait until that is finished")
+            if record.generation != self.generation + 1:
+                raise RootKeyError("another root key came first; try again")
+            if secret is not None:
+                record = self._hand_over(record, secret)
+            self._keep(record, secret)
+            self._write([self._records[-1], record])
+
+    def adopt(self, described: object) -> bool:
+        """Follow another node to its new root key, from what its `announced` gave; tell whether there was
+        anything to do.
+
+        Raises RootKeyError.
+        """
+        record = RootRecord.from_json(described)
+        with self._editing():
+            self._check_open()
+            if self.changing or record.generation <= self.generation:
+                return False
+            root = self._handed_over(record, {})
+            self._keep(record, root.secret if isinstance(root, SoftwareRoot) else None)
+            self._write([self._records[-1], record])
+            return True
+
+    def complete(self) -> None:
+        """Let go of every root key but the newest: nothing is wrapped by them any more, the caller knows.
+
+        Also tidies up after a run that was killed. Raises RootKeyError.
+        """
+        with self._editing():
+            newest = self._records[-1]
+            if self.changing:
+                self._write([newest.settled()])
+            # Last, since it takes away what the record named until now.
+            if newest.provider == FILE:
+                with suppress(FileNotFoundError):
+                    self._place.next_key_file(newest.generation).replace(self._place.key_file)
+            self._clear_up()
+
+    def set_recovery(self, recipient: str) -> None:
+        """Wrap for the kit of this recipient from now on. Raises RootKeyError."""
+        with self._editing():
+            self._place.write(self._place.recovery, Recipient(recipient).text.encode() + b"\n")
+
+    def announced(self) -> dict[str, object]:
+        """Return what other nodes need to follow."""
+        return self._records[-1].to_json()
+
+    def _hand_over(self, record: RootRecord, secret: SecretBytes) -> RootRecord:
+        if SoftwareRoot(secret, record.generation).id != record.id:
+            raise RootKeyError("the new root key is not the one of its record")
+        # By the old one: what has that may follow, and nothing else.
+        return RootRecord(
+            generation=record.generation,
+            id=record.id,
+            provider=record.provider,
+            created_at=record.created_at,
+            parameters=record.parameters,
+            handover=super().wrap(secret),
+        )
+
+    def _keep(self, record: RootRecord, secret: SecretBytes | None) -> None:
+        """Put the key file of a new root key where it belongs."""
+        if record.provider == FILE:
+            if secret is None:
+                raise RootKeyError("the new root key for the file is missing")
+            path = self._place.next_key_file(record.generation)
+            # One that was left behind by an attempt that was killed before anything knew of it.
+            path.unlink(missing_ok=True)
+            file.create(path, secret)
+
+    def _write(self, records: Sequence[RootRecord]) -> None:
+        self._place.write(self._place.book, to_file(records))
+
+    def _clear_up(self) -> None:
+        """Remove the key files of root keys that are not needed any more."""
+        paths = list(self._place.key_file.parent.glob("root-*.key"))
+        if self._records[-1].provider != FILE:
+            paths.append(self._place.key_file)
+        with suppress(OSError):
+            for path in paths:
+                path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _editing(self) -> Iterator[None]:
+        """Hold the lock, see the newest state, and follow what was changed."""
+        path = self._place.book.with_name("root.lock")
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise RootKeyError(f"cannot open {path}: {error.strerror}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self.follow()
+            yield
+            self.follow()
+        finally:
+            os.close(descriptor)
+
+
+def file_book(place: Place, record: RootRecord, secret: SecretBytes | None) -> None:
+    """Write down the first root key of a new data directory. Raises RootKeyError."""
+    if record.provider == FILE:
+        file.create(place.key_file, secret)
+    else:
+        place.write(place.book, to_file([record]))

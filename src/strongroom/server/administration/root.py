@@ -1,0 +1,64 @@
+"""`root` and `recovery`: which root key the data is under.
+
+Rule: a new root key is made by whoever calls; these commands let it take over.
+"""
+
+import base64
+import binascii
+
+from strongroom.domain.people import Role
+from strongroom.model.secret import SecretBytes
+from strongroom.server.administration.command import Administrator, command
+from strongroom.server.errors import OperatorError
+from strongroom.server.messages import BrokenMessage, Message, nested, optional_text, text
+from strongroom.server.root.change import announce_to_nodes, finish, settled, stale_keys
+
+
+@command("root.status", roles={Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR})
+async def status(admin: Administrator, request: Message) -> object:
+    """Say which root keys there are, and how much is not wrapped by the newest yet."""
+    root_key = admin.root_key
+    root_key.follow()
+    stale = await stale_keys(root_key, admin.wrapped)
+    return {
+        "generation": root_key.generation,
+        "provider": root_key.provider,
+        "changing": root_key.changing,
+        "recovery": root_key.recovery,
+        "root_keys": root_key.described(),
+        "left": {name: len(keys) for name, keys in stale if keys},
+    }
+
+
+@command("root.rotate", roles={Role.ADMINISTRATOR}, spreads=True)
+async def rotate(admin: Administrator, request: Message) -> object:
+    """Let a new root key take over: `record` is what is written down of it, `secret` the key, in base64,
+    unless it stays elsewhere."""
+    try:
+        encoded = optional_text(request, "secret")
+        secret = None if encoded is None else SecretBytes(base64.b64decode(encoded, validate=True))
+    except binascii.Error:
+        raise BrokenMessage("secret must be base64") from None
+    admin.root_key.announce(nested(request, "record"), secret)
+    if admin.shared:
+        await announce_to_nodes(admin.root_key, admin.store, admin.now)
+    return {"generation": admin.root_key.generation}
+
+
+@command("root.finish", roles={Role.ADMINISTRATOR}, spreads=True)
+async def finish_(admin: Administrator, request: Message) -> object:
+    """Wrap again what is left. Every process of this server has heard of the newest root key by now, since
+    the command before this one has told them; other nodes need a moment."""
+    admin.root_key.follow()
+    known = not admin.shared or settled(admin.root_key, admin.now)
+    left = await finish(admin.root_key, admin.wrapped, everybody_knows=known)
+    return {"generation": admin.root_key.generation, "finished": left == 0, "left": max(left, 0)}
+
+
+@command("recovery.create", roles={Role.ADMINISTRATOR}, spreads=True)
+async def create(admin: Administrator, request: Message) -> object:
+    """Wrap everything for a recovery kit too, from now on: `recipient` is who has it."""
+    if admin.root_key.changing:
+        raise OperatorError("a root key is being replaced; make the kit when that is finished")
+    admin.root_key.set_recovery(text(request, "recipient"))
+    return {"recovery": admin.root_key.recovery}

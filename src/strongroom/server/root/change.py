@@ -1,0 +1,148 @@
+"""One root key takes over from another, while requests are served.
+
+Rule: whatever was begun is finished, by whoever is there: each worker looks every second. The older root key
+is let go only when nothing is wrapped by it and everybody who might have used it has heard of the newer one.
+
+    1. announce     root.json names both; the newer one wraps from now on          (command root.rotate)
+    2. every worker of the server follows, before the command returns
+    3. rewrap       each place is gone through; both open                          (command root.finish,
+    4. complete     root.json names the newer one alone, the key file of the older is gone     or the job)
+
+On PostgreSQL the announcement also stands in the store, sealed like every entry, and inside it the new root
+key wrapped by the old one: the other nodes follow within a second or two.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Final
+
+import structlog
+
+from strongroom.domain.entries import Entry, EntryChange, Kept
+from strongroom.domain.ports import RootKeyError, WrappedKeys
+from strongroom.domain.store import Changes, LostRace, ObjectStore
+from strongroom.domain.tenants import SYSTEM_TENANT
+from strongroom.model.struct import Own
+from strongroom.server.ports import RootKeys
+
+log = structlog.get_logger()
+
+SETTLING: Final = 10
+"""Seconds after the announcement in which somebody may still wrap by the older root key: a worker that has
+not answered is ended after five, another node looks every second."""
+
+ANNOUNCED_FOR: Final = timedelta(hours=1)
+"""How long a node that was away still finds the announcement in the store. Meanwhile whoever has the older
+root key and the database can get at the newer one."""
+
+_KEY: Final = "root key"
+
+
+class RootHandover(Entry, kind=60):
+    """The newest root key as its node has announced it: the record in `root.json`."""
+
+    record: Annotated[str, Own(60)]
+
+
+class RootKeyChange:
+    """A job of `scheduler.timetable`: finishes what was begun. `shared`: other nodes use the store too.
+
+    `spread` has every process of this server follow.
+    """
+
+    def __init__(
+        self, root_key: RootKeys, places: Sequence[WrappedKeys], store: ObjectStore, *, shared: bool
+    ) -> None:
+        self._root_key = root_key
+        self._places = places
+        self._store = store
+        self._shared = shared
+        self._looked = False
+        self.spread: Callable[[], Awaitable[None]] | None = None
+
+    async def __call__(self, now: datetime) -> None:
+        """Look once. Raises StoreFailure and RootKeyError."""
+        if self._shared:
+            await self._follow_node(now)
+        if self._root_key.follow():
+            self._looked = False
+        if self._looked and not self._root_key.changing:
+            return
+        left = await rewrap(self._root_key, self._places)
+        changing = self._root_key.changing
+        if left == 0 and (settled(self._root_key, now) or not changing):
+            self._root_key.complete()
+            if changing:
+                log.info("root_key_replaced", generation=self._root_key.generation)
+                if self.spread is not None:
+                    await self.spread()
+        self._looked = left == 0
+
+    async def _follow_node(self, now: datetime) -> None:
+        kept = await self._store.load_entry(RootHandover, SYSTEM_TENANT, _KEY)
+        if kept is None:
+            return
+        if kept.due is not None and kept.due <= now:
+            await _change(self._store, kept, None)
+            return
+        if self._root_key.adopt(json.loads(kept.value.record)):
+            log.info("root_key_followed", generation=self._root_key.generation)
+            if self.spread is not None:
+                await self.spread()
+
+
+async def announce_to_nodes(root_key: RootKeys, store: ObjectStore, now: datetime) -> None:
+    """Let the other nodes know of the newest root key. Raises StoreFailure."""
+    kept = await store.load_entry(RootHandover, SYSTEM_TENANT, _KEY)
+    value = RootHandover(record=json.dumps(root_key.announced()))
+    generation = 0 if kept is None else kept.generation
+    after = Kept(
+        tenant=SYSTEM_TENANT, key=_KEY, owner=0, value=value, due=now + ANNOUNCED_FOR, generation=generation
+    )
+    await _change(store, kept, after)
+
+
+async def rewrap(root_key: RootKeys, places: Sequence[WrappedKeys]) -> int:
+    """Wrap again whatever is not current, and return how many keys are left. Raises StoreFailure and
+    RootKeyError."""
+    for place in places:
+        await place.rewrap(root_key)
+    return sum([len(stale) for _, stale in await stale_keys(root_key, places)])
+
+
+async def stale_keys(root_key: RootKeys, places: Sequence[WrappedKeys]) -> list[tuple[str, list[bytes]]]:
+    """Return, for each place, what lies there and is not current. Raises StoreFailure and RootKeyError."""
+    return [
+        (place.name, [key for key in await place.wrapped() if not root_key.is_current(key)])
+        for place in places
+    ]
+
+
+def settled(root_key: RootKeys, now: datetime) -> bool:
+    """Tell whether everybody must have heard of the newest root key."""
+    return now.timestamp() - root_key.announced_at >= SETTLING
+
+
+async def finish(root_key: RootKeys, places: Sequence[WrappedKeys], *, everybody_knows: bool) -> int:
+    """Wrap again what is left, let go of the older root key, and return how many keys are left, or -1 when
+    only time is missing. Raises StoreFailure and RootKeyError."""
+    left = await rewrap(root_key, places)
+    if left == 0 and root_key.changing:
+        if not everybody_knows:
+            return -1
+        root_key.complete()
+    return left
+
+
+async def _change(
+    store: ObjectStore, before: Kept[RootHandover] | None, after: Kept[RootHandover] | None
+) -> None:
+    generation = 0 if before is None else before.generation
+    change = EntryChange(RootHandover, SYSTEM_TENANT, _KEY, generation, after)
+    try:
+        await store.commit(Changes(entries=[change]))
+    except LostRace:
+        # Another node or worker did the same.
+        if after is not None:
+            raise RootKeyError("another node announces a root key at this moment; try again") from None

@@ -1,0 +1,52 @@
+"""The store keys where they lie: in the database, each wrapped by the root key.
+
+Rule: a store key is compared and exchanged in one commit, so that every reader finds it wrapped whole, and
+two that do the same at once harm nothing.
+"""
+
+from strongroom.domain.ports import RootKey
+from strongroom.domain.store import StoreFailure
+from strongroom.store.records import (
+    Backend,
+    ChangeSet,
+    Conflict,
+    StoreKeyRewrap,
+    StoreKeyRow,
+    StoreUnavailable,
+)
+
+_BATCH = 64
+"""Store keys in one commit."""
+
+
+class StoredStoreKeys:
+    """See `domain.ports.WrappedKeys`."""
+
+    name = "store keys"
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def wrapped(self) -> list[bytes]:
+        return [row.wrapped for row in await self._rows()]
+
+    async def rewrap(self, root_key: RootKey) -> None:
+        old = [row for row in await self._rows() if not root_key.is_current(row.wrapped)]
+        for start in range(0, len(old), _BATCH):
+            changes = [
+                StoreKeyRewrap(row.store_key, root_key.wrap(root_key.unwrap(row.wrapped)), row.wrapped)
+                for row in old[start : start + _BATCH]
+            ]
+            try:
+                await self._backend.commit(ChangeSet(store_keys_rewrapped=changes))
+            except Conflict:
+                # Somebody does the same; whoever looks next sees what is left.
+                continue
+            except StoreUnavailable as error:
+                raise StoreFailure(str(error)) from error
+
+    async def _rows(self) -> list[StoreKeyRow]:
+        try:
+            return await self._backend.store_keys()
+        except StoreUnavailable as error:
+            raise StoreFailure(str(error)) from error

@@ -1,0 +1,84 @@
+"""Places for root keys, and root keys of every provider."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strongroom.model.secret import SecretBytes
+from strongroom.rootkey import passphrase, pkcs11
+from strongroom.rootkey.elsewhere import Way
+from strongroom.rootkey.making import NewRoot, make
+from strongroom.rootkey.stored import Place, StoredKeyring, file_book
+from strongroom.server.data_directory import write_private
+from tests.softhsm import Token
+
+PASSPHRASE = SecretBytes(b"correct horse battery staple")
+KEY = SecretBytes(bytes(range(32)))
+
+
+def no_key_manager(parameters: Mapping[str, Any]) -> Way:
+    raise AssertionError("no other key manager is asked here")
+
+
+def place(folder: Path) -> Place:
+    return Place(
+        book=folder / "root.json",
+        key_file=folder / "root.key",
+        recovery=folder / "recovery.pub",
+        write=write_private,
+        passphrase=lambda: None,
+        kmip=no_key_manager,
+    )
+
+
+def new(provider: str, generation: int = 1, token: Token | None = None) -> NewRoot:
+    """Make a root key of a provider."""
+    options: dict[str, Any] = {"passphrase": PASSPHRASE, "shares": "2/3"}
+    if token is not None:
+        options |= token.options
+    return make(provider, generation, options, kmip=lambda _: {})
+
+
+def opened(folder: Path, made: NewRoot) -> StoredKeyring:
+    """Return the root keys of a folder as a process finds them at its start, opened by whoever has to."""
+    keyring = StoredKeyring(place(folder))
+    if keyring.wants_passphrase:
+        keyring.give_passphrase(PASSPHRASE)
+    for share in made.shares[:2] if keyring.sealed else ():
+        keyring.give_share(share.reveal().decode())
+    return keyring
+
+
+def begin(folder: Path, made: NewRoot) -> StoredKeyring:
+    """Let a folder begin with a root key, and return it open."""
+    file_book(place(folder), made.record, made.secret)
+    return opened(folder, made)
+
+
+@pytest.fixture(autouse=True)
+def quick_argon2(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stretching is as slow as it should be only in the tests of the whole program."""
+    monkeypatch.setattr(passphrase, "MEMORY_KIB", 1024)
+
+
+@pytest.fixture
+def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Token:
+    made = Token(tmp_path / "token")
+    monkeypatch.setenv("SOFTHSM2_CONF", str(made.configuration))
+    as_in_a_new_process(monkeypatch)
+    return made
+
+
+def as_in_a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the library of the token be initialised again when it is used next."""
+    monkeypatch.setattr(pkcs11, "_MODULE", pkcs11._Module())
+
+
+@pytest.fixture(params=["file", "passphrase", "shares", "pkcs11"])
+def make_root(request: pytest.FixtureRequest) -> Callable[[int], NewRoot]:
+    """Give what makes a root key, for each provider in turn."""
+    provider: str = request.param
+    token = request.getfixturevalue("token") if provider == "pkcs11" else None
+    return lambda generation: new(provider, generation, token)

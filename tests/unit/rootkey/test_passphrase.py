@@ -1,0 +1,79 @@
+"""A root key that a passphrase opens."""
+
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strongroom.domain.ports import RootKeyError, RootKeySealed
+from strongroom.model.secret import SecretBytes
+from strongroom.rootkey import passphrase
+from strongroom.rootkey.passphrase import WrongPassphrase, check_new, open_, seal
+from strongroom.rootkey.stored import StoredKeyring
+from tests.unit.rootkey.conftest import KEY, PASSPHRASE, begin, new, place
+
+
+@pytest.mark.parametrize(
+    "wrong", [b"", b"correct horse battery stapl", b"Correct horse battery staple", b"\xff"]
+)
+def test_a_wrong_passphrase_opens_nothing(wrong: bytes) -> None:
+    with pytest.raises(WrongPassphrase):
+        open_(seal(KEY, PASSPHRASE), SecretBytes(wrong))
+
+
+def test_the_same_characters_typed_elsewhere_open() -> None:
+    composed = "Schlüssel für den Tresorraum"
+    kept = seal(KEY, SecretBytes(unicodedata.normalize("NFC", composed).encode()))
+    assert open_(kept, SecretBytes(unicodedata.normalize("NFD", composed).encode())) == KEY
+
+
+def test_what_was_sealed_with_other_costs_still_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = seal(KEY, PASSPHRASE)
+    monkeypatch.setattr(passphrase, "TIME_COST", 5)
+    monkeypatch.setattr(passphrase, "LANES", 1)
+    assert seal(KEY, PASSPHRASE)["time_cost"] == 5
+    assert open_(kept, PASSPHRASE) == KEY
+
+
+def test_the_costs_of_the_product_are_those_of_rfc_9106_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    assert passphrase.MEMORY_KIB >= 64 * 1024
+    assert passphrase.TIME_COST >= 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("memory_kib", 1 << 40),
+        ("time_cost", 0),
+        ("lanes", 10_000),
+        ("kdf", "md5"),
+        ("salt", "!"),
+        ("sealed", None),
+        ("time_cost", "x"),
+    ],
+)
+def test_a_damaged_record_is_refused_before_it_costs_anything(name: str, value: Any) -> None:
+    with pytest.raises(RootKeyError, match="damaged"):
+        open_({**seal(KEY, PASSPHRASE), name: value}, PASSPHRASE)
+
+
+def test_a_short_passphrase_is_no_new_one() -> None:
+    with pytest.raises(RootKeyError, match="12 characters"):
+        check_new(SecretBytes("Tür".encode() * 3))
+    check_new(SecretBytes(b"twelve chars"))
+
+
+def test_without_the_passphrase_it_is_sealed(tmp_path: Path) -> None:
+    wrapped = begin(tmp_path, new("passphrase")).wrap(KEY)
+    found = StoredKeyring(place(tmp_path))
+    assert found.sealed
+    assert found.wants_passphrase
+    with pytest.raises(RootKeySealed):
+        found.unwrap(wrapped)
+    with pytest.raises(WrongPassphrase):
+        found.give_passphrase(SecretBytes(b"something else entirely"))
+    assert found.sealed
+    found.give_passphrase(PASSPHRASE)
+    assert found.unwrap(wrapped) == KEY

@@ -1,0 +1,261 @@
+"""One root key takes over from another, in a data directory (fault 40)."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from strongroom.domain.ports import RootKeyError, WrongRootKey
+from strongroom.rootkey import file
+from strongroom.rootkey.record import from_file, to_file
+from strongroom.rootkey.recovery import Identity
+from strongroom.rootkey.stored import StoredKeyring
+from tests.unit.rootkey.conftest import KEY, PASSPHRASE, begin, new, opened, place
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def announced(folder: Path) -> StoredKeyring:
+    root = begin(folder, new("file"))
+    made = new("file", 2)
+    root.announce(made.described, made.secret)
+    return root
+
+
+def test_while_one_takes_over_both_open_and_the_newer_wraps(tmp_path: Path) -> None:
+    root = begin(tmp_path, new("file"))
+    old = root.wrap(KEY)
+    made = new("file", 2)
+    root.announce(made.described, made.secret)
+    assert (root.changing, root.generation) == (True, 2)
+    found = StoredKeyring(place(tmp_path))
+    assert found.unwrap(old) == found.unwrap(root.wrap(KEY)) == KEY
+
+
+def test_another_process_follows_when_it_meets_what_it_cannot_open(tmp_path: Path) -> None:
+    root = begin(tmp_path, new("file"))
+    bystander = StoredKeyring(place(tmp_path))
+    made = new("passphrase", 2)
+    root.announce(made.described, made.secret)
+    assert bystander.unwrap(root.wrap(KEY)) == KEY
+    assert bystander.generation == 2
+    assert not bystander.follow(), "there is nothing more to follow"
+
+
+def test_once_it_is_complete_the_old_key_is_gone_and_not_needed(tmp_path: Path) -> None:
+    root = begin(tmp_path, new("file"))
+    before, wrapped = file.read(tmp_path / "root.key"), root.wrap(KEY)
+    made = new("file", 2)
+    root.announce(made.described, made.secret)
+    root.complete()
+    assert file.read(tmp_path / "root.key") == made.secret
+    assert not any(before.reveal() in path.read_bytes() for path in tmp_path.iterdir())
+    assert [path.name for path in tmp_path.glob("root*.key")] == ["root.key"]
+    with pytest.raises(WrongRootKey):
+        StoredKeyring(place(tmp_path)).unwrap(wrapped)
+
+
+def test_no_key_file_stays_when_the_provider_changes(tmp_path: Path) -> None:
+    root = begin(tmp_path, new("file"))
+    made = new("passphrase", 2)
+    root.announce(made.described, made.secret)
+    assert (tmp_path / "root.key").exists(), "it is needed until it is complete"
+    root.complete()
+    assert not list(tmp_path.glob("root*.key"))
+    assert "handover" not in (tmp_path / "root.json").read_text()
+
+
+def test_the_handover_is_for_the_older_root_key_alone(tmp_path: Path) -> None:
+    """It lies in root.json while one takes over; the recovery kit has no part in it."""
+    root = begin(tmp_path, new("passphrase"))
+    made = new("shares", 2)
+    assert made.secret is not None
+    root.announce(made.described, made.secret)
+    content = (tmp_path / "root.json").read_bytes()
+    assert made.secret.reveal() not in content
+    sealed = StoredKeyring(place(tmp_path))
+    assert sealed.sealed
+    sealed.give_passphrase(PASSPHRASE)
+    assert not sealed.sealed
+
+
+@pytest.mark.parametrize("provider", ["file", "passphrase", "shares"])
+def test_a_rotation_that_is_killed_before_anything_knows_of_it_never_was(
+    tmp_path: Path, provider: str
+) -> None:
+    root = begin(tmp_path, new("file"))
+    wrapped = root.wrap(KEY)
+
+    def die(path: Path, content: bytes) -> None:
+        raise Killed
+
+    dying = StoredKeyring(place(tmp_path))
+    vars(dying)["_place"] = _with(tmp_path, die)
+    made = new(provider, 2)
+    with pytest.raises(Killed):
+        dying.announce(made.described, made.secret)
+    found = StoredKeyring(place(tmp_path))
+    assert (found.generation, found.changing) == (1, False)
+    assert found.unwrap(wrapped) == KEY
+    again = new("file", 2)
+    found.announce(again.described, again.secret)
+    found.complete()
+    assert file.read(tmp_path / "root.key") == again.secret
+
+
+def test_a_kill_between_the_record_and_the_key_file_at_the_end_is_finished(tmp_path: Path) -> None:
+    root = announced(tmp_path)
+    wrapped = root.wrap(KEY)
+
+    def die(path: Path, content: bytes) -> None:
+        raise Killed
+
+    dying = StoredKeyring(place(tmp_path))
+    vars(dying)["_place"] = _with(tmp_path, die)
+    with pytest.raises(Killed):
+        dying.complete()
+    assert StoredKeyring(place(tmp_path)).unwrap(wrapped) == KEY
+    new_file = tmp_path / "root-2.key"
+    (tmp_path / "root.json").write_bytes(_record_of_the_newest(tmp_path))
+    assert new_file.exists(), "killed between the record and the key file"
+    found = StoredKeyring(place(tmp_path))
+    assert not found.changing
+    assert found.unwrap(wrapped) == KEY
+    found.complete()
+    assert [path.name for path in tmp_path.glob("root*.key")] == ["root.key"]
+    assert StoredKeyring(place(tmp_path)).unwrap(wrapped) == KEY
+
+
+def _record_of_the_newest(folder: Path) -> bytes:
+    records = from_file((folder / "root.json").read_bytes(), "root.json")
+    return to_file([records[-1].settled()])
+
+
+def _with(folder: Path, write: Callable[[Path, bytes], None]) -> object:
+    from dataclasses import replace
+
+    return replace(place(folder), write=write)
+
+
+def test_two_do_not_take_over_at_once(tmp_path: Path) -> None:
+    root = announced(tmp_path)
+    third = new("file", 3)
+    with pytest.raises(RootKeyError, match="already"):
+        root.announce(third.described, third.secret)
+
+
+def test_one_that_was_made_for_an_older_state_does_not_take_over(tmp_path: Path) -> None:
+    root = announced(tmp_path)
+    root.complete()
+    late = new("file", 2)
+    with pytest.raises(RootKeyError, match="came first"):
+        root.announce(late.described, late.secret)
+
+
+def test_a_record_of_one_key_with_another_key_is_refused(tmp_path: Path) -> None:
+    root = begin(tmp_path, new("file"))
+    with pytest.raises(RootKeyError, match="not the one of its record"):
+        root.announce(new("file", 2).described, new("file", 2).secret)
+    assert not (tmp_path / "root.json").exists()
+
+
+def test_completing_twice_is_completing_once(tmp_path: Path) -> None:
+    root, other = announced(tmp_path), StoredKeyring(place(tmp_path))
+    root.complete()
+    other.complete()
+    assert not StoredKeyring(place(tmp_path)).changing
+
+
+def test_a_late_completion_does_not_undo_the_next_rotation(tmp_path: Path) -> None:
+    """Both look at the record under one lock."""
+    root, late = announced(tmp_path), StoredKeyring(place(tmp_path))
+    root.complete()
+    made = new("file", 3)
+    root.announce(made.described, made.secret)
+    assert late.generation == 2
+    late.follow()
+    assert (late.generation, late.changing) == (3, True)
+
+
+def test_another_node_follows_with_the_announcement_and_the_older_root_key(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    first = new("file")
+    one, two = begin(tmp_path / "one", first), begin(tmp_path / "two", first)
+    made = new("file", 2)
+    one.announce(made.described, made.secret)
+    assert two.adopt(one.announced())
+    assert not two.adopt(one.announced())
+    assert two.unwrap(one.wrap(KEY)) == KEY
+    two.complete()
+    assert opened(tmp_path / "two", made).unwrap(one.wrap(KEY)) == KEY
+
+
+def test_the_announcement_is_no_use_without_the_older_root_key(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    one, stranger = begin(tmp_path / "one", new("file")), begin(tmp_path / "other", new("file"))
+    made = new("file", 2)
+    one.announce(made.described, made.secret)
+    with pytest.raises(RootKeyError):
+        stranger.adopt(one.announced())
+    assert stranger.generation == 1
+
+
+def test_what_was_wrapped_for_an_older_kit_is_not_current(tmp_path: Path) -> None:
+    root = begin(tmp_path, new("file"))
+    without = root.wrap(KEY)
+    kits = Identity.generate(), Identity.generate()
+    root.set_recovery(kits[0].recipient.text)
+    assert not root.is_current(without)
+    first = root.wrap(KEY)
+    assert root.is_current(first)
+    root.set_recovery(kits[1].recipient.text)
+    assert not root.is_current(first)
+    assert root.unwrap(first) == root.unwrap(without) == KEY
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b'{"version": 1, "root_keys": []}',
+        b'{"version": 1, "root_keys": [{}]}',
+        b'{"version": 1, "root_keys": 3}',
+    ],
+)
+def test_a_damaged_record_is_refused(tmp_path: Path, content: bytes) -> None:
+    begin(tmp_path, new("file"))
+    (tmp_path / "root.json").write_bytes(content)
+    with pytest.raises(RootKeyError, match=r"root\.json is damaged"):
+        StoredKeyring(place(tmp_path))
+
+
+def test_a_record_of_a_newer_release_is_not_guessed_at(tmp_path: Path) -> None:
+    (tmp_path / "root.json").write_text(json.dumps({"version": 2, "root_keys": []}))
+    with pytest.raises(RootKeyError, match="newer Strongroom"):
+        StoredKeyring(place(tmp_path))
+
+
+def test_the_wrong_key_file_is_named_with_the_one_that_is_needed(tmp_path: Path) -> None:
+    root = announced(tmp_path)
+    root.complete()
+    (tmp_path / "root.key").unlink()
+    file.create(tmp_path / "root.key")
+    with pytest.raises(WrongRootKey, match="restore that one"):
+        StoredKeyring(place(tmp_path))
+
+
+def test_a_failed_look_changes_nothing(tmp_path: Path) -> None:
+    root = begin(tmp_path, new("file"))
+    wrapped = root.wrap(KEY)
+    (tmp_path / "root.json").write_bytes(b"half a file")
+    with pytest.raises(RootKeyError):
+        root.follow()
+    assert root.unwrap(wrapped) == KEY
+    assert root.generation == 1

@@ -1,0 +1,90 @@
+"""Everything that the root key wraps is found again when it is replaced."""
+
+import ast
+import asyncio
+from pathlib import Path
+
+import strongroom
+from strongroom.server.ca import Authority, open_authority
+from strongroom.server.data_directory import DataDirectory
+from strongroom.server.root.change import rewrap, stale_keys
+from strongroom.server.root.places import SealedFiles, places
+from strongroom.store.records import ChangeSet, StoreKeyRow
+from strongroom.store.sealing import StoreKeys
+from strongroom.store.sqlite import InlineSqliteBackend
+from strongroom.store.store_keys import StoredStoreKeys
+from tests.unit.rootkey.conftest import new, opened
+from tests.unit.server.conftest import NOW
+
+SOURCES = Path(strongroom.__file__).parent
+
+WRAPPING = {
+    "server/ca.py": "the key of the authority: places.SealedFiles",
+    "store/sealing.py": "store keys: store_keys.StoredStoreKeys",
+    "store/store_keys.py": "the place of the store keys itself",
+    "rootkey/stored.py": "the handover, which goes when it is over",
+    "rootkey/recovering.py": "a root key that takes over with the kit",
+    "server/backup/unpack.py": "store keys of a backup, on their way into a new store",
+}
+"""Who calls `wrap` of a root key, and which place goes through what it made."""
+
+
+def test_whoever_wraps_under_the_root_key_has_a_place() -> None:
+    """Add a place to `server/root/places.py`, then the module here."""
+    found = {
+        str(path.relative_to(SOURCES))
+        for path in SOURCES.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "wrap"
+        and _is_root_key(node.func.value)
+    }
+    assert found == set(WRAPPING)
+
+
+def _is_root_key(of: ast.expr) -> bool:
+    """Tell by the name: `root_key.wrap`, `self._root_key.wrap`, and what the root keys call themselves."""
+    words = ast.unparse(of)
+    return words.endswith("root_key") or words in ("super()", "self.new")
+
+
+def test_the_key_of_the_authority_is_wrapped_again(
+    directory: DataDirectory, authority: Authority, tmp_path: Path
+) -> None:
+    """The fixture has it under the root key of `tmp_path`."""
+    root_key = opened(tmp_path, new("file"))
+    place = SealedFiles(directory)
+    second = new("file", 2)
+    root_key.announce(second.described, second.secret)
+    asyncio.run(place.rewrap(root_key))
+    assert all(map(root_key.is_current, asyncio.run(place.wrapped())))
+    root_key.complete()
+    assert open_authority(directory, root_key).certificate == authority.certificate
+
+
+def test_every_place_is_gone_through_and_what_is_left_is_counted(
+    directory: DataDirectory, authority: Authority, tmp_path: Path
+) -> None:
+    root_key = opened(tmp_path, new("file"))
+
+    async def story() -> None:
+        backend = InlineSqliteBackend(None)
+        await backend.start()
+        keys = StoreKeys(root_key)
+        rows = [keys.create(int(NOW.timestamp()) + number) for number in range(130)]
+        await backend.commit(ChangeSet(store_keys=rows))
+        where = places(StoredStoreKeys(backend), directory)
+        second = new("file", 2)
+        root_key.announce(second.described, second.secret)
+        assert {name: len(stale) for name, stale in await stale_keys(root_key, where)} == {
+            "store keys": 130,
+            "files": 1,
+        }
+        before = {row.store_key: root_key.unwrap(row.wrapped) for row in rows}
+        assert await rewrap(root_key, where) == 0
+        after: list[StoreKeyRow] = await backend.store_keys()
+        assert {row.store_key: root_key.unwrap(row.wrapped) for row in after} == before
+        await backend.close()
+
+    asyncio.run(story())

@@ -114,6 +114,6 @@ def _named(configuration: str) -> list[str]:
         raise OperatorError(f"{FILE_NAME} is not valid TOML: {error}") from error
     named = [settings.tls.certificate, settings.tls.client_ca, settings.tls.client_crl]
     named += [client.endpoint_ca for client in settings.client.values()]
-    paths = {PurePosixPath(os.path.normpath(name)) for name in named if name is not None}
-    inside = (path for path in paths if not path.is_absolute() and path.parts[0] != "..")
+    paths = {PurePosixPath(os.path.normpath(name)) for name in named if name and "\0" not in name}
+    inside = (path for path in paths if path.parts and not path.is_absolute() and ".." not in path.parts)
     return sorted(str(path) for path in inside if not any(fnmatchcase(str(path), p) for p in PLAIN))

@@ -1,0 +1,308 @@
+"""Backups as they are made and restored: whole commands, on servers with TLS, on either database."""
+
+import json
+import os
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from strongroom import Client, testing
+from strongroom.cli.exit import ExitCode
+from strongroom.client.errors import KMIPError
+from tests.e2e.backups import Kit, Place, old_client, running
+from tests.inventory import inventory, populate
+from tests.postgres import PostgresServer, postgres_server
+
+__all__ = ["postgres_server"]
+
+POSTGRES = pytest.param("postgresql", marks=pytest.mark.postgres)
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, str], Place]:
+    """Return a maker of empty stores: which database, and a name."""
+
+    def make(kind: str, name: str) -> Place:
+        found: PostgresServer | None = None
+        if kind == "postgresql":
+            found = request.getfixturevalue("postgres_server")
+        return Place(tmp_path / name, found)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory: pytest.TempPathFactory) -> Kit:
+    return Kit(tmp_path_factory.mktemp("safe") / "kit")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[testing.Server]:
+    """Give a running server whose client has an object of every kind."""
+    with testing.server(tmp_path_factory.mktemp("site")) as server:
+        with Client.from_profile(server.profile) as client:
+            populate(client)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def backup(site: testing.Server, kit: Kit, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a backup of the site."""
+    file = tmp_path_factory.mktemp("backups") / "site.age"
+    create(site, file, kit)
+    return file
+
+
+def create(server: testing.Server, file: Path, kit: Kit, *more: str) -> dict[str, object]:
+    """Make a backup and return what the command says of it."""
+    data = str(server.directory)
+    printed = server.run(
+        "backup",
+        "create",
+        "--data",
+        data,
+        "--to",
+        str(file),
+        "--recipient",
+        kit.recipient,
+        "-o",
+        "json",
+        *more,
+    )
+    record: dict[str, object] = json.loads(printed)
+    return record
+
+
+def refused(server: testing.Server, *words: str, code: ExitCode = ExitCode.FAILURE) -> str:
+    """Run a command that has to fail, and return its one line."""
+    done = server.try_run("backup", *words)
+    assert done.returncode == code, done
+    assert done.stderr.startswith("strongroom: ")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+    return done.stderr
+
+
+@pytest.mark.parametrize("target", ["sqlite", POSTGRES])
+@pytest.mark.parametrize("source", ["sqlite", POSTGRES])
+def test_a_backup_brings_everything_back_on_either_database(
+    source: str, target: str, place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
+) -> None:
+    there, here = place(source, "there"), place(target, "here")
+    backup, new = tmp_path / "backup.age", here.folder / "data"
+    with (
+        testing.server(there.folder, store=there.url) as server,
+        Client.from_profile(server.profile) as client,
+    ):
+        populate(client)
+        before = inventory(client)
+        create(server, backup, kit)
+        kept = there.index()
+        client.create_symmetric_key(name="after the backup")
+    options = here.option or ["--store", "sqlite:///strongroom.db"]
+    server.run("backup", "restore", str(backup), "--data", str(new), "--identity", str(kit.path), *options)
+    assert here.index() == kept
+    assert len(kept) > 100
+    assert here.count("entries WHERE tenant = 0 AND kind = 80") == 1
+    with running(here.folder) as restored, old_client(server.profile, restored) as client:
+        assert inventory(client) == before
+        assert client.locate(name="after the backup") == []
+        client.create_symmetric_key(name="after the backup")
+        with pytest.raises(KMIPError, match=r"(?i)name"):
+            client.create_symmetric_key(name="kept-active")
+
+
+def test_a_backup_is_recorded_before_its_keys_are_given(site: testing.Server, backup: Path, kit: Kit) -> None:
+    with closing(sqlite3.connect(f"file:{site.directory}/strongroom.db?mode=ro", uri=True)) as found:
+        keys = [key for (key,) in found.execute("SELECT key FROM entries WHERE kind = 81").fetchall()]
+    assert verified(site, backup, kit)["backup"] in keys
+
+
+def verified(server: testing.Server, file: Path, kit: Kit) -> dict[str, object]:
+    """Verify a backup and return what the command says of it."""
+    printed = server.run("backup", "verify", str(file), "--identity", str(kit.path), "-o", "json")
+    record: dict[str, object] = json.loads(printed)
+    return record
+
+
+def test_a_backup_can_be_made_without_a_server(
+    place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
+) -> None:
+    there = place("sqlite", "there")
+    with testing.server(there.folder) as server, Client.from_profile(server.profile) as client:
+        populate(client)
+    record = create(server, tmp_path / "backup.age", kit)
+    assert record["objects"] == 13
+    found = verified(server, tmp_path / "backup.age", kit)
+    assert (found["objects"], found["opened"], found["refused"]) == (13, 13, 0)
+
+
+def test_a_backup_is_for_its_owner_alone_and_takes_the_place_of_no_file(
+    site: testing.Server, backup: Path, kit: Kit, tmp_path: Path
+) -> None:
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    assert [file.name for file in backup.parent.iterdir()] == [backup.name]
+    before = backup.read_bytes()
+    words = ["create", "--data", str(site.directory), "--recipient", kit.recipient, "--to"]
+    assert "never overwrites" in refused(site, *words, str(backup))
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "elsewhere")
+    assert "never overwrites" in refused(site, *words, str(link))
+    assert backup.read_bytes() == before
+    assert "cannot write to" in refused(site, *words, str(tmp_path / "missing" / "backup"))
+
+
+def test_without_a_recipient_nothing_is_written(site: testing.Server, tmp_path: Path) -> None:
+    to = tmp_path / "backup.age"
+    words = ["create", "--data", str(site.directory), "--to", str(to)]
+    assert "--recipient age1" in refused(site, *words)
+    assert "no age recipient" in refused(site, *words, "--recipient", "age1wrong", code=ExitCode.USAGE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_recovery_recipient_is_who_opens_a_backup_by_default(
+    place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
+) -> None:
+    there, here = place("sqlite", "there"), place("sqlite", "here")
+    backup = tmp_path / "backup.age"
+    with testing.server(there.folder) as server:
+        (server.directory / "recovery.pub").write_text(f"# recovery\n{kit.recipient}\n")
+        server.run("backup", "create", "--data", str(server.directory), "--to", str(backup))
+        new = here.folder / "data"
+        server.run("backup", "restore", str(backup), "--data", str(new), "--identity", str(kit.path))
+    assert kit.recipient in (new / "recovery.pub").read_text()
+
+
+def test_another_identity_is_told_that_it_is_another(
+    site: testing.Server, backup: Path, tmp_path: Path
+) -> None:
+    other = Kit(tmp_path / "other")
+    said = refused(site, "verify", str(backup), "--identity", str(other.path))
+    assert "encrypted to others" in said
+    said = refused(
+        site, "restore", str(backup), "--data", str(tmp_path / "new"), "--identity", str(other.path)
+    )
+    assert "encrypted to others" in said
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_identity_file_that_is_none_is_named_and_not_shown(
+    site: testing.Server, backup: Path, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "wrong"
+    wrong.write_text("AGE-SECRET-KEY-1NOTREALLYSECRET\n")
+    said = refused(site, "verify", str(backup), "--identity", str(wrong))
+    assert "line 1" in said
+    assert "NOTREALLY" not in said
+    refused(site, "verify", str(backup), "--identity", str(tmp_path / "none"), code=ExitCode.NOT_FOUND)
+    wrong.write_text("# nothing\n")
+    assert "holds no age identity" in refused(site, "verify", str(backup), "--identity", str(wrong))
+
+
+def test_what_is_no_backup_is_called_so(site: testing.Server, kit: Kit, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"SQLite format 3\0" * 100)
+    assert "no backup" in refused(site, "verify", str(file), "--identity", str(kit.path))
+    file.unlink()
+    words = ["verify", str(file), "--identity", str(kit.path)]
+    assert "there is no" in refused(site, *words, code=ExitCode.NOT_FOUND)
+
+
+def test_a_cut_or_changed_backup_is_refused_with_the_place(
+    site: testing.Server, backup: Path, kit: Kit, tmp_path: Path
+) -> None:
+    whole = backup.read_bytes()
+    file, new = tmp_path / "file", tmp_path / "new"
+    restore = ["restore", str(file), "--data", str(new), "--identity", str(kit.path)]
+    verify = ["verify", str(file), "--identity", str(kit.path)]
+    for words in (restore, verify):
+        file.write_bytes(whole[:-1])
+        said = refused(site, *words)
+        assert f"is cut off at byte {len(whole) - 1}" in said
+        file.write_bytes(whole[:-100] + bytes([whole[-100] ^ 1]) + whole[-99:])
+        assert "was changed behind byte" in refused(site, *words)
+        file.write_bytes(whole[:40])
+        assert "its header has no end" in refused(site, *words)
+    assert not new.exists()
+
+
+def test_a_restore_takes_the_place_of_nothing(
+    site: testing.Server, backup: Path, kit: Kit, tmp_path: Path
+) -> None:
+    words = ["restore", str(backup), "--identity", str(kit.path), "--data"]
+    assert "already holds a data directory" in refused(site, *words, str(site.directory))
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "something").touch()
+    assert "is not empty" in refused(site, *words, str(full))
+    assert [file.name for file in full.iterdir()] == ["something"]
+    store = f"sqlite:///{site.directory}/strongroom.db"
+    said = refused(site, *words, str(tmp_path / "new"), "--store", store)
+    assert "exists already" in said
+    assert not (tmp_path / "new").exists()
+    assert (site.directory / "strongroom.db").exists()
+
+
+@pytest.mark.postgres
+def test_a_database_that_holds_anything_is_not_restored_into(
+    site: testing.Server, backup: Path, kit: Kit, tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    database = postgres_server.create_database()
+    postgres_server.sql(database, "CREATE TABLE somebody_elses (number integer)")
+    said = refused(
+        site, "restore", str(backup), "--identity", str(kit.path), "--data", str(tmp_path / "new"),
+        "--store", postgres_server.url(database),
+    )  # fmt: skip
+    assert "the database is not empty" in said
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_configuration_comes_back_but_for_the_store(
+    place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
+) -> None:
+    there, here = place("sqlite", "there"), place("sqlite", "here")
+    settings = {"policy": {"lease_time": 77}, "client.test": {"put": "off"}}
+    backup, new = tmp_path / "backup.age", here.folder / "data"
+    with testing.server(there.folder, settings=settings) as server:
+        create(server, backup, kit)
+    words = ["backup", "restore", str(backup), "--data", str(new), "--identity", str(kit.path)]
+    server.run(*words, "--store", f"sqlite:///{here.folder}/elsewhere.db")
+    old = (server.directory / "strongroom.toml").read_text()
+    assert (new / "strongroom.toml").read_text() == old.replace(
+        "sqlite:///strongroom.db", f"sqlite:///{here.folder}/elsewhere.db"
+    )
+    assert (here.folder / "elsewhere.db").exists()
+    assert (new / "root.key").read_bytes() != (server.directory / "root.key").read_bytes()
+    assert (new / "ca.key").read_bytes() != (server.directory / "ca.key").read_bytes()
+    for name in ("root.key", "ca.key", "server.key", "strongroom.toml"):
+        assert stat.S_IMODE((new / name).stat().st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(new).st_mode) == 0o700
+    with running(here.folder) as restored, old_client(server.profile, restored) as client:
+        client.create_symmetric_key()
+
+
+def test_a_record_that_was_tampered_with_is_named_and_restored_as_it_was(
+    place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
+) -> None:
+    there, here = place("sqlite", "there"), place("sqlite", "here")
+    backup, new = tmp_path / "backup.age", here.folder / "data"
+    with testing.server(there.folder) as server, Client.from_profile(server.profile) as client:
+        victim = client.create_symmetric_key(name="victim")
+        other = client.create_symmetric_key(name="other")
+    with closing(sqlite3.connect(server.directory / "strongroom.db")) as database:
+        database.execute("UPDATE objects SET usage_mask = 1 WHERE unique_identifier = ?", (victim,))
+        database.commit()
+    create(server, backup, kit)
+    said = refused(server, "verify", str(backup), "--identity", str(kit.path))
+    assert f"is whole, but: object {victim} does not open" in said
+    done = server.try_run("backup", "restore", str(backup), "--data", str(new), "--identity", str(kit.path))
+    assert done.returncode == ExitCode.OK
+    assert f"warning: object {victim} does not open" in done.stderr
+    with running(here.folder) as restored, old_client(server.profile, restored) as client:
+        assert client.locate(name="other") == [other]
+        with pytest.raises(KMIPError, match="is damaged"):
+            client.get(victim)

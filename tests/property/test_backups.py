@@ -1,0 +1,276 @@
+"""Backups: what is written is read back, and whatever else comes is refused with the place."""
+
+import io
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pyrage import x25519
+
+from strongroom.domain.backups import Row
+from strongroom.model.secret import SecretBytes
+from strongroom.server.backup.archive import (
+    ArchiveError,
+    ArchiveReader,
+    ArchiveWriter,
+    Data,
+    Event,
+    Header,
+    Manifest,
+    PartBegins,
+    PartEnds,
+    Rows,
+    decode_rows,
+    encode_row,
+)
+from strongroom.server.backup.encryption import BLOCK, BackupDamaged, WrongIdentity, encrypting
+from strongroom.server.backup.secrets import pack, unpack
+from strongroom.server.backup.unpack import backup_events
+from strongroom.server.errors import OperatorError
+
+HEADER = Header(
+    backup="20260101T000000Z-00",
+    created_at="2026-01-01T00:00:00+00:00",
+    server="1",
+    schema="0001",
+    database="sqlite",
+    counts={"objects": 3},
+)
+VALUE = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.text(max_size=40), st.binary(max_size=80))
+COLUMNS = ("a", "b", "c")
+ROWS = st.lists(st.tuples(VALUE, VALUE, VALUE), max_size=20)
+IDENTITY = x25519.Identity.generate()
+
+
+def archive(rows: list[Row], data: bytes = b"configuration") -> bytes:
+    """Return a small archive, not encrypted."""
+    out = io.BytesIO()
+    writer = ArchiveWriter(out.write, HEADER)
+    writer.begin(PartBegins("strongroom.toml", "file"))
+    writer.data(data)
+    writer.end()
+    writer.begin(PartBegins("objects", "table", COLUMNS, ("a",)))
+    writer.rows(rows)
+    writer.end()
+    writer.finish()
+    return out.getvalue()
+
+
+def read(content: bytes) -> list[Event]:
+    return list(ArchiveReader(io.BytesIO(content).read).events())
+
+
+def read_rows(events: list[Event]) -> list[Row]:
+    return [row for event in events if isinstance(event, Rows) for row in event.rows]
+
+
+@given(rows=ROWS)
+def test_rows_are_read_back(rows: list[Row]) -> None:
+    assert decode_rows(b"".join(map(encode_row, rows)), len(COLUMNS)) == rows
+
+
+@given(rows=ROWS, data=st.binary(max_size=300))
+def test_an_archive_is_read_back(rows: list[Row], data: bytes) -> None:
+    events = read(archive(rows, data))
+    assert events[0] == HEADER
+    assert read_rows(events) == rows
+    assert b"".join(event.data for event in events if isinstance(event, Data)) == data
+    ends = [event for event in events if isinstance(event, PartEnds)]
+    assert [end.size for end in ends] == [len(data), len(rows)]
+    assert events[-1] == Manifest(tuple(ends))
+
+
+def test_a_table_may_be_longer_than_a_frame_and_so_may_a_row() -> None:
+    rows: list[Row] = [(number, "text" * 1000, b"x" * 1000) for number in range(200)]
+    rows.append((0, None, bytes(3 << 20)))
+    events = read(archive(rows))
+    assert read_rows(events) == rows
+    assert len([event for event in events if isinstance(event, Rows)]) > 2
+
+
+@given(content=st.binary(max_size=600))
+@example(content=b"STRONGROOM BACKUP\n")
+def test_any_bytes_are_an_archive_or_an_archive_error(content: bytes) -> None:
+    for start in (b"", b"STRONGROOM BACKUP\n"):
+        with pytest.raises(ArchiveError):
+            read(start + content)
+
+
+@given(content=st.binary(max_size=200), columns=st.integers(1, 4))
+def test_any_bytes_are_rows_or_an_archive_error(content: bytes, columns: int) -> None:
+    try:
+        rows = decode_rows(content, columns)
+    except ArchiveError:
+        return
+    assert b"".join(map(encode_row, rows)) == content
+
+
+@settings(max_examples=300)
+@given(place=st.integers(0), change=st.integers(1, 255))
+def test_an_archive_that_is_changed_anywhere_never_gives_other_rows(place: int, change: int) -> None:
+    """Behind the encryption nobody can; but a mistake in a writer may not pass for a backup."""
+    rows: list[Row] = [(1, "one", b"first"), (2, None, b"second"), (3, "three", None)]
+    content = bytearray(archive(rows))
+    content[place % len(content)] ^= change
+    try:
+        events = read(bytes(content))
+    except ArchiveError:
+        return
+    assert read_rows(events) == rows
+
+
+@given(cut=st.integers(0))
+def test_an_archive_that_is_cut_anywhere_is_refused(cut: int) -> None:
+    content = archive([(1, "one", b"first")])
+    with pytest.raises(ArchiveError, match="ends too early"):
+        read(content[: cut % len(content)])
+
+
+def test_what_follows_an_archive_is_refused() -> None:
+    with pytest.raises(ArchiveError, match="something follows"):
+        read(archive([]) + b"\0")
+
+
+@given(
+    keys=st.dictionaries(st.integers(0, 2**62), st.binary(min_size=32, max_size=32)),
+    files=st.dictionaries(st.text(max_size=20), st.binary(max_size=200)),
+)
+def test_secrets_are_read_back(keys: dict[int, bytes], files: dict[str, bytes]) -> None:
+    found = unpack(
+        pack(
+            {number: SecretBytes(key) for number, key in keys.items()},
+            {name: SecretBytes(content) for name, content in files.items()},
+        )
+    )
+    assert {number: key.reveal() for number, key in found.store_keys.items()} == keys
+    assert {name: content.reveal() for name, content in found.files.items()} == files
+    assert not any(key.hex() in repr(found) or repr(key)[2:-1] in repr(found) for key in keys.values())
+
+
+# Encrypted
+
+
+@pytest.fixture(scope="module")
+def whole() -> bytes:
+    """Give a backup of four blocks."""
+    out = io.BytesIO()
+    with encrypting(out, [str(IDENTITY.to_public())]) as plain:
+        rows: list[Row] = [(number, f"row {number}", bytes(700)) for number in range(300)]
+        plain.write(archive(rows))
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("backups") / "backup.age"
+
+
+def events_of(file: Path, identity: x25519.Identity = IDENTITY) -> Iterator[Event]:
+    with backup_events(file, [identity]) as events:
+        yield from events
+
+
+def header_size(whole: bytes) -> int:
+    return whole.index(b"\n", whole.index(b"\n--- ") + 1) + 1
+
+
+def test_an_encrypted_archive_is_read_back(whole: bytes, file: Path) -> None:
+    assert len(whole) > 3 * BLOCK
+    file.write_bytes(whole)
+    assert len(read_rows(list(events_of(file)))) == 300
+
+
+@settings(max_examples=150, deadline=None)
+@given(cut=st.integers(0))
+def test_a_backup_that_is_cut_anywhere_is_refused_with_the_place(whole: bytes, file: Path, cut: int) -> None:
+    cut %= len(whole)
+    check_cut(whole, file, cut)
+
+
+def test_a_backup_that_is_cut_between_two_blocks_is_refused(whole: bytes, file: Path) -> None:
+    """The one kind of cut that leaves only blocks as they were written."""
+    first = header_size(whole) + 16
+    for cut in (first, first + BLOCK + 16, first + 2 * (BLOCK + 16)):
+        check_cut(whole, file, cut)
+
+
+def check_cut(whole: bytes, file: Path, cut: int) -> None:
+    file.write_bytes(whole[:cut])
+    with pytest.raises(BackupDamaged) as refused:
+        list(events_of(file))
+    said = str(refused.value)
+    if cut >= header_size(whole) + 16:
+        assert f"is cut off at byte {cut}" in said
+        assert "the table objects" in said or cut < header_size(whole) + BLOCK + 32
+    else:
+        assert "cut off" in said or "no backup" in said or "damaged in its first" in said
+
+
+@settings(max_examples=150, deadline=None)
+@given(place=st.integers(0), change=st.integers(1, 255))
+def test_a_backup_that_is_changed_anywhere_is_refused_with_the_place(
+    whole: bytes, file: Path, place: int, change: int
+) -> None:
+    place %= len(whole)
+    changed = bytearray(whole)
+    changed[place] ^= change
+    file.write_bytes(changed)
+    with pytest.raises((BackupDamaged, WrongIdentity)) as refused:
+        list(events_of(file))
+    said = str(refused.value)
+    if place < header_size(whole):
+        return
+    between = re.search(r"was changed between byte (\d+) and byte (\d+)", said)
+    behind = re.search(r"was changed behind byte (\d+)", said)
+    if between is not None:
+        assert int(between[1]) - 16 <= place < int(between[2]), said
+    else:
+        assert behind is not None, said
+        assert int(behind[1]) - 16 <= place, said
+
+
+def test_two_blocks_that_change_places_are_refused(whole: bytes, file: Path) -> None:
+    start, size = header_size(whole) + 16, BLOCK + 16
+    one, two = whole[start : start + size], whole[start + size : start + 2 * size]
+    file.write_bytes(whole[:start] + two + one + whole[start + 2 * size :])
+    with pytest.raises(BackupDamaged, match=f"between byte {start} and byte {start + size}"):
+        list(events_of(file))
+
+
+def test_another_identity_opens_nothing(whole: bytes, file: Path) -> None:
+    file.write_bytes(whole)
+    with pytest.raises(WrongIdentity):
+        list(events_of(file, x25519.Identity.generate()))
+
+
+def test_a_newer_format_is_refused_by_its_number(file: Path) -> None:
+    newer = archive([]).replace(b'"format":1', b'"format":2')
+    with file.open("wb") as target, encrypting(target, [str(IDENTITY.to_public())]) as plain:
+        plain.write(newer)
+    with pytest.raises(OperatorError, match="has format 2, this Strongroom reads formats up to 1"):
+        list(events_of(file))
+
+
+def test_what_stops_the_writing_of_a_backup_is_raised() -> None:
+    class Full(io.RawIOBase):
+        def write(self, _: object) -> int:
+            raise OSError(28, "No space left on device")
+
+    def write() -> None:
+        with encrypting(Full(), [str(IDENTITY.to_public())]) as plain:
+            for _ in range(100):
+                plain.write(bytes(BLOCK))
+
+    with pytest.raises(OSError, match="No space left"):
+        write()
+
+
+def test_a_reader_that_has_seen_enough_leaves_no_thread_behind(whole: bytes, file: Path) -> None:
+    file.write_bytes(whole)
+    with backup_events(file, [IDENTITY]) as events:
+        assert next(events) == HEADER
+    assert not [thread for thread in threading.enumerate() if thread.name == "decryption"]

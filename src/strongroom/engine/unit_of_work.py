@@ -4,10 +4,9 @@ Rule: the only way to an object. Every read is authorised here before a handler 
 written but through `commit`.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import NamedTuple
 from uuid import uuid4
 
 from strongroom.attributes.rules import matches
@@ -27,6 +26,7 @@ from strongroom.domain.identity import ClientIdentity, Grant
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
 from strongroom.domain.store import NO_CHANGES, Changes, Found, ObjectQuery, ObjectStore
+from strongroom.domain.turn import Pace
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.entries import WorkingEntries
 from strongroom.engine.references import Told
@@ -39,9 +39,6 @@ from strongroom.model.identifiers import (
 )
 from strongroom.model.structures import Name
 from strongroom.registry import ObjectType, Operation, State, Tag, UniqueIdentifierEnumeration
-
-_AT_A_TIME: Final = 50
-"""Objects that are read in a row before other requests have their turn."""
 
 
 class Searches:
@@ -321,11 +318,11 @@ class UnitOfWork:
             self._scope = grants
         by_group = any(grant.groups is not None for grant in grants)
         covered = []
-        for number, identifier in enumerate(found.unique_identifiers):
+        pace = Pace()
+        for identifier in found.unique_identifiers:
+            await pace()
             reached = reaches(grants, identifier, None)
             if by_group and not reached:
-                if number % _AT_A_TIME == 0:
-                    await asyncio.sleep(0)
                 obj = self._loaded.get(identifier) or await self._store.load(identifier)
                 reached = reaches(grants, identifier, obj)
             if reached:

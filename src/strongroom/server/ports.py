@@ -14,6 +14,7 @@ from strongroom.domain.identity import ClientIdentity, Connection
 from strongroom.domain.outgoing import Exchange, Outgoing
 from strongroom.domain.ports import RootKey, WrappedKeys
 from strongroom.domain.store import ObjectStore
+from strongroom.domain.tenants import Tenant
 from strongroom.model.secret import SecretBytes
 from strongroom.registry import Version
 from strongroom.server.config import Settings
@@ -168,6 +169,9 @@ class Application(Protocol):
 
     def reject(self, error: DecodeError, connection: Connection) -> bytes:
         """Return the response to bytes that are no message."""
+
+    def lay_down(self, tenants: Mapping[int, Tenant]) -> None:
+        """Have tenants be limited as the administrator has laid down for them, by their numbers."""
 
     def shed(self, message: bytes, connection: Connection) -> bytes:
         """Return the response to a request that comes too soon after too many others."""

@@ -60,6 +60,8 @@ WARN_AGAIN: Final = 3600.0
 """Seconds between two warnings about a connection whose certificate has ended."""
 
 _REPLACED: Final = frozenset({Refusal.UNKNOWN, Refusal.REPLACED})
+UNCOUNTED: Final = 4096
+"""Bytes of a message that may arrive piece by piece without a place in the memory for unfinished ones."""
 
 BURST: Final = 32
 """Pipelined requests answered in one go at most; then the other connections have their turn."""
@@ -265,6 +267,9 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
             self._closing = True
             self._reason = reason
             self.deadline = NEVER
+            self._give_back()
+            # The peer may take its time to say goodbye, and what it has sent must not wait for that.
+            self._framer = self._service.framing(self._service.limits)
             self._transport.close()
 
     def abort(self, reason: str) -> None:
@@ -425,7 +430,10 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
             self._service.shares.turns.end(self._place.account)
         self._busy = False
         if not self._closing:
+            turns = self._service.shares.turns
+            began = turns.clock()
             self._transport.write(answer)
+            self._place.account.use(turns.clock() - began)
             if self._last:
                 self.close(self._last)
             elif self._roles is not None and self._roles.turned is not None:
@@ -497,7 +505,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
         elif self._stage != "body":
             self._stage = "body"
             self.deadline = now + timing.body + framer.declared / timing.body_rate
-            if framer.declared > READ_AHEAD:
+            if framer.declared > UNCOUNTED:
                 self._reserve(framer.declared)
         if self._held:
             self._held = False
@@ -507,7 +515,8 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
         if self._service.buffers.reserve(size, self._connection.client.client):
             self._reserved = size
         else:
-            self.close("too_many_long_messages")
+            # Not even goodbye: until the peer answers it, what it has sent so far would stay in memory.
+            self.abort("too_many_long_messages")
 
     def _give_back(self) -> None:
         if self._reserved:

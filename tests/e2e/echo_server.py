@@ -37,8 +37,8 @@ class EchoApplication:
 
     def __init__(self, backend: SqliteBackend, keys: StoreKeys) -> None:
         self._backend = backend
-        self.clients = StoredClients(backend)
         self.store = Repository(backend, keys)
+        self.clients = StoredClients(self.store)
 
     async def handle(self, message: bytes, connection: Connection) -> bytes:
         if message[8:12] == b"wait":
@@ -51,6 +51,9 @@ class EchoApplication:
         text = str(error).encode()
         text += b" " * (-len(text) % 8)
         return RESPONSE + len(text).to_bytes(4, "big") + text
+
+    def shed(self, message: bytes, connection: Connection) -> bytes:
+        return RESPONSE + b"\x00\x00\x00\x08SHED    "
 
     async def answer(self, root: Item, connection: Connection, encode: Encoder) -> bytes:
         return encode(root, version=NEWEST)

@@ -128,6 +128,14 @@ def due_range(now: datetime) -> TermRange:
     return TermRange(_DUE, _DUE + _date(now))
 
 
+def sight_terms(groups: Iterable[str], policies: Iterable[str]) -> set[bytes]:
+    """Return the terms of members of object groups, and of objects under operation policies (1.x)."""
+    made: set[bytes] = set()
+    for tag, values in ((Tag.OBJECT_GROUP, groups), (Tag.OPERATION_POLICY_NAME, policies)):
+        made.update(*(_stored_terms(tag, (AttributeInstance(tag, value),)) for value in values))
+    return made
+
+
 def _due_terms(obj: ManagedObject) -> tuple[bytes, ...]:
     if Tag.ROTATE_AUTOMATIC not in obj.attributes:
         return ()

@@ -1,7 +1,6 @@
 """`strongroom client`: who may connect.
 
-Rule: options and printing; a live server does it through its administration socket, else this process, with
-the same code (`server/admin.py`).
+Rule: options and printing; where it is done, `cli/administration.py` decides.
 """
 
 from pathlib import Path
@@ -9,24 +8,29 @@ from typing import Annotated, cast
 
 import typer
 
+from strongroom.cli import client_group
+from strongroom.cli.administration import DataOption, administer
 from strongroom.cli.output import Output, OutputOption, print_rows
 
 app = typer.Typer(help="Enrol, list and revoke clients.", rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(client_group.app, name="group")
 
-DataOption = Annotated[Path, typer.Option("--data", metavar="DIR", help="The server's data directory.")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The client's name.")]
 
 
 @app.command()
 def enrol(
     name: NameArgument,
-    data: DataOption,
     out: Annotated[Path, typer.Option(metavar="OUT", help="Directory for key, certificates and profile.")],
+    data: DataOption = None,
     group: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="GROUP", help="A group, kept with the client; it decides nothing yet; repeatable."
+            metavar="GROUP", help="A group that the client is in, for rules (grant add); repeatable."
         ),
+    ] = None,
+    tenant: Annotated[
+        str | None, typer.Option(metavar="TENANT", help="The tenant that the client is in.")
     ] = None,
     username: Annotated[
         str | None,
@@ -47,16 +51,21 @@ def enrol(
         else Credential(username=username, password_file=password_file)
     )
     profile = enrol_client(
-        name, out, lambda request: _call(data, request), groups=group or (), credential=credential
+        name,
+        out,
+        lambda request: administer(data, request),
+        groups=group or (),
+        credential=credential,
+        tenant=tenant,
     )
     print(profile)
     set_default_profile(profile)
 
 
 @app.command("list")
-def list_(data: DataOption, output: OutputOption = Output.TABLE) -> None:
+def list_(data: DataOption = None, output: OutputOption = Output.TABLE) -> None:
     """List every client, revoked ones too."""
-    records = cast(list[dict[str, object]], _call(data, {"command": "client.list"}))
+    records = cast(list[dict[str, object]], administer(data, {"command": "client.list"}))
     columns = {
         "name": "name",
         "groups": "groups",
@@ -69,15 +78,15 @@ def list_(data: DataOption, output: OutputOption = Output.TABLE) -> None:
 
 
 @app.command()
-def revoke(name: NameArgument, data: DataOption) -> None:
+def revoke(name: NameArgument, data: DataOption = None) -> None:
     """Shut a client out at once, live connections included."""
-    _call(data, {"command": "client.revoke", "name": name})
+    administer(data, {"command": "client.revoke", "name": name})
 
 
 @app.command()
 def ask(
     name: NameArgument,
-    data: DataOption,
+    data: DataOption = None,
     version: Annotated[str, typer.Option(metavar="V", help="The KMIP version to ask in.")] = "1.4",
     function: Annotated[
         list[str] | None,
@@ -89,14 +98,4 @@ def ask(
     That is, which versions, or with functions, what it can do.
     The server asks soon and as often as it takes; the answer is in its log.
     """
-    _call(data, {"command": "client.ask", "name": name, "version": version, "functions": function or []})
-
-
-def _call(data: Path, request: dict[str, object]) -> object:
-    from strongroom.server.admin import call
-    from strongroom.server.app import StrongroomAdapters
-    from strongroom.server.data_directory import DataDirectory
-    from strongroom.server.logs import configure_logs
-
-    configure_logs()
-    return call(DataDirectory.open(data), StrongroomAdapters(), request)
+    administer(data, {"command": "client.ask", "name": name, "version": version, "functions": function or []})

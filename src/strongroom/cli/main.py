@@ -21,6 +21,10 @@ COMMANDS: Final = {
     "serve": "strongroom.cli.serve:serve",
     "dev": "strongroom.cli.dev:dev",
     "client": "strongroom.cli.client:app",
+    "tenant": "strongroom.cli.tenant:app",
+    "grant": "strongroom.cli.grant:app",
+    "policy": "strongroom.cli.policy:app",
+    "person": "strongroom.cli.person:app",
     "key": "strongroom.cli.key:app",
     "object": "strongroom.cli.object:app",
     "attr": "strongroom.cli.attr:app",
@@ -29,6 +33,7 @@ COMMANDS: Final = {
     "certificate": "strongroom.cli.certificate:app",
     "server": "strongroom.cli.server:app",
     "store": "strongroom.cli.store:app",
+    "backup": "strongroom.cli.backup:app",
     "wire": "strongroom.cli.wire:app",
     "conform": "strongroom.cli.conform:conform",
 }

@@ -69,7 +69,7 @@ class Client(Methods):
             codec=self._binding.codec,
         )
         self._lock = threading.Lock()
-        self._link: _Link | None = None
+        self._link: Link | None = None
 
     @classmethod
     def from_profile(
@@ -161,7 +161,7 @@ class Client(Methods):
             if self._link is None:
                 server = attempts.next_server()
                 try:
-                    self._link = _Link(server, self._context, self._binding.framing(server), self._timeout)
+                    self._link = Link(server, self._context, self._binding.framing(server), self._timeout)
                 except BrokenLink as broken:
                     attempts.failed(server, broken)
                     continue
@@ -185,7 +185,7 @@ class Client(Methods):
             self._link = None
 
 
-class _Link:
+class Link:
     """One TLS connection; raises BrokenLink when it is not there or not there any more."""
 
     def __init__(self, server: Address, context: ssl.SSLContext, framing: Framing, timeout: float) -> None:

@@ -10,17 +10,27 @@ from strongroom.domain.errors import PermissionDenied
 from strongroom.domain.identity import ClientIdentity, Grant
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
+from strongroom.domain.sight import Sight, own
 from strongroom.registry import Operation, Tag
 
 
 def may(caller: ClientIdentity, permission: Permission, obj: ManagedObject) -> bool:
-    """Tell whether the caller has the permission on the object: its owner does, nobody else."""
-    return obj.tenant == caller.tenant and obj.owner == caller.client
+    """Tell whether the caller has the permission on the object: its owner has, and whom a rule grants it."""
+    if obj.tenant != caller.tenant:
+        return False
+    if caller.access is None:
+        return obj.owner == caller.client
+    return caller.access.permit(permission, obj)
 
 
-def visible_owner(caller: ClientIdentity) -> int | None:
-    """Return the owner whose objects the caller may find; None would mean every owner of the tenant."""
-    return caller.client
+def in_sight(caller: ClientIdentity, permission: Permission) -> Sight | None:
+    """Return the objects of the tenant on which the caller can have the permission; None: all of them."""
+    return own(caller.client) if caller.access is None else caller.access.sight(permission)
+
+
+def restricted(caller: ClientIdentity) -> bool:
+    """Tell whether `may` can say no to what is in sight."""
+    return caller.access is not None and caller.access.restriction is not None
 
 
 def covers(grant: Grant, operation: Operation) -> bool:

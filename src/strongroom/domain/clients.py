@@ -1,14 +1,48 @@
 """Enrolled clients: the record, and the port to where records are kept.
 
 Rule: a record is never deleted. A client that is revoked keeps its number, since its objects still name it.
+A record whose seal is not whole lets nobody in, and says nothing that may be believed.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol
+from enum import Enum
+from typing import Final, Protocol
 
+from strongroom.domain.audit import Recording
 from strongroom.domain.identity import ClientId, TenantId
+
+NO_KEY: Final = "none:"
+"""What stands before the random fingerprint of a client that is not known by a key: see `server.mapping`."""
+
+MAX_CERTIFICATES: Final = 32
+"""Certificates that a record remembers; the oldest go first."""
+
+
+class Seal(Enum):
+    """What the seal of a stored record says; the value is its name in listings."""
+
+    WHOLE = "whole"
+    BROKEN = "broken"
+    """Somebody has changed the record in the database."""
+    MISSING = "missing"
+    """An older release has written it, or somebody has taken the seal away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientCertificate:
+    """A certificate of a client. `fingerprint` is of its key, `authority` of the key that has signed it.
+
+    `authority` is empty where that is not known. `serial` and the end of validity are the certificate's own.
+    `until`: the key lets the client in until then, although it has a newer one; None where it never does so.
+    """
+
+    fingerprint: str
+    authority: str
+    serial: int
+    ends_at: datetime
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +51,8 @@ class ClientRecord:
 
     `groups` is sorted. `password_hash` is an Argon2id string, None without a user name. `revoked_at` is None
     while the client may connect. Times are aware UTC, second resolution. `revision` is 0 until the record is
-    stored; the store counts it up.
+    stored; the store counts it up. `certificates` are those that are known, oldest first; a client of an
+    older release, or one with a certificate of another authority, may have none.
     """
 
     client: ClientId
@@ -30,6 +65,38 @@ class ClientRecord:
     enrolled_at: datetime
     revoked_at: datetime | None = None
     revision: int = 0
+    certificates: tuple[ClientCertificate, ...] = ()
+    seal: Seal = Seal.WHOLE
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """Return when the newest certificate for the key of the client ends, None where it is not known."""
+        ends = [one.ends_at for one in self.certificates if one.fingerprint == self.fingerprint]
+        return max(ends, default=None)
+
+    def retired(self, now: datetime) -> Iterator[ClientCertificate]:
+        """Yield the certificates of older keys that still let the client in."""
+        for one in self.certificates:
+            if one.fingerprint != self.fingerprint and one.until is not None and one.until > now:
+                yield one
+
+    def with_key(self, certificate: ClientCertificate, *, old_until: datetime | None) -> "ClientRecord":
+        """Return the record with a new certificate, whose key is the client's from now on.
+
+        The key that it replaces lets the client in until `old_until`, but never longer than its certificate
+        is valid; None ends it at once.
+        """
+        kept = [
+            replace(one, until=None if old_until is None else min(old_until, one.ends_at))
+            if one.fingerprint == self.fingerprint and one.fingerprint != certificate.fingerprint
+            else one
+            for one in self.certificates
+        ]
+        return replace(
+            self,
+            fingerprint=certificate.fingerprint,
+            certificates=(*kept, certificate)[-MAX_CERTIFICATES:],
+        )
 
 
 class ClientExists(Exception):
@@ -48,3 +115,6 @@ class ClientStore(Protocol):
 
     async def put(self, record: ClientRecord) -> None:
         """Make a new or changed record durable, then return. Raises ClientExists, ClientChanged."""
+
+    def recording(self, recording: Recording) -> "ClientStore":
+        """Return this store, where each record that is put takes along the event of `recording`."""

@@ -78,8 +78,13 @@ class Objects(Protocol):
         maximum: int | None,
         offset: int,
         oldest_first: bool = False,
+        permission: Permission | None = None,
+        mine: bool = False,
     ) -> Found:
-        """Return what the caller may find, newest first unless told otherwise."""
+        """Return the objects on which the caller has the permission, newest first unless told otherwise.
+
+        `permission` None is that of the operation; `mine`: only what the caller owns.
+        """
 
     def create(self, object_type: ObjectType, *, state: State | None = State.PRE_ACTIVE) -> ManagedObject:
         """Return a fresh object of the caller; it is stored when the batch item succeeds."""

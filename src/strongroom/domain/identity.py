@@ -7,6 +7,7 @@ that a peer sent. Identifiers are numbers with a type of their own: no name can 
 from dataclasses import dataclass, field
 from typing import NewType
 
+from strongroom.domain.rights import Rights
 from strongroom.registry import Operation, Version
 
 ClientId = NewType("ClientId", int)
@@ -31,7 +32,8 @@ class ClientIdentity:
 
     `name` is for people and logs. `groups` is sorted. `password_hash` is an Argon2id string; it and
     `username` are None for a client that was enrolled without a user name. `password_optional`: a request
-    without a credential is accepted all the same.
+    without a credential is accepted all the same. `access` is what rules grant it beside its own objects,
+    None where they grant nothing.
 
     `user` is the Unique Identifier of the User (KMIP 3.0) that the request comes from, None for the client
     itself. `ticket` is the key of the ticket that made the caller this client, `acting` the client whose
@@ -46,6 +48,7 @@ class ClientIdentity:
     username: str | None = None
     password_hash: str | None = field(default=None, repr=False)
     password_optional: bool = False
+    access: Rights | None = field(default=None, hash=False, repr=False)
     user: str | None = None
     ticket: str | None = None
     acting: ClientId | None = None

@@ -5,9 +5,11 @@ what a certificate says. However many clients somebody has, they are one person,
 """
 
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Final
 
-from strongroom.domain.entries import Entry
+from strongroom.domain.entries import Entry, EntryStore, Kept
+from strongroom.domain.identity import ClientId
+from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.model.struct import Int64, Own
 
 
@@ -29,3 +31,33 @@ class Person(Entry, kind=20):
 
     roles: Annotated[tuple[str, ...], Own(1)] = ()
     clients: Annotated[tuple[Int64, ...], Own(2)] = ()
+
+
+_NOBODY: Final = 0
+"""The owner of the entries: the system tenant itself."""
+
+
+async def person_of(store: EntryStore, client: ClientId) -> Kept[Person] | None:
+    """Return the person whose client this is, None when nobody's; `key` is their name.
+
+    Read from the store each time, so that a role that was taken away is gone at once. Raises StoreFailure and
+    TamperedRecord. A client that two entries name, which no command makes, is nobody's.
+    """
+    people = await store.entries_of(Person, SYSTEM_TENANT, _NOBODY)
+    found = [kept for kept in people if client in kept.value.clients]
+    return found[0] if len(found) == 1 else None
+
+
+async def roles_of(store: EntryStore, client: ClientId) -> frozenset[Role]:
+    """Return the roles of the person whose client this is; none for a client that is nobody's.
+
+    A role that this release does not know counts for nothing. Raises what `person_of` raises. Whether the
+    client is still in force is for the listener that authenticated it to say.
+    """
+    person = await person_of(store, client)
+    if person is None:
+        return frozenset()
+    return frozenset(_ROLES[role] for role in person.value.roles if role in _ROLES)
+
+
+_ROLES: Final = {role.value: role for role in Role}

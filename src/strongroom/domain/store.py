@@ -3,14 +3,16 @@
 Rule: a handler never sees this port; the engine's unit of work does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, Protocol
 
+from strongroom.domain.audit import AuditEvent, Recording
 from strongroom.domain.clients import ClientRecord
 from strongroom.domain.entries import EntryChange, EntryStore
 from strongroom.domain.objects import ON_LINE, ManagedObject
+from strongroom.domain.sight import Sight
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
 
@@ -19,12 +21,12 @@ from strongroom.model.identifiers import UniqueIdentifier
 class ObjectQuery:
     """Which objects: all filters must match (KMIP 2.1 §6.1.28).
 
-    `owner` None means every owner of the tenant. `storage` is a Storage Status Mask. `excluded` are left out,
-    since the caller looks at them itself.
+    `sight` None means every object of the tenant. `storage` is a Storage Status Mask. `excluded` are left
+    out, since the caller looks at them itself.
     """
 
     tenant: int
-    owner: int | None
+    sight: Sight | None
     now: datetime
     filters: Sequence[AttributeInstance] = ()
     storage: int = ON_LINE
@@ -47,13 +49,14 @@ class Changes:
 
     `objects` are new, changed or removed. Generations, of objects and of entries, are compared and counted
     up, and so are revisions of `clients`; an object that is `removed` leaves nothing behind but the events.
-    `events` are audit events in their stored form; they alone are no change.
+    `events` are audit events, of which the store completes the last with what is changed (`Changed`); they
+    alone are no change.
     """
 
     objects: Sequence[ManagedObject] = ()
     entries: Sequence[EntryChange] = ()
     clients: Sequence[ClientRecord] = ()
-    events: Sequence[bytes] = ()
+    events: Sequence[AuditEvent] = ()
 
     def __bool__(self) -> bool:
         return bool(self.objects or self.entries or self.clients)
@@ -86,8 +89,18 @@ class TamperedRecord(Exception):
 class ObjectStore(EntryStore, Protocol):
     """Objects and entries, opened. Any method may raise StoreFailure; loading may raise TamperedRecord."""
 
-    async def load(self, unique_identifier: str) -> ManagedObject | None:
-        """Return the current generation, or None. The object may be shared: copy it before changing it."""
+    async def clients(self) -> Sequence[ClientRecord]:
+        """Return every client record, revoked clients too; one whose seal is not whole is marked."""
+
+    async def load(
+        self, tenant: int, unique_identifier: str, sight: Sight | None = None
+    ) -> ManagedObject | None:
+        """Return the current generation, or None: there is none in the tenant, or it is out of `sight`.
+
+        What is out of sight is not opened, and costs what a missing one costs. What comes back is for
+        `domain.access` to judge all the same: a sight is found by indexes, which nothing seals. The object
+        may be shared: copy it before changing it.
+        """
 
     async def version(self) -> int | None:
         """Return a number that changes whenever anything in the store does; None where that is not known
@@ -110,5 +123,11 @@ class ObjectStore(EntryStore, Protocol):
         Found by the index; a record that cannot be opened is left out.
         """
 
+    async def wrapped_keys(self) -> Mapping[int, bytes]:
+        """Return every key that seals records, as the root key wrapped it, by its number."""
+
     async def commit(self, changes: Changes) -> None:
         """Make the changes durable, then return. Raises LostRace and NameInUse."""
+
+    def recording(self, recording: Recording) -> "ObjectStore":
+        """Return this store, where each commit that brings no event takes along the one of `recording`."""

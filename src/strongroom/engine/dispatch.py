@@ -18,10 +18,12 @@ from strongroom.domain.errors import (
     OperationNotSupported,
     ResponseTooLarge,
     ServerFailure,
+    ServerLimitExceeded,
 )
 from strongroom.domain.identity import Connection
 from strongroom.domain.operation import OperationSpec, Request
 from strongroom.domain.store import Changes, LostRace, StoreFailure
+from strongroom.domain.turn import Pace
 from strongroom.engine.answers import Answers
 from strongroom.engine.applications import Applications
 from strongroom.engine.authenticate import Authenticator
@@ -41,7 +43,7 @@ from strongroom.engine.neighbours import PassedOn, owner
 from strongroom.engine.nesting import Nesting
 from strongroom.engine.outbox import Outbox
 from strongroom.engine.references import Told, made_by, told, without
-from strongroom.engine.request import BadHeader, BatchItem, RequestMessage, read_request
+from strongroom.engine.request import BadHeader, BatchItem, RequestMessage, read_request, version_of
 from strongroom.engine.run import Condition, Run
 from strongroom.engine.services import Services
 from strongroom.engine.streams import RequestStreams
@@ -56,6 +58,7 @@ from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import ProtocolVersion
 from strongroom.operations.poll import PollResponse
 from strongroom.procedures.factory import check_constraints
+from strongroom.procedures.policies import check_policies
 from strongroom.registry import NEWEST, V1_0, AsynchronousIndicator, Operation, Version
 from strongroom.registry.names import VALUES
 from strongroom.wire import binary
@@ -159,6 +162,12 @@ class Dispatcher:
         answers, items = self._refuse(V1_0, InvalidMessage(str(error)), connection)
         return answers.encode(items)
 
+    def shed(self, message: bytes, _connection: Connection) -> bytes:
+        """Return the answer to a request that comes too soon after too many others."""
+        answers = Answers(version_of(message), self._services.clock.now())
+        sentence = "more requests a second than the limit allows; nothing was done, try again in a second"
+        return answers.encode([answers.failure(None, None, ServerLimitExceeded(sentence))])
+
     async def answer(self, root: Item, connection: Connection, encode: Encoder) -> bytes:
         """Return the response to a decoded request, in an encoding other than TTLV."""
         answers, items = await self._respond(root, connection, None)
@@ -183,7 +192,7 @@ class Dispatcher:
         correlation: Correlation | None = None
         turn.client.set(connection.client.client)
         try:
-            request = read_request(root, message, self._headers)
+            request = read_request(root, message, self._headers, most_items=self._services.limits.batch_items)
             header = request.header
             neighbours = self._services.neighbours
             if neighbours is not None and not passed_on:
@@ -258,7 +267,10 @@ class Dispatcher:
     async def _one_by_one(self, run: Run) -> list[Item]:
         """Do the batch, each item a transaction of its own (Stop and Continue)."""
         results: list[Item] = []
+        pace = Pace()
         for position, item in enumerate(run.request.items):
+            if position:
+                await pace()
             try:
                 result = await self.transact(run, item)
             except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
@@ -309,6 +321,7 @@ class Dispatcher:
             run.request.version,
             binary.encode(result),
             spec.needs,
+            run.connection.client.access,
             sources,
             work.searches.version,
             run.now,
@@ -338,7 +351,7 @@ class Dispatcher:
     async def _all_or_nothing(self, run: Run) -> list[Item]:
         """Do the batch as one transaction (Undo)."""
         items = run.request.items
-        failing, results = 0, list[Item]()
+        failing, results, pace = 0, list[Item](), Pace()
         try:
             for attempt in range(ATTEMPTS):
                 run.memory = BatchMemory()
@@ -347,6 +360,7 @@ class Dispatcher:
                 results.clear()
                 done: list[tuple[BatchItem, tuple[UniqueIdentifier, ...]]] = []
                 for failing, item in enumerate(items):  # noqa: B007 - says which item failed
+                    await pace()
                     result, size = await self.perform(run, item, work, room)
                     work.keep()
                     room = None if room is None else room - size
@@ -446,6 +460,7 @@ class Dispatcher:
         created = work.created()
         if created:
             await check_constraints(work.entries, caller, created)
+        await check_policies(work.entries, work.policies())
         if isinstance(response, PollResponse):
             result = polled(response, item, run, request.asynchronous_correlation_value)
         else:
@@ -494,7 +509,7 @@ class Dispatcher:
                 acting=client.acting,
                 user=client.user,
                 correlation=None if run.correlation is None else run.correlation.logged,
-            ).encode()
+            )
             for item, objects in done
         ]
         version = None if run.condition is not None else run.request.version  # of no client's choice

@@ -3,7 +3,7 @@
 Rule: memory never decides. A header is known by its very bytes. An answer is given again only to the same
 client, for the same bytes, after a read in this request has shown that every object it was made from is
 unchanged (where it was searched: that nothing in the store has changed), that no date of them has passed
-since, and that the caller may (still) see them.
+since, that the caller may (still) see them, and that its rights are those it had.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from strongroom.domain.access import may
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
+from strongroom.domain.rights import Rights
 from strongroom.domain.store import ObjectStore
 from strongroom.model.messages import RequestHeader
 from strongroom.registry import State, Tag, Version
@@ -74,6 +75,7 @@ class RememberedAnswer(NamedTuple):
     version: Version
     item: bytes
     permission: Permission
+    access: Rights | None
     sources: tuple[ManagedObject, ...]
     store_version: int | None
     since: datetime
@@ -82,6 +84,8 @@ class RememberedAnswer(NamedTuple):
     async def still_true(self, caller: ClientIdentity, now: datetime, store: ObjectStore) -> bool:
         """Tell whether the request, done again now, would be answered the same."""
         if now < self.since or (self.until is not None and now >= self.until):
+            return False
+        if caller.access is not self.access:
             return False
         if self.store_version is not None and await store.version() != self.store_version:
             return False

@@ -12,6 +12,7 @@ from strongroom.domain.errors import (
     InvalidField,
     InvalidMessage,
     KmipError,
+    ServerLimitExceeded,
     UnsupportedProtocolVersion,
 )
 from strongroom.engine.memory import HeaderMemory
@@ -26,8 +27,10 @@ from strongroom.registry import (
     Tag,
     Version,
 )
+from strongroom.wire import binary
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.item import Item
+from strongroom.wire.limits import DEFAULT_LIMITS, Limits
 
 _REQUEST_MESSAGE: Final = int(Tag.REQUEST_MESSAGE)
 _REQUEST_HEADER: Final = int(Tag.REQUEST_HEADER)
@@ -94,8 +97,27 @@ def answer_version(major: int, minor: int) -> Version:
     return older[-1] if older else V1_0
 
 
+def version_of(message: bytes) -> Version:
+    """Return the version to answer a TTLV request in of which nothing but that is wanted; cheap."""
+    end = 16 + int.from_bytes(message[12:16])
+    try:
+        _, _, header = binary.decode(message[8:end], _SHORT)
+        return _version(header)
+    except BadHeader as refusal:
+        return refusal.version
+    except (DecodeError, TypeError):
+        return V1_0
+
+
+_SHORT: Final = Limits(message_size=4096, items=100)
+
+
 def read_request(
-    root: Item, message: bytes | None = None, memory: HeaderMemory | None = None
+    root: Item,
+    message: bytes | None = None,
+    memory: HeaderMemory | None = None,
+    *,
+    most_items: int = DEFAULT_LIMITS.batch_items,
 ) -> RequestMessage:
     """Return the request; raises BadHeader, or DecodeError where not even the version can be read.
 
@@ -110,6 +132,11 @@ def read_request(
     version = _version(children[0][2]) if known is None else known[0]
     try:
         header = decoder(RequestHeader, version)(children[0][2]) if known is None else known[1]
+        if len(children) - 1 > most_items:
+            raise ServerLimitExceeded(
+                f"the message holds {len(children) - 1} batch items, the limit is {most_items}; send them in"
+                " several messages"
+            )
         items = [_batch_item(child, n) for n, child in enumerate(children[1:])]
         _check(header, version, items)
     except DecodeError as error:

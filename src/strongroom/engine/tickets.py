@@ -120,6 +120,7 @@ def _become(owner: ClientIdentity, caller: ClientIdentity, key: str, ticket: Giv
         tenant=owner.tenant,
         name=owner.name,
         groups=owner.groups,
+        access=owner.access,
         ticket=key,
         rights=grants,
         acting=caller.client,

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from uuid import uuid4
 
 from strongroom.attributes.rules import matches
-from strongroom.domain.access import may, reaches, scope, visible_owner
+from strongroom.domain.access import in_sight, may, reaches, restricted, scope
 from strongroom.domain.clients import ClientRecord
 from strongroom.domain.entries import Entry, Kept
 from strongroom.domain.errors import (
@@ -26,6 +26,7 @@ from strongroom.domain.errors import (
 from strongroom.domain.identity import ClientIdentity, Grant
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
+from strongroom.domain.sight import own
 from strongroom.domain.store import NO_CHANGES, Changes, Found, ObjectQuery, ObjectStore
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.entries import WorkingEntries
@@ -39,6 +40,9 @@ from strongroom.model.identifiers import (
 )
 from strongroom.model.structures import Name
 from strongroom.registry import ObjectType, Operation, State, Tag, UniqueIdentifierEnumeration
+
+_REACHED_BY: Final = (Tag.OBJECT_GROUP, Tag.GROUP_LINK, Tag.OPERATION_POLICY_NAME)
+"""Attributes by which rules, and the rights of tickets, reach an object."""
 
 _AT_A_TIME: Final = 50
 """Objects that are read in a row before other requests have their turn."""
@@ -164,16 +168,29 @@ class UnitOfWork:
         self._reached, self._fresh = point.reached, point.fresh
 
     def check_made(self) -> None:
-        """Return if the operation may have made what it made; raises PermissionDenied.
+        """Return if the operation may have made and changed what it did; raises PermissionDenied.
 
         Within the rights of a ticket that names objects or groups, something new comes out of one of those
-        objects, or goes into one of those groups.
+        objects, or goes into one of those groups. What puts an object within the reach of rules is changed by
+        its owner alone: else the right to change attributes would imply all others.
         """
+        for obj in self._loaded.values():
+            if (
+                obj.changed
+                and obj.owner != self._caller.client
+                and obj.unique_identifier not in self._adopted
+            ):
+                self._check_reach(obj)
         scope = self._scope
         if scope is None or self._reached:
             return
         if not all(obj.removed or reaches(scope, obj.unique_identifier, obj) for obj in self._fresh):
             raise PermissionDenied("the rights of the ticket do not cover a new object like this one")
+
+    def _check_reach(self, obj: ManagedObject) -> None:
+        before = next(o for o in self._sources if o.unique_identifier == obj.unique_identifier)
+        if any(obj.attributes.get(tag) != before.attributes.get(tag) for tag in _REACHED_BY):
+            raise PermissionDenied("only the owner of an object changes its groups and its operation policy")
 
     def roll_back(self, point: Savepoint) -> None:
         """Undo what the inner operation changed; working copies handed out before are stale then."""
@@ -218,12 +235,14 @@ class UnitOfWork:
         if type(reference) is str:
             identifier = UniqueIdentifier(reference)
         elif isinstance(reference, NameReference):
-            identifier = await self._by_name(reference)
+            identifier = await self._by_name(reference, permission)
         else:
             identifier = self._memory.resolve(reference)
         obj = self._loaded.get(identifier)
         if obj is None:
-            stored = await self._store.load(identifier)
+            stored = await self._store.load(
+                self._caller.tenant, identifier, in_sight(self._caller, permission)
+            )
             if stored is None or not may(self._caller, permission, stored):
                 raise self._hidden(identifier)
             obj = stored.copy()
@@ -250,9 +269,12 @@ class UnitOfWork:
             return ObjectNotFound("no object has this Unique Identifier")
         return PermissionDenied("the rights of the ticket do not cover this object")
 
-    async def _by_name(self, reference: NameReference) -> UniqueIdentifier:
+    async def _by_name(self, reference: NameReference, permission: Permission) -> UniqueIdentifier:
+        """Return the caller's own object of that name, or else the one that it has the permission on."""
         name = AttributeInstance(Tag.NAME, Name(name_value=str(reference)))
-        found = await self.locate([name], storage=3, maximum=2, offset=0)
+        found = await self.locate([name], storage=3, maximum=2, offset=0, mine=True)
+        if not found.unique_identifiers and self._caller.access is not None:
+            found = await self.locate([name], storage=3, maximum=2, offset=0, permission=permission)
         if len(found.unique_identifiers) != 1:
             raise ObjectNotFound("no object, or more than one, has this Name")
         return found.unique_identifiers[0]
@@ -265,16 +287,43 @@ class UnitOfWork:
         maximum: int | None,
         offset: int,
         oldest_first: bool = False,
+        permission: Permission | None = None,
+        mine: bool = False,
     ) -> Found:
-        if self._scope is not None:
-            return await self._locate_within(
-                self._scope, filters, storage, maximum=maximum, offset=offset, oldest_first=oldest_first
+        if permission is None:
+            permission = self._permission
+        if self._scope is not None or restricted(self._caller):
+            found = await self._find(
+                filters, storage, permission, maximum=None, offset=0, oldest_first=oldest_first, mine=mine
             )
+            return await self._covered(found, permission, maximum=maximum, offset=offset)
+        return await self._find(
+            filters,
+            storage,
+            permission,
+            maximum=maximum,
+            offset=offset,
+            oldest_first=oldest_first,
+            mine=mine,
+        )
+
+    async def _find(
+        self,
+        filters: Sequence[AttributeInstance],
+        storage: int,
+        permission: Permission,
+        *,
+        maximum: int | None,
+        offset: int,
+        oldest_first: bool,
+        mine: bool,
+    ) -> Found:
+        """Find what is in sight."""
         await self.searches.begin(self._store, filters)
         pending = [o for o in self._loaded.values() if o.changed]
         query = ObjectQuery(
             tenant=self._caller.tenant,
-            owner=visible_owner(self._caller),
+            sight=own(self._caller.client) if mine else in_sight(self._caller, permission),
             now=self._now,
             filters=filters,
             storage=storage,
@@ -286,48 +335,40 @@ class UnitOfWork:
         found = await self._store.locate(query)
         if not pending:
             return found
-        mine = [
+        fitting = [
             o
             for o in pending
             if o.storage & storage
             and not o.removed
-            and may(self._caller, self._permission, o)
+            and may(self._caller, permission, o)
+            and (o.owner == self._caller.client or not mine)
             and matches(o, filters, self._now)
         ]
-        mine.sort(key=lambda o: o.sequence, reverse=not oldest_first)
+        fitting.sort(key=lambda o: o.sequence, reverse=not oldest_first)
         # What this batch changed is among the newest in practice, so it is taken to be newer than the rest.
-        changed, stored = [o.unique_identifier for o in mine], found.unique_identifiers
+        changed, stored = [o.unique_identifier for o in fitting], found.unique_identifiers
         merged = stored + changed if oldest_first else changed + stored
         end = None if maximum is None else offset + maximum
         return Found(merged[offset:end], len(merged))
 
-    async def _locate_within(
-        self,
-        grants: tuple[Grant, ...],
-        filters: Sequence[AttributeInstance],
-        storage: int,
-        *,
-        maximum: int | None,
-        offset: int,
-        oldest_first: bool,
+    async def _covered(
+        self, found: Found, permission: Permission, *, maximum: int | None, offset: int
     ) -> Found:
-        """Find what the caller's ticket covers, which the store knows nothing of."""
-        self._scope = None
-        try:
-            found = await self.locate(
-                filters, storage=storage, maximum=None, offset=0, oldest_first=oldest_first
-            )
-        finally:
-            self._scope = grants
-        by_group = any(grant.groups is not None for grant in grants)
+        """Return what the caller's ticket and restrictions leave over, which the store knows nothing of."""
+        grants = self._scope
+        opened = restricted(self._caller) or any(grant.groups is not None for grant in grants or ())
         covered = []
         for number, identifier in enumerate(found.unique_identifiers):
-            reached = reaches(grants, identifier, None)
-            if by_group and not reached:
+            reached = grants is None or reaches(grants, identifier, None)
+            if opened:
                 if number % _AT_A_TIME == 0:
                     await asyncio.sleep(0)
-                obj = self._loaded.get(identifier) or await self._store.load(identifier)
-                reached = reaches(grants, identifier, obj)
+                obj = self._loaded.get(identifier) or await self._store.load(self._caller.tenant, identifier)
+                reached = (
+                    obj is not None
+                    and may(self._caller, permission, obj)
+                    and (reached or reaches(grants or (), identifier, obj))
+                )
             if reached:
                 covered.append(identifier)
         end = None if maximum is None else offset + maximum
@@ -355,7 +396,9 @@ class UnitOfWork:
         state: State | None,
         replace: bool,
     ) -> ManagedObject:
-        held = self._loaded.get(unique_identifier) or await self._store.load(unique_identifier)
+        held = self._loaded.get(unique_identifier) or await self._store.load(
+            self._caller.tenant, unique_identifier
+        )
         mine = held if held is not None and may(self._caller, self._permission, held) else None
         if self._scope is not None and not reaches(self._scope, unique_identifier, mine):
             raise PermissionDenied("the rights of the ticket do not cover an object with this identifier")
@@ -407,6 +450,11 @@ class UnitOfWork:
     def created(self) -> list[ManagedObject]:
         """Return the objects that are new."""
         return [o for o in self._loaded.values() if not o.generation and not o.removed]
+
+    def policies(self) -> set[str]:
+        """Return the operation policies (KMIP 1.x) of what was made or changed."""
+        tag = Tag.OPERATION_POLICY_NAME
+        return {o.value(tag) for o in self._loaded.values() if o.changed and tag in o.attributes}
 
     def changes(self) -> Changes:
         """Return what a commit would write."""

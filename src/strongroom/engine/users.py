@@ -16,14 +16,14 @@ from typing import Final, NamedTuple
 
 from strongroom.domain.credentials import CredentialChecks, CredentialUse, HashedLogin
 from strongroom.domain.errors import AuthenticationNotSuccessful
-from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.identity import ClientId, ClientIdentity
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
+from strongroom.domain.sight import own
 from strongroom.domain.store import LostRace, ObjectQuery, ObjectStore
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.attribute_list import AttributeInstance
-from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.messages import Device, HashedPassword, OneTimePassword, UsernameAndPassword
 from strongroom.model.objects import (
     DeviceCredential,
@@ -61,8 +61,9 @@ class Users:
     def __init__(self, store: ObjectStore, checks: CredentialChecks) -> None:
         self._store = store
         self._checks = checks
-        self._failures: dict[str, tuple[int, datetime]] = {}
-        self._checking: dict[str, tuple[asyncio.Lock, int]] = {}
+        # By sequence, which is unique on the whole server, as identifiers are not.
+        self._failures: dict[int, tuple[int, datetime]] = {}
+        self._checking: dict[int, tuple[asyncio.Lock, int]] = {}
         self._good: set[bytes] = set()
         self._key = secrets.token_bytes(32)
 
@@ -80,24 +81,24 @@ class Users:
             if answer is None or not _usable(user):
                 self._count_failure(user, now)
                 raise _wrong()
-            self._failures.pop(user.unique_identifier, None)
+            self._failures.pop(user.sequence, None)
         proof = answer if isinstance(value, HashedPassword) else None
         return Login(replace(caller, user=user.unique_identifier), proof)
 
     @asynccontextmanager
     async def _alone(self, user: ManagedObject) -> AsyncIterator[None]:
         """Check one credential of a user at a time: those that come at once are counted too."""
-        lock, others = self._checking.get(user.unique_identifier) or (asyncio.Lock(), 0)
-        self._checking[user.unique_identifier] = lock, others + 1
+        lock, others = self._checking.get(user.sequence) or (asyncio.Lock(), 0)
+        self._checking[user.sequence] = lock, others + 1
         try:
             async with lock:
                 yield
         finally:
-            others = self._checking[user.unique_identifier][1] - 1
+            others = self._checking[user.sequence][1] - 1
             if others:
-                self._checking[user.unique_identifier] = lock, others
+                self._checking[user.sequence] = lock, others
             else:
-                del self._checking[user.unique_identifier]
+                del self._checking[user.sequence]
 
     async def _find(self, caller: ClientIdentity, value: Struct, now: datetime) -> ManagedObject | None:
         """Return the user that a credential names."""
@@ -153,7 +154,7 @@ class Users:
         for obj, material in credentials:
             if not isinstance(material, PasswordCredential) or password is None:
                 continue
-            said = f"{obj.unique_identifier}:{obj.generation}:".encode() + password.reveal()
+            said = f"{obj.sequence}:{obj.generation}:".encode() + password.reveal()
             digest = hmac.digest(self._key, said, "sha256")
             if digest in self._good:
                 return True
@@ -170,7 +171,7 @@ class Users:
         """Return the credentials of a user that may be used, with what they consist of."""
         found = []
         for identifier in user.values(Tag.CREDENTIAL_LINK):
-            stored = await self._store.load(str(identifier))
+            stored = await self._store.load(user.tenant, str(identifier), own(ClientId(user.owner)))
             if stored is None or stored.owner != user.owner or stored.material is None:
                 continue
             obj = stored.copy()
@@ -212,11 +213,15 @@ class Users:
         """Return objects of the client, settled."""
         kind = AttributeInstance(Tag.OBJECT_TYPE, object_type)
         query = ObjectQuery(
-            tenant=caller.tenant, owner=caller.client, now=now, filters=[kind, *filters], maximum=_REMEMBERED
+            tenant=caller.tenant,
+            sight=own(caller.client),
+            now=now,
+            filters=[kind, *filters],
+            maximum=_REMEMBERED,
         )
         found = []
         for identifier in (await self._store.locate(query)).unique_identifiers:
-            stored = await self._store.load(UniqueIdentifier(identifier))
+            stored = await self._store.load(caller.tenant, identifier, own(caller.client))
             if stored is not None and stored.owner == caller.client and stored.object_type is object_type:
                 obj = stored.copy()
                 obj.settle(now)
@@ -224,16 +229,16 @@ class Users:
         return found
 
     def _check_failures(self, user: ManagedObject, now: datetime) -> None:
-        count, since = self._failures.get(user.unique_identifier, (0, now))
+        count, since = self._failures.get(user.sequence, (0, now))
         if count >= FAILURES and now < since + WAIT:
             raise _wrong()
 
     def _count_failure(self, user: ManagedObject, now: datetime) -> None:
-        count, _ = self._failures.pop(user.unique_identifier, (0, now))
+        count, _ = self._failures.pop(user.sequence, (0, now))
         if len(self._failures) >= _REMEMBERED:
             # Who failed the longest ago: one client with many users must not lock out those of others.
             del self._failures[next(iter(self._failures))]
-        self._failures[user.unique_identifier] = (count + 1, now)
+        self._failures[user.sequence] = (count + 1, now)
 
 
 def _usable(obj: ManagedObject) -> bool:

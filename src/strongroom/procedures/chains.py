@@ -1,8 +1,9 @@
 """Which certificates a chain is judged with, and what the server knows of them (KMIP 1.4 §4.24, 2.1 §6.1.57).
 
-Rule: beside what the request gives, only objects that the caller may use count: a certificate of theirs that
-issues itself and is Active is a trust anchor, one that was revoked is not to be relied on. How much is looked
-for is bounded.
+Rule: beside what the request gives, only objects that the caller owns count: a certificate of theirs that
+issues itself and is Active is a trust anchor, one that was revoked is not to be relied on. Another's object,
+even one that the caller may read, is never an anchor: its owner would decide what the caller trusts. How much
+is looked for is bounded.
 """
 
 from collections.abc import Iterable
@@ -97,7 +98,7 @@ async def _locate(
     ctx: Context, object_type: ObjectType, wanted: AttributeInstance, *, maximum: int
 ) -> list[ManagedObject]:
     filters = [AttributeInstance(Tag.OBJECT_TYPE, object_type), wanted]
-    found = await ctx.objects.locate(filters, storage=ON_LINE, maximum=maximum, offset=0)
+    found = await ctx.objects.locate(filters, storage=ON_LINE, maximum=maximum, offset=0, mine=True)
     return [await ctx.objects.get(identifier) for identifier in found.unique_identifiers]
 
 
@@ -108,7 +109,7 @@ async def _candidate(ctx: Context, known: Known, at: datetime) -> Candidate:
     return Candidate(
         certificate=known.certificate,
         asked=known.asked,
-        trusted=known.subject == known.issuer and _active(managed, at),
+        trusted=known.subject == known.issuer and managed.owner == ctx.caller.client and _active(managed, at),
         revoked=_revoked(managed, at) or await _key_compromised(ctx, managed),
         revocation_lists=await _revocation_lists(ctx, managed.unique_identifier),
     )

@@ -5,7 +5,7 @@ attributes, the server's own. Each operation adds only what is its own.
 """
 
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Final
 
 from strongroom.attributes.cryptographic import security_category
@@ -15,6 +15,7 @@ from strongroom.attributes.vendor import rule_of
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidAttributeValue, KeyFormatTypeNotSupported, ObjectNotFound
 from strongroom.domain.objects import ManagedObject
+from strongroom.domain.permission import Permission
 from strongroom.model.attribute_list import AttributeInstance, AttributeKey, Attributes, TemplateAttributes
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.keys import KeyBlock, KeyValue
@@ -65,10 +66,14 @@ async def gather(
 async def _template(ctx: Context, name: AttributeInstance) -> list[AttributeInstance]:
     """Return what a Template prescribes (KMIP 1.4 §2.2.6)."""
     filters = [name, AttributeInstance(Tag.OBJECT_TYPE, ObjectType.TEMPLATE)]
-    found = await ctx.objects.locate(filters, storage=_ON_LINE_OR_ARCHIVED, maximum=1, offset=0)
+    find = partial(ctx.objects.locate, filters, storage=_ON_LINE_OR_ARCHIVED, maximum=1, offset=0)
+    # One's own comes before another's of the same name; to use that, one must be allowed to get it.
+    found = await find(mine=True)
+    if not found.unique_identifiers:
+        found = await find(permission=Permission.GET)
     if not found.unique_identifiers:
         raise ObjectNotFound(f"no template is called {name.value.name_value!r}")
-    template = (await ctx.objects.get(found.unique_identifiers[0])).material
+    template = (await ctx.objects.get(found.unique_identifiers[0], permission=Permission.GET)).material
     if not isinstance(template, Template) or template.attributes is None:
         return []
     return [a for a in template.attributes.attributes if a.key is not Tag.NAME]

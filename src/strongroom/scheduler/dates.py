@@ -39,7 +39,7 @@ class DateNotices:
                 await self._notice(kept, now)
 
     async def _notice(self, kept: Kept[DateWatch], now: datetime) -> None:
-        stored = await self._store.load(kept.key)
+        stored = await self._store.load(kept.tenant, kept.key)
         wanted = self._subscription(kept.owner)
         if stored is None or wanted is None or not wanted.notify:
             await forget(self._store, kept)

@@ -15,6 +15,7 @@ from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request
 from strongroom.domain.outgoing import Exchange, Outgoing
+from strongroom.domain.sight import own
 from strongroom.domain.store import ObjectStore, TamperedRecord
 from strongroom.engine.entries import forget
 from strongroom.engine.outgoing import Answer, Unsayable, payload, read, version_for, write
@@ -160,8 +161,9 @@ class Delivery:
         """Return the object of a message as it is now, None when the client has it no more."""
         if message.unique_identifier is None:
             return None
-        stored = await self._store.load(message.unique_identifier)
-        if stored is None or (stored.tenant, stored.owner) != (self._client.tenant, self._client.client):
+        client = self._client
+        stored = await self._store.load(client.tenant, message.unique_identifier, own(client.client))
+        if stored is None or stored.owner != client.client:
             return None
         obj = stored.copy()
         obj.settle(self._clock.now())

@@ -9,9 +9,9 @@ whose peer is `scheduler`.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from strongroom.attributes.due import ROTATIONS, rotation_due
 from strongroom.domain.context import Objects
@@ -37,6 +37,10 @@ class NotDue(Exception):
     """Somebody else was quicker, or the object was changed since it was looked for."""
 
 
+_Place: TypeAlias = tuple[int, UniqueIdentifier]
+"""Tenant and identifier."""
+
+
 class _Pause(NamedTuple):
     """An object is left alone until then, on the clock of the event loop."""
 
@@ -56,44 +60,52 @@ class Rotations:
         dispatcher: Dispatcher,
         operations: Mapping[int, OperationSpec],
         *,
+        tenants: Callable[[], Collection[TenantId]] = lambda: (DEFAULT_TENANT,),
         on_rotation: Callable[[UniqueIdentifier], None],
         on_failure: Callable[[UniqueIdentifier, BaseException], None],
     ) -> None:
         self._store = store
         self._dispatcher = dispatcher
         self._operations = operations
+        self._tenants = tenants
         self._on_rotation = on_rotation
         self._on_failure = on_failure
-        self._pauses: dict[UniqueIdentifier, _Pause] = {}
+        self._pauses: dict[_Place, _Pause] = {}
 
     async def __call__(self, now: datetime) -> None:
         await self.once(now)
 
     async def once(self, now: datetime) -> int:
-        """Rotate a page of what is due; return how many were rotated. Raises StoreFailure."""
+        """Rotate a page of what is due in each tenant; return how many were rotated. Raises StoreFailure."""
         time = asyncio.get_running_loop().time()
         # What was not seen for long is gone, or was cured.
         self._pauses = {i: p for i, p in self._pauses.items() if time < p.until + _LONGEST_PAUSE}
-        waiting = [identifier for identifier, pause in self._pauses.items() if time < pause.until]
         rotated = 0
-        due = await self._store.rotations_due(DEFAULT_TENANT, now, maximum=PAGE, excluded=waiting)
+        for tenant in self._tenants():
+            waiting = [i for (of, i), pause in self._pauses.items() if of == tenant and time < pause.until]
+            due = await self._store.rotations_due(tenant, now, maximum=PAGE, excluded=waiting)
+            rotated += await self._rotate_all(due, now, time)
+        return rotated
+
+    async def _rotate_all(self, due: Iterable[ManagedObject], now: datetime, time: float) -> int:
+        rotated = 0
         for obj in due:
-            identifier = obj.unique_identifier
+            place = (obj.tenant, obj.unique_identifier)
             try:
                 await self._rotate(obj, now)
             except StoreFailure:
                 raise
             except NotDue:
-                self._pauses[identifier] = _Pause(time + _FIRST_PAUSE, _FIRST_PAUSE)
+                self._pauses[place] = _Pause(time + _FIRST_PAUSE, _FIRST_PAUSE)
                 continue
             except Exception as exc:  # noqa: BLE001 - the edge: one object does not hold up the others
-                before = self._pauses.get(identifier)
+                before = self._pauses.get(place)
                 pause = _FIRST_PAUSE if before is None else min(before.length * 2, _LONGEST_PAUSE)
-                self._pauses[identifier] = _Pause(time + pause, pause)
-                self._on_failure(identifier, exc)
+                self._pauses[place] = _Pause(time + pause, pause)
+                self._on_failure(obj.unique_identifier, exc)
                 continue
-            self._pauses.pop(identifier, None)
-            self._on_rotation(identifier)
+            self._pauses.pop(place, None)
+            self._on_rotation(obj.unique_identifier)
             rotated += 1
         return rotated
 

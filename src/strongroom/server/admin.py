@@ -9,6 +9,7 @@ import contextlib
 import os
 import selectors
 import socket
+import struct
 import time
 from collections import deque
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from strongroom.server.errors import DirectoryLocked, OperatorError, Unreachable
 from strongroom.server.logs import get_logger
 from strongroom.server.messages import BrokenMessage, Message, MessageReader, encode
 from strongroom.server.ports import Adapters
+from strongroom.server.recording import BY_USER
 
 log = get_logger()
 
@@ -70,6 +72,13 @@ def _call_server(directory: DataDirectory, request: Message) -> object:
                 f"the server on {directory.path} does not answer ({error}); look at its log"
             ) from error
     raise Unreachable(f"the server on {directory.path} stopped before it answered; start it and try again")
+
+
+def _user(connection: socket.socket) -> int:
+    """Return the user at the other end of a Unix socket."""
+    size = struct.calcsize("3i")
+    _, user, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return int(user)
 
 
 def _work_alone(directory: DataDirectory, adapters: Adapters, request: Message) -> object:
@@ -168,7 +177,7 @@ class AdminSocket:
         except (OSError, BrokenMessage):
             data, requests = b"", []
         if requests:
-            self._requests.append((connection, requests[0]))
+            self._requests.append((connection, {**requests[0], BY_USER: _user(connection)}))
         if requests or not data:
             self._selector.unregister(connection)
         if not requests and not data:

@@ -6,9 +6,10 @@ asked for, since a command that lists clients should not load ciphers.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 
+from strongroom.domain.backups import Filling, Snapshot
 from strongroom.domain.clients import ClientStore
 from strongroom.domain.ports import RootKey, RootKeyError
 from strongroom.domain.store import ObjectStore
@@ -17,7 +18,7 @@ from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
 from strongroom.server.ports import Administration, Application, WriterMain
-from strongroom.server.stored_clients import StoredClients
+from strongroom.server.stored_clients import StoredClients, mark_sealed, seal_older_records
 from strongroom.store import address, migrate, versions
 from strongroom.store.records import Backend, StoreUnavailable
 from strongroom.store.url import SqliteUrl, StoreUrl, StoreUrlError, parse
@@ -41,8 +42,12 @@ class StrongroomAdapters:
             return root_key_file.FileRootKey(directory.root_key)
 
     def create_store(self, settings: Settings, directory: DataDirectory) -> None:
+        where = _parse(settings.store, directory)
         with _for_the_operator():
-            migrate.migrate(_parse(settings.store, directory))
+            migrate.migrate(where)
+        if isinstance(where, SqliteUrl):
+            # A file of its own is new: no older release has written a client record into it.
+            mark_sealed(directory.clients_sealed)
 
     def check_store(self, settings: Settings, directory: DataDirectory) -> None:
         where = _parse(settings.store, directory)
@@ -77,11 +82,14 @@ class StrongroomAdapters:
         )
         where = _parse(settings.store, directory)
         backend = _worker_backend(where, directory)
-        provisioning = ClientProvisioning(
-            StoredClients(backend),
-            lambda: open_authority(directory, root_key),
-            lambda: client_authorities(settings.tls, directory),
-        )
+
+        def provisioning(clients: ClientStore) -> ClientProvisioning:
+            return ClientProvisioning(
+                clients,
+                lambda: open_authority(directory, root_key),
+                lambda: client_authorities(settings.tls, directory),
+            )
+
         shared = not isinstance(where, SqliteUrl)
         with _for_the_operator():
             return await open_application(
@@ -91,8 +99,26 @@ class StrongroomAdapters:
                 neighbours,
                 ClientEndpoints(settings, directory),
                 provisioning,
+                marker=directory.clients_sealed,
                 shared=shared,
             )
+
+    def take_snapshot(
+        self, settings: Settings, directory: DataDirectory
+    ) -> AbstractAsyncContextManager[Snapshot]:
+        from strongroom.store.snapshot import take_snapshot
+
+        return take_snapshot(_parse(settings.store, directory))
+
+    def fill_store(self, url: str, directory: DataDirectory) -> AbstractAsyncContextManager[Filling]:
+        from strongroom.store.filling import fill
+
+        return fill(_parse(url, directory))
+
+    def throw_away_root_key(self) -> RootKey:
+        from strongroom.rootkey.memory import MemoryRootKey
+
+        return MemoryRootKey()
 
     async def open_administration(
         self, settings: Settings, directory: DataDirectory, root_key: RootKey
@@ -105,7 +131,9 @@ class StrongroomAdapters:
             await backend.start()
             keys = StoreKeys(root_key)
             keys.load(await backend.store_keys())
-        return StoreAdministration(backend, Repository(backend, keys, cache_size=0))
+            store = Repository(backend, keys, cache_size=0)
+            await seal_older_records(store, directory.clients_sealed)
+        return StoreAdministration(backend, store)
 
 
 class StoreAdministration:
@@ -113,7 +141,7 @@ class StoreAdministration:
 
     def __init__(self, backend: Backend, store: ObjectStore) -> None:
         self._backend = backend
-        self.clients: ClientStore = StoredClients(backend)
+        self.clients: ClientStore = StoredClients(store)
         self.store = store
 
     async def close(self) -> None:

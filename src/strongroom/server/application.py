@@ -5,11 +5,12 @@ Rule: wiring only. It loads everything that answering a request needs, so import
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from datetime import timedelta
+from pathlib import Path
 
 from strongroom.domain.clients import ClientStore
 from strongroom.domain.clock import SystemClock
 from strongroom.domain.context import Policy
-from strongroom.domain.identity import ClientId, ClientIdentity
+from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
 from strongroom.domain.outgoing import Outgoing
 from strongroom.domain.ports import RootKey
 from strongroom.domain.randomness import Seeding
@@ -17,6 +18,7 @@ from strongroom.domain.store import ObjectStore
 from strongroom.engine.dispatch import Dispatcher
 from strongroom.engine.streams import StreamLimits
 from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.scheduler.chaining import Chaining
 from strongroom.scheduler.courier import Courier
 from strongroom.scheduler.dates import DateNotices
 from strongroom.scheduler.timetable import Job, Timetable
@@ -28,7 +30,8 @@ from strongroom.server.engine import make_dispatcher, make_rotations
 from strongroom.server.errors import OperatorError
 from strongroom.server.neighbours import WorkerSockets
 from strongroom.server.provisioning import ClientProvisioning
-from strongroom.server.stored_clients import StoredClients
+from strongroom.server.stored_audit import StoredAudit
+from strongroom.server.stored_clients import StoredClients, seal_older_records
 from strongroom.store.records import Backend
 from strongroom.store.repository import Repository
 from strongroom.store.sealing import StoreKeys
@@ -43,6 +46,10 @@ class ClientsInForce:
 
     def __call__(self, client: ClientId) -> ClientIdentity | None:
         return None if self.directory is None else self.directory.in_force(client)
+
+    def tenants(self) -> Collection[TenantId]:
+        """Return the tenants that have clients."""
+        return () if self.directory is None else self.directory.tenants()
 
     def named(self, names: Collection[str]) -> Iterator[ClientIdentity]:
         """Yield those who have one of these names."""
@@ -76,10 +83,11 @@ class KmipApplication:
         self._courier = courier
         self._provisioning = provisioning
         self._timetable = Timetable(SystemClock(), jobs)
-        self.clients: ClientStore = StoredClients(backend)
+        self.clients: ClientStore = StoredClients(store)
         self.shared = shared
         self.reject = dispatcher.reject
         self.refuse = dispatcher.refuse
+        self.shed = dispatcher.shed
         self.answer = dispatcher.answer
         # Bound once: this is called for every request.
         self.handle = dispatcher.handle
@@ -109,8 +117,9 @@ async def open_application(
     root_key: RootKey,
     neighbours: WorkerSockets,
     endpoints: ClientEndpoints,
-    provisioning: ClientProvisioning,
+    make_provisioning: Callable[[ClientStore], ClientProvisioning],
     *,
+    marker: Path,
     shared: bool,
 ) -> KmipApplication:
     """Connect to the store and return what serves it. Raises StoreUnavailable, RootKeyError and
@@ -121,6 +130,8 @@ async def open_application(
     repository = Repository(
         backend, keys, cache_size=settings.cache.size, cache_seconds=settings.cache.lifetime
     )
+    await seal_older_records(repository, marker)
+    provisioning = make_provisioning(StoredClients(repository))
     clients = ClientsInForce()
     wanted = subscriptions(settings)
     courier = Courier(
@@ -149,8 +160,11 @@ async def open_application(
         "tickets": dispatcher.tickets.tidy,
         "PKCS#11 applications": dispatcher.applications.tidy,
     }
+    chain = StoredAudit(backend)
+    if shared:  # else the one writer chains events as they come
+        jobs["audit chain"] = Chaining(chain)
     if settings.policy.rotation == "on":
-        jobs["rotations"] = make_rotations(repository, dispatcher)
+        jobs["rotations"] = make_rotations(repository, dispatcher, clients.tenants)
     if wanted:
         jobs["messages to clients"] = courier.tidy
         jobs["dates"] = DateNotices(repository, dispatcher.outbox.subscription, courier).tidy
@@ -195,4 +209,9 @@ def _stream_limits(settings: Settings) -> StreamLimits:
 
 def _limits(settings: Settings) -> Limits:
     limits = settings.limits
-    return Limits(message_size=limits.message_size, depth=limits.depth, items=limits.items)
+    return Limits(
+        message_size=limits.message_size,
+        depth=limits.depth,
+        items=limits.items,
+        batch_items=limits.batch_items,
+    )

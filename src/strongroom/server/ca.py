@@ -115,7 +115,7 @@ def create_authority(directory: DataDirectory, root_key: RootKey, now: dt.dateti
         .sign(key, hashes.SHA256())
     )
     pkcs8 = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    write_private(directory.ca_key, _seal(SecretBytes(pkcs8), root_key))
+    write_private(directory.ca_key, seal_key(SecretBytes(pkcs8), root_key))
     write_public(directory.ca_certificate, certificate.public_bytes(Encoding.PEM))
     return Authority(certificate, key)
 
@@ -133,7 +133,7 @@ def open_authority(directory: DataDirectory, root_key: RootKey) -> Authority:
         raise OperatorError(
             f"{directory.ca_certificate} is no certificate; restore it from a backup"
         ) from error
-    key = load_der_private_key(_open(sealed, root_key, str(directory.ca_key)).reveal(), None)
+    key = load_der_private_key(open_key(sealed, root_key, str(directory.ca_key)).reveal(), None)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
         raise OperatorError(
             f"{directory.ca_key} is not the key of {directory.ca_certificate}; restore both from one backup"
@@ -191,7 +191,7 @@ def fingerprint(public_key: PublicKeyTypes) -> str:
     return hashlib.sha256(spki).hexdigest()
 
 
-def _seal(key: SecretBytes, root_key: RootKey) -> bytes:
+def seal_key(key: SecretBytes, root_key: RootKey) -> bytes:
     """Return the content of `ca.key`: magic, size of the wrapped key, that key, nonce, AES-256-GCM."""
     sealing_key = SecretBytes(os.urandom(32))
     wrapped = root_key.wrap(sealing_key)
@@ -200,8 +200,8 @@ def _seal(key: SecretBytes, root_key: RootKey) -> bytes:
     return head + nonce + AESGCM(sealing_key.reveal()).encrypt(nonce, key.reveal(), head)
 
 
-def _open(sealed: bytes, root_key: RootKey, name: str) -> SecretBytes:
-    """Return what `_seal` was given; raises OperatorError or RootKeyError when it is damaged."""
+def open_key(sealed: bytes, root_key: RootKey, name: str) -> SecretBytes:
+    """Return what `seal_key` was given; raises OperatorError or RootKeyError when it is damaged."""
     start = len(_SEALED_MAGIC) + 2
     end = start + int.from_bytes(sealed[len(_SEALED_MAGIC) : start], "big")
     head, nonce, ciphertext = sealed[:end], sealed[end : end + _NONCE_SIZE], sealed[end + _NONCE_SIZE :]

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from strongroom.domain.clients import ClientChanged, ClientExists, ClientRecord, ClientStore
-from strongroom.domain.identity import DEFAULT_TENANT, ClientId
+from strongroom.domain.identity import DEFAULT_TENANT, ClientId, TenantId
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.messages import Message
 
@@ -38,8 +38,12 @@ async def enrol(
     username: str | None,
     password_hash: str | None,
     now: datetime,
+    tenant: TenantId = DEFAULT_TENANT,
 ) -> ClientRecord:
-    """Store a new client and return its record; raises OperatorError when the name or key is taken."""
+    """Store a new client and return its record; raises OperatorError when the name or key is taken.
+
+    A name means one client on the whole server, whatever the tenant.
+    """
     check_name(name)
     for group in groups:
         check_name(group, "group")
@@ -54,7 +58,7 @@ async def enrol(
             raise OperatorError("this key was enrolled before; use a new one")
         record = ClientRecord(
             client=ClientId(max((record.client for record in records), default=0) + 1),
-            tenant=DEFAULT_TENANT,
+            tenant=tenant,
             name=name,
             fingerprint=fingerprint,
             groups=tuple(sorted(set(groups))),
@@ -98,4 +102,6 @@ def to_message(record: ClientRecord) -> Message:
         "username": record.username,
         "enrolled_at": record.enrolled_at.isoformat(),
         "revoked_at": None if record.revoked_at is None else record.revoked_at.isoformat(),
+        "ends_at": None if record.ends_at is None else record.ends_at.isoformat(),
+        "seal": record.seal.value,
     }

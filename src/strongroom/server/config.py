@@ -60,6 +60,8 @@ def _without_password(url: str) -> str:
 
 Seconds: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count: TypeAlias = Annotated[int, Field(gt=0)]
+Limit: TypeAlias = Annotated[int, Field(ge=0)]
+"""0 is no limit."""
 Switch: TypeAlias = Literal["on", "off"]
 
 
@@ -82,7 +84,12 @@ class TlsSettings(_Section):
 
 
 class LimitSettings(_Section):
-    """What one message may cost: bytes; nesting; items. `buffered`: bytes of all unfinished long messages.
+    """What one message may cost: bytes; nesting; items; batch items. `buffered`: bytes of all unfinished long
+    messages, of which a client gets a quarter.
+
+    `requests_per_client`, `requests_per_tenant`, `requests_per_address`: in a second, on this machine.
+    `objects_per_client`, `objects_per_tenant`: those that are not destroyed. `bytes_per_tenant`: their
+    records, and those of destroyed objects. 0 is no limit.
 
     `streams`: operations in parts that may be under way in one worker, in all and of one client.
     `stream_size`: bytes that one takes in; `stream_buffer`: bytes that all of a worker keep in memory until
@@ -93,9 +100,17 @@ class LimitSettings(_Section):
     message_size: Annotated[int, Field(ge=1024, le=1 << 30)] = 4 << 20
     buffered: Annotated[int, Field(ge=1024)] = 256 << 20
     depth: Annotated[int, Field(ge=8, le=200)] = 32
-    items: Annotated[int, Field(ge=100)] = 100_000
+    items: Annotated[int, Field(ge=100)] = 20_000
+    batch_items: Count = 1000
+    requests_per_client: Limit = 0
+    requests_per_tenant: Limit = 0
+    requests_per_address: Limit = 0
+    objects_per_client: Limit = 1_000_000
+    objects_per_tenant: Limit = 0
+    bytes_per_tenant: Limit = 0
     streams: Count = 1000
     streams_per_client: Count = 100
+    streams_per_tenant: Limit = 0
     stream_size: Count = 1 << 30
     stream_buffer: Count = 64 << 20
     stream_idle: Seconds = 300.0
@@ -125,11 +140,14 @@ class DeadlineSettings(_Section):
 class ConnectionSettings(_Section):
     """How many connections at once.
 
-    Unfinished handshakes of an address in each worker; finished connections of a client; all of the server.
+    Unfinished handshakes of an address in each worker; finished connections of a client, of a tenant and of
+    an address, where 0 is no limit; all of the server.
     """
 
     unfinished_per_address: Count = 256
     per_client: Count = 2000
+    per_tenant: Limit = 0
+    per_address: Limit = 10_000
     total: Count = 20_000
 
 

@@ -9,6 +9,7 @@ Rule: every path in the directory is named here, and nobody opens the directory 
     admin.sock        administration of the live server (0600)
     worker-N.sock     where worker N takes requests that others pass on (0600)
     clients/          what `dev` enrols
+    clients.sealed    there once the client records in the store are sealed
 """
 
 import contextlib
@@ -66,6 +67,10 @@ class DataDirectory:
     @property
     def admin_path(self) -> Path:
         return self.path / "admin.sock"
+
+    @property
+    def clients_sealed(self) -> Path:
+        return self.path / "clients.sealed"
 
     def worker_socket(self, row: int) -> Path:
         return self.path / f"worker-{row}.sock"

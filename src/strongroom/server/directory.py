@@ -1,7 +1,8 @@
 """Which client a certificate belongs to.
 
 Rule: a client is found by the public key in its certificate and by nothing else; names in the certificate are
-not read. The records are a copy of the store's, made whole again by `refresh`.
+not read. The records are a copy of the store's, made whole again by `refresh`, and so is what access rules
+give to each client.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,11 +12,18 @@ from typing import Final, NamedTuple
 
 from cryptography import x509
 
-from strongroom.domain.clients import ClientRecord, ClientStore
-from strongroom.domain.identity import ClientId, ClientIdentity
+from strongroom.domain.clients import ClientRecord, ClientStore, Seal
+from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
 from strongroom.server.ca import fingerprint
+from strongroom.server.logs import get_logger
+from strongroom.server.rules import RuleBook
+
+log = get_logger()
 
 _CERTIFICATES_REMEMBERED: Final = 4096
+_TAMPERED: Final = (
+    "somebody changed its record in the database; the client is shut out until it is enrolled anew"
+)
 
 
 class PeerCertificate(NamedTuple):
@@ -30,6 +38,7 @@ class Refusal(Enum):
 
     UNKNOWN = "enrol the client: strongroom client enrol NAME --data DIR --out OUT"
     REVOKED = "the client was revoked; enrol it again under a new key if it may come back"
+    TAMPERED = "the record was changed in the database: find out by whom; then revoke the client and enrol it"
 
 
 @lru_cache(_CERTIFICATES_REMEMBERED)
@@ -39,11 +48,24 @@ def read_certificate(der: bytes) -> PeerCertificate:
     return PeerCertificate(fingerprint(certificate.public_key()), certificate.not_valid_after_utc.timestamp())
 
 
-class ClientDirectory:
-    """The enrolled clients, in memory. `password_optional` names those excused from the credential."""
+def _weight(record: ClientRecord) -> int:
+    """Return what a record has to say about its key: what was changed in the database the least."""
+    if record.seal is not Seal.WHOLE:
+        return 0
+    return 1 if record.revoked_at is None else 2
 
-    def __init__(self, store: ClientStore, *, password_optional: Collection[str] = ()) -> None:
+
+class ClientDirectory:
+    """The enrolled clients, in memory. `password_optional` names those excused from the credential.
+
+    `rules` None: every client has its own objects and no others.
+    """
+
+    def __init__(
+        self, store: ClientStore, *, password_optional: Collection[str] = (), rules: RuleBook | None = None
+    ) -> None:
         self._store = store
+        self._rules = rules
         self._password_optional = frozenset(password_optional)
         self._records: Sequence[ClientRecord] = ()
         self._by_fingerprint: dict[str, ClientIdentity | Refusal] = {}
@@ -52,13 +74,19 @@ class ClientDirectory:
     async def refresh(self) -> bool:
         """Read all records again and tell whether anything changed."""
         records = await self._store.clients()
-        if records == self._records:
+        tenants = {int(record.tenant) for record in records}
+        changed = self._rules is not None and await self._rules.refresh(tenants)
+        if records == self._records and not changed:
             return False
         found: dict[str, ClientIdentity | Refusal] = {}
         # Revoked records last: a key that was revoked stays so, whatever other record names it.
-        for record in sorted(records, key=lambda record: record.revoked_at is not None):
-            revoked = record.revoked_at is not None
-            found[record.fingerprint] = Refusal.REVOKED if revoked else self._identity(record)
+        for record in sorted(records, key=_weight):
+            if record.seal is not Seal.WHOLE:
+                found[record.fingerprint] = Refusal.TAMPERED
+                log.error("client_record_tampered", client=record.name, alarm=_TAMPERED)
+            else:
+                revoked = record.revoked_at is not None
+                found[record.fingerprint] = Refusal.REVOKED if revoked else self._identity(record)
         self._records = records
         self._by_fingerprint = found
         self._by_number = {one.client: one for one in found.values() if isinstance(one, ClientIdentity)}
@@ -71,6 +99,10 @@ class ClientDirectory:
     def all_in_force(self) -> Collection[ClientIdentity]:
         """Return every client that may connect."""
         return self._by_number.values()
+
+    def tenants(self) -> set[TenantId]:
+        """Return every tenant that has had clients."""
+        return {record.tenant for record in self._records}
 
     def in_force(self, client: ClientId) -> ClientIdentity | None:
         """Return the client with this number, None when it was revoked."""
@@ -85,4 +117,5 @@ class ClientDirectory:
             username=record.username,
             password_hash=record.password_hash,
             password_optional=record.name in self._password_optional,
+            access=None if self._rules is None else self._rules.rights(record),
         )

@@ -3,7 +3,7 @@
 Rule: the one place that knows which adapter stands behind which port.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 import structlog
@@ -13,7 +13,7 @@ from strongroom.domain.audit import AuditEvent
 from strongroom.domain.clock import Clock, SystemClock
 from strongroom.domain.context import Policy, ServerFacts
 from strongroom.domain.errors import KmipError
-from strongroom.domain.identity import ClientId, ClientIdentity
+from strongroom.domain.identity import DEFAULT_TENANT, ClientId, ClientIdentity, TenantId
 from strongroom.domain.outgoing import OutgoingQueue, Subscription
 from strongroom.domain.provisioning import Provisioning
 from strongroom.domain.store import ObjectStore, TamperedRecord
@@ -122,11 +122,20 @@ def make_dispatcher(
     )
 
 
-def make_rotations(store: ObjectStore, dispatcher: Dispatcher) -> Rotations:
-    """Return the job that rotates the objects of a store."""
+def make_rotations(
+    store: ObjectStore,
+    dispatcher: Dispatcher,
+    tenants: Callable[[], Collection[TenantId]] = lambda: (DEFAULT_TENANT,),
+) -> Rotations:
+    """Return the job that rotates the objects of a store; `tenants` are those that there are."""
     operations = {int(code): spec for code, spec in all_operations().items()}
     return Rotations(
-        store, dispatcher, operations, on_rotation=_log_rotation, on_failure=_log_failed_rotation
+        store,
+        dispatcher,
+        operations,
+        tenants=tenants,
+        on_rotation=_log_rotation,
+        on_failure=_log_failed_rotation,
     )
 
 

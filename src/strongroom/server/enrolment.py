@@ -41,13 +41,14 @@ def enrol_client(
     *,
     groups: Sequence[str] = (),
     credential: Credential | None = None,
+    tenant: str | None = None,
 ) -> Path:
     """Enrol a client through `call`, write its files to `out` and return the profile; raises OperatorError.
 
     Nothing is left in `out` when the server refuses.
     """
     check_name(name)
-    request: Message = {"command": "client.enrol", "name": name, "groups": list(groups)}
+    request: Message = {"command": "client.enrol", "name": name, "groups": list(groups), "tenant": tenant}
     if credential is not None:
         request["username"] = _checked_username(credential.username)
         request["password_hash"] = _hash_password(credential.password_file)

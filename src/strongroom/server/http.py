@@ -1,7 +1,8 @@
-"""KMIP over HTTPS: `POST /kmip` in TTLV, JSON or XML, answered in kind.
+"""KMIP over HTTPS: `POST /kmip` in TTLV, JSON or XML, answered in kind; and `POST /admin` for people.
 
-Rule: this binding is framing and routing. Admission, limits, deadlines and order are those of `ttlv.py`, and
-what a request does is the engine's: whatever it answers, failures included, goes out with status 200.
+Rule: this binding is framing and routing, and `_ROUTES` has all there is. Admission, limits, deadlines and
+order are those of `ttlv.py`, and what a request does is the engine's (`remote.py` for administration):
+whatever it answers, failures included, goes out with status 200.
 """
 
 import asyncio
@@ -25,14 +26,19 @@ from strongroom.server.http_framing import (
     refused,
 )
 from strongroom.server.ports import Application
-from strongroom.server.ttlv import READ_AHEAD, Buffers, KmipProtocol
+from strongroom.server.remote import LONGEST_REQUEST, RemoteAdministration
+from strongroom.server.shares import MOST_DELAY, Buffers
+from strongroom.server.ttlv import READ_AHEAD, KmipProtocol
 from strongroom.wire.encodings import CODECS, Codec, Encoding
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.item import Item
 from strongroom.wire.limits import Limits
 
 PATH: Final = "/kmip"
+ADMIN_PATH: Final = "/admin"
 METHOD: Final = "POST"
+
+_NOTHING: Final = f"there is nothing here; KMIP is at {METHOD} {PATH}"
 
 LINGER: Final = 2.0
 """Seconds in which a client that was refused may go on sending, so that it gets to read why."""
@@ -41,6 +47,8 @@ _ENCODINGS: Final = {
     **{codec.media_type: encoding for encoding, codec in CODECS.items()},
     "application/xml": Encoding.XML,
 }
+_ROUTES: Final = {PATH: _ENCODINGS, ADMIN_PATH: {CODECS[Encoding.JSON].media_type: Encoding.JSON}}
+"""Every path that is answered, with the Content-Types that it takes."""
 _CHARSETS: Final = frozenset({"utf-8", "us-ascii"})
 _CHARSET: Final = re.compile(r';[ \t]*charset="?([^";\s]*)', re.IGNORECASE)
 
@@ -95,9 +103,16 @@ class HttpHandler:
     """Answers the requests of all connections of a worker."""
 
     def __init__(
-        self, application: Application, *, limits: Limits, buffers: Buffers, deadlines: Deadlines
+        self,
+        application: Application,
+        administration: RemoteAdministration | None = None,
+        *,
+        limits: Limits,
+        buffers: Buffers,
+        deadlines: Deadlines,
     ) -> None:
         self._application = application
+        self._administration = administration
         self._limits = limits
         self._buffers = buffers
         self._deadlines = deadlines
@@ -107,8 +122,11 @@ class HttpHandler:
     async def handle(self, request: HttpRequest, connection: Connection) -> bytes:
         """Return the bytes of the response; raises only CancelledError."""
         try:
-            encoding = route(request)
-            body = await self._answer(request.body, connection, encoding=encoding)
+            path, encoding = route(request)
+            if path == ADMIN_PATH:
+                body = await self._administer(request.body, connection)
+            else:
+                body = await self._answer(request.body, connection, encoding=encoding)
         except _Unanswerable as error:
             return request.respond(error.response, self._date())
         return request.respond(
@@ -121,21 +139,37 @@ class HttpHandler:
             raise TypeError("an HTTP connection refuses with HttpRefusal") from error
         return last_response(refused(error), self._date())
 
+    async def _administer(self, body: bytes, connection: Connection) -> bytes:
+        if self._administration is None:
+            raise _Unanswerable(HTTPStatus.NOT_FOUND, _NOTHING)
+        if len(body) > LONGEST_REQUEST:
+            raise _Unanswerable(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"an administration request has {LONGEST_REQUEST} bytes at most",
+            )
+        return await self._administration.answer(body, connection)
+
+    def shed(self, request: HttpRequest, _connection: Connection) -> bytes:
+        """Return the response to a request that comes too soon after too many others."""
+        sentence = f"too many requests a second; send less, and try again in {MOST_DELAY:.0f} s"
+        refusal = HttpResponse(HTTPStatus.TOO_MANY_REQUESTS, TEXT, f"{sentence}\n".encode())
+        return request.respond(refusal, self._date())
+
     async def _answer(self, body: bytes, connection: Connection, *, encoding: Encoding) -> bytes:
         if encoding is Encoding.TTLV:
             return await self._application.handle(body, connection)
         codec = CODECS[encoding]
         try:
-            root = await self._read(body, codec)
+            root = await self._read(body, codec, connection)
         except DecodeError as error:
             return self._application.refuse(error, connection, codec.encode)
         return await self._application.answer(root, connection, codec.encode)
 
-    async def _read(self, body: bytes, codec: Codec) -> Item:
+    async def _read(self, body: bytes, codec: Codec, connection: Connection) -> Item:
         """Return the message; a long one is read beside the event loop, where others are waiting."""
         if len(body) <= READ_AHEAD:
             return codec.decode(body, self._limits)
-        if not self._buffers.reserve(len(body)):
+        if not self._buffers.reserve(len(body), connection.client.client):
             raise _Unanswerable(
                 HTTPStatus.SERVICE_UNAVAILABLE, "too many long messages are being read; try again"
             )
@@ -143,31 +177,32 @@ class HttpHandler:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._reader, codec.decode, body, self._limits)
         finally:
-            self._buffers.release(len(body))
+            self._buffers.release(len(body), connection.client.client)
 
     def _date(self) -> str:
         return _date(int(self._deadlines.date))
 
 
-def route(request: HttpRequest) -> Encoding:
-    """Return how the message in a request is written; raises what to answer to any other request."""
+def route(request: HttpRequest) -> tuple[str, Encoding]:
+    """Return where a request goes and how its message is written; raises what to answer to any other."""
     try:
         path = urlsplit(request.target).path
     except ValueError:
         path = ""
-    if path != PATH:
-        raise _Unanswerable(HTTPStatus.NOT_FOUND, f"there is nothing here; KMIP is at {METHOD} {PATH}")
+    encodings = _ROUTES.get(path)
+    if encodings is None:
+        raise _Unanswerable(HTTPStatus.NOT_FOUND, _NOTHING)
     if request.method != METHOD:
-        raise _Unanswerable(HTTPStatus.METHOD_NOT_ALLOWED, f"send a KMIP request with {METHOD}", allow=METHOD)
-    encoding = _ENCODINGS.get(media_type(request.content_type))
+        raise _Unanswerable(HTTPStatus.METHOD_NOT_ALLOWED, f"send the request with {METHOD}", allow=METHOD)
+    encoding = encodings.get(media_type(request.content_type))
     if encoding is None:
-        known = ", ".join(_ENCODINGS)
+        known = ", ".join(encodings)
         raise _Unanswerable(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the Content-Type is none of {known}")
     if _charset(request.content_type) not in _CHARSETS:
-        raise _Unanswerable(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the charset of a KMIP message is UTF-8")
+        raise _Unanswerable(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the charset of a message is UTF-8")
     if request.content_encoding.lower() not in {"", "identity"}:
         raise _Unanswerable(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the message without a Content-Encoding")
-    return encoding
+    return path, encoding
 
 
 def media_type(content_type: str) -> str:

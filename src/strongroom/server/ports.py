@@ -5,8 +5,10 @@ and commands know these two Protocols and no adapter.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeAlias
 
+from strongroom.domain.backups import Filling, Snapshot
 from strongroom.domain.clients import ClientStore
 from strongroom.domain.identity import ClientIdentity, Connection
 from strongroom.domain.outgoing import Exchange, Outgoing
@@ -53,6 +55,9 @@ class Application(Protocol):
 
     def reject(self, error: DecodeError, connection: Connection) -> bytes:
         """Return the response to bytes that are no message."""
+
+    def shed(self, message: bytes, connection: Connection) -> bytes:
+        """Return the response to a request that comes too soon after too many others."""
 
     async def answer(self, root: Item, connection: Connection, encode: Encoder) -> bytes:
         """Return the response to a decoded request, in another encoding; raises only CancelledError."""
@@ -122,6 +127,17 @@ class Adapters(Protocol):
         self, settings: Settings, directory: DataDirectory, root_key: RootKey, *, row: int
     ) -> Application:
         """Return what a worker serves; `row` is a number that no other worker has at the same time."""
+
+    def take_snapshot(
+        self, settings: Settings, directory: DataDirectory
+    ) -> AbstractAsyncContextManager[Snapshot]:
+        """Give the store as it is now, beside a server that uses it. Raises StoreFailure."""
+
+    def fill_store(self, url: str, directory: DataDirectory) -> AbstractAsyncContextManager[Filling]:
+        """Give an empty store for a backup. Raises StoreFailure."""
+
+    def throw_away_root_key(self) -> RootKey:
+        """Return a root key that is nowhere but in this process, and gone with it."""
 
     async def open_administration(
         self, settings: Settings, directory: DataDirectory, root_key: RootKey

@@ -1,4 +1,4 @@
-"""Numbers that all workers see: how many connections each of them has, and each client.
+"""Numbers that all workers see: how many connections each of them has, and each client, tenant and address.
 
 Rule: every cell has one writer, the worker whose row it is in, so nothing is locked; a reader may see the
 past. The memory is made before the workers fork. The supervisor gives out the rows, and clears the row of a
@@ -8,12 +8,18 @@ The kernel spreads connections over the workers by chance. A worker that accepts
 hands it on through the other's inbox, so that each ends with the same number.
 """
 
+import hashlib
 import mmap
+import secrets
 import socket
 from typing import Final
 
 _CLIENTS: Final = 1 << 16
-"""Cells for clients. Numbers beyond share cells, so such clients may meet their cap early."""
+_TENANTS: Final = 1 << 12
+_ADDRESSES: Final = 1 << 16
+"""Cells for each. Numbers beyond share cells, so such clients may meet their cap early."""
+
+_GROUPS: Final = (_CLIENTS, _TENANTS, _ADDRESSES)
 
 _WORD: Final = 8
 
@@ -23,7 +29,7 @@ class SharedNumbers:
 
     def __init__(self, rows: int) -> None:
         self.rows = rows
-        self._memory = mmap.mmap(-1, _WORD * rows * (2 + 2 * rows) + 4 * rows * _CLIENTS)
+        self._memory = mmap.mmap(-1, _WORD * rows * (2 + 2 * rows) + 4 * rows * sum(_GROUPS))
         view = memoryview(self._memory)
         ends = [_WORD * rows, _WORD * rows * 2, _WORD * rows * (2 + rows), _WORD * rows * (2 + 2 * rows)]
         self.accepting = view[: ends[0]].cast("q")
@@ -32,8 +38,13 @@ class SharedNumbers:
         """Connections handed on: cell `from * rows + to`, written by `from`."""
         self.taken = view[ends[2] : ends[3]].cast("q")
         """Connections taken: cell `to * rows + from`, written by `to`."""
-        self.clients = view[ends[3] :].cast("I")
-        """Connections of a client: cell `row * _CLIENTS + client`."""
+        cells = view[ends[3] :].cast("I")
+        self.clients = cells[: rows * _CLIENTS]
+        """Connections of a client: cell `row * _CLIENTS + client`; tenants and addresses alike."""
+        self.tenants = cells[rows * _CLIENTS : rows * (_CLIENTS + _TENANTS)]
+        self.addresses = cells[rows * (_CLIENTS + _TENANTS) :]
+        self.secret = secrets.token_bytes(16)
+        """So that nobody can choose an address that shares its cell with another one."""
         self.inboxes = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(rows)]
         for pair in self.inboxes:
             for end in pair:
@@ -43,7 +54,8 @@ class SharedNumbers:
         """Forget a worker that is gone, together with the connections that still wait in its inbox."""
         self.accepting[row] = 0
         self.live[row] = 0
-        self.clients[row * _CLIENTS : (row + 1) * _CLIENTS] = memoryview(bytes(4 * _CLIENTS)).cast("I")
+        for cells, size in zip((self.clients, self.tenants, self.addresses), _GROUPS, strict=True):
+            cells[row * size : (row + 1) * size] = memoryview(bytes(4 * size)).cast("I")
         while _take(self.inboxes[row][0]) is not None:
             continue
         for other in range(self.rows):
@@ -111,27 +123,49 @@ class Seat:
         return connection, door
 
 
-class ClientCounts:
-    """How many connections each client has in all workers together; refuses those beyond `limit`."""
+class ConnectionCounts:
+    """How many connections each client, tenant or address has in all workers together."""
 
-    def __init__(self, numbers: SharedNumbers, row: int, limit: int) -> None:
-        self._cells = numbers.clients
-        self._rows = range(0, numbers.rows * _CLIENTS, _CLIENTS)
-        self._own = row * _CLIENTS
-        self._limit = limit
+    def __init__(self, cells: "memoryview[int]", row: int, rows: int) -> None:
+        self._cells = cells
+        self._size = len(cells) // rows
+        self._rows = range(0, rows * self._size, self._size)
+        self._own = row * self._size
 
-    def enter(self, client: int) -> bool:
-        """Count one more connection, unless the client has its fill."""
-        cell = client % _CLIENTS
-        cells = self._cells
-        if sum(cells[row + cell] for row in self._rows) >= self._limit:
+    def enter(self, number: int, limit: int | None) -> bool:
+        """Count one more connection, unless there are `limit` (None: no limit)."""
+        if limit is not None and self.total(number) >= limit:
             return False
-        cells[self._own + cell] += 1
+        self._cells[self._own + number % self._size] += 1
         return True
 
-    def leave(self, client: int) -> None:
+    def leave(self, number: int) -> None:
         """Count one connection less."""
-        self._cells[self._own + client % _CLIENTS] -= 1
+        self._cells[self._own + number % self._size] -= 1
+
+    def total(self, number: int) -> int:
+        """Return the connections in all workers."""
+        cell, cells = number % self._size, self._cells
+        return sum(cells[row + cell] for row in self._rows)
+
+    def share(self, number: int) -> float:
+        """Return which part of them this worker has; 1.0 where there are none."""
+        total = self.total(number)
+        return self._cells[self._own + number % self._size] / total if total else 1.0
+
+
+def counts_of(
+    numbers: SharedNumbers, row: int
+) -> tuple[ConnectionCounts, ConnectionCounts, ConnectionCounts]:
+    """Return the counts of clients, tenants and addresses, as one worker sees them."""
+    groups = (numbers.clients, numbers.tenants, numbers.addresses)
+    clients, tenants, addresses = (ConnectionCounts(cells, row, numbers.rows) for cells in groups)
+    return clients, tenants, addresses
+
+
+def address_number(numbers: SharedNumbers, host: str) -> int:
+    """Return the number that an address is counted under."""
+    return int.from_bytes(hashlib.blake2b(host.encode(), digest_size=4, key=numbers.secret).digest())
 
 
 def _take(inbox: socket.socket) -> tuple[int, int, socket.socket] | None:

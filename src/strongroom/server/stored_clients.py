@@ -1,34 +1,60 @@
-"""Client records in a back end.
+"""Client records in a store, and the seals of those that an older release has made.
 
-Rule: errors of the store are translated here, and nothing else; `store/clients.py` has the rows.
+Rule: an unsealed record is believed once in the life of a data directory: at the first start after the
+upgrade, and only while no record has a seal. From then on it is an alarm like any other broken seal.
 """
 
+import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
-from strongroom.domain.clients import ClientChanged, ClientExists, ClientRecord
-from strongroom.domain.store import StoreFailure
-from strongroom.store import records
-from strongroom.store.clients import to_record, to_row
+from strongroom.domain.audit import Recording
+from strongroom.domain.clients import ClientChanged, ClientRecord, Seal
+from strongroom.domain.store import Changes, LostRace, ObjectStore
+from strongroom.server.data_directory import write_public
+from strongroom.server.logs import get_logger
+
+log = get_logger()
+
+_NOTE = b"Client records in the store are sealed since this file exists. Do not remove it.\n"
 
 
 class StoredClients:
     """See `domain.clients.ClientStore`."""
 
-    def __init__(self, backend: records.Backend) -> None:
-        self._backend = backend
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def recording(self, recording: Recording) -> "StoredClients":
+        return StoredClients(self._store.recording(recording))
 
     async def clients(self) -> Sequence[ClientRecord]:
-        try:
-            return [to_record(row) for row in await self._backend.clients()]
-        except records.StoreUnavailable as error:
-            raise StoreFailure(str(error)) from error
+        return await self._store.clients()
 
     async def put(self, record: ClientRecord) -> None:
         try:
-            await self._backend.commit(records.ChangeSet(clients=[to_row(record)]))
-        except records.ClientExists as error:
-            raise ClientExists from error
-        except records.Conflict as error:
+            await self._store.commit(Changes(clients=[dataclasses.replace(record, seal=Seal.WHOLE)]))
+        except LostRace as error:
             raise ClientChanged from error
-        except records.StoreUnavailable as error:
-            raise StoreFailure(str(error)) from error
+
+
+async def seal_older_records(store: ObjectStore, marker: Path) -> None:
+    """Seal what an older release has written, all in one commit; `marker` says that this was done.
+
+    Raises StoreFailure, and OperatorError when the marker cannot be written.
+    """
+    while not marker.exists():  # noqa: ASYNC240 - at the start, before anybody is served
+        records = await store.clients()
+        if records and all(record.seal is Seal.MISSING for record in records):
+            sealed = [dataclasses.replace(record, seal=Seal.WHOLE) for record in records]
+            try:
+                await store.commit(Changes(clients=sealed))
+            except LostRace:
+                continue  # another process was faster
+            log.info("clients_sealed", count=len(sealed))
+        mark_sealed(marker)
+
+
+def mark_sealed(marker: Path) -> None:
+    """Say that no record without a seal is to be believed from now on."""
+    write_public(marker, _NOTE)

@@ -20,6 +20,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from strongroom.domain.identity import ClientIdentity, Connection, Roles
 from strongroom.domain.outgoing import EndpointUnreachable, Exchange
 from strongroom.domain.store import StoreFailure
+from strongroom.domain.turn import SLICE
 from strongroom.registry import Version
 from strongroom.server.config import DeadlineSettings
 from strongroom.server.deadlines import NEVER, Deadlines
@@ -27,6 +28,7 @@ from strongroom.server.directory import ClientDirectory, PeerCertificate, Refusa
 from strongroom.server.eager import resume
 from strongroom.server.logs import get_logger
 from strongroom.server.roles import Asking
+from strongroom.server.shares import Buffers, Place, Shares
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.limits import Limits
 
@@ -42,6 +44,9 @@ Handler: TypeAlias = Callable[[M, Connection], Coroutine[Any, Any, bytes]]
 Rejecter: TypeAlias = Callable[[DecodeError, Connection], bytes]
 """The answer to bytes that are no message; the connection is closed after it."""
 
+Shedder: TypeAlias = Callable[[M, Connection], bytes]
+"""The answer to a request that comes too soon after too many others; cheap, since nothing of it is done."""
+
 Attendant: TypeAlias = Callable[[ClientIdentity, Exchange, Version], Coroutine[Any, Any, None]]
 """Ask a client until it has its role back; raises EndpointUnreachable and StoreFailure."""
 
@@ -49,7 +54,7 @@ READ_AHEAD: Final = 64 * 1024
 """Bytes of requests to come that are kept while one is being answered; more stay with the peer."""
 
 BURST: Final = 32
-"""Pipelined requests answered in one go; then the other connections have their turn."""
+"""Pipelined requests answered in one go at most; then the other connections have their turn."""
 
 
 class Framing(Protocol[M_co]):
@@ -70,16 +75,6 @@ class Framing(Protocol[M_co]):
         """Return one whole message, None when more bytes are needed; raises DecodeError."""
 
 
-class ConnectionCount(Protocol):
-    """How many connections each client has, in all workers together."""
-
-    def enter(self, client: int) -> bool:
-        """Count one more, unless the client has its fill."""
-
-    def leave(self, client: int) -> None:
-        """Count one less."""
-
-
 @dataclass(slots=True, kw_only=True)
 class Service(Generic[M]):
     """What all connections of a worker share that speak the same binding."""
@@ -91,13 +86,14 @@ class Service(Generic[M]):
     deadlines: Deadlines
     timing: DeadlineSettings
     limits: Limits
-    counts: ConnectionCount
-    buffers: "Buffers"
+    shares: Shares
+    buffers: Buffers
+    shed: Shedder[M]
     attend: Attendant | None = None
     """Asks a client that has turned the roles; None where they cannot be turned."""
 
     def speaking(
-        self, framing: Callable[[Limits], Framing[N]], handle: Handler[N], reject: Rejecter
+        self, framing: Callable[[Limits], Framing[N]], handle: Handler[N], reject: Rejecter, shed: Shedder[N]
     ) -> "Service[N]":
         """Return the same for another binding: all counts, limits and buffers are shared, roles stay."""
         return Service(
@@ -108,27 +104,10 @@ class Service(Generic[M]):
             deadlines=self.deadlines,
             timing=self.timing,
             limits=self.limits,
-            counts=self.counts,
+            shares=self.shares,
             buffers=self.buffers,
+            shed=shed,
         )
-
-
-class Buffers:
-    """How many bytes of unfinished long messages may be held at once by all connections of a worker."""
-
-    def __init__(self, limit: int) -> None:
-        self._free = limit
-
-    def reserve(self, size: int) -> bool:
-        """Take `size` bytes; False when that many are not free."""
-        if size > self._free:
-            return False
-        self._free -= size
-        return True
-
-    def release(self, size: int) -> None:
-        """Give back what was taken."""
-        self._free += size
 
 
 class KmipProtocol(asyncio.Protocol, Generic[M]):
@@ -147,6 +126,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
         "_last",
         "_on_closed",
         "_peer",
+        "_place",
         "_reason",
         "_requests",
         "_reserved",
@@ -161,6 +141,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
     )
 
     _connection: Connection
+    _place: Place
     _transport: asyncio.Transport
     certificate: PeerCertificate
 
@@ -208,10 +189,11 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
             # A resumed session was verified when it began, which may be a while ago.
             cure = "enrol the client again under another name, or revoke it first"
             self._turn_away("certificate_expired", cure=cure, client=found.name)
-        elif not self._service.counts.enter(found.client):
-            cure = "close unused connections, or raise connections.per_client"
+        elif isinstance(place := self._service.shares.enter(found, self._peer.rpartition(":")[0]), str):
+            cure = f"close unused connections, or raise {place}"
             self._turn_away("too_many_connections", cure=cure, client=found.name)
         else:
+            self._place = place
             self.certificate = certificate
             self.valid_until = certificate.valid_until
             self._connection = Connection(client=found, peer=self._peer, roles=self._roles)
@@ -232,7 +214,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
         if self.admitted:
             self._give_back()
             self._service.deadlines.discard(self)
-            self._service.counts.leave(self._connection.client.client)
+            self._service.shares.leave(self._place)
             log.info(
                 "connection_closed",
                 client=self._connection.client.name,
@@ -284,8 +266,10 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
                 self._last = "credential_replaced"
             else:
                 self.close(found.name.lower())
-        elif found != self._connection.client:
-            self._connection = Connection(client=found, peer=self._peer, roles=self._roles)
+        else:
+            if found != self._connection.client:
+                self._connection = Connection(client=found, peer=self._peer, roles=self._roles)
+            self._service.shares.refresh(self._place)
 
     # Requests and answers
 
@@ -304,8 +288,27 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
             self._transport.pause_reading()
 
     def _serve(self) -> None:
-        """Answer what has arrived until a request has to wait, the peer stops reading or the burst ends."""
-        framer = self._framer
+        """Answer what has arrived, now or when it is this client's turn."""
+        account, turns = self._place.account, self._service.shares.turns
+        if account.may_go_on(turns.clock()):
+            self._go_on()
+        else:
+            self._stand_in_line()
+
+    def _stand_in_line(self) -> None:
+        self._busy = True
+        self.deadline = NEVER
+        self._service.shares.turns.wait(self._place.account, self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._busy = False
+        if not (self._closing or self._blocked):
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Answer what has arrived until a request has to wait, the peer stops reading or the turn ends."""
+        framer, place, clock = self._framer, self._place, self._service.shares.turns.clock
+        began = clock()
         self._busy = False
         try:
             for _ in range(BURST):
@@ -317,21 +320,20 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
                     self._give_back()
                 self._stage = "serving"
                 self._requests += 1
-                started = self._handle(message, self._connection)
-                try:
-                    waits_for = started.send(None)
-                except StopIteration as done:
-                    self._transport.write(done.value)
-                    if self._roles is not None and self._roles.turned is not None:
-                        self._turn(self._roles.turned)
+                if place.rates:
+                    delay = place.delay(clock())
+                    if delay is None:
+                        self._transport.write(self._service.shed(message, self._connection))
+                        continue
+                    if delay > 0.0:
+                        self._busy = True
+                        self.deadline = NEVER
+                        asyncio.get_running_loop().call_later(delay, self._do_late, message)
                         return
-                    if self._blocked:
-                        return
-                else:
-                    self._busy = True
-                    self.deadline = NEVER
-                    self._task = asyncio.get_running_loop().create_task(self._finish(started, waits_for))
+                if not self._do(message):
                     return
+                if framer.pending and clock() - began > SLICE:
+                    break
         except DecodeError as error:
             self._transport.write(self._service.reject(error, self._connection))
             self._give_up()
@@ -340,9 +342,40 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
             log.exception("handler_failed", client=self._connection.client.name, peer=self._peer)
             self.abort("handler_failed")
         else:
-            self._busy = True
-            self.deadline = NEVER
-            asyncio.get_running_loop().call_soon(self._next_burst)
+            self._stand_in_line()
+        finally:
+            place.account.use(clock() - began)
+
+    def _do(self, message: M) -> bool:
+        """Do a request; True when the next one can be done at once."""
+        started = self._handle(message, self._connection)
+        try:
+            waits_for = started.send(None)
+        except StopIteration as done:
+            self._transport.write(done.value)
+            if self._roles is not None and self._roles.turned is not None:
+                self._turn(self._roles.turned)
+                return False
+            return not self._blocked
+        self._busy = True
+        self.deadline = NEVER
+        self._service.shares.turns.begin(self._place.account)
+        self._task = asyncio.get_running_loop().create_task(self._finish(started, waits_for))
+        return False
+
+    def _do_late(self, message: M) -> None:
+        """Do a request whose time has come."""
+        if self._closing:
+            return
+        self._busy = False
+        try:
+            at_once = self._do(message)
+        except Exception:
+            log.exception("handler_failed", client=self._connection.client.name, peer=self._peer)
+            self.abort("handler_failed")
+        else:
+            if at_once:
+                self._serve()
 
     def _give_up(self) -> None:
         """End a connection on which no next message can be found; the peer has been told."""
@@ -358,6 +391,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
             return
         finally:
             self._task = None
+            self._service.shares.turns.end(self._place.account)
         self._busy = False
         if not self._closing:
             self._transport.write(answer)
@@ -439,14 +473,15 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
             self._transport.resume_reading()
 
     def _reserve(self, size: int) -> None:
-        if self._service.buffers.reserve(size):
+        if self._service.buffers.reserve(size, self._connection.client.client):
             self._reserved = size
         else:
             self.close("too_many_long_messages")
 
     def _give_back(self) -> None:
-        self._service.buffers.release(self._reserved)
-        self._reserved = 0
+        if self._reserved:
+            self._service.buffers.release(self._reserved, self._connection.client.client)
+            self._reserved = 0
 
     def pause_writing(self) -> None:
         self._blocked = True

@@ -20,9 +20,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
+from strongroom.domain import turn
 from strongroom.domain.ports import RootKey, RootKeyError
 from strongroom.domain.store import StoreFailure, TamperedRecord
-from strongroom.server.administration.command import Administrator, perform
+from strongroom.server.administration.command import Administrator, Caller, perform
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.deadlines import Deadlines
@@ -36,9 +37,13 @@ from strongroom.server.messages import LONGEST, BrokenMessage, Message, decode, 
 from strongroom.server.ports import Adapters, Application
 from strongroom.server.process import return_freed_memory
 from strongroom.server.questions import read_question
-from strongroom.server.shared import ClientCounts, Seat, SharedNumbers
+from strongroom.server.remote import RemoteAdministration
+from strongroom.server.rules import RuleBook
+from strongroom.server.shared import Seat, SharedNumbers
+from strongroom.server.shares import Buffers, Shares
 from strongroom.server.sockets import ListeningSockets
-from strongroom.server.ttlv import Buffers, KmipProtocol, Service
+from strongroom.server.ttlv import KmipProtocol, Service
+from strongroom.server.turns import Turns
 from strongroom.wire.framing import Framer
 from strongroom.wire.limits import Limits
 
@@ -100,6 +105,8 @@ class Worker:
         self._directory: ClientDirectory
         self._listener: Listener
         self._deadlines = Deadlines()
+        self._turns = Turns()
+        self._shares: Shares
         self._numbers = itertools.count(1)
         self._spreading: dict[int, asyncio.Future[None]] = {}
         self._writer: asyncio.StreamWriter
@@ -109,6 +116,7 @@ class Worker:
         plan = self._plan
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_log_loop_error)
+        turn.line.set(self._turns)  # for everything that begins in here
         reader, self._writer = await asyncio.open_connection(sock=plan.control, limit=LONGEST)
         try:
             await self._open()
@@ -141,7 +149,9 @@ class Worker:
             settings, plan.directory, plan.root_key, row=plan.row
         )
         optional = [name for name, client in settings.client.items() if client.password == "optional"]  # noqa: S105
-        self._directory = ClientDirectory(self._application.clients, password_optional=optional)
+        self._directory = ClientDirectory(
+            self._application.clients, password_optional=optional, rules=RuleBook(self._application.store)
+        )
         await self._directory.refresh()
         self._listener = Listener(
             self._doors(),
@@ -162,6 +172,9 @@ class Worker:
             items=settings.limits.items,
         )
         buffers = Buffers(max(settings.limits.message_size, settings.limits.buffered // plan.workers))
+        self._shares = Shares(
+            plan.numbers, plan.row, settings.connections, settings.limits, turns=self._turns
+        )
         kmip = Service(
             framing=Framer,
             handle=application.handle,
@@ -170,15 +183,17 @@ class Worker:
             deadlines=deadlines,
             timing=settings.deadlines,
             limits=limits,
-            counts=ClientCounts(plan.numbers, plan.row, settings.connections.per_client),
+            shares=self._shares,
             buffers=buffers,
+            shed=application.shed,
             attend=application.attend,
         )
         if plan.sockets.kmip is not None:
             doors.append(Door(plan.sockets.kmip, partial(KmipProtocol, kmip)))
         if plan.sockets.https is not None:
-            handler = HttpHandler(application, limits=limits, buffers=buffers, deadlines=deadlines)
-            https = kmip.speaking(HttpFramer, handler.handle, handler.reject)
+            people = RemoteAdministration(self._administrator, self._spread)
+            handler = HttpHandler(application, people, limits=limits, buffers=buffers, deadlines=deadlines)
+            https = kmip.speaking(HttpFramer, handler.handle, handler.reject, handler.shed)
             doors.append(Door(plan.sockets.https, partial(HttpsProtocol, https)))
         return doors
 
@@ -223,7 +238,7 @@ class Worker:
             case other:
                 raise BrokenMessage(f"a worker does not know {other!r}")
 
-    def _administrator(self) -> Administrator:
+    def _administrator(self, caller: Caller | None = None) -> Administrator:
         plan = self._plan
         return Administrator(
             clients=self._application.clients,
@@ -233,6 +248,7 @@ class Worker:
             root_key=plan.root_key,
             now=datetime.now(UTC).replace(microsecond=0),
             live=self,
+            caller=caller,
         )
 
     async def ask(self, request: Message) -> None:
@@ -281,6 +297,7 @@ class Worker:
         while True:
             await asyncio.sleep(1.0)
             self._listener.report()
+            self._shares.tick()
             if self._listener.ended - trimmed >= TRIM_AFTER:
                 trimmed = self._listener.ended
                 return_freed_memory()

@@ -7,12 +7,17 @@ import hashlib
 import json
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from strongroom.domain.audit import GONE, Changed, ChangedEntry, named
 from strongroom.store.records import MAX_TERM, ChangeSet, ClientRow, NameRow
 
 Row: TypeAlias = tuple[Any, ...]
 
 MAX_NAME: Final = 255
 """Bytes of a name that are kept as they are; a longer one is kept as its beginning and its digest."""
+
+
+UNREADABLE: Final = ("",)
+"""The groups of a client whose row was spoilt; a group that exists has a name."""
 
 
 class Writes(NamedTuple):
@@ -26,9 +31,9 @@ class Writes(NamedTuple):
 
     updated: list[Row]
     """owner, generation, state, storage, usage_mask, activation_date, deactivation_date, store_key,
-    attributes, sealed; unique_identifier, expected generation"""
+    attributes, sealed; tenant, unique_identifier, expected generation"""
     removed: list[Row]
-    """unique_identifier, expected generation"""
+    """tenant, unique_identifier, expected generation"""
     names_removed: list[Row]
     """tenant, owner, name key"""
     names_added: list[Row]
@@ -42,8 +47,8 @@ class Writes(NamedTuple):
     entries_inserted: list[Row]
     """the columns of EntryRow"""
     clients_updated: list[Row]
-    """tenant, name, fingerprint, groups, username, password_hash, enrolled_at, revoked_at, new revision;
-    client, expected revision"""
+    """tenant, name, fingerprint, groups, username, password_hash, enrolled_at, revoked_at, new revision,
+    store_key, sealed; client, expected revision"""
     clients_inserted: list[Row]
     """the columns of ClientRow; groups are JSON, the revision is the new one"""
     store_keys: list[Row]
@@ -73,7 +78,14 @@ def flatten(changes: ChangeSet) -> Writes:
             inserted.append(tuple(row))
         else:
             updated.append(
-                (row.owner, row.generation, *row[6:], row.unique_identifier, change.expected_generation)
+                (
+                    row.owner,
+                    row.generation,
+                    *row[6:],
+                    tenant,
+                    row.unique_identifier,
+                    change.expected_generation,
+                )
             )
         if change.terms_removed:
             terms_removed += [(tenant, term, sequence) for term in change.terms_removed]
@@ -86,7 +98,7 @@ def flatten(changes: ChangeSet) -> Writes:
         if change.names_added:
             names_added += map(_name, change.names_added)
     for removal in changes.removals:
-        removed.append((removal.unique_identifier, removal.expected_generation))
+        removed.append((removal.tenant, removal.unique_identifier, removal.expected_generation))
         terms_removed += [(removal.tenant, term, removal.sequence) for term in removal.terms]
         names_removed += map(_name, removal.names)
     if names_removed and names_added:
@@ -109,6 +121,21 @@ def flatten(changes: ChangeSet) -> Writes:
         terms_removed,
         terms_added,
         [(event,) for event in changes.events],
+    )
+
+
+def changed(changes: ChangeSet) -> Changed:
+    """Return what an audit event says of a change set: what there is after it."""
+    return Changed(
+        (
+            *((named(change.row.unique_identifier), change.row.generation) for change in changes.objects),
+            *((named(removal.unique_identifier), GONE) for removal in changes.removals),
+        ),
+        (
+            *(ChangedEntry(row.tenant, row.kind, named(row.key), row.generation) for row in changes.entries),
+            *(ChangedEntry(*removal[:2], named(removal.key), GONE) for removal in changes.entry_removals),
+        ),
+        tuple((row.client, row.revision + 1) for row in changes.clients),
     )
 
 
@@ -139,13 +166,21 @@ def _name(row: NameRow) -> Row:
 def _client(row: ClientRow) -> Row:
     """Return the row as it is stored, its revision counted up."""
     groups = json.dumps(list(row.groups), ensure_ascii=False)
-    return (*row[:4], groups, *row[5:9], row.revision + 1)
+    return (*row[:4], groups, *row[5:9], row.revision + 1, row.store_key, row.sealed)
 
 
 def client_row(stored: Row) -> ClientRow:
-    """Return the client of a stored row."""
+    """Return the client of a stored row.
+
+    One that somebody has spoilt must not keep the others out: groups that cannot be read become `UNREADABLE`,
+    which no seal fits.
+    """
     client, tenant, name, fingerprint, groups, *rest = stored
-    return ClientRow(client, tenant, name, fingerprint, tuple(json.loads(groups)), *rest)
+    try:
+        read = tuple(map(str, json.loads(groups)))
+    except (ValueError, TypeError):
+        read = UNREADABLE
+    return ClientRow(client, tenant, name, fingerprint, read, *rest)
 
 
 def _without_common(removed: list[Row], added: list[Row]) -> tuple[list[Row], list[Row]]:

@@ -62,20 +62,7 @@ class EntryRepository:
 
     def seal_entry(self, change: EntryChange) -> EntryRow | EntryRemoval:
         """Return what the back end does for a change."""
-        after = change.after
-        if after is None:
-            return EntryRemoval(change.tenant, change.kind.kind, change.key, change.generation)
-        row = EntryRow(
-            tenant=change.tenant,
-            kind=change.kind.kind,
-            key=change.key,
-            owner=after.owner,
-            generation=change.generation + 1,
-            due=None if after.due is None else int(after.due.timestamp()),
-            store_key=self._keys.current,
-            sealed=b"",
-        )
-        return row._replace(sealed=self._keys.seal(row, _encode(after.value)))
+        return sealed_entry(self._keys, change)
 
     async def _open_entry(self, kind: type[E], row: EntryRow) -> Kept[E]:
         try:
@@ -97,6 +84,24 @@ class EntryRepository:
             due=due,
             generation=row.generation,
         )
+
+
+def sealed_entry(keys: StoreKeys, change: EntryChange) -> EntryRow | EntryRemoval:
+    """Return what a back end does for a change, sealed under the newest of the keys."""
+    after = change.after
+    if after is None:
+        return EntryRemoval(change.tenant, change.kind.kind, change.key, change.generation)
+    row = EntryRow(
+        tenant=change.tenant,
+        kind=change.kind.kind,
+        key=change.key,
+        owner=after.owner,
+        generation=change.generation + 1,
+        due=None if after.due is None else int(after.due.timestamp()),
+        store_key=keys.current,
+        sealed=b"",
+    )
+    return row._replace(sealed=keys.seal(row, _encode(after.value)))
 
 
 def _encode(value: Entry) -> SecretBytes:

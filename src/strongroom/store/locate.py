@@ -22,8 +22,10 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
+from strongroom.store import visibility
 from strongroom.store.records import ORDERED, Located, LocateQuery, TermRange
 from strongroom.store.statements import numbered
+from strongroom.store.visibility import Sizes
 
 T = TypeVar("T")
 
@@ -89,8 +91,9 @@ class Walk(IntEnum):
     TERM = 1
     OWNER = 2
     TYPE = 3
-    TENANT = 4
-    RANGE = 5
+    VISIBLE = 4
+    TENANT = 5
+    RANGE = 6
 
 
 class Columns(NamedTuple):
@@ -98,6 +101,8 @@ class Columns(NamedTuple):
 
     dialect: Dialect
     owner: bool
+    visible: Sizes | None
+    """Of a condition on what may be seen, None without one."""
     object_type: bool
     usage_mask: bool
     state: int | None
@@ -109,6 +114,8 @@ class Shape(NamedTuple):
 
     columns: Columns
     walk: Walk
+    walked: Sizes | None
+    """Of the walk over what may be seen."""
     terms: int
     """Terms to look up for each row."""
     ranges: tuple[bool, ...]
@@ -176,6 +183,8 @@ def _plans(query: LocateQuery) -> list[Plan]:
         plans.append(Plan(Walk.TYPE))
     if not plans:
         plans.append(Plan(Walk.TENANT))
+    if query.visible is not None:
+        plans.append(Plan(Walk.VISIBLE))
     return plans + [Plan(Walk.RANGE, number) for number in range(len(query.ranges))]
 
 
@@ -197,8 +206,9 @@ def _look(query: LocateQuery, dialect: Dialect, plan: Plan) -> Search[Located | 
 def _rarest(query: LocateQuery, dialect: Dialect, plans: list[Plan], bound: int) -> Search[tuple[int, Plan]]:
     """Count the objects of each plan, up to `bound` and one; return the least count and its plan."""
     shape = tuple(plan.walk for plan in plans)
+    seen = None if query.visible is None else visibility.sizes(query.visible)
     values = [value for plan in plans for value in _walk_values(query, plan)]
-    (counts,) = yield _count_sql(dialect, shape, bound), tuple(values)
+    (counts,) = yield _count_sql(dialect, shape, seen, bound), tuple(values)
     return min(zip(counts, plans, strict=True))
 
 
@@ -227,6 +237,9 @@ def _walk_values(query: LocateQuery, plan: Plan) -> tuple[Any, ...]:
             return query.tenant, query.owner
         case Walk.TYPE:
             return query.tenant, query.object_type
+        case Walk.VISIBLE:
+            assert query.visible is not None
+            return visibility.walk_values(query.tenant, query.visible)
         case Walk.TENANT:
             return (query.tenant,)
 
@@ -236,6 +249,7 @@ def _columns(query: LocateQuery, dialect: Dialect, walk: Walk) -> Columns:
     return Columns(
         dialect,
         query.owner is not None and walk is not Walk.OWNER,
+        None if query.visible is None or walk is Walk.VISIBLE else visibility.sizes(query.visible),
         query.object_type is not None and walk is not Walk.TYPE,
         query.usage_mask != 0,
         None if state is None else state[0],
@@ -248,6 +262,8 @@ def _column_values(query: LocateQuery, columns: Columns) -> list[Any]:
     values: list[Any] = [query.storage]
     if columns.owner:
         values.append(query.owner)
+    if columns.visible is not None and query.visible is not None:
+        values += visibility.values(query.visible)
     if columns.object_type:
         values.append(query.object_type)
     if columns.usage_mask:
@@ -265,6 +281,8 @@ def _column_conditions(columns: Columns) -> list[str]:
     conditions = ["o.storage & ? <> 0"]
     if columns.owner:
         conditions.append("o.owner = ?")
+    if columns.visible is not None:
+        conditions.append(visibility.condition(columns.visible, fence=columns.dialect.fence))
     if columns.object_type:
         conditions.append("o.object_type = ?")
     if columns.usage_mask:
@@ -289,6 +307,7 @@ def _shape(query: LocateQuery, dialect: Dialect, plan: Plan) -> Shape:
     return Shape(
         _columns(query, dialect, plan.walk),
         plan.walk,
+        visibility.sizes(query.visible) if query.visible and plan.walk is Walk.VISIBLE else None,
         len(query.terms) - (plan.walk is Walk.TERM),
         tuple(map(_is_ordered, _looked_up(ranges, plan, Walk.RANGE))) if ranges else (),
         query.maximum is not None,
@@ -344,6 +363,9 @@ def _source(shape: Shape) -> str:
     if walk is Walk.RANGE:
         # An object may have several terms in a range, and they are in the order of the terms.
         return f"(SELECT DISTINCT sequence FROM {_WALKED[walk]}) w {dialect.join}"  # noqa: S608 -- fixed text
+    if shape.walked is not None:
+        # Sorted afterwards: it is walked where it is short, or where nothing else is there to walk.
+        return f"(SELECT DISTINCT sequence FROM ({visibility.walk(shape.walked)}) s) w {dialect.join}"  # noqa: S608
     in_order = dialect.in_order.format(order=shape.order)
     return f"(SELECT sequence FROM {_WALKED[walk]}{in_order}) w {dialect.join}"  # noqa: S608
 
@@ -369,12 +391,18 @@ def _look_sql(shape: Shape) -> str:
 
 
 @lru_cache(maxsize=256)
-def _count_sql(dialect: Dialect, walks: tuple[Walk, ...], bound: int) -> str:
+def _count_sql(dialect: Dialect, walks: tuple[Walk, ...], seen: Sizes | None, bound: int) -> str:
     counts = ", ".join(
-        f"(SELECT count(*) FROM (SELECT 1 FROM {_WALKED[walk]} LIMIT {bound + 1}) c)"  # noqa: S608 -- fixed text
+        f"(SELECT count(*) FROM (SELECT 1 FROM {_counted(walk, seen)} LIMIT {bound + 1}) c)"  # noqa: S608 -- fixed text
         for walk in walks
     )
     return _finished(dialect, f"SELECT {counts}")
+
+
+def _counted(walk: Walk, seen: Sizes | None) -> str:
+    if walk is Walk.VISIBLE and seen is not None:
+        return f"({visibility.walk(seen)}) s"
+    return _WALKED[walk]
 
 
 def _finished(dialect: Dialect, sql: str) -> str:

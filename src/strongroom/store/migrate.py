@@ -70,25 +70,36 @@ def sqlite_version(connection: sqlite3.Connection) -> str | None:
     return str(version)
 
 
-def migrate_sqlite(connection: sqlite3.Connection, database: str) -> None:
+def migrate_sqlite(connection: sqlite3.Connection, database: str, *, to: str = VERSIONS[-1]) -> None:
     """Do the same for an open SQLite database (isolation level None). Raises sqlite3.Error, SchemaTooNew."""
     version = sqlite_version(connection)
-    if version == VERSIONS[-1]:
+    if version == to:
         return
     if is_newer(version):
         check(version, database)
     try:
-        connection.executescript(f"BEGIN IMMEDIATE;\n{_script('sqlite', version)}\nCOMMIT;")
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script('sqlite', version, to)}\nCOMMIT;")
     except sqlite3.Error:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
 
 
+def create_sqlite_file(path: Path) -> None:
+    """Make an empty file, mode 0600, if there is none. Raises OSError."""
+    # SQLite would create it with whatever the umask allows.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def check_known(version: str) -> None:
+    """Return if this program knows a schema version. Raises SchemaTooNew."""
+    if version not in VERSIONS:
+        check(version, "the backup")
+
+
 def _migrate_sqlite_file(path: Path) -> None:
     try:
-        # SQLite would create it with whatever the umask allows.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        create_sqlite_file(path)
         connection = sqlite3.connect(path, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -122,12 +133,12 @@ async def _postgres_preflight(url: PostgresUrl) -> list[str]:
 async def _migrate_postgres(url: PostgresUrl) -> None:
     from strongroom.store import postgres
 
-    await postgres.migrate(url, lambda version: _script("postgresql", version))
+    await postgres.migrate(url, lambda version: script("postgresql", version))
 
 
 @lru_cache
-def _script(dialect: Dialect, version: str | None) -> str:
-    """Return the SQL that leads from `version` (None: nothing) to the newest."""
+def script(dialect: Dialect, version: str | None, to: str = VERSIONS[-1]) -> str:
+    """Return the SQL that leads from one version (None: nothing) to another."""
     from alembic import command
     from alembic.config import Config
 
@@ -135,5 +146,5 @@ def _script(dialect: Dialect, version: str | None) -> str:
     config = Config(output_buffer=printed)
     config.set_main_option("script_location", "strongroom.store:migrations")
     config.attributes["dialect"] = dialect
-    command.upgrade(config, "head" if version is None else f"{version}:head", sql=True)
+    command.upgrade(config, to if version is None else f"{version}:{to}", sql=True)
     return printed.getvalue()

@@ -5,16 +5,18 @@ reads are tried again for a bounded time, commits as `store/resend.py` says.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
 
 import asyncpg
 
-from strongroom.store import postgres_commit, resend, statements, versions
+from strongroom.domain.chain import EMPTY, Head
+from strongroom.store import postgres_chain, postgres_commit, resend, statements, versions, visibility
 from strongroom.store.changes import Writes, client_exists, client_row, flatten, name_taken
 from strongroom.store.locate import POSTGRESQL, search
 from strongroom.store.records import (
     ALL_ENTRIES,
+    AuditRow,
     ChangeSet,
     ClientExists,
     ClientRow,
@@ -27,6 +29,7 @@ from strongroom.store.records import (
     OutcomeUnknown,
     StoreKeyRow,
     StoreUnavailable,
+    Visible,
 )
 from strongroom.store.url import Host, PostgresUrl
 
@@ -38,6 +41,12 @@ CONNECT_TIMEOUT: Final = 3.0
 
 STATEMENT_TIMEOUT: Final = 10.0
 """Seconds until a host that says nothing counts as lost."""
+
+LONG: Final = 24 * 3600.0
+"""Seconds for a statement whose work grows with the store: a migration, a restore."""
+
+MIGRATION_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('strongroom'))"
+"""Two nodes may be upgraded at the same moment; the second waits and finds it done."""
 
 RETRY_FOR: Final = 15.0
 """Seconds in which another host may take over."""
@@ -61,16 +70,20 @@ _SETTINGS: Final = {
 }
 
 _GENERATION: Final = statements.numbered(statements.GENERATION)
-_FETCH: Final = statements.numbered(statements.FETCH)
 _ENTRY: Final = statements.numbered(statements.ENTRY)
 _ENTRIES: Final = statements.numbered(statements.ENTRIES)
 _COUNT_ENTRIES: Final = statements.numbered(statements.COUNT_ENTRIES)
 _DUE_ENTRIES: Final = statements.numbered(statements.DUE_ENTRIES)
+_AUDIT_ROWS: Final = statements.numbered(statements.AUDIT_ROWS)
+_UNCHAINED: Final = statements.numbered(statements.UNCHAINED)
 _TAKEN: Final = (
     "SELECT n.name FROM names n"
     " JOIN unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS v(tenant, owner, name)"
     " ON n.tenant = v.tenant AND n.owner = v.owner AND n.name = v.name LIMIT 1"
 )
+
+
+T = TypeVar("T")
 
 
 class _Lost(Exception):
@@ -147,18 +160,22 @@ async def migrate(url: PostgresUrl, script: Callable[[str | None], str]) -> None
     connection = await connect(url)
     try:
         async with connection.transaction():
-            # Two nodes may be upgraded at the same moment.
-            await connection.execute("SELECT pg_advisory_xact_lock(hashtext('strongroom'))")
+            await connection.execute(MIGRATION_LOCK, timeout=LONG)
             found = await _version_in_transaction(connection)
             if found == versions.VERSIONS[-1]:
                 return
             if versions.is_newer(found):
                 versions.check(found, "the database")
-            await connection.execute(script(found))
+            await run_script(connection, script(found))
     except (asyncpg.PostgresError, *_BROKEN) as error:
         raise StoreUnavailable(f"cannot migrate the database: {error}; nothing was changed") from error
     finally:
         await connection.close()
+
+
+async def run_script(connection: asyncpg.Connection, script: str) -> None:
+    """Run the SQL of a migration, however long it takes."""
+    await connection.execute(script, timeout=LONG)
 
 
 async def _version_in_transaction(connection: asyncpg.Connection) -> str | None:
@@ -234,13 +251,20 @@ class PostgresBackend:
     async def version(self) -> int | None:
         return None  # a round trip to ask costs as much as one to search
 
-    async def generation(self, unique_identifier: str) -> int | None:
-        rows = await self._read(_GENERATION, (unique_identifier,)) if "\0" not in unique_identifier else []
+    async def generation(self, tenant: int, unique_identifier: str) -> int | None:
+        # PostgreSQL has no text with a NUL in it, so nothing can be called so.
+        if "\0" in unique_identifier:
+            return None
+        rows = await self._read(_GENERATION, (tenant, unique_identifier))
         return rows[0][0] if rows else None
 
-    async def fetch(self, unique_identifier: str) -> ObjectRow | None:
-        # PostgreSQL has no text with a NUL in it, so nothing can be called so.
-        rows = await self._read(_FETCH, (unique_identifier,)) if "\0" not in unique_identifier else []
+    async def fetch(
+        self, tenant: int, unique_identifier: str, visible: Visible | None = None
+    ) -> ObjectRow | None:
+        if "\0" in unique_identifier:
+            return None
+        sql, parameters = visibility.fetch(tenant, unique_identifier, visible, with_numbers=True)
+        rows = await self._read(sql, parameters)
         return ObjectRow._make(rows[0]) if rows else None
 
     async def locate(self, query: LocateQuery) -> Located:
@@ -273,6 +297,23 @@ class PostgresBackend:
 
     async def store_keys(self) -> list[StoreKeyRow]:
         return [StoreKeyRow._make(row) for row in await self._read(statements.STORE_KEYS)]
+
+    async def audit_head(self) -> Head:
+        rows = await self._read(statements.AUDIT_HEAD)
+        return Head(*rows[0]) if rows else EMPTY
+
+    async def audit_rows(self, after: int, maximum: int) -> list[AuditRow]:
+        return [AuditRow._make(row) for row in await self._read(_AUDIT_ROWS, (after, maximum))]
+
+    async def chain_events(self) -> int:
+        if not await self._read(_UNCHAINED, (1,)):
+            return 0
+        try:
+            return await self._on_connection(postgres_chain.extend_chain)
+        except _Lost as error:  # undone, or done: the next one sees
+            raise StoreUnavailable(f"the database cannot be reached: {error}") from error
+        except asyncpg.PostgresError as error:
+            raise _unavailable(error) from error
 
     async def commit(self, changes: ChangeSet) -> None:
         writes = flatten(changes)
@@ -343,12 +384,16 @@ class PostgresBackend:
             await asyncio.sleep(RETRY_PAUSE)
 
     async def _run(self, sql: str, parameters: tuple[Any, ...] | list[Any]) -> list[asyncpg.Record]:
+        return await self._on_connection(lambda connection: connection.fetch(sql, *parameters))
+
+    async def _on_connection(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        """Do something on a connection of its own. Raises _Lost, PostgresError, StoreUnavailable."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
         async with self._free:
             connection = await self._connection()
             try:
-                rows = await connection.fetch(sql, *parameters)
+                result = await work(connection)
             except ValueError:
                 # A value that cannot be encoded; nothing was sent.
                 self._idle.append(connection)
@@ -367,7 +412,7 @@ class PostgresBackend:
                 connection.terminate()
                 raise
             self._idle.append(connection)
-            return rows  # type: ignore[no-any-return]
+            return result
 
     async def _connection(self) -> asyncpg.Connection:
         while self._idle:

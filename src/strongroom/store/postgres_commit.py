@@ -39,7 +39,8 @@ _OBJECT: Final = (
 )
 _CLIENT: Final = (
     "client bigint, tenant bigint, name text, fingerprint text, groups text, username text,"
-    " password_hash text, enrolled_at bigint, revoked_at bigint, revision bigint"
+    " password_hash text, enrolled_at bigint, revoked_at bigint, revision bigint,"
+    " store_key bigint, sealed bytea"
 )
 _NAME: Final = "tenant bigint, owner bigint, name bytea"
 _TERM: Final = "tenant bigint, term bytea, sequence bigint"
@@ -86,10 +87,12 @@ _STEPS: Final = {
     "updated": _update(
         "objects",
         _without(_OBJECT, "sequence", "unique_identifier", "tenant", "object_type"),
-        "unique_identifier text",
+        "tenant bigint, unique_identifier text",
         "generation bigint",
     ),
-    "removed": _delete("objects", "unique_identifier text, generation bigint")._replace(refusal=CONFLICT),
+    "removed": _delete("objects", "tenant bigint, unique_identifier text, generation bigint")._replace(
+        refusal=CONFLICT
+    ),
     "names_removed": _delete("names", _NAME),
     "names_added": _insert("names", _NAME, NAME_TAKEN),
     "inserted": _insert("objects", _OBJECT, CONFLICT),

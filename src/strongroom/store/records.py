@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
+from strongroom.domain.chain import Head
+
 MAX_TERM: Final = 1024
 """Bytes in one index term; PostgreSQL cannot index much more. Longer values are indexed by a digest."""
 
@@ -23,7 +25,8 @@ class ObjectRow(NamedTuple):
     """One managed object as stored.
 
     `sequence` orders objects by creation and is chosen by the creator (63 bits). `generation` starts at 1 and
-    grows by one with each change; sequence, identifier, tenant and object type never change. `sealed` holds
+    grows by one with each change; sequence, identifier, tenant and object type never change. An identifier is
+    unique within its tenant. `sealed` holds
     the material, `attributes` everything else; both are authenticated together. Dates are seconds since the
     epoch. `storage` is 1 on-line, 2 archived, 4 destroyed (the bits of Storage Status Mask).
     """
@@ -84,7 +87,8 @@ class ClientRow(NamedTuple):
 
     `groups` is sorted. `password_hash` is an Argon2id string, None without a user name. `revoked_at` is None
     while the client may connect. `revision` is 0 in a row that is to be inserted and else the one that was
-    read; the store counts it up, and raises Conflict when another change came first.
+    read; the store counts it up, and raises Conflict when another change came first. `sealed` authenticates
+    the row as it is stored; it and `store_key` are None in a row that an older release made.
     """
 
     client: int
@@ -97,6 +101,8 @@ class ClientRow(NamedTuple):
     enrolled_at: int
     revoked_at: int | None
     revision: int = 0
+    store_key: int | None = None
+    sealed: bytes | None = None
 
 
 class EntryRow(NamedTuple):
@@ -151,6 +157,14 @@ class ChangeSet:
     events: list[bytes] = field(default_factory=list)
 
 
+class AuditRow(NamedTuple):
+    """An audit event in its place in the chain; see `domain.chain`."""
+
+    position: int
+    hash: bytes
+    event: bytes
+
+
 class TermRange(NamedTuple):
     """Some term of the object lies in [low, high], both ends included."""
 
@@ -158,17 +172,26 @@ class TermRange(NamedTuple):
     high: bytes
 
 
+class Visible(NamedTuple):
+    """Objects of these owners, with these identifiers, or with one of these terms; one of them is enough."""
+
+    owners: Sequence[int] = ()
+    identifiers: Sequence[str] = ()
+    terms: Sequence[bytes] = ()
+
+
 @dataclass(slots=True, kw_only=True)
 class LocateQuery:
     """Objects of one tenant that meet every condition, newest (greatest sequence) first, or oldest first.
 
-    `owner` None means any owner. `storage` is a bit mask. `usage_mask`: all these bits must be set in the
-    row. `effective_state`: (state, now) compares with the state that the dates give the object at `now`, see
-    `store.locate`. `maximum` None means no limit.
+    `owner` None means any owner that `visible` lets through; `visible` None is everything. `storage` is a bit
+    mask. `usage_mask`: all these bits must be set in the row. `effective_state`: (state, now) compares with
+    the state that the dates give the object at `now`, see `store.locate`. `maximum` None means no limit.
     """
 
     tenant: int
     owner: int | None
+    visible: Visible | None = None
     storage: int = 1
     object_type: int | None = None
     usage_mask: int = 0
@@ -236,11 +259,16 @@ class Backend(Protocol):
         """Return a number that changes whenever anything is committed, by whomever; None where that is not
         known at the price of less than a search."""
 
-    async def generation(self, unique_identifier: str) -> int | None:
-        """Return the current generation, None when there is no such object."""
+    async def generation(self, tenant: int, unique_identifier: str) -> int | None:
+        """Return the current generation, None when the tenant has no such object."""
 
-    async def fetch(self, unique_identifier: str) -> ObjectRow | None:
-        """Return the current row, None when there is no such object."""
+    async def fetch(
+        self, tenant: int, unique_identifier: str, visible: Visible | None = None
+    ) -> ObjectRow | None:
+        """Return the current row, None when the tenant has no such object or it is not visible.
+
+        The database decides, in one query, so that what is not visible costs what nothing costs.
+        """
 
     async def locate(self, query: LocateQuery) -> Located:
         """Return what matches, in SQL over indexes."""
@@ -269,3 +297,16 @@ class Backend(Protocol):
 
     async def store_keys(self) -> list[StoreKeyRow]:
         """Return every store key, oldest first."""
+
+    async def audit_head(self) -> Head:
+        """Return the end of the chain of audit events."""
+
+    async def audit_rows(self, after: int, maximum: int) -> list[AuditRow]:
+        """Return at most `maximum` chained events behind the position `after`, in order."""
+
+    async def chain_events(self) -> int:
+        """Give events that have none their place in the chain; return how many.
+
+        Those that were committed before this is called have one afterwards, unless another process is giving
+        it to them at this moment.
+        """

@@ -1,20 +1,25 @@
 """Objects on top of a back end: sealing, opening, caching, index terms.
 
-Rule: the one implementation of the port `domain.store.ObjectStore` (`store/entries.py` has the entries); what
+Rule: the one implementation of the port `domain.store.ObjectStore` (`store/entries.py` has the entries,
+`store/clients.py` the client records); what
 differs between databases is in the back ends. An opened object is used only after a read in the same request
 has shown that its generation is current.
 """
 
+import copy
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
-from strongroom.attributes.index import changed_terms, due_range, filter_terms, terms
+from strongroom.attributes.index import changed_terms, due_range, filter_terms, sight_terms, terms
 from strongroom.attributes.rules import matches
+from strongroom.domain.audit import Recording, encode_all
 from strongroom.domain.objects import ManagedObject
+from strongroom.domain.sight import Sight
 from strongroom.domain.store import (
     Changes,
     Found,
@@ -25,8 +30,8 @@ from strongroom.domain.store import (
     TamperedRecord,
 )
 from strongroom.model.identifiers import UniqueIdentifier
-from strongroom.store import clients
-from strongroom.store.entries import EntryRepository
+from strongroom.store.changes import changed
+from strongroom.store.clients import ClientRepository
 from strongroom.store.mapping import encode_material, from_row, names, to_row
 from strongroom.store.records import (
     Backend,
@@ -41,6 +46,7 @@ from strongroom.store.records import (
     ObjectRow,
     StoreUnavailable,
     TermRange,
+    Visible,
 )
 from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey
 from strongroom.wire.errors import DecodeError
@@ -52,7 +58,7 @@ _PAGE: Final = 256
 """Candidates looked at in one go where a filter has no index."""
 
 
-class Repository(EntryRepository):
+class Repository(ClientRepository):
     """The objects and entries of one store, as one process sees them.
 
     `cache_size` is the number of opened objects kept, `cache_seconds` how long at most; 0 turns the cache
@@ -63,19 +69,31 @@ class Repository(EntryRepository):
         self, backend: Backend, keys: StoreKeys, *, cache_size: int = 10_000, cache_seconds: int = 300
     ) -> None:
         super().__init__(backend, keys)
-        self._cache: OrderedDict[str, tuple[ManagedObject, float]] = OrderedDict()
+        self._cache: OrderedDict[tuple[int, str], tuple[ManagedObject, float]] = OrderedDict()
         self._cache_size = cache_size if cache_seconds else 0
         self._cache_seconds = cache_seconds
+        self._recording: Recording | None = None
 
-    async def load(self, unique_identifier: str) -> ManagedObject | None:
+    def recording(self, recording: Recording) -> "Repository":
+        # With the same cache and the same store keys: it is the same store.
+        same = copy.copy(self)
+        same._recording = recording
+        return same
+
+    async def load(
+        self, tenant: int, unique_identifier: str, sight: Sight | None = None
+    ) -> ManagedObject | None:
+        place = (tenant, unique_identifier)
         try:
-            cached = self._cache.get(unique_identifier)
-            if cached is not None:
-                generation = await self._backend.generation(unique_identifier)
+            cached = self._cache.get(place)
+            # Out of sight is as good as not cached: the one query that follows is that for a missing object.
+            if cached is not None and (sight is None or sight.covers(cached[0])):
+                generation = await self._backend.generation(tenant, unique_identifier)
                 if generation == cached[0].generation and time.monotonic() < cached[1]:
                     return cached[0]
-                del self._cache[unique_identifier]
-            row = await self._backend.fetch(unique_identifier)
+                self._cache.pop(place, None)
+            visible = None if sight is None else _visible_one(sight, unique_identifier)
+            row = await self._backend.fetch(tenant, unique_identifier, visible)
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
         if row is None:
@@ -91,15 +109,15 @@ class Repository(EntryRepository):
             raise StoreFailure(str(exc)) from exc
 
     def keeps(self, obj: ManagedObject) -> bool:
-        cached = self._cache.get(obj.unique_identifier)
+        cached = self._cache.get((obj.tenant, obj.unique_identifier))
         return cached is not None and cached[0] is obj
 
     async def is_current(self, obj: ManagedObject) -> bool:
-        cached = self._cache.get(obj.unique_identifier)
+        cached = self._cache.get((obj.tenant, obj.unique_identifier))
         if cached is None or cached[0] is not obj or time.monotonic() >= cached[1]:
             return False
         try:
-            return await self._backend.generation(obj.unique_identifier) == obj.generation
+            return await self._backend.generation(obj.tenant, obj.unique_identifier) == obj.generation
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
 
@@ -119,11 +137,11 @@ class Repository(EntryRepository):
 
     def _remember(self, obj: ManagedObject, row: ObjectRow) -> None:
         if not self._cache_size or len(row.sealed) + len(row.attributes) > _LARGEST:
-            self._cache.pop(obj.unique_identifier, None)
+            self._cache.pop((obj.tenant, obj.unique_identifier), None)
             return
         while len(self._cache) >= self._cache_size:
             self._cache.popitem(last=False)
-        self._cache[obj.unique_identifier] = (obj, time.monotonic() + self._cache_seconds)
+        self._cache[obj.tenant, obj.unique_identifier] = (obj, time.monotonic() + self._cache_seconds)
 
     async def locate(self, query: ObjectQuery) -> Found:
         plan = filter_terms(query.filters)
@@ -133,7 +151,8 @@ class Repository(EntryRepository):
             return await self._only(plan.unique_identifier, query)
         sql = LocateQuery(
             tenant=query.tenant,
-            owner=query.owner,
+            owner=None if query.sight is None else query.sight.owner,
+            visible=_visible(query.sight),
             storage=query.storage,
             object_type=plan.object_type,
             usage_mask=plan.usage_mask,
@@ -155,11 +174,10 @@ class Repository(EntryRepository):
 
     async def _only(self, unique_identifier: str, query: ObjectQuery) -> Found:
         """Look at the one object that can match."""
-        obj = await self.load(unique_identifier)
+        obj = await self.load(query.tenant, unique_identifier, query.sight)
         if (
             obj is None
-            or obj.tenant != query.tenant
-            or query.owner not in (None, obj.owner)
+            or (query.sight is not None and not query.sight.covers(obj))
             or unique_identifier in query.excluded
         ):
             return Found([], 0)
@@ -178,7 +196,7 @@ class Repository(EntryRepository):
         while wanted is None or len(found) < wanted:
             page = (await self._backend.locate(sql)).unique_identifiers
             for identifier in page:
-                obj = await self.load(identifier)
+                obj = await self.load(query.tenant, identifier, query.sight)
                 if obj is not None:
                     obj = obj.copy()
                     obj.settle(query.now)
@@ -208,16 +226,26 @@ class Repository(EntryRepository):
             raise StoreFailure(str(exc)) from exc
         for identifier in located.unique_identifiers:
             with suppress(TamperedRecord):  # whoever asks for it is told
-                obj = await self.load(identifier)
+                obj = await self.load(tenant, identifier)
                 if obj is not None:
                     due.append(obj)
         return due
 
+    async def wrapped_keys(self) -> Mapping[int, bytes]:
+        try:
+            return {row.store_key: row.wrapped for row in await self._backend.store_keys()}
+        except StoreUnavailable as exc:
+            raise StoreFailure(str(exc)) from exc
+
     async def commit(self, changes: Changes) -> None:
-        rows = ChangeSet(events=list(changes.events), clients=list(map(clients.to_row, changes.clients)))
+        rows = ChangeSet()
+        events = changes.events
+        if self._recording is not None and not events:
+            events = [self._recording.event]
         sealed: list[ManagedObject] = []
         try:
             await self._renew_key()
+            rows.clients = list(map(self.seal_client, changes.clients))
             for obj in changes.objects:
                 if obj.removed:
                     rows.removals.append(await self._removal(obj))
@@ -230,17 +258,21 @@ class Repository(EntryRepository):
                     rows.entry_removals.append(row)
                 else:
                     rows.entries.append(row)
+            if events:
+                rows.events = encode_all(events, changed(rows))
             await self._backend.commit(rows)
         except (Conflict, ClientExists):
             for obj in changes.objects:
-                self._cache.pop(obj.unique_identifier, None)
+                self._cache.pop((obj.tenant, obj.unique_identifier), None)
             raise LostRace from None
         except NameTaken as exc:
             raise NameInUse(exc.name) from None
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
+        if self._recording is not None:
+            self._recording.used = True
         for removal in rows.removals:
-            self._cache.pop(removal.unique_identifier, None)
+            self._cache.pop((removal.tenant, removal.unique_identifier), None)
         for obj, stored in zip(sealed, rows.objects, strict=True):
             kept = obj.copy()
             kept.generation += 1
@@ -281,7 +313,7 @@ class Repository(EntryRepository):
 
     async def _stored(self, obj: ManagedObject) -> ManagedObject:
         """Return what a changed object was made from; raises Conflict when it is not current."""
-        old = await self.load(obj.unique_identifier)
+        old = await self.load(obj.tenant, obj.unique_identifier)
         if old is None or old.generation != obj.generation:
             raise Conflict
         return old
@@ -296,3 +328,25 @@ class Repository(EntryRepository):
             fresh = self._keys.create(now)
             await self._backend.commit(ChangeSet(store_keys=[fresh]))
             self._keys.load([fresh])
+
+
+@lru_cache(maxsize=1024)
+def _visible(sight: Sight | None) -> Visible | None:
+    """Return what of a sight more than a comparison of owners is needed for."""
+    if sight is None or sight.owner is not None:
+        return None
+    return Visible(
+        owners=sorted(sight.owners),
+        identifiers=sorted(sight.objects),
+        terms=sorted(sight_terms(sight.groups, sight.policies)),
+    )
+
+
+def _visible_one(sight: Sight, unique_identifier: str) -> Visible | None:
+    """Return what has to be asked about one object, None for one that is in sight by its identifier."""
+    return None if unique_identifier in sight.objects else _without_identifiers(sight)
+
+
+@lru_cache(maxsize=1024)
+def _without_identifiers(sight: Sight) -> Visible:
+    return Visible(owners=sorted(sight.owners), terms=sorted(sight_terms(sight.groups, sight.policies)))

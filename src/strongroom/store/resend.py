@@ -26,7 +26,7 @@ Send: TypeAlias = Callable[[], Awaitable[None]]
 class Reads(Protocol):
     """What of a back end tells whether a change is there."""
 
-    async def fetch(self, unique_identifier: str) -> ObjectRow | None: ...
+    async def fetch(self, tenant: int, unique_identifier: str) -> ObjectRow | None: ...
 
     async def entry(self, tenant: int, kind: int, key: str) -> EntryRow | None: ...
 
@@ -58,12 +58,13 @@ async def _is_stored(changes: ChangeSet, reads: Reads, lost: OutcomeUnknown) -> 
     stored: ObjectRow | EntryRow | None
     if changes.objects:
         wanted = changes.objects[0].row
-        stored = await reads.fetch(wanted.unique_identifier)
+        stored = await reads.fetch(wanted.tenant, wanted.unique_identifier)
     elif changes.entries:
         wanted = changes.entries[0]
         stored = await reads.entry(wanted.tenant, wanted.kind, wanted.key)
     elif changes.removals:
-        return await reads.fetch(changes.removals[0].unique_identifier) is None
+        gone = changes.removals[0]
+        return await reads.fetch(gone.tenant, gone.unique_identifier) is None
     else:
         return await reads.entry(*changes.entry_removals[0][:3]) is None
     if stored is None or stored.generation < wanted.generation:

@@ -34,7 +34,7 @@ objects: Final = Table(
     "objects",
     METADATA,
     Column("sequence", INT64, primary_key=True, autoincrement=False),
-    Column("unique_identifier", Text, nullable=False, unique=True),
+    Column("unique_identifier", Text, nullable=False),
     Column("tenant", INT64, nullable=False),
     Column("owner", INT64, nullable=False),
     Column("generation", INT64, nullable=False),
@@ -47,6 +47,7 @@ objects: Final = Table(
     Column("store_key", INT64, nullable=False),
     Column("attributes", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
+    Index("uq_objects_tenant_unique_identifier", "tenant", "unique_identifier", unique=True),
     Index(None, "tenant", "owner", "sequence"),
     Index(None, "tenant", "object_type", "sequence"),
     Index(None, "tenant", "sequence"),
@@ -115,8 +116,11 @@ clients: Final = Table(
     Column("enrolled_at", INT64, nullable=False),
     Column("revoked_at", INT64),
     Column("revision", INT64, nullable=False),
+    Column("store_key", INT64),
+    Column("sealed", LargeBinary),
 )
-"""Enrolled clients; `groups` is a JSON list. A revoked client's name is free again, its key never is."""
+"""Enrolled clients; `groups` is a JSON list. A revoked client's name is free again, its key never is. Without
+a seal are only rows that an older release made, until the next start."""
 
 Index(
     "uq_clients_name_in_force",
@@ -140,5 +144,16 @@ audit: Final = Table(
     METADATA,
     Column("sequence", INT64, primary_key=True, autoincrement=True),
     Column("event", LargeBinary, nullable=False),
+    Column("position", INT64),
+    Column("hash", LargeBinary),
 )
-"""Audit events in the order of their commits; only ever appended to."""
+"""Audit events; only ever appended to. `position` counts from 1 along the chain and `hash` is as
+`domain.chain` says; both are NULL until an event has its place in it, which in PostgreSQL is soon after."""
+
+Index("uq_audit_position", audit.c.position, unique=True)
+Index(
+    "ix_audit_unchained",
+    audit.c.sequence,
+    sqlite_where=text("position IS NULL"),
+    postgresql_where=text("position IS NULL"),
+)

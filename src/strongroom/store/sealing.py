@@ -9,14 +9,14 @@ sealed is bound to its row, so that nothing in a row can be edited or swapped in
 import os
 import struct
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TypeAlias
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from strongroom.domain.ports import RootKey
 from strongroom.model.secret import SecretBytes
-from strongroom.store.records import EntryRow, ObjectRow, StoreKeyRow
+from strongroom.store.records import ClientRow, EntryRow, ObjectRow, StoreKeyRow
 
 KEY_SIZE: Final = 32
 NONCE_SIZE: Final = 12
@@ -33,6 +33,12 @@ _ROW_VERSION: Final = 1
 _ENTRY: Final = struct.Struct(">BBHqqqqqq")
 _ENTRY_VERSION: Final = 2
 """The first byte, so that an entry is never taken for an object."""
+_CLIENT: Final = struct.Struct(">BBqqqqqqH")
+_CLIENT_VERSION: Final = 3
+_COUNTED: Final = struct.Struct(">I")
+
+
+SealedRow: TypeAlias = ObjectRow | EntryRow | ClientRow
 
 
 class RecordTampered(Exception):
@@ -43,12 +49,37 @@ class UnknownStoreKey(Exception):
     """A row was sealed under a store key that is not loaded; load the store keys again."""
 
 
-def associated_data(row: ObjectRow | EntryRow) -> bytes:
-    """Return everything in `row` but `sealed`, unambiguously: fixed-size fields, two counted strings.
+def associated_data(row: SealedRow) -> bytes:
+    """Return everything in `row` but `sealed`, unambiguously: fixed-size fields, counted strings.
 
     The encoding is part of what is stored: it may change only under a new version byte.
     """
-    return _of_object(row) if isinstance(row, ObjectRow) else _of_entry(row)
+    if isinstance(row, ObjectRow):
+        return _of_object(row)
+    return _of_client(row) if isinstance(row, ClientRow) else _of_entry(row)
+
+
+def _of_client(row: ClientRow) -> bytes:
+    optional = (row.username, row.password_hash)
+    present = sum(bit for bit, value in zip((1, 2), optional, strict=True) if value is not None)
+    fixed = _CLIENT.pack(
+        _CLIENT_VERSION,
+        present if row.revoked_at is None else present | 4,
+        row.client,
+        row.tenant,
+        row.enrolled_at,
+        0 if row.revoked_at is None else row.revoked_at,
+        row.revision,
+        row.store_key,
+        len(row.groups),
+    )
+    texts = (row.name, row.fingerprint, *(value or "" for value in optional), *row.groups)
+    return fixed + b"".join(map(_counted, texts))
+
+
+def _counted(text: str) -> bytes:
+    encoded = text.encode()
+    return _COUNTED.pack(len(encoded)) + encoded
 
 
 def _of_entry(row: EntryRow) -> bytes:
@@ -153,6 +184,10 @@ class StoreKeys:
         current = self._current
         return current is None or self._seals >= SEALS_PER_PROCESS or now - current.created_at >= LIFETIME
 
+    def knows(self, store_key: object) -> bool:
+        """Tell whether the key with this number is open."""
+        return store_key in self._ciphers
+
     @property
     def current(self) -> int:
         """Return the number of the key that seals; it belongs into the row before it is sealed."""
@@ -160,29 +195,31 @@ class StoreKeys:
             raise UnknownStoreKey("no store key is loaded")
         return self._current.store_key
 
-    def seal(self, row: ObjectRow | EntryRow, material: SecretBytes) -> bytes:
+    def seal(self, row: SealedRow, material: SecretBytes) -> bytes:
         """Return `material` sealed for `row`, whose own `sealed` does not matter. Raises UnknownStoreKey."""
         self._seals += 1
         return seal(self._cipher(row), material, associated_data(row))
 
-    def open(self, row: ObjectRow | EntryRow) -> SecretBytes:
+    def open(self, row: SealedRow) -> SecretBytes:
         """Return the material of `row`. Raises RecordTampered, UnknownStoreKey."""
         cipher = self._cipher(row)
         try:
-            return open_(cipher, row.sealed, associated_data(row))
+            return open_(cipher, row.sealed, associated_data(row))  # type: ignore[arg-type]  # None: below
         except (InvalidTag, ValueError, TypeError, AttributeError, struct.error):
             # A row that was edited may hold values of any type (SQLite), not only other ones.
             raise RecordTampered(f"the stored record of {_name(row)} was changed") from None
 
-    def _cipher(self, row: ObjectRow | EntryRow) -> AESGCM:
+    def _cipher(self, row: SealedRow) -> AESGCM:
         try:
-            return self._ciphers[row.store_key]
+            return self._ciphers[row.store_key]  # type: ignore[index]  # None is refused like any other
         except (KeyError, TypeError):
             raise UnknownStoreKey(f"the store key that sealed {_name(row)} is not in the store") from None
 
 
-def _name(row: ObjectRow | EntryRow) -> str:
-    return row.unique_identifier if isinstance(row, ObjectRow) else f"entry {row.kind}/{row.key}"
+def _name(row: SealedRow) -> str:
+    if isinstance(row, ObjectRow):
+        return row.unique_identifier
+    return f"client {row.client}" if isinstance(row, ClientRow) else f"entry {row.kind}/{row.key}"
 
 
 def _age(row: StoreKeyRow) -> tuple[int, int]:

@@ -9,15 +9,17 @@ import asyncio
 import sqlite3
 from collections import deque
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
+from strongroom.domain.chain import EMPTY, Head
 from strongroom.store import address as unix
-from strongroom.store import migrate, resend, statements
+from strongroom.store import migrate, resend, statements, visibility
 from strongroom.store.changes import client_row, flatten
 from strongroom.store.frames import FrameError, FrameReader, pack
 from strongroom.store.locate import SQLITE, search
 from strongroom.store.records import (
     ALL_ENTRIES,
+    AuditRow,
     ChangeSet,
     ClientRow,
     EntryRow,
@@ -27,6 +29,7 @@ from strongroom.store.records import (
     OutcomeUnknown,
     StoreKeyRow,
     StoreUnavailable,
+    Visible,
 )
 from strongroom.store.sqlite_file import COMMITTED, Answer, SqliteFile, connect, raise_for, unavailable
 
@@ -54,16 +57,17 @@ class _Reader:
             raise unavailable(self._path, error) from error
         return row[0]
 
-    def generation(self, unique_identifier: str) -> int | None:
+    def generation(self, tenant: int, unique_identifier: str) -> int | None:
         try:
-            row = self._cursor.execute(statements.GENERATION, (unique_identifier,)).fetchone()
+            row = self._cursor.execute(statements.GENERATION, (tenant, unique_identifier)).fetchone()
         except sqlite3.Error as error:
             raise unavailable(self._path, error) from error
         return None if row is None else row[0]
 
-    def fetch(self, unique_identifier: str) -> ObjectRow | None:
+    def fetch(self, tenant: int, unique_identifier: str, visible: Visible | None) -> ObjectRow | None:
+        statement, parameters = visibility.fetch(tenant, unique_identifier, visible)
         try:
-            row = self._cursor.execute(statements.FETCH, (unique_identifier,)).fetchone()
+            row = self._cursor.execute(statement, parameters).fetchone()
         except sqlite3.Error as error:
             raise unavailable(self._path, error) from error
         return None if row is None else ObjectRow._make(row)
@@ -97,6 +101,12 @@ class _Reader:
     def clients(self) -> list[ClientRow]:
         try:
             return [client_row(row) for row in self._cursor.execute(statements.CLIENTS).fetchall()]
+        except sqlite3.Error as error:
+            raise unavailable(self._path, error) from error
+
+    def audit_rows(self, statement: str, parameters: tuple[int, ...] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._cursor.execute(statement, parameters).fetchall()
         except sqlite3.Error as error:
             raise unavailable(self._path, error) from error
 
@@ -188,11 +198,13 @@ class _DirectReads:
     async def version(self) -> int | None:
         return self._reading.version() if self._reads_apart else None
 
-    async def generation(self, unique_identifier: str) -> int | None:
-        return self._reading.generation(unique_identifier)
+    async def generation(self, tenant: int, unique_identifier: str) -> int | None:
+        return self._reading.generation(tenant, unique_identifier)
 
-    async def fetch(self, unique_identifier: str) -> ObjectRow | None:
-        return self._reading.fetch(unique_identifier)
+    async def fetch(
+        self, tenant: int, unique_identifier: str, visible: Visible | None = None
+    ) -> ObjectRow | None:
+        return self._reading.fetch(tenant, unique_identifier, visible)
 
     async def locate(self, query: LocateQuery) -> Located:
         return self._reading.locate(query)
@@ -215,6 +227,16 @@ class _DirectReads:
 
     async def store_keys(self) -> list[StoreKeyRow]:
         return self._reading.store_keys()
+
+    async def audit_head(self) -> Head:
+        rows = self._reading.audit_rows(statements.AUDIT_HEAD)
+        return Head(*rows[0]) if rows else EMPTY
+
+    async def audit_rows(self, after: int, maximum: int) -> list[AuditRow]:
+        return list(map(AuditRow._make, self._reading.audit_rows(statements.AUDIT_ROWS, (after, maximum))))
+
+    async def chain_events(self) -> int:
+        return 0  # the writer did it
 
 
 class SqliteBackend(_DirectReads):

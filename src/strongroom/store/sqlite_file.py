@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from urllib.parse import quote
 
 from strongroom.store import migrate, statements, versions
+from strongroom.store.audit_chain import ChainEnd
 from strongroom.store.changes import Row, Writes, client_exists, name_taken
 from strongroom.store.records import (
     ChangeSet,
@@ -31,6 +32,8 @@ NAME_TAKEN: Final = 2
 CLIENT_EXISTS: Final = 3
 UNAVAILABLE: Final = 4
 REFUSED: Final = 5
+
+_EVENTS: Final = Writes._fields.index("events")
 
 _DONE: Final[Answer] = (COMMITTED, "")
 _LOST_RACE: Final[Answer] = (CONFLICT, "")
@@ -55,6 +58,11 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def checkpoint(connection: sqlite3.Connection) -> None:
+    """Bring the whole log into the database file, on disk when this returns. Raises sqlite3.Error."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
 
 
 def unavailable(path: Path, error: sqlite3.Error) -> StoreUnavailable:
@@ -128,7 +136,16 @@ class SqliteFile:
                 cursor.execute("ROLLBACK")
                 cursor.execute("BEGIN IMMEDIATE")
                 answers = [_write_undoable(cursor, writes) for writes in group]
+            head = self._chain.append(
+                [
+                    event
+                    for writes, answer in zip(group, answers, strict=True)
+                    if answer[0] == COMMITTED
+                    for (event,) in writes[_EVENTS]
+                ]
+            )
             cursor.execute("COMMIT")
+            self._chain.keep(head)
         except sqlite3.Error as error:
             self.close()
             message = str(unavailable(self._path, error))
@@ -150,6 +167,7 @@ class SqliteFile:
     def _adopt(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
+        self._chain = ChainEnd(self._cursor)
         for pragma in (
             "journal_mode = WAL",
             "synchronous = FULL",
@@ -229,8 +247,9 @@ def _write(cursor: sqlite3.Cursor, writes: Writes) -> Answer:
         cursor.executemany(statements.REMOVE_TERM, terms_removed)
     if terms_added:
         cursor.executemany(statements.ADD_TERM, terms_added)
-    if events:
-        cursor.executemany(statements.APPEND_EVENT, events)
+    # Those of the whole transaction are chained and written together, at its end.
+    if not all(type(event) is bytes for (event,) in events):
+        raise TypeError("an audit event is bytes")
     return _DONE
 
 

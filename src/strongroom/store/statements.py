@@ -12,7 +12,8 @@ OBJECT_COLUMNS: Final = (
     " activation_date, deactivation_date, store_key, attributes, sealed"
 )
 CLIENT_COLUMNS: Final = (
-    "client, tenant, name, fingerprint, groups, username, password_hash, enrolled_at, revoked_at, revision"
+    "client, tenant, name, fingerprint, groups, username, password_hash, enrolled_at, revoked_at, revision,"
+    " store_key, sealed"
 )
 
 ENTRY_COLUMNS: Final = "tenant, kind, key, owner, generation, due, store_key, sealed"
@@ -24,8 +25,8 @@ def numbered(sql: str) -> str:
     return first + "".join(f"${number}{part}" for number, part in enumerate(rest, 1))
 
 
-GENERATION: Final = "SELECT generation FROM objects WHERE unique_identifier = ?"
-FETCH: Final = f"SELECT {OBJECT_COLUMNS} FROM objects WHERE unique_identifier = ?"  # noqa: S608 -- fixed text
+GENERATION: Final = "SELECT generation FROM objects WHERE tenant = ? AND unique_identifier = ?"
+FETCH: Final = f"SELECT {OBJECT_COLUMNS} FROM objects o WHERE o.tenant = ? AND o.unique_identifier = ?"  # noqa: S608
 CLIENTS: Final = f"SELECT {CLIENT_COLUMNS} FROM clients ORDER BY client"  # noqa: S608 -- fixed text
 STORE_KEYS: Final = "SELECT store_key, wrapped, created_at FROM store_keys ORDER BY created_at, store_key"
 ENTRY: Final = f"SELECT {ENTRY_COLUMNS} FROM entries WHERE tenant = ? AND kind = ? AND key = ?"  # noqa: S608
@@ -36,13 +37,18 @@ COUNT_ENTRIES: Final = "SELECT count(*) FROM entries WHERE tenant = ? AND kind =
 DUE_ENTRIES: Final = (
     f"SELECT {ENTRY_COLUMNS} FROM entries WHERE kind = ? AND due < ? ORDER BY due, key LIMIT ?"  # noqa: S608
 )
+AUDIT_HEAD: Final = (
+    "SELECT position, hash FROM audit WHERE position IS NOT NULL ORDER BY position DESC LIMIT 1"
+)
+AUDIT_ROWS: Final = "SELECT position, hash, event FROM audit WHERE position > ? ORDER BY position LIMIT ?"
+UNCHAINED: Final = "SELECT sequence, event FROM audit WHERE position IS NULL ORDER BY sequence LIMIT ?"
 
 UPDATE_OBJECT: Final = (
     "UPDATE objects SET owner = ?, generation = ?, state = ?, storage = ?, usage_mask = ?,"
     " activation_date = ?, deactivation_date = ?, store_key = ?, attributes = ?, sealed = ?"
-    " WHERE unique_identifier = ? AND generation = ?"
+    " WHERE tenant = ? AND unique_identifier = ? AND generation = ?"
 )
-REMOVE_OBJECT: Final = "DELETE FROM objects WHERE unique_identifier = ? AND generation = ?"
+REMOVE_OBJECT: Final = "DELETE FROM objects WHERE tenant = ? AND unique_identifier = ? AND generation = ?"
 REMOVE_NAME: Final = "DELETE FROM names WHERE tenant = ? AND owner = ? AND name = ?"
 ADD_NAME: Final = "INSERT INTO names (tenant, owner, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 INSERT_OBJECT: Final = (
@@ -59,10 +65,11 @@ INSERT_ENTRY: Final = (
 )
 UPDATE_CLIENT: Final = (
     "UPDATE clients SET tenant = ?, name = ?, fingerprint = ?, groups = ?, username = ?,"
-    " password_hash = ?, enrolled_at = ?, revoked_at = ?, revision = ? WHERE client = ? AND revision = ?"
+    " password_hash = ?, enrolled_at = ?, revoked_at = ?, revision = ?, store_key = ?, sealed = ?"
+    " WHERE client = ? AND revision = ?"
 )
 INSERT_CLIENT: Final = (
-    f"INSERT INTO clients ({CLIENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+    f"INSERT INTO clients ({CLIENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
     " ON CONFLICT DO NOTHING"
 )
 INSERT_STORE_KEY: Final = (
@@ -70,4 +77,5 @@ INSERT_STORE_KEY: Final = (
 )
 REMOVE_TERM: Final = "DELETE FROM terms WHERE tenant = ? AND term = ? AND sequence = ?"
 ADD_TERM: Final = "INSERT INTO terms (tenant, term, sequence) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-APPEND_EVENT: Final = "INSERT INTO audit (event) VALUES (?)"
+APPEND_EVENT: Final = "INSERT INTO audit (event, position, hash) VALUES (?, ?, ?)"
+CHAIN_EVENT: Final = "UPDATE audit SET position = ?, hash = ? WHERE sequence = ?"

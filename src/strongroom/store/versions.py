@@ -7,7 +7,7 @@ from typing import Final
 
 from strongroom.store.records import SchemaTooNew, SchemaTooOld
 
-VERSIONS: Final = ("0001", "0002")
+VERSIONS: Final = ("0001", "0002", "0003", "0004", "0005")
 """Every schema version that this program knows, oldest first: the files in `migrations/versions`."""
 
 VERSION_TABLE: Final = "schema_version"

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from strongroom.domain.identity import DEFAULT_TENANT
 from strongroom.engine.memory import AnswerMemory, HeaderMemory, RememberedAnswer
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import NameReference, UniqueIdentifier
@@ -79,7 +80,7 @@ def test_nothing_of_an_object_is_remembered_that_the_store_does_not_keep(
 def test_large_objects_are_not_kept_opened(kms: TestKms) -> None:
     for size, held in ((100, True), (100_000, False)):
         identifier = register(kms, size)
-        opened = kms.run(kms.repository.load(identifier))
+        opened = kms.run(kms.repository.load(DEFAULT_TENANT, identifier))
         assert opened is not None
         assert kms.repository.keeps(opened) is held
 

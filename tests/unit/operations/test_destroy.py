@@ -2,6 +2,7 @@
 
 import pytest
 
+from strongroom.domain.identity import DEFAULT_TENANT
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.locate import LocateRequest
@@ -62,7 +63,7 @@ def test_the_material_is_gone(kms: TestKms) -> None:
     made = key_in(kms, State.DESTROYED)
     refused = refusal(kms, GetRequest(unique_identifier=made))
     assert refused.reason is ResultReason.ITEM_NOT_FOUND
-    assert kms.run(kms.repository.load(made)).material is None  # type: ignore[union-attr]
+    assert kms.run(kms.repository.load(DEFAULT_TENANT, made)).material is None  # type: ignore[union-attr]
 
 
 def test_the_attributes_are_kept(kms: TestKms) -> None:

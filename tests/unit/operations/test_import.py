@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
-from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.identity import DEFAULT_TENANT, ClientIdentity
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import ManagedObjectStruct, PasswordCredential
@@ -253,7 +253,7 @@ def test_nothing_of_a_replaced_object_is_left(kms: TestKms) -> None:
 def test_nobody_elses_object_is_replaced(kms: TestKms) -> None:
     """Nor is it said whose it is: without Replace Existing the caller's own object is answered the same."""
     foreign = UniqueIdentifier(kms.create_symmetric_key(caller=BOB))
-    before = kms.run(kms.repository.load(foreign))
+    before = kms.run(kms.repository.load(DEFAULT_TENANT, foreign))
     answers = {
         (found.reason, found.message)
         for replace in (True, False)
@@ -262,7 +262,7 @@ def test_nobody_elses_object_is_replaced(kms: TestKms) -> None:
     own = refusal(kms, importing(identifier=key(kms)), version=V2_1)
     assert answers == {(own.reason, own.message)}
     assert own.reason is R.OBJECT_ALREADY_EXISTS
-    after = kms.run(kms.repository.load(foreign))
+    after = kms.run(kms.repository.load(DEFAULT_TENANT, foreign))
     assert before is not None
     assert after is not None
     assert (after.generation, after.owner, after.material) == (
@@ -373,7 +373,7 @@ def test_a_wrapped_key_is_stored_as_provided(kms: TestKms, wrap_type: KeyWrapTyp
     """KMIP 2.1 §6.1.25: otherwise the server SHALL store the object as provided."""
     given = wrapped_key(aes_key_wrap(KEK, AES_128), wrapping_key(kms, NIST))
     kms.call(importing(managed_object=given, key_wrap_type=wrap_type), version=V2_1)
-    stored = kms.run(kms.repository.load(CHOSEN))
+    stored = kms.run(kms.repository.load(DEFAULT_TENANT, CHOSEN))
     assert stored is not None
     assert (stored.material, stored.as_registered) == (given, None)
 
@@ -414,7 +414,7 @@ def test_a_key_is_moved_wrapped_from_server_to_server(kms: TestKms, other: TestK
     moved = again(kms.call(request, version=V2_1), key_wrap_type=KeyWrapType.NOT_WRAPPED)
     other.call(moved, version=V2_1)
     assert every_attribute(other, made, V2_1) == every_attribute(kms, made, V2_1)
-    stored = other.run(other.repository.load(made))
+    stored = other.run(other.repository.load(DEFAULT_TENANT, made))
     assert stored is not None
     assert stored.material == raw_key()
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from strongroom.domain.identity import DEFAULT_TENANT
 from strongroom.domain.store import Changes, LostRace
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.get_attributes import GetAttributesRequest
@@ -46,13 +47,13 @@ def test_nothing_is_left_of_an_object(kms: TestKms, state: State) -> None:
         ResultReason.ITEM_NOT_FOUND
     )
     assert kms.call(LocateRequest(storage_status_mask=ANYWHERE), version=V3_0).unique_identifier == ()
-    assert kms.run(kms.backend.fetch(made)) is None
+    assert kms.run(kms.backend.fetch(DEFAULT_TENANT, made)) is None
 
 
 def test_an_archived_object_and_one_without_a_key_are_obliterated_too(kms: TestKms) -> None:
     for made in (archived_key(kms), register_opaque(kms)):
         obliterate(kms, made)
-        assert kms.run(kms.backend.fetch(made)) is None
+        assert kms.run(kms.backend.fetch(DEFAULT_TENANT, made)) is None
 
 
 def test_an_active_object_is_not_obliterated(kms: TestKms) -> None:
@@ -101,17 +102,17 @@ def test_a_later_item_of_the_batch_does_not_find_it(kms: TestKms) -> None:
         if option is BatchErrorContinuationOption.CONTINUE:
             assert results[1].unique_identifier == ()  # type: ignore[union-attr]
             made = key(kms, named("n"))
-    assert kms.run(kms.backend.generation(made)) == 1
+    assert kms.run(kms.backend.generation(DEFAULT_TENANT, made)) == 1
 
 
 def test_an_older_generation_is_not_removed(kms: TestKms) -> None:
     """A change that came first is not lost: the removal loses the race, and the request looks again."""
     made = key(kms)
-    stale = kms.run(kms.repository.load(made))
+    stale = kms.run(kms.repository.load(DEFAULT_TENANT, made))
     assert stale is not None
     kms.call(ActivateRequest(unique_identifier=made), caller=ALICE)
     copy = stale.copy()
     copy.remove()
     with pytest.raises(LostRace):
         kms.run(kms.repository.commit(Changes(objects=[copy])))
-    assert kms.run(kms.backend.generation(made)) == 2
+    assert kms.run(kms.backend.generation(DEFAULT_TENANT, made)) == 2

@@ -48,7 +48,7 @@ def authority(tmp_path: Path, kms: TestKms) -> Authority:
     root_key = FileRootKey(kms.directory / "root.key")
     directory = DataDirectory.create(tmp_path / "authority")
     made = create_authority(directory, root_key, kms.clock.now())
-    clients = StoredClients(kms.backend)
+    clients = StoredClients(kms.repository)
     for client in (ALICE, BOB):
         record = ClientRecord(
             client=client.client,
@@ -68,7 +68,7 @@ def authority(tmp_path: Path, kms: TestKms) -> Authority:
 
 
 def fingerprint_of(kms: TestKms, number: int = ALICE.client) -> str:
-    records = kms.run(StoredClients(kms.backend).clients())
+    records = kms.run(StoredClients(kms.repository).clients())
     return next(record.fingerprint for record in records if record.client == number)
 
 
@@ -144,7 +144,7 @@ def test_the_workers_are_told_after_the_commit(kms: TestKms, authority: Authorit
     told: list[str] = []
 
     async def on_change() -> None:
-        records = await StoredClients(kms.backend).clients()
+        records = await StoredClients(kms.repository).clients()
         told.append(records[0].fingerprint)
 
     provisioning = kms.dispatcher._services.provisioning

@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap, aes_key_wrap_with_padding
 
+from strongroom.domain.identity import DEFAULT_TENANT
 from strongroom.model.identifiers import BatchReference, NameReference, UniqueIdentifier
 from strongroom.model.keys import KeyValue
 from strongroom.model.objects import SymmetricKey
@@ -354,7 +355,7 @@ def test_a_wrapped_form_is_not_converted(kms: TestKms) -> None:
 def test_the_wrapped_form_goes_with_the_key(kms: TestKms) -> None:
     made = registered(kms, wrapped_key(WRAPPED, wrapping_key(kms, NIST)))
     kms.call(DestroyRequest(unique_identifier=made))
-    stored = kms.run(kms.repository.load(made))
+    stored = kms.run(kms.repository.load(DEFAULT_TENANT, made))
     assert stored is not None
     assert (stored.material, stored.as_registered) == (None, None)
 

@@ -9,10 +9,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from strongroom.domain.clients import ClientRecord
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId, Connection
 from strongroom.server.ca import Authority, fingerprint, new_key
-from strongroom.server.config import DeadlineSettings
+from strongroom.server.config import ConnectionSettings, DeadlineSettings, LimitSettings
 from strongroom.server.deadlines import INTERVAL, Deadlines
 from strongroom.server.directory import ClientDirectory
-from strongroom.server.ttlv import Buffers, KmipProtocol, Service
+from strongroom.server.shared import SharedNumbers
+from strongroom.server.shares import Buffers, Shares
+from strongroom.server.ttlv import KmipProtocol, Service
+from strongroom.server.turns import Turns
 from strongroom.wire.framing import Framer
 from strongroom.wire.limits import Limits
 from tests.unit.server.conftest import NOW
@@ -29,23 +32,6 @@ class Clients:
 
     async def put(self, record: ClientRecord) -> None:
         self.records = [r for r in self.records if r.client != record.client] + [record]
-
-
-class Counts:
-    """A connection count with room for `room` connections a client."""
-
-    def __init__(self) -> None:
-        self.room = 2
-        self.now: dict[int, int] = {}
-
-    def enter(self, client: int) -> bool:
-        if self.now.get(client, 0) >= self.room:
-            return False
-        self.now[client] = self.now.get(client, 0) + 1
-        return True
-
-    def leave(self, client: int) -> None:
-        self.now[client] -= 1
 
 
 class Transport(asyncio.Transport):
@@ -86,11 +72,15 @@ class Transport(asyncio.Transport):
 class Bench:
     """One worker's worth of surroundings, and connections to it."""
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Authority, **limits: int) -> None:
         self.seconds = 1000.0
         self.date = NOW
         self.clients = Clients()
-        self.counts = Counts()
+        self.turns = Turns(lambda: self.seconds)
+        self.numbers = SharedNumbers(1)
+        self.shares = Shares(
+            self.numbers, 0, ConnectionSettings(per_client=2), LimitSettings(**limits), turns=self.turns
+        )
         self.directory = ClientDirectory(self.clients)
         self.handler: Callable[[bytes, Connection], Coroutine[Any, Any, bytes]] = self.echo
         self.service = Service(
@@ -101,8 +91,9 @@ class Bench:
             deadlines=Deadlines(lambda: self.seconds, lambda: self.date.timestamp()),
             timing=DeadlineSettings(header=10, body=20, body_rate=8192, idle=900, answer=60),
             limits=Limits(message_size=4 << 20),
-            counts=self.counts,
-            buffers=Buffers(8 << 20),
+            shares=self.shares,
+            buffers=Buffers(8 << 20, 8 << 20),
+            shed=lambda message, connection: b"SHED " + message[8:].rstrip(b"."),
         )
         self.closed: list[KmipProtocol[Any]] = []
         key = new_key()

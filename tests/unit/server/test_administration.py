@@ -1,21 +1,61 @@
 """Administration commands: found by name, declared once, and read with care."""
 
+import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from strongroom.domain.clients import ClientRecord, ClientStore
+from strongroom.domain.identity import DEFAULT_TENANT, ClientId
 from strongroom.domain.people import Role
-from strongroom.server.administration.command import Administrator, command, commands, find, perform
+from strongroom.domain.store import StoreFailure
+from strongroom.server.administration.command import (
+    Administrator,
+    Caller,
+    command,
+    commands,
+    find,
+    perform,
+)
 from strongroom.server.config import parse_settings
 from strongroom.server.data_directory import DataDirectory
-from strongroom.server.errors import OperatorError
+from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.messages import BrokenMessage, Message
-from tests.kms import TestKms
+from strongroom.server.recording import BY_USER
+from strongroom.server.stored_clients import StoredClients
+from strongroom.store.records import ChangeSet, StoreUnavailable
+from tests.kms import ALICE, TestKms
 from tests.unit.server.conftest import NOW
 from tests.unit.server.test_clients import Store
 
 
-def administrator(kms: TestKms) -> Administrator:
+@pytest.fixture
+def kms(tmp_path: Path) -> Iterator[TestKms]:
+    made = TestKms(tmp_path)
+    yield made
+    made.close()
+
+
+async def put_client(clients: ClientStore, name: str) -> None:
+    record = ClientRecord(
+        client=ClientId(1),
+        tenant=DEFAULT_TENANT,
+        name=name,
+        fingerprint="00",
+        groups=(),
+        username=None,
+        password_hash=None,
+        enrolled_at=NOW,
+    )
+    await clients.put(record)
+
+
+EVE = Caller(person="eve", roles=frozenset({Role.ADMINISTRATOR}), client=ALICE, peer="192.0.2.1:7")
+
+
+def administrator(kms: TestKms, caller: Caller | None = None) -> Administrator:
     return Administrator(
         clients=Store(),
         store=kms.repository,
@@ -24,6 +64,7 @@ def administrator(kms: TestKms) -> Administrator:
         root_key=kms.root_key,
         now=NOW,
         live=None,
+        caller=caller,
     )
 
 
@@ -49,6 +90,38 @@ def test_an_unknown_command_is_named() -> None:
         find({"command": "client.dance"})
 
 
+def recorded(kms: TestKms) -> list[dict[str, object]]:
+    return [json.loads(row.event) for row in kms.run(kms.backend.audit_rows(0, 100))]
+
+
+def test_an_act_is_recorded_with_who_did_it_what_it_changed_and_how_it_ended(kms: TestKms) -> None:
+    admin = replace(administrator(kms), clients=StoredClients(kms.repository), caller=EVE)
+    kms.run(put_client(admin.clients, "web"))
+    kms.run(perform(admin, {"command": "client.revoke", "name": "web", "password_hash": "$argon2id$"}))
+    kms.run(perform(replace(admin, caller=None), {"command": "client.list", BY_USER: 1234}))
+    with pytest.raises(NotFound):
+        kms.run(perform(admin, {"command": "client.revoke", "name": "nobody\nelse"}))
+    with pytest.raises(OperatorError):
+        kms.run(perform(admin, {"command": "client.dance"}))
+    revoked, listed, missing, unknown = recorded(kms)
+    assert revoked["operation"] == "ADMIN client.revoke"
+    assert (revoked["by"], revoked["target"], revoked["outcome"]) == ("person:eve", "name=web", "success")
+    assert revoked["clients"] == [[1, 2]]
+    assert (listed["operation"], listed["by"]) == ("ADMIN client.list", "local:1234")
+    assert (missing["target"], missing["outcome"]) == ("name=nobody\nelse", "NotFound")
+    assert unknown["outcome"] == "OperatorError"
+    assert "argon2" not in json.dumps(recorded(kms))
+
+
+def test_nothing_is_done_that_cannot_be_recorded(kms: TestKms, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(changes: ChangeSet) -> None:
+        raise StoreUnavailable("no space")
+
+    monkeypatch.setattr(kms.backend, "commit", broken)
+    with pytest.raises(StoreFailure, match="no space"):
+        kms.run(perform(administrator(kms), {"command": "client.list"}))
+
+
 @pytest.mark.parametrize(
     "request_",
     [
@@ -58,12 +131,6 @@ def test_an_unknown_command_is_named() -> None:
         {"command": "client.revoke", "name": None},
     ],
 )
-def test_a_request_with_missing_or_wrong_fields_is_refused(
-    request_: dict[str, object], tmp_path: Path
-) -> None:
-    kms = TestKms(tmp_path)
-    try:
-        with pytest.raises(BrokenMessage):
-            kms.run(perform(administrator(kms), request_))
-    finally:
-        kms.close()
+def test_a_request_with_missing_or_wrong_fields_is_refused(request_: dict[str, object], kms: TestKms) -> None:
+    with pytest.raises(BrokenMessage):
+        kms.run(perform(administrator(kms), request_))

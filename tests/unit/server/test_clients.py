@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from strongroom.domain.audit import Recording
 from strongroom.domain.clients import ClientChanged, ClientExists, ClientRecord
 from strongroom.server import clients
 from strongroom.server.errors import NotFound, OperatorError
@@ -17,6 +18,9 @@ class Store:
     def __init__(self) -> None:
         self.records: dict[int, ClientRecord] = {}
         self.meanwhile: list[ClientRecord] = []
+
+    def recording(self, recording: Recording) -> "Store":
+        return self
 
     async def clients(self) -> Sequence[ClientRecord]:
         return list(self.records.values())

@@ -18,7 +18,8 @@ from strongroom.registry import NEWEST, Tag
 from strongroom.server.ca import Authority
 from strongroom.server.http import LINGER, HttpHandler, HttpsProtocol
 from strongroom.server.http_framing import LONGEST_HEAD, HttpFramer, HttpRefusal
-from strongroom.server.ttlv import BURST, READ_AHEAD, Buffers
+from strongroom.server.shares import Buffers
+from strongroom.server.ttlv import BURST, READ_AHEAD
 from strongroom.wire.encodings import CODECS, Encoder, Encoding
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.item import STRUCTURE, TEXT_STRING, Item
@@ -97,7 +98,7 @@ class HttpBench(Bench):
             buffers=self.service.buffers,
             deadlines=self.service.deadlines,
         )
-        self.https = self.service.speaking(HttpFramer, handler.handle, handler.reject)
+        self.https = self.service.speaking(HttpFramer, handler.handle, handler.reject, handler.shed)
 
     def connect(self) -> tuple[HttpsProtocol, Transport]:
         transport = Transport(self.der)
@@ -412,7 +413,7 @@ async def test_unfinished_long_bodies_are_bounded_over_all_connections(bench: Ht
     head = f"POST /kmip HTTP/1.1\r\nHost: kms\r\nContent-Length: {4 * MIB}\r\n\r\n".encode()
     transports = []
     for _ in range(3):
-        bench.counts.room = 3
+        bench.shares.per_client = 3
         protocol, transport = bench.connect()
         protocol.data_received(head)
         transports.append(transport)
@@ -436,7 +437,7 @@ async def test_long_texts_that_wait_to_be_read_are_bounded(bench: HttpBench) -> 
     handler = HttpHandler(
         bench.application, limits=DEFAULT_LIMITS, buffers=Buffers(MIB), deadlines=bench.service.deadlines
     )
-    bench.https = bench.service.speaking(HttpFramer, handler.handle, handler.reject)
+    bench.https = bench.service.speaking(HttpFramer, handler.handle, handler.reject, handler.shed)
     response = bench.ask(post(b" " * (2 * MIB), content_type="text/xml"))
     assert (response.status, response.body) == (503, b"too many long messages are being read; try again\n")
 

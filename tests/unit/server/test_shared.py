@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from strongroom.server.shared import ClientCounts, Seat, SharedNumbers
+from strongroom.server.shared import Seat, SharedNumbers, counts_of
 
 
 @pytest.fixture
@@ -101,20 +101,39 @@ def test_the_row_of_a_dead_worker_is_empty_and_its_inbox_too(
     numbers: SharedNumbers, connection: socket.socket
 ) -> None:
     first, second = seats(numbers, 3, 1)
-    counts = ClientCounts(numbers, 1, limit=1)
-    assert counts.enter(7)
+    counts = counts_of(numbers, 1)
+    assert all(count.enter(7, 1) for count in counts)
     assert first.hand_on(connection, 1, 0)
     numbers.clear(1)
     assert second.take() is None
-    assert ClientCounts(numbers, 0, limit=1).enter(7)
+    assert all(count.enter(7, 1) for count in counts_of(numbers, 0))
     assert first.lightest() is None
     second.accept(True)
     assert first.lightest() == 1
 
 
-def test_a_client_cap_holds_over_all_workers(numbers: SharedNumbers) -> None:
-    counts = [ClientCounts(numbers, row, limit=4) for row in range(3)]
-    assert [counts[n % 3].enter(1) for n in range(6)] == [True] * 4 + [False] * 2
-    assert counts[0].enter(2)
+@pytest.mark.parametrize("kind", [0, 1, 2], ids=["client", "tenant", "address"])
+def test_a_cap_holds_over_all_workers(numbers: SharedNumbers, kind: int) -> None:
+    counts = [counts_of(numbers, row)[kind] for row in range(3)]
+    assert [counts[n % 3].enter(1, 4) for n in range(6)] == [True] * 4 + [False] * 2
+    assert counts[0].enter(2, 4)
     counts[0].leave(1)
-    assert counts[2].enter(1)
+    assert counts[2].enter(1, 4)
+
+
+def test_counts_of_clients_tenants_and_addresses_do_not_touch(numbers: SharedNumbers) -> None:
+    clients, tenants, addresses = counts_of(numbers, 3)
+    last = 2**32 - 1
+    assert clients.enter(last, 1)
+    assert tenants.enter(last, 1)
+    assert addresses.enter(last, 1)
+    assert not clients.enter(last, 1)
+
+
+def test_a_worker_has_the_share_of_a_limit_that_its_connections_are(numbers: SharedNumbers) -> None:
+    first, second = (counts_of(numbers, row)[0] for row in range(2))
+    assert first.share(7) == 1.0
+    for _ in range(3):
+        assert first.enter(7, None)
+    assert second.enter(7, None)
+    assert (first.share(7), second.share(7)) == (0.75, 0.25)

@@ -1,14 +1,20 @@
 """The KMIP connection: order, back-pressure, deadlines, admission. Time is moved by hand."""
 
 import asyncio
+import dataclasses
 import datetime as dt
+from functools import partial
 from typing import Any
 
 import pytest
 
 from strongroom.domain.identity import ClientId, Connection
+from strongroom.domain.tenants import Tenant
+from strongroom.domain.turn import SLICE
 from strongroom.server.ca import Authority
+from strongroom.server.shares import Buffers
 from strongroom.server.ttlv import BURST, READ_AHEAD
+from strongroom.server.turns import AT_ONCE, Turns
 from tests.unit.server.bench import Bench
 from tests.unit.server.conftest import NOW
 
@@ -73,12 +79,30 @@ async def test_a_request_that_waits_holds_back_the_ones_behind_it(bench: Bench) 
 
 
 async def test_a_long_pipeline_gives_other_connections_their_turn(bench: Bench) -> None:
+    done = []
+
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        bench.seconds += SLICE / 8
+        done.append(message[8:].rstrip(b"."))
+        return done[-1]
+
+    bench.handler = handler
+    protocol, _ = bench.connect()
+    other, _ = bench.connect()
+    pipeline = [b"%d" % n for n in range(50)]
+    protocol.data_received(b"".join(map(request, pipeline)))
+    assert len(done) < 10
+    other.data_received(request(b"me too"))
+    await asyncio.sleep(0.01)
+    assert done.index(b"me too") < 20
+    done.remove(b"me too")
+    assert done == pipeline
+
+
+async def test_a_pipeline_of_nothing_gives_others_their_turn(bench: Bench) -> None:
     protocol, transport = bench.connect()
-    other, other_transport = bench.connect()
     protocol.data_received(b"".join(request(b"%d" % n) for n in range(BURST * 2 + 1)))
     assert len(transport.written) == BURST
-    other.data_received(request(b"me too"))
-    assert other_transport.written == [b"<me too>"]
     await asyncio.sleep(0.01)
     assert transport.written == [b"<%d>" % n for n in range(BURST * 2 + 1)]
 
@@ -276,7 +300,7 @@ async def test_unfinished_long_messages_are_bounded_over_all_connections(
     bench: Bench, logs: list[Any]
 ) -> None:
     """Else a client with two thousand connections could make the server hold gigabytes."""
-    bench.counts.room = 100
+    bench.shares.per_client = 100
     header = HEAD + ((3 << 20) - 8).to_bytes(4, "big")
     first, second, third = (bench.connect() for _ in range(3))
     for protocol, _ in (first, second, third):
@@ -289,6 +313,127 @@ async def test_unfinished_long_messages_are_bounded_over_all_connections(
     for protocol, transport in (bench.connect(), bench.connect()):
         protocol.data_received(header)
         assert not transport.closed
+
+
+async def test_a_client_gets_a_part_of_the_memory_for_unfinished_long_messages(
+    authority: Authority,
+) -> None:
+    """Else one client could keep the others from sending long messages."""
+    buffers = Buffers(16 << 20)
+    assert buffers.reserve(3 << 20, 1)
+    assert not buffers.reserve(3 << 20, 1)
+    assert buffers.reserve(3 << 20, 2)
+    buffers.release(3 << 20, 1)
+    assert buffers.reserve(8 << 20, 1), "one message fits always"
+
+
+# Turns and rates
+
+
+async def test_a_client_that_used_its_slice_waits_in_line_and_another_does_not(bench: Bench) -> None:
+    other = dataclasses.replace(bench.directory.find(bench.record.fingerprint), client=ClientId(8))
+
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        bench.seconds += SLICE
+        return message[8:].rstrip(b".")
+
+    bench.handler = handler
+    busy = [bench.connect() for _ in range(2)]
+    for protocol, _ in busy:
+        protocol.data_received(request(b"one"))
+    assert [transport.written for _, transport in busy] == [[b"one"], []]
+    quiet = bench.shares.turns.account(other.client)
+    assert quiet.may_go_on(bench.seconds)
+    await asyncio.sleep(0)
+    assert [transport.written for _, transport in busy] == [[b"one"], [b"one"]]
+
+
+async def test_those_who_wait_in_line_take_turns_client_by_client() -> None:
+    seconds = [0.0]
+    turns, served = Turns(lambda: seconds[0]), []
+
+    def serve(client: int) -> None:
+        served.append(client)
+        seconds[0] += SLICE
+
+    for client in (1, 1, 1, 1, 2, 2, 3):
+        turns.wait(turns.account(client), partial(serve, client))
+    for _ in range(8):
+        await asyncio.sleep(0)
+    assert served == [1, 2, 3, 1, 2, 1, 1]
+
+
+async def test_work_that_gave_way_goes_on_in_the_turn_of_its_client() -> None:
+    turns, done = Turns(lambda: 0.0), []
+
+    async def work(client: int) -> None:
+        await turns.turn_of(client)
+        done.append(client)
+
+    tasks = [asyncio.create_task(work(client)) for client in (1, 1, 1, 2)]
+    await asyncio.gather(*tasks)
+    assert done.index(2) < 3
+    turns.tidy()
+    assert turns.account(1).idle
+
+
+async def test_a_client_has_a_limited_number_of_requests_under_way(bench: Bench) -> None:
+    gate = asyncio.Event()
+
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        await gate.wait()
+        return message[8:].rstrip(b".")
+
+    bench.handler = handler
+    bench.shares.per_client = AT_ONCE + 1
+    connections = [bench.connect() for _ in range(AT_ONCE + 1)]
+    for protocol, _ in connections:
+        protocol.data_received(request(b"slow"))
+    account = bench.turns.account(bench.record.client)
+    assert (account.at_work, len(account.waiting)) == (AT_ONCE, 1)
+    gate.set()
+    await asyncio.sleep(0.01)
+    assert all(transport.written == [b"slow"] for _, transport in connections)
+
+
+@pytest.mark.parametrize("who", ["client", "tenant", "address"])
+async def test_a_request_over_the_rate_waits_for_its_time_or_is_refused(
+    authority: Authority, who: str, logs: list[Any]
+) -> None:
+    bench = Bench(authority, **{f"requests_per_{who}": 100})
+    await bench.enrol()
+    protocol, transport = bench.connect()
+    waiting, _ = bench.connect()
+    burst = 0
+    while len(transport.written) == burst:
+        protocol.data_received(request(b"one"))
+        burst += 1
+    assert 100 <= burst - 1 <= 102, "a second's worth at once"
+    place = protocol._place
+    while place.delay(bench.seconds) is not None:
+        pass
+    waiting.data_received(request(b"two"))
+    assert waiting._transport.written == [b"SHED two"]
+    await asyncio.sleep(0.1)
+    assert len(transport.written) == burst, "the one that waited is done"
+    bench.shares.tick()
+    (entry,) = [entry for entry in logs if entry["event"] == "requests_shed"]
+    assert entry["count"] == 2
+    bench.seconds += 3
+    waiting.data_received(request(b"two"))
+    assert waiting._transport.written[-1] == b"<two>"
+
+
+async def test_a_tenant_has_the_limits_that_were_laid_down_for_it(bench: Bench, logs: list[Any]) -> None:
+    bench.shares.tenants = {bench.record.tenant: Tenant(number=1, most_connections=1, most_requests=5)}
+    protocol, _ = bench.connect()
+    _, second = bench.connect()
+    assert second.closed
+    assert "per_tenant" in logs[0]["cure"]
+    assert [rate.whole for rate in protocol._place.rates] == [5]
+    bench.shares.tenants = {}
+    protocol.recheck()
+    assert protocol._place.rates == ()
 
 
 # Admission and revocation

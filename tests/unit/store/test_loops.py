@@ -28,7 +28,7 @@ async def exercise(backend: Backend) -> None:
     await asyncio.gather(*(backend.commit(creation(new, terms=[b"t"])) for new in objects))
     with pytest.raises(Conflict):
         await backend.commit(creation(objects[0]))
-    assert await backend.fetch(objects[7].unique_identifier) == objects[7]
+    assert await backend.fetch(objects[7].tenant, objects[7].unique_identifier) == objects[7]
     located = await backend.locate(LocateQuery(tenant=1, owner=1, terms=[b"t"]))
     assert located.unique_identifiers == [new.unique_identifier for new in reversed(objects)]
     await backend.close()

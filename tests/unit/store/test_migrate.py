@@ -87,8 +87,8 @@ def test_migrating_twice_does_nothing(tmp_path: Path) -> None:
 
 def test_an_interrupted_migration_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = SqliteUrl(tmp_path / "store.db")
-    script = migrate._script("sqlite", None)
-    monkeypatch.setattr(migrate, "_script", lambda *_: script + "this is no SQL;")
+    script = migrate.script("sqlite", None)
+    monkeypatch.setattr(migrate, "script", lambda *_: script + "this is no SQL;")
     with pytest.raises(StoreUnavailable, match="nothing was changed"):
         migrate.migrate(url)
     monkeypatch.undo()

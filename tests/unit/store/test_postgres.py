@@ -40,7 +40,7 @@ def url(server: PostgresServer) -> PostgresUrl:
 
 async def assert_nothing_lost(backend: PostgresBackend, load: Load) -> None:
     for identifier, generation in load.acknowledged.items():
-        found = await backend.generation(identifier)
+        found = await backend.generation(1, identifier)
         assert found is not None
         assert found >= generation
 
@@ -86,7 +86,7 @@ async def test_a_change_whose_answer_was_lost_is_not_made_twice(
         commit = asyncio.create_task(backend.commit(ChangeSet(objects=[change], events=[b"two"])))
         await asyncio.sleep(1)
     await commit
-    assert await backend.fetch(old.unique_identifier) == change.row
+    assert await backend.fetch(old.tenant, old.unique_identifier) == change.row
     await backend.close()
     database = url.dsn.partition("@/")[2].partition("?")[0]
     assert server.sql(database, "SELECT count(*) FROM audit") == "2"
@@ -111,7 +111,7 @@ async def test_a_server_that_stays_away_is_unavailable_after_a_bounded_time(
     await backend.start()
     server.stop()
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
-        await backend.fetch("any")
+        await backend.fetch(1, "any")
     with pytest.raises(StoreUnavailable, match="nothing was changed"):
         await backend.commit(creation(row(1)))
     server.start()
@@ -203,7 +203,7 @@ async def test_more_callers_than_connections_wait_for_their_turn(url: PostgresUr
     await backend.start()
     objects = [row(1) for _ in range(20)]
     await asyncio.gather(*(backend.commit(creation(new)) for new in objects))
-    found = await asyncio.gather(*(backend.generation(new.unique_identifier) for new in objects))
+    found = await asyncio.gather(*(backend.generation(new.tenant, new.unique_identifier) for new in objects))
     assert found == [1] * 20
     await backend.close()
 
@@ -213,4 +213,4 @@ async def test_a_closed_store_says_so(url: PostgresUrl) -> None:
     await backend.start()
     await backend.close()
     with pytest.raises(StoreUnavailable, match="closed"):
-        await backend.fetch("any")
+        await backend.fetch(1, "any")

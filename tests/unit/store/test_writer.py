@@ -38,7 +38,7 @@ async def test_a_killed_writer_loses_no_acknowledged_change(database: Path, addr
     assert not load.failures
     assert len(load.acknowledged) > 50
     for identifier, generation in load.acknowledged.items():
-        found = await backend.generation(identifier)
+        found = await backend.generation(1, identifier)
         assert found is not None
         assert found >= generation
     await backend.close()
@@ -70,7 +70,7 @@ async def test_a_change_whose_answer_was_lost_is_not_made_twice(database: Path, 
     writer = await asyncio.to_thread(WriterProcess, database, address)
     await asyncio.gather(*commits)
     for new in objects:
-        assert await backend.fetch(new.unique_identifier) == new
+        assert await backend.fetch(new.tenant, new.unique_identifier) == new
     connection = sqlite3.connect(database)
     assert connection.execute("SELECT count(*) FROM audit").fetchone() == (5,)
     connection.close()
@@ -106,7 +106,7 @@ async def test_without_a_writer_a_change_is_refused_and_reads_go_on(
     await asyncio.sleep(0.05)
     with pytest.raises(StoreUnavailable, match="writer process"):
         await backend.commit(creation(row(1)))
-    assert await backend.fetch(new.unique_identifier) == new
+    assert await backend.fetch(new.tenant, new.unique_identifier) == new
     await backend.close()
 
 
@@ -118,7 +118,7 @@ async def test_a_limit_on_the_file_refuses_changes_until_it_is_lifted(database: 
     with pytest.raises(StoreUnavailable, match="check the disk, its free space and quotas"):
         await backend.commit(creation(row(1, attributes=bytes(10_000))))
     for new in acknowledged:
-        assert await backend.fetch(new.unique_identifier) == new
+        assert await backend.fetch(new.tenant, new.unique_identifier) == new
     writer.lift_limit()
     await backend.commit(creation(row(1, attributes=bytes(10_000))))
     await backend.close()
@@ -162,7 +162,7 @@ async def test_a_full_disk_refuses_changes_until_there_is_space(small_disk: Path
     with pytest.raises(StoreUnavailable, match="free some space"):
         await backend.commit(creation(row(1, attributes=bytes(10_000))))
     for new in acknowledged:
-        assert await backend.fetch(new.unique_identifier) == new
+        assert await backend.fetch(new.tenant, new.unique_identifier) == new
     run("mount", "-o", "remount,size=8m", small_disk)
     await backend.commit(creation(row(1, attributes=bytes(10_000))))
     await backend.close()
@@ -204,7 +204,7 @@ async def test_a_read_only_file_system_refuses_changes_and_reads_go_on(small_dis
     await backend.start()
     with pytest.raises(StoreUnavailable, match="is read-only; make the file and its directory writable"):
         await backend.commit(creation(row(1)))
-    assert await backend.fetch(new.unique_identifier) == new
+    assert await backend.fetch(new.tenant, new.unique_identifier) == new
     run("mount", "-o", "remount,bind,rw", small_disk)
     await backend.commit(creation(row(1)))
     await backend.close()
@@ -272,7 +272,7 @@ async def test_a_change_that_is_too_large_is_refused_before_it_is_sent(backend: 
 async def test_a_large_change_goes_through(backend: SqliteBackend) -> None:
     new = row(1, attributes=os.urandom(8 * 2**20))
     await backend.commit(creation(new))
-    assert await backend.fetch(new.unique_identifier) == new
+    assert await backend.fetch(new.tenant, new.unique_identifier) == new
 
 
 async def test_what_was_sent_before_the_end_is_written(database: Path, address: Path) -> None:
@@ -322,8 +322,8 @@ def test_the_writer_ends_when_its_parent_is_gone(database: Path, address: Path) 
 async def test_no_read_keeps_a_transaction_open(backend: SqliteBackend, database: Path) -> None:
     new = row(1)
     await backend.commit(creation(new, terms=[b"t"]))
-    await backend.fetch(new.unique_identifier)
-    await backend.generation(new.unique_identifier)
+    await backend.fetch(new.tenant, new.unique_identifier)
+    await backend.generation(new.tenant, new.unique_identifier)
     other = sqlite3.connect(database, isolation_level=None)
     busy, _, _ = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     assert not busy

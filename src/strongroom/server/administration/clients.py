@@ -11,6 +11,7 @@ from strongroom.server.ca import fingerprint, open_authority
 from strongroom.server.clients import check_name, enrol, revoke, to_message
 from strongroom.server.errors import OperatorError
 from strongroom.server.messages import Message, optional_text, text, texts
+from strongroom.server.naming import tenant_named
 
 
 @command("client.list", roles={Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR})
@@ -33,6 +34,7 @@ async def enrol_(admin: Administrator, request: Message) -> object:
         username=optional_text(request, "username"),
         password_hash=optional_text(request, "password_hash"),
         now=admin.now,
+        tenant=await tenant_named(admin.store, optional_text(request, "tenant")),
     )
     return {
         "client": to_message(record),

@@ -11,15 +11,17 @@ the process of whoever called it: the same code, with the same surroundings.
 import importlib
 import pkgutil
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Final, TypeAlias
 
+from strongroom.domain.audit import Recording
 from strongroom.domain.clients import ClientStore
+from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.people import Role
 from strongroom.domain.ports import RootKey
-from strongroom.domain.store import ObjectStore
+from strongroom.domain.store import Changes, ObjectStore
 from strongroom.server import administration
 from strongroom.server.address import parse_listening
 from strongroom.server.config import Settings
@@ -27,6 +29,17 @@ from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
 from strongroom.server.messages import Message, text
 from strongroom.server.ports import Live
+from strongroom.server.recording import act, failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """A person who administers from another machine, with one of their clients. `peer` is for logs."""
+
+    person: str
+    roles: frozenset[Role]
+    client: ClientIdentity
+    peer: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +47,7 @@ class Administrator:
     """The surroundings of one command.
 
     `settings` have the addresses that the live server found, `live` is its worker, None when no server runs.
+    `caller` is the person who asks, None for whoever owns the data directory.
     """
 
     clients: ClientStore
@@ -43,6 +57,12 @@ class Administrator:
     root_key: RootKey
     now: datetime
     live: Live | None
+    caller: Caller | None = None
+
+    @property
+    def by(self) -> str | None:
+        """Return who acts (`domain.audit.AuditEvent`), None for the user at the administration socket."""
+        return None if self.caller is None else f"person:{self.caller.person}"
 
     @property
     def advertised(self) -> dict[str, str]:
@@ -103,6 +123,21 @@ def find(request: Message) -> Command:
 async def perform(admin: Administrator, request: Message) -> object:
     """Do what a request asks and return its result, which JSON can hold.
 
-    Raises OperatorError, BrokenMessage, StoreFailure, TamperedRecord and RootKeyError.
+    The act is recorded, whatever becomes of it. Raises OperatorError, BrokenMessage, StoreFailure,
+    TamperedRecord and RootKeyError.
     """
-    return await find(request).handler(admin, request)
+    recording = Recording(
+        act(request, admin.now, by=admin.by, peer=None if admin.caller is None else admin.caller.peer)
+    )
+    recorded = replace(
+        admin, clients=admin.clients.recording(recording), store=admin.store.recording(recording)
+    )
+    try:
+        result = await find(request).handler(recorded, request)
+    except Exception as error:
+        # What it has committed before it failed is recorded; that it failed is, too.
+        await admin.store.commit(Changes(events=[failed(recording.event, error)]))
+        raise
+    if not recording.used:
+        await admin.store.commit(Changes(events=[recording.event]))
+    return result

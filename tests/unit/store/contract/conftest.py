@@ -28,6 +28,8 @@ class Store:
     open: Callable[[], Backend]
     events: Callable[[], list[bytes]]
     """Reads the audit events from outside."""
+    leave_unchained: Callable[[list[bytes]], None]
+    """Writes audit events as a release without a chain did."""
 
 
 def _sqlite_events(database: Path) -> list[bytes]:
@@ -38,13 +40,23 @@ def _sqlite_events(database: Path) -> list[bytes]:
         connection.close()
 
 
+def _sqlite_unchained(database: Path, events: list[bytes]) -> None:
+    connection = sqlite3.connect(database, isolation_level=None)
+    connection.executemany("INSERT INTO audit (event) VALUES (?)", [(event,) for event in events])
+    connection.close()
+
+
 @pytest.fixture(scope="session")
 def _sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     directory = tmp_path_factory.mktemp("sqlite")
     database, address = directory / "store.db", directory / "writer.sock"
     migrate.migrate(SqliteUrl(database))
     writer = WriterProcess(database, address)
-    yield Store(lambda: SqliteBackend(database, address), lambda: _sqlite_events(database))
+    yield Store(
+        lambda: SqliteBackend(database, address),
+        lambda: _sqlite_events(database),
+        lambda events: _sqlite_unchained(database, events),
+    )
     writer.stop()
 
 
@@ -52,7 +64,11 @@ def _sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def _inline(tmp_path_factory: pytest.TempPathFactory) -> Store:
     database = tmp_path_factory.mktemp("inline") / "store.db"
     migrate.migrate(SqliteUrl(database))
-    return Store(lambda: InlineSqliteBackend(database), lambda: _sqlite_events(database))
+    return Store(
+        lambda: InlineSqliteBackend(database),
+        lambda: _sqlite_events(database),
+        lambda events: _sqlite_unchained(database, events),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +82,11 @@ def _postgres(postgres_server: PostgresServer) -> Store:
         printed = postgres_server.sql(database, "SELECT encode(event, 'hex') FROM audit ORDER BY sequence")
         return [bytes.fromhex(line) for line in printed.splitlines()]
 
-    return Store(lambda: PostgresBackend(url), events)
+    def unchained(events: list[bytes]) -> None:
+        for event in events:
+            postgres_server.sql(database, f"INSERT INTO audit (event) VALUES ('\\x{event.hex()}')")
+
+    return Store(lambda: PostgresBackend(url), events, unchained)
 
 
 @pytest.fixture(

@@ -48,14 +48,14 @@ async def test_a_row_comes_back_as_it_was_committed(backend: Backend, tenant: in
         unique_identifier="Schlüssel ☃ " + str(tenant),
     )
     await backend.commit(creation(new))
-    assert await backend.fetch(new.unique_identifier) == new
-    assert await backend.generation(new.unique_identifier) == 1
+    assert await backend.fetch(new.tenant, new.unique_identifier) == new
+    assert await backend.generation(new.tenant, new.unique_identifier) == 1
 
 
 @pytest.mark.parametrize("identifier", ["no such object", "", "a\0b"])
 async def test_what_is_not_there_is_none(backend: Backend, identifier: str) -> None:
-    assert await backend.fetch(identifier) is None
-    assert await backend.generation(identifier) is None
+    assert await backend.fetch(1, identifier) is None
+    assert await backend.generation(1, identifier) is None
 
 
 async def test_a_change_replaces_every_column_that_may_change(backend: Backend, tenant: int) -> None:
@@ -73,7 +73,7 @@ async def test_a_change_replaces_every_column_that_may_change(backend: Backend, 
         attributes=b"other",
     )
     await backend.commit(ChangeSet(objects=[change]))
-    assert await backend.fetch(old.unique_identifier) == change.row
+    assert await backend.fetch(old.tenant, old.unique_identifier) == change.row
 
 
 async def test_another_connection_sees_what_was_acknowledged(
@@ -84,9 +84,9 @@ async def test_another_connection_sees_what_was_acknowledged(
     try:
         old = row(tenant)
         await backend.commit(creation(old))
-        assert await other.generation(old.unique_identifier) == 1
+        assert await other.generation(old.tenant, old.unique_identifier) == 1
         await backend.commit(ChangeSet(objects=[update(old)]))
-        assert await other.generation(old.unique_identifier) == 2
+        assert await other.generation(old.tenant, old.unique_identifier) == 2
     finally:
         await other.close()
 
@@ -98,7 +98,7 @@ async def test_a_change_of_an_older_generation_is_a_conflict(backend: Backend, t
     await backend.commit(ChangeSet(objects=[first]))
     with pytest.raises(Conflict):
         await backend.commit(ChangeSet(objects=[second]))
-    assert await backend.fetch(old.unique_identifier) == first.row
+    assert await backend.fetch(old.tenant, old.unique_identifier) == first.row
 
 
 async def test_changing_what_is_not_there_is_a_conflict(backend: Backend, tenant: int) -> None:
@@ -111,7 +111,7 @@ async def test_creating_an_identifier_twice_is_a_conflict(backend: Backend, tena
     await backend.commit(creation(first))
     with pytest.raises(Conflict):
         await backend.commit(creation(row(tenant, unique_identifier=first.unique_identifier)))
-    assert await backend.fetch(first.unique_identifier) == first
+    assert await backend.fetch(first.tenant, first.unique_identifier) == first
 
 
 async def test_creating_a_sequence_twice_is_a_conflict(backend: Backend, tenant: int) -> None:
@@ -130,7 +130,7 @@ async def test_of_changes_at_the_same_time_one_wins(backend: Backend, tenant: in
     )
     assert Counter(map(type, results)) == {type(None): 1, Conflict: 19}
     winner = changes[results.index(None)]
-    assert await backend.fetch(old.unique_identifier) == winner.row
+    assert await backend.fetch(old.tenant, old.unique_identifier) == winner.row
 
 
 async def test_a_counter_of_many_writers_loses_no_step(backend: Backend, tenant: int) -> None:
@@ -139,7 +139,7 @@ async def test_a_counter_of_many_writers_loses_no_step(backend: Backend, tenant:
 
     async def count_up() -> None:
         while True:
-            current = await backend.fetch(new.unique_identifier)
+            current = await backend.fetch(new.tenant, new.unique_identifier)
             assert current is not None
             try:
                 await backend.commit(ChangeSet(objects=[update(current, usage_mask=current.usage_mask + 1)]))
@@ -148,7 +148,7 @@ async def test_a_counter_of_many_writers_loses_no_step(backend: Backend, tenant:
                 continue
 
     await asyncio.gather(*(count_up() for _ in range(12)))
-    final = await backend.fetch(new.unique_identifier)
+    final = await backend.fetch(new.tenant, new.unique_identifier)
     assert final is not None
     assert (final.usage_mask, final.generation) == (12, 13)
 
@@ -160,7 +160,7 @@ async def test_a_removed_object_is_gone_with_its_terms_and_names(backend: Backen
         old.sequence, old.unique_identifier, 1, tenant, [b"t"], [NameRow(tenant, old.owner, "n")]
     )
     await backend.commit(ChangeSet(removals=[removal]))
-    assert await backend.fetch(old.unique_identifier) is None
+    assert await backend.fetch(old.tenant, old.unique_identifier) is None
     assert not await names_taken(backend, tenant, "n")
     found = await backend.locate(LocateQuery(tenant=tenant, owner=None, terms=[b"t"]))
     assert found.unique_identifiers == []
@@ -174,7 +174,7 @@ async def test_removing_an_older_generation_is_a_conflict(backend: Backend, tena
         await backend.commit(
             ChangeSet(removals=[ObjectRemoval(old.sequence, old.unique_identifier, 1, tenant, [], [])])
         )
-    assert await backend.generation(old.unique_identifier) == 2
+    assert await backend.generation(old.tenant, old.unique_identifier) == 2
 
 
 async def test_a_name_belongs_to_one_object_of_an_owner(backend: Backend, tenant: int) -> None:
@@ -228,8 +228,8 @@ async def test_a_change_set_with_one_bad_change_does_nothing(
     changes.clients.append(client(tenant, name="half"))
     with pytest.raises(Conflict):
         await backend.commit(changes)
-    assert await backend.fetch(new.unique_identifier) is None
-    assert await backend.fetch(other.unique_identifier) == other
+    assert await backend.fetch(new.tenant, new.unique_identifier) is None
+    assert await backend.fetch(other.tenant, other.unique_identifier) == other
     assert not await names_taken(backend, tenant, "half")
     assert marker not in store.events()
     assert not [row for row in await backend.clients() if row.tenant == tenant]
@@ -245,7 +245,7 @@ async def test_a_bad_change_set_does_not_harm_those_beside_it(backend: Backend, 
     commits.insert(10, backend.commit(bad))
     results = await asyncio.gather(*commits, return_exceptions=True)
     assert [type(result) for result in results if result is not None] == [Conflict]
-    assert all([await backend.generation(new.unique_identifier) for new in good])
+    assert all([await backend.generation(new.tenant, new.unique_identifier) for new in good])
 
 
 async def test_a_value_that_no_column_takes_is_refused_alone(backend: Backend, tenant: int) -> None:
@@ -256,7 +256,7 @@ async def test_a_value_that_no_column_takes_is_refused_alone(backend: Backend, t
         return_exceptions=True,
     )
     assert isinstance(results[0], ValueError)
-    assert await backend.fetch(good.unique_identifier) == good
+    assert await backend.fetch(good.tenant, good.unique_identifier) == good
 
 
 async def test_a_term_that_is_too_long_for_an_index_is_refused(backend: Backend, tenant: int) -> None:

@@ -61,7 +61,7 @@ async def test_an_entry_that_is_refused_takes_the_object_of_its_change_set_along
     changes.entries.append(entry(tenant, "k"))
     with pytest.raises(Conflict):
         await backend.commit(changes)
-    assert await backend.fetch(new.unique_identifier) is None
+    assert await backend.fetch(new.tenant, new.unique_identifier) is None
     assert event not in store.events()
 
 

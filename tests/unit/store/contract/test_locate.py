@@ -6,7 +6,17 @@ from typing import Any
 import pytest
 
 from strongroom.store import locate
-from strongroom.store.records import Backend, ChangeSet, LocateQuery, ObjectChange, ObjectRow, TermRange
+from strongroom.store.records import (
+    Backend,
+    ChangeSet,
+    Conflict,
+    LocateQuery,
+    ObjectChange,
+    ObjectRemoval,
+    ObjectRow,
+    TermRange,
+    Visible,
+)
 from tests.unit.store.samples import creation, row, update
 
 ORDERED = b"\x80"
@@ -69,6 +79,57 @@ async def test_an_owner_finds_what_is_theirs(backend: Backend, tenant: int) -> N
     assert await found(backend, tenant, owner=1, terms=[b"t"]) == [mine]
     assert await found(backend, tenant, owner=2) == [theirs]
     assert await found(backend, tenant, owner=None) == [theirs, mine]
+
+
+async def test_what_is_not_visible_is_not_there(backend: Backend, tenant: int) -> None:
+    mine = await put(backend, tenant, owner=1)
+    named = await put(backend, tenant, owner=2)
+    grouped = await put(backend, tenant, owner=3, terms=(b"g", b"h"))
+    await put(backend, tenant, owner=4)
+
+    async def seen(visible: Visible) -> list[str]:
+        return await found(backend, tenant, visible=visible)
+
+    assert await seen(Visible()) == []
+    assert await seen(Visible(owners=[1])) == [mine]
+    assert await seen(Visible(owners=[1], identifiers=[named])) == [named, mine]
+    assert await seen(Visible(owners=[1, 2, 5], identifiers=[named], terms=[b"g", b"h", b"i"])) == [
+        grouped,
+        named,
+        mine,
+    ]
+    other = tenant + 1_000_000
+    assert await found(backend, other, visible=Visible([1], [named], [b"g"])) == []
+
+
+async def test_an_object_is_read_where_it_is_visible(backend: Backend, tenant: int) -> None:
+    new = row(tenant, owner=2)
+    await backend.commit(creation(new, terms=(b"g",)))
+    name = new.unique_identifier
+    for visible in (None, Visible([2]), Visible([1, 2]), Visible((), [name]), Visible([1], (), [b"f", b"g"])):
+        assert await backend.fetch(tenant, name, visible) == new
+    for visible in (Visible(), Visible([1]), Visible((), ["x"]), Visible([1], ["x", "y"], [b"f"])):
+        assert await backend.fetch(tenant, name, visible) is None
+
+
+async def test_two_tenants_have_objects_with_one_identifier(backend: Backend, tenant: int) -> None:
+    """What is done to one leaves the other as it is."""
+    mine = row(tenant, unique_identifier=f"shared-{tenant}")
+    theirs = row(tenant + 1_000_000, unique_identifier=mine.unique_identifier)
+    name = mine.unique_identifier
+    await backend.commit(creation(mine))
+    await backend.commit(creation(theirs))
+    with pytest.raises(Conflict):
+        await backend.commit(creation(row(tenant, unique_identifier=name)))
+    change = update(mine, state=3)
+    await backend.commit(ChangeSet(objects=[change]))
+    assert await backend.fetch(theirs.tenant, name) == theirs
+    assert await backend.generation(theirs.tenant, name) == 1
+    gone = ObjectRemoval(mine.sequence, name, 2, tenant, (), ())
+    await backend.commit(ChangeSet(removals=[gone]))
+    assert await backend.fetch(tenant, name) is None
+    assert await backend.fetch(theirs.tenant, name) == theirs
+    assert await backend.fetch(tenant + 2_000_000, name) is None
 
 
 async def test_the_storage_mask_picks_where_objects_are(backend: Backend, tenant: int) -> None:
@@ -210,6 +271,7 @@ class Model:
             stored
             for stored, terms in self.objects
             if (query.owner is None or stored.owner == query.owner)
+            and (query.visible is None or self._visible(stored, terms, query.visible))
             and stored.storage & query.storage
             and (query.object_type is None or stored.object_type == query.object_type)
             and stored.usage_mask & query.usage_mask == query.usage_mask
@@ -224,6 +286,14 @@ class Model:
         newest_first = sorted((stored.sequence, stored.unique_identifier) for stored in hits)[::-1]
         end = None if query.maximum is None else query.offset + query.maximum
         return [identifier for _, identifier in newest_first[query.offset : end]]
+
+    @staticmethod
+    def _visible(stored: ObjectRow, terms: set[bytes], visible: Visible) -> bool:
+        return (
+            stored.owner in visible.owners
+            or stored.unique_identifier in visible.identifiers
+            or not terms.isdisjoint(visible.terms)
+        )
 
     @staticmethod
     def _state(stored: ObjectRow, now: int) -> int | None:
@@ -260,9 +330,15 @@ def random_query(dice: random.Random, tenant: int, identifiers: list[str]) -> Lo
         TermRange(bytes([0x80, low]), bytes([0x80, low + width])),
         TermRange(bytes([1, low % 8]), bytes([2, low % 3])),
     ]
+    visible = Visible(
+        owners=dice.sample([2, 3, 4], dice.choice([0, 1, 1, 3])),
+        identifiers=dice.sample(identifiers, dice.choice([0, 0, 1, 5])),
+        terms=dice.sample(terms, dice.choice([0, 0, 1, 3])),
+    )
     return LocateQuery(
         tenant=tenant,
         owner=dice.choice([None, 1, 2, 3]),
+        visible=dice.choice([None, None, visible]),
         storage=dice.choice([1, 7, 6]),
         object_type=dice.choice([None, 1, 2]),
         usage_mask=dice.choice([0, 0, 1, 6]),
@@ -291,7 +367,7 @@ async def test_every_plan_finds_what_a_plain_search_finds(
     ]
     await backend.commit(ChangeSet(objects=changes))
     identifiers = [stored.unique_identifier for stored, _ in model.objects]
-    for _ in range(150):
+    for _ in range(250):
         query = random_query(dice, tenant, identifiers)
         answer = await backend.locate(query)
         assert answer.unique_identifiers == model.locate(query), query

@@ -1,0 +1,214 @@
+"""Making a backup of a data directory, whether a server runs on it or not.
+
+Rule: the snapshot comes first and the keys second, so that every key that sealed something in it is there. A
+file of that name appears when the backup is whole and on disk, and never in place of another.
+"""
+
+import asyncio
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+from base64 import b64decode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Final, TypeAlias
+
+from strongroom.domain.backups import STORE_KEYS, WRAPPED, Row, Snapshot, Table
+from strongroom.domain.store import StoreFailure
+from strongroom.server.backup.archive import ArchiveWriter, Header, PartBegins
+from strongroom.server.backup.encryption import encrypting
+from strongroom.server.backup.parts import plain_files
+from strongroom.server.config import load_settings
+from strongroom.server.data_directory import DataDirectory
+from strongroom.server.errors import OperatorError
+from strongroom.server.messages import Message, nested, text
+from strongroom.server.ports import Adapters
+from strongroom.version import VERSION
+
+KEYS: Final = "keys"
+"""The part with what is secret."""
+
+_PIECE: Final = 256 << 10
+
+Report: TypeAlias = Callable[[str, int, int], None]
+"""Told how far things are: what is being done, how many are done, of how many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A backup that was made."""
+
+    header: Header
+    recipients: tuple[str, ...]
+    size: int
+    sha256: str
+
+
+def create_backup(
+    directory: DataDirectory,
+    adapters: Adapters,
+    target: Path,
+    recipients: tuple[str, ...],
+    *,
+    call: Callable[[Message], object],
+    report: Report,
+) -> Made:
+    """Write a backup to `target`, which only `recipients` can open. Raises OperatorError.
+
+    `call` has an administration command done, by the server if one runs.
+    """
+    settings = load_settings(directory.configuration)
+    with _new_file(target) as file:
+        sink = _Sink(file)
+
+        async def work() -> Header:
+            async with adapters.take_snapshot(settings, directory) as snapshot:
+                header = await _header(snapshot)
+                keys = await _keys(snapshot, header, recipients, call)
+                with encrypting(sink, recipients) as plain:
+                    archive = ArchiveWriter(plain.write, header)
+                    await _write(archive, snapshot, directory, keys, header.counts, report)
+                return header
+
+        try:
+            header = asyncio.run(work())
+        except StoreFailure as error:
+            raise OperatorError(str(error)) from error
+        except OSError as error:
+            raise OperatorError(f"cannot write {target}: {error.strerror or error}") from error
+    return Made(header=header, recipients=recipients, size=sink.size, sha256=sink.digest.hexdigest())
+
+
+async def _header(snapshot: Snapshot) -> Header:
+    now = datetime.now(UTC).replace(microsecond=0)
+    return Header(
+        backup=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
+        created_at=now.isoformat(),
+        server=VERSION,
+        schema=snapshot.schema,
+        database=snapshot.database,
+        counts={table.name: await snapshot.count(table) for table in snapshot.tables},
+    )
+
+
+async def _keys(
+    snapshot: Snapshot, header: Header, recipients: tuple[str, ...], call: Callable[[Message], object]
+) -> bytes:
+    """Return everything secret, encrypted, after checking that no key of the snapshot is missing."""
+    request: Message = {
+        "command": "backup.keys",
+        "backup": header.backup,
+        "recipients": list(recipients),
+    }
+    # Without a server, the command has an event loop of its own.
+    answer = nested({"answer": await asyncio.to_thread(call, request)}, "answer")
+    table = Table(STORE_KEYS, ("store_key",))
+    wanted = {number async for page in snapshot.rows(table) for (number,) in page}
+    given: Any = answer.get("store_keys")
+    if not isinstance(given, list) or not wanted <= set(given):
+        raise OperatorError("the server did not give every store key; make the backup again")
+    return b64decode(text(answer, "secrets"), validate=True)
+
+
+async def _write(
+    archive: ArchiveWriter,
+    snapshot: Snapshot,
+    directory: DataDirectory,
+    keys: bytes,
+    counts: Mapping[str, int],
+    report: Report,
+) -> None:
+    archive.begin(PartBegins(KEYS, "keys"))
+    archive.data(keys)
+    archive.end()
+    for name in plain_files(directory):
+        archive.begin(PartBegins(name, "file"))
+        for piece in _pieces(directory.path / name):
+            archive.data(piece)
+        archive.end()
+    for table in snapshot.tables:
+        archive.begin(PartBegins(table.name, "table", table.columns, table.order))
+        done, total = 0, counts[table.name]
+        async for rows in snapshot.rows(table):
+            archive.rows(without_wrapping(table, rows))
+            done += len(rows)
+            report(table.name, done, total)
+        archive.end()
+    archive.finish()
+
+
+def without_wrapping(table: Table, rows: Sequence[Row]) -> Sequence[Row]:
+    """Return rows without what depends on the root key: a restored store has another one."""
+    if table.name != STORE_KEYS:
+        return rows
+    place = table.columns.index(WRAPPED)
+    return [(*row[:place], b"", *row[place + 1 :]) for row in rows]
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    """Yield a file as long as it was in the beginning: others may be adding to it."""
+    with path.open("rb") as file:
+        left = os.fstat(file.fileno()).st_size
+        while left and (piece := file.read(min(_PIECE, left))):
+            left -= len(piece)
+            yield piece
+
+
+class _Sink:
+    """The file, its size and its digest."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.size = 0
+        self.digest = hashlib.sha256()
+
+    def write(self, data: bytes, /) -> object:
+        self.size += len(data)
+        self.digest.update(data)
+        return self._file.write(data)
+
+
+@contextlib.contextmanager
+def _new_file(target: Path) -> Iterator[BinaryIO]:
+    """Give a file (0600) that becomes `target` when the block ends, on disk; it never replaces one."""
+    if target.exists() or target.is_symlink():
+        raise OperatorError(f"{target} exists already; a backup never overwrites a file")
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise OperatorError(f"cannot write to {target.parent}: {error.strerror}") from error
+    try:
+        with open(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+        _rename(partial, target)
+        parent = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(parent)
+        finally:
+            os.close(parent)
+    except FileExistsError:
+        raise OperatorError(f"{target} exists already; a backup never overwrites a file") from None
+    except OSError as error:
+        cure = "; free some space and make it again" if error.errno == errno.ENOSPC else ""
+        raise OperatorError(f"cannot write {target}: {error.strerror or error}{cure}") from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            partial.unlink()
+
+
+def _rename(partial: Path, target: Path) -> None:
+    try:
+        # Unlike a rename, this never takes the place of a file that came meanwhile.
+        os.link(partial, target)
+    except PermissionError:
+        # A file system without hard links.
+        if target.exists():
+            raise FileExistsError from None
+        partial.rename(target)

@@ -1,0 +1,78 @@
+"""Who can open a backup: recipients for making one, identities for reading one.
+
+Rule: what an identity file says is never repeated in a message.
+
+    recovery.pub   in the data directory: one age recipient
+    KIT            an age identity file: lines of AGE-SECRET-KEY-1..., comments behind #
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import pyrage
+from pyrage import x25519
+
+from strongroom.server.backup.encryption import check_recipients
+from strongroom.server.data_directory import DataDirectory
+from strongroom.server.errors import NotFound, OperatorError
+
+RECOVERY_RECIPIENT: Final = "recovery.pub"
+_MAX_FILE: Final = 64 << 10
+
+
+def recipients_for(directory: DataDirectory, given: Sequence[str]) -> tuple[str, ...]:
+    """Return who is to open a backup: those who were named, else the recovery recipient.
+
+    Raises OperatorError when there is nobody, InvalidOption for what is no recipient.
+    """
+    if given:
+        return check_recipients(given)
+    file = directory.path / RECOVERY_RECIPIENT
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise OperatorError(
+            f"a backup needs somebody who can open it: {file} is missing, so name an age recipient "
+            "with --recipient age1..."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise OperatorError(f"cannot read {file}: {error}") from error
+    return check_recipients(_lines(text))
+
+
+def read_identities(files: Sequence[Path]) -> list[x25519.Identity]:
+    """Return the identities in these files. Raises NotFound and OperatorError."""
+    found: list[x25519.Identity] = []
+    for file in files:
+        lines = _lines(_read(file))
+        for number, line in enumerate(lines, 1):
+            try:
+                found.append(x25519.Identity.from_str(line))
+            except pyrage.IdentityError:
+                raise OperatorError(
+                    f"{file} is no age identity file: line {number} (without comments) is none"
+                ) from None
+        if not lines:
+            raise OperatorError(f"{file} holds no age identity")
+    return found
+
+
+def _read(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(_MAX_FILE + 1)
+        if len(content) > _MAX_FILE:
+            raise OperatorError(f"{file} is too long for an age identity file")
+        return content.decode()
+    except FileNotFoundError:
+        raise NotFound(f"there is no {file}") from None
+    except OSError as error:
+        raise OperatorError(f"cannot read {file}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise OperatorError(f"{file} is no age identity file: it is not text") from None
+
+
+def _lines(text: str) -> list[str]:
+    stripped = (line.strip() for line in text.splitlines())
+    return [line for line in stripped if line and not line.startswith("#")]

@@ -1,0 +1,105 @@
+"""Which files of a data directory belong into a backup, and how.
+
+Rule: a file is listed here or it is not backed up, and nothing is written on restoring that is not listed.
+What is secret is opened by the server, encrypted to those who may open the backup, and sealed again under the
+root key of the new directory; it is never in a backup as a file.
+
+Not in a backup: the root key, server key and certificate (made again), sockets, and keys of other people that
+the configuration names.
+"""
+
+import os
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from strongroom.domain.ports import RootKey
+from strongroom.model.secret import SecretBytes
+from strongroom.server.backup.identities import RECOVERY_RECIPIENT
+from strongroom.server.ca import open_key, seal_key
+from strongroom.server.config import FILE_NAME, parse_settings
+from strongroom.server.data_directory import DataDirectory
+from strongroom.server.errors import OperatorError
+
+
+@dataclass(frozen=True, kw_only=True)
+class SealedFile:
+    """A file whose content the root key protects. `pattern` is a name in the directory, perhaps with a *."""
+
+    pattern: str
+    open: Callable[[bytes, RootKey, str], SecretBytes]
+    seal: Callable[[SecretBytes, RootKey], bytes]
+
+
+PLAIN: Final = (FILE_NAME, "ca.pem", RECOVERY_RECIPIENT)
+"""Files that are copied as they are, by name or pattern."""
+
+SEALED: Final = (SealedFile(pattern="ca.key", open=open_key, seal=seal_key),)
+
+
+def plain_files(directory: DataDirectory) -> Iterator[str]:
+    """Yield the names of the files that are copied as they are, those that the configuration names too."""
+    for pattern in PLAIN:
+        yield from _found(directory.path, pattern)
+    for name in _named(directory.configuration.read_text(encoding="utf-8")):
+        if (directory.path / name).is_file():
+            yield name
+
+
+def sealed_files(directory: DataDirectory) -> Iterator[tuple[str, SealedFile]]:
+    """Yield the names of the files that the root key protects."""
+    for kind in SEALED:
+        for name in _found(directory.path, kind.pattern):
+            yield name, kind
+
+
+def open_sealed(directory: DataDirectory, root_key: RootKey) -> Iterator[tuple[str, SecretBytes]]:
+    """Yield what is in the files that the root key protects. Raises OperatorError and RootKeyError."""
+    for name, kind in sealed_files(directory):
+        path = directory.path / name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise OperatorError(f"cannot read {path}: {error.strerror}") from error
+        yield name, kind.open(content, root_key, str(path))
+
+
+def seal_again(name: str, secret: SecretBytes, root_key: RootKey) -> bytes:
+    """Return the content of a file that the root key protects. Raises OperatorError for any other."""
+    for kind in SEALED:
+        if fnmatchcase(name, kind.pattern):
+            return kind.seal(secret, root_key)
+    raise OperatorError(f"the backup holds {name}, which this Strongroom does not know; use a newer one")
+
+
+def checked_name(name: str, configuration: str) -> str:
+    """Return the name of a plain file of a backup if it may be written into a data directory.
+
+    Those that are listed may, and those that the configuration names. Raises OperatorError.
+    """
+    known = any(fnmatchcase(name, pattern) for pattern in PLAIN) or name in _named(configuration)
+    if not known or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        raise OperatorError(f"the backup holds the file {name!r}, which belongs into no data directory")
+    return name
+
+
+def _found(directory: Path, pattern: str) -> Iterator[str]:
+    for path in sorted(directory.glob(pattern)):
+        if path.is_file():
+            yield str(path.relative_to(directory))
+
+
+def _named(configuration: str) -> list[str]:
+    """Return the certificates that a configuration names, as far as they lie in the data directory."""
+    try:
+        settings = parse_settings(tomllib.loads(configuration))
+    except tomllib.TOMLDecodeError as error:
+        raise OperatorError(f"{FILE_NAME} is not valid TOML: {error}") from error
+    named = [settings.tls.certificate, settings.tls.client_ca]
+    named += [client.endpoint_ca for client in settings.client.values()]
+    paths = {PurePosixPath(os.path.normpath(name)) for name in named if name is not None}
+    inside = (path for path in paths if not path.is_absolute() and path.parts[0] != "..")
+    return sorted(str(path) for path in inside if not any(fnmatchcase(str(path), p) for p in PLAIN))

@@ -1,0 +1,184 @@
+"""Making a data directory of a backup.
+
+Rule: on an empty host only. The configuration is written last, as in `installation.py`: whatever ends it half
+way leaves nothing that `serve` would start on.
+"""
+
+import asyncio
+import re
+import shutil
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from pyrage import x25519
+
+from strongroom.domain.backups import Restored
+from strongroom.domain.entries import EntryChange, Kept
+from strongroom.domain.store import StoreFailure
+from strongroom.domain.tenants import SYSTEM_TENANT
+from strongroom.server.backup.create import Report
+from strongroom.server.backup.parts import seal_again
+from strongroom.server.backup.unpack import Contents, Unpacking, backup_events
+from strongroom.server.ca import issue_server_certificate, open_authority
+from strongroom.server.config import (
+    DEFAULT_STORE,
+    FILE_NAME,
+    Settings,
+    parse_settings,
+    render_toml,
+)
+from strongroom.server.data_directory import DataDirectory, write_private
+from strongroom.server.errors import InvalidOption, OperatorError
+from strongroom.server.ports import Adapters
+
+_FIRST_SECTION: Final = re.compile(r"^\s*\[", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoredDirectory:
+    """What was restored, and what the operator has to look after."""
+
+    directory: DataDirectory
+    contents: Contents
+    settings: Settings
+    warnings: tuple[str, ...]
+
+
+def restore_backup(
+    file: Path,
+    path: Path,
+    adapters: Adapters,
+    identities: Sequence[x25519.Identity],
+    *,
+    store: str | None = None,
+    report: Report,
+) -> RestoredDirectory:
+    """Make the data directory `path` of a backup, on the store at `store`. Raises OperatorError.
+
+    `store` None means an SQLite file in the directory, for a backup of one.
+    """
+    existed = path.exists()
+    directory = DataDirectory.create(path)
+    try:
+        return asyncio.run(_restore(file, directory, adapters, identities, store, report))
+    except BaseException as error:
+        _undo(directory.path, keep=existed)
+        if isinstance(error, StoreFailure):
+            raise OperatorError(str(error)) from error
+        raise
+
+
+async def _restore(
+    file: Path,
+    directory: DataDirectory,
+    adapters: Adapters,
+    identities: Sequence[x25519.Identity],
+    store: str | None,
+    report: Report,
+) -> RestoredDirectory:
+    now = datetime.now(UTC).replace(microsecond=0)
+    with backup_events(file, identities) as events:
+        unpacking = Unpacking(events, identities, folder=directory.path, report=report)
+        contents = unpacking.front()
+        url = _store_url(contents, store)
+        configuration = with_values(contents.configuration, {"store": url})
+        settings = parse_settings(tomllib.loads(configuration))
+        adapters.check_store_url(url, directory)
+        adapters.create_root_key(directory)
+        root_key = adapters.open_root_key(directory)
+        for name, secret in contents.secrets.files.items():
+            write_private(directory.path / name, seal_again(name, secret, root_key))
+        if settings.tls.certificate is None:
+            authority = open_authority(directory, root_key)
+            issue_server_certificate(directory, authority, settings.hosts, now)
+        async with adapters.fill_store(url, directory) as filling:
+            await unpacking.tables(contents, filling, root_key)
+            await filling.mark(root_key, _marker(contents, now), now)
+            await filling.commit()
+    write_private(directory.configuration, configuration.encode())
+    return RestoredDirectory(
+        directory=directory,
+        contents=contents,
+        settings=settings,
+        warnings=tuple(_warnings(directory, settings, contents)),
+    )
+
+
+def _marker(contents: Contents, now: datetime) -> EntryChange:
+    header = contents.header
+    value = Restored(
+        backup=header.backup, taken_at=datetime.fromisoformat(header.created_at), restored_at=now
+    )
+    key = f"{now:%Y%m%dT%H%M%SZ} {header.backup}"
+    kept = Kept(tenant=SYSTEM_TENANT, key=key, owner=0, value=value)
+    return EntryChange(Restored, SYSTEM_TENANT, key, 0, kept)
+
+
+def _store_url(contents: Contents, store: str | None) -> str:
+    if store is not None:
+        return store
+    if contents.header.database != "sqlite":
+        raise InvalidOption(
+            "the backup is of a PostgreSQL store; name an empty database with --store postgresql://..., "
+            f"or --store {DEFAULT_STORE} for a file in the new directory"
+        )
+    return DEFAULT_STORE
+
+
+def with_values(configuration: str, values: Mapping[str, Any]) -> str:
+    """Return a configuration file with other top-level values, everything else as it was written.
+
+    Raises OperatorError where that cannot be done line by line.
+    """
+    wanted = {**tomllib.loads(configuration), **values}
+    found = _FIRST_SECTION.search(configuration)
+    place = len(configuration) if found is None else found.start()
+    top, rest = configuration[:place], configuration[place:]
+    for name, value in values.items():
+        line = render_toml({name: value}, "").split("\n", 1)[1].strip()
+        # As a function, since a replacement string would have its backslashes read.
+        top, changed = re.subn(rf"(?m)^[ \t]*{name}[ \t]*=.*$", partial(_instead, line), top)
+        if not changed:
+            top = f"{top.rstrip()}\n{line}\n" + ("\n" if rest else "")
+    result = top + rest
+    try:
+        as_wanted = tomllib.loads(result) == wanted
+    except tomllib.TOMLDecodeError:
+        as_wanted = False
+    if not as_wanted:
+        raise OperatorError(
+            f"{FILE_NAME} in the backup is written in a way that cannot be changed line by line; "
+            "write it with one line for each top-level setting and make the backup again"
+        )
+    return result
+
+
+def _instead(line: str, _found: re.Match[str]) -> str:
+    return line
+
+
+def _warnings(directory: DataDirectory, settings: Settings, contents: Contents) -> list[str]:
+    found = [f"{name} does not open; it was restored as it was" for name in contents.opened.refused]
+    named = (settings.tls.certificate, settings.tls.key, settings.tls.client_ca)
+    found += [
+        f"the configuration names {name}, which is not in the backup; put it in place before you start"
+        for name in named
+        if name is not None and not (directory.path / name).exists()
+    ]
+    return found
+
+
+def _undo(path: Path, *, keep: bool) -> None:
+    """Remove what was made: the directory was empty before."""
+    for entry in path.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+    if not keep:
+        path.rmdir()

@@ -1,0 +1,81 @@
+"""Proving that a backup can be restored, without a server and without touching one.
+
+Rule: it is restored, into a store that is thrown away; the keys it needs are in the memory of this process
+only. What is wrong with it is said precisely.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+from pyrage import x25519
+
+from strongroom.domain.store import StoreFailure
+from strongroom.server.backup.create import Report
+from strongroom.server.backup.unpack import Contents, Unpacking, backup_events
+from strongroom.server.data_directory import DataDirectory
+from strongroom.server.errors import OperatorError
+from strongroom.server.ports import Adapters
+
+SAMPLE: Final = 1000
+"""Records of each kind that are opened, about, unless all are."""
+
+_THROW_AWAY: Final = "sqlite:///throw-away.db"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What a backup holds, and what is wrong with it although it is whole."""
+
+    contents: Contents
+    problems: tuple[str, ...]
+
+
+def verify_backup(
+    file: Path,
+    adapters: Adapters,
+    identities: Sequence[x25519.Identity],
+    *,
+    everything: bool,
+    report: Report,
+) -> Verified:
+    """Restore a backup into nothing, and open a sample of its records, or all. Raises OperatorError."""
+
+    async def work(folder: Path) -> Contents:
+        with backup_events(file, identities) as events:
+            unpacking = Unpacking(events, identities, folder=folder, report=report)
+            contents = unpacking.front()
+            largest = max(contents.header.counts.values(), default=0)
+            every = 1 if everything else max(1, largest // SAMPLE)
+            async with adapters.fill_store(_THROW_AWAY, DataDirectory(folder)) as filling:
+                await unpacking.tables(contents, filling, adapters.throw_away_root_key(), every=every)
+            return contents
+
+    with tempfile.TemporaryDirectory(prefix="strongroom-verify-") as folder:
+        try:
+            contents = asyncio.run(work(Path(folder)))
+        except StoreFailure as error:
+            raise OperatorError(str(error)) from error
+        problems = [f"{name} does not open" for name in contents.opened.refused]
+        problems += _authority_problems(Path(folder), contents)
+    return Verified(contents=contents, problems=tuple(problems))
+
+
+def _authority_problems(folder: Path, contents: Contents) -> list[str]:
+    """Tell what is wrong with the certificate authority, without which no client is let in."""
+    secret = contents.secrets.files.get("ca.key")
+    if secret is None or "ca.pem" not in contents.files:
+        return ["the certificate authority is missing"]
+    try:
+        certificate = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
+        key = load_der_private_key(secret.reveal(), None)
+    except ValueError:
+        return ["the certificate authority cannot be read"]
+    if key.public_key() != certificate.public_key():
+        return ["ca.key is not the key of ca.pem"]
+    return []

@@ -1,0 +1,65 @@
+"""The record of an administrative act.
+
+Rule: an act is recorded once, with whoever did it and how it ended, in the commit that it makes or else in
+one of its own; what cannot be recorded fails. A request may carry hashes of passwords, so only the fields
+named here are recorded of it.
+"""
+
+import os
+from datetime import datetime
+from typing import Final
+
+from strongroom.domain.audit import ADMINISTRATION, SUCCESS, AuditEvent
+from strongroom.domain.tenants import SYSTEM_TENANT
+from strongroom.server.messages import Message
+
+BY_USER: Final = "by_user"
+"""The field of a request with the number of the user at the other end of the administration socket."""
+
+_TARGETS: Final = (
+    "name",
+    "client",
+    "tenant",
+    "person",
+    "group",
+    "object",
+    "unique_identifier",
+    "operation",
+    "permission",
+    "policy",
+    "request",
+    "number",
+    "role",
+    "provider",
+    "key",
+    "fingerprint",
+)
+
+
+def act(request: Message, now: datetime, *, by: str | None = None, peer: str | None = None) -> AuditEvent:
+    """Return the event of a command that succeeds.
+
+    `by` and `peer` say who asked from where; None is the user that the request names, or this one.
+    """
+    user = request.get(BY_USER)
+    here = "admin.sock" if isinstance(user, int) else "-"
+    return AuditEvent(
+        at=now,
+        client=0,
+        tenant=int(SYSTEM_TENANT),
+        peer=here if peer is None else peer,
+        operation=f"{ADMINISTRATION} {request.get('command')}",
+        outcome=SUCCESS,
+        by=by or f"local:{user if isinstance(user, int) else os.geteuid()}",
+        target=_target(request),
+    )
+
+
+def failed(event: AuditEvent, error: BaseException) -> AuditEvent:
+    """Return the same for one that did not succeed."""
+    return event._replace(outcome=type(error).__name__)
+
+
+def _target(request: Message) -> str | None:
+    named = [(field, request[field]) for field in _TARGETS if isinstance(request.get(field), str | int)]
+    return " ".join(f"{field}={value}" for field, value in named) or None

@@ -1,0 +1,263 @@
+"""An empty store that a backup is put into.
+
+Rule: nothing is a store before `commit`. PostgreSQL does everything in one transaction; an SQLite file is a
+store once its data directory is one. Names and index terms are made again from the records, which proves
+that they open.
+"""
+
+import itertools
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+import asyncpg
+
+from strongroom.attributes.index import terms
+from strongroom.domain.backups import STORE_KEYS, Filling, Opened, Row, Table
+from strongroom.domain.entries import EntryChange
+from strongroom.domain.ports import RootKey
+from strongroom.domain.store import StoreFailure
+from strongroom.store import migrate, postgres, sqlite_file, statements, tables, versions
+from strongroom.store.changes import name_key
+from strongroom.store.entries import sealed_entry
+from strongroom.store.mapping import from_row, names
+from strongroom.store.records import EntryRow, ObjectRow, StoreKeyRow
+from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey
+from strongroom.store.snapshot import PostgresTables, SqliteTables, translated
+from strongroom.store.url import PostgresUrl, SqliteUrl, StoreUrl
+from strongroom.wire.errors import DecodeError
+
+_SQLITE_COLUMNS: Final = "SELECT name FROM pragma_table_info(?) ORDER BY cid"
+_SQLITE_TABLES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid"
+_POSTGRES_TABLES: Final = (
+    "SELECT c.relname, array_agg(a.attname ORDER BY a.attnum) FROM pg_class c"
+    " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+    " WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace"
+    " GROUP BY c.oid, c.relname ORDER BY c.oid"
+)
+_OBJECTS: Final = Table("objects", tuple(statements.OBJECT_COLUMNS.split(", ")), ("sequence",))
+_ENTRIES: Final = Table("entries", tuple(statements.ENTRY_COLUMNS.split(", ")))
+_KEYS: Final = Table(STORE_KEYS, ("store_key", "wrapped", "created_at"))
+_AGES: Final = Table(STORE_KEYS, ("created_at",))
+_TERMS: Final = Table("terms", ("tenant", "term", "sequence"))
+_NAMES: Final = Table("names", ("tenant", "owner", "name"))
+
+_MOST_REFUSED: Final = 1000
+"""Names of records that are kept for the report."""
+
+
+@asynccontextmanager
+async def fill(url: StoreUrl) -> AsyncIterator[Filling]:
+    """Give an empty store to be filled. What is not committed when the block ends is gone, on PostgreSQL.
+
+    An SQLite file must not exist; it is made, mode 0600, and is of no use before `commit`.
+    """
+    with translated():
+        if isinstance(url, SqliteUrl):
+            opened = _SqliteFilling(url)
+            try:
+                yield opened
+            finally:
+                opened.close()
+        else:
+            async with _postgres_filling(url) as filling:
+                yield filling
+
+
+class _Writing(Protocol):
+    """What the two databases do in ways of their own."""
+
+    async def count(self, table: Table) -> int: ...
+    def rows(self, table: Table) -> AsyncIterator[Sequence[Row]]: ...
+    async def put(self, table: Table, rows: Sequence[Row]) -> None: ...
+
+
+class _Records:
+    """What is the same for both databases."""
+
+    async def open_records(self: _Writing, root_key: RootKey, *, every: int = 1) -> Opened:
+        keys = await _store_keys(self, root_key)
+        opened = Opened()
+        indexing = every == 1
+        seen = itertools.count()
+        async for page in self.rows(_OBJECTS):
+            new_terms: list[Row] = []
+            new_names: set[Row] = set()
+            for values in page:
+                if next(seen) % every:
+                    continue
+                row = ObjectRow._make(values)
+                try:
+                    obj = from_row(row, keys.open(row))
+                except (RecordTampered, UnknownStoreKey, DecodeError, ValueError):
+                    _refuse(opened, f"object {row.unique_identifier}")
+                    continue
+                opened.objects += 1
+                if indexing:
+                    new_terms += [(obj.tenant, term, obj.sequence) for term in terms(obj)]
+                    new_names |= {(row.tenant, row.owner, name_key(row.name)) for row in names(obj)}
+            await self.put(_TERMS, new_terms)
+            await self.put(_NAMES, list(new_names))
+        seen = itertools.count()
+        async for page in self.rows(_ENTRIES):
+            for values in page:
+                if next(seen) % every:
+                    continue
+                entry = EntryRow._make(values)
+                try:
+                    keys.open(entry)
+                except (RecordTampered, UnknownStoreKey):
+                    _refuse(opened, f"entry {entry.kind}/{entry.key}")
+                    continue
+                opened.entries += 1
+        return opened
+
+    async def mark(self: _Writing, root_key: RootKey, marker: EntryChange, now: datetime) -> None:
+        keys = await _store_keys(self, root_key)
+        newest = [made async for page in self.rows(_AGES) for (made,) in page if isinstance(made, int)]
+        # The newest seals, also where the clock of this host is behind.
+        fresh = keys.create(max(int(now.timestamp()), *newest, 0) + 1)
+        keys.load([fresh])
+        await self.put(_KEYS, [tuple(fresh)])
+        row = sealed_entry(keys, marker)
+        await self.put(_ENTRIES, [tuple(row)])
+
+
+def _refuse(opened: Opened, name: str) -> None:
+    if len(opened.refused) < _MOST_REFUSED:
+        opened.refused.append(name)
+
+
+async def _store_keys(store: _Writing, root_key: RootKey) -> StoreKeys:
+    keys = StoreKeys(root_key)
+    async for page in store.rows(_KEYS):
+        keys.load(StoreKeyRow._make(row) for row in page)
+    return keys
+
+
+class _SqliteFilling(_Records, SqliteTables):
+    """A new SQLite file."""
+
+    def __init__(self, url: SqliteUrl) -> None:
+        self._path = url.path
+        if url.path.exists():
+            raise StoreFailure(f"{url.path} exists already; a backup is restored into a store that does not")
+        migrate.create_sqlite_file(url.path)
+        connection = sqlite3.connect(url.path, isolation_level=None)
+        super().__init__(connection, "")
+        # One journal for all, and of no use until the end: nothing was there before.
+        for pragma in ("journal_mode = DELETE", "synchronous = FULL"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    async def begin(self, schema: str) -> Sequence[Table]:
+        with translated():
+            migrate.check_known(schema)
+            migrate.migrate_sqlite(self._connection, str(self._path), to=schema)
+            found = [
+                Table(name, tuple(column for (column,) in self._connection.execute(_SQLITE_COLUMNS, (name,))))
+                for (name,) in self._connection.execute(_SQLITE_TABLES).fetchall()
+                if name not in tables.NOT_COPIED
+            ]
+            self._connection.execute("BEGIN")
+        return found
+
+    async def put(self, table: Table, rows: Sequence[Row]) -> None:
+        with translated():
+            self._connection.executemany(_insert(table), rows)
+
+    async def upgrade(self) -> None:
+        with translated():
+            self._connection.execute("COMMIT")
+            migrate.migrate_sqlite(self._connection, str(self._path))
+            self._connection.execute("BEGIN")
+
+    async def commit(self) -> None:
+        with translated():
+            self._connection.execute("COMMIT")
+            self._connection.execute("PRAGMA journal_mode = WAL").close()
+            sqlite_file.checkpoint(self._connection)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@asynccontextmanager
+async def _postgres_filling(url: PostgresUrl) -> AsyncIterator["_PostgresFilling"]:
+    connection = await postgres.connect(url)
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        yield _PostgresFilling(connection, transaction)
+    finally:
+        # What was not committed is rolled back by the server, when it sees that we are gone.
+        await connection.close()
+
+
+class _PostgresFilling(_Records, PostgresTables):
+    """An empty PostgreSQL database, in one transaction."""
+
+    def __init__(self, connection: asyncpg.Connection, transaction: Any) -> None:
+        super().__init__(connection, "")
+        self._transaction = transaction
+
+    async def begin(self, schema: str) -> Sequence[Table]:
+        with translated():
+            migrate.check_known(schema)
+            # Whoever migrates an empty database meanwhile waits, and finds it full.
+            await self._connection.execute(postgres.MIGRATION_LOCK)
+            if await self._connection.fetch(_POSTGRES_TABLES):
+                raise StoreFailure(
+                    "the database is not empty; a backup is restored into an empty one: "
+                    "drop it and make it again, or name another with --store"
+                )
+            await postgres.run_script(self._connection, migrate.script("postgresql", None, schema))
+            found = await self._connection.fetch(_POSTGRES_TABLES)
+        return [Table(name, tuple(columns)) for name, columns in found if name not in tables.NOT_COPIED]
+
+    async def put(self, table: Table, rows: Sequence[Row]) -> None:
+        if not rows:
+            return
+        with translated():
+            try:
+                await self._connection.copy_records_to_table(
+                    table.name, records=rows, columns=table.columns, timeout=postgres.LONG
+                )
+            except (ValueError, asyncpg.DataError) as error:
+                raise StoreFailure(f"PostgreSQL cannot hold a row of {table.name}: {error}") from error
+
+    async def upgrade(self) -> None:
+        with translated():
+            schema = await postgres.version(self._connection)
+            if schema != versions.VERSIONS[-1]:
+                await postgres.run_script(self._connection, migrate.script("postgresql", schema))
+
+    async def commit(self) -> None:
+        with translated():
+            for name, column in await self._connection.fetch(_COUNTED):
+                await self._connection.execute(_count_on(name, column))
+            await self._transaction.commit()
+
+
+_COUNTED: Final = (
+    "SELECT table_name, column_name FROM information_schema.columns"
+    " WHERE table_schema = current_schema() AND pg_get_serial_sequence(quote_ident(table_name), column_name)"
+    " IS NOT NULL"
+)
+"""Columns that the database numbers itself."""
+
+
+def _count_on(table: str, column: str) -> str:
+    """Return the SQL that goes on counting where the rows end."""
+    name, counted = tables.quoted(table), tables.quoted(column)
+    return (
+        f"SELECT setval(pg_get_serial_sequence('{name}', '{column}'), max({counted}))"  # noqa: S608
+        f" FROM {name} HAVING max({counted}) IS NOT NULL"
+    )
+
+
+def _insert(table: Table) -> str:
+    columns = ", ".join(map(tables.quoted, table.columns))
+    places = ", ".join("?" * len(table.columns))
+    return f"INSERT INTO {tables.quoted(table.name)} ({columns}) VALUES ({places})"  # noqa: S608

@@ -67,6 +67,9 @@ class EchoApplication:
     async def ask(self, client: ClientIdentity, question: Outgoing) -> None:
         """Nobody is asked."""
 
+    async def refresh(self) -> None:
+        """Nothing is kept in memory."""
+
     async def work(self, directory: ClientDirectory, spread: Callable[[], Awaitable[None]]) -> None:
         """There is nothing to do beside the requests."""
 
@@ -81,7 +84,7 @@ class EchoAdapters(app.StrongroomAdapters):
         """There is nothing to load."""
 
     async def open_application(
-        self, settings: Settings, directory: DataDirectory, root_key: RootKey, *, row: int
+        self, settings: Settings, directory: DataDirectory, root_key: RootKey, *, row: int, first: bool
     ) -> Application:
         backend: Any = app._worker_backend(app._parse(settings.store, directory), directory)
         await backend.start()

@@ -6,10 +6,13 @@ counts (`strongroom store trust`).
 
 from datetime import datetime
 from enum import Enum
-from typing import Annotated, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 from strongroom.domain.entries import Entry
 from strongroom.model.struct import Own
+
+MOST_DISTRUSTED: Final = 10_000
+"""Objects that are refused one by one; whoever has more of them restores a backup."""
 
 
 class Subject(Enum):
@@ -36,7 +39,7 @@ class Doubt(NamedTuple):
 
 
 class Distrusted(Entry, kind=12):
-    """An object that is refused: kept in its tenant, under its Unique Identifier."""
+    """An object that is refused: kept in its tenant, under its Unique Identifier, due when it was doubted."""
 
     reason: Annotated[str, Own(1)]
     since: Annotated[datetime, Own(2)]

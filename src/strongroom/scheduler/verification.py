@@ -56,14 +56,13 @@ class Verifier:
         *,
         interval: timedelta,
         at_start: bool,
-        on_distrust: Callable[[], Awaitable[None]],
     ) -> None:
         self._store = store
         self._verify = verify
         self._clock = clock
         self._interval = interval
         self._wanted = at_start
-        self._on_distrust = on_distrust
+        self.on_distrust: Callable[[], Awaitable[None]] | None = None
         self._running: asyncio.Task[None] | None = None
 
     async def __call__(self, now: datetime) -> None:
@@ -110,15 +109,16 @@ class Verifier:
         done = kept.value.replace(finished=now, doubts=tuple(doubts), count=count)
         await self._note(kept, done, now + self._interval if self._interval else None)
         log.info("store_verified", doubts=count)
-        if count:
-            await self._on_distrust()
+        if count and self.on_distrust is not None:
+            await self.on_distrust()
 
     async def _distrust(self, doubt: Doubt) -> None:
         """Have the object refused from now on; one that is refused already stays so."""
         if await self._store.load_entry(Distrusted, doubt.tenant, doubt.name) is not None:
             return
-        value = Distrusted(reason=doubt.reason, since=self._clock.now())
-        after = Kept(tenant=doubt.tenant, key=doubt.name, owner=0, value=value)
+        now = self._clock.now()
+        value = Distrusted(reason=doubt.reason, since=now)
+        after = Kept(tenant=doubt.tenant, key=doubt.name, owner=0, value=value, due=now)
         with suppress(LostRace):
             await self._store.commit(
                 Changes(entries=[EntryChange(Distrusted, doubt.tenant, doubt.name, 0, after)])

@@ -74,6 +74,9 @@ class Application(Protocol):
     async def ask(self, client: ClientIdentity, question: Outgoing) -> None:
         """Have a client asked soon. Raises OperatorError for one that cannot be reached, and StoreFailure."""
 
+    async def refresh(self) -> None:
+        """Read again what is kept in memory of the store beside clients and rules. Raises StoreFailure."""
+
     async def work(self, directory: ClientDirectory, spread: Callable[[], Awaitable[None]]) -> None:
         """Do what is due without being asked, until cancelled.
 
@@ -124,9 +127,12 @@ class Adapters(Protocol):
         """Return what a process of its own has to run, None for a store that needs none."""
 
     async def open_application(
-        self, settings: Settings, directory: DataDirectory, root_key: RootKey, *, row: int
+        self, settings: Settings, directory: DataDirectory, root_key: RootKey, *, row: int, first: bool
     ) -> Application:
-        """Return what a worker serves; `row` is a number that no other worker has at the same time."""
+        """Return what a worker serves.
+
+        `row` is a number that no other worker has at the same time, `first` one of those that begin.
+        """
 
     def take_snapshot(
         self, settings: Settings, directory: DataDirectory

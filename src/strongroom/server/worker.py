@@ -80,6 +80,7 @@ class WorkerPlan:
     context: ssl.SSLContext
     numbers: SharedNumbers
     row: int
+    first: bool
     workers: int
     control: socket.socket
 
@@ -146,12 +147,13 @@ class Worker:
     async def _open(self) -> None:
         plan, settings = self._plan, self._plan.settings
         self._application = await plan.adapters.open_application(
-            settings, plan.directory, plan.root_key, row=plan.row
+            settings, plan.directory, plan.root_key, row=plan.row, first=plan.first
         )
         optional = [name for name, client in settings.client.items() if client.password == "optional"]  # noqa: S105
         self._directory = ClientDirectory(
             self._application.clients, password_optional=optional, rules=RuleBook(self._application.store)
         )
+        await self._application.refresh()
         await self._directory.refresh()
         self._listener = Listener(
             self._doors(),
@@ -259,6 +261,7 @@ class Worker:
         self._writer.write(encode(message))
 
     async def _refresh(self) -> None:
+        await self._application.refresh()
         if await self._directory.refresh():
             self._listener.recheck()
 

@@ -121,22 +121,25 @@ async def _objects(
     """Yield every object, or what is wrong with its record."""
     async for page in _pages(snapshot, OBJECTS):
         for values in page:
-            row = ObjectRow._make(values)  # type: ignore[arg-type]
+            row = ObjectRow._make(values)
             try:
                 yield from_row(row, keys.open(row)), None
             except (RecordTampered, UnknownStoreKey, DecodeError, ValueError):
-                yield None, Doubt(
-                    Subject.OBJECT,
-                    row.tenant,
-                    str(row.unique_identifier),
-                    "its record was edited or damaged, or belongs to another one",
+                yield (
+                    None,
+                    Doubt(
+                        Subject.OBJECT,
+                        row.tenant,
+                        str(row.unique_identifier),
+                        "its record was edited or damaged, or belongs to another one",
+                    ),
                 )
 
 
 async def _entries(snapshot: Snapshot, keys: StoreKeys) -> AsyncIterator[Doubt]:
     async for page in _pages(snapshot, ENTRIES):
         for values in page:
-            row = EntryRow._make(values)  # type: ignore[arg-type]
+            row = EntryRow._make(values)
             try:
                 keys.open(row)
             except (RecordTampered, UnknownStoreKey):
@@ -176,8 +179,10 @@ def _contradicts(seen: _Seen, known: int) -> bool:
     What the server keeps for itself (a lease, the count of a ticket) changes without an event, so an entry
     may be newer than the audit log.
     """
-    return seen.generation < known or known == GONE or (
-        seen.generation > known and seen.key[0] is not Subject.ENTRY
+    return (
+        seen.generation < known
+        or known == GONE
+        or (seen.generation > known and seen.key[0] is not Subject.ENTRY)
     )
 
 
@@ -213,12 +218,12 @@ async def _generations(snapshot: Snapshot) -> AsyncIterator[_Seen]:
     """Yield every record with its generation, of a client its revision."""
     async for page in _pages(snapshot, OBJECTS):
         for values in page:
-            row = ObjectRow._make(values)  # type: ignore[arg-type]
+            row = ObjectRow._make(values)
             name = str(row.unique_identifier)
             yield _Seen((Subject.OBJECT, named(name)), row.tenant, name, row.generation)
     async for page in _pages(snapshot, ENTRIES):
         for values in page:
-            entry = EntryRow._make(values)  # type: ignore[arg-type]
+            entry = EntryRow._make(values)
             key = (Subject.ENTRY, entry.tenant, entry.kind, named(str(entry.key)))
             yield _Seen(key, entry.tenant, f"{entry.kind}/{entry.key}", entry.generation)
     async for page in _pages(snapshot, CLIENTS):
@@ -266,11 +271,11 @@ async def _differing(
                 row = _plain(stored)
                 if hash(row) % shards == shard and wanted.pop(row, None) is None:
                     yield Doubt(Subject.INDEX, int(str(row[0])), _place(table, row), "it says what is not so")
-        for row, obj in wanted.items():
+        for obj in wanted.values():
             why = "the object is not found by what it has"
             yield Doubt(Subject.INDEX, obj.tenant, obj.unique_identifier, why)
 
 
 def _place(table: Table, row: Row) -> str:
     """Return which row of the index it is: of a term the object, of a name its digest-free beginning."""
-    return f"{table.name} of {row[2] if table is TERMS else row[1]}"
+    return f"{table.name} of {row[2] if table is TERMS else row[1]!r}"

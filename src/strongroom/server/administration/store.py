@@ -26,7 +26,7 @@ async def doubts(admin: Administrator, request: Message) -> object:
     """Return how the last verification went, and which objects are refused."""
     kept = await admin.store.load_entry(Verification, SYSTEM_TENANT, KEY)
     last = Verification() if kept is None else kept.value
-    names = {number: name for name, number in (await tenants_of(admin.store)).items()}
+    names = {int(number): name for name, number in (await tenants_of(admin.store)).items()}
     refused = await admin.store.due_entries(Distrusted, _FOREVER, MOST_DISTRUSTED)
     return {
         "started": None if last.started is None else last.started.isoformat(),

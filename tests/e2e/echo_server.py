@@ -91,7 +91,7 @@ class EchoAdapters(app.StrongroomAdapters):
         """There is nothing to load."""
 
     async def open_application(
-        self, settings: Settings, directory: DataDirectory, root_key: RootKey, *, row: int
+        self, settings: Settings, directory: DataDirectory, root_key: RootKey, *, row: int, first: bool
     ) -> Application:
         backend: Any = app._worker_backend(app._parse(settings.store, directory), directory)
         await backend.start()

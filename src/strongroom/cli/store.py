@@ -1,20 +1,19 @@
 """`strongroom store`: the database under a data directory.
 
-Rule: options and printing; needs the data directory's lock, so no server runs on it meanwhile.
+Rule: options and printing. `migrate` needs the data directory's lock, so no server runs on it meanwhile; the
+rest is asked of the live server.
 """
 
 import os
+from typing import Annotated, Any, cast
 
 import typer
 
+from strongroom.cli.administration import DataOption, administer
 from strongroom.cli.init import DirectoryArgument
+from strongroom.cli.output import Output, OutputOption, print_rows, printable
 
 app = typer.Typer(help="Look after the store.", rich_markup_mode=None, no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `migrate` a verb of its own although it is alone."""
 
 
 @app.command()
@@ -35,3 +34,38 @@ def migrate(directory: DirectoryArgument) -> None:
     finally:
         os.close(lock)
     print(f"the store of {directory} has the newest schema")
+
+
+@app.command()
+def verify(data: DataOption = None) -> None:
+    """Have the server compare the store with itself now.
+
+    It does so at its start and once a day; `store doubts` says what it found.
+    """
+    administer(data, {"command": "store.verify"})
+
+
+@app.command()
+def doubts(data: DataOption = None, output: OutputOption = Output.TABLE) -> None:
+    """Show what the last verification found, and which objects are refused for it."""
+    found = cast(dict[str, Any], administer(data, {"command": "store.doubts"}))
+    if output is Output.TABLE:
+        when = found["finished"] or ("not yet: it runs" if found["started"] else "never")
+        print(f"verified: {when}; doubts: {found['count']}")
+        for doubt in found["doubts"]:
+            print(f"  {printable(doubt)}")
+    columns = {name: name for name in ("unique_identifier", "tenant", "since", "reason")}
+    print_rows(found["refused"], columns=columns, identifier="unique_identifier", output=output)
+
+
+@app.command()
+def trust(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="The object's Unique Identifier.")],
+    data: DataOption = None,
+    tenant: Annotated[str, typer.Option(metavar="NAME", help="The tenant it is in.")] = "default",
+) -> None:
+    """Let what is stored of a doubted object count.
+
+    Only you can know that it was put back on purpose; a backup is the other way.
+    """
+    administer(data, {"command": "store.trust", "object": identifier, "tenant": tenant})

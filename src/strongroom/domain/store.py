@@ -136,6 +136,15 @@ class ObjectStore(EntryStore, Protocol):
     async def wrapped_keys(self) -> Mapping[int, bytes]:
         """Return every key that seals records, as the root key wrapped it, by its number."""
 
+    async def read_doubts(self) -> None:
+        """Read again which objects are not to be trusted (`domain.doubts`)."""
+
+    async def trust(self, tenant: int, unique_identifier: str) -> None:
+        """Let what is stored of a doubted object count, as a new generation; raises LostRace.
+
+        Raises TamperedRecord for a record that does not open: nobody can say what it was.
+        """
+
     async def commit(self, changes: Changes) -> None:
         """Make the changes durable, then return. Raises LostRace and NameInUse."""
 

@@ -114,7 +114,7 @@ class StrongroomAdapters:
         return lambda ready: writer.serve(where.path, _writer_socket(directory), ready=ready)
 
     async def open_application(
-        self, settings: Settings, directory: DataDirectory, root_key: RootKeys, *, row: int
+        self, settings: Settings, directory: DataDirectory, root_key: RootKeys, *, row: int, first: bool
     ) -> Application:
         from strongroom.server.application import open_application
         from strongroom.server.ca import open_authority
@@ -149,6 +149,8 @@ class StrongroomAdapters:
                 neighbours,
                 ClientEndpoints(settings, directory),
                 provisioning,
+                lambda: self.take_snapshot(settings, directory),
+                first=first,
                 directory=directory,
                 wrapped=places(StoredStoreKeys(backend), directory),
                 shared=shared,

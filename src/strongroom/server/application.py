@@ -3,12 +3,15 @@
 Rule: wiring only. It loads everything that answering a request needs, so import it before the workers fork.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
+from strongroom.domain.backups import Snapshot
 from strongroom.domain.clients import ClientRecord, ClientStore
 from strongroom.domain.clock import SystemClock
 from strongroom.domain.context import Policy
+from strongroom.domain.doubts import Doubt
 from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
 from strongroom.domain.outgoing import Outgoing
 from strongroom.domain.ports import WrappedKeys
@@ -22,6 +25,7 @@ from strongroom.scheduler.chaining import Chaining
 from strongroom.scheduler.courier import Courier
 from strongroom.scheduler.dates import DateNotices
 from strongroom.scheduler.timetable import Job, Timetable
+from strongroom.scheduler.verification import Verifier
 from strongroom.server.address import parse_listening
 from strongroom.server.authorities import open_all
 from strongroom.server.config import Settings
@@ -42,6 +46,7 @@ from strongroom.server.stored_clients import StoredClients, seal_older_records
 from strongroom.store.records import Backend
 from strongroom.store.repository import Repository
 from strongroom.store.sealing import StoreKeys
+from strongroom.store.verification import verify
 from strongroom.wire.limits import Limits
 
 
@@ -82,6 +87,7 @@ class KmipApplication:
         courier: Courier,
         provisioning: ClientProvisioning,
         root_key_change: RootKeyChange,
+        verifier: Verifier,
         *,
         strangers: Strangers,
         wrapped: Sequence[WrappedKeys],
@@ -93,12 +99,12 @@ class KmipApplication:
         self._neighbours = neighbours
         self._clients = clients
         self._backlog = dispatcher.backlog
-        # What tenants lay down, which every worker keeps in memory.
-        self.refresh = dispatcher.refresh
+        self._read_requirements = dispatcher.refresh
         self._endpoints = endpoints
         self._courier = courier
         self._provisioning = provisioning
         self._root_key_change = root_key_change
+        self._verifier = verifier
         self.wrapped = wrapped
         self._timetable = Timetable(SystemClock(), jobs)
         self.clients: ClientStore = StoredClients(store)
@@ -118,9 +124,14 @@ class KmipApplication:
             raise OperatorError(f"client {client.name} has no endpoint; set client.{client.name}.endpoint")
         await self._courier.post(client, question)
 
+    async def refresh(self) -> None:
+        await self.store.read_doubts()
+        await self._read_requirements()
+
     async def work(self, directory: ClientDirectory, spread: Callable[[], Awaitable[None]]) -> None:
         self._provisioning.on_change = spread
         self._root_key_change.spread = spread
+        self._verifier.on_distrust = spread
         self._clients.directory = directory
         self._endpoints.find = directory.find
         await self._timetable.run()
@@ -139,13 +150,18 @@ async def open_application(
     neighbours: WorkerSockets,
     endpoints: ClientEndpoints,
     make_provisioning: Callable[[ClientStore], ClientProvisioning],
+    take_snapshot: Callable[[], AbstractAsyncContextManager[Snapshot]],
     *,
+    first: bool,
     directory: DataDirectory,
     wrapped: Sequence[WrappedKeys],
     shared: bool,
 ) -> KmipApplication:
-    """Connect to the store and return what serves it. Raises StoreUnavailable, RootKeyError and
-    OperatorError."""
+    """Connect to the store and return what serves it.
+
+    `first`: of the workers of this server, this one verifies the store at the start. Raises StoreUnavailable,
+    RootKeyError and OperatorError.
+    """
     await backend.start()
     keys = StoreKeys(root_key)
     keys.load(await backend.store_keys())
@@ -202,6 +218,14 @@ async def open_application(
     chain = StoredAudit(backend)
     if shared:  # else the one writer chains events as they come
         jobs["audit chain"] = Chaining(chain)
+    verifier = Verifier(
+        repository,
+        lambda: _verify(take_snapshot, backend, keys),
+        SystemClock(),
+        interval=timedelta(seconds=settings.verification.interval),
+        at_start=first and settings.verification.at_start == "on",
+    )
+    jobs["verification"] = verifier
     if settings.policy.rotation == "on":
         jobs["rotations"] = make_rotations(repository, dispatcher, clients.tenants)
     if wanted:
@@ -217,11 +241,21 @@ async def open_application(
         courier,
         provisioning,
         root_key_change,
+        verifier,
         strangers=strangers,
         wrapped=wrapped,
         jobs=jobs,
         shared=shared,
     )
+
+
+async def _verify(
+    take_snapshot: Callable[[], AbstractAsyncContextManager[Snapshot]], backend: Backend, keys: StoreKeys
+) -> AsyncIterator[Doubt]:
+    async with take_snapshot() as snapshot:
+        keys.load(await backend.store_keys())
+        async for doubt in verify(snapshot, keys):
+            yield doubt
 
 
 def _policy(settings: Settings) -> Policy:

@@ -174,6 +174,13 @@ class CacheSettings(_Section):
     lifetime: Annotated[int, Field(ge=0)] = 300
 
 
+class VerificationSettings(_Section):
+    """When the store is compared with itself. `interval` in seconds; 0 never does it but at the start."""
+
+    at_start: Switch = "on"
+    interval: Annotated[int, Field(ge=0)] = 86_400
+
+
 class PolicySettings(_Section):
     """What is allowed. `legacy`: may 3DES and the like be used on the server. Lease time and the
     longest life of a ticket (Login) in seconds. `rotation`: does this node rotate what is due.
@@ -231,6 +238,7 @@ class Settings(_Section):
     cache: CacheSettings = CacheSettings()
     policy: PolicySettings = PolicySettings()
     clients: ClientsSettings = ClientsSettings()
+    verification: VerificationSettings = VerificationSettings()
     client: dict[str, ClientSettings] = Field(default_factory=dict)
 
     def advertised(self, listening: Address | None) -> Address | None:

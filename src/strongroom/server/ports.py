@@ -254,9 +254,12 @@ class Adapters(Protocol):
         """Return what a process of its own has to run, None for a store that needs none."""
 
     async def open_application(
-        self, settings: Settings, directory: DataDirectory, root_key: RootKeys, *, row: int
+        self, settings: Settings, directory: DataDirectory, root_key: RootKeys, *, row: int, first: bool
     ) -> Application:
-        """Return what a worker serves; `row` is a number that no other worker has at the same time."""
+        """Return what a worker serves.
+
+        `row` is a number that no other worker has at the same time, `first` one of those that begin.
+        """
 
     def take_snapshot(
         self, settings: Settings, directory: DataDirectory

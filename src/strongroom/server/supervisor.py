@@ -236,6 +236,7 @@ class Supervisor:
                 context=context,
                 numbers=self._crew.numbers,
                 row=row,
+                first=slot == 0 and self._crew.generation == 1,
                 workers=self._count,
                 control=control,
             )

@@ -87,6 +87,7 @@ class WorkerPlan:
     context: ssl.SSLContext
     numbers: SharedNumbers
     row: int
+    first: bool
     workers: int
     control: socket.socket
 
@@ -158,7 +159,7 @@ class Worker:
         # What the supervisor handed on may be older than what another worker has done since.
         plan.root_key.follow()
         self._application = await plan.adapters.open_application(
-            settings, plan.directory, plan.root_key, row=plan.row
+            settings, plan.directory, plan.root_key, row=plan.row, first=plan.first
         )
         optional = [name for name, client in settings.client.items() if client.password == "optional"]  # noqa: S105
         self._directory = ClientDirectory(
@@ -168,6 +169,7 @@ class Worker:
             entries=self._application.store,
             lists=self._revocation_lists(),
         )
+        await self._application.refresh()
         self._directory.reload_lists()
         await self._directory.refresh()
         await self._read_tenants()

@@ -11,13 +11,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
 from strongroom.attributes.index import changed_terms, due_range, filter_terms, sight_terms, terms
 from strongroom.attributes.rules import matches
 from strongroom.domain.audit import Recording, encode_all
+from strongroom.domain.doubts import MOST_DISTRUSTED, Distrusted
+from strongroom.domain.entries import EntryChange
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.ports import RootKeyUnavailable
 from strongroom.domain.sight import Sight
@@ -57,6 +59,8 @@ from strongroom.wire.errors import DecodeError
 _LARGEST: Final = 16_384
 """Bytes of a row that is kept opened at most: keys are far smaller, and 10,000 times 4 MiB is too much."""
 
+_FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+
 _PAGE: Final = 256
 """Candidates looked at in one go where a filter has no index."""
 
@@ -76,6 +80,7 @@ class Repository(ClientRepository):
         self._cache_size = cache_size if cache_seconds else 0
         self._cache_seconds = cache_seconds
         self._recording: Recording | None = None
+        self._distrusted: dict[tuple[int, str], str] = {}
 
     def recording(self, recording: Recording) -> "Repository":
         # With the same cache and the same store keys: it is the same store.
@@ -105,6 +110,15 @@ class Repository(ClientRepository):
         self._remember(obj, row)
         return obj
 
+    async def read_doubts(self) -> None:
+        try:
+            kept = await self.due_entries(Distrusted, _FOREVER, MOST_DISTRUSTED)
+        except TamperedRecord:
+            return  # the verifier says so; those that were doubted before stay refused
+        self._distrusted = {(one.tenant, one.key): one.value.reason for one in kept}
+        for place in self._distrusted:
+            self._cache.pop(place, None)
+
     async def version(self) -> int | None:
         try:
             return await self._backend.version()
@@ -131,6 +145,15 @@ class Repository(ClientRepository):
             raise StoreFailure(str(exc)) from exc
 
     async def _open(self, row: ObjectRow) -> ManagedObject:
+        doubt = self._distrusted.get((row.tenant, row.unique_identifier))
+        if doubt is not None:
+            raise TamperedRecord(
+                f"the stored record of {row.unique_identifier} is not trusted: {doubt}; restore a backup, or"
+                " say that it counts: strongroom store trust"
+            )
+        return await self._open_row(row)
+
+    async def _open_row(self, row: ObjectRow) -> ManagedObject:
         try:
             try:
                 opened = self._keys.open(row)
@@ -247,6 +270,30 @@ class Repository(ClientRepository):
             return {row.store_key: row.wrapped for row in await self._backend.store_keys()}
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
+
+    async def trust(self, tenant: int, unique_identifier: str) -> None:
+        place = (tenant, unique_identifier)
+        doubt = await self.load_entry(Distrusted, tenant, unique_identifier)
+        if doubt is None:
+            return
+        gone = EntryChange(Distrusted, tenant, unique_identifier, doubt.generation, None)
+        try:
+            row = await self._backend.fetch(tenant, unique_identifier)
+        except StoreUnavailable as exc:
+            raise StoreFailure(str(exc)) from exc
+        if row is None:
+            await self.commit(Changes(entries=[gone]))
+        else:
+            obj = (await self._open_row(row)).copy()
+            obj.changed = obj.essential = True  # a new generation, which the chain of changes knows
+            reason = self._distrusted.pop(place, None)
+            try:
+                await self.commit(Changes(objects=[obj], entries=[gone]))
+            except BaseException:
+                if reason is not None:
+                    self._distrusted[place] = reason
+                raise
+        await self.read_doubts()
 
     async def commit(self, changes: Changes) -> None:
         rows = ChangeSet()

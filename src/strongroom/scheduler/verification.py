@@ -1,0 +1,134 @@
+"""The store is compared with itself, at the start and from time to time.
+
+Rule: one worker of all nodes does it, by an entry that all of them see. What is found about an object makes
+it refused in the commit of that finding; everything else is for the administrator, who is told once.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Annotated, Final
+
+import structlog
+
+from strongroom.domain.clock import Clock
+from strongroom.domain.doubts import Distrusted, Doubt, Subject
+from strongroom.domain.entries import Entry, EntryChange, Kept
+from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure
+from strongroom.domain.tenants import SYSTEM_TENANT
+from strongroom.model.struct import Int64, Own
+
+KEY: Final = "store"
+"""The key of the one entry that all nodes see."""
+
+_LEASE: Final = timedelta(minutes=5)
+"""After so long without a word from whoever verifies, somebody else begins anew."""
+
+MOST_KEPT: Final = 100
+"""Doubts that the report keeps, beside the objects that are refused."""
+
+log = structlog.get_logger()
+
+
+class Verification(Entry, kind=13):
+    """How the last verification went; due when the next begins, or somebody has to take it over."""
+
+    started: Annotated[datetime | None, Own(1)] = None
+    finished: Annotated[datetime | None, Own(2)] = None
+    doubts: Annotated[tuple[str, ...], Own(3)] = ()
+    count: Annotated[Int64, Own(4)] = 0
+
+
+class Verifier:
+    """A job of the timetable. `verify` looks at the whole store.
+
+    `interval` zero: never unasked but at the start. `at_start`: this worker verifies as soon as it runs,
+    whatever others did before. `on_distrust` makes every worker follow.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        verify: Callable[[], AsyncIterator[Doubt]],
+        clock: Clock,
+        *,
+        interval: timedelta,
+        at_start: bool,
+    ) -> None:
+        self._store = store
+        self._verify = verify
+        self._clock = clock
+        self._interval = interval
+        self._wanted = at_start
+        self.on_distrust: Callable[[], Awaitable[None]] | None = None
+        self._running: asyncio.Task[None] | None = None
+
+    async def __call__(self, now: datetime) -> None:
+        """Begin in the background if it is time. Raises StoreFailure."""
+        if self._running is not None and not self._running.done():
+            return
+        kept = await self._store.load_entry(Verification, SYSTEM_TENANT, KEY)
+        if kept is None:
+            kept = Kept(tenant=SYSTEM_TENANT, key=KEY, owner=0, value=Verification())
+        elif not self._wanted and (kept.due is None or kept.due > now):
+            return
+        try:
+            kept = await self._note(kept, Verification(started=now), now + _LEASE)
+        except LostRace:
+            return  # another worker has just begun
+        self._wanted = False
+        self._running = asyncio.create_task(self._run(kept))
+
+    async def _run(self, kept: Kept[Verification]) -> None:
+        try:
+            await self._compare(kept)
+        except LostRace:
+            log.warning("verification_given_up", reason="another worker has begun one")
+        except StoreFailure as error:
+            log.warning("verification_failed", error=str(error))
+            self._wanted = True
+
+    async def _compare(self, kept: Kept[Verification]) -> None:
+        """Look at everything, refuse what cannot be true, and report. Raises StoreFailure and LostRace."""
+        doubts: list[str] = []
+        count, told = 0, self._clock.now()
+        async for doubt in self._verify():
+            count += 1
+            text = f"{doubt.subject.value} {doubt.name}: {doubt.reason}"
+            if len(doubts) < MOST_KEPT:
+                doubts.append(text)
+            log.error("store_doubted", subject=doubt.subject.value, name=doubt.name, reason=doubt.reason)
+            if doubt.subject is Subject.OBJECT:
+                await self._distrust(doubt)
+            now = self._clock.now()
+            if now - told > _LEASE / 2:
+                kept, told = await self._note(kept, kept.value, now + _LEASE), now
+        now = self._clock.now()
+        done = kept.value.replace(finished=now, doubts=tuple(doubts), count=count)
+        await self._note(kept, done, now + self._interval if self._interval else None)
+        log.info("store_verified", doubts=count)
+        if count and self.on_distrust is not None:
+            await self.on_distrust()
+
+    async def _distrust(self, doubt: Doubt) -> None:
+        """Have the object refused from now on; one that is refused already stays so."""
+        if await self._store.load_entry(Distrusted, doubt.tenant, doubt.name) is not None:
+            return
+        now = self._clock.now()
+        value = Distrusted(reason=doubt.reason, since=now)
+        after = Kept(tenant=doubt.tenant, key=doubt.name, owner=0, value=value, due=now)
+        with suppress(LostRace):
+            await self._store.commit(
+                Changes(entries=[EntryChange(Distrusted, doubt.tenant, doubt.name, 0, after)])
+            )
+
+    async def _note(
+        self, kept: Kept[Verification], value: Verification, due: datetime | None
+    ) -> Kept[Verification]:
+        """Keep how it stands; raises LostRace when another worker has taken it over."""
+        after = replace(kept, value=value, due=due)
+        change = EntryChange(Verification, SYSTEM_TENANT, KEY, kept.generation, after)
+        await self._store.commit(Changes(entries=[change]))
+        return replace(after, generation=kept.generation + 1)

@@ -1,0 +1,82 @@
+"""`store`: is what is stored still what was stored.
+
+Rule: the verifier finds (`store/verification.py`); here an administrator reads what it found, has it look
+again, and decides what counts.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from strongroom.domain.doubts import MOST_DISTRUSTED, Distrusted
+from strongroom.domain.entries import EntryChange
+from strongroom.domain.people import Role
+from strongroom.domain.store import Changes, LostRace
+from strongroom.domain.tenants import SYSTEM_TENANT, tenants_of
+from strongroom.scheduler.verification import KEY, Verification
+from strongroom.server.administration.command import Administrator, command
+from strongroom.server.errors import NotFound, OperatorError
+from strongroom.server.messages import Message, text
+
+_FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+@command("store.doubts", roles={Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR})
+async def doubts(admin: Administrator, request: Message) -> object:
+    """Return how the last verification went, and which objects are refused."""
+    kept = await admin.store.load_entry(Verification, SYSTEM_TENANT, KEY)
+    last = Verification() if kept is None else kept.value
+    names = {int(number): name for name, number in (await tenants_of(admin.store)).items()}
+    refused = await admin.store.due_entries(Distrusted, _FOREVER, MOST_DISTRUSTED)
+    return {
+        "started": None if last.started is None else last.started.isoformat(),
+        "finished": None if last.finished is None else last.finished.isoformat(),
+        "count": last.count,
+        "doubts": list(last.doubts),
+        "refused": [
+            {
+                "unique_identifier": one.key,
+                "tenant": names.get(one.tenant, str(one.tenant)),
+                "since": one.value.since.isoformat(),
+                "reason": one.value.reason,
+            }
+            for one in refused
+        ],
+    }
+
+
+@command("store.verify", roles={Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR})
+async def verify(admin: Administrator, request: Message) -> object:
+    """Have a worker begin a verification within a second or two."""
+    if admin.live is None:
+        raise OperatorError("no server runs on this data directory, and a server verifies; start it first")
+    kept = await admin.store.load_entry(Verification, SYSTEM_TENANT, KEY)
+    if kept is None:
+        raise OperatorError("the first verification has not begun yet; it begins with the server")
+    if kept.value.finished is None:
+        return None  # one is under way
+    change = EntryChange(Verification, SYSTEM_TENANT, KEY, kept.generation, replace(kept, due=admin.now))
+    try:
+        await admin.store.commit(Changes(entries=[change]))
+    except LostRace:
+        return None  # one has just begun
+    return None
+
+
+@command("store.trust", roles={Role.ADMINISTRATOR}, spreads=True)
+async def trust(admin: Administrator, request: Message) -> object:
+    """Let the stored record of a doubted object count."""
+    identifier = text(request, "object")
+    tenant = text(request, "tenant")
+    number = (await tenants_of(admin.store)).get(tenant)
+    if number is None:
+        raise NotFound(f"there is no tenant {tenant}; list them: strongroom tenant list")
+    if await admin.store.load_entry(Distrusted, number, identifier) is None:
+        raise NotFound(f"nobody doubts {identifier}; what is doubted: strongroom store doubts")
+    try:
+        await admin.store.trust(number, identifier)
+    except LostRace:
+        raise OperatorError(
+            f"{identifier} was changed meanwhile; look again: strongroom store doubts"
+        ) from None
+    return None

@@ -1,0 +1,281 @@
+"""A store compared with itself: every record with its seal, with the chain of changes and with the index.
+
+Rule: this finds, it neither decides nor mends. A record that was edited does not open. One that was put back
+opens, but the chain of changes knows a later generation; one that was taken away leaves its events behind.
+The index is compared as a whole, by sums of keyed hashes, and object by object only where the sums differ, so
+that memory does not grow with the store.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from strongroom.attributes.index import terms
+from strongroom.domain.audit import GONE, named
+from strongroom.domain.backups import Row, Snapshot, Table
+from strongroom.domain.doubts import Doubt, Subject
+from strongroom.domain.objects import ManagedObject
+from strongroom.store import statements
+from strongroom.store.changes import name_key
+from strongroom.store.mapping import from_row, names
+from strongroom.store.records import EntryRow, ObjectRow
+from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey
+from strongroom.wire.errors import DecodeError
+
+OBJECTS: Final = Table("objects", tuple(statements.OBJECT_COLUMNS.split(", ")))
+ENTRIES: Final = Table("entries", tuple(statements.ENTRY_COLUMNS.split(", ")))
+CLIENTS: Final = Table("clients", ("client", "revision"))
+AUDIT: Final = Table("audit", ("sequence", "event"))
+TERMS: Final = Table("terms", ("tenant", "term", "sequence"))
+NAMES: Final = Table("names", ("tenant", "owner", "name"))
+
+AT_ONCE: Final = 100_000
+"""Records whose generations are held in memory; a larger store is read several times."""
+
+_SEARCHED: Final = 10_000
+"""Objects whose index terms are held in memory while the ones that differ are looked for."""
+
+MOST_DOUBTS: Final = 1_000
+"""Doubts that are told; a store with more of them has one trouble, not a thousand."""
+
+_MODULUS: Final = 1 << 256
+
+_Key: TypeAlias = tuple[Any, ...]
+"""What the chain of changes knows a record by: its subject, then what is unique among those."""
+
+
+class _Sums:
+    """Sums of keyed hashes of everything that was added and taken away: 0 when it was the same."""
+
+    def __init__(self) -> None:
+        self._key = os.urandom(32)
+        self.value = 0
+
+    def add(self, row: Row, sign: int) -> None:
+        digest = blake2b(repr(row).encode(), key=self._key, digest_size=32).digest()
+        self.value = (self.value + sign * int.from_bytes(digest)) % _MODULUS
+
+
+class _Seen(NamedTuple):
+    """A record as it stands in its table."""
+
+    key: _Key
+    tenant: int
+    name: str
+    generation: int
+
+
+async def verify(snapshot: Snapshot, keys: StoreKeys, *, at_once: int = AT_ONCE) -> AsyncIterator[Doubt]:
+    """Yield what cannot be true of a store, at most MOST_DOUBTS. Raises StoreFailure.
+
+    `at_once` is how many records are held in memory. Takes long; others have their turn on the event loop.
+    """
+    told = 0
+    async for doubt in _verify(snapshot, keys, at_once):
+        yield doubt
+        told += 1
+        if told == MOST_DOUBTS:
+            return
+
+
+async def _verify(snapshot: Snapshot, keys: StoreKeys, at_once: int) -> AsyncIterator[Doubt]:
+    index, owned = _Sums(), _Sums()
+    damaged = False
+    async for obj, doubt in _objects(snapshot, keys):
+        if obj is None:
+            assert doubt is not None
+            damaged = True
+            yield doubt
+            continue
+        for row in _term_rows(obj):
+            index.add(row, +1)
+        for row in _name_rows(obj):
+            owned.add(row, +1)
+    async for doubt in _entries(snapshot, keys):
+        yield doubt
+    async for doubt in _history(snapshot, at_once):
+        yield doubt
+    if damaged:
+        return  # what a record that does not open should have in the index is not known
+    for table, sums, expected in ((TERMS, index, _term_rows), (NAMES, owned, _name_rows)):
+        async for page in _pages(snapshot, table):
+            for row in page:
+                sums.add(_plain(row), -1)
+        if sums.value:
+            async for doubt in _differing(snapshot, keys, table, expected):
+                yield doubt
+
+
+async def _pages(snapshot: Snapshot, table: Table) -> AsyncIterator[Sequence[Row]]:
+    async for page in snapshot.rows(table):
+        yield page
+        await asyncio.sleep(0)
+
+
+async def _objects(
+    snapshot: Snapshot, keys: StoreKeys
+) -> AsyncIterator[tuple[ManagedObject | None, Doubt | None]]:
+    """Yield every object, or what is wrong with its record."""
+    async for page in _pages(snapshot, OBJECTS):
+        for values in page:
+            row = ObjectRow._make(values)
+            try:
+                yield from_row(row, keys.open(row)), None
+            except (RecordTampered, UnknownStoreKey, DecodeError, ValueError):
+                yield (
+                    None,
+                    Doubt(
+                        Subject.OBJECT,
+                        row.tenant,
+                        str(row.unique_identifier),
+                        "its record was edited or damaged, or belongs to another one",
+                    ),
+                )
+
+
+async def _entries(snapshot: Snapshot, keys: StoreKeys) -> AsyncIterator[Doubt]:
+    async for page in _pages(snapshot, ENTRIES):
+        for values in page:
+            row = EntryRow._make(values)
+            try:
+                keys.open(row)
+            except (RecordTampered, UnknownStoreKey):
+                yield Doubt(
+                    Subject.ENTRY,
+                    row.tenant,
+                    f"{row.kind}/{row.key}",
+                    "its record was edited or damaged, or belongs to another one",
+                )
+
+
+async def _history(snapshot: Snapshot, at_once: int) -> AsyncIterator[Doubt]:
+    """Compare the generations of all records with those that the chain of changes has last."""
+    records = sum([await snapshot.count(table) for table in (OBJECTS, ENTRIES, CLIENTS)])
+    shards = max(1, -(-records // at_once))
+    for shard in range(shards):
+
+        def mine(key: _Key, shard: int = shard) -> bool:
+            return shards == 1 or hash(key) % shards == shard
+
+        last = await _last_generations(snapshot, mine)
+        async for seen in _generations(snapshot):
+            if not mine(seen.key):
+                continue
+            known = last.pop(seen.key, None)
+            if known is not None and _contradicts(seen, known):
+                yield Doubt(seen.key[0], seen.tenant, seen.name, _what_happened(known, seen.generation))
+        for key, generation in last.items():
+            if generation != GONE:
+                subject, tenant, name = _told(key)
+                yield Doubt(subject, tenant, name, "its record was taken away without being removed")
+
+
+def _contradicts(seen: _Seen, known: int) -> bool:
+    """Tell whether a record cannot be what its last recorded change left.
+
+    What the server keeps for itself (a lease, the count of a ticket) changes without an event, so an entry
+    may be newer than the audit log.
+    """
+    return (
+        seen.generation < known
+        or known == GONE
+        or (seen.generation > known and seen.key[0] is not Subject.ENTRY)
+    )
+
+
+def _what_happened(known: int, found: int) -> str:
+    if known == GONE:
+        return "it was removed, and its record was put back"
+    if found < known:
+        return f"an old record was put back: generation {found} of {known}"
+    return f"its record is newer than the audit log: generation {found}, recorded up to {known}"
+
+
+async def _last_generations(snapshot: Snapshot, mine: Callable[[_Key], bool]) -> dict[_Key, int]:
+    """Return the generation that each record had after its last recorded change; GONE: it was removed."""
+    last: dict[_Key, int] = {}
+    async for page in _pages(snapshot, AUDIT):
+        for _, event in page:
+            assert isinstance(event, bytes)
+            if b'"changed":' in event or b'"entries":' in event or b'"clients":' in event:
+                last |= {key: g for key, g in _changed(json.loads(event)) if mine(key)}
+    return last
+
+
+def _changed(event: dict[str, Any]) -> Iterator[tuple[_Key, int]]:
+    for identifier, generation in event.get("changed", ()):
+        yield (Subject.OBJECT, identifier), generation
+    for tenant, kind, key, generation in event.get("entries", ()):
+        yield (Subject.ENTRY, tenant, kind, key), generation
+    for client, revision in event.get("clients", ()):
+        yield (Subject.CLIENT, client), revision
+
+
+async def _generations(snapshot: Snapshot) -> AsyncIterator[_Seen]:
+    """Yield every record with its generation, of a client its revision."""
+    async for page in _pages(snapshot, OBJECTS):
+        for values in page:
+            row = ObjectRow._make(values)
+            name = str(row.unique_identifier)
+            yield _Seen((Subject.OBJECT, named(name)), row.tenant, name, row.generation)
+    async for page in _pages(snapshot, ENTRIES):
+        for values in page:
+            entry = EntryRow._make(values)
+            key = (Subject.ENTRY, entry.tenant, entry.kind, named(str(entry.key)))
+            yield _Seen(key, entry.tenant, f"{entry.kind}/{entry.key}", entry.generation)
+    async for page in _pages(snapshot, CLIENTS):
+        for client, revision in page:
+            assert isinstance(revision, int)
+            yield _Seen((Subject.CLIENT, client), 0, str(client), revision)
+
+
+def _told(key: _Key) -> tuple[Subject, int, str]:
+    """Return how a record that is not there is called."""
+    subject, *rest = key
+    if subject is Subject.ENTRY:
+        tenant, kind, name = rest
+        return subject, tenant, f"{kind}/{name}"
+    return subject, 0, str(rest[0])
+
+
+def _term_rows(obj: ManagedObject) -> Iterable[Row]:
+    return ((obj.tenant, term, obj.sequence) for term in terms(obj))
+
+
+def _name_rows(obj: ManagedObject) -> Iterable[Row]:
+    return ((row.tenant, row.owner, name_key(row.name)) for row in names(obj))
+
+
+def _plain(row: Row) -> Row:
+    return tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
+
+
+async def _differing(
+    snapshot: Snapshot,
+    keys: StoreKeys,
+    table: Table,
+    expected: Callable[[ManagedObject], Iterable[Row]],
+) -> AsyncIterator[Doubt]:
+    """Yield the objects whose rows in a table of the index are not what their records say."""
+    shards = max(1, -(-await snapshot.count(OBJECTS) // _SEARCHED))
+    for shard in range(shards):
+        wanted: dict[Row, ManagedObject] = {}
+        async for obj, _ in _objects(snapshot, keys):
+            if obj is not None:
+                wanted |= {row: obj for row in expected(obj) if hash(row) % shards == shard}
+        async for page in _pages(snapshot, table):
+            for stored in page:
+                row = _plain(stored)
+                if hash(row) % shards == shard and wanted.pop(row, None) is None:
+                    yield Doubt(Subject.INDEX, int(str(row[0])), _place(table, row), "it says what is not so")
+        for obj in wanted.values():
+            why = "the object is not found by what it has"
+            yield Doubt(Subject.INDEX, obj.tenant, obj.unique_identifier, why)
+
+
+def _place(table: Table, row: Row) -> str:
+    """Return which row of the index it is: of a term the object, of a name its digest-free beginning."""
+    return f"{table.name} of {row[2] if table is TERMS else row[1]!r}"

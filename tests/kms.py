@@ -102,22 +102,31 @@ class TestKms:
         key_file = directory / "root.key"
         if not key_file.exists():
             create(key_file)
-        url = store or SqliteUrl(directory / "strongroom.db")
+        self.url = url = store or SqliteUrl(directory / "strongroom.db")
         migrate(url)
         self.backend: Backend = (
             InlineSqliteBackend(url.path) if isinstance(url, SqliteUrl) else PostgresBackend(url)
         )
         self.run(self.backend.start())
         self.root_key = FileRootKey(key_file)
-        keys = StoreKeys(self.root_key)
-        keys.load(self.run(self.backend.store_keys()))
-        self.repository = Repository(self.backend, keys)
+        self.repository = self._repository()
         self._settings = (policy, streams, subscriptions)
         self.dispatcher: Dispatcher = self._dispatcher()
 
     def let_in(self, provisioning: Provisioning) -> None:
         """Have new credentials of clients made (Re-Provision)."""
         self.dispatcher = self._dispatcher(provisioning)
+
+    def forget(self) -> None:
+        """Let go of everything that is kept in memory, as a restart does."""
+        self.dispatcher.backlog.close()
+        self.repository = self._repository()
+        self.dispatcher = self._dispatcher()
+
+    def _repository(self) -> Repository:
+        keys = StoreKeys(self.root_key)
+        keys.load(self.run(self.backend.store_keys()))
+        return Repository(self.backend, keys)
 
     def _dispatcher(self, provisioning: Provisioning | None = None) -> Dispatcher:
         policy, streams, subscriptions = self._settings

@@ -37,6 +37,31 @@ def migrate(directory: DirectoryArgument) -> None:
 
 
 @app.command()
+def reindex(directory: DirectoryArgument) -> None:
+    """Make the index anew from the records.
+
+    For what `store doubts` says of the index. No server may run on the directory.
+    """
+    import asyncio
+
+    from strongroom.server.app import StrongroomAdapters
+    from strongroom.server.config import load_settings
+    from strongroom.server.data_directory import DataDirectory
+
+    opened = DataDirectory.open(directory)
+    settings = load_settings(opened.configuration)
+    adapters = StrongroomAdapters()
+    lock = opened.lock()
+    try:
+        counted = asyncio.run(adapters.reindex(settings, opened, adapters.open_root_key(opened)))
+    finally:
+        os.close(lock)
+    for name in counted.refused:
+        print(f"not found by anything but its identifier, since its record does not open: {name}")
+    print(f"the index of {counted.objects} objects is made anew")
+
+
+@app.command()
 def verify(data: DataOption = None) -> None:
     """Have the server compare the store with itself now.
 

@@ -47,10 +47,10 @@ class ChangedEntry(NamedTuple):
 class Changed(NamedTuple):
     """What a commit changed, each with its generation (of a client its revision) after it; GONE: removed.
 
-    Objects are `named`.
+    Objects are `named`, and their tenant comes last.
     """
 
-    objects: tuple[tuple[str, int], ...] = ()
+    objects: tuple[tuple[str, int, int], ...] = ()
     entries: tuple[ChangedEntry, ...] = ()
     clients: tuple[tuple[int, int], ...] = ()
 

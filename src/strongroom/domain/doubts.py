@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Annotated, Final, NamedTuple
 
 from strongroom.domain.entries import Entry
-from strongroom.model.struct import Own
+from strongroom.model.struct import Int64, Own
 
 MOST_DISTRUSTED: Final = 10_000
 """Objects that are refused one by one; whoever has more of them restores a backup."""
@@ -22,6 +22,8 @@ class Subject(Enum):
     ENTRY = "entry"
     """A record beside objects: a tenant, a person, a rule, a ticket."""
     CLIENT = "client"
+    EVENT = "event"
+    """What the audit log says was changed."""
     INDEX = "index"
     """What Locate searches; the records themselves are sealed."""
 
@@ -29,13 +31,15 @@ class Subject(Enum):
 class Doubt(NamedTuple):
     """Something in the store that cannot be true; `reason` is a sentence for people.
 
-    `name` is the Unique Identifier of an object, `kind/key` of an entry, the number of a client.
+    `name` is the Unique Identifier of an object, `kind/key` of an entry, the number of a client. `known` is
+    the newest generation of it that the audit log knows.
     """
 
     subject: Subject
     tenant: int
     name: str
     reason: str
+    known: int = 0
 
 
 class Distrusted(Entry, kind=12):
@@ -43,3 +47,5 @@ class Distrusted(Entry, kind=12):
 
     reason: Annotated[str, Own(1)]
     since: Annotated[datetime, Own(2)]
+    known: Annotated[Int64, Own(3)] = 0
+    """The newest generation that the audit log knows."""

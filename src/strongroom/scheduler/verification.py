@@ -81,6 +81,11 @@ class Verifier:
         self._wanted = False
         self._running = asyncio.create_task(self._run(kept))
 
+    async def finished(self) -> None:
+        """Return when none is under way here."""
+        if self._running is not None:
+            await self._running
+
     async def _run(self, kept: Kept[Verification]) -> None:
         try:
             await self._compare(kept)
@@ -117,7 +122,7 @@ class Verifier:
         if await self._store.load_entry(Distrusted, doubt.tenant, doubt.name) is not None:
             return
         now = self._clock.now()
-        value = Distrusted(reason=doubt.reason, since=now)
+        value = Distrusted(reason=doubt.reason, since=now, known=doubt.known)
         after = Kept(tenant=doubt.tenant, key=doubt.name, owner=0, value=value, due=now)
         with suppress(LostRace):
             await self._store.commit(

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from strongroom.domain.backups import Filling, Snapshot
+from strongroom.domain.backups import Filling, Opened, Snapshot
 from strongroom.domain.clients import ClientStore
 from strongroom.domain.ports import RootKey, RootKeyError, RootKeySealed, RootKeyUnavailable, WrappedKeys
 from strongroom.domain.store import ObjectStore
@@ -162,6 +162,11 @@ class StrongroomAdapters:
         from strongroom.store.snapshot import take_snapshot
 
         return take_snapshot(_parse(settings.store, directory))
+
+    async def reindex(self, settings: Settings, directory: DataDirectory, root_key: RootKey) -> Opened:
+        from strongroom.store.reindexing import reindex
+
+        return await reindex(_parse(settings.store, directory), root_key)
 
     def fill_store(self, url: str, directory: DataDirectory) -> AbstractAsyncContextManager[Filling]:
         from strongroom.store.filling import fill

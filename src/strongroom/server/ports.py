@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeAlias
 
-from strongroom.domain.backups import Filling, Snapshot
+from strongroom.domain.backups import Filling, Opened, Snapshot
 from strongroom.domain.clients import ClientStore
 from strongroom.domain.identity import ClientIdentity, Connection
 from strongroom.domain.outgoing import Exchange, Outgoing
@@ -265,6 +265,9 @@ class Adapters(Protocol):
         self, settings: Settings, directory: DataDirectory
     ) -> AbstractAsyncContextManager[Snapshot]:
         """Give the store as it is now, beside a server that uses it. Raises StoreFailure."""
+
+    async def reindex(self, settings: Settings, directory: DataDirectory, root_key: RootKey) -> Opened:
+        """Make the index of the store anew from its records. Raises StoreFailure."""
 
     def fill_store(self, url: str, directory: DataDirectory) -> AbstractAsyncContextManager[Filling]:
         """Give an empty store for a backup. Raises StoreFailure."""

@@ -131,8 +131,11 @@ def changed(changes: ChangeSet) -> Changed:
     """Return what an audit event says of a change set: what there is after it."""
     return Changed(
         (
-            *((named(change.row.unique_identifier), change.row.generation) for change in changes.objects),
-            *((named(removal.unique_identifier), GONE) for removal in changes.removals),
+            *(
+                (named(change.row.unique_identifier), change.row.generation, change.row.tenant)
+                for change in changes.objects
+            ),
+            *((named(removal.unique_identifier), GONE, removal.tenant) for removal in changes.removals),
         ),
         (
             *(ChangedEntry(row.tenant, row.kind, named(row.key), row.generation) for row in changes.entries),

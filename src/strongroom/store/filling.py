@@ -137,7 +137,15 @@ async def _store_keys(store: _Writing, root_key: RootKey) -> StoreKeys:
     return keys
 
 
-class _SqliteFilling(_Records, SqliteTables):
+class SqliteRecords(_Records, SqliteTables):
+    """The records of an SQLite store that this connection writes."""
+
+    async def put(self, table: Table, rows: Sequence[Row]) -> None:
+        with translated():
+            self._connection.executemany(_insert(table), rows)
+
+
+class _SqliteFilling(SqliteRecords):
     """A new SQLite file."""
 
     def __init__(self, url: SqliteUrl) -> None:
@@ -162,10 +170,6 @@ class _SqliteFilling(_Records, SqliteTables):
             ]
             self._connection.execute("BEGIN")
         return found
-
-    async def put(self, table: Table, rows: Sequence[Row]) -> None:
-        with translated():
-            self._connection.executemany(_insert(table), rows)
 
     async def upgrade(self) -> None:
         with translated():
@@ -195,7 +199,22 @@ async def _postgres_filling(url: PostgresUrl) -> AsyncIterator["_PostgresFilling
         await connection.close()
 
 
-class _PostgresFilling(_Records, PostgresTables):
+class PostgresRecords(_Records, PostgresTables):
+    """The records of a PostgreSQL store that this connection writes, in one transaction."""
+
+    async def put(self, table: Table, rows: Sequence[Row]) -> None:
+        if not rows:
+            return
+        with translated():
+            try:
+                await self._connection.copy_records_to_table(
+                    table.name, records=rows, columns=table.columns, timeout=postgres.LONG
+                )
+            except (ValueError, asyncpg.DataError) as error:
+                raise StoreFailure(f"PostgreSQL cannot hold a row of {table.name}: {error}") from error
+
+
+class _PostgresFilling(PostgresRecords):
     """An empty PostgreSQL database, in one transaction."""
 
     def __init__(self, connection: asyncpg.Connection, transaction: Any) -> None:
@@ -215,17 +234,6 @@ class _PostgresFilling(_Records, PostgresTables):
             await postgres.run_script(self._connection, migrate.script("postgresql", None, schema))
             found = await self._connection.fetch(_POSTGRES_TABLES)
         return [Table(name, tuple(columns)) for name, columns in found if name not in tables.NOT_COPIED]
-
-    async def put(self, table: Table, rows: Sequence[Row]) -> None:
-        if not rows:
-            return
-        with translated():
-            try:
-                await self._connection.copy_records_to_table(
-                    table.name, records=rows, columns=table.columns, timeout=postgres.LONG
-                )
-            except (ValueError, asyncpg.DataError) as error:
-                raise StoreFailure(f"PostgreSQL cannot hold a row of {table.name}: {error}") from error
 
     async def upgrade(self) -> None:
         with translated():

@@ -17,7 +17,7 @@ from typing import Final
 
 from strongroom.attributes.index import changed_terms, due_range, filter_terms, sight_terms, terms
 from strongroom.attributes.rules import matches
-from strongroom.domain.audit import Recording, encode_all
+from strongroom.domain.audit import AuditEvent, Changed, Recording, encode_all
 from strongroom.domain.doubts import MOST_DISTRUSTED, Distrusted
 from strongroom.domain.entries import EntryChange
 from strongroom.domain.objects import ManagedObject
@@ -54,6 +54,7 @@ from strongroom.store.records import (
     Visible,
 )
 from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey
+from strongroom.store.witness import Witness
 from strongroom.wire.errors import DecodeError
 
 _LARGEST: Final = 16_384
@@ -81,6 +82,7 @@ class Repository(ClientRepository):
         self._cache_seconds = cache_seconds
         self._recording: Recording | None = None
         self._distrusted: dict[tuple[int, str], str] = {}
+        self._witness = Witness()
 
     def recording(self, recording: Recording) -> "Repository":
         # With the same cache and the same store keys: it is the same store.
@@ -272,7 +274,6 @@ class Repository(ClientRepository):
             raise StoreFailure(str(exc)) from exc
 
     async def trust(self, tenant: int, unique_identifier: str) -> None:
-        place = (tenant, unique_identifier)
         doubt = await self.load_entry(Distrusted, tenant, unique_identifier)
         if doubt is None:
             return
@@ -284,18 +285,20 @@ class Repository(ClientRepository):
         if row is None:
             await self.commit(Changes(entries=[gone]))
         else:
-            obj = (await self._open_row(row)).copy()
-            obj.changed = obj.essential = True  # a new generation, which the chain of changes knows
-            reason = self._distrusted.pop(place, None)
-            try:
-                await self.commit(Changes(objects=[obj], entries=[gone]))
-            except BaseException:
-                if reason is not None:
-                    self._distrusted[place] = reason
-                raise
+            await self._trust(await self._open_row(row), gone, above=doubt.value.known)
         await self.read_doubts()
 
-    async def commit(self, changes: Changes) -> None:
+    async def _trust(self, obj: ManagedObject, gone: EntryChange, *, above: int) -> None:
+        """Store what there is of an object again, as newer than anything that is known of it."""
+        reason = self._distrusted.pop((obj.tenant, obj.unique_identifier), None)
+        try:
+            await self.commit(Changes(objects=[obj.copy()], entries=[gone]), above=above)
+        except BaseException:
+            if reason is not None:
+                self._distrusted[obj.tenant, obj.unique_identifier] = reason
+            raise
+
+    async def commit(self, changes: Changes, *, above: int = 0) -> None:
         rows = ChangeSet()
         events = changes.events
         if self._recording is not None and not events:
@@ -308,7 +311,7 @@ class Repository(ClientRepository):
                 if obj.removed:
                     rows.removals.append(await self._removal(obj))
                 else:
-                    rows.objects.append(await self._change(obj))
+                    rows.objects.append(await self._change(obj, above=above))
                     sealed.append(obj)
             for change in changes.entries:
                 row = self.seal_entry(change)
@@ -316,8 +319,7 @@ class Repository(ClientRepository):
                     rows.entry_removals.append(row)
                 else:
                     rows.entries.append(row)
-            if events:
-                rows.events = encode_all(events, changed(rows))
+            rows.events = self._events(events, changed(rows))
             await self._backend.commit(rows)
         except (Conflict, ClientExists):
             for obj in changes.objects:
@@ -333,7 +335,7 @@ class Repository(ClientRepository):
             self._cache.pop((removal.tenant, removal.unique_identifier), None)
         for obj, stored in zip(sealed, rows.objects, strict=True):
             kept = obj.copy()
-            kept.generation += 1
+            kept.generation = stored.row.generation
             self._remember(kept, stored.row)
 
     async def scrub(self) -> None:
@@ -342,9 +344,29 @@ class Repository(ClientRepository):
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
 
-    async def _change(self, obj: ManagedObject) -> ObjectChange:
-        """Return the next generation of an object, sealed; raises Conflict when it is out of date."""
-        row = to_row(obj, generation=obj.generation + 1, store_key=self._keys.current)
+    def _events(self, events: Sequence[AuditEvent], change: Changed) -> list[bytes]:
+        """Return events as they are stored, those that say what was changed with a witness."""
+        if not events:
+            if change.objects:
+                raise ValueError("objects are never changed without an audit event")
+            return []
+        encoded = encode_all(events, change)
+        said = len(change.parts())
+        if not said:
+            return encoded
+        store_key = self._keys.current
+        key = self._keys.event_key(store_key)
+        assert key is not None
+        witnessed = [self._witness.add(event, store_key, key) for event in encoded[-said:]]
+        return encoded[:-said] + witnessed
+
+    async def _change(self, obj: ManagedObject, *, above: int = 0) -> ObjectChange:
+        """Return the next generation of an object, sealed; raises Conflict when it is out of date.
+
+        Its generation is one more than before, or than `above`.
+        """
+        generation = max(obj.generation, above) + 1
+        row = to_row(obj, generation=generation, store_key=self._keys.current)
         row = row._replace(sealed=self._keys.seal(row, encode_material(obj)))
         new_names = names(obj)
         if not obj.generation:

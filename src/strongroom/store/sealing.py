@@ -18,6 +18,7 @@ from strongroom.domain.ports import RootKey, RootKeyUnavailable
 from strongroom.domain.store import StoreFailure
 from strongroom.model.secret import SecretBytes
 from strongroom.store.records import ClientRow, EntryRow, ObjectRow, StoreKeyRewrap, StoreKeyRow
+from strongroom.store.witness import event_key
 
 KEY_SIZE: Final = 32
 NONCE_SIZE: Final = 12
@@ -168,6 +169,7 @@ class StoreKeys:
     def __init__(self, root_key: RootKey) -> None:
         self._root_key = root_key
         self._ciphers: dict[int, AESGCM] = {}
+        self._event_keys: dict[int, SecretBytes] = {}
         self._current: StoreKeyRow | None = None
         self._seals = 0
         self._not_before = 0
@@ -184,7 +186,7 @@ class StoreKeys:
                     key = self._root_key.unwrap(row.wrapped)
                 except RootKeyUnavailable as error:
                     raise StoreFailure(str(error)) from error
-                self._ciphers[row.store_key] = AESGCM(key.reveal())
+                self._open_key(row.store_key, key)
             if self._current is None or _age(row) > _age(self._current):
                 self._current = row
                 self._seals = 0
@@ -259,6 +261,14 @@ class StoreKeys:
         except (InvalidTag, ValueError, TypeError, AttributeError, struct.error):
             # A row that was edited may hold values of any type (SQLite), not only other ones.
             raise RecordTampered(f"the stored record of {_name(row)} was changed") from None
+
+    def event_key(self, store_key: int) -> SecretBytes | None:
+        """Return the key that witnesses audit events, None for a store key that is not loaded."""
+        return self._event_keys.get(store_key)
+
+    def _open_key(self, store_key: int, key: SecretBytes) -> None:
+        self._ciphers[store_key] = AESGCM(key.reveal())
+        self._event_keys[store_key] = event_key(key)
 
     def _cipher(self, row: SealedRow) -> AESGCM:
         try:

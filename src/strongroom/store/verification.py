@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from strongroom.attributes.index import terms
-from strongroom.domain.audit import GONE, named
+from strongroom.domain.audit import ADMINISTRATION, GONE, named
 from strongroom.domain.backups import Row, Snapshot, Table
 from strongroom.domain.doubts import Doubt, Subject
 from strongroom.domain.objects import ManagedObject
@@ -23,6 +23,7 @@ from strongroom.store.changes import name_key
 from strongroom.store.mapping import from_row, names
 from strongroom.store.records import EntryRow, ObjectRow
 from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey
+from strongroom.store.witness import Witnesses
 from strongroom.wire.errors import DecodeError
 
 OBJECTS: Final = Table("objects", tuple(statements.OBJECT_COLUMNS.split(", ")))
@@ -96,7 +97,7 @@ async def _verify(snapshot: Snapshot, keys: StoreKeys, at_once: int) -> AsyncIte
             owned.add(row, +1)
     async for doubt in _entries(snapshot, keys):
         yield doubt
-    async for doubt in _history(snapshot, at_once):
+    async for doubt in _history(snapshot, keys, at_once):
         yield doubt
     if damaged:
         return  # what a record that does not open should have in the index is not known
@@ -151,7 +152,7 @@ async def _entries(snapshot: Snapshot, keys: StoreKeys) -> AsyncIterator[Doubt]:
                 )
 
 
-async def _history(snapshot: Snapshot, at_once: int) -> AsyncIterator[Doubt]:
+async def _history(snapshot: Snapshot, keys: StoreKeys, at_once: int) -> AsyncIterator[Doubt]:
     """Compare the generations of all records with those that the chain of changes has last."""
     records = sum([await snapshot.count(table) for table in (OBJECTS, ENTRIES, CLIENTS)])
     shards = max(1, -(-records // at_once))
@@ -160,54 +161,90 @@ async def _history(snapshot: Snapshot, at_once: int) -> AsyncIterator[Doubt]:
         def mine(key: _Key, shard: int = shard) -> bool:
             return shards == 1 or hash(key) % shards == shard
 
-        last = await _last_generations(snapshot, mine)
+        history = _History(keys)
+        async for page in _pages(snapshot, AUDIT):
+            for sequence, event in page:
+                assert isinstance(event, bytes)
+                doubt = history.add(event, mine)
+                if doubt is not None and not shard:
+                    yield Doubt(Subject.EVENT, 0, str(sequence), doubt)
         async for seen in _generations(snapshot):
             if not mine(seen.key):
                 continue
-            known = last.pop(seen.key, None)
-            if known is not None and _contradicts(seen, known):
-                yield Doubt(seen.key[0], seen.tenant, seen.name, _what_happened(known, seen.generation))
-        for key, generation in last.items():
-            if generation != GONE:
+            known = history.last.pop(seen.key, None)
+            reason = None if known is None else known.contradiction(seen)
+            if known is not None and reason is not None:
+                yield Doubt(seen.key[0], seen.tenant, seen.name, reason, known.newest)
+        for key, known in history.last.items():
+            if known.generation != GONE:
                 subject, tenant, name = _told(key)
-                yield Doubt(subject, tenant, name, "its record was taken away without being removed")
+                reason = "its record was taken away without being removed"
+                yield Doubt(subject, tenant, name, reason, known.newest)
 
 
-def _contradicts(seen: _Seen, known: int) -> bool:
-    """Tell whether a record cannot be what its last recorded change left.
+class _Known(NamedTuple):
+    """What the chain of changes says of a record: its generation (GONE: it was removed), the newest that it
+    ever had, and whether an old one has come back to be changed anew."""
 
-    What the server keeps for itself (a lease, the count of a ticket) changes without an event, so an entry
-    may be newer than the audit log.
-    """
-    return (
-        seen.generation < known
-        or known == GONE
-        or (seen.generation > known and seen.key[0] is not Subject.ENTRY)
-    )
+    generation: int
+    newest: int
+    forked: bool
+
+    def then(self, generation: int, *, decided: bool) -> "_Known":
+        """Return what is known after one more change; `decided`: an administrator let it count."""
+        if generation == GONE or self.generation == GONE:
+            return _Known(generation, max(generation, self.newest), self.forked)
+        forked = (self.forked or generation <= self.newest) and not (decided and generation > self.newest)
+        return _Known(generation, max(generation, self.newest), forked)
+
+    def contradiction(self, seen: _Seen) -> str | None:
+        """Return why a record cannot be what its last recorded change left.
+
+        What the server keeps for itself (a lease, the count of a ticket) changes without an event, so an
+        entry may be newer than the audit log.
+        """
+        if self.generation == GONE:
+            return "it was removed, and its record was put back"
+        if seen.generation < self.generation:
+            return f"an old record was put back: generation {seen.generation} of {self.generation}"
+        if seen.key[0] is Subject.ENTRY:
+            return None
+        if seen.generation > self.generation:
+            return f"it is newer than the audit log: generation {seen.generation} after {self.generation}"
+        return "an old record was put back and changed since" if self.forked else None
 
 
-def _what_happened(known: int, found: int) -> str:
-    if known == GONE:
-        return "it was removed, and its record was put back"
-    if found < known:
-        return f"an old record was put back: generation {found} of {known}"
-    return f"its record is newer than the audit log: generation {found}, recorded up to {known}"
+class _History:
+    """The changes of all records, in their order."""
+
+    def __init__(self, keys: StoreKeys) -> None:
+        self.last: dict[_Key, _Known] = {}
+        self._witnesses = Witnesses(keys.event_key)
+
+    def add(self, event: bytes, mine: Callable[[_Key], bool]) -> str | None:
+        """Take one more event; return why it is not believed, None for one that is."""
+        if not (b'"changed":' in event or b'"entries":' in event or b'"clients":' in event):
+            return None
+        doubt = self._witnesses.doubt(event)
+        if doubt is not None:
+            return doubt
+        said = json.loads(event)
+        decided = said["operation"] == _TRUST
+        for key, generation in _changed(said):
+            if mine(key):
+                before = self.last.get(key, _NEW)
+                self.last[key] = before.then(generation, decided=decided)
+        return None
 
 
-async def _last_generations(snapshot: Snapshot, mine: Callable[[_Key], bool]) -> dict[_Key, int]:
-    """Return the generation that each record had after its last recorded change; GONE: it was removed."""
-    last: dict[_Key, int] = {}
-    async for page in _pages(snapshot, AUDIT):
-        for _, event in page:
-            assert isinstance(event, bytes)
-            if b'"changed":' in event or b'"entries":' in event or b'"clients":' in event:
-                last |= {key: g for key, g in _changed(json.loads(event)) if mine(key)}
-    return last
+_NEW: Final = _Known(GONE, GONE, forked=False)
+
+_TRUST: Final = f"{ADMINISTRATION} store.trust"
 
 
 def _changed(event: dict[str, Any]) -> Iterator[tuple[_Key, int]]:
-    for identifier, generation in event.get("changed", ()):
-        yield (Subject.OBJECT, identifier), generation
+    for identifier, generation, tenant in event.get("changed", ()):
+        yield (Subject.OBJECT, tenant, identifier), generation
     for tenant, kind, key, generation in event.get("entries", ()):
         yield (Subject.ENTRY, tenant, kind, key), generation
     for client, revision in event.get("clients", ()):
@@ -220,7 +257,7 @@ async def _generations(snapshot: Snapshot) -> AsyncIterator[_Seen]:
         for values in page:
             row = ObjectRow._make(values)
             name = str(row.unique_identifier)
-            yield _Seen((Subject.OBJECT, named(name)), row.tenant, name, row.generation)
+            yield _Seen((Subject.OBJECT, row.tenant, named(name)), row.tenant, name, row.generation)
     async for page in _pages(snapshot, ENTRIES):
         for values in page:
             entry = EntryRow._make(values)
@@ -238,6 +275,8 @@ def _told(key: _Key) -> tuple[Subject, int, str]:
     if subject is Subject.ENTRY:
         tenant, kind, name = rest
         return subject, tenant, f"{kind}/{name}"
+    if subject is Subject.OBJECT:
+        return subject, rest[0], rest[1]
     return subject, 0, str(rest[0])
 
 

@@ -77,16 +77,16 @@ def test_a_long_identifier_is_still_told_from_others() -> None:
 
 
 def test_the_last_event_of_a_commit_says_what_it_changed() -> None:
-    changed = Changed((("k1", 1), ("k2", GONE)), (ChangedEntry(0, 20, "eve", 2),), ((7, 3),))
+    changed = Changed((("k1", 1, 1), ("k2", GONE, 1)), (ChangedEntry(0, 20, "eve", 2),), ((7, 3),))
     first, last = map(json.loads, encode_all([PLAIN, PLAIN._replace(operation="CREATE")], changed))
     assert "changed" not in first
-    assert last["changed"] == [["k1", 1], ["k2", 0]]
+    assert last["changed"] == [["k1", 1, 1], ["k2", 0, 1]]
     assert last["entries"] == [[0, 20, "eve", 2]]
     assert last["clients"] == [[7, 3]]
 
 
 def test_no_change_is_left_out_however_many_there_are() -> None:
-    objects = tuple((f"k{number}", 1) for number in range(2 * MOST_NAMED + 1))
+    objects = tuple((f"k{number}", 1, 1) for number in range(2 * MOST_NAMED + 1))
     said = list(map(json.loads, encode_all([PLAIN], Changed(objects, (), ((1, 1),)))))
     assert [len(event["changed"]) for event in said] == [MOST_NAMED, MOST_NAMED, 1]
     assert [pair for event in said for pair in event["changed"]] == [list(pair) for pair in objects]

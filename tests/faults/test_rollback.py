@@ -1,0 +1,311 @@
+"""Records that cannot be swapped, edited, taken away or put back unnoticed, on both stores.
+
+Rule: what an attacker does is done to the database itself, in SQL; what notices it is the real verifier.
+"""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import pytest
+
+from strongroom.domain.doubts import Doubt, Subject
+from strongroom.domain.store import TamperedRecord
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.operations.activate import ActivateRequest
+from strongroom.operations.get import GetRequest
+from strongroom.operations.obliterate import ObliterateRequest
+from strongroom.registry import V3_0
+from strongroom.scheduler.verification import Verifier
+from strongroom.server.administration.command import perform
+from strongroom.store import postgres
+from strongroom.store.reindexing import reindex
+from strongroom.store.sealing import StoreKeys
+from strongroom.store.snapshot import take_snapshot
+from strongroom.store.url import PostgresUrl, SqliteUrl, StoreUrl, parse
+from strongroom.store.verification import verify
+from tests.kms import Refused, TestKms
+from tests.postgres import PostgresServer, postgres_server
+from tests.unit.server.test_administration import administrator
+
+__all__ = ["postgres_server"]
+
+Row: TypeAlias = Sequence[Any]
+
+COLUMNS: Final = (
+    "sequence, unique_identifier, tenant, owner, generation, object_type, state, storage, usage_mask,"
+    " activation_date, deactivation_date, store_key, attributes, sealed"
+)
+
+
+class Database:
+    """The database as an attacker has it who can write anything but knows no key."""
+
+    def __init__(self, url: StoreUrl) -> None:
+        self.url = url
+
+    def run(self, sql: str, *values: Any) -> list[Row]:
+        """Run a statement with `?` for values, and return its rows."""
+        if isinstance(self.url, SqliteUrl):
+            with closing(sqlite3.connect(self.url.path, isolation_level=None)) as connection:
+                return connection.execute(sql, values).fetchall()
+        return asyncio.run(self._run(self.url, sql, values))
+
+    async def _run(self, url: PostgresUrl, sql: str, values: tuple[Any, ...]) -> list[Row]:
+        connection = await postgres.connect(url)
+        try:
+            for number in range(1, sql.count("?") + 1):
+                sql = sql.replace("?", f"${number}", 1)
+            return [tuple(row) for row in await connection.fetch(sql, *values)]
+        finally:
+            await connection.close()
+
+    def row(self, identifier: str) -> Row:
+        return self.run(f"SELECT {COLUMNS} FROM objects WHERE unique_identifier = ?", identifier)[0]
+
+    def put_back(self, row: Row) -> None:
+        """Replace an object's row by an older one."""
+        self.run("DELETE FROM objects WHERE unique_identifier = ?", row[1])
+        places = ", ".join("?" * len(row))
+        self.run(f"INSERT INTO objects ({COLUMNS}) VALUES ({places})", *row)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def kms(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TestKms]:
+    """A key manager on either store."""
+    store: StoreUrl | None = None
+    if request.param == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        store = parse(server.url(server.create_database()), tmp_path)
+    made = TestKms(tmp_path, store=store)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def database(kms: TestKms) -> Database:
+    return Database(kms.url)
+
+
+def found(kms: TestKms, *, at_once: int = 100_000) -> list[Doubt]:
+    """Return what the verifier finds in the store as it is now."""
+
+    async def look() -> list[Doubt]:
+        keys = StoreKeys(kms.root_key)
+        keys.load(await kms.backend.store_keys())
+        async with take_snapshot(kms.url) as snapshot:
+            return [doubt async for doubt in verify(snapshot, keys, at_once=at_once)]
+
+    return kms.run(look())
+
+
+def about(doubts: list[Doubt], subject: Subject) -> list[tuple[str, str]]:
+    return [(doubt.name, doubt.reason) for doubt in doubts if doubt.subject is subject]
+
+
+def activate(kms: TestKms, key: str) -> None:
+    kms.call(ActivateRequest(unique_identifier=UniqueIdentifier(key)))
+
+
+def get(kms: TestKms, key: str) -> None:
+    kms.call(GetRequest(unique_identifier=UniqueIdentifier(key)))
+
+
+def test_an_honest_store_is_not_doubted(kms: TestKms) -> None:
+    keys = [kms.create_symmetric_key(name=f"key {number}") for number in range(5)]
+    for key in keys:
+        activate(kms, key)
+        get(kms, key)
+    gone = kms.create_symmetric_key()
+    kms.call(ObliterateRequest(unique_identifier=UniqueIdentifier(gone)), version=V3_0)
+    assert found(kms) == []
+    assert found(kms, at_once=2) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("state", 2),
+        ("owner", 2),
+        ("usage_mask", 0xFFFF),
+        ("activation_date", 1),
+        ("deactivation_date", 4_000_000_000),
+        ("generation", 7),
+        ("object_type", 1),
+        ("storage", 2),
+        ("attributes", b"\x42\x01\x25\x01\x00\x00\x00\x00"),
+    ],
+)
+def test_an_edited_column_is_noticed_at_use_and_by_the_verifier(
+    kms: TestKms, database: Database, column: str, value: Any
+) -> None:
+    """Faults 21; issue: state, owner, mask, dates and links are bound to the material."""
+    key = kms.create_symmetric_key()
+    kms.forget()
+    database.run(f"UPDATE objects SET {column} = ? WHERE unique_identifier = ?", value, key)
+    with pytest.raises(Refused) as refused:
+        get(kms, key)
+    assert "damaged" in refused.value.message or "no object" in refused.value.message
+    assert {name for name, _ in about(found(kms), Subject.OBJECT)} == {key}
+
+
+def test_two_rows_that_changed_places_are_noticed(kms: TestKms, database: Database) -> None:
+    mine, other = kms.create_symmetric_key(), kms.create_symmetric_key(length=128)
+    one, two = database.row(mine), database.row(other)
+    kms.forget()
+    for target, source in ((mine, two), (other, one)):
+        sql = "UPDATE objects SET attributes = ?, sealed = ?, store_key = ? WHERE unique_identifier = ?"
+        database.run(sql, source[12], source[13], source[11], target)
+    for key in (mine, other):
+        with pytest.raises(Refused, match="damaged"):
+            get(kms, key)
+    assert {name for name, _ in about(found(kms), Subject.OBJECT)} == {mine, other}
+
+
+def test_an_old_row_that_was_put_back_is_noticed(kms: TestKms, database: Database) -> None:
+    """It opens, since it was sealed once; the chain of changes knows that it is over."""
+    key, innocent = kms.create_symmetric_key(), kms.create_symmetric_key()
+    before = database.row(key)
+    activate(kms, key)
+    database.put_back(before)
+    assert about(found(kms), Subject.OBJECT) == [(key, "an old record was put back: generation 1 of 2")]
+    assert innocent not in {doubt.name for doubt in found(kms, at_once=1)}
+
+
+def test_a_removed_object_that_was_put_back_is_noticed(kms: TestKms, database: Database) -> None:
+    key = kms.create_symmetric_key()
+    row = database.row(key)
+    kms.call(ObliterateRequest(unique_identifier=UniqueIdentifier(key)), version=V3_0)
+    database.put_back(row)
+    assert about(found(kms), Subject.OBJECT) == [(key, "it was removed, and its record was put back")]
+
+
+def test_a_row_that_was_taken_away_is_noticed(kms: TestKms, database: Database) -> None:
+    key = kms.create_symmetric_key()
+    database.run("DELETE FROM objects WHERE unique_identifier = ?", key)
+    assert (key, "its record was taken away without being removed") in about(found(kms), Subject.OBJECT)
+
+
+def test_events_that_were_cut_off_are_noticed_by_what_they_leave_behind(
+    kms: TestKms, database: Database
+) -> None:
+    key = kms.create_symmetric_key()
+    activate(kms, key)
+    database.run("DELETE FROM audit WHERE sequence = (SELECT max(sequence) FROM audit)")
+    ((name, reason),) = about(found(kms), Subject.OBJECT)
+    assert name == key
+    assert "newer than the audit log" in reason
+
+
+def test_an_old_row_that_was_put_back_and_changed_since_is_noticed(kms: TestKms, database: Database) -> None:
+    key = kms.create_symmetric_key()
+    before = database.row(key)
+    activate(kms, key)
+    database.put_back(before)
+    activate(kms, key)
+    assert about(found(kms), Subject.OBJECT) == [(key, "an old record was put back and changed since")]
+
+
+def test_an_event_that_the_server_did_not_write_is_not_believed(kms: TestKms, database: Database) -> None:
+    """Who can write the audit table, too, covers up nothing: neither a copied event nor a new one helps."""
+    key = kms.create_symmetric_key()
+    before = database.row(key)
+    events = [row[0] for row in database.run("SELECT event FROM audit ORDER BY sequence")]
+    kms.call(ObliterateRequest(unique_identifier=UniqueIdentifier(key)), version=V3_0)
+    database.put_back(before)
+    forged = events[-1].replace(b'"outcome":"success"', b'"outcome":"SUCCESS"')
+    assert forged != events[-1]
+    for event in (events[-1], forged, json.dumps({"changed": [[key, 1, 1]], "operation": "CREATE"}).encode()):
+        database.run("INSERT INTO audit (event) VALUES (?)", event)
+    doubts = found(kms)
+    assert [reason for _, reason in about(doubts, Subject.EVENT)] == [
+        "it is a copy of an older one",
+        "this server did not write it",
+        "it has no witness",
+    ]
+    assert about(doubts, Subject.OBJECT) == [(key, "it was removed, and its record was put back")]
+
+
+def test_an_index_that_says_what_is_not_so_is_noticed(kms: TestKms, database: Database) -> None:
+    """A name that leads to another key makes a client use the wrong one."""
+    kms.create_symmetric_key(name="backup"), kms.create_symmetric_key(name="tapes")
+    database.run("UPDATE terms SET sequence = sequence + 1 WHERE term = (SELECT min(term) FROM terms)")
+    doubts = found(kms)
+    kms.run(reindex(kms.url, kms.root_key))
+    assert found(kms) == []
+    assert {doubt.subject for doubt in doubts} == {Subject.INDEX}
+    assert {doubt.reason for doubt in doubts} == {
+        "it says what is not so",
+        "the object is not found by what it has",
+    }
+
+
+def test_a_name_that_was_freed_in_the_database_is_noticed(kms: TestKms, database: Database) -> None:
+    key = kms.create_symmetric_key(name="backup")
+    database.run("DELETE FROM names")
+    assert about(found(kms), Subject.INDEX) == [(key, "the object is not found by what it has")]
+
+
+def run_verifier(kms: TestKms) -> None:
+    """Let the job of the scheduler look at the store, and the key manager follow."""
+
+    async def look() -> None:
+        job = Verifier(
+            kms.repository,
+            lambda: _doubts(kms),
+            kms.clock,
+            interval=timedelta(days=1),
+            at_start=True,
+        )
+        job.on_distrust = kms.repository.read_doubts
+        await job(kms.clock.now())
+        await job.finished()
+
+    kms.run(look())
+
+
+async def _doubts(kms: TestKms) -> Any:
+    keys = StoreKeys(kms.root_key)
+    keys.load(await kms.backend.store_keys())
+    async with take_snapshot(kms.url) as snapshot:
+        async for doubt in verify(snapshot, keys):
+            yield doubt
+
+
+def test_what_was_put_back_is_refused_until_somebody_says_that_it_counts(
+    kms: TestKms, database: Database
+) -> None:
+    key, other = kms.create_symmetric_key(), kms.create_symmetric_key()
+    before = database.row(key)
+    activate(kms, key)
+    database.put_back(before)
+    kms.forget()
+    get(kms, key)  # nobody has looked yet, and this changes it
+    run_verifier(kms)
+    with pytest.raises(Refused, match="damaged"):
+        get(kms, key)
+    get(kms, other)
+    kms.forget()
+    kms.run(kms.repository.read_doubts())
+    with pytest.raises(Refused, match="damaged"):
+        get(kms, key)
+    kms.run(perform(administrator(kms), {"command": "store.trust", "object": key, "tenant": "default"}))
+    get(kms, key)
+    assert {doubt.subject for doubt in found(kms)} <= {Subject.INDEX}
+    kms.run(reindex(kms.url, kms.root_key))
+    assert found(kms) == []
+
+
+def test_nobody_can_say_that_an_edited_record_counts(kms: TestKms, database: Database) -> None:
+    key = kms.create_symmetric_key()
+    database.run("UPDATE objects SET usage_mask = 1 WHERE unique_identifier = ?", key)
+    run_verifier(kms)
+    with pytest.raises(TamperedRecord):
+        kms.run(kms.repository.trust(1, key))
+    with pytest.raises(Refused, match="damaged"):
+        get(kms, key)

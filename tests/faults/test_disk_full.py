@@ -6,6 +6,7 @@ Rule: the disk is full for everything that the server writes, its log included.
 import contextlib
 import resource
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import Final, NamedTuple
 import pytest
 
 from strongroom import Client, testing
+from strongroom.audit.segments import Segment, segments
 from strongroom.client.errors import ServerFailure
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.registry import Tag
 from tests.processes import kill_trees, process_tree
 
-DISK: Final = 4 * 2**20
+DISK: Final = 12 * 2**20
+SMALL: Final = {"audit": {"segment_size": 2**20}}
 UNLIMITED: Final = resource.RLIM_INFINITY
 
 
@@ -34,14 +37,14 @@ class Site(NamedTuple):
 @pytest.fixture(params=["full disk", "quota"])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     if request.param == "quota":
-        with testing.server(tmp_path, workers=2) as server:
+        with testing.server(tmp_path, workers=2, settings=SMALL) as server:
             yield Site(server, lambda: quota(server), "check the disk, its free space and quotas")
         return
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(tmp_path)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("a small disk has to be mounted, which only root may do")
     try:
-        with testing.server(tmp_path, workers=2) as server:
+        with testing.server(tmp_path, workers=2, settings=SMALL) as server:
             yield Site(server, lambda: full(tmp_path), "free some space")
     finally:
         subprocess.run(["umount", "--lazy", tmp_path], check=True)
@@ -128,3 +131,48 @@ def test_a_kill_without_space_loses_nothing(site: Site) -> None:
         assert sorted(client.locate()) == sorted(made)
         for one in made:
             assert len(client.get_material(one)) == 32
+
+
+def test_reads_that_nobody_can_record_are_refused_until_there_is_space(site: Site) -> None:
+    """They go on in the space that was reserved, and none that was answered is missing (issue 4, part 5)."""
+    with Client.from_profile(site.server.profile) as client:
+        identifier = client.create_symmetric_key(name="read")
+        client.get_material(identifier)  # the first one is a change: the key is not fresh any more
+        with site.shortage():
+            done = next(
+                number for number in range(30_000) if not succeeds(lambda: client.get_material(identifier))
+            )
+            with pytest.raises(ServerFailure, match="audit log"):
+                client.get_material(identifier)
+            # What touches no object is answered all the same.
+            assert client.discover_versions()
+        wait_until(lambda: succeeds(lambda: client.get_material(identifier)))
+        assert len(reads(site.server.directory / "audit", identifier)) == done + 1
+
+
+def reads(folder: Path, identifier: str) -> list[bytes]:
+    """Return the recorded Gets of an object, of all workers."""
+    found = []
+    for name in segments(folder):
+        segment = Segment(str(name), (folder / str(name)).read_bytes())
+        if segment.begun:
+            segment.read_header()
+            found += [
+                one for one in segment.records() if b'"operation":"Get"' in one and identifier.encode() in one
+            ]
+    return [one for one in found if b'"outcome":"success"' in one]
+
+
+def succeeds(call: Callable[[], object]) -> bool:
+    try:
+        call()
+    except ServerFailure:
+        return False
+    return True
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.05)

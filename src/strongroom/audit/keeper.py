@@ -22,7 +22,7 @@ from strongroom.audit.keys import SigningKey
 from strongroom.audit.outlets import Outlet, OutletFailed
 from strongroom.audit.segments import Damage, Segment, SegmentName, segment_name, segments
 from strongroom.domain.audit import canonical
-from strongroom.domain.chain import Head
+from strongroom.domain.chain import EMPTY, Head
 
 LOCK: Final = "lock"
 ANCHORED: Final = "anchored"
@@ -90,7 +90,8 @@ class Keeper:
             last = self.last()
             reads = self._ends(last)
             removed = tuple(self._too_old(last, now))
-            if last is not None and (changes, reads, removed) == (last.changes, last.reads, ()):
+            before = (EMPTY, ()) if last is None else (last.changes, last.reads)
+            if (changes, reads) == before and not removed:
                 return None
             checkpoint = Checkpoint(
                 number=1 if last is None else last.number + 1,
@@ -205,7 +206,9 @@ class Keeper:
 
     def _note(self, anchored: Mapping[str, int]) -> None:
         temporary = self._directory / f".{ANCHORED}"
-        temporary.write_bytes(canonical(anchored))
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(canonical(anchored))
         temporary.rename(self._directory / ANCHORED)
 
     # Segments

@@ -8,6 +8,7 @@ Records are written with `pwrite` and not through mapped memory: that is a micro
 fails or fills raises an error then, where it would kill the process.
 """
 
+import contextlib
 import fcntl
 import os
 import threading
@@ -230,8 +231,9 @@ class ReadLog:
             else:
                 os.truncate(path, segment.size)
             self._previous = Previous(str(name), segment.head)
-            heads.publish(self._directory, self._row, heads.Published(str(name), segment.size, segment.head))
+            self._tell(heads.Published(str(name), segment.size, segment.head))
             return
+        self._tell(heads.Published("", 0, Head(0, GENESIS)))  # later there may be no space for the file
 
     def _reserve(self) -> None:
         """Have space for the next segment; the log tells once when there is none."""
@@ -289,8 +291,15 @@ class ReadLog:
 
     def _run(self) -> None:
         while not self._stop.wait(SYNC):
-            self._sync()
-            self._reserve()
+            try:
+                self._sync()
+                self._reserve()
+            except Exception as error:
+                # Without this thread nothing is brought to disk.
+                self._refused = self._broken = (
+                    f"the audit log stopped: {type(error).__name__}; restart the server"
+                )
+                log.exception("audit_log_fails")
 
     def _sync(self) -> None:
         """Bring to disk what was written, then tell where it ends."""
@@ -301,7 +310,6 @@ class ReadLog:
             for old, end in ended:
                 os.fdatasync(old.descriptor)
                 self._publish(old, end)
-                old.end(end[1])
             if file is not None and (ended or state is not self._synced):
                 os.fdatasync(file.descriptor)
                 self._publish(file, state)
@@ -314,12 +322,16 @@ class ReadLog:
             )
             log.error("audit_log_fails", reason=self._broken)
             return
+        for old, end in ended:
+            with contextlib.suppress(OSError):  # what was reserved stays reserved then
+                old.end(end[1])
         if self._problem and file is not None:
             self._problem = ""
 
     def _publish(self, file: _File, state: tuple[int, int, bytes]) -> None:
-        heads.publish(
-            self._directory,
-            self._row,
-            heads.Published(str(file.name), state[1], Head(state[0], state[2])),
-        )
+        self._tell(heads.Published(str(file.name), state[1], Head(state[0], state[2])))
+
+    def _tell(self, published: heads.Published) -> None:
+        # Without it checkpoints sign less than they might, and that is all.
+        with contextlib.suppress(OSError):
+            heads.publish(self._directory, self._row, published)

@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "server": "strongroom.cli.server:app",
     "store": "strongroom.cli.store:app",
     "backup": "strongroom.cli.backup:app",
+    "audit": "strongroom.cli.audit:app",
     "wire": "strongroom.cli.wire:app",
     "conform": "strongroom.cli.conform:conform",
 }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, Protocol
 
-from strongroom.domain.audit import AuditEvent, Recording
+from strongroom.domain.audit import AuditChain, AuditEvent, Recording
 from strongroom.domain.clients import ClientRecord
 from strongroom.domain.entries import EntryChange, EntryStore
 from strongroom.domain.objects import ON_LINE, ManagedObject
@@ -147,6 +147,10 @@ class ObjectStore(EntryStore, Protocol):
 
     async def commit(self, changes: Changes) -> None:
         """Make the changes durable, then return. Raises LostRace and NameInUse."""
+
+    @property
+    def chain(self) -> AuditChain:
+        """Return the chain of audit events."""
 
     def recording(self, recording: Recording) -> "ObjectStore":
         """Return this store, where each commit that brings no event takes along the one of `recording`."""

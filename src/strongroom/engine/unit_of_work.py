@@ -138,6 +138,7 @@ class UnitOfWork:
         self.made: Mapping[UniqueIdentifierEnumeration, UniqueIdentifier] = {}
         self.told: Told | None = None
         """What the answer tells, where later items may want to know it."""
+        self._locates = False
         self.found: int | None = None
         """How many objects a Locate has given, None for anything else."""
         self.entries = WorkingEntries(store, caller)

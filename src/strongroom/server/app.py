@@ -5,13 +5,14 @@ Rule: the parts of a server that touch an adapter are this file, `application.py
 a server needs is imported when it is asked for, since a command that lists clients should not load ciphers.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from strongroom.domain.audit import AuditChain
 from strongroom.domain.backups import Filling, Opened, Snapshot
 from strongroom.domain.clients import ClientStore
 from strongroom.domain.ports import RootKey, RootKeyError, RootKeySealed, RootKeyUnavailable, WrappedKeys
@@ -117,6 +118,7 @@ class StrongroomAdapters:
         self, settings: Settings, directory: DataDirectory, root_key: RootKeys, *, row: int, first: bool
     ) -> Application:
         from strongroom.server.application import open_application
+        from strongroom.server.auditing import WorkerAudit
         from strongroom.server.ca import open_authority
         from strongroom.server.endpoints import ClientEndpoints
         from strongroom.server.neighbours import WorkerSockets
@@ -150,11 +152,24 @@ class StrongroomAdapters:
                 ClientEndpoints(settings, directory),
                 provisioning,
                 lambda: self.take_snapshot(settings, directory),
+                WorkerAudit(settings.audit, directory, root_key, row),
                 first=first,
                 directory=directory,
                 wrapped=places(StoredStoreKeys(backend), directory),
                 shared=shared,
             )
+
+    @asynccontextmanager
+    async def open_chain(self, settings: Settings, directory: DataDirectory) -> AsyncIterator[AuditChain]:
+        from strongroom.store.stored_audit import StoredAudit
+
+        backend = _lone_backend(_parse(settings.store, directory))
+        with _for_the_operator():
+            await backend.start()
+        try:
+            yield StoredAudit(backend)
+        finally:
+            await backend.close()
 
     def take_snapshot(
         self, settings: Settings, directory: DataDirectory

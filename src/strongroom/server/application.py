@@ -6,7 +6,9 @@ Rule: wiring only. It loads everything that answering a request needs, so import
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
+from functools import partial
 
+from strongroom.domain.audit import AuditChain
 from strongroom.domain.backups import Snapshot
 from strongroom.domain.clients import ClientRecord, ClientStore
 from strongroom.domain.clock import SystemClock
@@ -27,6 +29,7 @@ from strongroom.scheduler.dates import DateNotices
 from strongroom.scheduler.timetable import Job, Timetable
 from strongroom.scheduler.verification import Verifier
 from strongroom.server.address import parse_listening
+from strongroom.server.auditing import WorkerAudit
 from strongroom.server.authorities import open_all
 from strongroom.server.config import Settings
 from strongroom.server.crl import RevocationListKeeper
@@ -41,7 +44,6 @@ from strongroom.server.pending import Strangers
 from strongroom.server.ports import RootKeys
 from strongroom.server.provisioning import ClientProvisioning
 from strongroom.server.root.change import RootKeyChange
-from strongroom.server.stored_audit import StoredAudit
 from strongroom.server.stored_clients import StoredClients, seal_older_records
 from strongroom.store.records import Backend
 from strongroom.store.repository import Repository
@@ -88,6 +90,8 @@ class KmipApplication:
         provisioning: ClientProvisioning,
         root_key_change: RootKeyChange,
         verifier: Verifier,
+        audit: WorkerAudit,
+        chain: AuditChain,
         *,
         strangers: Strangers,
         wrapped: Sequence[WrappedKeys],
@@ -106,6 +110,9 @@ class KmipApplication:
         self._root_key_change = root_key_change
         self._verifier = verifier
         self.wrapped = wrapped
+        self._audit = audit
+        self._chain = chain
+        self.turned_away = audit.turned_away
         self._timetable = Timetable(SystemClock(), jobs)
         self.clients: ClientStore = StoredClients(store)
         self.shared = shared
@@ -134,13 +141,19 @@ class KmipApplication:
         self._verifier.on_distrust = spread
         self._clients.directory = directory
         self._endpoints.find = directory.find
+        self._audit.forward(self._chain)
         await self._timetable.run()
 
     async def close(self) -> None:
         await self._neighbours.close()
         self._backlog.close()
         self._courier.close()
+        await self._audit.close(self._chain)
         await self._backend.close()
+
+    def health(self) -> Mapping[str, str]:
+        problem = self._audit.problem
+        return {} if problem is None else {"audit": problem}
 
 
 async def open_application(
@@ -151,6 +164,7 @@ async def open_application(
     endpoints: ClientEndpoints,
     make_provisioning: Callable[[ClientStore], ClientProvisioning],
     take_snapshot: Callable[[], AbstractAsyncContextManager[Snapshot]],
+    audit: WorkerAudit,
     *,
     first: bool,
     directory: DataDirectory,
@@ -196,6 +210,7 @@ async def open_application(
         subscriptions=wanted,
         outgoing=courier,
         provisioning=provisioning,
+        audit=audit.log,
     )
     await dispatcher.refresh()
     await neighbours.start(dispatcher.handle_passed_on, clients)
@@ -215,7 +230,8 @@ async def open_application(
         "deletion windows": dispatcher.guard.tidy,
         "root key": root_key_change,
     }
-    chain = StoredAudit(backend)
+    chain = repository.chain
+    jobs["audit checkpoints"] = partial(audit.look, chain)
     if shared:  # else the one writer chains events as they come
         jobs["audit chain"] = Chaining(chain)
     verifier = Verifier(
@@ -242,6 +258,8 @@ async def open_application(
         provisioning,
         root_key_change,
         verifier,
+        audit,
+        chain,
         strangers=strangers,
         wrapped=wrapped,
         jobs=jobs,

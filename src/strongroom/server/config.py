@@ -202,6 +202,26 @@ class PolicySettings(_Section):
     certificate_days: Annotated[int, Field(gt=0, le=36_500)] = 397
 
 
+class AuditSettings(_Section):
+    """The audit log. `segment_size`: bytes of a file of reads, of which each worker reserves two.
+
+    `checkpoint`: seconds between two checkpoints while there is news. `anchors`: where checkpoints go, out of
+    the reach of this machine (file:/PATH, syslog:/dev/log, syslog:HOST:PORT, tcp:HOST:PORT). `sinks`: where
+    every event goes, as JSON, or with `cef:` before the place in the Common Event Format. `deadline`: seconds
+    that an anchor or sink may lag behind until it counts as failed. `keep_days`: how long files of reads stay
+    once they are signed for, 0 for ever.
+    """
+
+    segment_size: Annotated[int, Field(ge=1 << 20, le=1 << 30)] = 8 << 20
+    checkpoint: Seconds = 60.0
+    anchors: tuple[str, ...] = ()
+    on_anchor_failure: Literal["refuse", "continue"] = "continue"
+    sinks: tuple[str, ...] = ()
+    on_sink_failure: Literal["refuse", "continue"] = "refuse"
+    deadline: Seconds = 10.0
+    keep_days: Annotated[int, Field(ge=0)] = 0
+
+
 class ClientSettings(_Section):
     """What is different for one enrolled client. `password`: must a request carry its credential.
 
@@ -239,6 +259,7 @@ class Settings(_Section):
     policy: PolicySettings = PolicySettings()
     clients: ClientsSettings = ClientsSettings()
     verification: VerificationSettings = VerificationSettings()
+    audit: AuditSettings = AuditSettings()
     client: dict[str, ClientSettings] = Field(default_factory=dict)
 
     def advertised(self, listening: Address | None) -> Address | None:

@@ -16,6 +16,8 @@ Rule: every path in the directory is named here, and nobody opens the directory 
     clients/          what `dev` enrols
     authorities/      older CAs that are still trusted, and their keys, wrapped by the root key
     crl.pem           certificates of the internal CAs that are revoked
+    audit/            audit log: reads, checkpoints (0700)
+    audit.pub         verifies checkpoints     audit.key         signs them, wrapped by the root key
     clients.sealed    there once the client records in the store are sealed
 """
 
@@ -32,7 +34,7 @@ from typing import Final
 from strongroom.server.config import FILE_NAME
 from strongroom.server.errors import DirectoryLocked, NotFound, OperatorError
 
-_SECRET_FILES: Final = ("root.key", "root.json", "ca.key", "server.key")
+_SECRET_FILES: Final = ("root.key", "root.json", "ca.key", "server.key", "audit.key")
 _SOCKET_PATH_LIMIT: Final = 107
 _HARMLESS: Final = frozenset({"lost+found"})
 
@@ -78,6 +80,18 @@ class DataDirectory:
     @property
     def server_key(self) -> Path:
         return self.path / "server.key"
+
+    @property
+    def audit(self) -> Path:
+        return self.path / "audit"
+
+    @property
+    def audit_key(self) -> Path:
+        return self.path / "audit.key"
+
+    @property
+    def audit_public(self) -> Path:
+        return self.path / "audit.pub"
 
     @property
     def lock_file(self) -> Path:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from strongroom.server.audit_key import create_audit_key
 from strongroom.server.ca import create_authority, issue_server_certificate
 from strongroom.server.config import beside, override, parse_settings, render_toml
 from strongroom.server.data_directory import DataDirectory, write_private, write_public
@@ -48,7 +49,9 @@ def create_installation(
             write_public(directory.recovery, f"{kit.recipient}\n".encode())
         new = root_key.make(adapters, generation=1)
         kept += new.paths
-        authority = create_authority(directory, adapters.create_root_key(directory, new.root), now)
+        opened = adapters.create_root_key(directory, new.root)
+        authority = create_authority(directory, opened, now)
+        create_audit_key(directory, opened)
         issue_server_certificate(directory, authority, settings.hosts, now)
         adapters.create_store(settings, directory)
         chosen = {name: getattr(settings, name) for name in _WRITTEN}

@@ -4,9 +4,10 @@ Rule: an event is a constant name with fields, and no field holds a secret. On a
 people, otherwise each is a JSON object. Tracebacks show no local variables, since those may hold keys.
 """
 
+import contextlib
 import sys
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
@@ -30,10 +31,25 @@ def configure_logs(*, debug: bool = False) -> None:
         rendered = (structlog.processors.format_exc_info, structlog.processors.JSONRenderer())
     structlog.configure(
         processors=[*shared, *rendered],
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Log(sys.stderr))),
         wrapper_class=structlog.make_filtering_bound_logger(DEBUG if debug else INFO),
         cache_logger_on_first_use=True,
     )
+
+
+class _Log:
+    """A stream that takes what it can: where the log has no space, the server goes on all the same."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 def escape(_logger: Any, _method: str, event: EventDict) -> EventDict:

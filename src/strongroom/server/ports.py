@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeAlias
 
+from strongroom.domain.audit import AuditChain
 from strongroom.domain.backups import Filling, Opened, Snapshot
 from strongroom.domain.clients import ClientStore
 from strongroom.domain.identity import ClientIdentity, Connection
@@ -200,6 +201,12 @@ class Application(Protocol):
         `directory` says who may connect; `spread` makes changed records be in force in every worker.
         """
 
+    def turned_away(self, reason: str, peer: str, facts: Mapping[str, str]) -> None:
+        """Record somebody who got no connection."""
+
+    def health(self) -> Mapping[str, str]:
+        """Return what is wrong, by what it is wrong with; empty when all is well."""
+
     async def close(self) -> None:
         """Let go of the store; commits on their way are finished first."""
 
@@ -260,6 +267,11 @@ class Adapters(Protocol):
 
         `row` is a number that no other worker has at the same time, `first` one of those that begin.
         """
+
+    def open_chain(
+        self, settings: Settings, directory: DataDirectory
+    ) -> AbstractAsyncContextManager[AuditChain]:
+        """Give the chain of audit events, to be read beside a live server."""
 
     def take_snapshot(
         self, settings: Settings, directory: DataDirectory

@@ -54,6 +54,9 @@ RELOAD_TIMEOUT: Final = 5.0
 ANSWER_TIMEOUT: Final = 5.0
 """Seconds for a worker to answer. One that does not take over a change is killed and starts with it."""
 
+HEALTH_TIMEOUT: Final = 1.0
+"""Seconds for the workers to say how they are."""
+
 WATCH_INTERVAL: Final = 15.0
 """Seconds between looks whether certificates were replaced on disk."""
 
@@ -449,10 +452,12 @@ class Supervisor:
             log.warning("certificate_ends", warning=warning)
 
     def _status(self) -> Message:
+        problems = self._problems() if self._open else {}
         return {
             "version": VERSION,
             "sealed": not self._open,
-            "health": self._health(),
+            "health": self._health(problems),
+            "problems": problems,
             "provider": self._root_key.provider,
             "root_key_generation": self._root_key.generation,
             "root_key_changing": self._root_key.changing,
@@ -479,10 +484,21 @@ class Supervisor:
             ],
         }
 
-    def _health(self) -> str:
+    def _health(self, problems: Message) -> str:
         if not self._open:
             return "sealed"
-        return "ok" if len(self._crew.serving) >= self._count else "degraded"
+        return "ok" if len(self._crew.serving) >= self._count and not problems else "degraded"
+
+    def _problems(self) -> Message:
+        """Return what is wrong, by what it is wrong with; empty when all is well."""
+        serving = self._crew.serving
+        answers = ask_all(serving, {"ask": "status"}, HEALTH_TIMEOUT)
+        problems: Message = {}
+        for worker in serving:
+            result = answers.get(worker, {}).get("result")
+            told = result.get("health") if isinstance(result, dict) else {"workers": "one does not answer"}
+            problems |= told if isinstance(told, dict) else {}
+        return problems
 
     def _progress(self) -> str | None:
         """Return what an unseal waits for, None when nothing is missing."""

@@ -11,7 +11,7 @@ read its answers, later requests stay in our buffer, and beyond READ_AHEAD bytes
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast
 
@@ -103,6 +103,8 @@ class Service(Generic[M]):
     shares: Shares
     buffers: Buffers
     shed: Shedder[M]
+    turned_away: Callable[[str, str, Mapping[str, str]], None]
+    """Told of who got no connection: why, where from, and what else is known."""
     attend: Attendant | None = None
     """Asks a client that has turned the roles; None where they cannot be turned."""
     strangers: Callable[[PeerCertificate, str], None] = _nobody
@@ -129,6 +131,7 @@ class Service(Generic[M]):
             shed=shed,
             strangers=self.strangers,
             lenient=self.lenient,
+            turned_away=self.turned_away,
         )
 
 
@@ -235,6 +238,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
 
     def _turn_away(self, reason: str, *, cure: str, **facts: str) -> None:
         log.warning("client_refused", reason=reason, peer=self._peer, cure=cure, **facts)
+        self._service.turned_away(reason, self._peer, facts)
         self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -213,6 +213,7 @@ class Worker:
             shares=self._shares,
             buffers=buffers,
             shed=application.shed,
+            turned_away=application.turned_away,
             attend=application.attend,
             strangers=application.strangers,
             lenient=settings.clients.expired == "warn",
@@ -263,7 +264,7 @@ class Worker:
     async def _do(self, request: Message) -> object:
         match request.get("ask"):
             case "status":
-                return {"connections": self._listener.live}
+                return {"connections": self._listener.live, "health": dict(self._application.health())}
             case "refresh":
                 await self._refresh()
                 return None

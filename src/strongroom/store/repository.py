@@ -17,7 +17,7 @@ from typing import Final
 
 from strongroom.attributes.index import changed_terms, due_range, filter_terms, sight_terms, terms
 from strongroom.attributes.rules import matches
-from strongroom.domain.audit import AuditEvent, Changed, Recording, encode_all
+from strongroom.domain.audit import AuditChain, AuditEvent, Changed, Recording, encode_all
 from strongroom.domain.doubts import MOST_DISTRUSTED, Distrusted
 from strongroom.domain.entries import EntryChange
 from strongroom.domain.objects import ManagedObject
@@ -54,6 +54,7 @@ from strongroom.store.records import (
     Visible,
 )
 from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey
+from strongroom.store.stored_audit import StoredAudit
 from strongroom.store.witness import Witness
 from strongroom.wire.errors import DecodeError
 
@@ -83,6 +84,10 @@ class Repository(ClientRepository):
         self._recording: Recording | None = None
         self._distrusted: dict[tuple[int, str], str] = {}
         self._witness = Witness()
+
+    @property
+    def chain(self) -> AuditChain:
+        return StoredAudit(self._backend)
 
     def recording(self, recording: Recording) -> "Repository":
         # With the same cache and the same store keys: it is the same store.

@@ -94,8 +94,10 @@ class Bench:
             shares=self.shares,
             buffers=Buffers(8 << 20, 8 << 20),
             shed=lambda message, connection: b"SHED " + message[8:].rstrip(b"."),
+            turned_away=lambda reason, peer, facts: self.turned_away.append((reason, peer, dict(facts))),
         )
         self.closed: list[KmipProtocol[Any]] = []
+        self.turned_away: list[tuple[str, str, dict[str, str]]] = []
         key = new_key()
         self.der = authority.client_certificate(key.public_key(), "web", NOW).public_bytes(Encoding.DER)
         self.record = ClientRecord(

@@ -41,6 +41,7 @@ class SealedFile:
 PLAIN: Final = (
     FILE_NAME,
     "ca.pem",
+    "audit.pub",
     "authorities/*.pem",
     "authorities/*.retired",
     "crl.pem",
@@ -51,6 +52,7 @@ PLAIN: Final = (
 SEALED: Final = (
     SealedFile(pattern="ca.key", wrapped=wrapped_key, open=open_key, seal=seal_key),
     SealedFile(pattern="authorities/*.key", wrapped=wrapped_key, open=open_key, seal=seal_key),
+    SealedFile(pattern="audit.key", wrapped=wrapped_key, open=open_key, seal=seal_key),
 )
 
 

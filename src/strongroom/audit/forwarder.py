@@ -1,0 +1,236 @@
+"""Sends every event to the sinks, while it happens.
+
+Rule: one process of a node forwards, whoever has the lock; what a sink has taken is noted, so that after a
+crash it gets some events again and misses none. How it goes stands in a file that all workers read: they
+refuse requests, not this.
+
+A sink begins with what happens from then on; what was before is for `audit export`.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from strongroom.audit import tail
+from strongroom.audit.outlets import Outlet, OutletFailed
+from strongroom.audit.rendering import parsed, to_cef
+from strongroom.audit.tail import Place
+from strongroom.domain.audit import AuditChain, ChainedEvent, canonical
+from strongroom.domain.store import StoreFailure
+
+LOCK: Final = "forward.lock"
+STATE: Final = "sinks"
+PLACES: Final = "forwarded"
+PAUSE: Final = 0.2
+"""Seconds between two looks for something new."""
+
+_CHANGES: Final = 500
+_BYTES: Final = 1 << 18
+_STATE_SIZE: Final = 2048
+
+log = structlog.get_logger()
+
+
+class Sink:
+    """One place, and the form that it wants."""
+
+    def __init__(self, name: str, outlet: Outlet, *, cef: bool) -> None:
+        self.name = name
+        self.outlet = outlet
+        self.cef = cef
+        self.changes = -1
+        self.reads: dict[int, Place] = {}
+        self.failing_since: float | None = None
+        self.problem = ""
+
+    def failed(self, why: str, *, started: float, deadline: float) -> None:
+        """Note that it does not take what it should; `started` is when it was tried (monotonic seconds)."""
+        if self.failing_since is None:
+            self.failing_since = started
+        if time.monotonic() - self.failing_since >= deadline:
+            self._tell(f"the audit sink {self.name} fails: {why}")
+
+    def worked(self) -> None:
+        """Note that it has everything."""
+        self.failing_since = None
+        self._tell("")
+
+    def _tell(self, problem: str) -> None:
+        if bool(problem) is not bool(self.problem):
+            if problem:
+                log.error("audit_sink_fails", reason=problem)
+            else:
+                log.info("audit_sink_works_again", sink=self.name)
+        self.problem = problem
+
+
+class Forwarder:
+    """The sinks of a node, as one worker sees them; see `run`."""
+
+    def __init__(
+        self, folder: Path, *, node: str, chain: AuditChain, sinks: Sequence[Sink], deadline: float
+    ) -> None:
+        """`deadline`: seconds that a sink may lag behind."""
+        self._folder = folder
+        self._node = node
+        self._chain = chain
+        self._sinks = sinks
+        self._deadline = deadline
+        self._lock: int | None = None
+
+    async def run(self) -> None:
+        """Forward until cancelled, if no other process does; else wait to take its place."""
+        try:
+            while not self._take():  # noqa: ASYNC110 - another process has it
+                await asyncio.sleep(self._deadline / 4)
+            await self._begin()
+            self._write_state()
+            async with asyncio.TaskGroup() as group:
+                for sink in self._sinks:
+                    group.create_task(self._forward(sink))
+                group.create_task(self._report())
+        finally:
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
+            for sink in self._sinks:
+                sink.outlet.close()
+
+    def _take(self) -> bool:
+        descriptor = os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        self._lock = descriptor
+        return True
+
+    async def _begin(self) -> None:
+        """Find the places; a sink that has none begins at the end."""
+        known = self._read_places()
+        for sink in self._sinks:
+            try:
+                places = known[sink.name]
+                sink.changes, sink.reads = int(places["changes"]), tail.from_json(places["reads"])
+            except (KeyError, TypeError, ValueError, AttributeError):
+                while sink.changes < 0:
+                    try:
+                        sink.changes = (await self._chain.head()).position
+                    except StoreFailure:
+                        await asyncio.sleep(PAUSE)
+                sink.reads = await asyncio.to_thread(tail.ends, self._folder)
+        self._note()
+
+    async def _forward(self, sink: Sink) -> None:
+        while True:
+            more, started = False, time.monotonic()
+            try:
+                more = await self._step(sink)
+            except (OutletFailed, StoreFailure, OSError) as error:
+                sink.failed(str(error), started=started, deadline=self._deadline)
+            except Exception as error:
+                sink.failed(type(error).__name__, started=started, deadline=0)
+                log.exception("audit_forwarding_failed", sink=sink.name)
+            if not more:
+                await asyncio.sleep(PAUSE)
+
+    async def _step(self, sink: Sink) -> bool:
+        """Send what is new, and return whether there is more."""
+        changes = await self._chain.after(sink.changes, _CHANGES)
+        records, places, more = await asyncio.to_thread(tail.read, self._folder, sink.reads, _BYTES)
+        lines = [self._change(change, sink) for change in changes]
+        lines += [self._read(record, sink) for record in records]
+        if lines:
+            await asyncio.to_thread(sink.outlet.send, lines)
+            if changes:
+                sink.changes = changes[-1].position
+            sink.reads = places
+            self._note()
+        more = more or len(changes) == _CHANGES
+        newest = parsed(records[-1].event).get("at") if records else None
+        if more and isinstance(newest, int) and time.time() - newest > self._deadline:
+            sink.failed("it takes events more slowly than they come", started=time.monotonic(), deadline=0)
+        else:
+            sink.worked()
+        return more
+
+    def _change(self, change: ChainedEvent, sink: Sink) -> bytes:
+        if sink.cef:
+            return to_cef(change.event, node=self._node, position=change.position)
+        said = {"event": parsed(change.event), "node": self._node, "position": change.position}
+        return canonical(said)
+
+    def _read(self, record: tail.Record, sink: Sink) -> bytes:
+        if sink.cef:
+            return to_cef(record.event, node=self._node, segment=record.segment, offset=record.offset)
+        said = {
+            "event": parsed(record.event),
+            "node": self._node,
+            "offset": record.offset,
+            "segment": record.segment,
+        }
+        return canonical(said)
+
+    # Files
+
+    async def _report(self) -> None:
+        while True:
+            self._write_state()
+            await asyncio.sleep(min(0.5, self._deadline / 4))
+
+    def _write_state(self) -> None:
+        problem = "; ".join(sink.problem for sink in self._sinks if sink.problem)
+        content = canonical({"at": int(time.time()), "problem": problem[:500]}).ljust(_STATE_SIZE)
+        try:
+            descriptor = os.open(self._folder / STATE, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.pwrite(descriptor, content, 0)  # in place: there may be no space for another file
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            log.error("audit_sinks_not_reported", error=error.strerror)  # the others see that it is old
+
+    def _read_places(self) -> Mapping[str, Any]:
+        try:
+            said = json.loads((self._folder / PLACES).read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return said if isinstance(said, dict) else {}
+
+    def _note(self) -> None:
+        places = {
+            sink.name: {"changes": sink.changes, "reads": tail.to_json(sink.reads)} for sink in self._sinks
+        }
+        temporary = self._folder / f".{PLACES}"
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            with open(descriptor, "wb") as file:
+                file.write(canonical(places))
+            temporary.rename(self._folder / PLACES)
+        except OSError as error:
+            # They get some of it again after a restart.
+            log.warning("audit_places_not_noted", error=error.strerror)
+
+
+def problem(folder: Path, *, deadline: float, started: float) -> str:
+    """Return what is wrong with the sinks, as the process says that forwards; "" when all is well.
+
+    `started` is when this process began to look (monotonic seconds): it takes a moment until one forwards.
+    """
+    try:
+        said = json.loads((folder / STATE).read_bytes())
+        if time.time() - int(said["at"]) <= deadline:
+            return str(said["problem"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    if time.monotonic() - started <= deadline:
+        return ""
+    return "nobody forwards audit events to the sinks; the log of the server says why"

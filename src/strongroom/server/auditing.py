@@ -1,0 +1,196 @@
+"""The audit log of one worker: what is recorded, and what comes of it.
+
+Rule: wiring, and the decision when requests are refused. What is recorded is with the operating system before
+the answer leaves; checkpoints are made in time; and what is not anchored in time turns health red and, where
+the administrator wants that, stops requests.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from strongroom.audit.checkpoints import FILE
+from strongroom.audit.directory import open_directory
+from strongroom.audit.forwarder import Forwarder, Sink
+from strongroom.audit.forwarder import problem as sink_problem
+from strongroom.audit.keeper import CheckpointFailed, Keeper
+from strongroom.audit.outlets import Outlet, parse
+from strongroom.audit.read_log import ReadLog
+from strongroom.domain.audit import AuditChain, AuditEvent, AuditUnavailable
+from strongroom.domain.clock import SystemClock
+from strongroom.domain.ports import RootKey
+from strongroom.domain.store import StoreFailure
+from strongroom.server.audit_key import open_audit_key
+from strongroom.server.config import AuditSettings
+from strongroom.server.data_directory import DataDirectory
+from strongroom.server.errors import OperatorError
+from strongroom.server.logs import get_logger
+
+log = get_logger()
+
+_CEF: Final = "cef:"
+
+CONNECT: Final = "CONNECT"
+"""The operation of who is turned away before a request."""
+
+
+class WorkerAudit:
+    """Opens the audit log of a data directory for one worker. `work` it, and `close` it at the end."""
+
+    def __init__(
+        self, settings: AuditSettings, directory: DataDirectory, root_key: RootKey, row: int
+    ) -> None:
+        """Raises OperatorError and RootKeyError."""
+        self._settings = settings
+        self._folder = directory.audit
+        node = open_audit_folder(directory)
+        self.keeper = make_keeper(settings, directory, root_key, node)
+        self.log = ReadLog(directory.audit, row=row, size=settings.segment_size)
+        self.log.open(node)
+        self._node = node
+        self._sinks = make_sinks(settings)
+        self._clock = SystemClock()
+        self._failing = ""
+        self._sink_problem = ""
+        self._started = time.monotonic()
+        self._forwarding: asyncio.Task[None] | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """Return what is wrong with the audit log, None when all is well."""
+        return self.log.problem or self._failing or self._sink_problem or None
+
+    def turned_away(self, reason: str, peer: str, facts: Mapping[str, str]) -> None:
+        """Record somebody who got no connection."""
+        event = AuditEvent(
+            at=self._clock.now(),
+            client=0,
+            tenant=0,
+            peer=peer,
+            operation=CONNECT,
+            outcome=reason.upper(),
+            target=" ".join(f"{name}={value}" for name, value in facts.items()) or None,
+        )
+        try:
+            self.log.record(event)
+        except AuditUnavailable as error:
+            log.error("refusal_not_recorded", peer=peer, reason=str(error))
+
+    def forward(self, chain: AuditChain) -> None:
+        """Begin to send events to the sinks, where there are any."""
+        if self._sinks:
+            forwarder = Forwarder(
+                self._folder,
+                node=self._node,
+                chain=chain,
+                sinks=self._sinks,
+                deadline=self._settings.deadline,
+            )
+            self._forwarding = asyncio.get_running_loop().create_task(forwarder.run())
+
+    async def look(self, chain: AuditChain, now: datetime) -> None:
+        """Make a checkpoint when it is time, and see to anchors and sinks: a job, asked each second."""
+        self._look_at_sinks()
+        try:
+            if self._due():
+                await chain.extend()
+                head = await chain.head()
+                await asyncio.to_thread(self.keeper.make, head, int(now.timestamp()), "interval")
+            await asyncio.to_thread(self._anchor)
+        except CheckpointFailed as error:
+            self._fail(str(error))
+        else:
+            self._fail("")
+
+    def _due(self) -> bool:
+        try:
+            age = time.time() - os.stat(self._folder / FILE).st_mtime
+        except OSError:
+            return True
+        return age >= self._settings.checkpoint
+
+    def _anchor(self) -> None:
+        last = self.keeper.last()
+        if last is None or not self.keeper.behind(last):
+            return
+        try:
+            self.keeper.anchor()
+        except CheckpointFailed:
+            if max(self.keeper.behind(last).values(), default=0) >= self._settings.deadline:
+                raise
+
+    def _fail(self, problem: str) -> None:
+        if problem != self._failing:
+            if problem:
+                log.error("audit_checkpoint_failed", reason=problem)
+            else:
+                log.info("audit_checkpoint_made_again")
+        self._failing = problem
+        self._refuse()
+
+    def _look_at_sinks(self) -> None:
+        if not self._sinks:
+            return
+        self._sink_problem = sink_problem(
+            self._folder, deadline=self._settings.deadline, started=self._started
+        )
+        self._refuse()
+
+    def _refuse(self) -> None:
+        settings = self._settings
+        anchors = self._failing if settings.on_anchor_failure == "refuse" else ""
+        sinks = self._sink_problem if settings.on_sink_failure == "refuse" else ""
+        self.log.refuse(anchors or sinks)
+
+    async def close(self, chain: AuditChain) -> None:
+        """Bring everything to disk, and sign where it ends."""
+        if self._forwarding is not None:
+            self._forwarding.cancel()
+        await asyncio.to_thread(self.log.close)
+        try:
+            await chain.extend()
+            head = await chain.head()
+            now = int(self._clock.now().timestamp())
+            await asyncio.to_thread(self.keeper.make, head, now, "stop")
+            if not self._failing:
+                await asyncio.to_thread(self.keeper.anchor)
+        except (CheckpointFailed, StoreFailure) as error:
+            log.error("audit_checkpoint_failed", reason=str(error))
+
+
+def open_audit_folder(directory: DataDirectory) -> str:
+    """Make the folder of the audit log if there is none, and return what this node is called. Raises
+    OperatorError."""
+    try:
+        return open_directory(directory.audit)
+    except OSError as error:
+        raise OperatorError(f"cannot use {directory.audit}: {error.strerror}") from error
+
+
+def make_keeper(settings: AuditSettings, directory: DataDirectory, root_key: RootKey, node: str) -> Keeper:
+    """Return what makes checkpoints of a data directory. Raises OperatorError and RootKeyError."""
+    return Keeper(
+        directory.audit,
+        node=node,
+        key=open_audit_key(directory, root_key),
+        anchors=outlets("audit.anchors", settings.anchors),
+        keep=settings.keep_days * 86_400 if settings.keep_days else None,
+    )
+
+
+def make_sinks(settings: AuditSettings) -> list[Sink]:
+    """Return the sinks. Raises OperatorError."""
+    plain = {name: name.removeprefix(_CEF) for name in settings.sinks}
+    opened = outlets("audit.sinks", tuple(plain.values()))
+    return [Sink(name, opened[place], cef=name != place) for name, place in plain.items()]
+
+
+def outlets(setting: str, places: tuple[str, ...]) -> dict[str, Outlet]:
+    """Return the outlets that a setting names. Raises OperatorError."""
+    try:
+        return {place: parse(place) for place in places}
+    except ValueError as error:
+        raise OperatorError(f"{setting}: {error}") from error

@@ -78,9 +78,10 @@ async def read_safeguards(store: EntryStore) -> dict[int, Safeguards]:
 def votes_needed(laid_down: Mapping[int, Safeguards], act: Act, tenants: Iterable[TenantId]) -> int:
     """Return how many people have to approve an administrative act that concerns these tenants.
 
-    One that concerns the system concerns every tenant: whoever can appoint approvers can destroy anything.
+    One that concerns the server concerns every tenant: whoever can appoint approvers can destroy anything,
+    and whoever has the store keys has every key.
     """
     concerned: set[int] = {*tenants, SYSTEM_TENANT}
-    if set(tenants) <= {SYSTEM_TENANT} and act is Act.POLICY:
+    if concerned == {SYSTEM_TENANT}:
         concerned |= set(laid_down)
     return max((laid_down[one].votes(act) for one in concerned if one in laid_down), default=0)

@@ -512,7 +512,7 @@ class Dispatcher:
         )
         response = await spec.handler(context, request)
         work.check_made()
-        effects = work.effects()
+        effects = work.effects(exports=caller.tenant in self.guard.laid_down)
         if effects:
             await self.guard.allow(run, work, spec, request, effects)
         work.made = made_by(spec.operation, response)

@@ -486,13 +486,25 @@ class UnitOfWork:
         """Return the objects that were read, as the store gave them."""
         return tuple(self._sources)
 
-    def effects(self) -> list[Effect]:
-        """Return what was done to objects that is still to be judged; it counts as judged from now on."""
+    def effects(self, *, exports: bool) -> Sequence[Effect]:
+        """Return what was done to objects that is still to be judged; it counts as judged from now on.
+
+        `exports`: what was given out in clear matters.
+        """
+        for obj in self._loaded.values():
+            if (obj.changed and obj.generation) or (exports and obj.revealed):
+                break
+        else:
+            if not self._revealed:
+                return ()
         found = [
             effect
             for effect in effects_of(self._loaded.values(), self._revealed, self._sources, self._replaced)
-            if effect.kind is Kind.REVEALED
-            or (effect.after.unique_identifier, effect.kind) not in self._judged
+            if (
+                exports
+                if effect.kind is Kind.REVEALED
+                else (effect.after.unique_identifier, effect.kind) not in self._judged
+            )
         ]
         if found:
             self._revealed = []

@@ -36,20 +36,45 @@ _LONGEST: Final = 2000
 _NOT_OF_THE_ACT: Final = frozenset({"command", "ask", "id", "by_user"})
 """Fields of a request that say how it came, not what it is."""
 
-_NOT_SHOWN: Final = frozenset({"password_hash", "public_key"})
-"""Fields that help nobody to decide, or are not for everybody."""
+_SHOWN: Final = frozenset(
+    {
+        "act",
+        "clients",
+        "deletion_window",
+        "group",
+        "groups",
+        "hold",
+        "issuer",
+        "name",
+        "object",
+        "on",
+        "permissions",
+        "policy",
+        "provider",
+        "recipients",
+        "roles",
+        "tenant",
+        "to",
+        "unique_identifier",
+        "votes",
+        "without_clients",
+        "without_groups",
+        "without_roles",
+    }
+)
+"""Fields that people see when they decide. A request may carry secrets, so what is not here is only named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """An administrative act that somebody asks for.
 
-    `tenant` is whom it concerns, None: the whole server. `person` is None and `client` 0 for whoever owns the
-    data directory.
+    `essence` are the fields that make the request what it is. `tenant` is whom it concerns, None: the whole
+    server. `person` is None and `client` 0 for whoever owns the data directory.
     """
 
     command: str
-    request: Message
+    essence: Message
     act: Act
     tenant: TenantId | None
     person: str | None
@@ -58,10 +83,14 @@ class Asked:
     @property
     def digest(self) -> bytes:
         """Return what stands for the exact request."""
-        fields = {name: value for name, value in self.request.items() if name not in _NOT_OF_THE_ACT}
         who = "local" if self.person is None else f"person {self.person}"
-        written = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+        written = json.dumps(self.essence, sort_keys=True, separators=(",", ":"))
         return digest_of(b"administration", who.encode(), self.command.encode(), written.encode())
+
+
+def essence_of(request: Message) -> Message:
+    """Return the fields of a request that are not about how it came."""
+    return {name: value for name, value in request.items() if name not in _NOT_OF_THE_ACT}
 
 
 async def use(store: ObjectStore, clients: ClientStore, asked: Asked, now: datetime) -> Kept[Approval] | None:
@@ -140,8 +169,7 @@ async def _new(
     waiting = await store.count_entries(Approval, SYSTEM_TENANT, asked.client)
     if expired is None and waiting >= MOST:
         raise Denied(f"it needs approval, and {MOST} requests of yours wait for that already")
-    shown = {name: value for name, value in asked.request.items() if name not in _NOT_SHOWN}
-    shown = {name: value for name, value in shown.items() if name not in _NOT_OF_THE_ACT}
+    shown = {name: value if name in _SHOWN else "..." for name, value in asked.essence.items()}
     value = Approval(
         digest=asked.digest,
         mark=new_mark(),

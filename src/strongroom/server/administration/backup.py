@@ -6,6 +6,7 @@ them is recorded before they are given.
 
 from base64 import b64encode
 
+from strongroom.domain.acts import Act
 from strongroom.domain.backups import KeysGiven
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.people import Role
@@ -16,7 +17,12 @@ from strongroom.server.errors import OperatorError
 from strongroom.server.messages import Message, text, texts
 
 
-@command("backup.keys", roles={Role.ADMINISTRATOR})
+def _recipients(request: Message) -> Message:
+    """Return what people approve: who gets the keys, whatever this backup is called."""
+    return {"recipients": sorted(texts(request, "recipients"))}
+
+
+@command("backup.keys", roles={Role.ADMINISTRATOR}, approval=Act.EXPORT, essence=_recipients)
 async def keys(admin: Administrator, request: Message) -> object:
     """Return the store keys and every other secret, encrypted; and the numbers of the keys."""
     # No other command needs them.

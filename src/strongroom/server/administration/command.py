@@ -27,7 +27,7 @@ from strongroom.domain.ports import WrappedKeys
 from strongroom.domain.store import Changes, ObjectStore
 from strongroom.server import administration
 from strongroom.server.address import parse_listening
-from strongroom.server.approving import Asked, give_back, use
+from strongroom.server.approving import Asked, essence_of, give_back, use
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
@@ -87,9 +87,22 @@ class Administrator:
 Handler: TypeAlias = Callable[[Administrator, Message], Awaitable[object]]
 
 
-def no_act(_request: Message) -> Act | None:
+Judgement: TypeAlias = Callable[[Administrator, Message], Awaitable[Act | None]]
+"""Tells which act a request is, None for one that needs no approval."""
+
+
+async def no_act(_admin: Administrator, _request: Message) -> Act | None:
     """Say of any request that it is no act that needs approval."""
     return None
+
+
+def always(act: Act) -> Judgement:
+    """Return what says of every request that it is this act."""
+
+    async def judge(_admin: Administrator, _request: Message) -> Act | None:
+        return act
+
+    return judge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,15 +112,17 @@ class Command:
     `roles`: a person needs one of them; whoever owns the data directory needs none. `spreads`: it changes
     what every worker keeps in memory, so each reads that again before the command returns. `approval` tells
     which act a request is, None for one that needs no approval. `concerns` finds the tenant whose rules it
-    follows, None: the one that the request names, else all.
+    follows, None: the one that the request names, else all. `essence` gives what an approval is for: where a
+    command makes a fresh key each time it is given, everything but that.
     """
 
     name: str
     roles: frozenset[Role]
     spreads: bool
     handler: Handler
-    approval: Callable[[Message], Act | None] = no_act
+    approval: Judgement = no_act
     concerns: Callable[[Administrator, Message], Awaitable[TenantId]] | None = None
+    essence: Callable[[Message], Message] = essence_of
 
 
 _DECLARED: Final[dict[str, Command]] = {}
@@ -118,14 +133,15 @@ def command(
     *,
     roles: Collection[Role],
     spreads: bool = False,
-    approval: Act | Callable[[Message], Act | None] | None = None,
+    approval: Act | Judgement | None = None,
     concerns: Callable[[Administrator, Message], Awaitable[TenantId]] | None = None,
+    essence: Callable[[Message], Message] = essence_of,
 ) -> Callable[[Handler], Handler]:
     """Declare the decorated coroutine function as `noun.verb`; raises TypeError for a second declaration.
 
     `approval` is the act that every request is, or a function that tells; the rest is as in Command.
     """
-    which = approval if callable(approval) else (lambda _request: approval)
+    judge = no_act if approval is None else always(approval) if isinstance(approval, Act) else approval
 
     def declare(handler: Handler) -> Handler:
         if name in _DECLARED:
@@ -135,8 +151,9 @@ def command(
             roles=frozenset(roles),
             spreads=spreads,
             handler=handler,
-            approval=which,
+            approval=judge,
             concerns=concerns,
+            essence=essence,
         )
         return handler
 
@@ -195,7 +212,7 @@ async def perform(admin: Administrator, request: Message) -> object:
 
 async def _approved(admin: Administrator, declared: Command, request: Message) -> Kept[Approval] | None:
     """Return the approval that was used up, None where none is needed. Raises PendingApproval and Denied."""
-    act = declared.approval(request)
+    act = await declared.approval(admin, request)
     if act is None:
         return None
     if declared.concerns is not None:
@@ -206,7 +223,7 @@ async def _approved(admin: Administrator, declared: Command, request: Message) -
     caller = admin.caller
     asked = Asked(
         command=declared.name,
-        request=request,
+        essence=declared.essence(request),
         act=act,
         tenant=tenant,
         person=None if caller is None else caller.person,

@@ -18,6 +18,7 @@ from strongroom.domain.people import Role
 from strongroom.domain.store import Changes, LostRace
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.administration.command import Administrator, command
+from strongroom.server.admission import lets_into_groups, stands_for_a_person
 from strongroom.server.authorities import identity
 from strongroom.server.clients import check_name, enrol, in_force, known_certificate
 from strongroom.server.clients import to_message as client_message
@@ -36,7 +37,7 @@ async def list_(admin: Administrator, request: Message) -> object:
     return [to_message(one) for one in waiting]
 
 
-@command("client.accept", roles={Role.ADMINISTRATOR}, spreads=True)
+@command("client.accept", roles={Role.ADMINISTRATOR}, spreads=True, approval=lets_into_groups)
 async def accept(admin: Administrator, request: Message) -> object:
     """Enrol the key of a certificate that waits, under a name that the administrator chooses."""
     kept = await find(admin.store, text(request, "fingerprint"))
@@ -75,7 +76,7 @@ async def reject(admin: Administrator, request: Message) -> object:
     return to_message(kept)
 
 
-@command("client.map", roles={Role.ADMINISTRATOR}, spreads=True)
+@command("client.map", roles={Role.ADMINISTRATOR}, spreads=True, approval=stands_for_a_person)
 async def map_(admin: Administrator, request: Message) -> object:
     """Let a client in by a name that an authority vouches for; the client is made if there is none."""
     name = check_name(text(request, "name"))

@@ -6,6 +6,7 @@ Rule: a new root key is made by whoever calls; these commands let it take over.
 import base64
 import binascii
 
+from strongroom.domain.acts import Act
 from strongroom.domain.people import Role
 from strongroom.model.secret import SecretBytes
 from strongroom.server.administration.command import Administrator, command
@@ -30,7 +31,12 @@ async def status(admin: Administrator, request: Message) -> object:
     }
 
 
-@command("root.rotate", roles={Role.ADMINISTRATOR}, spreads=True)
+def _provider(request: Message) -> Message:
+    """Return what people approve: not the key, which is a fresh one each time."""
+    return {"provider": nested(request, "record").get("provider")}
+
+
+@command("root.rotate", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.ROOT, essence=_provider)
 async def rotate(admin: Administrator, request: Message) -> object:
     """Let a new root key take over: `record` is what is written down of it, `secret` the key, in base64,
     unless it stays elsewhere."""
@@ -55,7 +61,7 @@ async def finish_(admin: Administrator, request: Message) -> object:
     return {"generation": admin.root_key.generation, "finished": left == 0, "left": max(left, 0)}
 
 
-@command("recovery.create", roles={Role.ADMINISTRATOR}, spreads=True)
+@command("recovery.create", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.ROOT, essence=lambda _: {})
 async def create(admin: Administrator, request: Message) -> object:
     """Wrap everything for a recovery kit too, from now on: `recipient` is who has it."""
     if admin.root_key.changing:

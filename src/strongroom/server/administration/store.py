@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from strongroom.domain.acts import Act
 from strongroom.domain.doubts import MOST_DISTRUSTED, Distrusted
 from strongroom.domain.entries import EntryChange
 from strongroom.domain.people import Role
@@ -63,7 +64,7 @@ async def verify(admin: Administrator, request: Message) -> object:
     return None
 
 
-@command("store.trust", roles={Role.ADMINISTRATOR}, spreads=True)
+@command("store.trust", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.POLICY)
 async def trust(admin: Administrator, request: Message) -> object:
     """Let the stored record of a doubted object count."""
     identifier = text(request, "object")

@@ -19,7 +19,7 @@ from strongroom.server.admin import call, call_server
 from strongroom.server.app import StrongroomAdapters
 from strongroom.server.config import load_settings
 from strongroom.server.data_directory import DataDirectory
-from strongroom.server.errors import OperatorError
+from strongroom.server.errors import Denied, OperatorError, PendingApproval
 from strongroom.server.messages import Message
 from strongroom.server.root.credential import ask, read_passphrase
 from strongroom.server.root.files import Kit, RootChoice, prepare_files, remove, write_files
@@ -89,7 +89,11 @@ def create_recovery(directory: DataDirectory, kit: Kit) -> Message:
     paths = prepare_files(kit.out, 1 if kit.split is None else int(kit.split.partition("/")[2] or 1))
     made = adapters.make_recovery_kit(kit.split, name=str(directory.path))
     write_files(paths, made.files)
-    call(directory, adapters, {"command": "recovery.create", "recipient": made.recipient})
+    try:
+        call(directory, adapters, {"command": "recovery.create", "recipient": made.recipient})
+    except (Denied, PendingApproval):
+        remove(paths)  # this kit opens nothing; the next try makes another
+        raise
     return finish(directory)
 
 

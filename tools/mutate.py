@@ -115,7 +115,7 @@ def mutants(module: str) -> Iterator[Mutant]:
 
 def _line(node: ast.AST) -> int:
     """Return the line of a node; some have none but those inside them have."""
-    return next(inner.lineno for inner in ast.walk(node) if hasattr(inner, "lineno"))
+    return next(int(inner.lineno) for inner in ast.walk(node) if hasattr(inner, "lineno"))
 
 
 def _nodes(tree: ast.AST) -> Iterator[ast.AST]:

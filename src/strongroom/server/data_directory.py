@@ -80,6 +80,10 @@ class DataDirectory:
         return self.path / "server.key"
 
     @property
+    def restrictions(self) -> Path:
+        return self.path / "policy.cedar"
+
+    @property
     def lock_file(self) -> Path:
         return self.path / "lock"
 

@@ -36,7 +36,7 @@ class Sight:
         """Tell whether the object is in sight."""
         if obj.owner in self.owners or obj.unique_identifier in self.objects:
             return True
-        if self.policies and obj.value(Tag.OPERATION_POLICY_NAME) in self.policies:
+        if obj.value(Tag.OPERATION_POLICY_NAME) in self.policies:
             return True
         return bool(self.groups) and any(group in self.groups for group in obj.values(Tag.OBJECT_GROUP))
 

@@ -94,6 +94,10 @@ class DataDirectory:
         return self.path / "audit.pub"
 
     @property
+    def restrictions(self) -> Path:
+        return self.path / "policy.cedar"
+
+    @property
     def lock_file(self) -> Path:
         return self.path / "lock"
 

@@ -13,6 +13,7 @@ from strongroom.domain.rules import REVISION, AccessRevision, AccessRule
 from strongroom.domain.store import TamperedRecord
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.logs import get_logger
+from strongroom.server.restrictions import Restrictions
 
 log = get_logger()
 
@@ -21,10 +22,11 @@ _OF_THE_TENANT = 0
 
 
 class RuleBook:
-    """The rules of every tenant that has clients."""
+    """The rules of every tenant that has clients, and `restrictions`, None without any."""
 
-    def __init__(self, store: EntryStore) -> None:
+    def __init__(self, store: EntryStore, restrictions: Restrictions | None = None) -> None:
         self._store = store
+        self._restrictions = restrictions
         self._revision = -1
         self._rules: dict[int, Sequence[AccessRule]] = {}
         self._compiled: dict[int, Rights | None] = {}
@@ -35,16 +37,17 @@ class RuleBook:
         return self._rules
 
     async def refresh(self, tenants: set[int]) -> bool:
-        """Read the rules again if they have changed, and tell whether they have. Raises StoreFailure.
+        """Follow the rules and restrictions, and tell whether they have changed. Raises StoreFailure.
 
         `tenants` are those whose rules are wanted.
         """
+        restricted = self._restrictions is not None and self._restrictions.refresh()
         # Before the rules: when they change meanwhile, they are read once more the next time.
         revision = await self._read_revision()
         if revision == self._revision and tenants <= self._rules.keys():
-            return False
+            return restricted
         rules = {tenant: await self._of_tenant(tenant) for tenant in sorted(tenants)}
-        changed = rules != self._rules
+        changed = restricted or rules != self._rules
         self._rules, self._revision = rules, revision
         return changed
 
@@ -67,7 +70,8 @@ class RuleBook:
 
         The same object as before where they give the same, so that nothing that is remembered is lost.
         """
-        made = compile_rights(record.client, record.groups, self._rules.get(record.tenant, ()))
+        restriction = None if self._restrictions is None else self._restrictions.of(record)
+        made = compile_rights(record.client, record.groups, self._rules.get(record.tenant, ()), restriction)
         before = self._compiled.get(record.client)
         if made == before:
             return before

@@ -42,6 +42,7 @@ from strongroom.server.ports import Adapters, Application, RootKeys
 from strongroom.server.process import return_freed_memory
 from strongroom.server.questions import read_question
 from strongroom.server.remote import RemoteAdministration
+from strongroom.server.restrictions import Restrictions
 from strongroom.server.revocation import RevocationLists
 from strongroom.server.rules import RuleBook
 from strongroom.server.shared import Seat, SharedNumbers
@@ -111,6 +112,7 @@ class Worker:
         self._draining = False
         self._application: Application
         self._directory: ClientDirectory
+        self._restrictions: Restrictions
         self._listener: Listener
         self._deadlines = Deadlines()
         self._turns = Turns()
@@ -162,10 +164,11 @@ class Worker:
             settings, plan.directory, plan.root_key, row=plan.row, first=plan.first
         )
         optional = [name for name, client in settings.client.items() if client.password == "optional"]  # noqa: S105
+        self._restrictions = Restrictions(plan.directory.restrictions)
         self._directory = ClientDirectory(
             self._application.clients,
             password_optional=optional,
-            rules=RuleBook(self._application.store),
+            rules=RuleBook(self._application.store, self._restrictions),
             entries=self._application.store,
             lists=self._revocation_lists(),
         )
@@ -312,6 +315,12 @@ class Worker:
         if await self._directory.refresh() or changed:
             self._listener.recheck()
 
+    async def _try_to_refresh(self) -> None:
+        try:
+            await self._refresh()
+        except StoreFailure as error:
+            log.warning("clients_not_read", error=str(error))
+
     async def _read_tenants(self) -> bool:
         """Follow what the administrator has laid down for tenants; tell whether anything changed."""
         kept = await self._application.store.entries_of(Tenant, SYSTEM_TENANT, 0)
@@ -346,10 +355,7 @@ class Worker:
         """Follow changes that other machines make to the client records."""
         while self._application.shared:
             await asyncio.sleep(POLL_INTERVAL)
-            try:
-                await self._refresh()
-            except StoreFailure as error:
-                log.warning("clients_not_read", error=str(error))
+            await self._try_to_refresh()
 
     async def _tidy(self) -> None:
         """Do once a second what is too much for each connection."""
@@ -360,6 +366,8 @@ class Worker:
             self._shares.tick()
             if self._directory.reload_lists():
                 self._listener.recheck()
+            if self._restrictions.changed():
+                await self._try_to_refresh()
             if self._listener.ended - trimmed >= TRIM_AFTER:
                 trimmed = self._listener.ended
                 return_freed_memory()

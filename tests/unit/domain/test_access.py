@@ -11,8 +11,17 @@ from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
 from strongroom.domain.rights import Rights, compile_rights
 from strongroom.domain.rules import (
+    BUILT_IN_POLICIES,
+    DEFAULT,
     GRANTABLE,
+    MAXIMUM_RULES,
+    PUBLIC,
+    REVISION,
+    AccessRevision,
     AccessRule,
+    NamedPolicy,
+    On,
+    To,
     is_for,
     permissions_of,
     rule_key,
@@ -87,6 +96,14 @@ def it(**changes: Any) -> ManagedObject:
     return obj
 
 
+def bare() -> ManagedObject:
+    """Return the same without groups and policy."""
+    made = it()
+    made.put(Tag.OBJECT_GROUP, ())
+    made.set(Tag.OPERATION_POLICY_NAME, None)
+    return made
+
+
 def rule(*permissions: str, **fields: Any) -> AccessRule:
     return AccessRule(**({"to": "everyone", "on": "everything", "permissions": permissions} | fields))
 
@@ -110,7 +127,14 @@ def test_a_rule_gives_its_permission_and_no_other(permission: Permission) -> Non
     assert all(in_sight(caller, p) == own(2) for p in Permission if p is not permission)
 
 
-@pytest.mark.parametrize("permission", [p for p in Permission if p not in GRANTABLE])
+NEVER_GRANTED = {"none", "create", "register", "manage-users", "set-defaults", "set-constraints", "log"}
+
+
+def test_everything_about_an_object_can_be_granted() -> None:
+    assert {p.value for p in Permission} - {p.value for p in GRANTABLE} == NEVER_GRANTED
+
+
+@pytest.mark.parametrize("permission", [p for p in Permission if p.value in NEVER_GRANTED])
 def test_what_is_about_no_object_cannot_be_granted(permission: Permission) -> None:
     assert permissions_of(rule(permission.value)) == frozenset()
     assert compile_rights(2, (), [rule(permission.value)]) is None
@@ -131,13 +155,20 @@ def test_a_rule_reaches_whom_it_names_and_what_it_names(to: dict[str, Any], on: 
 @pytest.mark.parametrize("to", NOT_TO_OTHER)
 def test_a_rule_is_for_nobody_else(to: dict[str, Any]) -> None:
     one = rule("get", **to)
-    assert not is_for(one, OTHER.client, OTHER.groups)
+    assert is_for(one, OTHER.client, OTHER.groups) is False
     assert granted(OTHER, one).access is None
 
 
 @pytest.mark.parametrize("on", NOT_ON_IT)
 def test_a_rule_covers_nothing_else(on: dict[str, Any]) -> None:
-    assert not may(granted(OTHER, rule("get", **on)), Permission.GET, it())
+    caller = granted(OTHER, rule("get", **on))
+    assert not may(caller, Permission.GET, it())
+    assert not may(caller, Permission.GET, bare())
+
+
+@pytest.mark.parametrize("kind", ["object", "group", "policy", "owner"])
+def test_a_rule_that_lacks_what_its_kind_needs_covers_nothing(kind: str) -> None:
+    assert sight_of(2, [rule("get", on=kind)]) == own(2)
 
 
 @pytest.mark.parametrize("on", ON_IT)
@@ -165,11 +196,8 @@ def test_who_is_granted_something_keeps_what_is_their_own() -> None:
 
 
 def test_an_object_without_groups_or_policy_is_in_none() -> None:
-    bare = it()
-    bare.put(Tag.OBJECT_GROUP, ())
-    bare.set(Tag.OPERATION_POLICY_NAME, None)
     rules = [rule("get", on=on, on_name=name) for on in ("group", "policy") for name in ("tapes", "shared")]
-    assert not may(granted(OTHER, *rules), Permission.GET, bare)
+    assert not may(granted(OTHER, *rules), Permission.GET, bare())
 
 
 def test_a_sight_is_of_one_owner_only_where_nothing_else_is_in_it() -> None:
@@ -224,6 +252,7 @@ def test_without_a_restriction_nobody_is_restricted() -> None:
 
 def test_a_rule_has_one_key_for_one_grantee_and_coverage() -> None:
     one = rule("get", to="group", to_group="ops", on="object", on_name="it")
+    assert rule_key(1, one) == "2732b01cc5a211e3"
     assert rule_key(1, one) == rule_key(1, one.replace(permissions=("export",)))
     others = [
         rule_key(2, one),
@@ -234,3 +263,13 @@ def test_a_rule_has_one_key_for_one_grantee_and_coverage() -> None:
         rule_key(1, one.replace(on="owner", on_name=None, on_client=1)),
     ]
     assert len({rule_key(1, one), *others}) == 7
+
+
+def test_what_is_stored_keeps_its_name() -> None:
+    """Another name would orphan what is there."""
+    assert [kind.value for kind in To] == ["client", "group", "everyone"]
+    assert [kind.value for kind in On] == ["object", "group", "owner", "policy", "everything"]
+    assert (REVISION, AccessRevision().number, NamedPolicy().description) == ("rules", 0, "")
+    assert {"default", "public"} == BUILT_IN_POLICIES
+    assert (DEFAULT, PUBLIC, MAXIMUM_RULES) == ("default", "public", 4096)
+    assert AccessRule(to="everyone", on="everything").permissions == ()

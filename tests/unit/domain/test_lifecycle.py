@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from strongroom.domain.errors import WrongKeyLifecycleState
-from strongroom.domain.lifecycle import REVOCATIONS, TRANSITIONS, Event, after, state_at
+from strongroom.domain.lifecycle import DESTROYED_STATES, REVOCATIONS, TRANSITIONS, Event, after, state_at
 from strongroom.registry import RevocationReasonCode, State
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -29,6 +29,21 @@ def test_only_the_specified_transitions_are_permitted() -> None:
     assert {(before, to) for (before, _), to in TRANSITIONS.items()} == SPECIFIED
 
 
+def test_each_event_leads_where_it_is_named_after() -> None:
+    """Nothing is destroyed by being revoked, and nothing is compromised by anything else."""
+    expected = {
+        Event.ACTIVATE: {State.ACTIVE},
+        Event.DEACTIVATE: {State.DEACTIVATED},
+        Event.COMPROMISE: {State.COMPROMISED, State.DESTROYED_COMPROMISED},
+        Event.DESTROY: {State.DESTROYED, State.DESTROYED_COMPROMISED},
+    }
+    for event, states in expected.items():
+        assert {to for (_, by), to in TRANSITIONS.items() if by is event} == states
+    compromised = {before for (before, by) in TRANSITIONS if by is Event.COMPROMISE}
+    assert compromised == {State.PRE_ACTIVE, State.ACTIVE, State.DEACTIVATED, State.DESTROYED}
+    assert {State.DESTROYED, State.DESTROYED_COMPROMISED} == DESTROYED_STATES
+
+
 @pytest.mark.parametrize("state", State)
 @pytest.mark.parametrize("event", Event)
 def test_any_other_event_is_refused(state: State, event: Event) -> None:
@@ -37,6 +52,21 @@ def test_any_other_event_is_refused(state: State, event: Event) -> None:
     else:
         with pytest.raises(WrongKeyLifecycleState):
             after(state, event)
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (Event.ACTIVATE, "activated"),
+        (Event.DEACTIVATE, "deactivated"),
+        (Event.COMPROMISE, "marked as compromised"),
+        (Event.DESTROY, "destroyed"),
+    ],
+)
+def test_a_refusal_says_what_cannot_be_done(event: Event, words: str) -> None:
+    said = f"^an object that is Destroyed Compromised cannot be {words}$"
+    with pytest.raises(WrongKeyLifecycleState, match=said):
+        after(State.DESTROYED_COMPROMISED, event)
 
 
 def test_only_compromise_reasons_compromise() -> None:

@@ -24,6 +24,7 @@ from strongroom.server.kept import OF_THE_TENANT
 from strongroom.server.messages import BrokenMessage, Message, integer, text, texts
 from strongroom.server.naming import owner_named
 from strongroom.server.rehearsal import Recorded, rehearse
+from strongroom.server.restrictions import Restrictions
 
 MOST_REQUESTS: Final = 500
 """Recorded requests of one rehearsal: whoever has more asks again, so that others are served between."""
@@ -39,7 +40,14 @@ async def explain_(admin: Administrator, request: Message) -> object:
     obj = await _anywhere(admin, record.tenant, list(tenants.values()), text(request, "object"))
     rules = await _rules(admin, record.tenant)
     names = Names({number: name for name, number in tenants.items()}, await admin.clients.clients())
-    reasons = explain(record, permission, obj, [(kept.key, kept.value) for kept in rules], names)
+    reasons = explain(
+        record,
+        permission,
+        obj,
+        [(kept.key, kept.value) for kept in rules],
+        names,
+        restriction=Restrictions(admin.directory.restrictions).of(record),
+    )
     return {"allowed": reasons.allowed, "permission": permission.value, "reasons": reasons.sentences}
 
 

@@ -1,0 +1,193 @@
+"""`policy.cedar`: what an administrator forbids beyond ownership and rules, in the language Cedar.
+
+Rule: it can only take away. It is asked after a yes, and whatever is not clearly permitted (a policy that
+cannot be evaluated, an answer that is no decision) is a no. A file that cannot be read stops the server from
+starting; while it runs, the one before stays in force, with an alarm.
+
+A policy knows: `Client::"NAME"`, in `ClientGroup::"GROUP"`s, with `number` and `tenant`;
+`Action::"PERMISSION"`; `Object::"ID"`, in `ObjectGroup::"GROUP"`s, with `owner` and `tenant` (numbers),
+`type`, `policy`, and, where the object has them, `state`, `algorithm`, `length`, `sensitive`, `extractable`.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from strongroom.domain.clients import ClientRecord
+from strongroom.domain.objects import ManagedObject
+from strongroom.domain.permission import Permission
+from strongroom.domain.rights import Restriction
+from strongroom.registry import Tag
+from strongroom.server.errors import OperatorError
+from strongroom.server.logs import get_logger
+
+if TYPE_CHECKING:
+    import cedarpy
+
+log = get_logger()
+
+_EVERYTHING: Final = "permit(principal, action, resource);"
+"""Without it, Cedar forbids everything; with it, a file says only what is forbidden."""
+
+_REMEMBERED: Final = 4096
+"""Decisions that are remembered for each client; to evaluate one takes a quarter of a millisecond."""
+
+
+class Restrictions:
+    """What the file says, followed as it changes. Nothing is loaded as long as there is no file."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._seen: tuple[int, int] | None = None
+        self._policies: cedarpy.PolicySet | None = None
+        self._made: dict[int, ForClient] = {}
+        self._policies, self._seen = self._read()
+
+    def refresh(self) -> bool:
+        """Read the file again if it has changed, and tell whether something else is in force now."""
+        try:
+            if self._stamp() == self._seen:
+                return False
+            if self._stamp() is None:
+                raise OperatorError(f"{self._file} is gone; restart the server to do without restrictions")
+            self._policies, self._seen = self._read()
+        except OperatorError as error:
+            stamp = self._safe_stamp()
+            if stamp != self._seen:
+                log.error("restrictions_refused", error=str(error), kept="the ones before")
+            self._seen = stamp
+            return False
+        self._made.clear()
+        return True
+
+    def changed(self) -> bool:
+        """Tell whether `refresh` has something to do."""
+        return self._safe_stamp() != self._seen
+
+    def of(self, record: ClientRecord) -> Restriction | None:
+        """Return what binds a client, None without a file; the same object as long as nothing has changed."""
+        if self._policies is None:
+            return None
+        made = self._made.get(record.client)
+        if made is None or made.record != record:
+            made = self._made[record.client] = ForClient(self._policies, record)
+        return made
+
+    def _read(self) -> "tuple[cedarpy.PolicySet | None, tuple[int, int] | None]":
+        stamp = self._stamp()
+        if stamp is None:
+            return None, None
+        try:
+            text = self._file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise OperatorError(f"cannot read {self._file}: {error}") from error
+        try:
+            import cedarpy
+        except ImportError as error:
+            raise OperatorError(
+                f"{self._file} needs the package cedarpy: pip install 'strongroom[cedar]'"
+            ) from error
+        try:
+            return cedarpy.PolicySet.from_str(f"{text}\n{_EVERYTHING}"), stamp
+        except ValueError as error:
+            raise OperatorError(f"{self._file} is no Cedar policy: {error}") from error
+
+    def _stamp(self) -> tuple[int, int] | None:
+        """Return what changes with the file, None when there is none; raises OperatorError."""
+        try:
+            status = self._file.stat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise OperatorError(f"cannot read {self._file}: {error.strerror}") from error
+        return status.st_mtime_ns, status.st_ino
+
+    def _safe_stamp(self) -> tuple[int, int] | None:
+        try:
+            return self._stamp()
+        except OperatorError:
+            return None
+
+
+class ForClient:
+    """The restrictions of one client; see `domain.rights.Restriction`."""
+
+    def __init__(self, policies: "cedarpy.PolicySet", record: ClientRecord) -> None:
+        self.record = record
+        self._policies = policies
+        self._client = _entity(
+            "Client",
+            record.name,
+            {"number": int(record.client), "tenant": int(record.tenant)},
+            [("ClientGroup", group) for group in record.groups],
+        )
+        self._known: dict[tuple[Permission, int, int, int | None], bool] = {}
+
+    def permits(self, permission: Permission, obj: ManagedObject) -> bool:
+        # A working copy has the generation of what it was made from, and may differ from it.
+        key = None if obj.changed else (permission, obj.sequence, obj.generation, obj.state)
+        known = None if key is None else self._known.get(key)
+        if known is None:
+            known = self._evaluate(permission, obj)
+            if key is not None:
+                if len(self._known) >= _REMEMBERED:
+                    self._known.clear()
+                self._known[key] = known
+        return known
+
+    def _evaluate(self, permission: Permission, obj: ManagedObject) -> bool:
+        import cedarpy
+
+        request = {
+            "principal": self._client["uid"],
+            "action": {"type": "Action", "id": permission.value},
+            "resource": {"type": "Object", "id": str(obj.unique_identifier)},
+            "context": {},
+        }
+        try:
+            result = cedarpy.is_authorized(
+                request, self._policies, json.dumps([self._client, _described(obj)])
+            )
+        except Exception as error:
+            # The edge to a library: whatever goes wrong over there, nobody gets more than they should.
+            log.exception("restriction_not_evaluated", error=type(error).__name__)
+            return False
+        # SPEC(Cedar): a policy that cannot be evaluated is skipped, also one that forbids.
+        return bool(result.allowed) and not result.diagnostics.errors
+
+
+def _entity(
+    kind: str, name: str, attributes: Mapping[str, object], parents: list[tuple[str, str]]
+) -> dict[str, Any]:
+    return {
+        "uid": {"type": kind, "id": name},
+        "attrs": attributes,
+        "parents": [{"type": of, "id": parent} for of, parent in parents],
+    }
+
+
+_FACTS: Final = {
+    "algorithm": Tag.CRYPTOGRAPHIC_ALGORITHM,
+    "length": Tag.CRYPTOGRAPHIC_LENGTH,
+    "sensitive": Tag.SENSITIVE,
+    "extractable": Tag.EXTRACTABLE,
+}
+
+
+def _described(obj: ManagedObject) -> dict[str, Any]:
+    """Return an object as policies know it."""
+    facts: dict[str, object] = {
+        "owner": obj.owner,
+        "tenant": obj.tenant,
+        "type": obj.object_type.name,
+        "policy": obj.value(Tag.OPERATION_POLICY_NAME) or "default",
+    }
+    if obj.state is not None:
+        facts["state"] = obj.state.name
+    for name, tag in _FACTS.items():
+        value = obj.value(tag)
+        if value is not None:
+            facts[name] = getattr(value, "name", value)
+    groups = [("ObjectGroup", str(group)) for group in obj.values(Tag.OBJECT_GROUP)]
+    return _entity("Object", str(obj.unique_identifier), facts, groups)

@@ -335,6 +335,11 @@ def test_what_is_laid_down_for_one_tenant_binds_no_other_but_policy_of_the_serve
 
 HARMLESS = {
     "client.revoke",  # shuts out; whoever is let in again is enrolled
+    "client.withdraw",  # shuts out
+    "client.reject",  # keeps out
+    "client.unmap",  # shuts out
+    "server.ca.rotate",  # nobody is let in or shut out by it, and nobody sees its key
+    "server.ca.retire",  # shuts out, as revoking does
     "hold.add",
 }
 """Commands of administrators alone that need no approval, whatever is laid down."""

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_publ
 
 from strongroom.domain.acts import Act
 from strongroom.domain.clients import ClientRecord
+from strongroom.domain.identity import TenantId
 from strongroom.domain.people import Role
 from strongroom.server.administration.command import Administrator, command
 from strongroom.server.ca import CLIENT_LIFETIME, Authority, fingerprint, open_authority
@@ -35,12 +36,12 @@ async def list_(admin: Administrator, request: Message) -> object:
     return [to_message(record) for record in await admin.clients.clients()]
 
 
-def _lets_into_groups(request: Message) -> Act | None:
+def lets_into_groups(request: Message) -> Act | None:
     """Say of an enrolment with groups that it is what putting a client into them later is."""
     return Act.POLICY if request.get("groups") else None
 
 
-@command("client.enrol", roles={Role.ADMINISTRATOR}, spreads=True, approval=_lets_into_groups)
+@command("client.enrol", roles={Role.ADMINISTRATOR}, spreads=True, approval=lets_into_groups)
 async def enrol_(admin: Administrator, request: Message) -> object:
     name = check_name(text(request, "name"))
     public_key = _public_key(request)
@@ -59,7 +60,12 @@ async def enrol_(admin: Administrator, request: Message) -> object:
     return _granted(admin, record, certificate)
 
 
-@command("client.renew", roles={Role.ADMINISTRATOR}, spreads=True)
+async def _tenant_of(admin: Administrator, request: Message) -> TenantId:
+    return (await in_force(admin.clients, text(request, "name"))).tenant
+
+
+# Whoever has the new key is the client, with all that it may do.
+@command("client.renew", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.POLICY, concerns=_tenant_of)
 async def renew_(admin: Administrator, request: Message) -> object:
     """A new key and certificate for a client; the old ones are good until their end, or end `now`."""
     record = await in_force(admin.clients, text(request, "name"))

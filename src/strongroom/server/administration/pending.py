@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from strongroom.domain.acts import Act
 from strongroom.domain.clients import NO_KEY, ClientRecord
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.identity import TenantId
@@ -17,6 +18,7 @@ from strongroom.domain.mapping import MAX_DER, CertificateRule
 from strongroom.domain.people import Role
 from strongroom.domain.store import Changes, LostRace
 from strongroom.domain.tenants import SYSTEM_TENANT
+from strongroom.server.administration.clients import lets_into_groups
 from strongroom.server.administration.command import Administrator, command
 from strongroom.server.authorities import identity
 from strongroom.server.clients import check_name, enrol, in_force, known_certificate
@@ -36,7 +38,7 @@ async def list_(admin: Administrator, request: Message) -> object:
     return [to_message(one) for one in waiting]
 
 
-@command("client.accept", roles={Role.ADMINISTRATOR}, spreads=True)
+@command("client.accept", roles={Role.ADMINISTRATOR}, spreads=True, approval=lets_into_groups)
 async def accept(admin: Administrator, request: Message) -> object:
     """Enrol the key of a certificate that waits, under a name that the administrator chooses."""
     kept = await find(admin.store, text(request, "fingerprint"))
@@ -75,7 +77,8 @@ async def reject(admin: Administrator, request: Message) -> object:
     return to_message(kept)
 
 
-@command("client.map", roles={Role.ADMINISTRATOR}, spreads=True)
+# Whoever has such a certificate is the client, with all that it may do.
+@command("client.map", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.POLICY)
 async def map_(admin: Administrator, request: Message) -> object:
     """Let a client in by a name that an authority vouches for; the client is made if there is none."""
     name = check_name(text(request, "name"))

@@ -368,7 +368,7 @@ def test_every_command_that_only_administrators_give_is_an_act_or_known_to_be_no
 
 
 def test_letting_a_client_in_is_policy_with_groups_and_as_one_that_is_there(office: Office) -> None:
-    """An administrator could otherwise become any client, an approver's too, by another certificate for it."""
+    """An administrator could otherwise become any client, an approver's too, by one more certificate."""
     admin = office.administrator("erin", ERIN)
     new: dict[str, object] = {"name": "new", "groups": []}
 

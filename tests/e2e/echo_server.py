@@ -6,13 +6,14 @@ Everything else is real: processes, store, certificates, administration. A reque
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from strongroom.cli import main
 from strongroom.domain.identity import ClientIdentity, Connection
 from strongroom.domain.outgoing import Exchange, Outgoing
 from strongroom.domain.ports import RootKey
+from strongroom.domain.tenants import Tenant
 from strongroom.registry import NEWEST, Tag, Version
 from strongroom.server import app
 from strongroom.server.config import Settings
@@ -51,6 +52,9 @@ class EchoApplication:
         text = str(error).encode()
         text += b" " * (-len(text) % 8)
         return RESPONSE + len(text).to_bytes(4, "big") + text
+
+    def lay_down(self, tenants: Mapping[int, Tenant]) -> None:
+        """Nothing is stored."""
 
     def shed(self, message: bytes, connection: Connection) -> bytes:
         return RESPONSE + b"\x00\x00\x00\x08SHED    "

@@ -1,4 +1,4 @@
-"""What is secret is nowhere but in answers that give it out (fault 40's neighbour: no secret in any log).
+"""What is secret is nowhere but in answers that give it out (no secret in any log).
 
 Rule: each operation that takes secrets gets known ones, once as it should and then in every way that is
 refused. Afterwards they are looked for in the data directory, in the log, and in each error answer: as they

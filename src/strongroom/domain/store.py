@@ -36,6 +36,13 @@ class ObjectQuery:
     oldest_first: bool = False
 
 
+class Usage(NamedTuple):
+    """What is stored of one owner, or tenant: objects that are not destroyed; bytes of all records."""
+
+    objects: int
+    bytes: int
+
+
 class Found(NamedTuple):
     """Identifiers in the order asked for. `total` is None where counting would have cost a scan."""
 
@@ -114,6 +121,9 @@ class ObjectStore(EntryStore, Protocol):
 
     async def locate(self, query: ObjectQuery) -> Found:
         """Return what matches."""
+
+    async def usage(self, tenant: int, owner: int | None) -> Usage:
+        """Return what is stored of an owner, None: of all in the tenant. It may cost a scan."""
 
     async def rotations_due(
         self, tenant: int, now: datetime, *, maximum: int, excluded: Sequence[UniqueIdentifier] = ()

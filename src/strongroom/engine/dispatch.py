@@ -6,7 +6,7 @@ raises to stop; this module turns what it raised into an answer of the request's
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from strongroom.domain import turn
@@ -23,6 +23,7 @@ from strongroom.domain.errors import (
 from strongroom.domain.identity import Connection
 from strongroom.domain.operation import OperationSpec, Request
 from strongroom.domain.store import Changes, LostRace, StoreFailure
+from strongroom.domain.tenants import Tenant
 from strongroom.domain.turn import Pace
 from strongroom.engine.answers import Answers
 from strongroom.engine.applications import Applications
@@ -42,6 +43,7 @@ from strongroom.engine.memory import (
 from strongroom.engine.neighbours import PassedOn, owner
 from strongroom.engine.nesting import Nesting
 from strongroom.engine.outbox import Outbox
+from strongroom.engine.quotas import Quotas
 from strongroom.engine.references import Told, made_by, told, without
 from strongroom.engine.request import BadHeader, BatchItem, RequestMessage, read_request, version_of
 from strongroom.engine.run import Condition, Done, Run
@@ -65,7 +67,7 @@ from strongroom.registry.names import VALUES
 from strongroom.wire import binary
 from strongroom.wire.encodings import Encoder
 from strongroom.wire.errors import DecodeError, EncodeError
-from strongroom.wire.item import Item
+from strongroom.wire.item import STRUCTURE, Item
 
 ATTEMPTS: Final = 64
 """How often a unit of work is run when other changes of the same object keep coming first."""
@@ -83,6 +85,13 @@ _LARGE_ANSWERS: Final = 4
 """How many answers of the size of the largest message the answer to a batch has room for, so that a small
 request cannot make the server hold the same large object thousands of times over."""
 
+
+LONG: Final = 64 * 1024
+"""Bytes of a message that is read beside the event loop: what is in it may take a hundred times as long to
+read as an ordinary request, and other clients would wait."""
+
+_MANY: Final = 1000
+"""Items of such a message, where its length is not known."""
 
 _OWN_HEADER: Final = RequestHeader(
     protocol_version=ProtocolVersion(protocol_version_major=NEWEST.major, protocol_version_minor=NEWEST.minor)
@@ -137,11 +146,16 @@ class Dispatcher:
             Users(services.store, services.crypto),
         )
         self.guard = Guard(services.store, services.clients)
+        self.quotas = Quotas(services.store, services.quotas)
         self.outbox = Outbox(services.store, services.clients, services.subscriptions)
         self._later = Later(self, self._failures, services.streams)
         self.backlog = RequestBacklog(
             services.store, services.clock, self._later, services.clients, services.on_failure
         )
+
+    def lay_down(self, tenants: Mapping[int, Tenant]) -> None:
+        """Have tenants be limited as the administrator has laid down for them, by their numbers."""
+        self.quotas.tenants = self._services.streams.tenants = tenants
 
     async def handle(self, message: bytes, connection: Connection) -> bytes:
         """Return the response message to a TTLV request message; raises only CancelledError."""
@@ -152,7 +166,15 @@ class Dispatcher:
                 return again
         try:
             known_until = self._headers.end_of_known(message)
-            root = binary.decode(message, self._services.limits, known_until=known_until)
+            aside, limits = self._services.aside, self._services.limits
+            if len(message) <= LONG or aside is None:
+                root = binary.decode(message, limits, known_until=known_until)
+            else:
+                turn.client.set(connection.client.client)
+                root = await aside.run(binary.decode, message, limits, known_until=known_until)
+        except ServerFailure as error:
+            refused, items = self._refuse(version_of(message), error, connection)
+            return refused.encode(items)
         except DecodeError as error:
             return self.reject(error, connection)
         answers, items = await self._respond(root, connection, message)
@@ -465,7 +487,7 @@ class Dispatcher:
         spec = plan.spec
         several = len(run.request.items) > 1
         payload = item.payload or []
-        request = plan.decode(run.memory.data.fill_in(payload) if several else payload)
+        request = await self._read(plan, run.memory.data.fill_in(payload) if several else payload, run)
         caller = run.connection.client
         work.begin(spec.needs, spec.operation)
         if run.condition is not None:
@@ -497,6 +519,7 @@ class Dispatcher:
         created = work.created()
         if created:
             await check_constraints(work.entries, caller, created)
+            await self.quotas.check(caller, created)
         await check_policies(work.entries, work.policies())
         if isinstance(response, PollResponse):
             result = polled(response, item, run, request.asynchronous_correlation_value)
@@ -516,6 +539,14 @@ class Dispatcher:
                 " than the server sends at once; nothing was changed"
             )
         return result, size
+
+    async def _read(self, plan: _Plan, payload: list[Item], run: Run) -> Any:
+        """Return the request in a payload; that of a long message is read beside the event loop."""
+        aside, message = self._services.aside, run.message
+        long = _has_many(payload, _MANY) if message is None else len(message) > LONG
+        if not long or aside is None:
+            return plan.decode(payload)
+        return await aside.run(plan.decode, payload)
 
     def _tell(self, run: Run, work: UnitOfWork, what: Told) -> None:
         """Let later items know what this one gives; raises ResponseTooLarge for more than is kept."""
@@ -549,6 +580,9 @@ class Dispatcher:
             self._services.on_failure(failure)
             for event in changes.events:
                 self._audit.record(event)
+        made = [obj for obj in changes.objects if not obj.generation]
+        if made:
+            self.quotas.note(run.connection.client, made)
         if changes.clients and self._services.provisioning is not None:
             await self._services.provisioning.spread()
         if self._services.outgoing is not None:
@@ -572,3 +606,13 @@ class Dispatcher:
         plan = _Plan(spec, decoder(spec.request, version), encoder(spec.response, version))
         self._plans[operation, version] = plan
         return plan
+
+
+def _has_many(items: list[Item], many: int) -> bool:
+    """Tell whether there are more than `many` items, those inside others included."""
+    left, heaps = many, [items]
+    while heaps and left >= 0:
+        heap = heaps.pop()
+        left -= len(heap)
+        heaps += [item[2] for item in heap if item[1] == STRUCTURE]
+    return left < 0

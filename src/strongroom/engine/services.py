@@ -5,6 +5,7 @@ Rule: declarations only.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import ParamSpec, Protocol, TypeVar
 
 from strongroom.domain.audit import AuditEvent, AuditLog
 from strongroom.domain.clock import Clock
@@ -17,8 +18,19 @@ from strongroom.domain.provisioning import Provisioning
 from strongroom.domain.store import ObjectStore
 from strongroom.engine.authenticate import PasswordCheck
 from strongroom.engine.neighbours import Neighbours
+from strongroom.engine.quotas import NO_QUOTAS, QuotaLimits
 from strongroom.engine.streams import StreamTable
 from strongroom.wire.limits import DEFAULT_LIMITS, Limits
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Aside(Protocol):
+    """Does what takes long beside the event loop, client by client."""
+
+    async def run(self, work: Callable[P, R], *args: P.args, **keywords: P.kwargs) -> R:
+        """Return what `work` returns, or raise what it raises; ServerFailure when too much waits already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,5 +63,8 @@ class Services:
     provisioning: Provisioning | None = None
     """Makes new credentials of clients, None where nobody can."""
     limits: Limits = DEFAULT_LIMITS
+    aside: Aside | None = None
+    """Reads long messages, None: they are read where they come in."""
+    quotas: QuotaLimits = NO_QUOTAS
     remembered_answers: int = 10_000
     """How many answers to reads are kept; 0 turns the memory off."""

@@ -6,7 +6,7 @@ committed; a request that fails ends the streams that it touched, since a cipher
 
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from strongroom.domain.errors import InvalidCorrelationValue, InvalidField, ServerLimitExceeded
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.streams import Part, StreamWork
+from strongroom.domain.tenants import Tenant
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.registry import Operation
 
@@ -29,11 +30,12 @@ _SHARE: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamLimits:
-    """What streams may cost one process: how many, in all and of one client; bytes that one may take in;
-    bytes that all keep in memory; how long one may idle."""
+    """What streams may cost one process: how many, in all, of one client and of one tenant (None: no limit);
+    bytes that one may take in; bytes that all keep in memory; how long one may idle."""
 
     streams: int = 1000
     per_client: int = 100
+    per_tenant: int | None = None
     size: int = 1 << 30
     held: int = 64 << 20
     idle: timedelta = timedelta(minutes=5)
@@ -58,6 +60,7 @@ class _Open:
         "results",
         "seen",
         "taken",
+        "tenant",
         "work",
     )
 
@@ -66,6 +69,7 @@ class _Open:
         correlation_value: bytes,
         *,
         client: int,
+        tenant: int,
         operation: Operation,
         key: UniqueIdentifier | None,
         request: "RequestStreams",
@@ -73,6 +77,7 @@ class _Open:
     ) -> None:
         self.correlation_value = correlation_value
         self.client = client
+        self.tenant = tenant
         self.operation = operation
         self.key = key
         self.request: RequestStreams | None = request
@@ -91,6 +96,9 @@ class StreamTable:
         self._prefix = prefix
         self._open: dict[bytes, _Open] = {}  # the longest unused first
         self._of_client: Counter[int] = Counter()
+        self._of_tenant: Counter[int] = Counter()
+        self.tenants: Mapping[int, Tenant] = {}
+        """What the administrator has laid down for single tenants; replaced as a whole."""
         self._held_of_client: Counter[int] = Counter()
 
     def __len__(self) -> int:
@@ -115,11 +123,19 @@ class StreamTable:
                 f"this client has {self._limits.per_client} streams under way, the most it may have;"
                 " end one with Final Indicator first"
             )
+        tenant = request.caller.tenant
+        most = self._most_of_tenant(tenant)
+        if most is not None and self._of_tenant[tenant] >= most:
+            raise ServerLimitExceeded(
+                f"the clients of this tenant have {most} streams under way, the most they may have; try again"
+                " later"
+            )
         if len(self._open) >= self._limits.streams:
             raise ServerLimitExceeded("the server has too many streams under way; try again later")
         stream = _Open(
             self._prefix + secrets.token_bytes(_RANDOM),
             client=client,
+            tenant=tenant,
             operation=operation,
             key=key,
             request=request,
@@ -127,7 +143,14 @@ class StreamTable:
         )
         self._open[stream.correlation_value] = stream
         self._of_client[client] += 1
+        self._of_tenant[tenant] += 1
         return stream
+
+    def _most_of_tenant(self, tenant: int) -> int | None:
+        own = self.tenants.get(tenant)
+        return (
+            self._limits.per_tenant if own is None or own.most_streams is None else own.most_streams or None
+        )
 
     def claim(self, request: "RequestStreams", operation: Operation, correlation_value: bytes) -> _Open:
         """Return the stream and keep others off it; raises InvalidCorrelationValue."""
@@ -179,6 +202,7 @@ class StreamTable:
             return
         client = stream.client
         self._of_client[client] -= 1
+        self._of_tenant[stream.tenant] -= 1
         self._held_of_client[client] -= stream.held
         if not self._of_client[client]:
             del self._of_client[client], self._held_of_client[client]

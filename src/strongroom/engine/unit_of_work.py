@@ -4,7 +4,6 @@ Rule: the only way to an object. Every read is authorised here before a handler 
 written but through `commit`.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -28,6 +27,7 @@ from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
 from strongroom.domain.sight import own
 from strongroom.domain.store import NO_CHANGES, Changes, Found, ObjectQuery, ObjectStore
+from strongroom.domain.turn import Pace
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.effects import Effect, Kind, effects_of
 from strongroom.engine.entries import WorkingEntries
@@ -44,9 +44,6 @@ from strongroom.registry import ObjectType, Operation, State, Tag, UniqueIdentif
 
 _REACHED_BY: Final = (Tag.OBJECT_GROUP, Tag.GROUP_LINK, Tag.OPERATION_POLICY_NAME)
 """Attributes by which rules, and the rights of tickets, reach an object."""
-
-_AT_A_TIME: Final = 50
-"""Objects that are read in a row before other requests have their turn."""
 
 
 class Searches:
@@ -397,11 +394,11 @@ class UnitOfWork:
         grants = self._scope
         opened = restricted(self._caller) or any(grant.groups is not None for grant in grants or ())
         covered = []
-        for number, identifier in enumerate(found.unique_identifiers):
+        pace = Pace()
+        for identifier in found.unique_identifiers:
+            await pace()
             reached = grants is None or reaches(grants, identifier, None)
             if opened:
-                if number % _AT_A_TIME == 0:
-                    await asyncio.sleep(0)
                 obj = self._loaded.get(identifier) or await self._store.load(self._caller.tenant, identifier)
                 reached = (
                     obj is not None

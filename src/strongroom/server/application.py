@@ -15,6 +15,7 @@ from strongroom.domain.ports import RootKey
 from strongroom.domain.randomness import Seeding
 from strongroom.domain.store import ObjectStore
 from strongroom.engine.dispatch import Dispatcher
+from strongroom.engine.quotas import QuotaLimits
 from strongroom.engine.streams import StreamLimits
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.scheduler.chaining import Chaining
@@ -99,6 +100,7 @@ class KmipApplication:
         self.reject = dispatcher.reject
         self.refuse = dispatcher.refuse
         self.shed = dispatcher.shed
+        self.lay_down = dispatcher.lay_down
         self.answer = dispatcher.answer
         self.strangers = strangers.note
         # Bound once: this is called for every request.
@@ -160,6 +162,11 @@ async def open_application(
         clients,
         limits=_limits(settings),
         streams=_stream_limits(settings),
+        quotas=QuotaLimits(
+            client_objects=settings.limits.objects_per_client,
+            tenant_objects=settings.limits.objects_per_tenant,
+            tenant_bytes=settings.limits.bytes_per_tenant,
+        ),
         https=settings.advertised(parse_listening(settings.https)),
         neighbours=neighbours,
         subscriptions=wanted,
@@ -224,6 +231,7 @@ def _stream_limits(settings: Settings) -> StreamLimits:
     return StreamLimits(
         streams=limits.streams,
         per_client=limits.streams_per_client,
+        per_tenant=limits.streams_per_tenant or None,
         size=limits.stream_size,
         held=limits.stream_buffer,
         idle=timedelta(seconds=limits.stream_idle),

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import structlog
 
 from strongroom.crypto.cryptographer import Cryptographer
+from strongroom.crypto.pool import Pool
 from strongroom.domain.audit import AuditEvent, AuditLog, NoAuditLog
 from strongroom.domain.clock import Clock, SystemClock
 from strongroom.domain.context import Policy, ServerFacts
@@ -19,6 +20,7 @@ from strongroom.domain.provisioning import Provisioning
 from strongroom.domain.store import ObjectStore, TamperedRecord
 from strongroom.engine.dispatch import Dispatcher
 from strongroom.engine.neighbours import Neighbours
+from strongroom.engine.quotas import NO_QUOTAS, QuotaLimits
 from strongroom.engine.services import Services
 from strongroom.engine.streams import StreamLimits, StreamTable
 from strongroom.model.identifiers import UniqueIdentifier
@@ -85,6 +87,7 @@ def make_dispatcher(
     *,
     limits: Limits = DEFAULT_LIMITS,
     streams: StreamLimits | None = None,
+    quotas: QuotaLimits | None = None,
     neighbours: Neighbours | None = None,
     clock: Clock | None = None,
     https: Address | None = None,
@@ -121,6 +124,8 @@ def make_dispatcher(
             outgoing=outgoing,
             provisioning=provisioning,
             limits=limits,
+            quotas=quotas or NO_QUOTAS,
+            aside=Pool(threads=1, waiting=64),
         )
     )
 

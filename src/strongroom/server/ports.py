@@ -4,7 +4,7 @@ Rule: `server/app.py` implements `Adapters` for production and a test may bring 
 and commands know these two Protocols and no adapter.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeAlias
 
@@ -14,6 +14,7 @@ from strongroom.domain.identity import ClientIdentity, Connection
 from strongroom.domain.outgoing import Exchange, Outgoing
 from strongroom.domain.ports import RootKey
 from strongroom.domain.store import ObjectStore
+from strongroom.domain.tenants import Tenant
 from strongroom.registry import Version
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
@@ -58,6 +59,9 @@ class Application(Protocol):
 
     def reject(self, error: DecodeError, connection: Connection) -> bytes:
         """Return the response to bytes that are no message."""
+
+    def lay_down(self, tenants: Mapping[int, Tenant]) -> None:
+        """Have tenants be limited as the administrator has laid down for them, by their numbers."""
 
     def shed(self, message: bytes, connection: Connection) -> bytes:
         """Return the response to a request that comes too soon after too many others."""

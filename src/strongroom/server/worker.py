@@ -14,6 +14,7 @@ import resource
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from typing import Any, Final
 from strongroom.domain import turn
 from strongroom.domain.ports import RootKey, RootKeyError
 from strongroom.domain.store import StoreFailure, TamperedRecord
+from strongroom.domain.tenants import SYSTEM_TENANT, Tenant
 from strongroom.server.administration.command import Administrator, Caller, perform
 from strongroom.server.authorities import certificates
 from strongroom.server.config import Settings
@@ -111,7 +113,9 @@ class Worker:
         self._listener: Listener
         self._deadlines = Deadlines()
         self._turns = Turns()
-        self._shares: Shares
+        self._shares = Shares(
+            plan.numbers, plan.row, plan.settings.connections, plan.settings.limits, turns=self._turns
+        )
         self._numbers = itertools.count(1)
         self._spreading: dict[int, asyncio.Future[None]] = {}
         self._writer: asyncio.StreamWriter
@@ -132,6 +136,7 @@ class Worker:
         loop.add_signal_handler(signal.SIGTERM, self._leave, 0.0, plan.settings.deadlines.drain)
         self._listener.start()
         _tune_garbage_collection()
+        _share_the_interpreter()
         self._tell({"event": "ready"})
         jobs = [
             loop.create_task(job)
@@ -163,6 +168,7 @@ class Worker:
         )
         self._directory.reload_lists()
         await self._directory.refresh()
+        await self._read_tenants()
         self._listener = Listener(
             self._doors(),
             plan.context,
@@ -192,9 +198,6 @@ class Worker:
             items=settings.limits.items,
         )
         buffers = Buffers(max(settings.limits.message_size, settings.limits.buffered // plan.workers))
-        self._shares = Shares(
-            plan.numbers, plan.row, settings.connections, settings.limits, turns=self._turns
-        )
         kmip = Service(
             framing=Framer,
             handle=application.handle,
@@ -298,8 +301,19 @@ class Worker:
 
     async def _refresh(self) -> None:
         await self._application.refresh()
-        if await self._directory.refresh():
+        changed = await self._read_tenants()
+        if await self._directory.refresh() or changed:
             self._listener.recheck()
+
+    async def _read_tenants(self) -> bool:
+        """Follow what the administrator has laid down for tenants; tell whether anything changed."""
+        kept = await self._application.store.entries_of(Tenant, SYSTEM_TENANT, 0)
+        tenants = {one.value.number: one.value for one in kept}
+        if tenants == self._shares.tenants:
+            return False
+        self._shares.tenants = tenants
+        self._application.lay_down(tenants)
+        return True
 
     async def _spread(self) -> None:
         """Have every worker follow a change of the client records that was made here.
@@ -387,6 +401,11 @@ def _room(total: int, workers: int) -> int:
     """Return how many connections one worker takes: its share, and no more than it may open files."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(1, min(math.ceil(total / workers), files - _SPARE_DESCRIPTORS))
+
+
+def _share_the_interpreter() -> None:
+    """Have threads that compute let the event loop have its turn soon, and not after the usual 5 ms."""
+    sys.setswitchinterval(0.000_2)
 
 
 def _tune_garbage_collection() -> None:

@@ -285,6 +285,11 @@ class PostgresBackend:
         rows = await self._read(_ENTRIES, (tenant, kind, owner, maximum))
         return [EntryRow._make(row) for row in rows]
 
+    async def usage(self, tenant: int, owner: int | None) -> tuple[int, int]:
+        sql, parameters = statements.usage_of(tenant, owner)
+        objects, size = (await self._read(statements.numbered(sql), parameters))[0]
+        return objects, size
+
     async def count_entries(self, tenant: int, kind: int, owner: int) -> int:
         counted: int = (await self._read(_COUNT_ENTRIES, (tenant, kind, owner)))[0][0]
         return counted

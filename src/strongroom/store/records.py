@@ -273,6 +273,10 @@ class Backend(Protocol):
     async def locate(self, query: LocateQuery) -> Located:
         """Return what matches, in SQL over indexes."""
 
+    async def usage(self, tenant: int, owner: int | None) -> tuple[int, int]:
+        """Return how many objects of an owner (None: of the tenant) are not destroyed, and the bytes of all
+        records; it may cost a scan, and keeps nobody waiting."""
+
     async def entry(self, tenant: int, kind: int, key: str) -> EntryRow | None:
         """Return the current row, None when there is no such entry."""
 

@@ -28,7 +28,9 @@ from strongroom.domain.store import (
     ObjectQuery,
     StoreFailure,
     TamperedRecord,
+    Usage,
 )
+from strongroom.domain.turn import Pace
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.store.changes import changed
 from strongroom.store.clients import ClientRepository
@@ -105,6 +107,12 @@ class Repository(ClientRepository):
     async def version(self) -> int | None:
         try:
             return await self._backend.version()
+        except StoreUnavailable as exc:
+            raise StoreFailure(str(exc)) from exc
+
+    async def usage(self, tenant: int, owner: int | None) -> Usage:
+        try:
+            return Usage(*await self._backend.usage(tenant, owner))
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
 
@@ -193,9 +201,11 @@ class Repository(ClientRepository):
         found: list[UniqueIdentifier] = []
         wanted = None if query.maximum is None else query.offset + query.maximum
         sql.maximum, sql.offset = _PAGE, 0
+        pace = Pace()
         while wanted is None or len(found) < wanted:
             page = (await self._backend.locate(sql)).unique_identifiers
             for identifier in page:
+                await pace()
                 obj = await self.load(query.tenant, identifier, query.sight)
                 if obj is not None:
                     obj = obj.copy()

@@ -98,6 +98,14 @@ class _Reader:
         except sqlite3.Error as error:
             raise unavailable(self._path, error) from error
 
+    def usage(self, tenant: int, owner: int | None) -> tuple[int, int]:
+        statement, parameters = statements.usage_of(tenant, owner)
+        try:
+            objects, size = self._connection.execute(statement, parameters).fetchall()[0]
+        except sqlite3.Error as error:
+            raise unavailable(self._path, error) from error
+        return objects, size
+
     def clients(self) -> list[ClientRow]:
         try:
             return [client_row(row) for row in self._cursor.execute(statements.CLIENTS).fetchall()]
@@ -126,6 +134,14 @@ def _open_reader(path: Path) -> _Reader:
     except sqlite3.Error as error:
         raise unavailable(path, error) from error
     return _Reader(path, connection)
+
+
+def _usage(path: Path, tenant: int, owner: int | None) -> tuple[int, int]:
+    reader = _open_reader(path)
+    try:
+        return reader.usage(tenant, owner)
+    finally:
+        reader.close()
 
 
 class _Link(asyncio.Protocol):
@@ -209,6 +225,9 @@ class _DirectReads:
     async def locate(self, query: LocateQuery) -> Located:
         return self._reading.locate(query)
 
+    async def usage(self, tenant: int, owner: int | None) -> tuple[int, int]:
+        return self._reading.usage(tenant, owner)
+
     async def entry(self, tenant: int, kind: int, key: str) -> EntryRow | None:
         rows = self._reading.entries(statements.ENTRY, (tenant, kind, key))
         return rows[0] if rows else None
@@ -260,6 +279,10 @@ class SqliteBackend(_DirectReads):
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+
+    async def usage(self, tenant: int, owner: int | None) -> tuple[int, int]:
+        # A scan: beside the event loop, on a connection of its own.
+        return await asyncio.to_thread(_usage, self._database, tenant, owner)
 
     async def commit(self, changes: ChangeSet) -> None:
         frame = pack(tuple(flatten(changes)))

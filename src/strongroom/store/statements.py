@@ -27,6 +27,11 @@ def numbered(sql: str) -> str:
 
 GENERATION: Final = "SELECT generation FROM objects WHERE tenant = ? AND unique_identifier = ?"
 FETCH: Final = f"SELECT {OBJECT_COLUMNS} FROM objects o WHERE o.tenant = ? AND o.unique_identifier = ?"  # noqa: S608
+USAGE: Final = (
+    "SELECT count(*) FILTER (WHERE storage <> 4),"
+    " CAST(coalesce(sum(length(attributes) + length(sealed)), 0) AS bigint) FROM objects WHERE tenant = ?"
+)
+USAGE_OF_OWNER: Final = f"{USAGE} AND owner = ?"
 CLIENTS: Final = f"SELECT {CLIENT_COLUMNS} FROM clients ORDER BY client"  # noqa: S608 -- fixed text
 STORE_KEYS: Final = "SELECT store_key, wrapped, created_at FROM store_keys ORDER BY created_at, store_key"
 ENTRY: Final = f"SELECT {ENTRY_COLUMNS} FROM entries WHERE tenant = ? AND kind = ? AND key = ?"  # noqa: S608
@@ -79,3 +84,8 @@ REMOVE_TERM: Final = "DELETE FROM terms WHERE tenant = ? AND term = ? AND sequen
 ADD_TERM: Final = "INSERT INTO terms (tenant, term, sequence) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 APPEND_EVENT: Final = "INSERT INTO audit (event, position, hash) VALUES (?, ?, ?)"
 CHAIN_EVENT: Final = "UPDATE audit SET position = ?, hash = ? WHERE sequence = ?"
+
+
+def usage_of(tenant: int, owner: int | None) -> tuple[str, tuple[int, ...]]:
+    """Return the statement that counts what an owner (None: the tenant) has, and its parameters."""
+    return (USAGE, (tenant,)) if owner is None else (USAGE_OF_OWNER, (tenant, owner))

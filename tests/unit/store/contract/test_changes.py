@@ -335,3 +335,14 @@ async def test_a_store_key_is_never_overwritten(backend: Backend, tenant: int) -
     with pytest.raises(Conflict):
         await backend.commit(ChangeSet(store_keys=[key._replace(wrapped=b"second")]))
     assert key in await backend.store_keys()
+
+
+async def test_usage_counts_what_is_not_destroyed_and_the_bytes_of_all(backend: Backend, tenant: int) -> None:
+    assert await backend.usage(tenant, None) == (0, 0)
+    for owner, storage, size in ((1, 1, 10), (1, 2, 100), (1, 4, 1000), (2, 1, 10_000)):
+        new = row(tenant, owner=owner, storage=storage, sealed=bytes(size), attributes=b"12345")
+        await backend.commit(creation(new))
+    assert await backend.usage(tenant, 1) == (2, 1125)
+    assert await backend.usage(tenant, 2) == (1, 10_005)
+    assert await backend.usage(tenant, 3) == (0, 0)
+    assert await backend.usage(tenant, None) == (3, 11_130)

@@ -425,7 +425,10 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
             self._service.shares.turns.end(self._place.account)
         self._busy = False
         if not self._closing:
+            turns = self._service.shares.turns
+            began = turns.clock()
             self._transport.write(answer)
+            self._place.account.use(turns.clock() - began)
             if self._last:
                 self.close(self._last)
             elif self._roles is not None and self._roles.turned is not None:

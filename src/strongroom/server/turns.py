@@ -1,6 +1,6 @@
 """Whose request is next: the clients of one worker take turns.
 
-Rule: a client that uses little is served at once. One that has used more than a slice of the last round waits
+Rule: a client that uses little is served at once. One that has used more than its part of the last time waits
 in line with its connections, and the line is served one slice at a time, client by client, with a look at the
 sockets in between. So what a client waits for is the number of clients, not how much the others ask for, how
 many connections they have or how long their batches are. Nobody is slowed down while nobody else is there.
@@ -14,20 +14,30 @@ from typing import Final
 
 from strongroom.domain.turn import SLICE
 
-ROUND: Final = 4 * SLICE
-"""Seconds after which a client that was served begins anew."""
+PART: Final = 0.25
+"""Of the time, a client may use so much without standing in line."""
+
+LONGEST_DEBT: Final = 0.025
+"""Seconds that a client may have used beyond its part: then it stands in line for a tenth of a second."""
 
 AT_ONCE: Final = 64
 """Requests of one client that a worker does at a time: more would fill the queues behind it (the store, the
 threads for cryptography), where a client that asks for little waits behind them all."""
 
+AT_ONCE_AMONG_OTHERS: Final = 8
+"""The same while another client is there, too: it waits for all that go on at the same moment."""
+
+AMONG_OTHERS: Final = 0.1
+"""Seconds that a client counts as there since its last request."""
+
 
 class Account:
     """What one client uses of a worker."""
 
-    __slots__ = ("_round", "_used", "at_work", "client", "connections", "paused", "waiting")
+    __slots__ = ("_at", "_debt", "_turns", "at_work", "client", "connections", "paused", "waiting")
 
-    def __init__(self, client: int) -> None:
+    def __init__(self, client: int, turns: "Turns") -> None:
+        self._turns = turns
         self.client = client
         self.connections = 0
         self.at_work = 0
@@ -36,22 +46,24 @@ class Account:
         """Connections whose next request is due."""
         self.paused: deque[asyncio.Future[None]] = deque()
         """Requests that have given way."""
-        self._round = self._used = 0.0
+        self._at = self._debt = 0.0
 
     def may_go_on(self, now: float) -> bool:
         """Tell whether a request that comes now is done now, and not in line."""
-        if now - self._round > ROUND:
-            self._round, self._used = now, 0.0
-        return self._used < SLICE and not self.waiting and self.at_work < AT_ONCE
+        self._turns.come(self.client, now)
+        debt = self._debt - (now - self._at) * PART
+        self._at = now
+        self._debt = debt = debt if debt > 0.0 else 0.0
+        return debt < SLICE and not self.waiting and self.at_work < self._turns.at_once
 
     def use(self, seconds: float) -> None:
         """Note what was used."""
-        self._used += seconds
+        self._debt = min(self._debt + seconds, LONGEST_DEBT)
 
     @property
     def ready(self) -> bool:
         """Tell whether there is something that could be done in the client's turn."""
-        return bool(self.paused or (self.waiting and self.at_work < AT_ONCE))
+        return bool(self.paused or (self.waiting and self.at_work < self._turns.at_once))
 
     @property
     def idle(self) -> bool:
@@ -67,12 +79,25 @@ class Turns:
         self._line: deque[Account] = deque()
         self._in_line: set[int] = set()
         self._due = False
+        self._last = 0
+        self._alone_since = 0.0
+        self.at_once = AT_ONCE
+
+    def come(self, client: int, now: float) -> None:
+        """Note who is there."""
+        if client != self._last:
+            if self._last:
+                self._alone_since = now + AMONG_OTHERS
+                self.at_once = AT_ONCE_AMONG_OTHERS
+            self._last = client
+        elif self.at_once != AT_ONCE and now > self._alone_since:
+            self.at_once = AT_ONCE
 
     def account(self, client: int) -> Account:
         """Return the account of a client."""
         account = self._accounts.get(client)
         if account is None:
-            account = self._accounts[client] = Account(client)
+            account = self._accounts[client] = Account(client, self)
         return account
 
     def tidy(self) -> None:

@@ -14,7 +14,7 @@ from strongroom.domain.turn import SLICE
 from strongroom.server.ca import Authority
 from strongroom.server.shares import Buffers
 from strongroom.server.ttlv import BURST, READ_AHEAD
-from strongroom.server.turns import AT_ONCE, Turns
+from strongroom.server.turns import AMONG_OTHERS, AT_ONCE, Turns
 from tests.unit.server.bench import Bench
 from tests.unit.server.conftest import NOW
 
@@ -334,7 +334,7 @@ async def test_a_client_that_used_its_slice_waits_in_line_and_another_does_not(b
     other = dataclasses.replace(bench.directory.find(bench.record.fingerprint), client=ClientId(8))
 
     async def handler(message: bytes, connection: Connection) -> bytes:
-        bench.seconds += SLICE
+        bench.seconds += 2 * SLICE
         return message[8:].rstrip(b".")
 
     bench.handler = handler
@@ -346,6 +346,28 @@ async def test_a_client_that_used_its_slice_waits_in_line_and_another_does_not(b
     assert quiet.may_go_on(bench.seconds)
     await asyncio.sleep(0)
     assert [transport.written for _, transport in busy] == [[b"one"], [b"one"]]
+
+
+async def test_who_used_much_stands_in_line_for_as_long_as_that_takes(bench: Bench) -> None:
+    account = bench.turns.account(1)
+    assert account.may_go_on(bench.seconds)
+    account.use(0.004)
+    for passed, may in ((0.004, False), (0.008, False), (0.004, True)):
+        bench.seconds += passed
+        assert account.may_go_on(bench.seconds) is may
+    account.use(3600)
+    bench.seconds += 0.2
+    assert account.may_go_on(bench.seconds), "and never for long"
+
+
+async def test_a_client_does_less_at_once_while_another_is_there(bench: Bench) -> None:
+    one, other = bench.turns.account(1), bench.turns.account(2)
+    one.at_work = AT_ONCE - 1
+    assert one.may_go_on(bench.seconds)
+    assert other.may_go_on(bench.seconds)
+    assert not one.may_go_on(bench.seconds)
+    bench.seconds += AMONG_OTHERS + 0.01
+    assert one.may_go_on(bench.seconds)
 
 
 async def test_those_who_wait_in_line_take_turns_client_by_client() -> None:

@@ -53,6 +53,9 @@ Attendant: TypeAlias = Callable[[ClientIdentity, Exchange, Version], Coroutine[A
 READ_AHEAD: Final = 64 * 1024
 """Bytes of requests to come that are kept while one is being answered; more stay with the peer."""
 
+UNCOUNTED: Final = 4096
+"""Bytes of a message that may arrive piece by piece without a place in the memory for unfinished ones."""
+
 CLOCK_SKEW: Final = 300.0
 """Seconds by which a certificate may be from the future."""
 
@@ -265,6 +268,9 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
             self._closing = True
             self._reason = reason
             self.deadline = NEVER
+            self._give_back()
+            # The peer may take its time to say goodbye, and what it has sent must not wait for that.
+            self._framer = self._service.framing(self._service.limits)
             self._transport.close()
 
     def abort(self, reason: str) -> None:
@@ -500,7 +506,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
         elif self._stage != "body":
             self._stage = "body"
             self.deadline = now + timing.body + framer.declared / timing.body_rate
-            if framer.declared > READ_AHEAD:
+            if framer.declared > UNCOUNTED:
                 self._reserve(framer.declared)
         if self._held:
             self._held = False
@@ -510,7 +516,8 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
         if self._service.buffers.reserve(size, self._connection.client.client):
             self._reserved = size
         else:
-            self.close("too_many_long_messages")
+            # Not even goodbye: until the peer answers it, what it has sent so far would stay in memory.
+            self.abort("too_many_long_messages")
 
     def _give_back(self) -> None:
         if self._reserved:

@@ -49,7 +49,8 @@ def make(folder: Path) -> str:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         version = migrate.sqlite_version(connection)
         assert version is not None, "the store has no schema"
-        script = getattr(migrate, "script", None) or migrate._script  # its name in older releases
+        # It had another name in older releases, on which this runs, too.
+        script = getattr(migrate, "script", None) or vars(migrate)["_script"]
         lines = [script("postgresql", None), *rows(connection)]
     (folder / "postgresql.sql").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "expected.json").write_text(json.dumps(expected, indent=1, sort_keys=True))

@@ -63,8 +63,6 @@ WARN_AGAIN: Final = 3600.0
 """Seconds between two warnings about a connection whose certificate has ended."""
 
 _REPLACED: Final = frozenset({Refusal.UNKNOWN, Refusal.REPLACED})
-UNCOUNTED: Final = 4096
-"""Bytes of a message that may arrive piece by piece without a place in the memory for unfinished ones."""
 
 BURST: Final = 32
 """Pipelined requests answered in one go at most; then the other connections have their turn."""

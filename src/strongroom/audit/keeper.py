@@ -18,7 +18,7 @@ from strongroom.audit import heads
 from strongroom.audit.checkpoints import FILE, NO_DIGEST, Checkpoint, NotSigned, digest
 from strongroom.audit.directory import sync_directory
 from strongroom.audit.heads import Published
-from strongroom.audit.keys import SigningKey
+from strongroom.audit.keys import SigningKey, VerifyingKey
 from strongroom.audit.outlets import Outlet, OutletFailed
 from strongroom.audit.segments import Damage, Segment, SegmentName, segment_name, segments
 from strongroom.domain.audit import canonical
@@ -62,6 +62,11 @@ class Keeper:
         self._key = key
         self._anchors = dict(anchors)
         self._keep = keep
+
+    @property
+    def public(self) -> VerifyingKey:
+        """Return what its signatures are checked with."""
+        return self._key.public
 
     def last(self) -> Checkpoint | None:
         """Return the last checkpoint. Raises CheckpointFailed when it is not ours."""

@@ -251,7 +251,7 @@ def test_two_nodes_on_one_database_change_the_root_key_together(
     one = started(vaults, Vault(tmp_path / "one", "--store", store))
     two = Vault(tmp_path / "two")
     shutil.rmtree(two.directory)
-    shutil.copytree(one.directory, two.directory, ignore=shutil.ignore_patterns("*.sock", "lock"))
+    shutil.copytree(one.directory, two.directory, ignore=shutil.ignore_patterns("*.sock", "lock", "audit"))
     shutil.copytree(one.profile.parent, two.folder / testing.CLIENT)
     vaults.append(two)
     two.start()

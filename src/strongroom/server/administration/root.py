@@ -10,9 +10,21 @@ from strongroom.domain.acts import Act
 from strongroom.domain.people import Role
 from strongroom.model.secret import SecretBytes
 from strongroom.server.administration.command import Administrator, command
-from strongroom.server.errors import OperatorError
+from strongroom.server.errors import Denied, OperatorError
 from strongroom.server.messages import BrokenMessage, Message, nested, optional_text, text
 from strongroom.server.root.change import announce_to_nodes, finish, settled, stale_keys
+
+
+@command("server.seal", roles={Role.ADMINISTRATOR})
+@command("server.unseal", roles={Role.ADMINISTRATOR})
+async def recorded(admin: Administrator, request: Message) -> object:
+    """Have it recorded that the server is sealed, or open again; `number` attempts were refused before.
+
+    The supervisor does it, since it is there when no worker is.
+    """
+    if admin.caller is not None:
+        raise Denied("a server is sealed and opened on its own machine: strongroom server seal --data DIR")
+    return None
 
 
 @command("root.status", roles={Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR})

@@ -1,7 +1,7 @@
 """The server and its commands, which die at one step of a change of the root key: `python -m ... STEP ...`.
 
-Everything is real but that: at the step, the whole server gets SIGKILL, as if the power had gone. Store keys are
-replaced after a few uses, so that there are many of them.
+Everything is real but that: at the step, the whole server gets SIGKILL, as if the power had gone. Store keys
+are replaced after a few uses, so that there are many of them.
 """
 
 import os

@@ -53,6 +53,10 @@ class RemoteAdministration:
             command = request.get("command")
             declared = find(request)
             require_role(caller, declared)
+            if declared.local:
+                raise Denied(
+                    f"{declared.name} is done on the machine of the server: give it --data DIR there"
+                )
             result = await perform(self._surroundings(caller), _own(request))
             if declared.spreads:
                 await self._spread()

@@ -84,11 +84,17 @@ def test_a_command_is_done_for_who_has_one_of_its_roles_and_for_nobody_else(
         return "done"
 
     declared = commands()[command]
-    stub = Command(name=command, roles=declared.roles, spreads=declared.spreads, handler=handler)
+    stub = Command(
+        name=command,
+        roles=declared.roles,
+        spreads=declared.spreads,
+        handler=handler,
+        local=declared.local,
+    )
     monkeypatch.setitem(commands(), command, stub)  # type: ignore[arg-type]
     remote.appoint("pat", *roles, clients=(7,))
     answer = remote.ask(command, 7)
-    if roles & declared.roles:
+    if roles & declared.roles and not declared.local:
         assert answer == {"result": "done"}
         assert remote.spread == declared.spreads
     else:
@@ -96,6 +102,11 @@ def test_a_command_is_done_for_who_has_one_of_its_roles_and_for_nobody_else(
         assert command in str(answer["error"])
         assert not done
         assert not remote.spread
+
+
+def test_what_opens_every_key_is_done_on_the_machine_of_the_server_only() -> None:
+    local = {name for name, declared in commands().items() if declared.local}
+    assert local == {"backup.keys", "recovery.create", "root.finish", "root.rotate"}
 
 
 def test_the_command_is_told_which_person_asks(remote: Remote) -> None:

@@ -113,7 +113,8 @@ class Command:
     what every worker keeps in memory, so each reads that again before the command returns. `approval` tells
     which act a request is, None for one that needs no approval. `concerns` finds the tenant whose rules it
     follows, None: the one that the request names, else all. `essence` gives what an approval is for: where a
-    command makes a fresh key each time it is given, everything but that.
+    command makes a fresh key each time it is given, everything but that. `local`: it hands out or takes in
+    what opens every key, so it is done on the machine of the server and for nobody elsewhere.
     """
 
     name: str
@@ -123,6 +124,7 @@ class Command:
     approval: Judgement = no_act
     concerns: Callable[[Administrator, Message], Awaitable[TenantId]] | None = None
     essence: Callable[[Message], Message] = essence_of
+    local: bool = False
 
 
 _DECLARED: Final[dict[str, Command]] = {}
@@ -136,6 +138,7 @@ def command(
     approval: Act | Judgement | None = None,
     concerns: Callable[[Administrator, Message], Awaitable[TenantId]] | None = None,
     essence: Callable[[Message], Message] = essence_of,
+    local: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Declare the decorated coroutine function as `noun.verb`; raises TypeError for a second declaration.
 
@@ -154,6 +157,7 @@ def command(
             approval=judge,
             concerns=concerns,
             essence=essence,
+            local=local,
         )
         return handler
 

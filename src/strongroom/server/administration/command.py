@@ -17,10 +17,8 @@ from functools import cache
 from typing import Final, TypeAlias
 
 from strongroom.domain.acts import Act
-from strongroom.domain.approvals import Approval
 from strongroom.domain.audit import Recording
 from strongroom.domain.clients import ClientStore
-from strongroom.domain.entries import Kept
 from strongroom.domain.identity import ClientIdentity, TenantId
 from strongroom.domain.people import Role
 from strongroom.domain.ports import WrappedKeys
@@ -198,12 +196,13 @@ async def perform(admin: Administrator, request: Message) -> object:
     )
     try:
         declared = find(request)
-        approval = await _approved(recorded, declared, request)
+        asked = await _asked(admin, declared, request, event.by or "")
+        approval = None if asked is None else await use(admin.store, admin.clients, asked, admin.now)
         try:
             result = await declared.handler(recorded, request)
         except OperatorError:
-            if approval is not None:
-                await give_back(recorded.store, approval)
+            if asked is not None and approval is not None:
+                await give_back(admin.store, approval, asked, admin.now)
             raise
     except Exception as error:
         # What it has committed before it failed is recorded; that it failed is, too.
@@ -214,8 +213,8 @@ async def perform(admin: Administrator, request: Message) -> object:
     return result
 
 
-async def _approved(admin: Administrator, declared: Command, request: Message) -> Kept[Approval] | None:
-    """Return the approval that was used up, None where none is needed. Raises PendingApproval and Denied."""
+async def _asked(admin: Administrator, declared: Command, request: Message, by: str) -> Asked | None:
+    """Return what people would approve, None where it is no act."""
     act = await declared.approval(admin, request)
     if act is None:
         return None
@@ -225,12 +224,12 @@ async def _approved(admin: Administrator, declared: Command, request: Message) -
         name = optional_text(request, "tenant")
         tenant = None if name is None else await any_tenant_named(admin.store, name)
     caller = admin.caller
-    asked = Asked(
+    return Asked(
         command=declared.name,
         essence=declared.essence(request),
         act=act,
         tenant=tenant,
         person=None if caller is None else caller.person,
         client=0 if caller is None else caller.client.client,
+        by=by,
     )
-    return await use(admin.store, admin.clients, asked, admin.now)

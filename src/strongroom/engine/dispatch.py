@@ -580,6 +580,8 @@ class Dispatcher:
             self._services.on_failure(failure)
             for event in changes.events:
                 self._audit.record(event)
+        if any(obj.removed or obj.destroyed for obj in changes.objects):
+            self.guard.material_is_gone()
         made = [obj for obj in changes.objects if not obj.generation]
         if made:
             self.quotas.note(run.connection.client, made)

@@ -24,7 +24,7 @@ from strongroom.store.records import (
 )
 
 Answer: TypeAlias = tuple[int, bytes | str]
-"""What became of a change set, and a detail: the name key of NAME_TAKEN, a message of the last two."""
+"""What became of a change set, and a detail: the name key of NAME_TAKEN, a message of the last three."""
 
 COMMITTED: Final = 0
 CONFLICT: Final = 1
@@ -32,6 +32,7 @@ NAME_TAKEN: Final = 2
 CLIENT_EXISTS: Final = 3
 UNAVAILABLE: Final = 4
 REFUSED: Final = 5
+NOT_SCRUBBED: Final = 6
 
 _EVENTS: Final = Writes._fields.index("events")
 
@@ -41,7 +42,7 @@ _LOST_RACE: Final[Answer] = (CONFLICT, "")
 BUSY_TIMEOUT: Final = 5_000
 """Milliseconds to wait for another program (a backup, a shell) that has the database locked."""
 
-SCRUB_TIMEOUT: Final = 200
+SCRUB_TIMEOUT: Final = 50
 """Milliseconds to wait for readers before the write-ahead log is emptied: changes wait meanwhile."""
 
 # Pages that change again and again are then copied into the database once in so many, not each time; a
@@ -102,7 +103,7 @@ def raise_for(answer: Answer, changes: ChangeSet) -> None:
         raise NameTaken(name_taken(changes, detail))
     if status == CLIENT_EXISTS:
         raise ClientExists(detail)
-    if status == UNAVAILABLE:
+    if status in (UNAVAILABLE, NOT_SCRUBBED):
         raise StoreUnavailable(detail)
     raise ValueError(detail)
 
@@ -163,16 +164,23 @@ class SqliteFile:
         return answers
 
     def _scrub(self, group: Sequence[Writes], answers: list[Answer]) -> list[Answer]:
-        """Empty the write-ahead log; what was removed is overwritten in the database itself at once."""
-        cursor = self._cursor
-        cursor.execute(f"PRAGMA busy_timeout = {SCRUB_TIMEOUT}").fetchall()
+        """Empty the write-ahead log; what was removed is overwritten in the database itself at once.
+
+        What else is in the group is committed by now, whatever becomes of this.
+        """
+        cursor, reason = self._cursor, ""
         try:
+            cursor.execute(f"PRAGMA busy_timeout = {SCRUB_TIMEOUT}").fetchall()
             busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        finally:
             cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}").fetchall()
-        if not busy:
+            if busy:
+                reason = f"the write-ahead log of {self._path} is being read; it is emptied later"
+        except sqlite3.Error as error:
+            self.close()
+            reason = str(unavailable(self._path, error))
+        if not reason:
             return answers
-        later = (UNAVAILABLE, f"the write-ahead log of {self._path} is being read; it is emptied later")
+        later = (NOT_SCRUBBED, reason)
         return [answer if any(writes) else later for writes, answer in zip(group, answers, strict=True)]
 
     def close(self) -> None:

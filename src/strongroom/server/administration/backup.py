@@ -22,7 +22,7 @@ def _recipients(request: Message) -> Message:
     return {"recipients": sorted(texts(request, "recipients"))}
 
 
-@command("backup.keys", roles={Role.ADMINISTRATOR}, approval=Act.EXPORT, essence=_recipients)
+@command("backup.keys", roles={Role.ADMINISTRATOR}, approval=Act.EXPORT, essence=_recipients, local=True)
 async def keys(admin: Administrator, request: Message) -> object:
     """Return the store keys and every other secret, encrypted; and the numbers of the keys."""
     # No other command needs them.

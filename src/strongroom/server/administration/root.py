@@ -60,7 +60,9 @@ def _provider(request: Message) -> Message:
     return {"provider": nested(request, "record").get("provider")}
 
 
-@command("root.rotate", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.ROOT, essence=_provider)
+@command(
+    "root.rotate", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.ROOT, essence=_provider, local=True
+)
 async def rotate(admin: Administrator, request: Message) -> object:
     """Let a new root key take over: `record` is what is written down of it, `secret` the key, in base64,
     unless it stays elsewhere."""
@@ -83,7 +85,7 @@ async def rotate(admin: Administrator, request: Message) -> object:
     return {"generation": admin.root_key.generation}
 
 
-@command("root.finish", roles={Role.ADMINISTRATOR}, spreads=True)
+@command("root.finish", roles={Role.ADMINISTRATOR}, spreads=True, local=True)
 async def finish_(admin: Administrator, request: Message) -> object:
     """Wrap again what is left. Every process of this server has heard of the newest root key by now, since
     the command before this one has told them; other nodes need a moment."""
@@ -93,7 +95,14 @@ async def finish_(admin: Administrator, request: Message) -> object:
     return {"generation": admin.root_key.generation, "finished": left == 0, "left": max(left, 0)}
 
 
-@command("recovery.create", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.ROOT, essence=lambda _: {})
+@command(
+    "recovery.create",
+    roles={Role.ADMINISTRATOR},
+    spreads=True,
+    approval=Act.ROOT,
+    essence=lambda _: {},
+    local=True,
+)
 async def create(admin: Administrator, request: Message) -> object:
     """Wrap everything for a recovery kit too, from now on: `recipient` is who has it."""
     if admin.root_key.changing:

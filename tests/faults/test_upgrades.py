@@ -21,6 +21,8 @@ import pytest
 
 from strongroom import testing
 from strongroom.cli.exit import ExitCode
+from strongroom.domain.identity import DEFAULT_TENANT
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey.file import FileRootKey
 from strongroom.store import migrate, postgres
@@ -351,7 +353,7 @@ async def load_some(old: Sample, some: list[str]) -> None:
         keys.load(await backend.store_keys())
         repository = Repository(backend, keys)
         for identifier in some:
-            assert await repository.load(identifier) is not None
+            assert await repository.load(DEFAULT_TENANT, UniqueIdentifier(identifier)) is not None
     finally:
         await backend.close()
 

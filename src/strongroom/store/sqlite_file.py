@@ -64,11 +64,6 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def checkpoint(connection: sqlite3.Connection) -> None:
-    """Bring the whole log into the database file, on disk when this returns. Raises sqlite3.Error."""
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
-
-
 def unavailable(path: Path, error: sqlite3.Error) -> StoreUnavailable:
     """Return the error that says what happened and what cures it."""
     code = getattr(error, "sqlite_errorname", "SQLITE_ERROR")

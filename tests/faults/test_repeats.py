@@ -171,7 +171,7 @@ def test_an_answer_lost_with_the_server_is_there_after_the_restart(tmp_path: Pat
     """faults 31: the connection drops after Create was sent, and every process is killed."""
     settings = {"client.test": {"idempotency": 3600}}
     with testing.server(tmp_path, settings=settings) as server:
-        for number in range(3):
+        for number in range(2):
             message = binary.encode(
                 request_message(create(), version=V2_1, client_correlation_value=f"try {number}")
             )

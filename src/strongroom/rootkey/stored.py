@@ -341,8 +341,8 @@ class StoredKeyring(Keyring):
     ) -> dict[str, object]:
         """Return what every node needs to `adopt` a new root key. Nothing has changed yet.
 
-        `described` is its record, `secret` the key, None for one that stays elsewhere. `wraps_from` is when it
-        begins to wrap, in seconds, None for at once. Raises RootKeyError.
+        `described` is its record, `secret` the key, None for one that stays elsewhere. `wraps_from` is when
+        it begins to wrap, in seconds, None for at once. Raises RootKeyError.
         """
         record = replace(RootRecord.from_json(described), wraps_from=wraps_from, handover=None)
         self.follow()

@@ -245,6 +245,7 @@ async def open_application(
         "revocation list": keeper.tidy,
         "requests that wait": dispatcher.backlog.tidy,
         "tickets": dispatcher.tickets.tidy,
+        "requests that may be repeated": dispatcher.repeats.tidy,
         "PKCS#11 applications": dispatcher.applications.tidy,
         "approvals": dispatcher.guard.approvals.tidy,
         "deletion windows": dispatcher.guard.tidy,
@@ -309,6 +310,13 @@ def _policy(settings: Settings) -> Policy:
         count_uses=policy.count_uses == "on",
         issuer=None if policy.issuer is None else UniqueIdentifier(policy.issuer),
         certificate_lifetime=timedelta(days=policy.certificate_days),
+        time_stamp_window=timedelta(seconds=policy.time_stamp_window) if policy.time_stamp_window else None,
+        iv_reuse=policy.iv_reuse == "allow",
+        idempotency={
+            name: timedelta(seconds=client.idempotency)
+            for name, client in settings.client.items()
+            if client.idempotency
+        },
     )
 
 

@@ -39,6 +39,8 @@ _EVENTS: Final = Writes._fields.index("events")
 _DONE: Final[Answer] = (COMMITTED, "")
 _LOST_RACE: Final[Answer] = (CONFLICT, "")
 
+LOOK: Final = "look before you repeat it"
+
 BUSY_TIMEOUT: Final = 5_000
 """Milliseconds to wait for another program (a backup, a shell) that has the database locked."""
 
@@ -103,6 +105,25 @@ def raise_for(answer: Answer, changes: ChangeSet) -> None:
     raise ValueError(detail)
 
 
+def _bury(path: Path) -> bool:
+    """Overwrite what a commit that failed has left in the write-ahead log; False when that is impossible.
+
+    Its pages may stand there whole, as when the disk took them and then could not say that it keeps them.
+    After a crash SQLite would find them and carry out what was refused. A commit that changes nothing takes
+    their place; it need not be kept.
+    """
+    try:
+        with contextlib.closing(connect(path)) as connection:
+            connection.execute("PRAGMA synchronous = OFF").close()
+            connection.execute("BEGIN IMMEDIATE").close()
+            ((number,),) = connection.execute("PRAGMA application_id").fetchall()
+            connection.execute(f"PRAGMA application_id = {number}").close()
+            connection.execute("COMMIT").close()
+    except (sqlite3.Error, StoreUnavailable):
+        return False
+    return True
+
+
 class _HalfWritten(Exception):
     """A change set failed after some of its rows were written; they must be undone."""
 
@@ -125,6 +146,7 @@ class SqliteFile:
 
         A change set without rows asks for what was removed before to be gone from the files.
         """
+        committing = False
         try:
             if self._connection is None:
                 self._adopt(connect(self._path))
@@ -146,13 +168,17 @@ class SqliteFile:
                     for (event,) in writes[_EVENTS]
                 ]
             )
+            committing = True
             cursor.execute("COMMIT")
+            committing = False
             self._chain.keep(head)
             if not all(map(any, group)):
                 answers = self._scrub(group, answers)
         except sqlite3.Error as error:
             self.close()
             message = str(unavailable(self._path, error))
+            if committing and not _bury(self._path):
+                message += f"; after a crash the change may have been made all the same, so {LOOK}"
             return [(UNAVAILABLE, message)] * len(group)
         except StoreUnavailable as error:
             return [(UNAVAILABLE, str(error))] * len(group)

@@ -19,7 +19,7 @@ from strongroom.server.errors import Denied, OperatorError
 from strongroom.server.messages import Message, texts
 
 
-def _act(request: Message) -> Act | None:
+async def _act(_admin: Administrator, request: Message) -> Act | None:
     return None if request.get("recovery") is True else Act.EXPORT
 
 

@@ -27,18 +27,6 @@ async def recorded(admin: Administrator, request: Message) -> object:
     return None
 
 
-@command("server.seal", roles={Role.ADMINISTRATOR})
-@command("server.unseal", roles={Role.ADMINISTRATOR})
-async def recorded(admin: Administrator, request: Message) -> object:
-    """Have it recorded that the server is sealed, or open again; `number` attempts were refused before.
-
-    The supervisor does it, since it is there when no worker is.
-    """
-    if admin.caller is not None:
-        raise Denied("a server is sealed and opened on its own machine: strongroom server seal --data DIR")
-    return None
-
-
 @command("root.status", roles={Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR})
 async def status(admin: Administrator, request: Message) -> object:
     """Say which root keys there are, and how much is not wrapped by the newest yet."""

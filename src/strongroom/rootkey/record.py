@@ -21,8 +21,8 @@ class RootRecord:
     """One root key. `parameters` are its provider's, as JSON has them; `created_at` is in seconds.
 
     While the older one is replaced by it, `handover` is the root key itself, wrapped by the older one, so
-    that whoever has that one follows; None otherwise, and for a key that cannot leave its place. `wraps_from` is
-    when it begins to wrap, in seconds: other nodes are to have it by then. None is at once.
+    that whoever has that one follows; None otherwise, and for a key that cannot leave its place. `wraps_from`
+    is when it begins to wrap, in seconds: other nodes are to have it by then. None is at once.
     """
 
     generation: int

@@ -82,8 +82,8 @@ def _said(value: object) -> str | None:
     match value:
         case str() | int():
             return str(value)
-        case [str(), *_] if all(isinstance(one, str) for one in value):
-            return ",".join(value)
+        case list() if value and all(isinstance(one, str) for one in value):
+            return ",".join(map(str, value))
         case {"kind": str(kind), "name": str(name)}:
             return f"{kind}:{name}"
         case {"kind": str(kind)}:

@@ -35,6 +35,7 @@ class EchoApplication:
     """See `ports.Application`."""
 
     shared = False
+    wrapped = ()
 
     def __init__(self, backend: SqliteBackend, keys: StoreKeys) -> None:
         self._backend = backend

@@ -96,7 +96,10 @@ def rotate(directory: DataDirectory, root_key: RootKey, now: dt.datetime) -> Aut
     if not key.exists():
         write_private(key, directory.ca_key.read_bytes())
     write_public(directory.older_authority(before.identity), before.certificate.public_bytes(Encoding.PEM))
-    return create_authority(directory, root_key, now)
+    new = create_authority(directory, root_key, now)
+    # Whatever becomes of `ca.key`, the key of the current authority is not lost.
+    write_private(directory.older_authority_key(new.identity), directory.ca_key.read_bytes())
+    return new
 
 
 def find_older(directory: DataDirectory, wanted: str) -> x509.Certificate:

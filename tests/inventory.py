@@ -64,7 +64,7 @@ def populate(client: Client, prefix: str = "kept") -> None:
     client.register_certificate(certificate, name=f"{prefix}-certificate")
     client.register_symmetric_key(known(f"{prefix} key"), name=f"{prefix}-registered")
     client.register_secret_data(known(f"{prefix} password"), name=f"{prefix}-password")
-    client.register_opaque_object(known(f"{prefix} opaque") * 700, name=f"{prefix}-opaque")
+    client.register_opaque_object(known(f"{prefix} opaque") * 100, name=f"{prefix}-opaque")
     for fate in ("revoked", "compromised", "destroyed"):
         key = client.create_symmetric_key(name=f"{prefix}-{fate}")
         client.activate(key)

@@ -177,6 +177,23 @@ class PostgresServer:
             f"--command={statement}",
         )
 
+    def run_file(self, database: str, file: Path) -> None:
+        """Run the statements in a file as the server's owner, all or none."""
+        # Through the server's directory, which its account can enter.
+        script = self._directory / f"{secrets.token_hex(6)}.sql"
+        shutil.copy(file, script)
+        self.give(script)
+        self._run(
+            "psql",
+            f"--dbname=postgresql://{USER}@127.0.0.1:{self.port}/{database}",
+            "--no-psqlrc",
+            "--quiet",
+            "--single-transaction",
+            "--set=ON_ERROR_STOP=1",
+            f"--file={script}",
+        )
+        script.unlink()
+
     def give(self, path: Path) -> None:
         """Make `path` the property of the account that the server runs as."""
         if self._account.user is not None and self._account.group is not None:

@@ -10,11 +10,15 @@ import pytest
 from strongroom import Client, testing
 from strongroom.cli.exit import ExitCode
 from strongroom.client.errors import KMIPError, ObjectNotFound
+from strongroom.conformance.results import Outcome
+from strongroom.conformance.session import Options, play
 from strongroom.domain.rules import GRANTABLE
 from strongroom.operations.catalogue import all_operations
 from strongroom.registry import V1_4, V2_1, Operation, ResultStatus, Version
+from tests import oasis
 from tests.e2e.commands import Run
 from tests.e2e.completeness.test_operations import ROWS
+from tests.e2e.conftest import eventually
 from tests.faults.test_permissions import named, on_objects, without_object
 from tests.over_tls import OverTls
 
@@ -224,3 +228,57 @@ def test_a_revoked_client_gets_nothing_done_whatever_the_rules(server: testing.S
         with pytest.raises(KMIPError):
             client.get(key)
         client.close()
+
+
+TWO_CLIENTS = [f"TC-{number}-1{minor}" for number in (32, 41, 51, 95, 314) for minor in (0, 1, 2)]
+"""Published cases in which a second client uses what the first one has made, and the other way round."""
+
+
+def test_the_published_cases_of_two_clients_pass_once_each_may_use_what_the_other_has(
+    tmp_path: Path,
+) -> None:
+    vectors = oasis.folder()
+    with testing.server(tmp_path, settings={"policy": {"legacy": "on"}}) as server:
+        profiles = [server.profile, server.enrol("second")]
+        options = Options(vectors=vectors, profiles=profiles, cases=TWO_CLIENTS)
+        before = play(options, lambda _: None).results
+        for client, owner in (("second", testing.CLIENT), (testing.CLIENT, "second")):
+            grant(server, f"client:{client}", f"owner:{owner}", ",".join(p.value for p in GRANTABLE))
+        after = play(options, lambda _: None).results
+    assert Outcome.FAILED in {result.outcome for result in before}
+    assert {result.name: result.outcome for result in after} == dict.fromkeys(TWO_CLIENTS, Outcome.PASSED)
+
+
+def test_a_restriction_is_followed_within_seconds_and_a_broken_one_stops_only_the_start(
+    server: testing.Server, clients: list[Client]
+) -> None:
+    pytest.importorskip("cedarpy", reason="an extra: pip install 'strongroom[cedar]'")
+    file, name = server.directory / "policy.cedar", name_of(clients, server)
+    keys = [client.create_symmetric_key() for client in clients]
+    new = server.directory / "policy.new"
+    try:
+        new.write_text(f'forbid(principal == Client::"{name}", action == Action::"get", resource);')
+        new.rename(file)
+        eventually(lambda: all(is_refused(client, key) for client, key in zip(clients, keys, strict=True)))
+        assert clients[0].locate()
+        assert "policy.cedar forbid" in administer(server, "why", name, "get", keys[0])
+        new.write_text("forbid(")
+        new.rename(file)
+        server.wait_for_log("restrictions_refused")
+        assert all(is_refused(client, key) for client, key in zip(clients, keys, strict=True))
+        server.stop()
+        with pytest.raises(testing.ServerFailed, match=r"policy\.cedar"):
+            server.start()
+    finally:
+        file.unlink()
+    server.start()
+    with Client.from_profile(server.folder / name / "profile.toml") as client:
+        assert client.get(keys[0])
+
+
+def is_refused(client: Client, identifier: Any) -> bool:
+    try:
+        client.get(identifier)
+    except ObjectNotFound:
+        return True
+    return False

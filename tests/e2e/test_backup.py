@@ -138,7 +138,8 @@ def test_a_backup_can_be_made_without_a_server(
     record = create(server, tmp_path / "backup.age", kit)
     assert record["objects"] == 13
     found = verified(server, tmp_path / "backup.age", kit)
-    assert (found["objects"], found["opened"], found["refused"]) == (13, 13, 0)
+    assert (found["objects"], found["clients"], found["refused"]) == (13, 1, 0)
+    assert found["opened"] == 13 + 1 + int(str(found["entries"]))
 
 
 def test_a_backup_is_for_its_owner_alone_and_takes_the_place_of_no_file(
@@ -170,7 +171,7 @@ def test_the_recovery_recipient_is_who_opens_a_backup_by_default(
     there, here = place("sqlite", "there"), place("sqlite", "here")
     backup = tmp_path / "backup.age"
     with testing.server(there.folder) as server:
-        (server.directory / "recovery.pub").write_text(f"# recovery\n{kit.recipient}\n")
+        (server.directory / "recovery.pub").write_text(f"{kit.recipient}\n")
         server.run("backup", "create", "--data", str(server.directory), "--to", str(backup))
         new = here.folder / "data"
         server.run("backup", "restore", str(backup), "--data", str(new), "--identity", str(kit.path))

@@ -51,7 +51,9 @@ def nodes(postgres_server: PostgresServer, tmp_path: Path, address: str) -> Iter
     told = {"client.test": {"endpoint": address, "put": "on"}}
     with testing.server(tmp_path / "one", workers=2, store=store, settings=told) as one:
         two = testing.Server(tmp_path / "two")
-        shutil.copytree(one.directory, two.directory, ignore=shutil.ignore_patterns("*.sock", "lock"))
+        shutil.copytree(
+            one.directory, two.directory, ignore=shutil.ignore_patterns("*.sock", "lock", "audit")
+        )
         two.start()
         try:
             yield Nodes(one, two)

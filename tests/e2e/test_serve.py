@@ -158,6 +158,7 @@ def test_sigterm_finishes_the_request_in_flight_and_answers_close_notify(own_ech
 
 
 def test_sigterm_finishes_a_long_answer(own_echo: testing.Server) -> None:
+    """faults 39."""
     with endpoint(own_echo).connect() as connection:
         body = b"wait" + b"x" * (1 << 20)
         connection.stream.sendall(frame(body))
@@ -171,6 +172,7 @@ def test_sigterm_finishes_a_long_answer(own_echo: testing.Server) -> None:
 
 
 def test_sigterm_ends_within_ten_seconds_whatever_hangs(own_echo: testing.Server) -> None:
+    """faults 39."""
     with endpoint(own_echo).connect() as connection:
         connection.stream.sendall(frame(b"hang"))
         with socket.create_connection((own_echo.host, own_echo.port), 5):
@@ -260,7 +262,7 @@ def test_sighup_serves_a_new_certificate_and_leaves_old_connections_alone(own_ec
 
 
 def test_a_certificate_that_is_replaced_on_disk_is_served_within_a_minute(own_echo: testing.Server) -> None:
-    """Nobody needs to send a signal; the pair is one that somebody else has issued for the same names."""
+    """faults 38. Nobody needs to send a signal; somebody else has issued the pair for the same names."""
     before = serial(own_echo)
     other = testing.Server(own_echo.folder / "other", command=ECHO)
     other.folder.mkdir()
@@ -276,6 +278,7 @@ def test_a_certificate_that_is_replaced_on_disk_is_served_within_a_minute(own_ec
 
 
 def test_sighup_keeps_the_old_certificate_when_the_new_pair_is_bad(own_echo: testing.Server) -> None:
+    """faults 38."""
     before = serial(own_echo)
     shutil.copy(own_echo.profile.parent / "key.pem", own_echo.directory / "server.key")
     own_echo.process.send_signal(signal.SIGHUP)

@@ -160,6 +160,7 @@ def test_bytes_that_are_no_message_are_answered_and_the_connection_closed(echo: 
 
 
 def test_two_requests_in_one_record_and_one_over_fifty_records_are_answered(echo: testing.Server) -> None:
+    """faults 8: in order."""
     with endpoint(echo).connect() as connection:
         first = connection.exchange(frame(b"one") + frame(b"two"))
         assert first[8:11] == b"one"

@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of what strangers and administrators hand over when somebody becomes a client.
+"""Coverage-guided fuzzing of what people hand over as text when somebody becomes a client.
 
     pip install atheris
     PYTHONPATH=src:. python tests/fuzz/enrolment.py [-max_total_time=600] [CORPUS_DIRECTORY]

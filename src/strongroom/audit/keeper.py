@@ -18,7 +18,7 @@ from strongroom.audit import heads
 from strongroom.audit.checkpoints import FILE, NO_DIGEST, Checkpoint, NotSigned, digest
 from strongroom.audit.directory import sync_directory
 from strongroom.audit.heads import Published
-from strongroom.audit.keys import SigningKey
+from strongroom.audit.keys import SigningKey, VerifyingKey
 from strongroom.audit.outlets import Outlet, OutletFailed
 from strongroom.audit.segments import Damage, Segment, SegmentName, segment_name, segments
 from strongroom.domain.audit import canonical
@@ -37,11 +37,14 @@ class CheckpointFailed(Exception):
     """No checkpoint was made, or not where it should be; the message says why."""
 
 
-class State(NamedTuple):
-    """What the files say: the last checkpoint, and since when (seconds) which anchors lack it."""
+class Place(NamedTuple):
+    """The last checkpoint that an anchor has taken, and since when (seconds) it takes no more, 0: it does."""
 
-    last: Checkpoint | None
-    behind: Mapping[str, int]
+    number: int
+    failing_since: int
+
+
+_NOWHERE: Final = Place(0, 0)
 
 
 class Keeper:
@@ -63,6 +66,11 @@ class Keeper:
         self._anchors = dict(anchors)
         self._keep = keep
 
+    @property
+    def public(self) -> VerifyingKey:
+        """Return what its signatures are checked with."""
+        return self._key.public
+
     def last(self) -> Checkpoint | None:
         """Return the last checkpoint. Raises CheckpointFailed when it is not ours."""
         line = self._last_line()
@@ -76,10 +84,14 @@ class Keeper:
             ) from error
 
     def behind(self, last: Checkpoint) -> dict[str, int]:
-        """Return the anchors that lack the last checkpoint, with how many seconds it is old."""
-        known = self._anchored()
-        age = max(0, int(time.time()) - last.at)
-        return {name: age for name in self._anchors if known.get(name, 0) < last.number}
+        """Return the anchors that lack the last checkpoint, with since how many seconds they lag behind."""
+        known, now = self._anchored(), int(time.time())
+        places = {name: known.get(name, _NOWHERE) for name in self._anchors}
+        return {
+            name: max(0, now - (place.failing_since or last.at))
+            for name, place in places.items()
+            if place.number < last.number
+        }
 
     def make(self, changes: Head, now: int, reason: str) -> Checkpoint | None:
         """Make a checkpoint if there is news since the last; return it, None when there is none.
@@ -119,14 +131,16 @@ class Keeper:
                 return
             known, failures = self._anchored(), []
             for name, outlet in self._anchors.items():
-                if known.get(name, 0) >= last.number:
+                place = known.get(name, _NOWHERE)
+                if place.number >= last.number:
                     continue
                 try:
                     outlet.send([last.anchor(line, self._key)])
                 except OutletFailed as error:
                     failures.append(f"{name} ({error})")
+                    known[name] = Place(place.number, place.failing_since or int(time.time()))
                 else:
-                    known[name] = last.number
+                    known[name] = Place(last.number, 0)
             self._note(known)
         if failures:
             raise CheckpointFailed(f"the audit log cannot be anchored in {', '.join(failures)}")
@@ -197,14 +211,14 @@ class Keeper:
         if new:
             sync_directory(self._directory)
 
-    def _anchored(self) -> dict[str, int]:
+    def _anchored(self) -> dict[str, Place]:
         try:
             said = json.loads((self._directory / ANCHORED).read_bytes())
-            return {str(name): int(number) for name, number in said.items()}
+            return {str(name): Place(*map(int, place)) for name, place in said.items()}
         except (OSError, ValueError, AttributeError, TypeError):
             return {}  # what is anchored twice does no harm
 
-    def _note(self, anchored: Mapping[str, int]) -> None:
+    def _note(self, anchored: Mapping[str, Place]) -> None:
         temporary = self._directory / f".{ANCHORED}"
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with open(descriptor, "wb") as file:

@@ -60,6 +60,7 @@ def create(
             adapters,
             to,
             recipients,
+            recovery=not recipient,
             call=lambda request: call(directory, adapters, request),
             report=report,
         )
@@ -150,6 +151,8 @@ def _contents(contents: "Contents") -> dict[str, object]:
         "objects": contents.rows.get("objects", 0),
         "entries": contents.rows.get("entries", 0),
         "clients": contents.rows.get("clients", 0),
-        "opened": opened.objects + opened.entries,
+        "opened": opened.objects + opened.entries + opened.clients,
         "refused": len(opened.refused),
+        "audit_events": contents.audit_head[0],
+        "audit_head": contents.audit_head[1],
     }

@@ -94,3 +94,14 @@ def trust(
     Only you can know that it was put back on purpose; a backup is the other way.
     """
     administer(data, {"command": "store.trust", "object": identifier, "tenant": tenant})
+
+
+@app.command()
+def accept(data: DataOption = None) -> None:
+    """Let a store count that was put back on purpose.
+
+    For a server that says that its store is older than its audit log was signed for.
+    """
+    found = cast(list[dict[str, object]], administer(data, {"command": "store.accept"}))
+    for mark in found:
+        print(f"accepted: {printable(str(mark['place']))} was at {mark['position']} changes")

@@ -26,6 +26,12 @@ MOST: Final = 32
 MOST_WAITING: Final = 8
 """Requests to be answered later that one approval wakes up."""
 
+REQUESTED: Final = "ApprovalRequested"
+USED: Final = "ApprovalUsed"
+GIVEN_BACK: Final = "ApprovalGivenBack"
+EXPIRED: Final = "ApprovalExpired"
+"""What audit events say of approvals. Votes are commands, and what a KMIP request uses up is in its event."""
+
 _KEY_SIZE: Final = 8  # bytes of the digest; the whole digest is compared
 _MARK_SIZE: Final = 3  # bytes, random: tells the second request for the same from the first
 

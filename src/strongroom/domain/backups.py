@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, NamedTuple, Protocol, TypeAlias
 
+from strongroom.domain.audit import AuditEvent
 from strongroom.domain.entries import Entry, EntryChange
 from strongroom.domain.ports import RootKey
 from strongroom.model.struct import Own
@@ -86,6 +87,7 @@ class Opened:
 
     objects: int = 0
     entries: int = 0
+    clients: int = 0
     refused: list[str] = field(default_factory=list)
 
 
@@ -110,8 +112,17 @@ class Filling(Tables, Protocol):
         Needs the newest schema. What cannot be opened is counted and stays as it is.
         """
 
-    async def mark(self, root_key: RootKey, marker: EntryChange, now: datetime) -> None:
-        """Add an entry, under a fresh store key that seals from now on.
+    async def doubts(self, root_key: RootKey) -> list[str]:
+        """Compare the store with itself and return what cannot be true of it: see `store/verification.py`."""
+
+    async def audit_head(self) -> tuple[int, str]:
+        """Return how many events the chain of changes has, and the hash of the last in hex.
+
+        Raises StoreFailure where an event does not follow from the one before it.
+        """
+
+    async def mark(self, root_key: RootKey, marker: EntryChange, event: AuditEvent) -> None:
+        """Add an entry and the event that records it, under a fresh store key that seals from now on.
 
         The store that the backup was made of may live on; the two must not seal under one key.
         """

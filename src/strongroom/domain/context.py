@@ -4,8 +4,8 @@ Rule: everything here belongs to one batch item of one request. There is no vers
 wants to know the version has found a gap in the model.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -39,6 +39,10 @@ class Policy:
     count_uses: bool = False
     issuer: UniqueIdentifier | None = None
     certificate_lifetime: timedelta = timedelta(days=397)
+    time_stamp_window: timedelta | None = None
+    iv_reuse: bool = True
+    idempotency: Mapping[str, timedelta] = field(default_factory=dict)
+    """How long the answers of named requests are kept, by the names of the clients that want it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,9 @@ class Changes:
     clients: Sequence[ClientRecord] = ()
     events: Sequence[AuditEvent] = ()
 
+    accepting: bool = False
+    """Written also to a store that is read-only, since it is what ends that."""
+
     def __bool__(self) -> bool:
         return bool(self.objects or self.entries or self.clients)
 
@@ -135,6 +138,9 @@ class ObjectStore(EntryStore, Protocol):
 
     async def wrapped_keys(self) -> Mapping[int, bytes]:
         """Return every key that seals records, as the root key wrapped it, by its number."""
+
+    read_only: str | None
+    """Why nothing may be changed, None when all is well. Events alone, and `Changes.accepting`, still may."""
 
     async def read_doubts(self) -> None:
         """Read again which objects are not to be trusted (`domain.doubts`)."""

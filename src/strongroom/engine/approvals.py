@@ -4,15 +4,18 @@ Rule: what is approved is one exact request: who sends it, its payload, and what
 they are. The approval goes in the commit that does what was approved, so it does it once.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
 from strongroom.domain.acts import Act
 from strongroom.domain.approvals import (
+    EXPIRED,
     LIFETIME,
     MOST,
     MOST_WAITING,
+    REQUESTED,
     Approval,
     counted,
     digest_of,
@@ -31,7 +34,6 @@ from strongroom.domain.people import Person
 from strongroom.domain.store import Changes, LostRace, ObjectStore
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.engine.effects import Effect
-from strongroom.engine.entries import forget
 from strongroom.engine.run import Awaited, Run
 from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.convert import encoder
@@ -40,9 +42,6 @@ from strongroom.model.objects import encode_object
 from strongroom.model.struct import Struct
 from strongroom.registry import Tag
 from strongroom.wire import binary
-
-REQUESTED: Final = "ApprovalRequested"
-"""What audit events say of a request that waits for people."""
 
 _ATTEMPTS: Final = 16
 _PAGE: Final = 64
@@ -112,7 +111,19 @@ class Approvals:
     async def tidy(self, now: datetime) -> None:
         """Forget requests that nobody approved or used in time. Raises StoreFailure."""
         for kept in await self._store.due_entries(Approval, now, _PAGE):
-            await forget(self._store, kept)
+            change = EntryChange(Approval, kept.tenant, kept.key, kept.generation, None)
+            event = AuditEvent(
+                at=now,
+                client=0,
+                tenant=kept.tenant,
+                peer="-",
+                operation=EXPIRED,
+                outcome=SUCCESS,
+                by="server",
+                target=f"approval={name_of(kept)}",
+            )
+            with contextlib.suppress(LostRace):  # another worker was first
+                await self._store.commit(Changes(entries=[change], events=[event]))
 
     async def _given(self, kept: Kept[Approval]) -> list[str]:
         if not kept.value.votes:

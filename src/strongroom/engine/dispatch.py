@@ -32,6 +32,7 @@ from strongroom.engine.backlog import RequestBacklog
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.correlation import LENGTH, Correlation, correlate
 from strongroom.engine.failures import Failures
+from strongroom.engine.idempotency import Repeats
 from strongroom.engine.later import Later, polled
 from strongroom.engine.memory import (
     AnswerMemory,
@@ -45,7 +46,14 @@ from strongroom.engine.nesting import Nesting
 from strongroom.engine.outbox import Outbox
 from strongroom.engine.quotas import Quotas
 from strongroom.engine.references import Told, made_by, told, without
-from strongroom.engine.request import BadHeader, BatchItem, RequestMessage, read_request, version_of
+from strongroom.engine.request import (
+    BadHeader,
+    BatchItem,
+    RequestMessage,
+    check_time_stamp,
+    read_request,
+    version_of,
+)
 from strongroom.engine.run import Condition, Done, Run
 from strongroom.engine.safeguards import Guard
 from strongroom.engine.services import Services
@@ -147,6 +155,7 @@ class Dispatcher:
         )
         self.guard = Guard(services.store, services.clients)
         self.quotas = Quotas(services.store, services.quotas)
+        self.repeats = Repeats(services.store, services.policy.idempotency)
         self.outbox = Outbox(services.store, services.clients, services.subscriptions)
         self._later = Later(self, self._failures, services.streams)
         self.backlog = RequestBacklog(
@@ -239,6 +248,7 @@ class Dispatcher:
         try:
             request = read_request(root, message, self._headers, most_items=self._services.limits.batch_items)
             header = request.header
+            check_time_stamp(header, self._services.clock.now(), self._services.policy.time_stamp_window)
             neighbours = self._services.neighbours
             if neighbours is not None and not passed_on:
                 name = owner(request.items, neighbours.name)
@@ -335,8 +345,15 @@ class Dispatcher:
             if attempt:
                 run.streams.rewind()
             work = self._unit_of_work(run)
+            repeats = self.repeats.knows(run)
+            if repeats and (known := await self.repeats.again(run, item, work)) is not None:
+                work.keep()
+                return known
             result, size = await self.perform(run, item, work, run.room)
             changes = work.changes()
+            if repeats and changes.essential:
+                self.repeats.note(run, item, work, result)
+                changes = work.changes()
             if not changes:
                 event = _event(run, item, work.touched(), work.found)
                 touched = bool(event.objects) or event.found is not None
@@ -411,9 +428,14 @@ class Dispatcher:
                 work, room = self._unit_of_work(run), run.room
                 results.clear()
                 done: list[Done] = []
+                repeats = self.repeats.knows(run)
+                if repeats and (known := await self._all_again(run, work)):
+                    return known
                 for failing, item in enumerate(items):  # noqa: B007 - says which item failed
                     await pace()
                     result, size = await self.perform(run, item, work, room)
+                    if repeats:
+                        self.repeats.note(run, item, work, result)
                     work.keep()
                     room = None if room is None else room - size
                     results.append(result)
@@ -436,6 +458,11 @@ class Dispatcher:
         error = self._failures.record(failed, error, run.connection, run.now, run.correlation)
         undone = [run.answers.undone(result) for result in results[:failing]]
         return [*undone, run.answers.failure(failed.operation, failed.unique_batch_item_id, error)]
+
+    async def _all_again(self, run: Run, work: UnitOfWork) -> list[Item]:
+        """Return the answers of a batch that was done before as one transaction; none for a new one."""
+        known = [await self.repeats.again(run, item, work) for item in run.request.items]
+        return [result for result in known if result is not None] if None not in known else []
 
     def _unit_of_work(self, run: Run) -> UnitOfWork:
         return UnitOfWork(self._services.store, run.memory, caller=run.connection.client, now=run.now)
@@ -580,6 +607,8 @@ class Dispatcher:
             self._services.on_failure(failure)
             for event in changes.events:
                 self._audit.record(event)
+        if any(obj.removed or obj.destroyed for obj in changes.objects):
+            self.guard.material_is_gone()
         made = [obj for obj in changes.objects if not obj.generation]
         if made:
             self.quotas.note(run.connection.client, made)

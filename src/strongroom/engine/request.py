@@ -5,6 +5,7 @@ apart only so far that its failure can be answered in its place.
 """
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from strongroom.domain.errors import (
@@ -245,6 +246,20 @@ def _check(header: RequestHeader, version: Version, items: list[BatchItem]) -> N
         # are known, and nothing is ambiguous as long as answers come in order, so none at all is accepted.
         if given and len(set(identifiers)) != len(items):
             raise InvalidMessage("the Unique Batch Item IDs of the batch are not unique")
+
+
+def check_time_stamp(header: RequestHeader, now: datetime, window: timedelta | None) -> None:
+    """Return if a request was written within `window` of now; None: it does not matter. Raises KmipError."""
+    if window is None:
+        return
+    if header.time_stamp is None:
+        raise InvalidMessage("the Request Header has no Time Stamp, which policy.time_stamp_window demands")
+    if abs(header.time_stamp - now) > window:
+        seconds = int(window.total_seconds())
+        raise InvalidField(
+            f"the Time Stamp is more than {seconds} s away from the server's time; set the clock, and do not"
+            " send an old request again"
+        )
 
 
 def _check_extension(items: list[Item]) -> KmipError | None:

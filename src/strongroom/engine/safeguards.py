@@ -18,7 +18,7 @@ from strongroom.domain.identity import ClientId, ClientIdentity
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import OperationSpec
 from strongroom.domain.parking import Parked, park
-from strongroom.domain.store import Changes, LostRace, ObjectStore
+from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure
 from strongroom.engine.approvals import Approvals
 from strongroom.engine.effects import LOSSES, Effect, Kind, acts_of
 from strongroom.engine.run import Run
@@ -30,6 +30,9 @@ WINDOW_HELD: Final = "DeletionWindowHeld"
 """What audit events say of parked material that was removed, and of what a hold keeps."""
 
 _PAGE: Final = 32
+
+_SCRUBS: Final = timedelta(seconds=10)
+"""Between two: each holds up changes for as long as it takes."""
 
 _LOOK_AGAIN: Final = timedelta(hours=1)
 """After the end of its window, something held is looked at again in this time."""
@@ -43,6 +46,7 @@ class Guard:
         self.approvals = Approvals(store, clients)
         self.laid_down: Mapping[int, Safeguards] = {}
         self._unscrubbed = True  # whoever was here before may have ended in between
+        self._scrubbed_at: datetime | None = None
 
     async def refresh(self) -> bool:
         """Read again what tenants have laid down; tell whether anything changed. Raises StoreFailure."""
@@ -118,10 +122,22 @@ class Guard:
                 )
                 await self._change(kept, later, now)
             elif await self._change(kept, None, now):
-                self._unscrubbed = True
-        if self._unscrubbed:
+                self.material_is_gone()
+        await self._scrub(now)
+
+    def material_is_gone(self) -> None:
+        """Have the files of the store rid of something soon, which was removed by a commit."""
+        self._unscrubbed = True
+
+    async def _scrub(self, now: datetime) -> None:
+        if not self._unscrubbed or (self._scrubbed_at is not None and now < self._scrubbed_at + _SCRUBS):
+            return
+        self._unscrubbed, self._scrubbed_at = False, now
+        try:
             await self._store.scrub()
-            self._unscrubbed = False
+        except StoreFailure:
+            # Somebody reads for long, such as a backup; a store that fails is told by those who need it.
+            self._unscrubbed = True
 
     async def _change(self, kept: Kept[Parked], after: Kept[Parked] | None, now: datetime) -> bool:
         change = EntryChange(Parked, kept.tenant, kept.key, kept.generation, after)

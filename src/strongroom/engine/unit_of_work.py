@@ -228,6 +228,11 @@ class UnitOfWork:
         return self._now
 
     @property
+    def placed(self) -> UniqueIdentifier | None:
+        """Return what this operation fills the ID Placeholder with, None for nothing."""
+        return None if self._placed is None else self._placed[0]
+
+    @property
     def placeholder(self) -> UniqueIdentifier | None:
         """Return the ID Placeholder as the batch has it by now."""
         return self._memory.placeholder

@@ -15,6 +15,7 @@ from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Essential, Since
 from strongroom.model.structures import CryptographicParameters
 from strongroom.procedures.cryptographic_parameters import effective_parameters, usable_key
+from strongroom.procedures.used_ivs import refuse_used_iv
 from strongroom.registry import V1_2, V1_3, V1_4, CryptographicUsageMask, ObjectType, Operation, Tag
 
 _NO_DATA = SecretBytes(b"")
@@ -51,6 +52,7 @@ async def encrypt(ctx: Context, request: EncryptRequest) -> EncryptResponse:
         if not request.init_indicator:
             raise InvalidField("Data is required when nothing is streamed")
         data = _NO_DATA
+    await refuse_used_iv(ctx, key, request.iv_counter_nonce)
     spend(key, len(data))
     count(key, Tag.ENCRYPT_COUNTER)
     made = await ctx.crypto.encrypt(
@@ -61,6 +63,7 @@ async def encrypt(ctx: Context, request: EncryptRequest) -> EncryptResponse:
         additional_data=request.authenticated_encryption_additional_data,
         legacy=ctx.policy.legacy,
     )
+    await refuse_used_iv(ctx, key, made.iv_counter_nonce)
     return EncryptResponse(
         unique_identifier=key.unique_identifier,
         data=made.data,
@@ -77,6 +80,8 @@ async def _encrypt_part(ctx: Context, request: EncryptRequest, part: Part) -> En
     additional_data = request.authenticated_encryption_additional_data
     if additional_data and not part.first:
         raise InvalidField("Authenticated Encryption Additional Data comes with the first part of a stream")
+    if part.first:
+        await refuse_used_iv(ctx, key, request.iv_counter_nonce)
     spend(key, len(data), again=not part.first)
     if part.first:
         count(key, Tag.ENCRYPT_COUNTER)
@@ -96,6 +101,7 @@ async def _encrypt_part(ctx: Context, request: EncryptRequest, part: Part) -> En
         begin=begin,
         step=lambda work: work.finish(data) if part.last else work.update(data),
     )
+    await refuse_used_iv(ctx, key, made.iv_counter_nonce)
     return EncryptResponse(
         unique_identifier=key.unique_identifier,
         data=made.data or None,

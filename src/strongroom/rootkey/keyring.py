@@ -24,10 +24,14 @@ class Keyring:
     def _newest(self) -> Root:
         return max(self._roots.values(), key=lambda root: root.generation)
 
+    @property
+    def _wrapping(self) -> Root:
+        return self._newest
+
     def wrap(self, key: SecretBytes) -> bytes:
         if len(key) != KEY_SIZE:
             raise ValueError(f"a key under the root key has {KEY_SIZE} bytes, not {len(key)}")
-        root, recovery = self._newest, None
+        root, recovery = self._wrapping, None
         if self._recovery is not None:
             recovery = self._recovery.seal(key)
         associated = associated_data(root.generation, root.id, recovery)

@@ -20,8 +20,9 @@ _VERSION: Final = 1
 class RootRecord:
     """One root key. `parameters` are its provider's, as JSON has them; `created_at` is in seconds.
 
-    `handover` is the root key itself, wrapped by the one before it: there while the older one is replaced by
-    it, so that whoever has the older one follows. None otherwise, and for a key that cannot leave its place.
+    While the older one is replaced by it, `handover` is the root key itself, wrapped by the older one, so
+    that whoever has that one follows; None otherwise, and for a key that cannot leave its place. `wraps_from`
+    is when it begins to wrap, in seconds: other nodes are to have it by then. None is at once.
     """
 
     generation: int
@@ -30,10 +31,11 @@ class RootRecord:
     created_at: int
     parameters: Mapping[str, Any]
     handover: bytes | None = None
+    wraps_from: int | None = None
 
     def settled(self) -> "RootRecord":
-        """Return the record without the handover."""
-        return replace(self, handover=None)
+        """Return the record as it is when nothing is left of the older one."""
+        return replace(self, handover=None, wraps_from=None)
 
     def to_json(self) -> dict[str, object]:
         """Return what JSON can hold."""
@@ -43,6 +45,7 @@ class RootRecord:
             "provider": self.provider,
             "created_at": self.created_at,
             **({} if self.handover is None else {"handover": base64.b64encode(self.handover).decode()}),
+            **({} if self.wraps_from is None else {"wraps_from": self.wraps_from}),
             "parameters": dict(self.parameters),
         }
 
@@ -51,7 +54,7 @@ class RootRecord:
         """Return the record of what `to_json` gave. Raises RootKeyError."""
         try:
             assert isinstance(value, dict)
-            handover = value.get("handover")
+            handover, wraps_from = value.get("handover"), value.get("wraps_from")
             record = cls(
                 generation=int(value["generation"]),
                 id=bytes.fromhex(value["id"]),
@@ -59,6 +62,7 @@ class RootRecord:
                 created_at=int(value["created_at"]),
                 parameters=dict(value["parameters"]),
                 handover=None if handover is None else base64.b64decode(handover, validate=True),
+                wraps_from=None if wraps_from is None else int(wraps_from),
             )
         except (AssertionError, KeyError, ValueError, TypeError, binascii.Error) as error:
             raise RootKeyError("a record of a root key cannot be read") from error

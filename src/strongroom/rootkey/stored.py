@@ -10,9 +10,10 @@ finished by whoever comes next.
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -94,6 +95,16 @@ class StoredKeyring(Keyring):
     def stays_elsewhere(self) -> bool:
         """Tell whether using the newest root key takes a token or another server."""
         return self.provider in (PKCS11, KMIP)
+
+    @property
+    def waiting(self) -> bool:
+        """Tell whether the newest does not wrap yet, so that other nodes can take it first."""
+        wraps_from = self._records[-1].wraps_from
+        return self.changing and wraps_from is not None and time.time() < wraps_from
+
+    @property
+    def _wrapping(self) -> Root:
+        return self._roots[self._records[-2 if self.waiting else -1].id]
 
     @property
     def announced_at(self) -> int:
@@ -325,29 +336,34 @@ class StoredKeyring(Keyring):
 
     # One takes over from another
 
-    def announce(self, described: object, secret: SecretBytes | None) -> None:
-        """Let a new root key wrap from now on: its record as JSON has it, and the key itself, None for one
-        that stays elsewhere.
+    def prepare(
+        self, described: object, secret: SecretBytes | None, *, wraps_from: int | None = None
+    ) -> dict[str, object]:
+        """Return what every node needs to `adopt` a new root key. Nothing has changed yet.
 
-        Raises RootKeyError; nothing has changed then.
+        `described` is its record, `secret` the key, None for one that stays elsewhere. `wraps_from` is when
+        it begins to wrap, in seconds, None for at once. Raises RootKeyError.
         """
-        record = RootRecord.from_json(described)
-        with self._editing():
-            self._check_open()
-            if self.changing:
-                raise RootKeyError("a root key is being replaced already; wait until that is finished")
-            if record.generation != self.generation + 1:
-                raise RootKeyError("another root key came first; try again")
-            if secret is not None:
-                record = self._hand_over(record, secret)
-            self._keep(record, secret)
-            self._write([self._records[-1], record])
+        record = replace(RootRecord.from_json(described), wraps_from=wraps_from, handover=None)
+        self.follow()
+        self._check_open()
+        if self.changing:
+            raise RootKeyError("a root key is being replaced already; wait until that is finished")
+        if record.generation != self.generation + 1:
+            raise RootKeyError("another root key came first; try again")
+        if secret is not None:
+            if SoftwareRoot(secret, record.generation).id != record.id:
+                raise RootKeyError("the new root key is not the one of its record")
+            # By the old one: what has that may follow, and nothing else.
+            record = replace(record, handover=super().wrap(secret))
+        elif record.provider not in (PKCS11, KMIP):
+            raise RootKeyError("the new root key is missing")
+        return record.to_json()
 
     def adopt(self, described: object) -> bool:
-        """Follow another node to its new root key, from what its `announced` gave; tell whether there was
-        anything to do.
+        """Take a new root key beside the one there is, from what `prepare` gave, here or on another node.
 
-        Raises RootKeyError.
+        Tells whether there was anything to do. Raises RootKeyError.
         """
         record = RootRecord.from_json(described)
         with self._editing():
@@ -355,6 +371,8 @@ class StoredKeyring(Keyring):
             if self.changing or record.generation <= self.generation:
                 return False
             root = self._handed_over(record, {})
+            if record.handover is not None and root is None:
+                raise WrongRootKey("a root key was announced by a node whose root key is another one")
             self._keep(record, root.secret if isinstance(root, SoftwareRoot) else None)
             self._write([self._records[-1], record])
             return True
@@ -378,23 +396,6 @@ class StoredKeyring(Keyring):
         """Wrap for the kit of this recipient from now on. Raises RootKeyError."""
         with self._editing():
             self._place.write(self._place.recovery, Recipient(recipient).text.encode() + b"\n")
-
-    def announced(self) -> dict[str, object]:
-        """Return what other nodes need to follow."""
-        return self._records[-1].to_json()
-
-    def _hand_over(self, record: RootRecord, secret: SecretBytes) -> RootRecord:
-        if SoftwareRoot(secret, record.generation).id != record.id:
-            raise RootKeyError("the new root key is not the one of its record")
-        # By the old one: what has that may follow, and nothing else.
-        return RootRecord(
-            generation=record.generation,
-            id=record.id,
-            provider=record.provider,
-            created_at=record.created_at,
-            parameters=record.parameters,
-            handover=super().wrap(secret),
-        )
 
     def _keep(self, record: RootRecord, secret: SecretBytes | None) -> None:
         """Put the key file of a new root key where it belongs."""

@@ -95,9 +95,10 @@ class StrongroomAdapters:
     def create_store(self, settings: Settings, directory: DataDirectory) -> None:
         where = _parse(settings.store, directory)
         with _for_the_operator():
+            fresh = isinstance(where, SqliteUrl) and migrate.current_version(where) is None
             migrate.migrate(where)
-        if isinstance(where, SqliteUrl):
-            # A file of its own is new: no older release has written a client record into it.
+        if fresh:
+            # No older release has written a client record into it.
             mark_sealed(directory.clients_sealed)
 
     def check_store(self, settings: Settings, directory: DataDirectory) -> None:

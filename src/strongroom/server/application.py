@@ -39,17 +39,21 @@ from strongroom.server.endpoints import ClientEndpoints, subscriptions
 from strongroom.server.engine import make_dispatcher, make_rotations
 from strongroom.server.errors import OperatorError
 from strongroom.server.expiry import EndingCertificates
+from strongroom.server.logs import get_logger
 from strongroom.server.neighbours import WorkerSockets
 from strongroom.server.pending import Strangers
 from strongroom.server.ports import RootKeys
 from strongroom.server.provisioning import ClientProvisioning
 from strongroom.server.root.change import RootKeyChange
+from strongroom.server.standing import CURE, behind, reason
 from strongroom.server.stored_clients import StoredClients, seal_older_records
 from strongroom.store.records import Backend
 from strongroom.store.repository import Repository
 from strongroom.store.sealing import StoreKeys
 from strongroom.store.verification import verify
 from strongroom.wire.limits import Limits
+
+log = get_logger()
 
 
 class ClientsInForce:
@@ -132,6 +136,8 @@ class KmipApplication:
         await self._courier.post(client, question)
 
     async def refresh(self) -> None:
+        if self.store.read_only is not None:
+            await self.compare()
         await self.store.read_doubts()
         await self._read_requirements()
 
@@ -151,9 +157,23 @@ class KmipApplication:
         await self._audit.close(self._chain)
         await self._backend.close()
 
+    async def compare(self) -> None:
+        """See whether the store is as far as was signed for; it is read-only while it is not.
+
+        Raises StoreFailure, TamperedRecord and OperatorError.
+        """
+        await self._chain.extend()
+        missed = await behind(self.store, self._chain, self._audit.marks())
+        self.store.read_only = reason(missed[0]) if missed else None
+        self._audit.held = bool(missed)
+        if missed:
+            log.error(
+                "store_rolled_back", place=missed[0].place, position=missed[0].changes.position, cure=CURE
+            )
+
     def health(self) -> Mapping[str, str]:
-        problem = self._audit.problem
-        return {} if problem is None else {"audit": problem}
+        found = {"audit": self._audit.problem, "store": self.store.read_only}
+        return {part: problem for part, problem in found.items() if problem is not None}
 
 
 async def open_application(
@@ -225,6 +245,7 @@ async def open_application(
         "revocation list": keeper.tidy,
         "requests that wait": dispatcher.backlog.tidy,
         "tickets": dispatcher.tickets.tidy,
+        "requests that may be repeated": dispatcher.repeats.tidy,
         "PKCS#11 applications": dispatcher.applications.tidy,
         "approvals": dispatcher.guard.approvals.tidy,
         "deletion windows": dispatcher.guard.tidy,
@@ -247,7 +268,7 @@ async def open_application(
     if wanted:
         jobs["messages to clients"] = courier.tidy
         jobs["dates"] = DateNotices(repository, dispatcher.outbox.subscription, courier).tidy
-    return KmipApplication(
+    application = KmipApplication(
         dispatcher,
         backend,
         repository,
@@ -265,6 +286,8 @@ async def open_application(
         jobs=jobs,
         shared=shared,
     )
+    await application.compare()
+    return application
 
 
 async def _verify(
@@ -287,6 +310,13 @@ def _policy(settings: Settings) -> Policy:
         count_uses=policy.count_uses == "on",
         issuer=None if policy.issuer is None else UniqueIdentifier(policy.issuer),
         certificate_lifetime=timedelta(days=policy.certificate_days),
+        time_stamp_window=timedelta(seconds=policy.time_stamp_window) if policy.time_stamp_window else None,
+        iv_reuse=policy.iv_reuse == "allow",
+        idempotency={
+            name: timedelta(seconds=client.idempotency)
+            for name, client in settings.client.items()
+            if client.idempotency
+        },
     )
 
 

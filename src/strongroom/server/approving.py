@@ -12,8 +12,11 @@ from typing import Final
 
 from strongroom.domain.acts import Act, read_safeguards, votes_needed
 from strongroom.domain.approvals import (
+    GIVEN_BACK,
     LIFETIME,
     MOST,
+    REQUESTED,
+    USED,
     Approval,
     counted,
     digest_of,
@@ -21,6 +24,7 @@ from strongroom.domain.approvals import (
     name_of,
     new_mark,
 )
+from strongroom.domain.audit import SUCCESS, AuditEvent
 from strongroom.domain.clients import ClientStore
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.identity import TenantId
@@ -70,7 +74,7 @@ class Asked:
     """An administrative act that somebody asks for.
 
     `essence` are the fields that make the request what it is. `tenant` is whom it concerns, None: the whole
-    server. `person` is None and `client` 0 for whoever owns the data directory.
+    server. `person` is None and `client` 0 for whoever owns the data directory; `by` is for the audit log.
     """
 
     command: str
@@ -79,6 +83,7 @@ class Asked:
     tenant: TenantId | None
     person: str | None
     client: int
+    by: str
 
     @property
     def digest(self) -> bytes:
@@ -118,20 +123,19 @@ async def use(store: ObjectStore, clients: ClientStore, asked: Asked, now: datet
                     f" `strongroom approval approve {name_of(kept)}` until"
                     f" {kept.value.expires_at:%Y-%m-%d %H:%M} UTC, then give the same command again"
                 )
-            await store.commit(
-                Changes(entries=[EntryChange(Approval, SYSTEM_TENANT, kept.key, kept.generation, None)])
-            )
+            change = EntryChange(Approval, SYSTEM_TENANT, kept.key, kept.generation, None)
+            await store.commit(Changes(entries=[change], events=[_event(USED, kept, asked, now)]))
         except LostRace:
             continue
         return kept
     raise OperatorError("too many ask for this approval at once; try again")
 
 
-async def give_back(store: ObjectStore, used: Kept[Approval]) -> None:
+async def give_back(store: ObjectStore, used: Kept[Approval], asked: Asked, now: datetime) -> None:
     """Let an approval be used again: what it was for was refused."""
     change = EntryChange(Approval, used.tenant, used.key, 0, replace(used, generation=0))
     try:
-        await store.commit(Changes(entries=[change]))
+        await store.commit(Changes(entries=[change], events=[_event(GIVEN_BACK, used, asked, now)]))
     except LostRace:  # somebody has asked for the same again meanwhile
         return
 
@@ -189,8 +193,22 @@ async def _new(
         due=value.expires_at,
         generation=generation,
     )
-    await store.commit(Changes(entries=[EntryChange(Approval, SYSTEM_TENANT, key, generation, after)]))
+    change = EntryChange(Approval, SYSTEM_TENANT, key, generation, after)
+    await store.commit(Changes(entries=[change], events=[_event(REQUESTED, after, asked, now)]))
     kept = await store.load_entry(Approval, SYSTEM_TENANT, key)
     if kept is None:
         raise LostRace
     return kept
+
+
+def _event(what: str, kept: Kept[Approval], asked: Asked, now: datetime) -> AuditEvent:
+    return AuditEvent(
+        at=now,
+        client=asked.client,
+        tenant=SYSTEM_TENANT,
+        peer="-",
+        operation=what,
+        outcome=SUCCESS,
+        by=asked.by,
+        target=f"approval={name_of(kept)} operation={asked.command}",
+    )

@@ -17,6 +17,7 @@ from strongroom.audit.directory import open_directory
 from strongroom.audit.forwarder import Forwarder, Sink
 from strongroom.audit.forwarder import problem as sink_problem
 from strongroom.audit.keeper import CheckpointFailed, Keeper
+from strongroom.audit.marks import Mark, Unreadable, marks
 from strongroom.audit.outlets import Outlet, parse
 from strongroom.audit.read_log import ReadLog
 from strongroom.domain.audit import AuditChain, AuditEvent, AuditUnavailable
@@ -57,6 +58,16 @@ class WorkerAudit:
         self._sink_problem = ""
         self._started = time.monotonic()
         self._forwarding: asyncio.Task[None] | None = None
+        self._anchors = settings.anchors
+        self.held = False
+        """Nothing is signed for now: the store is not what was signed for last."""
+
+    def marks(self) -> list[Mark]:
+        """Return what stands outside the store about how far it was. Raises OperatorError."""
+        try:
+            return list(marks(self._folder, self._anchors, self.keeper.public))
+        except Unreadable as error:
+            raise OperatorError(f"the audit log cannot be compared with the store: {error}") from error
 
     @property
     def problem(self) -> str | None:
@@ -94,6 +105,8 @@ class WorkerAudit:
     async def look(self, chain: AuditChain, now: datetime) -> None:
         """Make a checkpoint when it is time, and see to anchors and sinks: a job, asked each second."""
         self._look_at_sinks()
+        if self.held:
+            return
         try:
             if self._due():
                 await chain.extend()
@@ -150,6 +163,8 @@ class WorkerAudit:
         if self._forwarding is not None:
             self._forwarding.cancel()
         await asyncio.to_thread(self.log.close)
+        if self.held:
+            return
         try:
             await chain.extend()
             head = await chain.head()

@@ -189,6 +189,8 @@ class PolicySettings(_Section):
     `rng_seed`: what RNG Seed does with the data of a client.
     `issuer`: the Unique Identifier of the certificate that Certify issues under when a request names none.
     `certificate_days`: how long a certificate is valid when a request does not say.
+    `time_stamp_window`: seconds that the Time Stamp of a request may be off; 0: it is not looked at.
+    `iv_reuse`: may a key encrypt twice with the same IV; to refuse it, each encryption is written down.
     """
 
     legacy: Switch = "off"
@@ -200,6 +202,8 @@ class PolicySettings(_Section):
     count_uses: Switch = "off"
     issuer: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     certificate_days: Annotated[int, Field(gt=0, le=36_500)] = 397
+    time_stamp_window: Limit = 0
+    iv_reuse: Literal["allow", "refuse"] = "allow"
 
 
 class AuditSettings(_Section):
@@ -228,6 +232,9 @@ class ClientSettings(_Section):
     `put` and `notify`: is the client told of new objects, and of changes. `endpoint` is where it listens for
     that (HOST:PORT), `endpoint_ca` (PEM) who vouches for its certificate there, None for the client's own
     key; `endpoint_version` is what it speaks there, None for the version of the request behind a message.
+
+    `idempotency`: seconds for which a request that the client has named (Client Correlation Value) is done
+    once only, however often it comes; 0: a name means nothing.
     """
 
     password: Literal["required", "optional"] = "required"  # noqa: S105 (a choice, not a password)
@@ -236,6 +243,7 @@ class ClientSettings(_Section):
     endpoint: Annotated[str, AfterValidator(_reachable)] | None = None
     endpoint_ca: Annotated[str, Field(min_length=1)] | None = None
     endpoint_version: Literal["1.0", "1.1", "1.2", "1.3", "1.4", "2.0", "2.1"] | None = None
+    idempotency: Limit = 0
 
 
 class Settings(_Section):

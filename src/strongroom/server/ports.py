@@ -98,15 +98,17 @@ class RootKeys(RootKey, Protocol):
     def reopen(self) -> None:
         """Open what nobody has to be asked for."""
 
-    def announce(self, described: object, secret: SecretBytes | None) -> None:
-        """Let a new root key wrap from now on; None: it stays elsewhere. Nothing has changed when it
-        raises."""
+    @property
+    def waiting(self) -> bool:
+        """Tell whether the newest does not wrap yet, so that other nodes can take it first."""
 
-    def announced(self) -> dict[str, object]:
-        """Return what other nodes need to follow."""
+    def prepare(
+        self, described: object, secret: SecretBytes | None, *, wraps_from: int | None = None
+    ) -> dict[str, object]:
+        """Return what every node needs to `adopt` a new root key; None: it stays elsewhere."""
 
     def adopt(self, described: object) -> bool:
-        """Follow another node to its new root key; tell whether there was anything to do."""
+        """Take a new root key beside the one there is; tell whether there was anything to do."""
 
     def complete(self) -> None:
         """Let go of all but the newest: nothing is wrapped by them any more."""

@@ -18,11 +18,15 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from strongroom.domain.clients import ClientCertificate, ClientRecord, ClientStore
 from strongroom.domain.errors import CryptographicFailure, InvalidField, PermissionDenied, ServerFailure
 from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.ports import RootKeyError
 from strongroom.server.ca import Authority
 from strongroom.server.clients import is_known, known_certificate
 from strongroom.server.errors import OperatorError
+from strongroom.server.logs import get_logger
 from strongroom.server.requests import unusable
 from strongroom.server.revocation import issuer_of
+
+log = get_logger()
 
 _PEM: Final = b"-----BEGIN "
 _UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm)
@@ -65,7 +69,8 @@ class ClientProvisioning:
         loop = asyncio.get_running_loop()
         try:
             authority = await loop.run_in_executor(None, self._open_authority)
-        except OperatorError as error:
+        except (OperatorError, RootKeyError) as error:
+            log.error("authority_not_opened", error=str(error))
             raise ServerFailure("the server cannot issue certificates now; tell its administrator") from error
         return authority.client_certificate(key, client.name, now).public_bytes(Encoding.DER)
 

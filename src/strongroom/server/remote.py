@@ -46,35 +46,37 @@ class RemoteAdministration:
 
     async def answer(self, body: bytes, connection: Connection) -> bytes:
         """Return the answer to a request, in JSON; raises only CancelledError."""
-        command: object = None
+        request: Message = {}
         try:
             caller = await self._caller(connection)
             request = read(body)
-            command = request.get("command")
             declared = find(request)
-            require_role(caller, declared)
+            require_right(caller, declared)
+        except Denied as error:
+            return encode(await self._denied(connection, request.get("command"), error))
+        except (OperatorError, BrokenMessage, StoreFailure, TamperedRecord) as error:
+            return encode(to_answer(error))
+        try:
             result = await perform(self._surroundings(caller), _own(request))
             if declared.spreads:
                 await self._spread()
-        except Denied as error:
-            log.warning(
-                "administration_denied",
-                client=connection.client.name,
-                peer=connection.peer,
-                command=command,
-                error=str(error),
-            )
-            return encode(await self._denied(connection, command, error))
         except (OperatorError, BrokenMessage, StoreFailure, TamperedRecord, RootKeyError) as error:
             return encode(to_answer(error))
         except Exception:
             # A mistake in a command must not take the connection down.
-            log.exception("admin_command_failed", command=command)
+            log.exception("admin_command_failed", command=declared.name)
             return encode({"error": "the server could not do it; its log says why"})
         return encode({"result": result})
 
     async def _denied(self, connection: Connection, command: object, error: Denied) -> Message:
-        """Record a denial and return the answer to it."""
+        """Record a denial and return the answer to it; one that a command makes is recorded with it."""
+        log.warning(
+            "administration_denied",
+            client=connection.client.name,
+            peer=connection.peer,
+            command=command,
+            error=str(error),
+        )
         admin = self._surroundings(None)
         name = command if isinstance(command, str) else "unread"
         event = failed(act({"command": name}, admin.now, by=f"client:{connection.client.name}"), error)
@@ -106,11 +108,13 @@ class RemoteAdministration:
         return Caller(person=person.key, roles=roles, client=client, peer=connection.peer)
 
 
-def require_role(caller: Caller, command: Command) -> None:
-    """Return if the person has a role that the command is for; raises Denied."""
+def require_right(caller: Caller, command: Command) -> None:
+    """Return if the person may give the command from elsewhere; raises Denied."""
     if command.roles.isdisjoint(caller.roles):
         needed = " or ".join(role.value for role in Role if role in command.roles)
         raise Denied(f"{command.name} is for the role {needed}, which {caller.person} does not have")
+    if command.local:
+        raise Denied(f"{command.name} is done on the machine of the server: give it --data DIR there")
 
 
 def _own(request: Message) -> Message:

@@ -41,6 +41,7 @@ from strongroom.server.logs import get_logger
 from strongroom.server.messages import Message, optional_text, text, texts
 from strongroom.server.ports import Adapters, RootKeys
 from strongroom.server.process import run_apart
+from strongroom.server.recording import BY_USER
 from strongroom.server.root.attempts import Attempts
 from strongroom.server.sockets import ListeningSockets, bind, raise_file_limit, reserve
 from strongroom.server.timers import Timers
@@ -346,7 +347,7 @@ class Supervisor:
                     f"the server is sealed; open it: strongroom server unseal --data {self._directory.path}"
                 )
             case "seal":
-                return self._seal()
+                return self._seal(request)
             case "reload":
                 self._reload()
                 return None
@@ -400,7 +401,9 @@ class Supervisor:
             self._attempts.refuse(now, str(error))
             raise Denied(str(error)) from error
         if not self._root_key.sealed:
+            refused = self._attempts.refused
             self._open_up()
+            self._record(request, "server.unseal", number=refused)
         return self._status()
 
     def _open_up(self) -> None:
@@ -419,11 +422,19 @@ class Supervisor:
             self._on_ready(self._listening)
             self._on_ready = None
 
-    def _seal(self) -> object:
+    def _seal(self, request: Message) -> object:
         """End whoever has opened keys, the store's writer too, and forget the root key."""
+        self._record(request, "server.seal")
         self._close_down()
         log.warning("server_sealed", provider=self._root_key.provider)
         return self._status()
+
+    def _record(self, request: Message, command: str, **fields: int) -> None:
+        """Have a worker write it into the audit log; it is done all the same when that fails."""
+        try:
+            self._delegate({"command": command, BY_USER: request.get(BY_USER), **fields})
+        except OperatorError as error:
+            log.error("not_recorded", command=command, error=str(error))
 
     def _close_down(self) -> None:
         self._open = False

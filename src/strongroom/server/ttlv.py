@@ -53,6 +53,9 @@ Attendant: TypeAlias = Callable[[ClientIdentity, Exchange, Version], Coroutine[A
 READ_AHEAD: Final = 64 * 1024
 """Bytes of requests to come that are kept while one is being answered; more stay with the peer."""
 
+UNCOUNTED: Final = 4096
+"""Bytes of a message that may arrive piece by piece without a place in the memory for unfinished ones."""
+
 CLOCK_SKEW: Final = 300.0
 """Seconds by which a certificate may be from the future."""
 
@@ -60,8 +63,6 @@ WARN_AGAIN: Final = 3600.0
 """Seconds between two warnings about a connection whose certificate has ended."""
 
 _REPLACED: Final = frozenset({Refusal.UNKNOWN, Refusal.REPLACED})
-UNCOUNTED: Final = 4096
-"""Bytes of a message that may arrive piece by piece without a place in the memory for unfinished ones."""
 
 BURST: Final = 32
 """Pipelined requests answered in one go at most; then the other connections have their turn."""

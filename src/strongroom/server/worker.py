@@ -318,7 +318,7 @@ class Worker:
     async def _try_to_refresh(self) -> None:
         try:
             await self._refresh()
-        except StoreFailure as error:
+        except (StoreFailure, RootKeyError) as error:
             log.warning("clients_not_read", error=str(error))
 
     async def _read_tenants(self) -> bool:
@@ -338,7 +338,7 @@ class Worker:
         """
         try:
             await self._refresh()
-        except StoreFailure as error:
+        except (StoreFailure, RootKeyError) as error:
             log.warning("clients_not_read", error=str(error))
         number = next(self._numbers)
         spread = self._spreading[number] = asyncio.get_running_loop().create_future()

@@ -1,33 +1,22 @@
 """An empty store that a backup is put into.
 
 Rule: nothing is a store before `commit`. PostgreSQL does everything in one transaction; an SQLite file is a
-store once its data directory is one. Names and index terms are made again from the records, which proves
-that they open.
+store once its data directory is one. What is done with the records is in `store/refilling.py`.
 """
 
-import itertools
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import asyncpg
 
-from strongroom.attributes.index import terms
-from strongroom.domain.backups import STORE_KEYS, Filling, Opened, Row, Table
-from strongroom.domain.entries import EntryChange
-from strongroom.domain.ports import RootKey
+from strongroom.domain.backups import Filling, Row, Table
 from strongroom.domain.store import StoreFailure
-from strongroom.store import migrate, postgres, sqlite_file, statements, tables, versions
-from strongroom.store.changes import name_key
-from strongroom.store.entries import sealed_entry
-from strongroom.store.mapping import from_row, names
-from strongroom.store.records import EntryRow, ObjectRow, StoreKeyRow
-from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey
+from strongroom.store import migrate, postgres, tables, versions
+from strongroom.store.refilling import RefilledRecords
 from strongroom.store.snapshot import PostgresTables, SqliteTables, translated
 from strongroom.store.url import PostgresUrl, SqliteUrl, StoreUrl
-from strongroom.wire.errors import DecodeError
 
 _SQLITE_COLUMNS: Final = "SELECT name FROM pragma_table_info(?) ORDER BY cid"
 _SQLITE_TABLES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid"
@@ -37,15 +26,6 @@ _POSTGRES_TABLES: Final = (
     " WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace"
     " GROUP BY c.oid, c.relname ORDER BY c.oid"
 )
-_OBJECTS: Final = Table("objects", tuple(statements.OBJECT_COLUMNS.split(", ")), ("sequence",))
-_ENTRIES: Final = Table("entries", tuple(statements.ENTRY_COLUMNS.split(", ")))
-_KEYS: Final = Table(STORE_KEYS, ("store_key", "wrapped", "created_at"))
-_AGES: Final = Table(STORE_KEYS, ("created_at",))
-_TERMS: Final = Table("terms", ("tenant", "term", "sequence"))
-_NAMES: Final = Table("names", ("tenant", "owner", "name"))
-
-_MOST_REFUSED: Final = 1000
-"""Names of records that are kept for the report."""
 
 
 @asynccontextmanager
@@ -66,78 +46,7 @@ async def fill(url: StoreUrl) -> AsyncIterator[Filling]:
                 yield filling
 
 
-class _Writing(Protocol):
-    """What the two databases do in ways of their own."""
-
-    async def count(self, table: Table) -> int: ...
-    def rows(self, table: Table) -> AsyncIterator[Sequence[Row]]: ...
-    async def put(self, table: Table, rows: Sequence[Row]) -> None: ...
-
-
-class _Records:
-    """What is the same for both databases."""
-
-    async def open_records(self: _Writing, root_key: RootKey, *, every: int = 1) -> Opened:
-        keys = await _store_keys(self, root_key)
-        opened = Opened()
-        indexing = every == 1
-        seen = itertools.count()
-        async for page in self.rows(_OBJECTS):
-            new_terms: list[Row] = []
-            new_names: set[Row] = set()
-            for values in page:
-                if next(seen) % every:
-                    continue
-                row = ObjectRow._make(values)
-                try:
-                    obj = from_row(row, keys.open(row))
-                except (RecordTampered, UnknownStoreKey, DecodeError, ValueError):
-                    _refuse(opened, f"object {row.unique_identifier}")
-                    continue
-                opened.objects += 1
-                if indexing:
-                    new_terms += [(obj.tenant, term, obj.sequence) for term in terms(obj)]
-                    new_names |= {(row.tenant, row.owner, name_key(row.name)) for row in names(obj)}
-            await self.put(_TERMS, new_terms)
-            await self.put(_NAMES, list(new_names))
-        seen = itertools.count()
-        async for page in self.rows(_ENTRIES):
-            for values in page:
-                if next(seen) % every:
-                    continue
-                entry = EntryRow._make(values)
-                try:
-                    keys.open(entry)
-                except (RecordTampered, UnknownStoreKey):
-                    _refuse(opened, f"entry {entry.kind}/{entry.key}")
-                    continue
-                opened.entries += 1
-        return opened
-
-    async def mark(self: _Writing, root_key: RootKey, marker: EntryChange, now: datetime) -> None:
-        keys = await _store_keys(self, root_key)
-        newest = [made async for page in self.rows(_AGES) for (made,) in page if isinstance(made, int)]
-        # The newest seals, also where the clock of this host is behind.
-        fresh = keys.create(max(int(now.timestamp()), *newest, 0) + 1)
-        keys.load([fresh])
-        await self.put(_KEYS, [tuple(fresh)])
-        row = sealed_entry(keys, marker)
-        await self.put(_ENTRIES, [tuple(row)])
-
-
-def _refuse(opened: Opened, name: str) -> None:
-    if len(opened.refused) < _MOST_REFUSED:
-        opened.refused.append(name)
-
-
-async def _store_keys(store: _Writing, root_key: RootKey) -> StoreKeys:
-    keys = StoreKeys(root_key)
-    async for page in store.rows(_KEYS):
-        keys.load(StoreKeyRow._make(row) for row in page)
-    return keys
-
-
-class SqliteRecords(_Records, SqliteTables):
+class SqliteRecords(RefilledRecords, SqliteTables):
     """The records of an SQLite store that this connection writes."""
 
     async def put(self, table: Table, rows: Sequence[Row]) -> None:
@@ -180,8 +89,7 @@ class _SqliteFilling(SqliteRecords):
     async def commit(self) -> None:
         with translated():
             self._connection.execute("COMMIT")
-            self._connection.execute("PRAGMA journal_mode = WAL").close()
-            sqlite_file.checkpoint(self._connection)
+            self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
 
     def close(self) -> None:
         self._connection.close()
@@ -199,7 +107,7 @@ async def _postgres_filling(url: PostgresUrl) -> AsyncIterator["_PostgresFilling
         await connection.close()
 
 
-class PostgresRecords(_Records, PostgresTables):
+class PostgresRecords(RefilledRecords, PostgresTables):
     """The records of a PostgreSQL store that this connection writes, in one transaction."""
 
     async def put(self, table: Table, rows: Sequence[Row]) -> None:

@@ -84,6 +84,7 @@ class Repository(ClientRepository):
         self._recording: Recording | None = None
         self._distrusted: dict[tuple[int, str], str] = {}
         self._witness = Witness()
+        self.read_only: str | None = None
 
     @property
     def chain(self) -> AuditChain:
@@ -304,6 +305,8 @@ class Repository(ClientRepository):
             raise
 
     async def commit(self, changes: Changes, *, above: int = 0) -> None:
+        if self.read_only is not None and changes and not changes.accepting:
+            raise StoreFailure(self.read_only)
         rows = ChangeSet()
         events = changes.events
         if self._recording is not None and not events:

@@ -24,7 +24,7 @@ from strongroom.store.records import (
 )
 
 Answer: TypeAlias = tuple[int, bytes | str]
-"""What became of a change set, and a detail: the name key of NAME_TAKEN, a message of the last two."""
+"""What became of a change set, and a detail: the name key of NAME_TAKEN, a message of the last three."""
 
 COMMITTED: Final = 0
 CONFLICT: Final = 1
@@ -32,16 +32,19 @@ NAME_TAKEN: Final = 2
 CLIENT_EXISTS: Final = 3
 UNAVAILABLE: Final = 4
 REFUSED: Final = 5
+NOT_SCRUBBED: Final = 6
 
 _EVENTS: Final = Writes._fields.index("events")
 
 _DONE: Final[Answer] = (COMMITTED, "")
 _LOST_RACE: Final[Answer] = (CONFLICT, "")
 
+LOOK: Final = "look before you repeat it"
+
 BUSY_TIMEOUT: Final = 5_000
 """Milliseconds to wait for another program (a backup, a shell) that has the database locked."""
 
-SCRUB_TIMEOUT: Final = 200
+SCRUB_TIMEOUT: Final = 50
 """Milliseconds to wait for readers before the write-ahead log is emptied: changes wait meanwhile."""
 
 # Pages that change again and again are then copied into the database once in so many, not each time; a
@@ -61,11 +64,6 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-def checkpoint(connection: sqlite3.Connection) -> None:
-    """Bring the whole log into the database file, on disk when this returns. Raises sqlite3.Error."""
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
 
 
 def unavailable(path: Path, error: sqlite3.Error) -> StoreUnavailable:
@@ -102,9 +100,28 @@ def raise_for(answer: Answer, changes: ChangeSet) -> None:
         raise NameTaken(name_taken(changes, detail))
     if status == CLIENT_EXISTS:
         raise ClientExists(detail)
-    if status == UNAVAILABLE:
+    if status in (UNAVAILABLE, NOT_SCRUBBED):
         raise StoreUnavailable(detail)
     raise ValueError(detail)
+
+
+def _bury(path: Path) -> bool:
+    """Overwrite what a commit that failed has left in the write-ahead log; False when that is impossible.
+
+    Its pages may stand there whole, as when the disk took them and then could not say that it keeps them.
+    After a crash SQLite would find them and carry out what was refused. A commit that changes nothing takes
+    their place; it need not be kept.
+    """
+    try:
+        with contextlib.closing(connect(path)) as connection:
+            connection.execute("PRAGMA synchronous = OFF").close()
+            connection.execute("BEGIN IMMEDIATE").close()
+            ((number,),) = connection.execute("PRAGMA application_id").fetchall()
+            connection.execute(f"PRAGMA application_id = {number}").close()
+            connection.execute("COMMIT").close()
+    except (sqlite3.Error, StoreUnavailable):
+        return False
+    return True
 
 
 class _HalfWritten(Exception):
@@ -129,6 +146,7 @@ class SqliteFile:
 
         A change set without rows asks for what was removed before to be gone from the files.
         """
+        committing = False
         try:
             if self._connection is None:
                 self._adopt(connect(self._path))
@@ -150,29 +168,40 @@ class SqliteFile:
                     for (event,) in writes[_EVENTS]
                 ]
             )
+            committing = True
             cursor.execute("COMMIT")
+            committing = False
             self._chain.keep(head)
             if not all(map(any, group)):
                 answers = self._scrub(group, answers)
         except sqlite3.Error as error:
             self.close()
             message = str(unavailable(self._path, error))
+            if committing and not _bury(self._path):
+                message += f"; after a crash the change may have been made all the same, so {LOOK}"
             return [(UNAVAILABLE, message)] * len(group)
         except StoreUnavailable as error:
             return [(UNAVAILABLE, str(error))] * len(group)
         return answers
 
     def _scrub(self, group: Sequence[Writes], answers: list[Answer]) -> list[Answer]:
-        """Empty the write-ahead log; what was removed is overwritten in the database itself at once."""
-        cursor = self._cursor
-        cursor.execute(f"PRAGMA busy_timeout = {SCRUB_TIMEOUT}").fetchall()
+        """Empty the write-ahead log; what was removed is overwritten in the database itself at once.
+
+        What else is in the group is committed by now, whatever becomes of this.
+        """
+        cursor, reason = self._cursor, ""
         try:
+            cursor.execute(f"PRAGMA busy_timeout = {SCRUB_TIMEOUT}").fetchall()
             busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        finally:
             cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}").fetchall()
-        if not busy:
+            if busy:
+                reason = f"the write-ahead log of {self._path} is being read; it is emptied later"
+        except sqlite3.Error as error:
+            self.close()
+            reason = str(unavailable(self._path, error))
+        if not reason:
             return answers
-        later = (UNAVAILABLE, f"the write-ahead log of {self._path} is being read; it is emptied later")
+        later = (NOT_SCRUBBED, reason)
         return [answer if any(writes) else later for writes, answer in zip(group, answers, strict=True)]
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from strongroom.attributes.index import terms
 from strongroom.domain.audit import ADMINISTRATION, GONE, named
-from strongroom.domain.backups import Row, Snapshot, Table
+from strongroom.domain.backups import Row, Table, Tables
 from strongroom.domain.doubts import Doubt, Subject
 from strongroom.domain.objects import ManagedObject
 from strongroom.store import statements
@@ -69,7 +69,7 @@ class _Seen(NamedTuple):
     generation: int
 
 
-async def verify(snapshot: Snapshot, keys: StoreKeys, *, at_once: int = AT_ONCE) -> AsyncIterator[Doubt]:
+async def verify(snapshot: Tables, keys: StoreKeys, *, at_once: int = AT_ONCE) -> AsyncIterator[Doubt]:
     """Yield what cannot be true of a store, at most MOST_DOUBTS. Raises StoreFailure.
 
     `at_once` is how many records are held in memory. Takes long; others have their turn on the event loop.
@@ -82,7 +82,7 @@ async def verify(snapshot: Snapshot, keys: StoreKeys, *, at_once: int = AT_ONCE)
             return
 
 
-async def _verify(snapshot: Snapshot, keys: StoreKeys, at_once: int) -> AsyncIterator[Doubt]:
+async def _verify(snapshot: Tables, keys: StoreKeys, at_once: int) -> AsyncIterator[Doubt]:
     index, owned = _Sums(), _Sums()
     damaged = False
     async for obj, doubt in _objects(snapshot, keys):
@@ -110,14 +110,14 @@ async def _verify(snapshot: Snapshot, keys: StoreKeys, at_once: int) -> AsyncIte
                 yield doubt
 
 
-async def _pages(snapshot: Snapshot, table: Table) -> AsyncIterator[Sequence[Row]]:
+async def _pages(snapshot: Tables, table: Table) -> AsyncIterator[Sequence[Row]]:
     async for page in snapshot.rows(table):
         yield page
         await asyncio.sleep(0)
 
 
 async def _objects(
-    snapshot: Snapshot, keys: StoreKeys
+    snapshot: Tables, keys: StoreKeys
 ) -> AsyncIterator[tuple[ManagedObject | None, Doubt | None]]:
     """Yield every object, or what is wrong with its record."""
     async for page in _pages(snapshot, OBJECTS):
@@ -137,7 +137,7 @@ async def _objects(
                 )
 
 
-async def _entries(snapshot: Snapshot, keys: StoreKeys) -> AsyncIterator[Doubt]:
+async def _entries(snapshot: Tables, keys: StoreKeys) -> AsyncIterator[Doubt]:
     async for page in _pages(snapshot, ENTRIES):
         for values in page:
             row = EntryRow._make(values)
@@ -152,7 +152,7 @@ async def _entries(snapshot: Snapshot, keys: StoreKeys) -> AsyncIterator[Doubt]:
                 )
 
 
-async def _history(snapshot: Snapshot, keys: StoreKeys, at_once: int) -> AsyncIterator[Doubt]:
+async def _history(snapshot: Tables, keys: StoreKeys, at_once: int) -> AsyncIterator[Doubt]:
     """Compare the generations of all records with those that the chain of changes has last."""
     records = sum([await snapshot.count(table) for table in (OBJECTS, ENTRIES, CLIENTS)])
     shards = max(1, -(-records // at_once))
@@ -251,7 +251,7 @@ def _changed(event: dict[str, Any]) -> Iterator[tuple[_Key, int]]:
         yield (Subject.CLIENT, client), revision
 
 
-async def _generations(snapshot: Snapshot) -> AsyncIterator[_Seen]:
+async def _generations(snapshot: Tables) -> AsyncIterator[_Seen]:
     """Yield every record with its generation, of a client its revision."""
     async for page in _pages(snapshot, OBJECTS):
         for values in page:
@@ -293,7 +293,7 @@ def _plain(row: Row) -> Row:
 
 
 async def _differing(
-    snapshot: Snapshot,
+    snapshot: Tables,
     keys: StoreKeys,
     table: Table,
     expected: Callable[[ManagedObject], Iterable[Row]],

@@ -13,9 +13,9 @@ from strongroom.domain.approvals import LIFETIME, MOST, name_of
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId
 from strongroom.domain.operation import Request
 from strongroom.domain.people import Role
-from strongroom.domain.store import Changes
 from strongroom.model.identifiers import NameReference, UniqueIdentifier
 from strongroom.model.structures import RevocationReason
+from strongroom.operations.delete_attribute import DeleteAttributeRequest
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.export import ExportRequest
 from strongroom.operations.get import GetRequest
@@ -283,11 +283,8 @@ def test_a_name_means_the_object_that_had_it(kms: TestKms) -> None:
     request = DestroyRequest(unique_identifier=NameReference("the key"))
     refused(kms, request, V3_0)
     vote(kms, only_name(kms), "carol", CAROL)
-    obj = kms.run(kms.repository.load(DEFAULT_TENANT, first))
-    assert obj is not None
-    copy = obj.copy()
-    copy.put(Tag.NAME, ())
-    kms.run(kms.repository.commit(Changes(objects=[copy])))
+    renamed = DeleteAttributeRequest(unique_identifier=UniqueIdentifier(first), attribute_reference=Tag.NAME)
+    kms.call(renamed, version=V2_1)
     second = kms.create_symmetric_key(name="the key")
     refused(kms, request, V3_0)
     unchanged(kms, second)

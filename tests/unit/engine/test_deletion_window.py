@@ -284,8 +284,10 @@ def test_the_files_of_the_database_keep_no_byte_of_what_is_gone_for_good(
         kms.call(DestroyRequest(unique_identifier=key))
         (kept,) = reader.execute("SELECT sealed FROM entries WHERE kind = 42").fetchone()
     reader.close()
+    tick(kms)  # the first one of a process, which is for whoever was here before
+    kms.clock.pass_time(seconds=11)
     pieces = [row[start : start + 24] for row in (live, kept) for start in range(0, len(row) - 24, 24)]
-    assert any(piece in files(kms) for piece in pieces)
+    assert any(piece in files(kms) for piece in pieces[-1:])
     if way == "window":
         end(kms)
     else:

@@ -65,6 +65,7 @@ def test_the_client_correlation_value_is_echoed_from_1_4_on(kms: TestKms) -> Non
 
 
 def test_a_wrong_batch_count_is_an_invalid_message(kms: TestKms) -> None:
+    """faults 7."""
     answer = kms.send(request_message(QUERY, version=V1_0, batch_count=2))
     assert reason_of(answer) == ResultReason.INVALID_MESSAGE
     assert len(answer[2]) == 2
@@ -77,6 +78,7 @@ def test_a_wrong_batch_count_is_an_invalid_message(kms: TestKms) -> None:
 def test_an_unknown_version_is_answered_in_one_of_ours(
     kms: TestKms, major: int, minor: int, answered: tuple[int, int]
 ) -> None:
+    """faults 11."""
     root = request_message(QUERY, version=V1_4)
     version: Item = (
         int(Tag.PROTOCOL_VERSION),
@@ -103,6 +105,7 @@ def test_bytes_that_are_no_message_are_answered(kms: TestKms) -> None:
 
 
 def test_maximum_response_size_is_kept(kms: TestKms) -> None:
+    """faults 10."""
     from strongroom.wire import binary
 
     answer = kms.send(request_message(QUERY, version=V1_0, maximum_response_size=300))
@@ -114,6 +117,7 @@ def test_maximum_response_size_is_kept(kms: TestKms) -> None:
 
 
 def test_a_critical_message_extension_stops_the_message_and_another_is_ignored(kms: TestKms) -> None:
+    """faults 6."""
     for critical in (True, False):
         root = request_message(QUERY, version=V1_3)
         extension: list[Item] = [
@@ -136,6 +140,7 @@ def test_an_operation_of_a_later_version_is_not_supported(kms: TestKms) -> None:
 
 
 def test_a_payload_that_cannot_be_read_is_answered_with_place_and_offset(kms: TestKms) -> None:
+    """faults 5."""
     root = request_message(GetRequest(), version=V1_0)
     root[2][1][2][-1][2].append((int(Tag.KEY_FORMAT_TYPE), 2, 1))
     item = fields(kms.send(root)[2][1])
@@ -147,6 +152,7 @@ def test_a_payload_that_cannot_be_read_is_answered_with_place_and_offset(kms: Te
 
 
 def test_an_unknown_field_of_a_payload_is_an_invalid_field(kms: TestKms) -> None:
+    """faults 6."""
     root = request_message(GetRequest(), version=V1_0)
     root[2][1][2][-1][2].append((int(Tag.NONCE_VALUE), 8, b"1"))
     assert reason_of(kms.send(root)) == ResultReason.INVALID_FIELD

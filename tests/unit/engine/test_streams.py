@@ -170,7 +170,7 @@ async def test_a_request_that_is_run_again_gets_the_results_of_the_run_before() 
 
 
 async def test_a_thousand_streams_do_not_meet() -> None:
-    """Half of them are abandoned, and gone when their time is over."""
+    """faults 26. Half of them are abandoned, and gone when their time is over."""
     table = StreamTable(StreamLimits(per_client=1000, idle=timedelta(minutes=5)))
     names = [await _begin(table, number) for number in range(1000)]
     assert len(set(names)) == 1000

@@ -249,6 +249,7 @@ def test_what_was_tampered_with_is_not_decrypted(kms: TestKms, change: str) -> N
 
 
 def test_a_wrong_padding_is_a_cryptographic_failure(kms: TestKms) -> None:
+    """faults 25."""
     made = registered(kms)
     sealed = kms.call(encryption(made, bytes(16), parameters(M.ECB))).data
     request = decryption(made, sealed, parameters(M.ECB, padding_method=P.PKCS5))
@@ -282,7 +283,7 @@ DECRYPT_ALLOWED = {State.ACTIVE, State.DEACTIVATED, State.COMPROMISED}
 
 @pytest.mark.parametrize("state", [State.PRE_ACTIVE, State.ACTIVE, State.DEACTIVATED, State.COMPROMISED])
 def test_the_state_allows_protecting_and_processing(kms: TestKms, state: State) -> None:
-    """KMIP 2.1 §4.57: what is retired or compromised shall not protect, but may process."""
+    """faults 22. KMIP 2.1 §4.57: what is retired or compromised shall not protect, but may process."""
     made = key_in(kms, state)
     cases: list[tuple[Request[Any], set[State]]] = [
         (encryption(made, bytes(16), parameters(M.ECB)), ENCRYPT_ALLOWED),

@@ -97,7 +97,7 @@ def test_both_dates_may_pass_unseen(kms: TestKms, look: Look) -> None:
 
 @BOTH
 def test_the_protect_stop_date_ends_protecting(kms: TestKms, look: Look) -> None:
-    """KMIP 2.1 §4.41: after it the object shall not be used for applying protection."""
+    """faults 23. KMIP 2.1 §4.41: after it the object shall not be used for applying protection."""
     made = dated(kms, activation_date=0, protect_stop_date=1, deactivation_date=2)
     with look(kms) as server:
         assert can_encrypt(server, made)
@@ -122,6 +122,7 @@ def test_the_process_start_date_begins_processing(kms: TestKms, look: Look) -> N
 
 @BOTH
 def test_operations_go_by_the_state_of_now(kms: TestKms, look: Look) -> None:
+    """faults 23."""
     made = dated(kms, activation_date=1)
     kms.clock.pass_time(days=1)
     with look(kms) as server:

@@ -48,7 +48,7 @@ def test_a_policy_may_refuse_every_seed(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_does_not_give_the_same_bytes(kms: TestKms) -> None:
-    """Hostile seeds do not lower the randomness of what follows."""
+    """faults 27. Hostile seeds do not lower the randomness of what follows."""
     seen = set()
     for _ in range(20):
         kms.call(SEED)

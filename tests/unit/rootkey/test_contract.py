@@ -60,7 +60,7 @@ def test_a_wrapped_key_says_which_generation_has_wrapped_it(make_root: Make, tmp
     first = root.wrap(KEY)
     assert root.is_current(first)
     second = make_root(2)
-    root.announce(second.described, second.secret)
+    root.adopt(root.prepare(second.described, second.secret))
     assert not root.is_current(first)
     assert root.is_current(root.wrap(KEY))
 
@@ -71,7 +71,7 @@ def test_every_provider_takes_over_from_every_other(make_root: Make, tmp_path: P
     root = begin(tmp_path, made)
     first = root.wrap(KEY)
     second = new(provider, 2)
-    root.announce(second.described, second.secret)
+    root.adopt(root.prepare(second.described, second.secret))
     both = opened(tmp_path, made)
     assert not both.sealed, "the older root key opens the newer one"
     assert both.unwrap(first) == KEY

@@ -102,7 +102,7 @@ def test_what_is_wrong_when_a_key_is_made_is_said(token: Token, wrong: dict[str,
 def test_two_keys_in_one_token_take_turns(root: StoredKeyring, token: Token) -> None:
     old = root.wrap(KEY)
     second = new("pkcs11", 2, token)
-    root.announce(second.described, second.secret)
+    root.adopt(root.prepare(second.described, second.secret))
     for _ in range(3):
         assert root.unwrap(old) == root.unwrap(root.wrap(KEY)) == KEY
 

@@ -1,7 +1,9 @@
 """One root key takes over from another, in a data directory (fault 40)."""
 
 import json
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ class Killed(BaseException):
 def announced(folder: Path) -> StoredKeyring:
     root = begin(folder, new("file"))
     made = new("file", 2)
-    root.announce(made.described, made.secret)
+    root.adopt(root.prepare(made.described, made.secret))
     return root
 
 
@@ -29,7 +31,7 @@ def test_while_one_takes_over_both_open_and_the_newer_wraps(tmp_path: Path) -> N
     root = begin(tmp_path, new("file"))
     old = root.wrap(KEY)
     made = new("file", 2)
-    root.announce(made.described, made.secret)
+    root.adopt(root.prepare(made.described, made.secret))
     assert (root.changing, root.generation) == (True, 2)
     found = StoredKeyring(place(tmp_path))
     assert found.unwrap(old) == found.unwrap(root.wrap(KEY)) == KEY
@@ -39,7 +41,7 @@ def test_another_process_follows_when_it_meets_what_it_cannot_open(tmp_path: Pat
     root = begin(tmp_path, new("file"))
     bystander = StoredKeyring(place(tmp_path))
     made = new("passphrase", 2)
-    root.announce(made.described, made.secret)
+    root.adopt(root.prepare(made.described, made.secret))
     assert bystander.unwrap(root.wrap(KEY)) == KEY
     assert bystander.generation == 2
     assert not bystander.follow(), "there is nothing more to follow"
@@ -49,7 +51,7 @@ def test_once_it_is_complete_the_old_key_is_gone_and_not_needed(tmp_path: Path) 
     root = begin(tmp_path, new("file"))
     before, wrapped = file.read(tmp_path / "root.key"), root.wrap(KEY)
     made = new("file", 2)
-    root.announce(made.described, made.secret)
+    root.adopt(root.prepare(made.described, made.secret))
     root.complete()
     assert file.read(tmp_path / "root.key") == made.secret
     assert not any(before.reveal() in path.read_bytes() for path in tmp_path.iterdir())
@@ -61,7 +63,7 @@ def test_once_it_is_complete_the_old_key_is_gone_and_not_needed(tmp_path: Path) 
 def test_no_key_file_stays_when_the_provider_changes(tmp_path: Path) -> None:
     root = begin(tmp_path, new("file"))
     made = new("passphrase", 2)
-    root.announce(made.described, made.secret)
+    root.adopt(root.prepare(made.described, made.secret))
     assert (tmp_path / "root.key").exists(), "it is needed until it is complete"
     root.complete()
     assert not list(tmp_path.glob("root*.key"))
@@ -73,7 +75,7 @@ def test_the_handover_is_for_the_older_root_key_alone(tmp_path: Path) -> None:
     root = begin(tmp_path, new("passphrase"))
     made = new("shares", 2)
     assert made.secret is not None
-    root.announce(made.described, made.secret)
+    root.adopt(root.prepare(made.described, made.secret))
     content = (tmp_path / "root.json").read_bytes()
     assert made.secret.reveal() not in content
     sealed = StoredKeyring(place(tmp_path))
@@ -96,12 +98,12 @@ def test_a_rotation_that_is_killed_before_anything_knows_of_it_never_was(
     vars(dying)["_place"] = _with(tmp_path, die)
     made = new(provider, 2)
     with pytest.raises(Killed):
-        dying.announce(made.described, made.secret)
+        dying.adopt(dying.prepare(made.described, made.secret))
     found = StoredKeyring(place(tmp_path))
     assert (found.generation, found.changing) == (1, False)
     assert found.unwrap(wrapped) == KEY
     again = new("file", 2)
-    found.announce(again.described, again.secret)
+    found.adopt(found.prepare(again.described, again.secret))
     found.complete()
     assert file.read(tmp_path / "root.key") == again.secret
 
@@ -135,8 +137,6 @@ def _record_of_the_newest(folder: Path) -> bytes:
 
 
 def _with(folder: Path, write: Callable[[Path, bytes], None]) -> object:
-    from dataclasses import replace
-
     return replace(place(folder), write=write)
 
 
@@ -144,7 +144,7 @@ def test_two_do_not_take_over_at_once(tmp_path: Path) -> None:
     root = announced(tmp_path)
     third = new("file", 3)
     with pytest.raises(RootKeyError, match="already"):
-        root.announce(third.described, third.secret)
+        root.adopt(root.prepare(third.described, third.secret))
 
 
 def test_one_that_was_made_for_an_older_state_does_not_take_over(tmp_path: Path) -> None:
@@ -152,13 +152,13 @@ def test_one_that_was_made_for_an_older_state_does_not_take_over(tmp_path: Path)
     root.complete()
     late = new("file", 2)
     with pytest.raises(RootKeyError, match="came first"):
-        root.announce(late.described, late.secret)
+        root.adopt(root.prepare(late.described, late.secret))
 
 
 def test_a_record_of_one_key_with_another_key_is_refused(tmp_path: Path) -> None:
     root = begin(tmp_path, new("file"))
     with pytest.raises(RootKeyError, match="not the one of its record"):
-        root.announce(new("file", 2).described, new("file", 2).secret)
+        root.prepare(new("file", 2).described, new("file", 2).secret)
     assert not (tmp_path / "root.json").exists()
 
 
@@ -174,7 +174,7 @@ def test_a_late_completion_does_not_undo_the_next_rotation(tmp_path: Path) -> No
     root, late = announced(tmp_path), StoredKeyring(place(tmp_path))
     root.complete()
     made = new("file", 3)
-    root.announce(made.described, made.secret)
+    root.adopt(root.prepare(made.described, made.secret))
     assert late.generation == 2
     late.follow()
     assert (late.generation, late.changing) == (3, True)
@@ -186,9 +186,10 @@ def test_another_node_follows_with_the_announcement_and_the_older_root_key(tmp_p
     first = new("file")
     one, two = begin(tmp_path / "one", first), begin(tmp_path / "two", first)
     made = new("file", 2)
-    one.announce(made.described, made.secret)
-    assert two.adopt(one.announced())
-    assert not two.adopt(one.announced())
+    prepared = one.prepare(made.described, made.secret)
+    one.adopt(prepared)
+    assert two.adopt(prepared)
+    assert not two.adopt(prepared)
     assert two.unwrap(one.wrap(KEY)) == KEY
     two.complete()
     assert opened(tmp_path / "two", made).unwrap(one.wrap(KEY)) == KEY
@@ -199,10 +200,29 @@ def test_the_announcement_is_no_use_without_the_older_root_key(tmp_path: Path) -
     (tmp_path / "other").mkdir()
     one, stranger = begin(tmp_path / "one", new("file")), begin(tmp_path / "other", new("file"))
     made = new("file", 2)
-    one.announce(made.described, made.secret)
+    prepared = one.prepare(made.described, made.secret)
     with pytest.raises(RootKeyError):
-        stranger.adopt(one.announced())
+        stranger.adopt(prepared)
     assert stranger.generation == 1
+
+
+def test_a_new_root_key_does_not_wrap_before_other_nodes_have_it(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    first = new("file")
+    one, two = begin(tmp_path / "one", first), begin(tmp_path / "two", first)
+    made = new("file", 2)
+    soon = int(time.time()) + 1000
+    prepared = one.prepare(made.described, made.secret, wraps_from=soon)
+    one.adopt(prepared)
+    wrapped = one.wrap(KEY)
+    assert one.waiting
+    assert two.unwrap(wrapped) == KEY, "which has not heard of it"
+    two.adopt(prepared)
+    vars(one)["_records"][-1] = replace(one._records[-1], wraps_from=int(time.time()))
+    assert not one.waiting
+    assert two.unwrap(one.wrap(KEY)) == KEY
+    assert not two.is_current(wrapped)
 
 
 def test_what_was_wrapped_for_an_older_kit_is_not_current(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from strongroom.server.ttlv import Buffers
 from strongroom.wire.limits import DEFAULT_LIMITS
 from tests.kms import TestKms
 from tests.people import appoint
-from tests.unit.server.test_administration import administrator
+from tests.unit.server.test_administration import administrator, recorded
 
 PEER = "192.0.2.7:4711"
 
@@ -84,11 +84,17 @@ def test_a_command_is_done_for_who_has_one_of_its_roles_and_for_nobody_else(
         return "done"
 
     declared = commands()[command]
-    stub = Command(name=command, roles=declared.roles, spreads=declared.spreads, handler=handler)
+    stub = Command(
+        name=command,
+        roles=declared.roles,
+        spreads=declared.spreads,
+        handler=handler,
+        local=declared.local,
+    )
     monkeypatch.setitem(commands(), command, stub)  # type: ignore[arg-type]
     remote.appoint("pat", *roles, clients=(7,))
     answer = remote.ask(command, 7)
-    if roles & declared.roles:
+    if roles & declared.roles and not declared.local:
         assert answer == {"result": "done"}
         assert remote.spread == declared.spreads
     else:
@@ -96,6 +102,11 @@ def test_a_command_is_done_for_who_has_one_of_its_roles_and_for_nobody_else(
         assert command in str(answer["error"])
         assert not done
         assert not remote.spread
+
+
+def test_what_opens_every_key_is_done_on_the_machine_of_the_server_only() -> None:
+    local = {name for name, declared in commands().items() if declared.local}
+    assert local == {"backup.keys", "recovery.create", "root.finish", "root.rotate"}
 
 
 def test_the_command_is_told_which_person_asks(remote: Remote) -> None:
@@ -113,6 +124,26 @@ def test_a_client_of_nobody_learns_nothing_not_even_which_commands_there_are(rem
     answers.append(remote.send(b"no JSON", client(8)))
     assert {str(answer["kind"]) for answer in answers} == {"Denied"}
     assert len({str(answer["error"]) for answer in answers}) == 1
+
+
+def test_a_denial_is_recorded_once_with_who_was_denied_what(remote: Remote) -> None:
+    remote.appoint("pat", Role.OPERATOR, clients=(7,))
+    remote.ask("client.revoke", 7, name="x")
+    remote.ask("client.list", 8)
+    remote.appoint("pat", Role.APPROVER, clients=(7,))
+    remote.ask("approval.approve", 7, approval="1-a-b")
+    assert [(event["operation"], event["outcome"], event["by"]) for event in recorded(remote.kms)] == [
+        ("ADMIN client.revoke", "Denied", "client:client-7"),
+        ("ADMIN unread", "Denied", "client:client-8"),
+        ("ADMIN approval.approve", "NotFound", "person:pat"),
+    ]
+
+
+def test_a_request_from_afar_cannot_say_what_only_our_processes_say(remote: Remote) -> None:
+    remote.appoint("pat", *Role, clients=(7,))
+    remote.ask("client.list", 7, by_user=0, ask="drain", id=1)
+    (event,) = recorded(remote.kms)
+    assert (event["by"], event["peer"], event["client"]) == ("person:pat", PEER, 7)
 
 
 def test_a_client_of_two_people_is_of_nobody(remote: Remote) -> None:

@@ -225,6 +225,7 @@ async def test_a_header_that_trickles_is_closed_at_the_header_deadline(bench: Be
 
 
 async def test_a_body_of_one_byte_a_second_is_closed_at_the_body_deadline(bench: Bench) -> None:
+    """faults 3."""
     protocol, transport = bench.connect()
     whole = request(b"x" * 1000)
     protocol.data_received(whole[:8])
@@ -238,6 +239,7 @@ async def test_a_body_of_one_byte_a_second_is_closed_at_the_body_deadline(bench:
 
 
 async def test_a_slow_but_honest_upload_of_a_mebibyte_survives(bench: Bench) -> None:
+    """faults 3."""
     protocol, transport = bench.connect()
     whole = request(b"x" * (1 << 20))
     for start in range(0, len(whole), 10_240):

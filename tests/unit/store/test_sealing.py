@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strongroom.domain.ports import RootKeyUnavailable
+from strongroom.domain.store import StoreFailure
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey.file import FileRootKey, create
 from strongroom.store import sealing
 from strongroom.store.records import ObjectRow
 from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey, associated_data
+from tests.unit.rootkey.conftest import begin, new
 from tests.unit.store.samples import row
 
 NOW = 1_700_000_000
@@ -177,6 +180,96 @@ def test_a_store_key_is_due_by_use(sealed: Sealed, monkeypatch: pytest.MonkeyPat
     assert sealed.keys.due(NOW)
     sealed.keys.load([sealed.keys.create(NOW + 1)])
     assert not sealed.keys.due(NOW + 1)
+
+
+class Absent(FileRootKey):
+    """A root key that is away for a while."""
+
+    away = False
+
+    def wrap(self, key: SecretBytes) -> bytes:
+        if self.away:
+            raise RootKeyUnavailable("the token is out")
+        return super().wrap(key)
+
+    def unwrap(self, wrapped: bytes) -> SecretBytes:
+        if self.away:
+            raise RootKeyUnavailable("the token is out")
+        return super().unwrap(wrapped)
+
+
+@pytest.fixture
+def absent(tmp_path: Path) -> Absent:
+    create(tmp_path / "absent.key")
+    return Absent(tmp_path / "absent.key")
+
+
+def test_what_is_open_stays_open_when_the_root_key_is_away(absent: Absent) -> None:
+    keys = StoreKeys(absent)
+    first, second = keys.create(NOW), keys.create(NOW + 1)
+    keys.load([first])
+    stored = row(1, store_key=keys.current)
+    stored = stored._replace(sealed=keys.seal(stored, MATERIAL))
+    absent.away = True
+    with pytest.raises(StoreFailure, match="the token is out"):
+        keys.load([first, second])
+    assert keys.open(stored) == MATERIAL
+    assert keys.current == first.store_key
+    absent.away = False
+    keys.load([first, second])
+    assert keys.current == second.store_key
+
+
+def test_a_store_key_is_used_for_as_long_again_when_there_cannot_be_another(absent: Absent) -> None:
+    keys = StoreKeys(absent)
+    keys.load([keys.create(NOW)])
+    late, too_late = NOW + sealing.LIFETIME, NOW + 2 * sealing.LIFETIME
+    why = RootKeyUnavailable("the token is out")
+    keys.put_off(late, why)
+    assert not keys.due(late + sealing.PAUSE - 1), "it is not tried at every commit"
+    assert keys.due(late + sealing.PAUSE)
+    with pytest.raises(StoreFailure, match="the token is out"):
+        keys.put_off(too_late, why)
+    assert keys.due(too_late)
+
+
+def test_the_same_holds_for_its_uses(absent: Absent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealing, "SEALS_PER_PROCESS", 3)
+    keys = StoreKeys(absent)
+    keys.load([keys.create(NOW)])
+    stored = row(1, store_key=keys.current)
+    for _ in range(3):
+        keys.seal(stored, MATERIAL)
+    why = RootKeyUnavailable("the token is out")
+    keys.put_off(NOW, why)
+    for _ in range(3):
+        keys.seal(stored, MATERIAL)
+    assert keys.due(NOW)
+    with pytest.raises(StoreFailure):
+        keys.put_off(NOW, why)
+
+
+def test_the_budget_of_nonces_holds_with_a_wide_margin() -> None:
+    """NIST SP 800-38D §8.3: 2^32 seals with random nonces under one key, here by hundreds of processes."""
+    assert sealing.LAST * sealing.SEALS_PER_PROCESS * 500 <= 2**32
+
+
+def test_a_store_key_that_was_on_its_way_while_the_root_key_changed_is_wrapped_again(tmp_path: Path) -> None:
+    root_key = begin(tmp_path, new("file"))
+    keys = StoreKeys(root_key)
+    fresh = keys.create(NOW)
+    second = new("file", 2)
+    root_key.adopt(root_key.prepare(second.described, second.secret))
+    rewrap = keys.take_over()
+    assert rewrap is not None
+    assert (rewrap.store_key, rewrap.before) == (fresh.store_key, fresh.wrapped)
+    root_key.complete()
+    again = StoreKeys(root_key)
+    again.load([fresh._replace(wrapped=rewrap.wrapped)])
+    stored = row(1, store_key=keys.current)
+    assert again.open(stored._replace(sealed=keys.seal(stored, MATERIAL))) == MATERIAL
+    keys.create(NOW + 1)
+    assert keys.take_over() is None
 
 
 def test_a_store_without_keys_needs_one(root_key: FileRootKey) -> None:

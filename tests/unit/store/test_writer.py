@@ -341,3 +341,22 @@ def test_a_socket_of_the_same_path_is_replaced(address: Path) -> None:
     with pytest.raises(ConnectionRefusedError):
         unix.connect(address)
     assert isinstance(first, socket.socket)
+
+
+async def test_a_scrub_that_meets_a_reader_fails_alone_and_is_tried_again(
+    backend: SqliteBackend, database: Path
+) -> None:
+    """What is committed in the same transaction is committed, and is told so."""
+    first, second = row(1), row(1)
+    await backend.commit(creation(first))
+    reader = sqlite3.connect(database, isolation_level=None)
+    reader.execute("BEGIN").connection.execute("SELECT count(*) FROM objects").fetchall()
+    scrubbed, committed = await asyncio.gather(
+        backend.scrub(), backend.commit(creation(second)), return_exceptions=True
+    )
+    assert isinstance(scrubbed, StoreUnavailable)
+    assert committed is None
+    assert await backend.fetch(1, second.unique_identifier) is not None
+    reader.close()
+    await backend.scrub()
+    assert database.with_name(f"{database.name}-wal").stat().st_size == 0

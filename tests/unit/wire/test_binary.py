@@ -130,6 +130,7 @@ def test_the_largest_value_of_a_date_is_read_as_the_last_date(kind: int, last: i
 
 @pytest.mark.parametrize(("data", "reason"), MALFORMED, ids=[f"{i}-{m[1]}" for i, m in enumerate(MALFORMED)])
 def test_a_malformed_item_is_refused_with_its_place(data: bytes, reason: str) -> None:
+    """faults 5: whatever is malformed is refused in one way."""
     good = ttlv(Tag.BATCH_COUNT, INTEGER, bytes(4))
     with pytest.raises(DecodeError) as caught:
         binary.decode(in_message(good, data))

@@ -171,6 +171,7 @@ BAD_VALUES = [
     ("text", "reason"), BAD_VALUES, ids=[f"{i}-{v[1]}" for i, v in enumerate(BAD_VALUES)]
 )
 def test_a_malformed_object_is_refused_with_its_place(text: str, reason: str) -> None:
+    """faults 9."""
     good = element("Comment", "TextString", '"\u0391"')
     before = f'{{"tag": "RequestMessage", "value": [{{"tag": "BatchItem", "value": [{good}, '
     with pytest.raises(DecodeError) as caught:
@@ -223,6 +224,7 @@ def test_an_error_shows_nothing_of_the_value() -> None:
 
 
 def test_depth_is_limited() -> None:
+    """faults 9."""
     assert json.decode(json.encode(nested(32), version=V1_4)) == nested(32)
     with pytest.raises(DecodeError, match="nested too deep") as caught:
         json.decode(json.encode(nested(33), version=V1_4))

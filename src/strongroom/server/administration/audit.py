@@ -43,6 +43,8 @@ async def read(admin: Administrator, request: Message) -> object:
 
 async def _checkpoint(admin: Administrator) -> tuple[Checkpoint, str | None]:
     """Make a checkpoint if there is news; return the last, and why it is not anchored, None when it is."""
+    if admin.store.read_only is not None:
+        raise OperatorError(f"nothing is signed for while {admin.store.read_only}")
     keeper = make_keeper(
         admin.settings.audit, admin.directory, admin.root_key, open_audit_folder(admin.directory)
     )

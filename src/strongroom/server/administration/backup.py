@@ -1,9 +1,11 @@
 """`backup`: what a backup cannot take from the files.
 
 Rule: store keys leave this process encrypted to those who are to open the backup, and never otherwise. Giving
-them is recorded before they are given.
+them is recorded before they are given. Whom a tenant wants asked before material is exported is asked, too,
+unless it is the recovery kit that will open the backup.
 """
 
+import secrets
 from base64 import b64encode
 
 from strongroom.domain.acts import Act
@@ -13,41 +15,54 @@ from strongroom.domain.people import Role
 from strongroom.domain.store import Changes, LostRace
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.administration.command import Administrator, command
-from strongroom.server.errors import OperatorError
-from strongroom.server.messages import Message, text, texts
+from strongroom.server.errors import Denied, OperatorError
+from strongroom.server.messages import Message, texts
+
+
+async def _act(_admin: Administrator, request: Message) -> Act | None:
+    return None if request.get("recovery") is True else Act.EXPORT
 
 
 def _recipients(request: Message) -> Message:
-    """Return what people approve: who gets the keys, whatever this backup is called."""
+    """Return what people approve: who gets the keys."""
     return {"recipients": sorted(texts(request, "recipients"))}
 
 
-@command("backup.keys", roles={Role.ADMINISTRATOR}, approval=Act.EXPORT, essence=_recipients)
+@command("backup.keys", roles={Role.ADMINISTRATOR}, approval=_act, essence=_recipients, local=True)
 async def keys(admin: Administrator, request: Message) -> object:
-    """Return the store keys and every other secret, encrypted; and the numbers of the keys."""
+    """Return the store keys and every other secret, encrypted; the numbers of the keys, and a new name.
+
+    `recovery` says that the recipients are those of the recovery kit.
+    """
     # No other command needs them.
     from strongroom.server.backup.encryption import check_recipients, encrypt
+    from strongroom.server.backup.identities import recipients_for
     from strongroom.server.backup.parts import open_sealed
     from strongroom.server.backup.secrets import pack
 
-    backup = text(request, "backup")
+    if admin.caller is not None:
+        raise Denied("a backup is made where the data directory is, by whoever owns it")
     recipients = check_recipients(texts(request, "recipients"))
+    if request.get("recovery") is True and set(recipients) != set(recipients_for(admin.directory, ())):
+        raise Denied("these are not the recipients of the recovery kit")
     store_keys = {
         number: admin.root_key.unwrap(wrapped)
         for number, wrapped in (await admin.store.wrapped_keys()).items()
     }
     files = dict(open_sealed(admin.directory, admin.root_key))
+    name = f"{admin.now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     record = Kept(
         tenant=SYSTEM_TENANT,
-        key=backup,
+        key=name,
         owner=0,
         value=KeysGiven(given_at=admin.now, recipients=recipients),
     )
     try:
-        await admin.store.commit(Changes(entries=[EntryChange(KeysGiven, SYSTEM_TENANT, backup, 0, record)]))
+        await admin.store.commit(Changes(entries=[EntryChange(KeysGiven, SYSTEM_TENANT, name, 0, record)]))
     except LostRace:
-        raise OperatorError(f"there is a backup {backup} already") from None
+        raise OperatorError("another backup is being made; try again") from None
     return {
+        "backup": name,
         "secrets": b64encode(encrypt(pack(store_keys, files), recipients)).decode("ascii"),
         "store_keys": sorted(store_keys),
     }

@@ -9,10 +9,13 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_public_key
 
+from strongroom.domain.acts import Act
 from strongroom.domain.clients import ClientRecord
-from strongroom.domain.people import Role
+from strongroom.domain.identity import TenantId
+from strongroom.domain.people import Role, person_of
+from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.administration.command import Administrator, command
-from strongroom.server.admission import lets_into_groups, stands_for_a_person
+from strongroom.server.admission import lets_into_groups
 from strongroom.server.ca import CLIENT_LIFETIME, Authority, fingerprint, open_authority
 from strongroom.server.clients import (
     check_name,
@@ -54,7 +57,15 @@ async def enrol_(admin: Administrator, request: Message) -> object:
     return _granted(admin, record, certificate)
 
 
-@command("client.renew", roles={Role.ADMINISTRATOR}, spreads=True, approval=stands_for_a_person)
+async def _concerned(admin: Administrator, request: Message) -> TenantId:
+    """Return the client's tenant, of a client that a person administers or votes with the whole server."""
+    record = await in_force(admin.clients, text(request, "name"))
+    person = await person_of(admin.store, record.client)
+    return record.tenant if person is None else SYSTEM_TENANT
+
+
+# Whoever has the new key is the client, with all that it may do.
+@command("client.renew", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.POLICY, concerns=_concerned)
 async def renew_(admin: Administrator, request: Message) -> object:
     """A new key and certificate for a client; the old ones are good until their end, or end `now`."""
     record = await in_force(admin.clients, text(request, "name"))

@@ -17,10 +17,8 @@ from functools import cache
 from typing import Final, TypeAlias
 
 from strongroom.domain.acts import Act
-from strongroom.domain.approvals import Approval
 from strongroom.domain.audit import Recording
 from strongroom.domain.clients import ClientStore
-from strongroom.domain.entries import Kept
 from strongroom.domain.identity import ClientIdentity, TenantId
 from strongroom.domain.people import Role
 from strongroom.domain.ports import WrappedKeys
@@ -113,7 +111,8 @@ class Command:
     what every worker keeps in memory, so each reads that again before the command returns. `approval` tells
     which act a request is, None for one that needs no approval. `concerns` finds the tenant whose rules it
     follows, None: the one that the request names, else all. `essence` gives what an approval is for: where a
-    command makes a fresh key each time it is given, everything but that.
+    command makes a fresh key each time it is given, everything but that. `local`: it hands out or takes in
+    what opens every key, so it is done on the machine of the server and for nobody elsewhere.
     """
 
     name: str
@@ -123,6 +122,7 @@ class Command:
     approval: Judgement = no_act
     concerns: Callable[[Administrator, Message], Awaitable[TenantId]] | None = None
     essence: Callable[[Message], Message] = essence_of
+    local: bool = False
 
 
 _DECLARED: Final[dict[str, Command]] = {}
@@ -136,6 +136,7 @@ def command(
     approval: Act | Judgement | None = None,
     concerns: Callable[[Administrator, Message], Awaitable[TenantId]] | None = None,
     essence: Callable[[Message], Message] = essence_of,
+    local: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Declare the decorated coroutine function as `noun.verb`; raises TypeError for a second declaration.
 
@@ -154,6 +155,7 @@ def command(
             approval=judge,
             concerns=concerns,
             essence=essence,
+            local=local,
         )
         return handler
 
@@ -194,12 +196,13 @@ async def perform(admin: Administrator, request: Message) -> object:
     )
     try:
         declared = find(request)
-        approval = await _approved(recorded, declared, request)
+        asked = await _asked(admin, declared, request, event.by or "")
+        approval = None if asked is None else await use(admin.store, admin.clients, asked, admin.now)
         try:
             result = await declared.handler(recorded, request)
         except OperatorError:
-            if approval is not None:
-                await give_back(recorded.store, approval)
+            if asked is not None and approval is not None:
+                await give_back(admin.store, approval, asked, admin.now)
             raise
     except Exception as error:
         # What it has committed before it failed is recorded; that it failed is, too.
@@ -210,8 +213,8 @@ async def perform(admin: Administrator, request: Message) -> object:
     return result
 
 
-async def _approved(admin: Administrator, declared: Command, request: Message) -> Kept[Approval] | None:
-    """Return the approval that was used up, None where none is needed. Raises PendingApproval and Denied."""
+async def _asked(admin: Administrator, declared: Command, request: Message, by: str) -> Asked | None:
+    """Return what people would approve, None where it is no act."""
     act = await declared.approval(admin, request)
     if act is None:
         return None
@@ -221,12 +224,12 @@ async def _approved(admin: Administrator, declared: Command, request: Message) -
         name = optional_text(request, "tenant")
         tenant = None if name is None else await any_tenant_named(admin.store, name)
     caller = admin.caller
-    asked = Asked(
+    return Asked(
         command=declared.name,
         essence=declared.essence(request),
         act=act,
         tenant=tenant,
         person=None if caller is None else caller.person,
         client=0 if caller is None else caller.client.client,
+        by=by,
     )
-    return await use(admin.store, admin.clients, asked, admin.now)

@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from strongroom.domain.acts import Act
 from strongroom.domain.clients import NO_KEY, ClientRecord
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.identity import TenantId
@@ -18,7 +19,7 @@ from strongroom.domain.people import Role
 from strongroom.domain.store import Changes, LostRace
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.administration.command import Administrator, command
-from strongroom.server.admission import lets_into_groups, stands_for_a_person
+from strongroom.server.admission import lets_into_groups
 from strongroom.server.authorities import identity
 from strongroom.server.clients import check_name, enrol, in_force, known_certificate
 from strongroom.server.clients import to_message as client_message
@@ -76,7 +77,8 @@ async def reject(admin: Administrator, request: Message) -> object:
     return to_message(kept)
 
 
-@command("client.map", roles={Role.ADMINISTRATOR}, spreads=True, approval=stands_for_a_person)
+# Whoever has such a certificate is the client, with all that it may do.
+@command("client.map", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.POLICY)
 async def map_(admin: Administrator, request: Message) -> object:
     """Let a client in by a name that an authority vouches for; the client is made if there is none."""
     name = check_name(text(request, "name"))

@@ -10,9 +10,21 @@ from strongroom.domain.acts import Act
 from strongroom.domain.people import Role
 from strongroom.model.secret import SecretBytes
 from strongroom.server.administration.command import Administrator, command
-from strongroom.server.errors import OperatorError
+from strongroom.server.errors import Denied, OperatorError
 from strongroom.server.messages import BrokenMessage, Message, nested, optional_text, text
-from strongroom.server.root.change import announce_to_nodes, finish, settled, stale_keys
+from strongroom.server.root.change import HEARD_WITHIN, announce_to_nodes, finish, settled, stale_keys
+
+
+@command("server.seal", roles={Role.ADMINISTRATOR})
+@command("server.unseal", roles={Role.ADMINISTRATOR})
+async def recorded(admin: Administrator, request: Message) -> object:
+    """Have it recorded that the server is sealed, or open again; `number` attempts were refused before.
+
+    The supervisor does it, since it is there when no worker is.
+    """
+    if admin.caller is not None:
+        raise Denied("a server is sealed and opened on its own machine: strongroom server seal --data DIR")
+    return None
 
 
 @command("root.status", roles={Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR})
@@ -36,7 +48,9 @@ def _provider(request: Message) -> Message:
     return {"provider": nested(request, "record").get("provider")}
 
 
-@command("root.rotate", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.ROOT, essence=_provider)
+@command(
+    "root.rotate", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.ROOT, essence=_provider, local=True
+)
 async def rotate(admin: Administrator, request: Message) -> object:
     """Let a new root key take over: `record` is what is written down of it, `secret` the key, in base64,
     unless it stays elsewhere."""
@@ -45,13 +59,21 @@ async def rotate(admin: Administrator, request: Message) -> object:
         secret = None if encoded is None else SecretBytes(base64.b64decode(encoded, validate=True))
     except binascii.Error:
         raise BrokenMessage("secret must be base64") from None
-    admin.root_key.announce(nested(request, "record"), secret)
+    record = nested(request, "record")
     if admin.shared:
-        await announce_to_nodes(admin.root_key, admin.store, admin.now)
+        # First the others: before it wraps anything, they are to have it.
+        wraps_from = int(admin.now.timestamp()) + HEARD_WITHIN
+        prepared = admin.root_key.prepare(record, secret, wraps_from=wraps_from)
+        await announce_to_nodes(prepared, admin.store, admin.now)
+    else:
+        prepared = admin.root_key.prepare(record, secret)
+    admin.root_key.adopt(prepared)
+    if admin.root_key.described()[-1]["id"] != prepared["id"]:
+        raise OperatorError("another root key came first; look at: strongroom server root status")
     return {"generation": admin.root_key.generation}
 
 
-@command("root.finish", roles={Role.ADMINISTRATOR}, spreads=True)
+@command("root.finish", roles={Role.ADMINISTRATOR}, spreads=True, local=True)
 async def finish_(admin: Administrator, request: Message) -> object:
     """Wrap again what is left. Every process of this server has heard of the newest root key by now, since
     the command before this one has told them; other nodes need a moment."""
@@ -61,7 +83,14 @@ async def finish_(admin: Administrator, request: Message) -> object:
     return {"generation": admin.root_key.generation, "finished": left == 0, "left": max(left, 0)}
 
 
-@command("recovery.create", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.ROOT, essence=lambda _: {})
+@command(
+    "recovery.create",
+    roles={Role.ADMINISTRATOR},
+    spreads=True,
+    approval=Act.ROOT,
+    essence=lambda _: {},
+    local=True,
+)
 async def create(admin: Administrator, request: Message) -> object:
     """Wrap everything for a recovery kit too, from now on: `recipient` is who has it."""
     if admin.root_key.changing:

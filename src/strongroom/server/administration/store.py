@@ -4,20 +4,24 @@ Rule: the verifier finds (`store/verification.py`); here an administrator reads 
 again, and decides what counts.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from strongroom.audit.marks import Unreadable, marks
 from strongroom.domain.acts import Act
 from strongroom.domain.doubts import MOST_DISTRUSTED, Distrusted
-from strongroom.domain.entries import EntryChange
+from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.people import Role
 from strongroom.domain.store import Changes, LostRace
 from strongroom.domain.tenants import SYSTEM_TENANT, tenants_of
 from strongroom.scheduler.verification import KEY, Verification
 from strongroom.server.administration.command import Administrator, command
+from strongroom.server.audit_key import open_audit_key
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.messages import Message, text
+from strongroom.server.standing import Accepted, behind
 
 _FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -62,6 +66,26 @@ async def verify(admin: Administrator, request: Message) -> object:
     except LostRace:
         return None  # one has just begun
     return None
+
+
+@command("store.accept", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.POLICY)
+async def accept(admin: Administrator, request: Message) -> object:
+    """Let a store count that is behind what was signed for; from then on it is signed for as it is."""
+    key = open_audit_key(admin.directory, admin.root_key).public
+    try:
+        found = list(marks(admin.directory.audit, admin.settings.audit.anchors, key))
+    except Unreadable as error:
+        raise OperatorError(str(error)) from error
+    missed = await behind(admin.store, admin.store.chain, found)
+    if not missed:
+        raise OperatorError("the store is as far as was signed for; there is nothing to accept")
+    for mark in missed:
+        value = Accepted(place=mark.place, position=mark.changes.position)
+        kept = Kept(tenant=SYSTEM_TENANT, key=mark.checkpoint, owner=0, value=value)
+        change = EntryChange(Accepted, SYSTEM_TENANT, mark.checkpoint, 0, kept)
+        with suppress(LostRace):  # somebody else has accepted it
+            await admin.store.commit(Changes(entries=[change], accepting=True))
+    return [{"place": mark.place, "position": mark.changes.position} for mark in missed]
 
 
 @command("store.trust", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.POLICY)

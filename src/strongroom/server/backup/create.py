@@ -9,7 +9,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import secrets
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,24 +53,33 @@ def create_backup(
     target: Path,
     recipients: tuple[str, ...],
     *,
+    recovery: bool,
     call: Callable[[Message], object],
     report: Report,
 ) -> Made:
     """Write a backup to `target`, which only `recipients` can open. Raises OperatorError.
 
-    `call` has an administration command done, by the server if one runs.
+    `recovery`: they are those of the recovery kit. `call` has an administration command done, by the server
+    if one runs. Raises PendingApproval, too, where people have to agree to other recipients.
     """
     settings = load_settings(directory.configuration)
+    # Before the snapshot: what speaks of the store may not speak of more than will be in it.
+    sizes = {name: (directory.path / name).stat().st_size for name in plain_files(directory)}
     with _new_file(target) as file:
         sink = _Sink(file)
 
         async def work() -> Header:
             async with adapters.take_snapshot(settings, directory) as snapshot:
-                header = await _header(snapshot)
-                keys = await _keys(snapshot, header, recipients, call)
+                keys = await _keys(snapshot, recipients, recovery, call)
+                header = await _header(snapshot, text(keys, "backup"))
                 with encrypting(sink, recipients) as plain:
                     archive = ArchiveWriter(plain.write, header)
-                    await _write(archive, snapshot, directory, keys, header.counts, report)
+                    archive.begin(PartBegins(KEYS, "keys"))
+                    archive.data(b64decode(text(keys, "secrets"), validate=True))
+                    archive.end()
+                    _write_files(archive, directory, sizes)
+                    await _write_tables(archive, snapshot, header.counts, report)
+                    archive.finish()
                 return header
 
         try:
@@ -83,11 +91,10 @@ def create_backup(
     return Made(header=header, recipients=recipients, size=sink.size, sha256=sink.digest.hexdigest())
 
 
-async def _header(snapshot: Snapshot) -> Header:
-    now = datetime.now(UTC).replace(microsecond=0)
+async def _header(snapshot: Snapshot, backup: str) -> Header:
     return Header(
-        backup=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
-        created_at=now.isoformat(),
+        backup=backup,
+        created_at=datetime.now(UTC).replace(microsecond=0).isoformat(),
         server=VERSION,
         schema=snapshot.schema,
         database=snapshot.database,
@@ -96,49 +103,44 @@ async def _header(snapshot: Snapshot) -> Header:
 
 
 async def _keys(
-    snapshot: Snapshot, header: Header, recipients: tuple[str, ...], call: Callable[[Message], object]
-) -> bytes:
+    snapshot: Snapshot, recipients: tuple[str, ...], recovery: bool, call: Callable[[Message], object]
+) -> Message:
     """Return everything secret, encrypted, after checking that no key of the snapshot is missing."""
+    table = Table(STORE_KEYS, ("store_key",))
+    # Read first, which is also what makes the snapshot one of before the keys.
+    wanted = {number async for page in snapshot.rows(table) for (number,) in page}
     request: Message = {
         "command": "backup.keys",
-        "backup": header.backup,
         "recipients": list(recipients),
+        "recovery": recovery,
     }
     # Without a server, the command has an event loop of its own.
     answer = nested({"answer": await asyncio.to_thread(call, request)}, "answer")
-    table = Table(STORE_KEYS, ("store_key",))
-    wanted = {number async for page in snapshot.rows(table) for (number,) in page}
     given: Any = answer.get("store_keys")
     if not isinstance(given, list) or not wanted <= set(given):
         raise OperatorError("the server did not give every store key; make the backup again")
-    return b64decode(text(answer, "secrets"), validate=True)
+    return answer
 
 
-async def _write(
-    archive: ArchiveWriter,
-    snapshot: Snapshot,
-    directory: DataDirectory,
-    keys: bytes,
-    counts: Mapping[str, int],
-    report: Report,
-) -> None:
-    archive.begin(PartBegins(KEYS, "keys"))
-    archive.data(keys)
-    archive.end()
-    for name in plain_files(directory):
+def _write_files(archive: ArchiveWriter, directory: DataDirectory, sizes: Mapping[str, int]) -> None:
+    for name, size in sizes.items():
         archive.begin(PartBegins(name, "file"))
-        for piece in _pieces(directory.path / name):
+        for piece in _pieces(directory.path / name, size):
             archive.data(piece)
         archive.end()
+
+
+async def _write_tables(
+    archive: ArchiveWriter, snapshot: Snapshot, counts: Mapping[str, int], report: Report
+) -> None:
     for table in snapshot.tables:
         archive.begin(PartBegins(table.name, "table", table.columns, table.order))
-        done, total = 0, counts[table.name]
+        done = 0
         async for rows in snapshot.rows(table):
             archive.rows(without_wrapping(table, rows))
             done += len(rows)
-            report(table.name, done, total)
+            report(table.name, done, counts[table.name])
         archive.end()
-    archive.finish()
 
 
 def without_wrapping(table: Table, rows: Sequence[Row]) -> Sequence[Row]:
@@ -149,12 +151,11 @@ def without_wrapping(table: Table, rows: Sequence[Row]) -> Sequence[Row]:
     return [(*row[:place], b"", *row[place + 1 :]) for row in rows]
 
 
-def _pieces(path: Path) -> Iterator[bytes]:
-    """Yield a file as long as it was in the beginning: others may be adding to it."""
+def _pieces(path: Path, size: int) -> Iterator[bytes]:
+    """Yield a file as far as it went before: others may be adding to it."""
     with path.open("rb") as file:
-        left = os.fstat(file.fileno()).st_size
-        while left and (piece := file.read(min(_PIECE, left))):
-            left -= len(piece)
+        while size and (piece := file.read(min(_PIECE, size))):
+            size -= len(piece)
             yield piece
 
 

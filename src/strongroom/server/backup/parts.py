@@ -45,9 +45,17 @@ PLAIN: Final = (
     "authorities/*.pem",
     "authorities/*.retired",
     "crl.pem",
+    "clients.sealed",
     RECOVERY_RECIPIENT,
+    "audit.pub",
+    "audit/anchored",
+    "audit/checkpoints",
+    "audit/end-*",
+    "audit/node",
+    "audit/reads-*",
 )
-"""Files that are copied as they are, by name or pattern."""
+"""Files that are copied as they are, by name or pattern, in this order: what says where another file ends
+comes before that one, so that it never says too much."""
 
 SEALED: Final = (
     SealedFile(pattern="ca.key", wrapped=wrapped_key, open=open_key, seal=seal_key),

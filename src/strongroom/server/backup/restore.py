@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from pyrage import x25519
 
+from strongroom.domain.audit import AuditEvent
 from strongroom.domain.backups import Restored
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.store import StoreFailure
@@ -36,6 +37,7 @@ from strongroom.server.config import (
 from strongroom.server.data_directory import DataDirectory, write_private
 from strongroom.server.errors import InvalidOption, OperatorError
 from strongroom.server.ports import Adapters
+from strongroom.server.recording import act
 
 _FIRST_SECTION: Final = re.compile(r"^\s*\[", re.MULTILINE)
 
@@ -99,7 +101,7 @@ async def _restore(
             issue_server_certificate(directory, authority, settings.hosts, now)
         async with adapters.fill_store(url, directory) as filling:
             await unpacking.tables(contents, filling, root_key)
-            await filling.mark(root_key, _marker(contents, now), now)
+            await filling.mark(root_key, _marker(contents, now), _event(contents, now))
             await filling.commit()
     write_private(directory.configuration, configuration.encode())
     return RestoredDirectory(
@@ -118,6 +120,10 @@ def _marker(contents: Contents, now: datetime) -> EntryChange:
     key = f"{now:%Y%m%dT%H%M%SZ} {header.backup}"
     kept = Kept(tenant=SYSTEM_TENANT, key=key, owner=0, value=value)
     return EntryChange(Restored, SYSTEM_TENANT, key, 0, kept)
+
+
+def _event(contents: Contents, now: datetime) -> AuditEvent:
+    return act({"command": "backup.restore", "name": contents.header.backup}, now)
 
 
 def _store_url(contents: Contents, store: str | None) -> str:
@@ -164,7 +170,7 @@ def _instead(line: str, _found: re.Match[str]) -> str:
 
 
 def _warnings(directory: DataDirectory, settings: Settings, contents: Contents) -> list[str]:
-    found = [f"{name} does not open; it was restored as it was" for name in contents.opened.refused]
+    found = [f"{problem}; it was restored as it was" for problem in contents.problems()]
     named = (settings.tls.certificate, settings.tls.key, settings.tls.client_ca)
     found += [
         f"the configuration names {name}, which is not in the backup; put it in place before you start"

@@ -51,6 +51,14 @@ class Contents:
     files: list[str] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
     opened: Opened = field(default_factory=Opened)
+    audit_head: tuple[int, str] = (0, "")
+    doubts: list[str] = field(default_factory=list)
+
+    def problems(self) -> list[str]:
+        """Return what is wrong with the records, one line for each."""
+        refused = self.opened.refused
+        rest = [doubt for doubt in self.doubts if doubt.partition(":")[0] not in refused]
+        return [f"{name} does not open" for name in refused] + rest
 
 
 @contextmanager
@@ -140,6 +148,9 @@ class Unpacking:
         await filling.upgrade()
         self._report("records", 0, 0)
         contents.opened = await filling.open_records(root_key, every=every)
+        contents.audit_head = await filling.audit_head()
+        if every == 1:
+            contents.doubts = await filling.doubts(root_key)
 
     async def _fill(self, table: Table, contents: Contents, filling: Filling, root_key: RootKey) -> PartEnds:
         done, total = 0, contents.header.counts.get(table.name, 0)

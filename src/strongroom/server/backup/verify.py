@@ -61,7 +61,7 @@ def verify_backup(
             contents = asyncio.run(work(Path(folder)))
         except StoreFailure as error:
             raise OperatorError(str(error)) from error
-        problems = [f"{name} does not open" for name in contents.opened.refused]
+        problems = contents.problems()
         problems += _authority_problems(Path(folder), contents)
     return Verified(contents=contents, problems=tuple(problems))
 

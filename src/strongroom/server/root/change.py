@@ -3,17 +3,18 @@
 Rule: whatever was begun is finished, by whoever is there: each worker looks every second. The older root key
 is let go only when nothing is wrapped by it and everybody who might have used it has heard of the newer one.
 
-    1. announce     root.json names both; the newer one wraps from now on          (command root.rotate)
+    1. adopt        root.json names both; the newer one wraps from now on          (command root.rotate)
     2. every worker of the server follows, before the command returns
     3. rewrap       each place is gone through; both open                          (command root.finish,
     4. complete     root.json names the newer one alone, the key file of the older is gone     or the job)
 
-On PostgreSQL the announcement also stands in the store, sealed like every entry, and inside it the new root
-key wrapped by the old one: the other nodes follow within a second or two.
+On PostgreSQL it is announced in the store first, sealed like every entry, and inside it the new root key is
+wrapped by the old one. The other nodes adopt it within a second or two, and no node wraps by it before they
+all had the time: what one wraps the others can open at every moment.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 
@@ -27,6 +28,9 @@ from strongroom.model.struct import Own
 from strongroom.server.ports import RootKeys
 
 log = structlog.get_logger()
+
+HEARD_WITHIN: Final = 5
+"""Seconds from the announcement until a root key begins to wrap where there may be several nodes."""
 
 SETTLING: Final = 10
 """Seconds after the announcement in which somebody may still wrap by the older root key: a worker that has
@@ -67,7 +71,7 @@ class RootKeyChange:
             await self._follow_node(now)
         if self._root_key.follow():
             self._looked = False
-        if self._looked and not self._root_key.changing:
+        if (self._looked and not self._root_key.changing) or self._root_key.waiting:
             return
         left = await rewrap(self._root_key, self._places)
         changing = self._root_key.changing
@@ -92,10 +96,10 @@ class RootKeyChange:
                 await self.spread()
 
 
-async def announce_to_nodes(root_key: RootKeys, store: ObjectStore, now: datetime) -> None:
-    """Let the other nodes know of the newest root key. Raises StoreFailure."""
+async def announce_to_nodes(prepared: Mapping[str, object], store: ObjectStore, now: datetime) -> None:
+    """Let every node know of a new root key. Raises StoreFailure and RootKeyError."""
     kept = await store.load_entry(RootHandover, SYSTEM_TENANT, _KEY)
-    value = RootHandover(record=json.dumps(root_key.announced()))
+    value = RootHandover(record=json.dumps(prepared))
     generation = 0 if kept is None else kept.generation
     after = Kept(
         tenant=SYSTEM_TENANT, key=_KEY, owner=0, value=value, due=now + ANNOUNCED_FOR, generation=generation
@@ -127,6 +131,8 @@ def settled(root_key: RootKeys, now: datetime) -> bool:
 async def finish(root_key: RootKeys, places: Sequence[WrappedKeys], *, everybody_knows: bool) -> int:
     """Wrap again what is left, let go of the older root key, and return how many keys are left, or -1 when
     only time is missing. Raises StoreFailure and RootKeyError."""
+    if root_key.waiting:
+        return -1
     left = await rewrap(root_key, places)
     if left == 0 and root_key.changing:
         if not everybody_knows:

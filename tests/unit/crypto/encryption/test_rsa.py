@@ -139,7 +139,7 @@ async def test_a_ciphertext_that_is_none_has_one_failure(
 async def test_a_wrong_padding_of_pkcs_1_gives_noise_and_no_error(
     crypto: Cryptographer, key: rsa.RSAPrivateKey
 ) -> None:
-    """Implicit rejection: to tell it from a right one would decrypt other people's data (Bleichenbacher)."""
+    """faults 25. Implicit rejection: who can tell decrypts what is not theirs (Bleichenbacher)."""
     numbers = key.public_key().public_numbers()
     wrong = pow(3, numbers.e, numbers.n).to_bytes(256, "big")
     first = await decrypt(crypto, private_block(key), wrong, PKCS1)

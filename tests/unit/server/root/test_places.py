@@ -56,7 +56,7 @@ def test_the_key_of_the_authority_is_wrapped_again(
     root_key = opened(tmp_path, new("file"))
     place = SealedFiles(directory)
     second = new("file", 2)
-    root_key.announce(second.described, second.secret)
+    root_key.adopt(root_key.prepare(second.described, second.secret))
     asyncio.run(place.rewrap(root_key))
     assert all(map(root_key.is_current, asyncio.run(place.wrapped())))
     root_key.complete()
@@ -76,7 +76,7 @@ def test_every_place_is_gone_through_and_what_is_left_is_counted(
         await backend.commit(ChangeSet(store_keys=rows))
         where = places(StoredStoreKeys(backend), directory)
         second = new("file", 2)
-        root_key.announce(second.described, second.secret)
+        root_key.adopt(root_key.prepare(second.described, second.secret))
         assert {name: len(stale) for name, stale in await stale_keys(root_key, where)} == {
             "store keys": 130,
             "files": 1,

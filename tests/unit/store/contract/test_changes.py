@@ -15,6 +15,7 @@ from strongroom.store.records import (
     NameRow,
     NameTaken,
     ObjectRemoval,
+    StoreKeyRewrap,
     StoreKeyRow,
 )
 from tests.unit.store.contract.conftest import Store
@@ -335,6 +336,28 @@ async def test_a_store_key_is_never_overwritten(backend: Backend, tenant: int) -
     with pytest.raises(Conflict):
         await backend.commit(ChangeSet(store_keys=[key._replace(wrapped=b"second")]))
     assert key in await backend.store_keys()
+
+
+async def test_a_store_key_is_wrapped_again_only_as_it_was_found(backend: Backend, tenant: int) -> None:
+    key = StoreKeyRow(20_000_000 + tenant, b"first", 1)
+    await backend.commit(ChangeSet(store_keys=[key]))
+    again = StoreKeyRewrap(key.store_key, b"second", b"first")
+    await backend.commit(ChangeSet(store_keys_rewrapped=[again]))
+    assert key._replace(wrapped=b"second") in await backend.store_keys()
+    for late in (again, StoreKeyRewrap(key.store_key + 1, b"second", b"first")):
+        with pytest.raises(Conflict):
+            await backend.commit(ChangeSet(store_keys_rewrapped=[late]))
+    assert key._replace(wrapped=b"second") in await backend.store_keys()
+
+
+async def test_store_keys_are_wrapped_again_all_or_none(backend: Backend, tenant: int) -> None:
+    keys = [StoreKeyRow(30_000_000 + tenant * 10 + number, b"first", 1) for number in range(3)]
+    await backend.commit(ChangeSet(store_keys=keys))
+    changes = [StoreKeyRewrap(key.store_key, b"second", b"first") for key in keys]
+    changes[2] = changes[2]._replace(before=b"another")
+    with pytest.raises(Conflict):
+        await backend.commit(ChangeSet(store_keys_rewrapped=changes))
+    assert set(keys) <= set(await backend.store_keys())
 
 
 async def test_usage_counts_what_is_not_destroyed_and_the_bytes_of_all(backend: Backend, tenant: int) -> None:

@@ -1,0 +1,113 @@
+"""Requests that are sent again because their answer was lost: done once, answered twice.
+
+Rule: a client that is set so may name its requests (Client Correlation Value, KMIP 1.4 and later) and repeat
+one whose answer it did not get. What an item changed and what it answered are written in one commit, so that
+after a crash there are both or neither. A name that is used for something else is refused: answering it with
+what was asked before would be worse than doing nothing.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Final
+
+from strongroom.domain.entries import Entry, Kept
+from strongroom.domain.errors import InvalidField
+from strongroom.domain.store import ObjectStore
+from strongroom.engine.entries import forget
+from strongroom.engine.references import named
+from strongroom.engine.request import BatchItem
+from strongroom.engine.run import Run
+from strongroom.engine.unit_of_work import UnitOfWork
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.secret import SecretBytes
+from strongroom.model.struct import Own
+from strongroom.registry import Operation, Tag
+from strongroom.wire import binary
+from strongroom.wire.item import STRUCTURE, Item
+from strongroom.wire.limits import OWN
+
+LARGEST_ANSWER: Final = 64 * 1024
+"""Bytes of an answer that is kept; what a change answers is a few identifiers."""
+
+_PAGE: Final = 32
+
+
+class DoneRequest(Entry, kind=70):
+    """A batch item that changed something, by the name of its request and its place in it."""
+
+    request_digest: Annotated[bytes, Own(1)]
+    answer: Annotated[SecretBytes, Own(2)]
+    placeholder: Annotated[str | None, Own(3)] = None
+    made: Annotated[tuple[str, ...], Own(4)] = ()
+
+
+class Repeats:
+    """What was done under a name, for the clients in `clients`, for as long as that says."""
+
+    def __init__(self, store: ObjectStore, clients: Mapping[str, timedelta]) -> None:
+        self._store = store
+        self._clients = clients
+
+    def knows(self, run: Run) -> bool:
+        """Tell whether the request has a name, and a client that may repeat it."""
+        return run.correlation is not None and run.connection.client.name in self._clients
+
+    async def again(self, run: Run, item: BatchItem, work: UnitOfWork) -> Item | None:
+        """Return the answer of an item that was done before, None for a new one; raises InvalidField.
+
+        What later items may refer to is known to `work` as it was then.
+        """
+        kept = await work.entries.get(DoneRequest, _key(run, item))
+        if kept is None:
+            return None
+        done = _checked(kept, _digest(run, item))
+        if done.placeholder is not None:
+            work.place(UniqueIdentifier(done.placeholder))
+        made = [UniqueIdentifier(one) for one in done.made]
+        work.made = named(Operation(item.operation or 0), made)
+        return binary.decode(done.answer.reveal(), OWN)
+
+    def note(self, run: Run, item: BatchItem, work: UnitOfWork, answer: Item) -> None:
+        """Have the answer to an item kept together with what the item changes."""
+        encoded = binary.encode(answer)
+        if len(encoded) > LARGEST_ANSWER:
+            return
+        placed = work.placed
+        done = DoneRequest(
+            request_digest=_digest(run, item),
+            answer=SecretBytes(encoded),
+            placeholder=placed,
+            made=tuple(work.made.values()),
+        )
+        due = run.now + self._clients[run.connection.client.name]
+        work.entries.put(_key(run, item), done, due=due)
+
+    async def tidy(self, now: datetime) -> None:
+        """Forget what is too long ago to be repeated. Raises StoreFailure."""
+        for kept in await self._store.due_entries(DoneRequest, now, _PAGE):
+            await forget(self._store, kept)
+
+
+def _checked(kept: Kept[DoneRequest], digest: bytes) -> DoneRequest:
+    if kept.value.request_digest != digest:
+        raise InvalidField(
+            "another request with this Client Correlation Value was done before; give each its own"
+        )
+    return kept.value
+
+
+def _key(run: Run, item: BatchItem) -> str:
+    """Return the key of an item: of one client, one name and one place in the batch."""
+    assert run.correlation is not None
+    place = next(number for number, one in enumerate(run.request.items) if one is item)
+    name = hashlib.sha256(run.correlation.client.encode()).hexdigest()
+    return f"{run.connection.client.client}-{name}-{place}"
+
+
+def _digest(run: Run, item: BatchItem) -> bytes:
+    """Return what is the same when, and only when, an item is sent again."""
+    identifier = item.unique_batch_item_id or b""
+    payload = binary.encode((int(Tag.REQUEST_PAYLOAD), STRUCTURE, item.payload or []))
+    head = f"{run.request.version} {item.operation} {run.request.undo} {len(identifier)} ".encode()
+    return hashlib.sha256(head + identifier + payload).digest()

@@ -1,0 +1,58 @@
+"""Is the store as far as it was: compared at the start with what was signed outside it.
+
+Rule: a store that is behind a mark is served for reading only, until an administrator says that it was put
+back on purpose. A backup that was restored by its command says so itself.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Final
+
+from strongroom.audit.marks import Mark
+from strongroom.domain.audit import AuditChain
+from strongroom.domain.backups import Restored
+from strongroom.domain.entries import Entry
+from strongroom.domain.store import ObjectStore
+from strongroom.domain.tenants import SYSTEM_TENANT
+from strongroom.model.struct import Int64, Own
+
+CURE: Final = (
+    "changes are refused; restore a newer backup or, if it was put back on purpose, say so: strongroom store"
+    " accept --data DIR"
+)
+
+
+class Accepted(Entry, kind=14):
+    """An administrator knows that the store is behind a mark: kept under the digest of its checkpoint."""
+
+    place: Annotated[str, Own(1)]
+    position: Annotated[Int64, Own(2)]
+
+
+async def behind(store: ObjectStore, chain: AuditChain, marks: Iterable[Mark]) -> list[Mark]:
+    """Return the marks that the chain of changes does not lead to, and that nobody has accepted.
+
+    Raises StoreFailure and TamperedRecord.
+    """
+    return [mark for mark in marks if not await _reached(chain, mark) and not await _accepted(store, mark)]
+
+
+async def _reached(chain: AuditChain, mark: Mark) -> bool:
+    if mark.changes.position == 0:
+        return True
+    found = await chain.after(mark.changes.position - 1, 1)
+    return bool(found) and (found[0].position, found[0].hash) == tuple(mark.changes)
+
+
+async def _accepted(store: ObjectStore, mark: Mark) -> bool:
+    if await store.load_entry(Accepted, SYSTEM_TENANT, mark.checkpoint) is not None:
+        return True
+    restored = await store.entries_of(Restored, SYSTEM_TENANT, 0)
+    return any(one.value.restored_at.timestamp() >= mark.at for one in restored)
+
+
+def reason(mark: Mark) -> str:
+    """Return what is wrong, as a sentence that names the cure."""
+    return (
+        f"the store is older than {mark.place} says ({mark.changes.position} changes were signed for"
+        f" there), or another one: {CURE}"
+    )

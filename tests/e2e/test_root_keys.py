@@ -1,0 +1,294 @@
+"""Root keys from everywhere, with the whole product: tokens, another key manager, kits, nodes."""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from strongroom import Client, testing
+from tests.e2e.conftest import eventually
+from tests.postgres import PostgresServer, postgres_server
+from tests.processes import process_tree
+from tests.sealed import PASSPHRASE, Vault, secret_file
+from tests.softhsm import Token
+
+__all__ = ["postgres_server"]
+
+DENIED, SEALED = 4, 7
+
+
+@pytest.fixture
+def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Token:
+    made = Token(tmp_path / "token")
+    monkeypatch.setenv("SOFTHSM2_CONF", str(made.configuration))
+    return made
+
+
+@pytest.fixture
+def vaults() -> Iterator[list[Vault]]:
+    """Give a list of servers that end with the test."""
+    made: list[Vault] = []
+    yield made
+    for vault in made:
+        if vault._process is not None:
+            vault.kill()
+
+
+def started(vaults: list[Vault], vault: Vault) -> Vault:
+    vaults.append(vault)
+    vault.start()
+    vault.enrol(testing.CLIENT)
+    return vault
+
+
+def create(vault: Vault) -> str:
+    with Client.from_profile(vault.profile) as client:
+        return client.create_symmetric_key()
+
+
+def readable(vault: Vault, *identifiers: str) -> bool:
+    with Client.from_profile(vault.profile) as client:
+        return all(client.get(identifier) is not None for identifier in identifiers)
+
+
+def worker(vault: Vault) -> int:
+    (found,) = vault.status()["workers"]
+    return int(found["pid"])
+
+
+def kill_worker(vault: Vault) -> None:
+    os.kill(worker(vault), signal.SIGKILL)
+
+
+def test_with_a_token_the_root_key_is_nowhere_else_and_a_lost_token_comes_back(
+    tmp_path: Path, token: Token, vaults: list[Vault]
+) -> None:
+    vault = started(vaults, Vault(tmp_path / "vault", "--root-key", "pkcs11", *token.arguments))
+    assert vault.status()["provider"] == "pkcs11"
+    assert not (vault.directory / "root.key").exists()
+    first = create(vault)
+    token.lose()
+    assert readable(vault, first), "store keys that are open stay open"
+    second = create(vault)
+    done = vault.try_run(
+        "client", "enrol", "late", "--data", str(vault.directory), "--out", str(tmp_path / "late")
+    )
+    assert done.returncode == SEALED, "the authority's key is under the root key"
+    assert "token" in done.stderr
+    kill_worker(vault)
+    vault.wait_for_log("worker_died")
+    eventually(lambda: "cannot be used" in vault.log_text())
+    assert vault.status()["health"] == "degraded"
+    token.find()
+    eventually(lambda: vault.status()["health"] == "ok", within=40)
+    assert readable(vault, first, second)
+    vault.enrol("late")
+    assert vault.stop() == 0
+    token.lose()
+    done = vault.try_run("serve", str(vault.directory), "--listen", "127.0.0.1:0", "--https", "off")
+    assert done.returncode == 1 or done.returncode == SEALED
+    assert "goes on by itself once the key is back" in done.stderr
+    token.find()
+    vault.start()
+    assert readable(vault, first, second)
+
+
+def test_from_a_file_into_a_token_and_out_again(tmp_path: Path, token: Token, vaults: list[Vault]) -> None:
+    vault = started(vaults, Vault(tmp_path / "vault"))
+    first = create(vault)
+    vault.ok("root", "rotate", "--to", "pkcs11", *token.arguments)
+    assert not list(vault.directory.glob("root*.key"))
+    kill_worker(vault)
+    eventually(lambda: vault.status()["health"] == "ok", within=20)
+    assert readable(vault, first)
+    second = create(vault)
+    vault.ok("root", "rotate", "--to", "file")
+    token.lose()
+    vault.stop()
+    vault.start()
+    assert readable(vault, first, second), "the token is not needed any more"
+
+
+def test_with_another_key_manager_the_root_key_stays_there(tmp_path: Path, vaults: list[Vault]) -> None:
+    """A second Strongroom has it; it is lost for a while."""
+    other = started(vaults, Vault(tmp_path / "other"))
+    vault = started(
+        vaults, Vault(tmp_path / "vault", "--root-key", "kmip", "--kmip-profile", str(other.profile))
+    )
+    assert vault.status()["provider"] == "kmip"
+    assert not (vault.directory / "root.key").exists()
+    with Client.from_profile(other.profile) as client:
+        (key,) = client.locate()
+    done = other.try_run("key", "export", key, "--profile", str(other.profile))
+    assert done.returncode != 0, "it is sensitive and cannot be fetched"
+    first = create(vault)
+    other.stop()
+    assert readable(vault, first), "store keys that are open stay open"
+    done = vault.try_run(
+        "client", "enrol", "late", "--data", str(vault.directory), "--out", str(tmp_path / "late")
+    )
+    assert done.returncode == SEALED
+    assert "key manager" in done.stderr
+    other.start()
+    vault.enrol("late")
+    vault.stop()
+    vault.start()
+    assert readable(vault, first)
+    vault.ok("root", "rotate", "--to", "file")
+    other.stop()
+    vault.stop()
+    vault.start()
+    assert readable(vault, first), "the other key manager is not needed any more"
+
+
+def test_a_passphrase_is_brought_in_a_file_as_a_credential_or_later(
+    tmp_path: Path, vaults: list[Vault], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phrase = secret_file(tmp_path / "phrase", PASSPHRASE)
+    vault = Vault(tmp_path / "vault", "--root-key", "passphrase", f"--passphrase-file={phrase}")
+    vaults.append(vault)
+    vault.start_sealed()
+    assert vault.status()["unsealing"] == "passphrase"
+    wrong = secret_file(tmp_path / "wrong", "correct horse battery stable")
+    done = vault.on("unseal", f"--passphrase-file={wrong}")
+    assert done.returncode == DENIED
+    assert "does not open" in done.stderr
+    assert vault.status()["refused_attempts"] == 1
+    assert vault.ok("unseal", f"--passphrase-file={phrase}")["sealed"] is False
+    assert vault.said_ready()
+    vault.enrol(testing.CLIENT)
+    first = create(vault)
+    kill_worker(vault)
+    eventually(lambda: vault.status()["health"] == "ok", within=20)
+    assert readable(vault, first), "nobody is asked again for a worker that died"
+    vault.stop()
+    secret_file(tmp_path / "strongroom-passphrase", PASSPHRASE)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    vault.start()
+    assert readable(vault, first)
+    everything = b"".join(path.read_bytes() for path in vault.directory.rglob("*") if path.is_file())
+    assert PASSPHRASE.encode() not in everything + vault.log_text().encode()
+
+
+@pytest.mark.parametrize("split", [None, "2/3"])
+def test_with_the_kit_and_the_data_a_lost_root_key_is_no_loss(
+    tmp_path: Path, vaults: list[Vault], split: str | None
+) -> None:
+    kit = tmp_path / "kit"
+    options = [f"--recovery={kit}"] + ([] if split is None else ["--recovery-shares", split])
+    vault = started(vaults, Vault(tmp_path / "vault", *options))
+    assert vault.status()["recovery"].startswith("age1")
+    first = create(vault)
+    vault.stop()
+    (vault.directory / "root.key").unlink()
+    files = [kit] if split is None else [Path(f"{kit}.1"), Path(f"{kit}.3")]
+    if split is not None:
+        done = vault.on("root", "recover", f"--kit={files[0]}")
+        assert done.returncode == 1
+        assert "2 different shares are needed, here are 1" in done.stderr
+    arguments = [f"--kit={file}" for file in files]
+    done = vault.on(
+        "root",
+        "recover",
+        *arguments,
+        "--root-key",
+        "passphrase",
+        f"--passphrase-file={vault.passphrase_file}",
+    )
+    assert done.returncode == 0, done.stderr
+    vault.start_sealed()
+    assert vault.ok("unseal", f"--passphrase-file={vault.passphrase_file}")["sealed"] is False
+    assert vault.said_ready()
+    assert readable(vault, first)
+    vault.enrol("new")
+    assert vault.status()["recovery"].startswith("age1")
+    vault.stop()
+    assert vault.on("root", "recover", *arguments).returncode == 0, "the kit stays good"
+    vault.start()
+    assert readable(vault, first)
+
+
+def test_a_kit_that_is_made_later_is_as_good_and_its_absence_is_said(
+    tmp_path: Path, vaults: list[Vault]
+) -> None:
+    vault = started(vaults, Vault(tmp_path / "vault"))
+    assert vault.status()["recovery"] == "missing"
+    assert "recovery_missing" in vault.log_text()
+    first = create(vault)
+    kit, second = tmp_path / "kit", tmp_path / "second"
+    vault.ok("recovery", "create", f"--out={kit}")
+    assert kit.stat().st_mode & 0o777 == 0o600
+    assert vault.status()["recovery"].startswith("age1")
+    done = vault.on("recovery", "create", f"--out={kit}")
+    assert done.returncode == 1, "nothing is written over a kit"
+    vault.ok("recovery", "create", f"--out={second}")
+    vault.stop()
+    (vault.directory / "root.key").unlink()
+    done = vault.on("root", "recover", f"--kit={kit}")
+    assert done.returncode == 1
+    assert "another recovery kit" in done.stderr
+    assert vault.on("root", "recover", f"--kit={second}").returncode == 0
+    vault.start()
+    assert readable(vault, first)
+
+
+def test_init_without_a_kit_warns_and_succeeds(tmp_path: Path) -> None:
+    server = testing.Server(tmp_path)
+    done = server.try_run("init", str(tmp_path / "data"))
+    assert done.returncode == 0
+    assert "no recovery kit" in done.stderr
+
+
+@pytest.mark.postgres
+def test_two_nodes_on_one_database_change_the_root_key_together(
+    postgres_server: PostgresServer, tmp_path: Path, vaults: list[Vault]
+) -> None:
+    store = postgres_server.url(postgres_server.create_database())
+    one = started(vaults, Vault(tmp_path / "one", "--store", store))
+    two = Vault(tmp_path / "two")
+    shutil.rmtree(two.directory)
+    shutil.copytree(one.directory, two.directory, ignore=shutil.ignore_patterns("*.sock", "lock", "audit"))
+    shutil.copytree(one.profile.parent, two.folder / testing.CLIENT)
+    vaults.append(two)
+    two.start()
+    profile = two.profile.read_text().replace(one.address, two.address)
+    two.profile.write_text(profile)
+    first = create(one)
+    phrase = one.passphrase_file
+    for number, to in enumerate((["file"], ["passphrase", f"--passphrase-file={phrase}"], ["file"]), 2):
+        one.ok("root", "rotate", "--to", *to)
+        assert one.status()["root_key_generation"] == number
+        assert readable(two, first)
+        eventually(lambda n=number: _settled(two, n), within=40)  # type: ignore[misc]
+    second = create(two)
+    for node in (one, two):
+        node.stop()
+        node.start()
+    assert (one.directory / "root.key").read_bytes() == (two.directory / "root.key").read_bytes()
+    assert readable(one, first, second)
+
+
+def _settled(vault: Vault, generation: int) -> bool:
+    found = vault.status()
+    return found["root_key_generation"] == generation and not found["root_key_changing"]
+
+
+def test_status_of_a_directory_without_a_server_says_so(tmp_path: Path) -> None:
+    vault = Vault(tmp_path / "vault")
+    done = vault.on("status")
+    assert done.returncode == 6
+    assert "strongroom serve" in done.stderr
+
+
+def test_no_process_but_the_supervisor_is_left_when_it_is_sealed(tmp_path: Path, vaults: list[Vault]) -> None:
+    vault = started(vaults, Vault(tmp_path / "vault"))
+    vault.ok("seal")
+    assert process_tree(vault.process.pid) == [vault.process.pid]
+    assert vault.ok("unseal")["sealed"] is False, "a root key in a file needs nobody"
+    give_up = time.monotonic() + 10
+    while not readable(vault):
+        assert time.monotonic() < give_up

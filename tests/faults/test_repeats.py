@@ -1,0 +1,235 @@
+"""Requests that come again, too late, or ask for more than fits: each is done once, or not at all."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strongroom import testing
+from strongroom.domain.context import Policy
+from strongroom.operations.activate import ActivateRequest
+from strongroom.operations.create import CreateRequest
+from strongroom.operations.create_key_pair import CreateKeyPairRequest
+from strongroom.operations.get import GetRequest
+from strongroom.operations.locate import LocateRequest
+from strongroom.operations.re_key import ReKeyRequest
+from strongroom.registry import (
+    V1_3,
+    V1_4,
+    V2_1,
+    BatchErrorContinuationOption,
+    CryptographicAlgorithm,
+    CryptographicUsageMask,
+    ResultReason,
+    Tag,
+    Version,
+)
+from strongroom.wire import binary
+from tests.e2e.conftest import endpoint
+from tests.faults.noise import create
+from tests.interop.endpoint import RawConnection
+from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
+from tests.processes import kill_trees
+
+POLICY = Policy(
+    idempotency={"alice": timedelta(hours=1), "bob": timedelta(hours=1)},
+)
+
+
+def open_kms(directory: Path, policy: Policy = POLICY) -> TestKms:
+    directory.mkdir(exist_ok=True)
+    return TestKms(directory, policy=policy)
+
+
+@pytest.fixture
+def kms(tmp_path: Path) -> Iterator[TestKms]:
+    kms = open_kms(tmp_path)
+    yield kms
+    kms.close()
+
+
+def keys(kms: TestKms, **caller: Any) -> int:
+    return len(kms.call(LocateRequest(), **caller).unique_identifier)
+
+
+@pytest.mark.parametrize("version", [V1_4, V2_1])
+def test_a_named_request_that_comes_again_is_answered_again_and_done_once(
+    kms: TestKms, version: Version
+) -> None:
+    """faults 31."""
+    first = kms.call(create(), version=version, client_correlation_value="one")
+    kms.clock.pass_time(minutes=30)
+    assert kms.call(create(), version=version, client_correlation_value="one") == first
+    assert keys(kms) == 1
+    assert kms.call(create(), version=version, client_correlation_value="two") != first
+    assert keys(kms) == 2
+
+
+def test_what_was_done_before_a_restart_is_not_done_again(tmp_path: Path) -> None:
+    """faults 31: the answer is in the commit of the change."""
+    before = open_kms(tmp_path)
+    first = before.call(create(), client_correlation_value="one")
+    before.close()
+    after = open_kms(tmp_path)
+    assert after.call(create(), client_correlation_value="one") == first
+    assert keys(after) == 1
+    after.close()
+
+
+def test_a_batch_that_was_cut_off_goes_on_where_it_was(kms: TestKms) -> None:
+    """faults 31: what was made is still there for the items behind it."""
+    requests = (create(), ActivateRequest(), GetRequest())
+    whole = kms.batch(*requests, client_correlation_value="one")
+    assert not any(isinstance(result, Refused) for result in whole)
+    again = kms.batch(*requests, client_correlation_value="one")
+    assert again[:2] == whole[:2]
+    assert again[2].unique_identifier == whole[0].unique_identifier  # type: ignore[union-attr]
+    assert keys(kms) == 1
+
+
+def test_the_second_half_of_a_batch_is_done_when_only_the_first_was(kms: TestKms) -> None:
+    """faults 31: as if the server had died between the two commits."""
+    message = request_message(create(), ActivateRequest(), version=V1_4, client_correlation_value="one")
+    half = (message[0], message[1], [*message[2][:2]])
+    header = [(t, k, 1 if t == Tag.BATCH_COUNT else v) for t, k, v in message[2][0][2]]
+    half[2][0] = (message[2][0][0], message[2][0][1], header)
+    kms.send(half)
+    created, activated = kms.batch(create(), ActivateRequest(), client_correlation_value="one")
+    assert not isinstance(activated, Refused)
+    assert activated.unique_identifier == created.unique_identifier  # type: ignore[union-attr]
+    assert keys(kms) == 1
+
+
+def test_a_batch_with_undo_comes_again_as_a_whole(kms: TestKms) -> None:
+    """faults 31."""
+    undo = {"batch_error_continuation_option": BatchErrorContinuationOption.UNDO}
+    requests = (create(), create(), ActivateRequest())
+    whole = kms.batch(*requests, client_correlation_value="one", **undo)
+    assert kms.batch(*requests, client_correlation_value="one", **undo) == whole
+    assert keys(kms) == 2
+
+
+def test_a_pair_that_comes_again_is_the_same_pair(kms: TestKms) -> None:
+    """faults 31."""
+    request = CreateKeyPairRequest(
+        common_attributes=template(
+            attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.ED25519),
+        ),
+        private_key_attributes=template(attribute(Tag.CRYPTOGRAPHIC_USAGE_MASK, CryptographicUsageMask.SIGN)),
+        public_key_attributes=template(
+            attribute(Tag.CRYPTOGRAPHIC_USAGE_MASK, CryptographicUsageMask.VERIFY)
+        ),
+    )
+    first = kms.call(request, version=V2_1, client_correlation_value="one")
+    assert kms.call(request, version=V2_1, client_correlation_value="one") == first
+    assert keys(kms) == 2
+
+
+def test_a_name_is_not_used_for_something_else(kms: TestKms) -> None:
+    """faults 31."""
+    identifier = kms.call(create(), client_correlation_value="one").unique_identifier
+    with pytest.raises(Refused, match="another request with this Client Correlation Value") as refused:
+        kms.call(ReKeyRequest(unique_identifier=identifier), client_correlation_value="one")
+    assert refused.value.reason is ResultReason.INVALID_FIELD
+    assert keys(kms) == 1
+
+
+def test_a_name_is_the_clients_own(kms: TestKms) -> None:
+    """faults 31."""
+    first = kms.call(create(), client_correlation_value="one")
+    assert kms.call(create(), client_correlation_value="one", caller=BOB) != first
+
+
+def test_a_name_is_forgotten_in_time(kms: TestKms) -> None:
+    """faults 31: what is kept is bounded."""
+    first = kms.call(create(), client_correlation_value="one")
+    kms.clock.pass_time(hours=1, seconds=1)
+    kms.run(kms.dispatcher.repeats.tidy(kms.clock.now()))
+    assert kms.call(create(), client_correlation_value="one") != first
+
+
+def test_a_refused_request_may_be_sent_again_under_its_name(kms: TestKms) -> None:
+    """faults 31: nothing was done, so there is nothing to be answered again."""
+    for _ in range(2):
+        with pytest.raises(Refused):
+            kms.call(ActivateRequest(unique_identifier="none"), client_correlation_value="one")
+    kms.call(create(), client_correlation_value="one")
+
+
+def test_without_the_setting_and_without_a_name_everything_is_done(tmp_path: Path) -> None:
+    kms = open_kms(tmp_path, Policy())
+    for name in ("one", "one", None):
+        kms.call(create(), client_correlation_value=name)
+    kms.call(create(), version=V1_3)
+    assert keys(kms) == 4
+    kms.close()
+
+
+def test_an_answer_lost_with_the_server_is_there_after_the_restart(tmp_path: Path) -> None:
+    """faults 31: the connection drops after Create was sent, and every process is killed."""
+    settings = {"client.test": {"idempotency": 3600}}
+    with testing.server(tmp_path, settings=settings) as server:
+        for number in range(2):
+            message = binary.encode(
+                request_message(create(), version=V2_1, client_correlation_value=f"try {number}")
+            )
+            lost = endpoint(server).connect()
+            lost.stream.sendall(message)
+            kill_trees([server.process.pid])
+            server.kill()
+            server.start()
+            with endpoint(server).connect() as connection:
+                answers = [connection.exchange(message)[-64:] for _ in range(2)]
+                assert answers[0] == answers[1]
+                assert count(connection) == number + 1
+
+
+def count(connection: RawConnection) -> int:
+    message = binary.encode(request_message(LocateRequest(), version=V2_1))
+    _, _, fields = binary.decode(connection.exchange(message))[2][1]
+    payload = next(value for tag, _, value in fields if tag == Tag.RESPONSE_PAYLOAD)
+    return sum(tag == Tag.UNIQUE_IDENTIFIER for tag, _, _ in payload)
+
+
+@pytest.mark.parametrize("hours", [-87_600, -1, 1, 87_600])
+def test_a_time_stamp_far_away_is_refused_where_the_policy_looks_at_it(tmp_path: Path, hours: int) -> None:
+    """faults 12: in the past and in the future; with the policy off it is ignored."""
+    strict = open_kms(tmp_path / "strict", Policy(time_stamp_window=timedelta(minutes=5)))
+    lax = open_kms(tmp_path / "lax", Policy())
+    stamp = strict.clock.now() + timedelta(hours=hours)
+    with pytest.raises(Refused, match="Time Stamp is more than 300 s away") as refused:
+        strict.call(create(), time_stamp=stamp)
+    assert refused.value.reason is ResultReason.INVALID_FIELD
+    assert keys(strict, time_stamp=strict.clock.now()) == 0
+    lax.call(create(), time_stamp=stamp)
+    strict.close()
+    lax.close()
+
+
+def test_a_time_stamp_of_now_is_taken_and_none_is_refused(tmp_path: Path) -> None:
+    """faults 12: or an old request would only have to lose its date."""
+    kms = open_kms(tmp_path, Policy(time_stamp_window=timedelta(minutes=5)))
+    kms.call(create(), time_stamp=kms.clock.now() - timedelta(minutes=4))
+    with pytest.raises(Refused, match="has no Time Stamp") as refused:
+        kms.call(create())
+    assert refused.value.reason is ResultReason.INVALID_MESSAGE
+    kms.close()
+
+
+def test_what_does_not_fit_the_answer_is_not_done(kms: TestKms) -> None:
+    """faults 10: an operation with side effects whose answer is longer than Maximum Response Size."""
+    with pytest.raises(Refused) as refused:
+        kms.call(create(), maximum_response_size=200)
+    assert refused.value.reason is ResultReason.RESPONSE_TOO_LARGE
+    assert keys(kms, caller=ALICE) == 0
+
+
+def test_a_request_is_refused_in_each_form_before_it_is_done(kms: TestKms) -> None:
+    """faults 7: a Batch Count that is not the number of items."""
+    for count_ in (0, 2, 1_000_000, -1):
+        with pytest.raises(Refused) as refused:
+            kms.call(CreateRequest(object_type=create().object_type), batch_count=count_)
+        assert refused.value.reason is ResultReason.INVALID_MESSAGE
+    assert keys(kms) == 0

@@ -1,0 +1,172 @@
+"""Checkpoints: made once for all workers, from files alone, and brought to every anchor."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from strongroom.audit.checkpoints import Checkpoint
+from strongroom.audit.directory import open_directory
+from strongroom.audit.keeper import CheckpointFailed, Keeper
+from strongroom.audit.keys import SigningKey
+from strongroom.audit.outlets import Outlet, OutletFailed
+from strongroom.audit.read_log import ReadLog
+from strongroom.audit.segments import segments
+from strongroom.domain.chain import EMPTY, Head
+from tests.unit.audit.test_read_log import event
+
+ONE, TWO = Head(1, bytes([1]) * 32), Head(2, bytes([2]) * 32)
+
+
+class Taking:
+    """An anchor that takes lines, unless it is told not to."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.broken = False
+
+    def send(self, lines: Sequence[bytes]) -> None:
+        if self.broken:
+            raise OutletFailed("broken")
+        self.lines += lines
+
+    def close(self) -> None:
+        return
+
+
+class Site:
+    """A folder, its key, and two anchors."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.node = open_directory(folder)
+        self.key = SigningKey(SigningKey.new())
+        self.near, self.far = Taking(), Taking()
+        self.keeper = self.another()
+
+    def another(self, key: SigningKey | None = None, keep: int | None = None) -> Keeper:
+        """Return what another worker has."""
+        anchors: dict[str, Outlet] = {"near": self.near, "far": self.far}
+        return Keeper(self.folder, node=self.node, key=key or self.key, anchors=anchors, keep=keep)
+
+    def made(self) -> list[Checkpoint]:
+        lines = (self.folder / "checkpoints").read_bytes().splitlines()
+        return [Checkpoint.read(line, [self.key.public]) for line in lines]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path / "audit")
+
+
+def test_a_checkpoint_is_made_when_there_is_news(site: Site) -> None:
+    assert site.keeper.make(EMPTY, 5, "test") is None
+    assert site.keeper.make(ONE, 10, "test") is not None
+    assert site.another().make(ONE, 20, "test") is None
+    assert site.another().make(TWO, 30, "test") is not None
+    assert [(one.number, one.at, one.changes) for one in site.made()] == [(1, 10, ONE), (2, 30, TWO)]
+
+
+def test_a_line_that_was_not_finished_is_written_anew(site: Site) -> None:
+    site.keeper.make(ONE, 10, "test")
+    with (site.folder / "checkpoints").open("ab") as file:
+        file.write(b'{"checkpoint":{"at":')
+    site.keeper.make(TWO, 20, "test")
+    assert [one.number for one in site.made()] == [1, 2]
+
+
+def test_nothing_follows_a_checkpoint_of_another_key(site: Site) -> None:
+    site.keeper.make(ONE, 10, "test")
+    stranger = site.another(SigningKey(SigningKey.new()))
+    with pytest.raises(CheckpointFailed, match="signed by another key"):
+        stranger.make(TWO, 20, "test")
+
+
+def test_every_end_of_a_segment_stands_in_a_checkpoint_once_it_is_final(site: Site) -> None:
+    log = ReadLog(site.folder, row=3, size=2048)
+    log.open(site.node)
+    for number in range(50):
+        log.record(event(number))
+        if number in (2, 30):
+            log._sync()
+            site.keeper.make(Head(number, bytes(32)), number, "test")
+    log.close()
+    site.keeper.make(Head(99, bytes(32)), 99, "test")
+    last = {end.name: end.head.position for one in site.made() for end in one.reads}
+    assert list(last) == [str(name) for name in segments(site.folder)]
+    assert sum(last.values()) == 50
+
+
+def test_a_segment_goes_when_it_is_old_and_signed_for_and_the_checkpoint_says_so(site: Site) -> None:
+    log = ReadLog(site.folder, row=0, size=2048)
+    log.open(site.node)
+    for number in range(50):
+        log.record(event(number))
+    log.close()
+    names = list(map(str, segments(site.folder)))
+    keeper = site.another(keep=100)
+    keeper.make(ONE, int(time.time()), "test")
+    for name in names[:2]:
+        os.utime(site.folder / name, (1, 1))
+    assert list(map(str, segments(site.folder))) == names  # no checkpoint had their ends before
+    keeper.make(TWO, int(time.time()), "test")
+    assert list(map(str, segments(site.folder))) == names[2:]
+    assert site.made()[-1].removed == tuple(names[:2])
+
+
+def test_an_anchor_that_fails_does_not_keep_others_from_theirs(site: Site) -> None:
+    site.near.broken = True
+    site.keeper.make(ONE, 10, "test")
+    with pytest.raises(CheckpointFailed, match=r"near \(broken\)"):
+        site.keeper.anchor()
+    assert len(site.far.lines) == 1
+    last = site.keeper.last()
+    assert last is not None
+    assert list(site.keeper.behind(last)) == ["near"]
+    site.near.broken = False
+    site.another().anchor()
+    assert site.another().behind(last) == {}
+    assert site.near.lines == site.far.lines
+    assert json.loads(site.near.lines[0])["anchor"]["changes"]["position"] == 1
+
+
+def test_an_anchor_lags_behind_since_it_failed_however_new_the_last_checkpoint_is(site: Site) -> None:
+    site.near.broken = True
+    for number in range(1, 4):
+        site.keeper.make(Head(number, bytes(32)), int(time.time()), "test")
+        with pytest.raises(CheckpointFailed):
+            site.keeper.anchor()
+        (site.folder / "anchored").write_bytes(
+            (site.folder / "anchored").read_bytes().replace(str(int(time.time()))[:6].encode(), b"100000")
+        )
+    last = site.keeper.last()
+    assert last is not None
+    assert site.keeper.behind(last)["near"] > 1000
+
+
+def test_processes_make_checkpoints_one_after_the_other(site: Site, tmp_path: Path) -> None:
+    script = f"""
+import sys
+from pathlib import Path
+from strongroom.audit.keeper import Keeper
+from strongroom.audit.keys import SigningKey
+from strongroom.domain.chain import Head
+from strongroom.model.secret import SecretBytes
+key = SigningKey(SecretBytes(Path({str(tmp_path / "key")!r}).read_bytes()))
+keeper = Keeper(Path({str(site.folder)!r}), node={site.node!r}, key=key, anchors={{}})
+for number in range(20):
+    keeper.make(Head(number, bytes([int(sys.argv[1])]) * 32), number, "test")
+"""
+    private = SigningKey.new()
+    (tmp_path / "key").write_bytes(private.reveal())
+    processes = [subprocess.Popen([sys.executable, "-c", script, str(number)]) for number in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    site.key = SigningKey(private)
+    numbers = [one.number for one in site.made()]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) >= 20

@@ -1,0 +1,180 @@
+"""What was begun is finished, by whichever worker or node is there (fault 40)."""
+
+import base64
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strongroom.rootkey.recovery import Identity
+from strongroom.rootkey.stored import StoredKeyring
+from strongroom.server.administration.command import Administrator, perform
+from strongroom.server.ca import create_authority, open_authority
+from strongroom.server.config import parse_settings
+from strongroom.server.data_directory import DataDirectory
+from strongroom.server.root import change
+from strongroom.server.root.change import ANNOUNCED_FOR, SETTLING, RootHandover, RootKeyChange
+from strongroom.server.root.places import places
+from strongroom.store import sealing
+from strongroom.store.records import ChangeSet
+from strongroom.store.repository import Repository
+from strongroom.store.sealing import StoreKeys
+from strongroom.store.store_keys import StoredStoreKeys
+from tests.kms import TestKms
+from tests.unit.rootkey.conftest import new, opened, place
+from tests.unit.server.conftest import NOW
+from tests.unit.server.test_clients import Store
+
+
+class Node:
+    """A data directory with its root keys and the job of one worker, on the store of a key manager."""
+
+    def __init__(self, kms: TestKms, folder: Path, *, shared: bool) -> None:
+        self.kms = kms
+        self.directory = DataDirectory(folder)
+        self.root_key = StoredKeyring(place(folder))
+        self.store = Repository(kms.backend, StoreKeys(self.root_key))
+        self.places = places(StoredStoreKeys(kms.backend), self.directory)
+        self.job = RootKeyChange(self.root_key, self.places, self.store, shared=shared)
+        self.spreads = 0
+        self.job.spread = self._spread
+
+    async def _spread(self) -> None:
+        self.spreads += 1
+
+    def work(self, *, after: float = 0.0) -> None:
+        """Let the job look, `after` seconds from now."""
+        self.kms.run(self.job(datetime.now(UTC) + timedelta(seconds=after)))
+
+    def command(self, name: str, **fields: object) -> Any:
+        settings = {"store": "postgresql://u@h/d"} if self.job._shared else {}
+        admin = Administrator(
+            clients=Store(),
+            store=self.store,
+            directory=self.directory,
+            settings=parse_settings(settings),
+            root_key=self.root_key,
+            now=datetime.now(UTC),
+            live=None,
+            wrapped=self.places,
+        )
+        return self.kms.run(perform(admin, {"command": name, **fields}))
+
+    def rotate(self, provider: str = "file") -> None:
+        made = new(provider, self.root_key.generation + 1)
+        assert made.secret is not None
+        self.command(
+            "root.rotate", record=made.described, secret=base64.b64encode(made.secret.reveal()).decode()
+        )
+
+
+@pytest.fixture
+def kms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestKms]:
+    """Give a key manager that makes a store key for each commit, and some objects."""
+    monkeypatch.setattr(sealing, "SEALS_PER_PROCESS", 1)
+    kms = TestKms(tmp_path)
+    for number in range(5):
+        kms.create_symmetric_key(name=f"key {number}")
+    yield kms
+    kms.close()
+
+
+@pytest.fixture
+def node(kms: TestKms, tmp_path: Path) -> Node:
+    create_authority(DataDirectory(tmp_path), opened(tmp_path, new("file")), NOW)
+    return Node(kms, tmp_path, shared=False)
+
+
+def test_the_job_finishes_once_everybody_must_have_heard(node: Node) -> None:
+    node.rotate()
+    node.work()
+    assert node.root_key.changing, "another worker may still wrap by the older root key"
+    assert node.command("root.status")["left"] == {}
+    node.work(after=SETTLING + 1)
+    assert not node.root_key.changing
+    assert node.spreads == 1
+    open_authority(node.directory, node.root_key)
+
+
+def test_what_a_straggler_wraps_meanwhile_is_found(node: Node, tmp_path: Path) -> None:
+    straggler = StoredKeyring(place(tmp_path))
+    node.rotate()
+    node.work()
+    keys = StoreKeys(straggler)
+    node.kms.run(node.kms.backend.commit(ChangeSet(store_keys=[keys.create(1)])))
+    node.work(after=SETTLING + 1)
+    assert not node.root_key.changing
+    rows = node.kms.run(node.kms.backend.store_keys())
+    assert len(rows) > 5
+    assert all(node.root_key.is_current(row.wrapped) for row in rows)
+
+
+def test_the_command_finishes_at_once_where_there_is_one_node(node: Node) -> None:
+    node.rotate("passphrase")
+    assert node.command("root.finish") == {"generation": 2, "finished": True, "left": 0}
+    assert node.command("root.finish")["finished"], "and finds nothing to do the second time"
+
+
+def test_two_workers_finish_the_same_change(node: Node, tmp_path: Path, kms: TestKms) -> None:
+    other = Node(kms, tmp_path, shared=False)
+    node.rotate()
+    for _ in range(2):
+        for worker in (node, other):
+            worker.work(after=SETTLING + 1)
+    assert not node.root_key.changing
+    assert not other.root_key.changing
+    assert StoredKeyring(place(tmp_path)).generation == 2
+
+
+def test_a_second_rotation_has_to_wait_for_the_first(node: Node) -> None:
+    node.rotate()
+    with pytest.raises(Exception, match="already"):
+        node.rotate()
+
+
+def test_a_new_kit_is_wrapped_for_by_the_next_look(node: Node) -> None:
+    recipient = Identity.generate().recipient.text
+    assert node.command("recovery.create", recipient=recipient) == {"recovery": recipient}
+    node.work()
+    assert node.command("root.status")["left"] == {}
+    rows = node.kms.run(node.kms.backend.store_keys())
+    assert all(node.root_key.is_current(row.wrapped) for row in rows)
+
+
+def test_another_node_follows_and_a_late_one_is_not_left_the_key(kms: TestKms, tmp_path: Path) -> None:
+    """The announcement goes after an hour, and with it the way from the older root key to the newer."""
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "root.key").write_bytes((tmp_path / "root.key").read_bytes())
+    (tmp_path / "two" / "root.key").chmod(0o600)
+    one, two = Node(kms, tmp_path, shared=True), Node(kms, tmp_path / "two", shared=True)
+    one.rotate()
+    assert one.root_key.waiting
+    assert not one.command("root.finish")["finished"], "the other node has not heard of it yet"
+    for number in range(3):
+        kms.create_symmetric_key(name=f"meanwhile {number}")
+    two.work()
+    assert (two.root_key.generation, two.spreads) == (2, 1)
+    for node in (one, two):
+        vars(node.root_key)["_records"][-1] = replace(node.root_key._records[-1], wraps_from=None)
+    for node in (one, two):
+        node.work(after=SETTLING + 1)
+        assert not node.root_key.changing
+    entry = kms.run(one.store.load_entry(RootHandover, change.SYSTEM_TENANT, "root key"))
+    assert entry is not None
+    one.work(after=ANNOUNCED_FOR.total_seconds() + 1)
+    assert kms.run(one.store.load_entry(RootHandover, change.SYSTEM_TENANT, "root key")) is None
+
+
+def test_nothing_is_looked_at_again_while_nothing_changes(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.work()
+
+    async def looked(*_: object) -> int:
+        raise AssertionError("it looks at every key each second")
+
+    monkeypatch.setattr(change, "rewrap", looked)
+    node.work()

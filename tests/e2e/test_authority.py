@@ -11,7 +11,7 @@ from cryptography import x509
 from strongroom import testing
 from strongroom.client.sync import Client
 from tests.e2e.conftest import endpoint, eventually
-from tests.e2e.test_enrolment import admin, listed, profile_of, works, works_anew
+from tests.e2e.test_enrolment import admin, is_shut_out, listed, profile_of, works, works_anew
 from tests.unit.server.authorities_made import OutsideAuthority
 
 
@@ -108,13 +108,13 @@ def test_an_external_list_shuts_out_new_and_live_connections(
             assert works(connection)
             crl.write_bytes(outside.revocation_list(certificate.serial_number))
             eventually(lambda: not works(connection), within=3)
-        assert not works_anew(server, profile)
+        eventually(lambda: is_shut_out(server, profile))
         server.wait_for_log("on_revocation_list")
         # Another certificate of the same name is good; without a list nobody of that authority is.
         other = profile_of(server, folder / "other", *outside.issue("db"))
         assert works_anew(server, other)
         crl.unlink()
-        eventually(lambda: not works_anew(server, other), within=4)
+        eventually(lambda: is_shut_out(server, other))
         assert works_anew(server, server.profile)
 
 

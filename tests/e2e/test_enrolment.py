@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from strongroom import testing
+from strongroom.client.errors import ObjectNotFound
 from strongroom.client.sync import Client
 from strongroom.operations.ping import PingRequest
 from strongroom.registry import V2_1
@@ -38,10 +39,18 @@ def outside() -> OutsideAuthority:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, outside: OutsideAuthority) -> Iterator[testing.Server]:
-    """Give a server with two workers that takes certificates of another authority, too."""
+def twin() -> OutsideAuthority:
+    """Another authority with the same name."""
+    return OutsideAuthority(now=NOW)
+
+
+@pytest.fixture(scope="module")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, outside: OutsideAuthority, twin: OutsideAuthority
+) -> Iterator[testing.Server]:
+    """Give a server with two workers that takes certificates of two other authorities, too."""
     folder = tmp_path_factory.mktemp("server")
-    (folder / "corporate.pem").write_bytes(outside.pem)
+    (folder / "corporate.pem").write_bytes(outside.pem + twin.pem)
     settings = {"tls": {"client_ca": str(folder / "corporate.pem")}}
     with testing.server(folder, workers=2, settings=settings) as server:
         yield server
@@ -73,6 +82,11 @@ def works_anew(server: testing.Server, profile: Path) -> bool:
             return works(connection)
     except OSError:
         return False
+
+
+def is_shut_out(server: testing.Server, profile: Path) -> bool:
+    """Tell whether no worker takes the client; each looks at its lists once a second."""
+    return not any(works_anew(server, profile) for _ in range(4))
 
 
 def profile_of(server: testing.Server, folder: Path, certificate: x509.Certificate, key: Any) -> Path:
@@ -317,6 +331,30 @@ def test_a_mapped_name_is_a_client_whatever_its_key_and_nobody_once_unmapped(
     assert not works_anew(server, profiles[1])
 
 
+def test_the_same_name_of_two_authorities_is_two_clients(
+    server: testing.Server, outside: OutsideAuthority, twin: OutsideAuthority, tmp_path: Path
+) -> None:
+    """Fault 16: the authorities, too, are called the same."""
+    for number, authority in enumerate((outside, twin)):
+        pem = tmp_path / f"{number}.pem"
+        pem.write_bytes(authority.pem)
+        name = f"principal-{number}"
+        admin(server, "client", "map", name, "--issuer", str(pem), "--subject", "CN=admin")
+    first, second = (
+        profile_of(server, tmp_path / f"p{number}", *authority.issue("admin"))
+        for number, authority in enumerate((outside, twin))
+    )
+    with Client.from_profile(first) as client:
+        key = client.create_symmetric_key(name="of the first")
+    with Client.from_profile(second) as client:
+        assert client.locate() == []
+        with pytest.raises(ObjectNotFound):
+            client.get_material(key)
+    admin(server, "client", "revoke", "principal-0")
+    assert not works_anew(server, first)
+    assert works_anew(server, second)
+
+
 # Tampering
 
 
@@ -465,8 +503,7 @@ def test_a_revoked_record_that_is_put_back_stays_out_by_the_list(
     connection.close()
     server.enrol("witness")
     assert client_named(server, "undead")["revoked_at"] is None
-    time.sleep(1.5)  # a worker looks at the list once a second
-    assert not works_anew(server, profile)
+    eventually(lambda: is_shut_out(server, profile))
     server.wait_for_log("on_revocation_list")
 
 

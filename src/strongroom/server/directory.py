@@ -219,9 +219,14 @@ class ClientDirectory:
         """Return the client with this number, None when it was revoked."""
         return self._by_number.get(client)
 
-    def reload_lists(self) -> bool:
-        """Read revocation lists again whose file has changed, and tell whether any has."""
-        return self._lists is not None and self._lists.reload()
+    def lists_are_stale(self) -> bool:
+        """Tell whether a revocation list was replaced, or has ended."""
+        return self._lists is not None and self._lists.is_stale(self._now())
+
+    def reload_lists(self) -> None:
+        """Read the revocation lists again, which may take a while."""
+        if self._lists is not None:
+            self._lists.reload(self._now())
 
     def _by_rule(self, certificate: PeerCertificate) -> ClientIdentity | Refusal:
         try:

@@ -8,15 +8,17 @@ again then.
 
 import datetime as dt
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from strongroom.server.ca import fingerprint
+from strongroom.server.errors import OperatorError
 from strongroom.server.logs import get_logger
 
 log = get_logger()
@@ -38,6 +40,25 @@ class Verdict(Enum):
     REVOKED = "revoked"
     UNKNOWN = "unknown"
     """It needs a list, and there is none that counts."""
+
+
+class _Revoked(NamedTuple):
+    """What an authority has revoked: serial numbers, and when its newest list ends; None without one."""
+
+    serials: frozenset[int]
+    ends_at: dt.datetime | None
+
+
+@dataclass(slots=True)
+class _Known:
+    """All that was read at one time. `issuers` says who has signed a certificate (DER), and its serial
+    number: a signature is checked once."""
+
+    authorities: Sequence[x509.Certificate] = ()
+    internal: frozenset[str] = frozenset()
+    revoked: Mapping[str, _Revoked] = field(default_factory=dict)
+    issuers: dict[bytes, tuple[str | None, int]] = field(default_factory=dict)
+    warned: set[str] = field(default_factory=set)
 
 
 class RevocationLists:
@@ -63,68 +84,74 @@ class RevocationLists:
         self._policy = policy
         self._state: object = None
         self._lists: dict[Path, list[x509.CertificateRevocationList]] = {}
-        self._by_authority: dict[str, list[x509.CertificateRevocationList]] = {}
-        self._authorities: list[x509.Certificate] = []
-        self._internal: frozenset[str] = frozenset()
-        self._warned: set[str] = set()
-        self._issuers: dict[bytes, tuple[str | None, int]] = {}
-        """Who has signed a certificate (DER), and its serial number: a signature is checked once."""
+        self._known = _Known()
+        self._next_end: dt.datetime | None = None
 
-    def reload(self) -> bool:
-        """Read the files again if they have changed, and tell whether."""
-        state = [_state(file) for file in self._files]
-        if state == self._state:
-            return False
-        self._state = state
-        self._authorities = list(self._read_authorities())
-        self._internal = frozenset(fingerprint(one.public_key()) for one in self._read_internal())
-        self._warned.clear()
-        self._issuers.clear()
+    def is_stale(self, now: dt.datetime) -> bool:
+        """Tell whether a file has changed since it was read, or a list has ended."""
+        ended = self._next_end is not None and self._next_end <= now
+        return ended or self._state != [_state(file) for file in self._files]
+
+    def reload(self, now: dt.datetime) -> None:
+        """Read the files again; another thread may ask for verdicts meanwhile. What cannot be read is logged,
+        and what was read before counts until it ends."""
+        self._state = [_state(file) for file in self._files]
         for file in self._files:
             try:
                 self._lists[file] = read_lists(file.read_bytes()) if file.exists() else []
             except (OSError, ValueError) as error:
-                # What was read before counts until it ends.
                 log.error("revocation_list_unreadable", file=str(file), error=str(error), alarm=_KEPT)
-        found: dict[str, list[x509.CertificateRevocationList]] = {}
-        for authority in self._authorities:
-            known = fingerprint(authority.public_key())
-            found[known] = [one for lists in self._lists.values() for one in lists if _is_of(one, authority)]
-        self._by_authority = found
-        return True
+        try:
+            authorities = list(self._read_authorities())
+            internal = frozenset(fingerprint(one.public_key()) for one in self._read_internal())
+        except (OSError, ValueError, OperatorError) as error:
+            log.error("authorities_unreadable", error=str(error), alarm=_KEPT)
+            authorities, internal = list(self._known.authorities), self._known.internal
+        revoked = {fingerprint(one.public_key()): self._revoked_by(one) for one in authorities}
+        self._known = _Known(authorities, internal, revoked)
+        ends = [one.ends_at for one in revoked.values() if one.ends_at is not None and one.ends_at > now]
+        self._next_end = min(ends, default=None)
 
     def verdict(self, der: bytes, now: dt.datetime) -> Verdict:
         """Return what the lists say; a warning that the policy allows is logged and counts as good."""
-        known, serial = self._issuers.get(der) or self._read(der)
-        if known is None:
-            return self._unknown(der) if self._needed else Verdict.GOOD
-        lists = self._by_authority.get(known, [])
-        if any(one.get_revoked_certificate_by_serial_number(serial) for one in lists):
+        known = self._known
+        issuer, serial = known.issuers.get(der) or _read(known, der)
+        if issuer is None:
+            return self._unknown(known, der) if self._needed else Verdict.GOOD
+        revoked = known.revoked[issuer]
+        if serial in revoked.serials:
             # Also by a list that has ended: nothing is ever unrevoked.
             return Verdict.REVOKED
-        if known in self._internal or not self._needed:
+        if issuer in known.internal or not self._needed:
             return Verdict.GOOD
-        if any(one.next_update_utc is not None and now < one.next_update_utc for one in lists):
+        if revoked.ends_at is not None and now < revoked.ends_at:
             return Verdict.GOOD
-        return self._unknown(der)
+        return self._unknown(known, der)
 
-    def _read(self, der: bytes) -> tuple[str | None, int]:
-        certificate = x509.load_der_x509_certificate(der)
-        issuer = issuer_of(certificate, self._authorities)
-        known = None if issuer is None else fingerprint(issuer.public_key())
-        if len(self._issuers) >= REMEMBERED:
-            self._issuers.clear()
-        found = self._issuers[der] = known, certificate.serial_number
-        return found
+    def _revoked_by(self, authority: x509.Certificate) -> _Revoked:
+        lists = [one for lists in self._lists.values() for one in lists if _is_of(one, authority)]
+        ends = [one.next_update_utc for one in lists if one.next_update_utc is not None]
+        serials = frozenset(entry.serial_number for one in lists for entry in one)
+        return _Revoked(serials, max(ends, default=None))
 
-    def _unknown(self, der: bytes) -> Verdict:
+    def _unknown(self, known: _Known, der: bytes) -> Verdict:
         if self._policy == "refuse":
             return Verdict.UNKNOWN
         shown = fingerprint(x509.load_der_x509_certificate(der).public_key())
-        if shown not in self._warned:
-            self._warned.add(shown)
+        if shown not in known.warned:
+            known.warned.add(shown)
             log.warning("revocation_not_checked", fingerprint=shown, cure=_CURE)
         return Verdict.GOOD
+
+
+def _read(known: _Known, der: bytes) -> tuple[str | None, int]:
+    certificate = x509.load_der_x509_certificate(der)
+    issuer = issuer_of(certificate, known.authorities)
+    if len(known.issuers) >= REMEMBERED:
+        known.issuers.clear()
+    found = None if issuer is None else fingerprint(issuer.public_key())
+    known.issuers[der] = found, certificate.serial_number
+    return found, certificate.serial_number
 
 
 _CURE: Final = "put a current list of its authority into tls.client_crl, and the authority into tls.client_ca"

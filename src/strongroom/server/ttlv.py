@@ -223,7 +223,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
             self._turn_away("certificate_not_yet_valid", cure=cure, client=found.name)
         elif certificate.valid_until <= date and not self._service.lenient:
             # A resumed session was verified when it began, which may be a while ago.
-            cure = "enrol the client again under another name, or revoke it first"
+            cure = "renew it: strongroom client renew NAME --out OUT"
             self._turn_away("certificate_expired", cure=cure, client=found.name)
         elif isinstance(place := self._service.shares.enter(found, self._peer.rpartition(":")[0]), str):
             cure = f"close unused connections, or raise {place}"

@@ -364,7 +364,8 @@ class Worker:
             await asyncio.sleep(1.0)
             self._listener.report()
             self._shares.tick()
-            if self._directory.reload_lists():
+            if self._directory.lists_are_stale():
+                await asyncio.get_running_loop().run_in_executor(None, self._directory.reload_lists)
                 self._listener.recheck()
             if self._restrictions.changed():
                 await self._try_to_refresh()

@@ -37,7 +37,7 @@ class Setting:
             internal_authorities=list,
             policy=policy,
         )
-        made.reload()
+        made.reload(NOW)
         return made
 
 
@@ -109,9 +109,43 @@ def test_a_file_that_was_spoilt_keeps_the_lists_before(tmp_path: Path, outside: 
     setting.external.write_bytes(outside.revocation_list(bad.serial_number))
     lists = setting.lists()
     setting.external.write_bytes(b"spoilt")
-    assert lists.reload()
+    assert lists.is_stale(NOW)
+    lists.reload(NOW)
     assert verdict(lists, bad) is Verdict.REVOKED
-    assert not lists.reload()
+    assert not lists.is_stale(NOW)
+
+
+def test_live_connections_are_looked_at_when_a_list_ends(tmp_path: Path, outside: OutsideAuthority) -> None:
+    setting = Setting(tmp_path, outside)
+    setting.external.write_bytes(outside.revocation_list(ends=dt.timedelta(hours=1)))
+    lists = setting.lists()
+    later = NOW + dt.timedelta(hours=1)
+    assert not lists.is_stale(NOW)
+    assert lists.is_stale(later)
+    lists.reload(later)
+    assert not lists.is_stale(later)
+    good, _ = outside.issue()
+    assert lists.verdict(good.public_bytes(Encoding.DER), later) is Verdict.UNKNOWN
+
+
+def test_authorities_that_cannot_be_read_any_more_leave_what_was_known(
+    tmp_path: Path, outside: OutsideAuthority
+) -> None:
+    bad, _ = outside.issue()
+    broken = False
+
+    def authorities() -> list[x509.Certificate]:
+        if broken:
+            raise ValueError("spoilt")
+        return [outside.certificate]
+
+    file = tmp_path / "outside.pem"
+    file.write_bytes(outside.revocation_list(bad.serial_number))
+    lists = RevocationLists(tmp_path / "crl.pem", file, authorities=authorities, internal_authorities=list)
+    lists.reload(NOW)
+    broken = True
+    lists.reload(NOW)
+    assert verdict(lists, bad) is Verdict.REVOKED
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
     pip install atheris
     PYTHONPATH=src python tests/fuzz/http.py [-max_total_time=600] [CORPUS_DIRECTORY]
 
-The first byte picks how the bytes arrive. Any exception but the refusals is a finding, and so is a request that
-holds more than the limit.
+The first byte picks how the bytes arrive. Any exception but the refusals is a finding, and so is a request
+that holds more than the limit.
 """
 
 import contextlib

@@ -204,9 +204,8 @@ def test_two_nodes_on_one_database_change_the_root_key_together(
         stack.callback(_end, one, two)
         one.start()
         one.enrol(testing.CLIENT)
-        shutil.copytree(
-            one.directory, two.directory, ignore=shutil.ignore_patterns("*.sock", "lock", "audit")
-        )
+        own = shutil.ignore_patterns("*.sock", "lock", "audit")
+        shutil.copytree(one.directory, two.directory, ignore=own)
         shutil.copytree(one.profile.parent, two.profile.parent)
         two.start()
         two.profile.write_text(two.profile.read_text().replace(one.address, two.address))

@@ -1,7 +1,6 @@
 """Root keys from everywhere, with the whole product: tokens, another key manager, kits, nodes."""
 
 import os
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -11,12 +10,9 @@ import pytest
 
 from strongroom import Client, testing
 from tests.e2e.conftest import eventually
-from tests.postgres import PostgresServer, postgres_server
 from tests.processes import process_tree
 from tests.sealed import PASSPHRASE, Vault, secret_file
 from tests.softhsm import Token
-
-__all__ = ["postgres_server"]
 
 DENIED, SEALED = 4, 7
 
@@ -241,40 +237,6 @@ def test_init_without_a_kit_warns_and_succeeds(tmp_path: Path) -> None:
     done = server.try_run("init", str(tmp_path / "data"))
     assert done.returncode == 0
     assert "no recovery kit" in done.stderr
-
-
-@pytest.mark.postgres
-def test_two_nodes_on_one_database_change_the_root_key_together(
-    postgres_server: PostgresServer, tmp_path: Path, vaults: list[Vault]
-) -> None:
-    store = postgres_server.url(postgres_server.create_database())
-    one = started(vaults, Vault(tmp_path / "one", "--store", store))
-    two = Vault(tmp_path / "two")
-    shutil.rmtree(two.directory)
-    shutil.copytree(one.directory, two.directory, ignore=shutil.ignore_patterns("*.sock", "lock", "audit"))
-    shutil.copytree(one.profile.parent, two.folder / testing.CLIENT)
-    vaults.append(two)
-    two.start()
-    profile = two.profile.read_text().replace(one.address, two.address)
-    two.profile.write_text(profile)
-    first = create(one)
-    phrase = one.passphrase_file
-    for number, to in enumerate((["file"], ["passphrase", f"--passphrase-file={phrase}"], ["file"]), 2):
-        one.ok("root", "rotate", "--to", *to)
-        assert one.status()["root_key_generation"] == number
-        assert readable(two, first)
-        eventually(lambda n=number: _settled(two, n), within=40)  # type: ignore[misc]
-    second = create(two)
-    for node in (one, two):
-        node.stop()
-        node.start()
-    assert (one.directory / "root.key").read_bytes() == (two.directory / "root.key").read_bytes()
-    assert readable(one, first, second)
-
-
-def _settled(vault: Vault, generation: int) -> bool:
-    found = vault.status()
-    return found["root_key_generation"] == generation and not found["root_key_changing"]
 
 
 def test_status_of_a_directory_without_a_server_says_so(tmp_path: Path) -> None:

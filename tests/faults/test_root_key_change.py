@@ -3,12 +3,13 @@
 import contextlib
 import json
 import random
+import shutil
 import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,8 +19,11 @@ from strongroom import Client, testing
 from strongroom.client.errors import KMIPError
 from strongroom.rootkey.envelope import parse
 from tests.faults.dying_server import NEVER, STEPS
+from tests.postgres import PostgresServer, postgres_server
 from tests.processes import kill_trees
 from tests.sealed import Vault
+
+__all__ = ["postgres_server"]
 
 OBJECTS: Final = 12
 
@@ -185,6 +189,57 @@ def test_a_server_finishes_by_itself_what_was_cut(vault: Vault) -> None:
     vault.stop()
     vault.start()
     assert contents(vault) == wanted, "the older root key is not needed any more"
+
+
+@pytest.mark.postgres
+def test_two_nodes_on_one_database_change_the_root_key_together(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    """Each reads what the other writes, also under store keys that are made meanwhile."""
+    store = postgres_server.url(postgres_server.create_database())
+    one = Vault(tmp_path / "one", "--store", store, command=dying(NEVER))
+    two = Vault(tmp_path / "two", command=dying(NEVER))
+    shutil.rmtree(two.directory)
+    with ExitStack() as stack:
+        stack.callback(_end, one, two)
+        one.start()
+        one.enrol(testing.CLIENT)
+        shutil.copytree(
+            one.directory, two.directory, ignore=shutil.ignore_patterns("*.sock", "lock", "audit")
+        )
+        shutil.copytree(one.profile.parent, two.profile.parent)
+        two.start()
+        two.profile.write_text(two.profile.read_text().replace(one.address, two.address))
+        create(one, OBJECTS)
+        with Readers(two, contents(one)) as readers:
+            for number, to in enumerate(("file", "passphrase", "file"), 2):
+                changing = threading.Thread(target=rotate, args=(one, to))
+                changing.start()
+                while changing.is_alive():
+                    create(one, 1)
+                    assert contents(two) == contents(one)
+                give_up = time.monotonic() + 60
+                while not (_settled(one, number) and _settled(two, number)):
+                    assert time.monotonic() < give_up
+                    time.sleep(0.5)
+        assert not readers.wrong
+        wanted = contents(one)
+        for node in (one, two):
+            node.stop()
+            node.start()
+            assert contents(node) == wanted
+        assert (one.directory / "root.key").read_bytes() == (two.directory / "root.key").read_bytes()
+
+
+def _settled(vault: Vault, generation: int) -> bool:
+    found = vault.status()
+    return found["root_key_generation"] == generation and not found["root_key_changing"]
+
+
+def _end(*vaults: Vault) -> None:
+    for vault in vaults:
+        if vault._process is not None:
+            vault.kill()
 
 
 @pytest.mark.long

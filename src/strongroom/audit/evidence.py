@@ -9,7 +9,7 @@ import sqlite3
 import tomllib
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple, Protocol
 from urllib.parse import quote
@@ -154,9 +154,11 @@ class Export:
         self._read()
 
     def changes(self) -> Iterator[ChainedEvent]:
-        for kind, said in self._lines():
+        for number, (kind, said) in enumerate(self._lines(), 1):
             if kind == "change":
-                yield ChainedEvent(int(said["position"]), bytes.fromhex(said["hash"]), _event(said))
+                with self._expected(number):
+                    change = ChainedEvent(int(said["position"]), bytes.fromhex(said["hash"]), _event(said))
+                yield change
 
     def unchained(self) -> int:
         return 0
@@ -176,27 +178,28 @@ class Export:
         for number, (kind, said) in enumerate(self._lines(), 1):
             if (kind == "export") is not (number == 1) or ended:
                 raise NoEvidence(f"{self._path} is no audit export of this release")
-            match kind:
-                case "export":
-                    if said["format"] != EXPORT:
-                        raise NoEvidence(f"{self._path} is no audit export of this release")
-                    self.taken = int(said["at"])
-                    self.start = Head(int(said["from"]["position"]), bytes.fromhex(said["from"]["head"]))
-                case "segment":
-                    name = segment_name(str(said["name"]))
-                    if name is None:
-                        raise NoEvidence(f"{self._path}: line {number} names no segment")
-                    current = self._segments[name] = [_event(said), b"\n"]
-                case "read" if current is not None:
-                    current += [_event(said), b" ", str(said["hash"]).encode(), b"\n"]
-                case "checkpoint":
-                    self._checkpoints.append(canonical(said))
-                case "end":
-                    ended = int(said["lines"]) == number
-                case "change":
-                    pass
-                case _:
-                    raise NoEvidence(f"{self._path}: line {number} is not known")
+            with self._expected(number):
+                match kind:
+                    case "export":
+                        if said["format"] != EXPORT:
+                            raise ValueError
+                        self.taken = int(said["at"])
+                        self.start = Head(int(said["from"]["position"]), bytes.fromhex(said["from"]["head"]))
+                    case "segment":
+                        name = segment_name(said["name"])
+                        if name is None:
+                            raise ValueError
+                        current = self._segments[name] = [_event(said), b"\n"]
+                    case "read" if current is not None:
+                        current += [_event(said), b" ", said["hash"].encode(), b"\n"]
+                    case "checkpoint":
+                        self._checkpoints.append(canonical(said))
+                    case "end":
+                        ended = said["lines"] == number
+                    case "change":
+                        pass
+                    case _:
+                        raise ValueError
         if not ended:
             raise NoEvidence(
                 f"{self._path} is not whole: its last line is missing or was moved; export again"
@@ -208,13 +211,21 @@ class Export:
             with self._path.open("rb") as file:
                 while line := file.readline(_LONGEST_LINE):
                     number += 1
-                    said = json.loads(line)
-                    kind = "checkpoint" if "signature" in said else next(iter(said))
-                    yield kind, said if kind == "checkpoint" else said[kind]
-        except (ValueError, KeyError, TypeError, StopIteration, RecursionError, AttributeError):
-            raise NoEvidence(f"{self._path}: line {number} is not one of an audit export") from None
+                    with self._expected(number):
+                        said = json.loads(line)
+                        kind = "checkpoint" if "signature" in said else next(iter(said), "")
+                        what = said if kind == "checkpoint" else said[kind]
+                    yield kind, what
         except OSError as error:
             raise NoEvidence(f"cannot read {self._path}: {error.strerror}") from error
+
+    @contextmanager
+    def _expected(self, number: int) -> Iterator[None]:
+        """Turn what a line of another form raises into NoEvidence."""
+        try:
+            yield
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OverflowError):
+            raise NoEvidence(f"{self._path}: line {number} is not one of an audit export") from None
 
 
 class Lines(NamedTuple):

@@ -54,5 +54,10 @@ def read(file: Path) -> Published | None:
     check, said = content[:_CHECK], content[_CHECK:]
     if check != sha256(said).hexdigest()[:_CHECK].encode():
         return None
-    facts = json.loads(said)
-    return Published(facts["name"], facts["size"], Head(facts["records"], bytes.fromhex(facts["head"])))
+    try:
+        facts = json.loads(said)
+        return Published(
+            str(facts["name"]), int(facts["size"]), Head(int(facts["records"]), bytes.fromhex(facts["head"]))
+        )
+    except (ValueError, KeyError, TypeError):
+        return None

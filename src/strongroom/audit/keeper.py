@@ -29,12 +29,19 @@ ANCHORED: Final = "anchored"
 PATIENCE: Final = 10.0
 """Seconds to wait for another process that makes a checkpoint."""
 
+_ORPHANED: Final = 3600
+"""Seconds without a change after which a segment that nobody has locked is nobody's."""
+
 _TAIL: Final = 1 << 16
 _HEADER: Final = 4096
 
 
 class CheckpointFailed(Exception):
     """No checkpoint was made, or not where it should be; the message says why."""
+
+
+class Busy(CheckpointFailed):
+    """Another process is at it."""
 
 
 class Place(NamedTuple):
@@ -100,6 +107,7 @@ class Keeper:
         """
         with self._locked():
             last = self.last()
+            self._tidy(now)
             reads = self._ends(last)
             removed = tuple(self._too_old(last, now))
             before = (EMPTY, ()) if last is None else (last.changes, last.reads)
@@ -120,12 +128,15 @@ class Keeper:
                 (self._directory / name).unlink(missing_ok=True)
             return checkpoint
 
-    def anchor(self) -> None:
-        """Bring the last checkpoint to the anchors that lack it. Raises CheckpointFailed for those that do
-        not take it."""
+    def anchor(self, *, patience: float = PATIENCE) -> None:
+        """Bring the last checkpoint to the anchors that lack it.
+
+        Raises CheckpointFailed for those that do not take it, Busy when another process has been at it for
+        longer than `patience` seconds.
+        """
         if not self._anchors:
             return
-        with self._locked():
+        with self._locked(patience):
             last, line = self.last(), self._last_line()
             if last is None or line is None:
                 return
@@ -148,8 +159,8 @@ class Keeper:
     # Files
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        give_up = time.monotonic() + PATIENCE
+    def _locked(self, patience: float = PATIENCE) -> Iterator[None]:
+        give_up = time.monotonic() + patience
         try:
             descriptor = os.open(self._directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -161,7 +172,7 @@ class Keeper:
                     break
                 except BlockingIOError:
                     if time.monotonic() > give_up:
-                        raise CheckpointFailed("another process has been at a checkpoint for long") from None
+                        raise Busy("another process has been at a checkpoint for long") from None
                     time.sleep(0.01)
             try:
                 yield
@@ -277,6 +288,24 @@ class Keeper:
         if before is None or before.name != str(name):
             return None
         return Published(str(name), (self._directory / str(name)).stat().st_size, before.head)
+
+    def _tidy(self, now: int) -> None:
+        """Give back the space that a process had reserved which was killed, and whose row nobody has now."""
+        for name in segments(self._directory):
+            path = self._directory / str(name)
+            with contextlib.suppress(OSError), path.open("r+b") as file:
+                # Between making a segment and locking it is a moment, not an hour.
+                if now - os.fstat(file.fileno()).st_mtime < _ORPHANED:
+                    continue
+                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) == b"\0":
+                    file.seek(0)
+                    used = len(file.read().rstrip(b"\0"))
+                    if used:
+                        file.truncate(used)
+                    else:
+                        path.unlink()
 
     def _too_old(self, last: Checkpoint | None, now: int) -> Iterator[str]:
         """Yield the segments that may go: old, and their end stands in a checkpoint."""

@@ -66,15 +66,21 @@ def _plain(value: object) -> str:
 
 def row(said: Mapping[str, Any], clients: Mapping[int, str]) -> dict[str, object]:
     """Return the row of a table; `clients` are the names of clients by their numbers."""
-    at = said.get("at")
     return {
-        "at": datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S") if isinstance(at, int) else None,
+        "at": _time(said.get("at")),
         "who": _who(said, clients),
         "peer": said.get("peer"),
         "operation": said.get("operation"),
         "outcome": said.get("outcome"),
         "objects": _objects(said),
     }
+
+
+def _time(at: object) -> str | None:
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S") if isinstance(at, int) else None
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _who(said: Mapping[str, Any], clients: Mapping[int, str]) -> object:

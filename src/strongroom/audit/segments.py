@@ -25,6 +25,16 @@ SHOWN: Final = 8
 
 SUFFIX: Final = ".log"
 
+_HEADER: Final = {
+    "damaged": bool,
+    "format": str,
+    "node": str,
+    "number": int,
+    "pid": int,
+    "row": int,
+    "started": int,
+}
+
 
 class SegmentName(NamedTuple):
     """Which segment a file is."""
@@ -115,10 +125,13 @@ class Segment:
             facts = json.loads(line)
             if end < 0 or facts["format"] != FORMAT or canonical(facts) != line:
                 raise ValueError
-            before = facts["previous"]
-            if before is not None:
-                self.previous(facts)
-        except (ValueError, KeyError, TypeError):
+            if {name: type(value) for name, value in facts.items()} != {
+                **_HEADER,
+                "previous": type(facts["previous"]),
+            }:
+                raise ValueError
+            self.previous(facts)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
             raise Damage(0, "the header is no header of a segment") from None
         self.facts = facts
         self.head = Head(0, link(GENESIS, line))

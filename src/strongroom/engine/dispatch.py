@@ -153,7 +153,7 @@ class Dispatcher:
             self.tickets,
             Users(services.store, services.crypto),
         )
-        self.guard = Guard(services.store, services.clients)
+        self.guard = Guard(services.store, services.clients, services.on_failure)
         self.quotas = Quotas(services.store, services.quotas)
         self.repeats = Repeats(services.store, services.policy.idempotency)
         self.outbox = Outbox(services.store, services.clients, services.subscriptions)

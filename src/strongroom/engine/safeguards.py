@@ -18,7 +18,7 @@ from strongroom.domain.identity import ClientId, ClientIdentity
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import OperationSpec
 from strongroom.domain.parking import Parked, park
-from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure
+from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure, TamperedRecord
 from strongroom.engine.approvals import Approvals
 from strongroom.engine.effects import LOSSES, Effect, Kind, acts_of
 from strongroom.engine.run import Run
@@ -41,8 +41,14 @@ _LOOK_AGAIN: Final = timedelta(hours=1)
 class Guard:
     """The safeguards of every tenant, as this process knows them since it last read them."""
 
-    def __init__(self, store: ObjectStore, clients: Callable[[ClientId], ClientIdentity | None]) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        clients: Callable[[ClientId], ClientIdentity | None],
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
         self._store = store
+        self._on_failure = on_failure
         self.approvals = Approvals(store, clients)
         self.laid_down: Mapping[int, Safeguards] = {}
         self._unscrubbed = True  # whoever was here before may have ended in between
@@ -51,6 +57,10 @@ class Guard:
     async def refresh(self) -> bool:
         """Read again what tenants have laid down; tell whether anything changed. Raises StoreFailure."""
         found = await read_safeguards(self._store)
+        for tenant in self.laid_down.keys() - found.keys():
+            # No command removes one: whoever did has written to the database, and gains nothing by it here.
+            self._on_failure(TamperedRecord(f"what tenant {tenant} has laid down was taken away"))
+            found[tenant] = self.laid_down[tenant]
         if found == self.laid_down:
             return False
         self.laid_down = found

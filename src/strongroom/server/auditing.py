@@ -9,6 +9,7 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -16,7 +17,7 @@ from strongroom.audit.checkpoints import FILE
 from strongroom.audit.directory import open_directory
 from strongroom.audit.forwarder import Forwarder, Sink
 from strongroom.audit.forwarder import problem as sink_problem
-from strongroom.audit.keeper import CheckpointFailed, Keeper
+from strongroom.audit.keeper import Busy, CheckpointFailed, Keeper
 from strongroom.audit.marks import Mark, Unreadable, marks
 from strongroom.audit.outlets import Outlet, parse
 from strongroom.audit.read_log import ReadLog
@@ -29,6 +30,7 @@ from strongroom.server.config import AuditSettings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
 from strongroom.server.logs import get_logger
+from strongroom.server.ttlv import TOO_MANY_REQUESTS
 
 log = get_logger()
 
@@ -36,6 +38,17 @@ _CEF: Final = "cef:"
 
 CONNECT: Final = "CONNECT"
 """The operation of who is turned away before a request."""
+
+REQUEST: Final = "Request"
+"""The operation of a request that nobody has read."""
+
+
+@dataclass(slots=True)
+class _Shed:
+    """Requests of a client that came too soon: the second of the last record, and how many since."""
+
+    second: datetime
+    more: int = 0
 
 
 class WorkerAudit:
@@ -58,6 +71,7 @@ class WorkerAudit:
         self._sink_problem = ""
         self._started = time.monotonic()
         self._forwarding: asyncio.Task[None] | None = None
+        self._shed: dict[str, _Shed] = {}
         self._anchors = settings.anchors
         self.held = False
         """Nothing is signed for now: the store is not what was signed for last."""
@@ -75,13 +89,27 @@ class WorkerAudit:
         return self.log.problem or self._failing or self._sink_problem or None
 
     def turned_away(self, reason: str, peer: str, facts: Mapping[str, str]) -> None:
-        """Record somebody who got no connection."""
+        """Record somebody who got no connection, or came with too many requests a second.
+
+        Of the latter `more` counts those that were refused since the last record of the same client.
+        """
+        now, operation = self._clock.now(), CONNECT
+        if reason == TOO_MANY_REQUESTS:
+            operation = REQUEST
+            # Once a second is enough for who sends thousands: they should not fill the disk.
+            told = self._shed.get(facts["client"])
+            if told is not None and told.second == now:
+                told.more += 1
+                return
+            if told is not None and told.more:
+                facts = {**facts, "more": str(told.more)}
+            self._shed[facts["client"]] = _Shed(now)
         event = AuditEvent(
-            at=self._clock.now(),
+            at=now,
             client=0,
             tenant=0,
             peer=peer,
-            operation=CONNECT,
+            operation=operation,
             outcome=reason.upper(),
             target=" ".join(f"{name}={value}" for name, value in facts.items()) or None,
         )
@@ -130,9 +158,13 @@ class WorkerAudit:
         if last is None or not self.keeper.behind(last):
             return
         try:
-            self.keeper.anchor()
-        except CheckpointFailed:
-            if max(self.keeper.behind(last).values(), default=0) >= self._settings.deadline:
+            self.keeper.anchor(patience=0)
+        except CheckpointFailed as error:
+            behind = self.keeper.behind(last)
+            late = [name for name, seconds in behind.items() if seconds >= self._settings.deadline]
+            if late and isinstance(error, Busy):
+                raise CheckpointFailed(f"the audit log cannot be anchored in {', '.join(late)}") from error
+            if late:
                 raise
 
     def _fail(self, problem: str) -> None:

@@ -33,6 +33,18 @@ _TARGETS: Final = (
     "provider",
     "key",
     "fingerprint",
+    "rule",
+    # What a rule grants to whom, and who gets which groups and roles.
+    "to",
+    "on",
+    "permissions",
+    "groups",
+    "add",
+    "remove",
+    "roles",
+    "without_roles",
+    "clients",
+    "without_clients",
 )
 
 
@@ -61,5 +73,20 @@ def failed(event: AuditEvent, error: BaseException) -> AuditEvent:
 
 
 def _target(request: Message) -> str | None:
-    named = [(field, request[field]) for field in _TARGETS if isinstance(request.get(field), str | int)]
-    return " ".join(f"{field}={value}" for field, value in named) or None
+    named = [(field, _said(request.get(field))) for field in _TARGETS]
+    return " ".join(f"{field}={value}" for field, value in named if value is not None) or None
+
+
+def _said(value: object) -> str | None:
+    """Return a field as it was given: a text, a number, a list of texts, or a kind with a name."""
+    match value:
+        case str() | int():
+            return str(value)
+        case list() if value and all(isinstance(one, str) for one in value):
+            return ",".join(map(str, value))
+        case {"kind": str(kind), "name": str(name)}:
+            return f"{kind}:{name}"
+        case {"kind": str(kind)}:
+            return kind
+        case _:
+            return None

@@ -350,6 +350,7 @@ class Supervisor:
                 return self._seal(request)
             case "reload":
                 self._reload()
+                self._record(request, "server.reload")
                 return None
             case _:
                 return self._delegate(request)

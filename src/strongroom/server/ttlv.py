@@ -90,6 +90,10 @@ class Framing(Protocol[M_co]):
         """Return one whole message, None when more bytes are needed; raises DecodeError."""
 
 
+TOO_MANY_REQUESTS: Final = "too_many_requests"
+"""Why somebody is turned away who has a connection."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Service(Generic[M]):
     """What all connections of a worker share that speak the same binding."""
@@ -364,6 +368,8 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
                 if place.rates:
                     delay = place.delay(clock())
                     if delay is None:
+                        facts = {"client": self._connection.client.name}
+                        self._service.turned_away(TOO_MANY_REQUESTS, self._peer, facts)
                         self._transport.write(self._service.shed(message, self._connection))
                         continue
                     if delay > 0.0:

@@ -429,3 +429,15 @@ def test_an_approval_that_was_edited_in_the_database_is_not_believed(kms: TestKm
         kms.call(DestroyRequest(unique_identifier=other))
     assert refusal.value.reason is ResultReason.GENERAL_FAILURE
     unchanged(kms, other)
+
+
+def test_a_requirement_that_is_deleted_from_the_database_stays_in_force_in_a_server_that_knows_it(
+    kms: TestKms,
+) -> None:
+    lay_down(kms, destroy=1)
+    key = kms.create_symmetric_key()
+    with sqlite3.connect(kms.directory / "strongroom.db") as database:
+        database.execute("DELETE FROM entries WHERE kind = 40")
+    kms.run(kms.dispatcher.refresh())
+    refused(kms, DestroyRequest(unique_identifier=key), V1_2)
+    unchanged(kms, key)

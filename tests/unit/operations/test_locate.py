@@ -302,7 +302,7 @@ def test_custom_attributes_of_1_x_and_2_x_are_the_same(kms: TestKms) -> None:
 
 @pytest.mark.parametrize("unknown", [VendorAttribute("", "Colour"), VendorAttribute("x", "none")], ids=str)
 def test_an_unknown_attribute_matches_nothing(kms: TestKms, unknown: VendorAttribute) -> None:
-    """A filter is never silently dropped: dropping one would find too much."""
+    """faults 6. A filter is never silently dropped: dropping one would find too much."""
     key(kms)
     assert located(kms, attribute(unknown, text("red"))) == []
 

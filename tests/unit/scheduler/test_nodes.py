@@ -32,6 +32,7 @@ def look_at_once(nodes: Nodes, schedulers: tuple[Node, Node]) -> list[int]:
 
 
 def test_two_nodes_that_look_at_once_rotate_every_key_once(nodes: Nodes) -> None:
+    """faults 33."""
     keys = [active(nodes.one, *DAILY) for _ in range(5)]
     private = nodes.one.call(pair_request(*DAILY), version=V2_1).private_key_unique_identifier
     nodes.one.clock.pass_time(days=1)
@@ -45,7 +46,7 @@ def test_two_nodes_that_look_at_once_rotate_every_key_once(nodes: Nodes) -> None
 
 
 def test_what_both_nodes_have_missed_is_rotated_once(nodes: Nodes) -> None:
-    """After a downtime of ten periods; the next rotation is a period later, on either node."""
+    """faults 33. After a downtime of ten periods; the next rotation is a period later, on either node."""
     old = active(nodes.one, *DAILY)
     nodes.one.clock.pass_time(days=10)
     assert sorted(look_at_once(nodes, (Node(nodes.one), Node(nodes.two)))) == [0, 1]

@@ -23,6 +23,7 @@ from strongroom.server.config import parse_settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.directory import ClientDirectory
 from strongroom.server.errors import NotFound, OperatorError
+from strongroom.server.recording import act
 from strongroom.server.rules import RuleBook
 from tests.expect import key
 from tests.kms import ALICE, BOB, TestKms, attribute
@@ -518,3 +519,18 @@ def test_changed_rules_are_tried_on_recorded_requests(office: Office) -> None:
 
 def test_alice_and_bob_of_the_key_manager_are_those_of_the_office(office: Office) -> None:
     assert [r.client for r in office.clients.records.values()] == [ALICE.client, BOB.client]
+
+
+def test_the_record_of_a_grant_says_what_was_granted_to_whom(office: Office) -> None:
+    """And what was given to a person or a client; a list of rules to try is not recorded."""
+    to, on = {"kind": "group", "name": "ops"}, {"kind": "everything"}
+    granted = act(
+        {"command": "grant.add", "to": to, "on": on, "permissions": ["get", "locate"], "tenant": None}, NOW
+    )
+    assert granted.target == "to=group:ops on=everything permissions=get,locate"
+    removed = act({"command": "grant.remove", "rule": "0815", "permissions": []}, NOW)
+    assert removed.target == "rule=0815"
+    grouped = act({"command": "client.group", "name": "bob", "add": ["ops"], "remove": []}, NOW)
+    assert grouped.target == "name=bob add=ops"
+    tried = act({"command": "policy.test", "add": [{"to": to}], "requests": [], "remove": []}, NOW)
+    assert tried.target is None

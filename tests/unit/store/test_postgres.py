@@ -122,6 +122,7 @@ async def test_a_server_that_stays_away_is_unavailable_after_a_bounded_time(
 async def test_a_failover_with_a_synchronous_standby_loses_no_acknowledged_change(
     server: PostgresServer, tmp_path: Path
 ) -> None:
+    """faults 34."""
     database = server.create_database()
     migrate_url = store_url(server, database)
     await asyncio.to_thread(migrate.migrate, migrate_url)

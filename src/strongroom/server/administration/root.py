@@ -15,15 +15,18 @@ from strongroom.server.messages import BrokenMessage, Message, nested, optional_
 from strongroom.server.root.change import HEARD_WITHIN, announce_to_nodes, finish, settled, stale_keys
 
 
+@command("server.reload", roles={Role.ADMINISTRATOR})
 @command("server.seal", roles={Role.ADMINISTRATOR})
 @command("server.unseal", roles={Role.ADMINISTRATOR})
 async def recorded(admin: Administrator, request: Message) -> object:
-    """Have it recorded that the server is sealed, or open again; `number` attempts were refused before.
+    """Have it recorded that the server is sealed, open again, or has read its files again.
+
+    `number` attempts to open it were refused before.
 
     The supervisor does it, since it is there when no worker is.
     """
     if admin.caller is not None:
-        raise Denied("a server is sealed and opened on its own machine: strongroom server seal --data DIR")
+        raise Denied("this is done on the machine of the server: strongroom server --help")
     return None
 
 

@@ -35,7 +35,8 @@ from strongroom.server.trust import trusted_by_clients
 
 @command("client.list", roles={Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR})
 async def list_(admin: Administrator, request: Message) -> object:
-    return [to_message(record) for record in await admin.clients.clients()]
+    records = sorted(await admin.clients.clients(), key=lambda one: (one.enrolled_at, one.name))
+    return [to_message(record) for record in records]
 
 
 @command("client.enrol", roles={Role.ADMINISTRATOR}, spreads=True, approval=lets_into_groups)

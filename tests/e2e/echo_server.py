@@ -60,12 +60,6 @@ class EchoApplication:
     def shed(self, message: bytes, connection: Connection) -> bytes:
         return RESPONSE + b"\x00\x00\x00\x08SHED    "
 
-    def turned_away(self, reason: str, peer: str, facts: Mapping[str, str]) -> None:
-        """Nothing is recorded."""
-
-    def health(self) -> Mapping[str, str]:
-        return {}
-
     async def answer(self, root: Item, connection: Connection, encode: Encoder) -> bytes:
         return encode(root, version=NEWEST)
 

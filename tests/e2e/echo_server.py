@@ -75,6 +75,12 @@ class EchoApplication:
     async def refresh(self) -> None:
         """Nothing is kept in memory."""
 
+    def turned_away(self, reason: str, peer: str, facts: Mapping[str, str]) -> None:
+        """Nothing is recorded."""
+
+    def health(self) -> Mapping[str, str]:
+        return {}
+
     async def work(self, directory: ClientDirectory, spread: Callable[[], Awaitable[None]]) -> None:
         """There is nothing to do beside the requests."""
 

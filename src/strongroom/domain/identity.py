@@ -13,6 +13,9 @@ from strongroom.registry import Operation, Version
 ClientId = NewType("ClientId", int)
 TenantId = NewType("TenantId", int)
 
+NOBODY = ClientId(-1)
+"""The number of whoever is let in without being a client (an invited guest)."""
+
 DEFAULT_TENANT = TenantId(1)
 """The tenant that every client belongs to until others are made."""
 

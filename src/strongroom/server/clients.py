@@ -6,6 +6,7 @@ directory without one alike. Names are compared as they are written; one that co
 
 import dataclasses
 import re
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final
@@ -21,13 +22,17 @@ from strongroom.domain.clients import (
     Seal,
 )
 from strongroom.domain.entries import EntryChange
-from strongroom.domain.identity import DEFAULT_TENANT, ClientId, TenantId
+from strongroom.domain.identity import DEFAULT_TENANT, NOBODY, ClientId, TenantId
 from strongroom.server.ca import fingerprint as spki_fingerprint
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.messages import Message
+from strongroom.server.shared import COUNTED
 
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@+-]{0,62}[A-Za-z0-9])?")
 _ATTEMPTS: Final = 8
+
+LARGEST_NUMBER: Final = 1 << 53
+"""What every reader of JSON can hold."""
 
 
 def check_name(name: str, what: str = "client name") -> str:
@@ -76,7 +81,7 @@ async def enrol(
         if is_known(records, fingerprint):
             raise OperatorError("this key was enrolled before; use a new one")
         record = ClientRecord(
-            client=ClientId(max((record.client for record in records), default=0) + 1),
+            client=new_number(records),
             tenant=tenant,
             name=name,
             fingerprint=fingerprint,
@@ -94,6 +99,20 @@ async def enrol(
             continue
         return record
     raise OperatorError(f"client {name} could not be enrolled: the store keeps changing; try again")
+
+
+def new_number(records: Sequence[ClientRecord]) -> ClientId:
+    """Return a number that no client has, nor ever had.
+
+    It is drawn at random: objects and rules name clients by their number, so the next number in a row would
+    belong to whoever is enrolled next, once somebody had taken the last record out of the database. In the
+    shared counts (`shared.py`) it has a cell of its own as long as there are some.
+    """
+    taken = {record.client % COUNTED for record in records} | {NOBODY % COUNTED}
+    while True:
+        number = secrets.randbelow(LARGEST_NUMBER - COUNTED) + COUNTED
+        if number % COUNTED not in taken or len(taken) > COUNTED // 2:
+            return ClientId(number)
 
 
 def is_known(records: Sequence[ClientRecord], fingerprint: str) -> bool:

@@ -18,7 +18,7 @@ from cryptography import x509
 
 from strongroom.domain.clients import ClientRecord, ClientStore, Seal
 from strongroom.domain.entries import EntryStore, Kept
-from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
+from strongroom.domain.identity import NOBODY, ClientId, ClientIdentity, TenantId
 from strongroom.domain.mapping import CertificateRule, Invitation
 from strongroom.domain.store import TamperedRecord
 from strongroom.domain.tenants import SYSTEM_TENANT
@@ -166,7 +166,7 @@ class ClientDirectory:
         self._invitations = invitations
         self._guests = {
             kept.key: InvitedGuest(
-                client=ClientId(-1),
+                client=NOBODY,
                 tenant=TenantId(-1),
                 name=f"invitation for {kept.value.name}",
                 invitation=kept.key,

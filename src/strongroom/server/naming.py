@@ -49,4 +49,4 @@ async def owner_named(clients: ClientStore, name: str) -> ClientRecord:
     found = [one for one in await clients.clients() if one.name == name]
     if not found:
         raise NotFound(f"there is no client {name}; list them: strongroom client list")
-    return max(found, key=lambda one: (one.revoked_at is None, one.client))
+    return max(found, key=lambda one: (one.revoked_at is None, one.revoked_at or one.enrolled_at))

@@ -14,12 +14,12 @@ import secrets
 import socket
 from typing import Final
 
-_CLIENTS: Final = 1 << 16
+COUNTED: Final = 1 << 16
 _TENANTS: Final = 1 << 12
 _ADDRESSES: Final = 1 << 16
 """Cells for each. Numbers beyond share cells, so such clients may meet their cap early."""
 
-_GROUPS: Final = (_CLIENTS, _TENANTS, _ADDRESSES)
+_GROUPS: Final = (COUNTED, _TENANTS, _ADDRESSES)
 
 _WORD: Final = 8
 
@@ -39,10 +39,10 @@ class SharedNumbers:
         self.taken = view[ends[2] : ends[3]].cast("q")
         """Connections taken: cell `to * rows + from`, written by `to`."""
         cells = view[ends[3] :].cast("I")
-        self.clients = cells[: rows * _CLIENTS]
-        """Connections of a client: cell `row * _CLIENTS + client`; tenants and addresses alike."""
-        self.tenants = cells[rows * _CLIENTS : rows * (_CLIENTS + _TENANTS)]
-        self.addresses = cells[rows * (_CLIENTS + _TENANTS) :]
+        self.clients = cells[: rows * COUNTED]
+        """Connections of a client: cell `row * COUNTED + client`; tenants and addresses alike."""
+        self.tenants = cells[rows * COUNTED : rows * (COUNTED + _TENANTS)]
+        self.addresses = cells[rows * (COUNTED + _TENANTS) :]
         self.secret = secrets.token_bytes(16)
         """So that nobody can choose an address that shares its cell with another one."""
         self.inboxes = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(rows)]

@@ -9,6 +9,7 @@ from strongroom.domain.audit import Recording
 from strongroom.domain.clients import ClientChanged, ClientExists, ClientRecord
 from strongroom.server import clients
 from strongroom.server.errors import NotFound, OperatorError
+from strongroom.server.shared import COUNTED
 from tests.unit.server.conftest import NOW
 
 
@@ -51,12 +52,29 @@ async def enrol(store: Store, name: str = "web", fingerprint: str = "f1") -> Cli
     )
 
 
-async def test_clients_are_numbered_and_their_groups_sorted() -> None:
+async def test_each_client_has_a_number_of_its_own_and_its_groups_are_sorted() -> None:
     store = Store()
-    assert (await enrol(store)).client == 1
-    second = await enrol(store, "db", "f2")
-    assert second.client == 2
+    first, second = await enrol(store), await enrol(store, "db", "f2")
+    assert first.client != second.client
     assert second.groups == ("a", "b")
+
+
+async def test_a_number_is_never_given_again_though_its_record_was_taken_out_of_the_database() -> None:
+    """Objects and rules name clients by their number; the next one must not inherit them."""
+    store, given = Store(), set[int]()
+    for number in range(200):
+        record = await enrol(store, "web", f"f{number}")
+        assert record.client not in given
+        assert 1 << 16 <= record.client < 1 << 53
+        given.add(record.client)
+        del store.records[record.client]
+
+
+async def test_clients_do_not_share_the_cells_that_count_their_connections() -> None:
+    store = Store()
+    for number in range(300):
+        await enrol(store, f"web-{number}", f"f{number}")
+    assert len({number % COUNTED for number in store.records}) == 300
 
 
 async def test_a_name_in_force_is_taken_and_free_again_after_revocation() -> None:
@@ -65,7 +83,7 @@ async def test_a_name_in_force_is_taken_and_free_again_after_revocation() -> Non
     with pytest.raises(OperatorError, match="enrolled already"):
         await enrol(store, fingerprint="f2")
     await clients.revoke(store, "web", NOW)
-    assert (await enrol(store, fingerprint="f2")).client == 2
+    assert (await enrol(store, fingerprint="f2")).name == "web"
 
 
 async def test_a_key_is_never_enrolled_twice() -> None:
@@ -80,17 +98,18 @@ async def test_a_number_that_another_node_takes_meanwhile_is_not_given_twice() -
     store = Store()
     other = await enrol(Store(), "db", "f2")
     store.meanwhile.append(other)
-    assert (await enrol(store)).client == 2
+    assert (await enrol(store)).client != other.client
+    assert len(store.records) == 2
 
 
 async def test_revoking_is_repeated_when_another_node_changes_the_record_meanwhile() -> None:
     store = Store()
-    await enrol(store)
-    changed = dataclasses.replace(store.records[1], groups=("new",), revision=2)
+    number = (await enrol(store)).client
+    changed = dataclasses.replace(store.records[number], groups=("new",), revision=2)
     store.meanwhile.append(changed)
     record = await clients.revoke(store, "web", NOW)
     assert record.groups == ("new",)
-    assert store.records[1].revoked_at == NOW
+    assert store.records[number].revoked_at == NOW
 
 
 async def test_revoking_an_unknown_or_revoked_client_is_not_found() -> None:
@@ -121,5 +140,6 @@ async def test_a_listing_never_holds_a_password_hash() -> None:
     await clients.enrol(
         store, name="web", fingerprint="f1", groups=[], username="u", password_hash="$argon2id$x", now=NOW
     )
-    assert "argon2" not in str(clients.to_message(store.records[1]))
-    assert "argon2" not in repr(store.records[1])
+    (record,) = store.records.values()
+    assert "argon2" not in str(clients.to_message(record))
+    assert "argon2" not in repr(record)

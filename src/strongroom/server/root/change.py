@@ -49,7 +49,7 @@ PROBE: Final = 10
 _KEY: Final = "root key"
 
 
-class RootHandover(Entry, kind=60):
+class RootHandover(Entry, kind=60, passing=True):
     """The newest root key as its node has announced it: the record in `root.json`."""
 
     record: Annotated[str, Own(60)]

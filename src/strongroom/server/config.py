@@ -116,7 +116,7 @@ class LimitSettings(_Section):
     message_size: Annotated[int, Field(ge=1024, le=1 << 30)] = 4 << 20
     buffered: Annotated[int, Field(ge=1024)] = 256 << 20
     depth: Annotated[int, Field(ge=8, le=200)] = 32
-    items: Annotated[int, Field(ge=100)] = 20_000
+    items: Annotated[int, Field(ge=100)] = 100_000
     batch_items: Count = 1000
     requests_per_client: Limit = 0
     requests_per_tenant: Limit = 0

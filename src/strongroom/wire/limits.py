@@ -13,7 +13,7 @@ class Limits:
 
     message_size: int = 4 * 1024 * 1024  # bytes as received
     depth: int = 32  # structures inside each other, the message itself included
-    items: int = 20_000  # structures and values together
+    items: int = 100_000  # structures and values together
     batch_items: int = 1000
 
 

@@ -152,6 +152,13 @@ def test_why_and_policy_test_from_the_command_line(server: testing.Server, run: 
     assert [(one["client"], one["would_be"], one["times"]) for one in json.loads(tried.out)] == [
         ("erin", "allowed", 2)
     ]
+    with Client.from_profile(server.folder / "erin" / "profile.toml") as erin, pytest.raises(ObjectNotFound):
+        erin.get(key)
+    for more in ((), ("--records", str(exported(server, tmp_path)))):
+        tried = run("policy", "test", str(rules), *more, *data, "-o", "json")
+        assert [(one["client"], one["operation"], one["recorded"]) for one in json.loads(tried.out)] == [
+            ("erin", "Get", "OBJECT_NOT_FOUND")
+        ]
     rules.write_text('[[add]]\nwhom = "client:erin"\n')
     assert (
         "whom"
@@ -163,6 +170,11 @@ def test_why_and_policy_test_from_the_command_line(server: testing.Server, run: 
         "line 1"
         in run("policy", "test", str(rules), "--records", str(records), *data, code=ExitCode.FAILURE).error
     )
+
+
+def exported(server: testing.Server, folder: Path) -> Path:
+    administer(server, "audit", "export", "--output", str(folder / "exported.jsonl"))
+    return folder / "exported.jsonl"
 
 
 def versions() -> list[Any]:

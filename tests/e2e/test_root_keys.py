@@ -75,9 +75,10 @@ def test_with_a_token_the_root_key_is_nowhere_else_and_a_lost_token_comes_back(
     )
     assert done.returncode == SEALED, "the authority's key is under the root key"
     assert "token" in done.stderr
+    eventually(lambda: vault.status()["health"] == "degraded", within=30)
+    assert "token" in vault.status()["problems"]["root key"]
     kill_worker(vault)
     vault.wait_for_log("worker_died")
-    eventually(lambda: "cannot be used" in vault.log_text())
     assert vault.status()["health"] == "degraded"
     token.find()
     eventually(lambda: vault.status()["health"] == "ok", within=40)

@@ -16,11 +16,14 @@ import pytest
 
 from strongroom.domain.doubts import Doubt, Subject
 from strongroom.domain.store import TamperedRecord
+from strongroom.domain.tenants import Tenant
 from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.struct import Seconds
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.get import GetRequest
+from strongroom.operations.login import LoginRequest
 from strongroom.operations.obliterate import ObliterateRequest
-from strongroom.registry import V3_0
+from strongroom.registry import V2_1, V3_0
 from strongroom.scheduler.verification import Verifier
 from strongroom.server.administration.command import perform
 from strongroom.store import postgres
@@ -229,6 +232,23 @@ def test_an_event_that_the_server_did_not_write_is_not_believed(kms: TestKms, da
         "it has no witness",
     ]
     assert about(doubts, Subject.OBJECT) == [(key, "it was removed, and its record was put back")]
+
+
+def test_what_the_server_removes_by_itself_is_not_missed(kms: TestKms) -> None:
+    """A ticket that is over goes without an event; a rule that is gone without one is missed."""
+    login = LoginRequest(lease_time=Seconds(60))
+    kms.call(login, version=V2_1)
+    kms.clock.pass_time(hours=1)
+    kms.run(kms.dispatcher.tickets.tidy(kms.clock.now()))
+    assert found(kms) == []
+
+
+def test_a_rule_that_was_taken_away_in_the_database_is_missed(kms: TestKms, database: Database) -> None:
+    kms.run(perform(administrator(kms), {"command": "tenant.create", "name": "blue"}))
+    assert found(kms) == []
+    database.run("DELETE FROM entries WHERE kind = ?", Tenant.kind)
+    ((name, reason),) = about(found(kms), Subject.ENTRY)
+    assert (name, reason) == ("21/blue", "its record was taken away without being removed")
 
 
 def test_an_index_that_says_what_is_not_so_is_noticed(kms: TestKms, database: Database) -> None:

@@ -56,11 +56,12 @@ def remove(name: NameArgument, tenant: TenantOption = None, data: DataOption = N
 def rehearse(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="TOML: [[add]] and [[remove]] of rules.")],
     records: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="FILE", help="Audit events, a line of JSON each, as audit export writes; - is stdin."
+            metavar="FILE",
+            help="What audit export wrote, - for stdin. [default: the audit log of the data directory]",
         ),
-    ],
+    ] = None,
     data: DataOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -72,7 +73,8 @@ def rehearse(
 
     changes = rehearsal.changes(file)
     rows: list[dict[str, object]] = []
-    for page in rehearsal.pages(rehearsal.requests(rehearsal.lines_of(records))):
+    lines = rehearsal.recorded(data) if records is None else rehearsal.lines_of(records)
+    for page in rehearsal.pages(rehearsal.requests(lines)):
         request = {"command": "policy.test", "requests": page, **changes}
         rows += cast(list[dict[str, object]], administer(data, request))
     columns = {

@@ -16,6 +16,9 @@ from strongroom.cli.grant import listed, typed
 
 AT_ONCE: Final = 500
 
+_NOT_EVENTS: Final = {"export", "segment", "checkpoint", "end"}
+"""What else an export has in its lines."""
+
 _RULE: Final = {"to", "on", "permission", "tenant"}
 
 
@@ -39,21 +42,24 @@ def changes(file: Path) -> dict[str, object]:
     }
 
 
-def requests(lines: Iterable[str]) -> list[dict[str, object]]:
-    """Return what was asked for which object, and how often, from audit events, a line of JSON each.
+def requests(lines: Iterable[str | bytes]) -> list[dict[str, object]]:
+    """Return what was asked for which object, and how often, from a line of JSON for each audit event.
 
-    Events that no client caused, and those about no object, are left out. Raises Stop.
+    A line may also be one of `audit export`, which has more around the event, and lines without any. Events
+    that no client caused, and those about no object, are left out. Raises Stop.
     """
     seen: Counter[tuple[int, int, str, str, str]] = Counter()
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            event: Any = json.loads(line)
-            event = event.get("event", event)
+            said: Any = json.loads(line)
+            if _NOT_EVENTS & said.keys():
+                continue
+            event = said.get("change", said.get("read", {})).get("event", said)
             client, tenant, operation = int(event["client"]), int(event["tenant"]), str(event["operation"])
             objects, outcome = event.get("objects", ()), str(event["outcome"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise Stop(
                 f"line {number} of the records is no audit event; give what audit export wrote"
             ) from error
@@ -67,6 +73,17 @@ def pages(all_of_them: list[dict[str, object]]) -> Iterator[list[dict[str, objec
     """Yield as many requests at a time as are tried at once; none as one page."""
     for start in range(0, max(len(all_of_them), 1), AT_ONCE):
         yield all_of_them[start : start + AT_ONCE]
+
+
+def recorded(data: Path | None) -> Iterator[bytes]:
+    """Yield the events of the audit log in a data directory of this machine. Raises OperatorError."""
+    from strongroom.server.app import StrongroomAdapters
+    from strongroom.server.audit_reading import events
+    from strongroom.server.data_directory import DataDirectory
+
+    if data is None or not data.is_dir():
+        raise Stop("name the data directory (--data DIR), or the records (--records FILE)", ExitCode.USAGE)
+    yield from events(DataDirectory.open(data), StrongroomAdapters())[1]
 
 
 def lines_of(records: str) -> Iterator[str]:

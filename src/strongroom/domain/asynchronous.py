@@ -59,7 +59,7 @@ class WaitingItem(Struct):
         return self.done(SecretBytes(b""), self.made).replace(answer=None)
 
 
-class WaitingBatch(Entry, kind=1):
+class WaitingBatch(Entry, kind=1, passing=True):
     """A request that waits.
 
     `placeholder` is the ID Placeholder after the items that are done; `iteration_count` says how often the

@@ -15,19 +15,30 @@ from typing import Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
 from strongroom.model.struct import Struct
 
 _KINDS: Final[dict[int, type["Entry"]]] = {}
+_PASSING: Final[set[int]] = set()
 
 
 class Entry(Struct):
-    """Base of what is kept. `kind` is stored: it never changes and is never used again."""
+    """Base of what is kept. `kind` is stored: it never changes and is never used again.
+
+    `passing`: the server removes it by itself when it is over, without an audit event.
+    """
 
     kind: ClassVar[int]
 
-    def __init_subclass__(cls, *, kind: int, **keywords: Any) -> None:
+    def __init_subclass__(cls, *, kind: int, passing: bool = False, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         if kind in _KINDS:
             raise TypeError(f"{cls.__name__} and {_KINDS[kind].__name__} are both kind {kind}")
         cls.kind = kind
         _KINDS[kind] = cls
+        if passing:
+            _PASSING.add(kind)
+
+
+def passes(kind: int) -> bool:
+    """Tell whether entries of a kind are removed when they are over, without an audit event."""
+    return kind in _PASSING
 
 
 E = TypeVar("E", bound=Entry)

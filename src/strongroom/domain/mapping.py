@@ -33,7 +33,7 @@ class Invitation(Entry, kind=31):
     groups: Annotated[tuple[str, ...], Own(3)] = ()
 
 
-class PendingCertificate(Entry, kind=32):
+class PendingCertificate(Entry, kind=32, passing=True):
     """A certificate that TLS took and that no client has; the key is its fingerprint. Times in seconds."""
 
     certificate: Annotated[bytes, Own(1)]

@@ -29,7 +29,7 @@ class Subscription:
     version: Version | None = None
 
 
-class Outgoing(Entry, kind=6):
+class Outgoing(Entry, kind=6, passing=True):
     """One message that waits for a client, its owner; due when it is given up.
 
     `protocol_version` is that of the request that caused it, None when none did. Put: `replaced` is what the
@@ -61,7 +61,7 @@ class Correspondence(Entry, kind=7):
     vendor_identification: str | None = None
 
 
-class DateWatch(Entry, kind=8):
+class DateWatch(Entry, kind=8, passing=True):
     """An object whose client wants to know when a date changes its State; the key is its Unique Identifier.
 
     It is due at that date.

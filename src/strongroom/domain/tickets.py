@@ -26,7 +26,7 @@ MOST: Final = 100
 _SIZE: Final = 32  # random bytes
 
 
-class GivenTicket(Entry, kind=2):
+class GivenTicket(Entry, kind=2, passing=True):
     """A ticket that was given out; its key is the digest of its value, `due` the end of its lease.
 
     `request_count` and the counts of the limits are what is left; None is no limit. `rights` None: the ticket

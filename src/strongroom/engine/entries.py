@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
-from strongroom.domain.entries import E, Entry, EntryChange, EntryStore, Kept
+from strongroom.domain.entries import E, Entry, EntryChange, EntryStore, Kept, passes
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.store import Changes, LostRace, ObjectStore
 
@@ -90,7 +90,10 @@ class WorkingEntries:
 
 
 async def forget(store: ObjectStore, kept: Kept[Entry]) -> None:
-    """Remove an entry that is over, unless it has changed since. Raises StoreFailure."""
+    """Remove an entry that is over, unless it has changed since. Raises StoreFailure, and TypeError for one
+    that only goes with an audit event."""
+    if not passes(type(kept.value).kind):
+        raise TypeError(f"{type(kept.value).__name__} is removed with an audit event, or is a passing entry")
     change = EntryChange(type(kept.value), kept.tenant, kept.key, kept.generation, None)
     with contextlib.suppress(LostRace):
         await store.commit(Changes(entries=[change]))

@@ -33,7 +33,7 @@ LARGEST_ANSWER: Final = 64 * 1024
 _PAGE: Final = 32
 
 
-class DoneRequest(Entry, kind=70):
+class DoneRequest(Entry, kind=70, passing=True):
     """A batch item that changed something, by the name of its request and its place in it."""
 
     request_digest: Annotated[bytes, Own(1)]

@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from strongroom.domain.audit import SUCCESS, AuditEvent
 from strongroom.domain.credentials import CredentialChecks, CredentialUse, HashedLogin
 from strongroom.domain.errors import AuthenticationNotSuccessful
 from strongroom.domain.identity import ClientId, ClientIdentity
@@ -43,6 +44,9 @@ FAILURES: Final = 10
 WAIT: Final = timedelta(seconds=30)
 CLOCK_DRIFT: Final = timedelta(minutes=5)
 """How far the time stamp of a hashed password may be from our time."""
+
+AUTHENTICATE: Final = "AUTHENTICATE"
+"""The operation of an audit event that a credential was used which can be used once."""
 
 _REMEMBERED: Final = 10_000
 _USABLE: Final = frozenset({State.PRE_ACTIVE, State.ACTIVE})
@@ -195,8 +199,21 @@ class Users:
             work.begin(Permission.NONE, Operation.LOGIN)
             shown = await work.get(obj.unique_identifier, permission=Permission.NONE)
             shown.set(Tag.OTP_COUNTER, counter.to_bytes(8))
+        changes = work.changes()
+        changes.events = [
+            AuditEvent(
+                at=now,
+                client=caller.client,
+                tenant=caller.tenant,
+                peer="-",
+                operation=AUTHENTICATE,
+                outcome=SUCCESS,
+                objects=(obj.unique_identifier,),
+                acting=caller.acting,
+            )
+        ]
         try:
-            await work.commit(work.changes())
+            await work.commit(changes)
         except LostRace:
             return False  # somebody else has just used it
         return True

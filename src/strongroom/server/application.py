@@ -172,7 +172,11 @@ class KmipApplication:
             )
 
     def health(self) -> Mapping[str, str]:
-        found = {"audit": self._audit.problem, "store": self.store.read_only}
+        found = {
+            "audit": self._audit.problem,
+            "store": self.store.read_only,
+            "root key": self._root_key_change.problem,
+        }
         return {part: problem for part, problem in found.items() if problem is not None}
 
 

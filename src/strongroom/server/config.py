@@ -156,11 +156,13 @@ class DeadlineSettings(_Section):
 class ConnectionSettings(_Section):
     """How many connections at once.
 
-    Unfinished handshakes of an address in each worker; finished connections of a client, of a tenant and of
+    Unfinished handshakes of an address in each worker; handshakes that it carries out in a second, in each
+    worker; finished connections of a client, of a tenant and of
     an address, where 0 is no limit; all of the server.
     """
 
     unfinished_per_address: Count = 256
+    new_per_address: Limit = 1000
     per_client: Count = 2000
     per_tenant: Limit = 0
     per_address: Limit = 10_000

@@ -2,7 +2,9 @@
 
 Rule: a peer that is nobody yet is cheap. Unfinished handshakes are capped by address and by deadline; over
 the cap the oldest gives way, so that a flood of silent connections cannot keep out an honest one from the
-same address. Each peer that fails costs one log line, and a flood one line a second.
+same address. Handshakes that were carried out are counted: an address that has made too many in a second
+waits with the next one, and is turned away when that would take more than a second. Each peer that fails
+costs one log line, and a flood one line a second.
 """
 
 import asyncio
@@ -17,6 +19,7 @@ from strongroom.server.address import Address
 from strongroom.server.config import ConnectionSettings, DeadlineSettings
 from strongroom.server.logs import get_logger
 from strongroom.server.shared import Seat
+from strongroom.server.shares import BURST, MOST_DELAY, Rate
 from strongroom.server.ttlv import KmipProtocol
 
 log = get_logger()
@@ -66,6 +69,8 @@ class Listener:
         self._timing = timing
         self._seat = seat
         self._per_address = settings.unfinished_per_address
+        self._new_per_address = settings.new_per_address
+        self._rates: dict[str, Rate] = {}
         self._total = total
         self._loop = asyncio.get_running_loop()
         self._open = False
@@ -131,6 +136,8 @@ class Listener:
         for address, count in self._shed.items():
             log.warning("handshakes_shed", address=address, count=count, cap=self._per_address)
         self._shed.clear()
+        now = self._loop.time()
+        self._rates = {host: rate for host, rate in self._rates.items() if rate.delay(now) > -BURST}
 
     # Accepting
 
@@ -199,12 +206,17 @@ class Listener:
         self, connection: socket.socket, address: tuple[str, int, *tuple[int, ...]], door: Door
     ) -> None:
         host, port = address[:2]
+        delay = self._delay(host)
+        if delay is None:
+            self._shed[host] += 1
+            connection.close()
+            return
         if len(self._unfinished.get(host, ())) >= self._per_address:
             self._give_way(host)
         connection.setblocking(False)
         self._seat.live += 1
         self._empty.clear()
-        task = self._loop.create_task(self._shake_hands(connection, Address(host, port), door))
+        task = self._loop.create_task(self._shake_hands(connection, Address(host, port), door, delay))
         self._unfinished.setdefault(host, {})[task] = None
 
     def _give_way(self, host: str | None) -> bool:
@@ -224,10 +236,32 @@ class Listener:
             if not tasks:
                 del self._unfinished[host]
 
-    async def _shake_hands(self, connection: socket.socket, peer: Address, door: Door) -> None:
+    def _delay(self, host: str) -> float | None:
+        """Return the seconds until a handshake of an address may begin, None for one too many."""
+        rate = self._rates.get(host)
+        if rate is None:
+            return 0.0
+        delay = rate.delay(self._loop.time())
+        return delay if delay <= MOST_DELAY else None
+
+    def _charge(self, host: str) -> None:
+        """Count a handshake that has cost something: one that was finished, or that went wrong."""
+        if self._new_per_address:
+            rate = self._rates.get(host)
+            if rate is None:
+                rate = self._rates[host] = Rate(self._new_per_address, 0)
+            rate.take(self._loop.time())
+
+    async def _shake_hands(self, connection: socket.socket, peer: Address, door: Door, delay: float) -> None:
         protocol = door.protocol(str(peer), self._ended)
         self._connections.add(protocol)
         try:
+            if delay > 0.0:
+                try:
+                    await asyncio.sleep(delay)
+                except asyncio.CancelledError:
+                    connection.close()
+                    raise
             await self._loop.connect_accepted_socket(
                 lambda: protocol,
                 connection,
@@ -237,11 +271,15 @@ class Listener:
             )
         except OSError as error:
             self._ended(protocol)
+            if isinstance(error, ssl.SSLError):
+                self._charge(peer.host)
             log.info("handshake_failed", peer=str(peer), reason=_reason(error))
         except asyncio.CancelledError:
             # Shed or drained: both are reported in one line for all of them.
             self._ended(protocol)
             raise
+        else:
+            self._charge(peer.host)
         finally:
             task = asyncio.current_task()
             if task is not None:

@@ -29,6 +29,7 @@ from strongroom.server.eager import resume
 from strongroom.server.logs import get_logger
 from strongroom.server.roles import Asking
 from strongroom.server.shares import Buffers, Place, Shares
+from strongroom.server.turns import Account
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.limits import Limits
 
@@ -144,6 +145,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
     """One connection after its TLS handshake. Watched by `Deadlines` (see `Timed` there)."""
 
     __slots__ = (
+        "_account",
         "_asking",
         "_blocked",
         "_busy",
@@ -171,6 +173,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
     )
 
     _connection: Connection
+    _account: Account
     _place: Place
     _transport: asyncio.Transport
     certificate: PeerCertificate
@@ -230,6 +233,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
             self._turn_away("too_many_connections", cure=cure, client=found.name)
         else:
             self._place = place
+            self._account = place.account
             self.certificate = certificate
             self.valid_until = self._service.directory.valid_until(certificate)
             self._connection = Connection(client=found, peer=self._peer, roles=self._roles)
@@ -334,26 +338,26 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
 
     def _serve(self) -> None:
         """Answer what has arrived, now or when it is this client's turn."""
-        account, turns = self._place.account, self._service.shares.turns
-        if account.may_go_on(turns.clock()):
-            self._go_on()
+        account = self._account
+        now = account.turns.clock()
+        if account.may_go_on(now):
+            self._go_on(now)
         else:
             self._stand_in_line()
 
     def _stand_in_line(self) -> None:
         self._busy = True
         self.deadline = NEVER
-        self._service.shares.turns.wait(self._place.account, self._next_turn)
+        self._account.turns.wait(self._account, self._next_turn)
 
     def _next_turn(self) -> None:
         self._busy = False
         if not (self._closing or self._blocked):
-            self._go_on()
+            self._go_on(self._account.turns.clock())
 
-    def _go_on(self) -> None:
+    def _go_on(self, began: float) -> None:
         """Answer what has arrived until a request has to wait, the peer stops reading or the turn ends."""
-        framer, place, clock = self._framer, self._place, self._service.shares.turns.clock
-        began = clock()
+        framer, rates, clock = self._framer, self._place.rates, self._account.turns.clock
         self._busy = False
         try:
             for _ in range(BURST):
@@ -365,8 +369,8 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
                     self._give_back()
                 self._stage = "serving"
                 self._requests += 1
-                if place.rates:
-                    delay = place.delay(clock())
+                if rates:
+                    delay = self._place.delay(clock())
                     if delay is None:
                         facts = {"client": self._connection.client.name}
                         self._service.turned_away(TOO_MANY_REQUESTS, self._peer, facts)
@@ -391,7 +395,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
         else:
             self._stand_in_line()
         finally:
-            place.account.use(clock() - began)
+            self._account.use(clock() - began)
 
     def _do(self, message: M) -> bool:
         """Do a request; True when the next one can be done at once."""
@@ -406,7 +410,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
             return not self._blocked
         self._busy = True
         self.deadline = NEVER
-        self._service.shares.turns.begin(self._place.account)
+        self._account.turns.begin(self._account)
         self._task = asyncio.get_running_loop().create_task(self._finish(started, waits_for))
         return False
 
@@ -438,13 +442,13 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
             return
         finally:
             self._task = None
-            self._service.shares.turns.end(self._place.account)
+            self._account.turns.end(self._account)
         self._busy = False
         if not self._closing:
-            turns = self._service.shares.turns
-            began = turns.clock()
+            clock = self._account.turns.clock
+            began = clock()
             self._transport.write(answer)
-            self._place.account.use(turns.clock() - began)
+            self._account.use(clock() - began)
             if self._last:
                 self.close(self._last)
             elif self._roles is not None and self._roles.turned is not None:

@@ -17,6 +17,9 @@ from strongroom.domain.turn import SLICE
 PART: Final = 0.25
 """Of the time, a client may use so much without standing in line."""
 
+ALONE: Final = 4 * SLICE
+"""Seconds that a client which is alone may use beyond all of the time: then the sockets are looked at."""
+
 LONGEST_DEBT: Final = 0.025
 """Seconds that a client may have used beyond its part: then it stands in line for a tenth of a second."""
 
@@ -34,10 +37,10 @@ AMONG_OTHERS: Final = 0.1
 class Account:
     """What one client uses of a worker."""
 
-    __slots__ = ("_at", "_debt", "_turns", "at_work", "client", "connections", "paused", "waiting")
+    __slots__ = ("_at", "_debt", "at_work", "client", "connections", "paused", "turns", "waiting")
 
     def __init__(self, client: int, turns: "Turns") -> None:
-        self._turns = turns
+        self.turns = turns
         self.client = client
         self.connections = 0
         self.at_work = 0
@@ -50,11 +53,13 @@ class Account:
 
     def may_go_on(self, now: float) -> bool:
         """Tell whether a request that comes now is done now, and not in line."""
-        self._turns.come(self.client, now)
-        debt = self._debt - (now - self._at) * PART
+        turns = self.turns
+        if self.client != turns.last or turns.at_once != AT_ONCE:
+            turns.come(self.client, now)
+        debt = self._debt - (now - self._at) * turns.part
         self._at = now
         self._debt = debt = debt if debt > 0.0 else 0.0
-        return debt < SLICE and not self.waiting and self.at_work < self._turns.at_once
+        return debt < turns.credit and not self.waiting and self.at_work < turns.at_once
 
     def use(self, seconds: float) -> None:
         """Note what was used."""
@@ -63,7 +68,7 @@ class Account:
     @property
     def ready(self) -> bool:
         """Tell whether there is something that could be done in the client's turn."""
-        return bool(self.paused or (self.waiting and self.at_work < self._turns.at_once))
+        return bool(self.paused or (self.waiting and self.at_work < self.turns.at_once))
 
     @property
     def idle(self) -> bool:
@@ -79,19 +84,20 @@ class Turns:
         self._line: deque[Account] = deque()
         self._in_line: set[int] = set()
         self._due = False
-        self._last = 0
+        self.last = 0
+        """Who was there last."""
         self._alone_since = 0.0
-        self.at_once = AT_ONCE
+        self.at_once, self.part, self.credit = AT_ONCE, 1.0, ALONE
 
     def come(self, client: int, now: float) -> None:
         """Note who is there."""
-        if client != self._last:
-            if self._last:
+        if client != self.last:
+            if self.last:
                 self._alone_since = now + AMONG_OTHERS
-                self.at_once = AT_ONCE_AMONG_OTHERS
-            self._last = client
+                self.at_once, self.part, self.credit = AT_ONCE_AMONG_OTHERS, PART, SLICE
+            self.last = client
         elif self.at_once != AT_ONCE and now > self._alone_since:
-            self.at_once = AT_ONCE
+            self.at_once, self.part, self.credit = AT_ONCE, 1.0, ALONE
 
     def account(self, client: int) -> Account:
         """Return the account of a client."""

@@ -17,6 +17,7 @@ from strongroom.attributes.index import terms
 from strongroom.domain.audit import ADMINISTRATION, GONE, named
 from strongroom.domain.backups import Row, Table, Tables
 from strongroom.domain.doubts import Doubt, Subject
+from strongroom.domain.entries import passes
 from strongroom.domain.objects import ManagedObject
 from strongroom.store import statements
 from strongroom.store.changes import name_key
@@ -176,7 +177,7 @@ async def _history(snapshot: Tables, keys: StoreKeys, at_once: int) -> AsyncIter
             if known is not None and reason is not None:
                 yield Doubt(seen.key[0], seen.tenant, seen.name, reason, known.newest)
         for key, known in history.last.items():
-            if known.generation != GONE:
+            if known.generation != GONE and not (key[0] is Subject.ENTRY and passes(key[2])):
                 subject, tenant, name = _told(key)
                 reason = "its record was taken away without being removed"
                 yield Doubt(subject, tenant, name, reason, known.newest)

@@ -116,6 +116,23 @@ def test_a_tenant_has_a_number_that_no_other_had(office: Office) -> None:
         office("tenant.show", name="*")
 
 
+def test_limits_are_laid_down_for_a_tenant_and_taken_back(office: Office) -> None:
+    office("tenant.create", name="blue")
+    assert office("tenant.limit", name="blue", limits={"objects": 5, "requests": 0}) == {
+        "objects": 5,
+        "requests": 0,
+    }
+    assert office("tenant.limit", name="blue", limits={"objects": None}) == {"requests": 0}
+    assert office("tenant.show", name="blue")["limits"] == {"requests": 0}
+    office("tenant.limit", name="default", limits={"bytes": 7})
+    assert office.kms.run(tenants_of(office.kms.repository)) == {"default": 1, "blue": 2}
+    for wrong in ({"colour": 1}, {"objects": -1}, {"objects": "many"}, {"objects": True}):
+        with pytest.raises(OperatorError):
+            office("tenant.limit", name="blue", limits=wrong)
+    with pytest.raises(NotFound):
+        office("tenant.limit", name="red", limits={"objects": 5})
+
+
 def test_two_nodes_that_make_tenants_at_once_give_two_numbers(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:

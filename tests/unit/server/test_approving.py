@@ -350,6 +350,8 @@ HARMLESS = {
     # What is sealed gives out nothing, and the shares that open it are held by people.
     "server.seal",
     "server.unseal",
+    # It reads files that only the owner of the data directory writes.
+    "server.reload",
 }
 """Commands of administrators alone that need no approval, whatever is laid down."""
 
@@ -443,3 +445,40 @@ def test_the_audit_log_tells_what_became_of_an_approval(strict: Office) -> None:
         ("ADMIN person.remove", "NotFound", "person:erin"),
         ("ApprovalExpired", "success", "server"),
     ]
+
+
+FORGED: list[dict[str, object]] = [
+    {"command": "person.remove", "name": "erin"},
+    {"command": "client.group", "name": "client-15", "add": ["g"], "remove": []},
+    {"command": "grant.remove", "rule": "0123456789abcdef", "permissions": []},
+    {"command": "hold.remove", "hold": "0123"},
+    {"command": "tenant.create", "name": "other"},
+]
+
+
+@pytest.mark.parametrize("request_", FORGED, ids=lambda request: str(request["command"]))
+def test_a_tenant_that_a_command_has_no_use_for_does_not_lower_the_votes(
+    office: Office, request_: dict[str, object]
+) -> None:
+    """Who asks could write the tenant that lays nothing down into any request."""
+    office.ask({"command": "tenant.create", "name": "lax"})
+    office.ask(require("destroy", 2))
+    office.pending(request_ | {"tenant": "lax"})
+
+
+def test_every_command_that_says_which_tenant_it_concerns_works_in_that_tenant_alone() -> None:
+    """A new one fails here until somebody has seen that its handler reads the same field."""
+    own = {name for name, declared in commands().items() if declared.concerns is not None}
+    assert own == {
+        "approval.require",
+        "client.accept",
+        "client.enrol",
+        "client.invite",
+        "client.renew",
+        "grant.add",
+        "object.restore",
+        "policy.create",
+        "policy.remove",
+        "safeguard.set",
+        "store.trust",
+    }

@@ -27,6 +27,12 @@ def request(body: bytes) -> bytes:
     return HEAD + len(body).to_bytes(4, "big") + body
 
 
+async def turns_pass() -> None:
+    """Let everything be done that waits for nothing but its turn."""
+    for _ in range(500):
+        await asyncio.sleep(0)
+
+
 @pytest.fixture
 async def bench(authority: Authority) -> Bench:
     bench = Bench(authority)
@@ -93,7 +99,7 @@ async def test_a_long_pipeline_gives_other_connections_their_turn(bench: Bench) 
     protocol.data_received(b"".join(map(request, pipeline)))
     assert len(done) < 10
     other.data_received(request(b"me too"))
-    await asyncio.sleep(0.01)
+    await turns_pass()
     assert done.index(b"me too") < 20
     done.remove(b"me too")
     assert done == pipeline
@@ -103,7 +109,7 @@ async def test_a_pipeline_of_nothing_gives_others_their_turn(bench: Bench) -> No
     protocol, transport = bench.connect()
     protocol.data_received(b"".join(request(b"%d" % n) for n in range(BURST * 2 + 1)))
     assert len(transport.written) == BURST
-    await asyncio.sleep(0.01)
+    await turns_pass()
     assert transport.written == [b"<%d>" % n for n in range(BURST * 2 + 1)]
 
 
@@ -340,6 +346,7 @@ async def test_a_client_that_used_its_slice_waits_in_line_and_another_does_not(b
         return message[8:].rstrip(b".")
 
     bench.handler = handler
+    assert bench.turns.account(8).may_go_on(bench.seconds)
     busy = [bench.connect() for _ in range(2)]
     for protocol, _ in busy:
         protocol.data_received(request(b"one"))
@@ -353,13 +360,25 @@ async def test_a_client_that_used_its_slice_waits_in_line_and_another_does_not(b
 async def test_who_used_much_stands_in_line_for_as_long_as_that_takes(bench: Bench) -> None:
     account = bench.turns.account(1)
     assert account.may_go_on(bench.seconds)
+    bench.turns.account(2).may_go_on(bench.seconds)
     account.use(0.004)
     for passed, may in ((0.004, False), (0.008, False), (0.004, True)):
         bench.seconds += passed
+        bench.turns.account(2).may_go_on(bench.seconds)
         assert account.may_go_on(bench.seconds) is may
     account.use(3600)
-    bench.seconds += 0.2
+    bench.seconds += 0.09
+    assert not account.may_go_on(bench.seconds)
+    bench.seconds += 0.01
     assert account.may_go_on(bench.seconds), "and never for long"
+
+
+async def test_a_client_that_is_alone_uses_all_of_the_time(bench: Bench) -> None:
+    account = bench.turns.account(1)
+    for _ in range(1000):
+        assert account.may_go_on(bench.seconds)
+        account.use(0.000_1)
+        bench.seconds += 0.000_1
 
 
 async def test_a_client_does_less_at_once_while_another_is_there(bench: Bench) -> None:
@@ -382,8 +401,7 @@ async def test_those_who_wait_in_line_take_turns_client_by_client() -> None:
 
     for client in (1, 1, 1, 1, 2, 2, 3):
         turns.wait(turns.account(client), partial(serve, client))
-    for _ in range(8):
-        await asyncio.sleep(0)
+    await turns_pass()
     assert served == [1, 2, 3, 1, 2, 1, 1]
 
 
@@ -416,7 +434,7 @@ async def test_a_client_has_a_limited_number_of_requests_under_way(bench: Bench)
     account = bench.turns.account(bench.record.client)
     assert (account.at_work, len(account.waiting)) == (AT_ONCE, 1)
     gate.set()
-    await asyncio.sleep(0.01)
+    await turns_pass()
     assert all(transport.written == [b"slow"] for _, transport in connections)
 
 

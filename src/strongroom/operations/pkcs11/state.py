@@ -28,7 +28,7 @@ MAXIMUM_HELD: Final = 1 << 20
 """Bytes that the operations under way may hold until they end: parts, and parameters of mechanisms."""
 
 
-class Application(Entry, kind=11):
+class Application(Entry, kind=11, passing=True):
     """The stored form of a State."""
 
     data: SecretBytes

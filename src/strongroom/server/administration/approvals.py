@@ -21,7 +21,7 @@ from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.identity import TenantId
 from strongroom.domain.people import Role
 from strongroom.domain.tenants import SYSTEM_TENANT, tenants_of
-from strongroom.server.administration.command import Administrator, command
+from strongroom.server.administration.command import Administrator, command, tenant_it_names
 from strongroom.server.approving import approvers, in_force, people_of
 from strongroom.server.errors import Denied, OperatorError
 from strongroom.server.kept import decided, put
@@ -54,7 +54,13 @@ async def reject(admin: Administrator, request: Message) -> object:
     return await _vote(admin, request, approves=False)
 
 
-@command("approval.require", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.POLICY)
+@command(
+    "approval.require",
+    roles={Role.ADMINISTRATOR},
+    spreads=True,
+    approval=Act.POLICY,
+    concerns=tenant_it_names,
+)
 async def require(admin: Administrator, request: Message) -> object:
     """Say how many people have to approve an act; 0: nobody."""
     act, votes = _act(text(request, "act")), integer(request, "votes")
@@ -69,7 +75,9 @@ async def require(admin: Administrator, request: Message) -> object:
     return await _lay_down(admin, request, lambda before: before.requiring(act, votes))
 
 
-@command("safeguard.set", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.POLICY)
+@command(
+    "safeguard.set", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.POLICY, concerns=tenant_it_names
+)
 async def set_(admin: Administrator, request: Message) -> object:
     """Set the deletion window of a tenant, in seconds."""
     window = integer(request, "deletion_window")

@@ -14,7 +14,7 @@ from strongroom.domain.clients import ClientRecord
 from strongroom.domain.identity import TenantId
 from strongroom.domain.people import Role, person_of
 from strongroom.domain.tenants import SYSTEM_TENANT
-from strongroom.server.administration.command import Administrator, command
+from strongroom.server.administration.command import Administrator, command, tenant_it_names
 from strongroom.server.admission import lets_into_groups
 from strongroom.server.ca import CLIENT_LIFETIME, Authority, fingerprint, open_authority
 from strongroom.server.clients import (
@@ -39,7 +39,13 @@ async def list_(admin: Administrator, request: Message) -> object:
     return [to_message(record) for record in records]
 
 
-@command("client.enrol", roles={Role.ADMINISTRATOR}, spreads=True, approval=lets_into_groups)
+@command(
+    "client.enrol",
+    roles={Role.ADMINISTRATOR},
+    spreads=True,
+    approval=lets_into_groups,
+    concerns=tenant_it_names,
+)
 async def enrol_(admin: Administrator, request: Message) -> object:
     name = check_name(text(request, "name"))
     public_key = _public_key(request)

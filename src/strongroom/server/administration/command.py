@@ -89,6 +89,15 @@ Judgement: TypeAlias = Callable[[Administrator, Message], Awaitable[Act | None]]
 """Tells which act a request is, None for one that needs no approval."""
 
 
+async def tenant_it_names(admin: Administrator, request: Message) -> TenantId | None:
+    """Return the tenant in a request whose command works in that tenant and in no other; None for none.
+
+    Only such a command may say so: whoever asks could write any tenant into a request for another.
+    """
+    name = optional_text(request, "tenant")
+    return None if name is None else await any_tenant_named(admin.store, name)
+
+
 async def no_act(_admin: Administrator, _request: Message) -> Act | None:
     """Say of any request that it is no act that needs approval."""
     return None
@@ -110,7 +119,7 @@ class Command:
     `roles`: a person needs one of them; whoever owns the data directory needs none. `spreads`: it changes
     what every worker keeps in memory, so each reads that again before the command returns. `approval` tells
     which act a request is, None for one that needs no approval. `concerns` finds the tenant whose rules it
-    follows, None: the one that the request names, else all. `essence` gives what an approval is for: where a
+    follows; None, which it may give too: those of all. `essence` gives what an approval is for: where a
     command makes a fresh key each time it is given, everything but that. `local`: it hands out or takes in
     what opens every key, so it is done on the machine of the server and for nobody elsewhere.
     """
@@ -120,7 +129,7 @@ class Command:
     spreads: bool
     handler: Handler
     approval: Judgement = no_act
-    concerns: Callable[[Administrator, Message], Awaitable[TenantId]] | None = None
+    concerns: Callable[[Administrator, Message], Awaitable[TenantId | None]] | None = None
     essence: Callable[[Message], Message] = essence_of
     local: bool = False
 
@@ -134,7 +143,7 @@ def command(
     roles: Collection[Role],
     spreads: bool = False,
     approval: Act | Judgement | None = None,
-    concerns: Callable[[Administrator, Message], Awaitable[TenantId]] | None = None,
+    concerns: Callable[[Administrator, Message], Awaitable[TenantId | None]] | None = None,
     essence: Callable[[Message], Message] = essence_of,
     local: bool = False,
 ) -> Callable[[Handler], Handler]:
@@ -218,11 +227,7 @@ async def _asked(admin: Administrator, declared: Command, request: Message, by: 
     act = await declared.approval(admin, request)
     if act is None:
         return None
-    if declared.concerns is not None:
-        tenant: TenantId | None = await declared.concerns(admin, request)
-    else:
-        name = optional_text(request, "tenant")
-        tenant = None if name is None else await any_tenant_named(admin.store, name)
+    tenant = None if declared.concerns is None else await declared.concerns(admin, request)
     caller = admin.caller
     return Asked(
         command=declared.name,

@@ -16,14 +16,14 @@ from strongroom.domain.rules import (
 )
 from strongroom.domain.tenants import tenants_of
 from strongroom.server.access_rules import read_rule, to_message
-from strongroom.server.administration.command import Administrator, command
+from strongroom.server.administration.command import Administrator, command, tenant_it_names
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.kept import OF_THE_TENANT, counted, decided, drop, put
 from strongroom.server.messages import Message, optional_text, text, texts
 from strongroom.server.naming import tenant_named
 
 
-@command("grant.add", roles={Role.ADMINISTRATOR}, approval=Act.POLICY, spreads=True)
+@command("grant.add", roles={Role.ADMINISTRATOR}, approval=Act.POLICY, concerns=tenant_it_names, spreads=True)
 async def add(admin: Administrator, request: Message) -> object:
     tenant, given = await read_rule(admin.clients, admin.store, request)
     key, store = rule_key(tenant, given), admin.store

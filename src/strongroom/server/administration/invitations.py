@@ -16,7 +16,7 @@ from strongroom.domain.people import Role
 from strongroom.domain.store import Changes, LostRace
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.address import OFF
-from strongroom.server.administration.command import Administrator, command
+from strongroom.server.administration.command import Administrator, command, tenant_it_names
 from strongroom.server.admission import lets_into_groups
 from strongroom.server.authorities import identity
 from strongroom.server.ca import INVITATION, fingerprint, open_authority
@@ -32,7 +32,13 @@ LONGEST_QUEUE: Final = 1000
 """Invitations at once."""
 
 
-@command("client.invite", roles={Role.ADMINISTRATOR}, spreads=True, approval=lets_into_groups)
+@command(
+    "client.invite",
+    roles={Role.ADMINISTRATOR},
+    spreads=True,
+    approval=lets_into_groups,
+    concerns=tenant_it_names,
+)
 async def invite(admin: Administrator, request: Message) -> object:
     name = check_name(text(request, "name"))
     groups = tuple(sorted({check_name(group, "group") for group in texts(request, "groups")}))

@@ -18,7 +18,7 @@ from strongroom.domain.mapping import MAX_DER, CertificateRule
 from strongroom.domain.people import Role
 from strongroom.domain.store import Changes, LostRace
 from strongroom.domain.tenants import SYSTEM_TENANT
-from strongroom.server.administration.command import Administrator, command
+from strongroom.server.administration.command import Administrator, command, tenant_it_names
 from strongroom.server.admission import lets_into_groups
 from strongroom.server.authorities import identity
 from strongroom.server.clients import check_name, enrol, in_force, known_certificate
@@ -38,7 +38,13 @@ async def list_(admin: Administrator, request: Message) -> object:
     return [to_message(one) for one in waiting]
 
 
-@command("client.accept", roles={Role.ADMINISTRATOR}, spreads=True, approval=lets_into_groups)
+@command(
+    "client.accept",
+    roles={Role.ADMINISTRATOR},
+    spreads=True,
+    approval=lets_into_groups,
+    concerns=tenant_it_names,
+)
 async def accept(admin: Administrator, request: Message) -> object:
     """Enrol the key of a certificate that waits, under a name that the administrator chooses."""
     kept = await find(admin.store, text(request, "fingerprint"))

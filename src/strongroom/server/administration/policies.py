@@ -11,7 +11,7 @@ from strongroom.domain.rules import BUILT_IN_POLICIES, AccessRule, NamedPolicy, 
 from strongroom.domain.store import ObjectQuery
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.registry import Tag
-from strongroom.server.administration.command import Administrator, command
+from strongroom.server.administration.command import Administrator, command, tenant_it_names
 from strongroom.server.clients import check_name
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.kept import OF_THE_TENANT, decided, drop, put
@@ -19,7 +19,7 @@ from strongroom.server.messages import Message, optional_text, text
 from strongroom.server.naming import tenant_named
 
 
-@command("policy.create", roles={Role.ADMINISTRATOR}, approval=Act.POLICY)
+@command("policy.create", roles={Role.ADMINISTRATOR}, approval=Act.POLICY, concerns=tenant_it_names)
 async def create(admin: Administrator, request: Message) -> object:
     name, store = check_name(text(request, "name"), "policy name"), admin.store
     tenant = await tenant_named(store, optional_text(request, "tenant"))
@@ -45,7 +45,7 @@ async def list_(admin: Administrator, request: Message) -> object:
     return built_in + [{"name": one.key, "description": one.value.description} for one in made]
 
 
-@command("policy.remove", roles={Role.ADMINISTRATOR}, approval=Act.POLICY)
+@command("policy.remove", roles={Role.ADMINISTRATOR}, approval=Act.POLICY, concerns=tenant_it_names)
 async def remove(admin: Administrator, request: Message) -> object:
     name, store = text(request, "name"), admin.store
     tenant = await tenant_named(store, optional_text(request, "tenant"))

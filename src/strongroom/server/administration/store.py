@@ -17,7 +17,7 @@ from strongroom.domain.people import Role
 from strongroom.domain.store import Changes, LostRace
 from strongroom.domain.tenants import SYSTEM_TENANT, tenants_of
 from strongroom.scheduler.verification import KEY, Verification
-from strongroom.server.administration.command import Administrator, command
+from strongroom.server.administration.command import Administrator, command, tenant_it_names
 from strongroom.server.audit_key import open_audit_key
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.messages import Message, text
@@ -88,7 +88,9 @@ async def accept(admin: Administrator, request: Message) -> object:
     return [{"place": mark.place, "position": mark.changes.position} for mark in missed]
 
 
-@command("store.trust", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.POLICY)
+@command(
+    "store.trust", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.POLICY, concerns=tenant_it_names
+)
 async def trust(admin: Administrator, request: Message) -> object:
     """Let the stored record of a doubted object count."""
     identifier = text(request, "object")

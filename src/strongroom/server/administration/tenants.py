@@ -3,10 +3,13 @@
 Rule: a tenant is never removed and its number never given again, since its objects and clients name it.
 """
 
+from typing import Final
+
 from strongroom.domain.acts import Act
 from strongroom.domain.entries import EntryChange
 from strongroom.domain.people import Role
 from strongroom.domain.rules import AccessRule, NamedPolicy
+from strongroom.domain.store import ObjectStore
 from strongroom.domain.tenants import (
     DEFAULT_NAME,
     LAST_NUMBER,
@@ -19,8 +22,18 @@ from strongroom.server.administration.command import Administrator, command
 from strongroom.server.clients import check_name
 from strongroom.server.errors import OperatorError
 from strongroom.server.kept import OF_THE_TENANT, decided, put
-from strongroom.server.messages import Message, text
+from strongroom.server.messages import Message, nested, text
 from strongroom.server.naming import tenant_named
+
+LIMITS: Final = {
+    "objects": "most_objects",
+    "client_objects": "most_client_objects",
+    "bytes": "most_bytes",
+    "connections": "most_connections",
+    "requests": "most_requests",
+    "streams": "most_streams",
+}
+"""What can be laid down for a tenant, and where it stands in the entry."""
 
 
 @command("tenant.create", roles={Role.ADMINISTRATOR}, approval=Act.POLICY)
@@ -68,5 +81,38 @@ async def show(admin: Administrator, request: Message) -> object:
         "clients": sorted(r.name for r in in_force),
         "groups": sorted({group for r in in_force for group in r.groups}),
         "rules": await store.count_entries(AccessRule, number, OF_THE_TENANT),
+        "limits": await _limits(store, name),
         "policies": [one.key for one in await store.entries_of(NamedPolicy, number, OF_THE_TENANT)],
     }
+
+
+@command("tenant.limit", roles={Role.ADMINISTRATOR}, approval=Act.POLICY, spreads=True)
+async def limit(admin: Administrator, request: Message) -> object:
+    """Lay down limits: each is a number (0: no limit), or None for what the configuration says."""
+    name, store = text(request, "name"), admin.store
+    number = await tenant_named(store, name)
+    wanted = nested(request, "limits")
+    unknown = wanted.keys() - LIMITS.keys()
+    if unknown:
+        raise OperatorError(f"a tenant has no limit {min(unknown)}; there are {', '.join(LIMITS)}")
+    for limit_, value in wanted.items():
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+            raise OperatorError(f"the limit {limit_} must be a number, 0 for no limit")
+
+    async def decide() -> tuple[list[EntryChange], None]:
+        before = await store.load_entry(Tenant, SYSTEM_TENANT, name)
+        tenant = Tenant(number=number) if before is None else before.value
+        after = tenant.replace(**{LIMITS[limit_]: value for limit_, value in wanted.items()})
+        return [put(Tenant, SYSTEM_TENANT, name, after, before)], None
+
+    await decided(store, decide)
+    return await _limits(store, name)
+
+
+async def _limits(store: ObjectStore, name: str) -> dict[str, int]:
+    """Return what was laid down for a tenant."""
+    kept = await store.load_entry(Tenant, SYSTEM_TENANT, name)
+    if kept is None:
+        return {}
+    found = {limit_: getattr(kept.value, field) for limit_, field in LIMITS.items()}
+    return {limit_: value for limit_, value in found.items() if value is not None}

@@ -13,9 +13,11 @@ wrapped by the old one. The other nodes adopt it within a second or two, and no 
 all had the time: what one wraps the others can open at every moment.
 """
 
+import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 import structlog
@@ -24,6 +26,7 @@ from strongroom.domain.entries import Entry, EntryChange, Kept
 from strongroom.domain.ports import RootKeyError, WrappedKeys
 from strongroom.domain.store import Changes, LostRace, ObjectStore
 from strongroom.domain.tenants import SYSTEM_TENANT
+from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Own
 from strongroom.server.ports import RootKeys
 
@@ -40,10 +43,13 @@ ANNOUNCED_FOR: Final = timedelta(hours=1)
 """How long a node that was away still finds the announcement in the store. Meanwhile whoever has the older
 root key and the database can get at the newer one."""
 
+PROBE: Final = 10
+"""Seconds between looks whether a root key that stays elsewhere can be used."""
+
 _KEY: Final = "root key"
 
 
-class RootHandover(Entry, kind=60):
+class RootHandover(Entry, kind=60, passing=True):
     """The newest root key as its node has announced it: the record in `root.json`."""
 
     record: Annotated[str, Own(60)]
@@ -52,7 +58,8 @@ class RootHandover(Entry, kind=60):
 class RootKeyChange:
     """A job of `scheduler.timetable`: finishes what was begun. `shared`: other nodes use the store too.
 
-    `spread` has every process of this server follow.
+    `spread` has every process of this server follow. `problem` says why the root key cannot be used now, None
+    when it can.
     """
 
     def __init__(
@@ -63,10 +70,17 @@ class RootKeyChange:
         self._store = store
         self._shared = shared
         self._looked = False
+        self._probe_at = datetime.min.replace(tzinfo=UTC)
+        self.problem: str | None = None
         self.spread: Callable[[], Awaitable[None]] | None = None
 
     async def __call__(self, now: datetime) -> None:
         """Look once. Raises StoreFailure and RootKeyError."""
+        if not self._root_key.stays_elsewhere:
+            self.problem = None
+        elif now >= self._probe_at:
+            self._probe_at = now + timedelta(seconds=PROBE)
+            await self._probe()
         if self._shared:
             await self._follow_node(now)
         if self._root_key.follow():
@@ -82,6 +96,21 @@ class RootKeyChange:
                 if self.spread is not None:
                     await self.spread()
         self._looked = left == 0
+
+    async def _probe(self) -> None:
+        """Use the root key: a token that is lost is to be known before something needs it."""
+        try:
+            # It may take seconds to give up.
+            key = SecretBytes(os.urandom(32))
+            await asyncio.get_running_loop().run_in_executor(None, self._root_key.wrap, key)
+        except RootKeyError as error:
+            if self.problem is None:
+                log.error("root_key_lost", error=str(error))
+            self.problem = str(error)
+        else:
+            if self.problem is not None:
+                log.info("root_key_back")
+            self.problem = None
 
     async def _follow_node(self, now: datetime) -> None:
         kept = await self._store.load_entry(RootHandover, SYSTEM_TENANT, _KEY)

@@ -16,7 +16,7 @@ from strongroom.server.ca import create_authority, open_authority
 from strongroom.server.config import parse_settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.root import change
-from strongroom.server.root.change import ANNOUNCED_FOR, SETTLING, RootHandover, RootKeyChange
+from strongroom.server.root.change import ANNOUNCED_FOR, PROBE, SETTLING, RootHandover, RootKeyChange
 from strongroom.server.root.places import places
 from strongroom.store import sealing
 from strongroom.store.records import ChangeSet
@@ -24,9 +24,12 @@ from strongroom.store.repository import Repository
 from strongroom.store.sealing import StoreKeys
 from strongroom.store.store_keys import StoredStoreKeys
 from tests.kms import TestKms
-from tests.unit.rootkey.conftest import new, opened, place
+from tests.softhsm import Token
+from tests.unit.rootkey.conftest import new, opened, place, token
 from tests.unit.server.conftest import NOW
 from tests.unit.server.test_clients import Store
+
+__all__ = ["token"]
 
 
 class Node:
@@ -166,6 +169,24 @@ def test_another_node_follows_and_a_late_one_is_not_left_the_key(kms: TestKms, t
     assert entry is not None
     one.work(after=ANNOUNCED_FOR.total_seconds() + 1)
     assert kms.run(one.store.load_entry(RootHandover, change.SYSTEM_TENANT, "root key")) is None
+
+
+def test_a_lost_token_is_noticed_before_anything_needs_it(kms: TestKms, tmp_path: Path, token: Token) -> None:
+    made = new("pkcs11", 2, token)
+    keyring = opened(tmp_path, new("file"))
+    keyring.adopt(keyring.prepare(made.described, made.secret))
+    node = Node(kms, tmp_path, shared=False)
+    node.work(after=SETTLING + 1)
+    assert node.job.problem is None
+    token.lose()
+    node.work(after=SETTLING + PROBE)
+    assert node.job.problem is None, "it is not asked each second"
+    node.work(after=SETTLING + 2 * PROBE)
+    assert node.job.problem is not None
+    assert "goes on by itself" in node.job.problem
+    token.find()
+    node.work(after=SETTLING + 4 * PROBE)
+    assert node.job.problem is None
 
 
 def test_nothing_is_looked_at_again_while_nothing_changes(

@@ -1,0 +1,148 @@
+"""Limits on a running server, over TLS and HTTPS: who is over one is told, and nobody else notices."""
+
+import contextlib
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+from strongroom import testing
+from strongroom.operations.query import QueryRequest
+from strongroom.registry import QueryFunction
+from tests.e2e.conftest import endpoint, https
+from tests.faults.attack import answers_within
+from tests.faults.noise import create, message
+from tests.interop.endpoint import RawConnection
+
+QUERY: Final = message(QueryRequest(query_function=(QueryFunction.QUERY_OPERATIONS,)))
+TOO_MANY: Final = b"more requests a second"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[testing.Server]:
+    settings = {
+        "limits": {"requests_per_client": 40},
+        "connections": {"per_client": 60, "new_per_address": 20},
+    }
+    with testing.server(tmp_path_factory.mktemp("server"), workers=2, settings=settings) as server:
+        yield server
+
+
+def test_a_client_that_is_too_fast_is_slowed_down(server: testing.Server) -> None:
+    """Its requests wait, each in its connection, and all of them are done."""
+    profile = server.enrol("fast")
+    connections = [endpoint(server, profile).connect() for _ in range(4)]
+    began = time.monotonic()
+    for connection in connections:
+        connection.stream.sendall(QUERY * 30)
+    answers = [connection.exchange(b"") for connection in connections for _ in range(30)]
+    # 120 requests at 40 a second, of which a quiet client may have 40 at once.
+    assert time.monotonic() - began >= 1.5
+    assert not any(TOO_MANY in answer for answer in answers)
+    for connection in connections:
+        connection.stream.close()
+
+
+def test_requests_that_would_wait_for_long_are_refused(server: testing.Server) -> None:
+    profile, request = server.enrol("flood"), QUERY
+    connections = [endpoint(server, profile).connect() for _ in range(58)]
+    began = time.monotonic()
+    for connection in connections:
+        connection.stream.sendall(request * 4)
+    answers = [connection.exchange(b"") for connection in connections for _ in range(4)]
+    took = time.monotonic() - began
+    refused = [answer for answer in answers if TOO_MANY in answer]
+    assert refused
+    assert len(answers) - len(refused) <= 40 * (took + 2) + 10
+    assert answers_within(server, QUERY, 5.0)
+    with endpoint(server, profile).connect() as later:
+        time.sleep(2.1)
+        assert TOO_MANY not in later.exchange(request)
+    for connection in connections:
+        connection.stream.close()
+
+
+def test_a_request_beyond_the_rate_is_answered_429_over_https(server: testing.Server) -> None:
+    profile = server.enrol("web")
+    statuses: list[int] = []
+    connections = [https(server, profile) for _ in range(60)]
+    for _ in range(4):
+        for connection in connections:
+            connection.stream.sendall(
+                b"POST /kmip HTTP/1.1\r\nHost: kms\r\nContent-Type: application/octet-stream\r\n"
+                b"Content-Length: %d\r\n\r\n%s" % (len(QUERY), QUERY)
+            )
+    for connection in connections:
+        connection.stream.settimeout(10)
+        answer = b""
+        while answer.count(b"HTTP/1.1") < 4:
+            answer += connection.stream.recv(65536)
+        statuses += [int(part[1:4]) for part in answer.split(b"HTTP/1.1")[1:]]
+        connection.stream.close()
+    assert set(statuses) == {200, 429}
+
+
+def test_a_limit_that_is_laid_down_for_a_tenant_holds_at_once(server: testing.Server) -> None:
+    """In every worker, for clients that are connected."""
+    data = ("--data", str(server.directory))
+    server.run("tenant", "create", "blue", *data)
+    out = server.folder / "painter"
+    server.run("client", "enrol", "painter", "--tenant", "blue", "--out", str(out), *data)
+    connections = [endpoint(server, out / "profile.toml").connect() for _ in range(4)]
+    try:
+        for connection in connections:
+            assert b"objects of at most" not in connection.exchange(message(create()))
+        server.run("tenant", "limit", "blue", "--set", "objects=4", *data)
+        for connection in connections:
+            assert b"the tenant has 4 objects of at most 4" in connection.exchange(message(create()))
+        assert "objects" in server.run("tenant", "show", "blue", *data)
+        server.run("tenant", "limit", "blue", "--set", "objects=configured", *data)
+        for connection in connections:
+            assert b"objects of at most" not in connection.exchange(message(create()))
+    finally:
+        for connection in connections:
+            connection.stream.close()
+
+
+def test_a_client_over_its_connections_costs_another_nothing(server: testing.Server) -> None:
+    profile = server.enrol("many")
+    connections, refused = [], 0
+    for _ in range(70):
+        connection = endpoint(server, profile).connect()
+        try:
+            connection.exchange(QUERY)
+        except (ConnectionError, OSError):
+            refused += 1
+        else:
+            connections.append(connection)
+    assert len(connections) == 60
+    assert refused == 10
+    assert answers_within(server, QUERY, 5.0)
+    for connection in connections:
+        connection.stream.close()
+
+
+def test_an_address_that_makes_too_many_handshakes_costs_another_nothing(server: testing.Server) -> None:
+    """What is no TLS at all counts as well: it has cost something."""
+    for _ in range(4):
+        attack = [socket.create_connection((server.host, server.port), 5) for _ in range(60)]
+        for connection in attack:
+            connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        for connection in attack:
+            with contextlib.suppress(OSError):
+                while connection.recv(4096):
+                    pass
+            connection.close()
+    with pytest.raises((OSError, ssl.SSLError)), endpoint(server).connect() as same:
+        same.exchange(QUERY)
+    where = endpoint(server)
+    plain = socket.create_connection((server.host, server.port), 5, source_address=("127.0.0.2", 0))
+    other = RawConnection(where.context().wrap_socket(plain, server_hostname=server.host))
+    began = time.monotonic()
+    assert TOO_MANY not in other.exchange(QUERY)
+    assert time.monotonic() - began < 5.0
+    other.stream.close()
+    server.wait_for_log("handshakes_shed")

@@ -143,7 +143,7 @@ def test_why_and_policy_test_from_the_command_line(server: testing.Server, run: 
     run("why", "nobody", "Get", key, *data, code=ExitCode.NOT_FOUND)
     server.enrol("erin")
     listed = json.loads(run("client", "list", *data, "-o", "json").out)
-    number = next(n for n, one in enumerate(listed, 1) if one["name"] == "erin")
+    number = next(one["number"] for one in listed if one["name"] == "erin")
     rules, records = tmp_path / "rules.toml", tmp_path / "audit.jsonl"
     rules.write_text(f'[[add]]\nto = "client:erin"\non = "object:{key}"\npermission = ["get", "export"]\n')
     event = {"client": number, "tenant": 1, "operation": "Get", "outcome": "ObjectNotFound", "objects": [key]}

@@ -188,6 +188,7 @@ def to_message(record: ClientRecord) -> Message:
     """Return what an administrator may see of a record: not the password hash."""
     return {
         "name": record.name,
+        "number": int(record.client),
         "fingerprint": record.fingerprint,
         "groups": list(record.groups),
         "username": record.username,

@@ -409,5 +409,5 @@ def test_nobody_is_given_keys_on_another_machine(
     with testing.server(there.folder) as server:
         data = ["--data", str(server.directory)]
         server.run("person", "add", "ann", "--role", "administrator", "--client", "test", *data)
-        with pytest.raises(Denied, match="where the data directory is"):
+        with pytest.raises(Denied, match="on the machine of the server"):
             administer(server.profile, {"command": "backup.keys", "recipients": [kit.recipient]})

@@ -312,6 +312,35 @@ def test_a_record_that_was_tampered_with_is_named_and_restored_as_it_was(
             client.get(victim)
 
 
+def test_an_old_record_that_was_put_back_is_told_and_stops_no_restore(
+    place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
+) -> None:
+    """It opens, and bears a name that another object has now."""
+    there, here = place("sqlite", "there"), place("sqlite", "here")
+    backup, new = tmp_path / "backup.age", here.folder / "data"
+    with testing.server(there.folder) as server, Client.from_profile(server.profile) as client:
+        old = client.create_symmetric_key(name="name")
+        with closing(sqlite3.connect(f"file:{server.directory}/strongroom.db?mode=ro", uri=True)) as database:
+            ((generation, state, storage, attributes, sealed),) = database.execute(
+                "SELECT generation, state, storage, attributes, sealed FROM objects"
+            ).fetchall()
+        client.destroy(old)
+        client.create_symmetric_key(name="name")
+    with closing(sqlite3.connect(server.directory / "strongroom.db")) as database:
+        database.execute(
+            "UPDATE objects SET generation = ?, state = ?, storage = ?, attributes = ?, sealed = ?"
+            " WHERE unique_identifier = ?",
+            (generation, state, storage, attributes, sealed, old),
+        )
+        database.commit()
+    create(server, backup, kit)
+    said = refused(server, "verify", str(backup), "--identity", str(kit.path), "--all")
+    assert f"object {old}: an old record was put back" in said
+    done = server.try_run("backup", "restore", str(backup), "--data", str(new), "--identity", str(kit.path))
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert f"object {old}: an old record was put back" in done.stderr
+
+
 # Kits in shares, the audit log, approvals
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from strongroom import Client, testing
+from strongroom.cli.administration import administer
 from strongroom.cli.exit import ExitCode
 from strongroom.client.errors import KMIPError
+from strongroom.server.errors import Denied
 from tests.e2e.backups import Kit, Place, old_client, running
 from tests.inventory import inventory, populate
 from tests.postgres import PostgresServer, postgres_server
@@ -307,3 +310,133 @@ def test_a_record_that_was_tampered_with_is_named_and_restored_as_it_was(
         assert client.locate(name="other") == [other]
         with pytest.raises(KMIPError, match="is damaged"):
             client.get(victim)
+
+
+def test_an_old_record_that_was_put_back_is_told_and_stops_no_restore(
+    place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
+) -> None:
+    """It opens, and bears a name that another object has now."""
+    there, here = place("sqlite", "there"), place("sqlite", "here")
+    backup, new = tmp_path / "backup.age", here.folder / "data"
+    with testing.server(there.folder) as server, Client.from_profile(server.profile) as client:
+        old = client.create_symmetric_key(name="name")
+        with closing(sqlite3.connect(f"file:{server.directory}/strongroom.db?mode=ro", uri=True)) as database:
+            ((generation, state, storage, attributes, sealed),) = database.execute(
+                "SELECT generation, state, storage, attributes, sealed FROM objects"
+            ).fetchall()
+        client.destroy(old)
+        client.create_symmetric_key(name="name")
+    with closing(sqlite3.connect(server.directory / "strongroom.db")) as database:
+        database.execute(
+            "UPDATE objects SET generation = ?, state = ?, storage = ?, attributes = ?, sealed = ?"
+            " WHERE unique_identifier = ?",
+            (generation, state, storage, attributes, sealed, old),
+        )
+        database.commit()
+    create(server, backup, kit)
+    said = refused(server, "verify", str(backup), "--identity", str(kit.path), "--all")
+    assert f"object {old}: an old record was put back" in said
+    done = server.try_run("backup", "restore", str(backup), "--data", str(new), "--identity", str(kit.path))
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert f"object {old}: an old record was put back" in done.stderr
+
+
+# Kits in shares, the audit log, approvals
+
+
+def test_a_kit_in_shares_opens_a_backup_with_as_many_as_are_needed(
+    place: Callable[[str, str], Place], tmp_path: Path
+) -> None:
+    there, here = place("sqlite", "there"), place("sqlite", "here")
+    backup, kit = tmp_path / "backup.age", tmp_path / "kit"
+    with testing.server(there.folder) as server, Client.from_profile(server.profile) as client:
+        client.create_symmetric_key(name="kept")
+        data = ["--data", str(server.directory)]
+        server.run("server", "recovery", "create", *data, "--out", str(kit), "--shares", "2/3")
+        server.run("backup", "create", *data, "--to", str(backup))
+    one, two, three = (f"{kit}.{number}" for number in (1, 2, 3))
+    verify = ["verify", str(backup), "--identity"]
+    too_few = "2 different shares are needed, here are 1"
+    assert too_few in refused(server, *verify, one)
+    assert too_few in refused(server, *verify, one, "--identity", one)
+    new = str(here.folder / "data")
+    server.run("backup", *verify, three, "--identity", one)
+    server.run("backup", "restore", str(backup), "--data", new, "--identity", two, "--identity", three)
+    with running(here.folder) as restored, old_client(server.profile, restored) as client:
+        assert len(client.locate(name="kept")) == 1
+
+
+def test_a_restore_is_an_event_in_an_audit_log_that_is_still_whole(
+    site: testing.Server, backup: Path, kit: Kit, tmp_path: Path
+) -> None:
+    data = tmp_path / "here" / "data"
+    before = verified(site, backup, kit)
+    site.run("backup", "restore", str(backup), "--data", str(data), "--identity", str(kit.path))
+    with running(tmp_path / "here") as restored, old_client(site.profile, restored) as client:
+        client.create_symmetric_key(name="chains the events that wait")
+    with closing(sqlite3.connect(data / "strongroom.db")) as database:
+        events = database.execute("SELECT event, position FROM audit ORDER BY position").fetchall()
+    (place,) = [place for event, place in events if b'"operation":"ADMIN backup.restore"' in event]
+    assert place == int(str(before["audit_events"])) + 1
+    assert str(before["backup"]).encode() in events[place - 1][0]
+    assert b'"entries":[[0,80,' in events[place - 1][0]
+    verdict = site.try_run("audit", "verify", str(data))
+    assert verdict.returncode == ExitCode.OK, verdict.stdout + verdict.stderr
+
+
+def test_the_end_of_the_audit_log_is_told(site: testing.Server, backup: Path, kit: Kit) -> None:
+    found = verified(site, backup, kit)
+    position, head = int(str(found["audit_events"])), str(found["audit_head"])
+    with closing(sqlite3.connect(f"file:{site.directory}/strongroom.db?mode=ro", uri=True)) as database:
+        ((hash_,),) = database.execute("SELECT hash FROM audit WHERE position = ?", (position,)).fetchall()
+    assert head == hash_.hex()
+
+
+def test_an_audit_log_that_was_edited_is_found_in_its_backup(
+    place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
+) -> None:
+    there = place("sqlite", "there")
+    with testing.server(there.folder) as server, Client.from_profile(server.profile) as client:
+        client.create_symmetric_key(name="kept")
+    with closing(sqlite3.connect(server.directory / "strongroom.db")) as database:
+        database.execute("UPDATE audit SET event = replace(event, 'success', 'succes5') WHERE position = 2")
+        database.execute("UPDATE audit SET event = CAST(event AS BLOB) WHERE position = 2")
+        database.commit()
+    create(server, tmp_path / "backup.age", kit)
+    said = refused(server, "verify", str(tmp_path / "backup.age"), "--identity", str(kit.path))
+    assert "event 2 of the audit log does not follow from the one before it" in said
+
+
+def test_others_than_the_kit_are_given_keys_once_people_have_agreed(
+    place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
+) -> None:
+    there, own = place("sqlite", "there"), Kit(tmp_path / "own")
+    backup = tmp_path / "backup.age"
+    with testing.server(there.folder) as server:
+        data = ["--data", str(server.directory)]
+        (server.directory / "recovery.pub").write_text(f"{kit.recipient}\n")
+        server.run("person", "add", "ann", "--role", "approver", "--client", "test", *data)
+        server.run("approval", "require", "export=1", "--tenant", "system", *data)
+        words = ["create", *data, "--to", str(backup), "--recipient", own.recipient]
+        said = refused(server, *words, code=ExitCode.PENDING_APPROVAL)
+        assert list(tmp_path.glob("*backup.age*")) == []
+        (approval,) = re.findall(r"approval approve (\S+?)`", said)
+        server.run("approval", "approve", approval, "--profile", str(server.profile))
+        other = [*words[:-1], kit.recipient, "--recipient", own.recipient]
+        refused(server, *other, code=ExitCode.PENDING_APPROVAL)
+        server.run("backup", *words)
+        words[words.index(str(backup))] = str(tmp_path / "second.age")
+        refused(server, *words, code=ExitCode.PENDING_APPROVAL)
+        server.run("backup", "create", *data, "--to", str(tmp_path / "kit.age"))
+    assert verified(server, backup, own)["result"] == "good"
+
+
+def test_nobody_is_given_keys_on_another_machine(
+    place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
+) -> None:
+    there = place("sqlite", "there")
+    with testing.server(there.folder) as server:
+        data = ["--data", str(server.directory)]
+        server.run("person", "add", "ann", "--role", "administrator", "--client", "test", *data)
+        with pytest.raises(Denied, match="on the machine of the server"):
+            administer(server.profile, {"command": "backup.keys", "recipients": [kit.recipient]})

@@ -11,20 +11,25 @@ what gets as far as this.
 import contextlib
 import io
 import sys
+import tempfile
+from pathlib import Path
 
 import atheris
 
 with atheris.instrument_imports(include=["strongroom"]):
+    from strongroom.model.secret import SecretBytes
     from strongroom.server.backup.archive import (
+        MAGIC,
         ArchiveError,
         ArchiveReader,
+        ArchiveWriter,
         Header,
         PartBegins,
         Rows,
         encode_row,
     )
     from strongroom.server.backup.parts import checked_name
-    from strongroom.server.backup.secrets import unpack
+    from strongroom.server.backup.secrets import pack, unpack
     from strongroom.server.errors import OperatorError
 
 
@@ -47,7 +52,7 @@ def one_input(data: bytes) -> None:
 
 
 def read(data: bytes) -> None:
-    reader = ArchiveReader(io.BytesIO(b"STRONGROOM BACKUP\n" + data).read)
+    reader = ArchiveReader(io.BytesIO(MAGIC + data).read)
     with contextlib.suppress(ArchiveError):
         for event in reader.events():
             assert reader.where
@@ -57,6 +62,27 @@ def read(data: bytes) -> None:
                 repr(event)
 
 
+def seeds(folder: Path) -> None:
+    """Write what to begin with: whole archives and secrets, behind the byte that picks their reader."""
+    for rows in ([], [(1, "one", b"first"), (2, None, bytes(40))]):
+        out = io.BytesIO()
+        header = Header(backup="b", created_at="2026", server="1", schema="1", database="sqlite")
+        writer = ArchiveWriter(out.write, header)
+        writer.begin(PartBegins("strongroom.toml", "file"))
+        writer.data(b"hosts = []")
+        writer.end()
+        writer.begin(PartBegins("objects", "table", ("a", "b", "c"), ("a",)))
+        writer.rows(rows)
+        writer.end()
+        writer.finish()
+        (folder / f"archive{len(rows)}").write_bytes(b"\2" + out.getvalue().removeprefix(MAGIC))
+    secret = SecretBytes(bytes(32))
+    (folder / "secrets").write_bytes(b"\0" + pack({1: secret}, {"ca.key": secret}))
+    (folder / "name").write_bytes(b"\1tls/ca.pem")
+
+
 if __name__ == "__main__":
-    atheris.Setup(sys.argv, one_input)
-    atheris.Fuzz()
+    with tempfile.TemporaryDirectory() as name:
+        seeds(Path(name))
+        atheris.Setup([*sys.argv, name], one_input)
+        atheris.Fuzz()

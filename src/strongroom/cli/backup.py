@@ -60,7 +60,6 @@ def create(
             adapters,
             to,
             recipients,
-            recovery=not recipient,
             call=lambda request: call(directory, adapters, request),
             report=report,
         )

@@ -19,7 +19,7 @@ class Role(Enum):
     ADMINISTRATOR = "administrator"
     """Clients, tenants, access, the server itself."""
     OPERATOR = "operator"
-    """Looks at the state of the server and its clients, makes backups."""
+    """Looks at the state of the server and its clients."""
     AUDITOR = "auditor"
     """Reads the audit log, and what explains a decision."""
     APPROVER = "approver"

@@ -13,7 +13,7 @@ import asyncpg
 
 from strongroom.domain.backups import Filling, Row, Table
 from strongroom.domain.store import StoreFailure
-from strongroom.store import migrate, postgres, tables, versions
+from strongroom.store import migrate, postgres, statements, tables, versions
 from strongroom.store.refilling import RefilledRecords
 from strongroom.store.snapshot import PostgresTables, SqliteTables, translated
 from strongroom.store.url import PostgresUrl, SqliteUrl, StoreUrl
@@ -52,6 +52,10 @@ class SqliteRecords(RefilledRecords, SqliteTables):
     async def put(self, table: Table, rows: Sequence[Row]) -> None:
         with translated():
             self._connection.executemany(_insert(table), rows)
+
+    async def put_unless_there(self, table: Table, rows: Sequence[Row]) -> None:
+        with translated():
+            self._connection.executemany(f"{_insert(table)} ON CONFLICT DO NOTHING", rows)
 
 
 class _SqliteFilling(SqliteRecords):
@@ -120,6 +124,12 @@ class PostgresRecords(RefilledRecords, PostgresTables):
                 )
             except (ValueError, asyncpg.DataError) as error:
                 raise StoreFailure(f"PostgreSQL cannot hold a row of {table.name}: {error}") from error
+
+    async def put_unless_there(self, table: Table, rows: Sequence[Row]) -> None:
+        if rows:
+            sql = statements.numbered(f"{_insert(table)} ON CONFLICT DO NOTHING")
+            with translated():
+                await self._connection.executemany(sql, rows, timeout=postgres.LONG)
 
 
 class _PostgresFilling(PostgresRecords):

@@ -45,6 +45,7 @@ class Filled(Protocol):
     async def count(self, table: Table) -> int: ...
     def rows(self, table: Table) -> AsyncIterator[Sequence[Row]]: ...
     async def put(self, table: Table, rows: Sequence[Row]) -> None: ...
+    async def put_unless_there(self, table: Table, rows: Sequence[Row]) -> None: ...
 
 
 class RefilledRecords:
@@ -119,7 +120,8 @@ async def _open_objects(store: Filled, keys: StoreKeys, opened: Opened, every: i
     async def flush(most: int) -> None:
         if len(new_terms) > most:
             await store.put(_TERMS, new_terms)
-            await store.put(_NAMES, list(new_names))
+            # A record that somebody put back may bear a name that another has now: the older object keeps it.
+            await store.put_unless_there(_NAMES, list(new_names))
             new_terms.clear()
             new_names.clear()
 

@@ -15,12 +15,16 @@ from strongroom.domain.people import Role
 from strongroom.domain.store import Changes, LostRace
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.administration.command import Administrator, command
-from strongroom.server.errors import Denied, OperatorError
+from strongroom.server.errors import OperatorError
 from strongroom.server.messages import Message, texts
 
 
-async def _act(_admin: Administrator, request: Message) -> Act | None:
-    return None if request.get("recovery") is True else Act.EXPORT
+async def _act(admin: Administrator, request: Message) -> Act | None:
+    """Tell whether people have to agree: not for the recovery kit, which they have agreed to keep."""
+    from strongroom.server.backup.identities import recovery_recipients
+
+    known = recovery_recipients(admin.directory)
+    return None if known and set(texts(request, "recipients")) <= set(known) else Act.EXPORT
 
 
 def _recipients(request: Message) -> Message:
@@ -30,21 +34,13 @@ def _recipients(request: Message) -> Message:
 
 @command("backup.keys", roles={Role.ADMINISTRATOR}, approval=_act, essence=_recipients, local=True)
 async def keys(admin: Administrator, request: Message) -> object:
-    """Return the store keys and every other secret, encrypted; the numbers of the keys, and a new name.
-
-    `recovery` says that the recipients are those of the recovery kit.
-    """
+    """Return the store keys and every other secret, encrypted; the numbers of the keys, and a new name."""
     # No other command needs them.
     from strongroom.server.backup.encryption import check_recipients, encrypt
-    from strongroom.server.backup.identities import recipients_for
     from strongroom.server.backup.parts import open_sealed
     from strongroom.server.backup.secrets import pack
 
-    if admin.caller is not None:
-        raise Denied("a backup is made where the data directory is, by whoever owns it")
     recipients = check_recipients(texts(request, "recipients"))
-    if request.get("recovery") is True and set(recipients) != set(recipients_for(admin.directory, ())):
-        raise Denied("these are not the recipients of the recovery kit")
     store_keys = {
         number: admin.root_key.unwrap(wrapped)
         for number, wrapped in (await admin.store.wrapped_keys()).items()

@@ -53,14 +53,13 @@ def create_backup(
     target: Path,
     recipients: tuple[str, ...],
     *,
-    recovery: bool,
     call: Callable[[Message], object],
     report: Report,
 ) -> Made:
     """Write a backup to `target`, which only `recipients` can open. Raises OperatorError.
 
-    `recovery`: they are those of the recovery kit. `call` has an administration command done, by the server
-    if one runs. Raises PendingApproval, too, where people have to agree to other recipients.
+    `call` has an administration command done, by the server if one runs. Raises PendingApproval, too, where
+    people have to agree to other recipients than the recovery kit.
     """
     settings = load_settings(directory.configuration)
     # Before the snapshot: what speaks of the store may not speak of more than will be in it.
@@ -70,7 +69,7 @@ def create_backup(
 
         async def work() -> Header:
             async with adapters.take_snapshot(settings, directory) as snapshot:
-                keys = await _keys(snapshot, recipients, recovery, call)
+                keys = await _keys(snapshot, recipients, call)
                 header = await _header(snapshot, text(keys, "backup"))
                 with encrypting(sink, recipients) as plain:
                     archive = ArchiveWriter(plain.write, header)
@@ -103,17 +102,13 @@ async def _header(snapshot: Snapshot, backup: str) -> Header:
 
 
 async def _keys(
-    snapshot: Snapshot, recipients: tuple[str, ...], recovery: bool, call: Callable[[Message], object]
+    snapshot: Snapshot, recipients: tuple[str, ...], call: Callable[[Message], object]
 ) -> Message:
     """Return everything secret, encrypted, after checking that no key of the snapshot is missing."""
     table = Table(STORE_KEYS, ("store_key",))
     # Read first, which is also what makes the snapshot one of before the keys.
     wanted = {number async for page in snapshot.rows(table) for (number,) in page}
-    request: Message = {
-        "command": "backup.keys",
-        "recipients": list(recipients),
-        "recovery": recovery,
-    }
+    request: Message = {"command": "backup.keys", "recipients": list(recipients)}
     # Without a server, the command has an event loop of its own.
     answer = nested({"answer": await asyncio.to_thread(call, request)}, "answer")
     given: Any = answer.get("store_keys")

@@ -33,17 +33,25 @@ def recipients_for(directory: DataDirectory, given: Sequence[str]) -> tuple[str,
     """
     if given:
         return check_recipients(given)
+    known = recovery_recipients(directory)
+    if not known:
+        raise OperatorError(
+            f"a backup needs somebody who can open it: {directory.path / RECOVERY_RECIPIENT} is missing, so "
+            "name an age recipient with --recipient age1..."
+        )
+    return known
+
+
+def recovery_recipients(directory: DataDirectory) -> tuple[str, ...]:
+    """Return whom the recovery kit belongs to, nobody without a kit. Raises OperatorError."""
     file = directory.path / RECOVERY_RECIPIENT
     try:
-        text = file.read_text(encoding="utf-8")
+        lines = _lines(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise OperatorError(
-            f"a backup needs somebody who can open it: {file} is missing, so name an age recipient "
-            "with --recipient age1..."
-        ) from None
+        return ()
     except (OSError, UnicodeDecodeError) as error:
         raise OperatorError(f"cannot read {file}: {error}") from error
-    return check_recipients(_lines(text))
+    return check_recipients(lines) if lines else ()
 
 
 def read_identities(files: Sequence[Path]) -> list[x25519.Identity]:

@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing of what faces a peer over HTTPS: the framing of requests, and bodies for people.
 
     pip install atheris
-    PYTHONPATH=src python tests/fuzz/http.py [-max_total_time=600] [CORPUS_DIRECTORY]
+    PYTHONPATH=src python tests/fuzz/https.py [-max_total_time=600] [CORPUS_DIRECTORY]
 
 The first byte picks how the bytes arrive. Any exception but the refusals is a finding, and so is a request
 that holds more than the limit.

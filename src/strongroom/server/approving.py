@@ -6,6 +6,7 @@ refused as such gives it back.
 """
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -25,7 +26,7 @@ from strongroom.domain.approvals import (
     new_mark,
 )
 from strongroom.domain.audit import SUCCESS, AuditEvent
-from strongroom.domain.clients import ClientStore
+from strongroom.domain.clients import ClientRecord, ClientStore
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.identity import TenantId
 from strongroom.domain.people import Person
@@ -73,12 +74,14 @@ _SHOWN: Final = frozenset(
 class Asked:
     """An administrative act that somebody asks for.
 
-    `essence` are the fields that make the request what it is. `tenant` is whom it concerns, None: the whole
-    server. `person` is None and `client` 0 for whoever owns the data directory; `by` is for the audit log.
+    `essence` are the fields that make the request what it is, `meant` what the names in them stand for.
+    `tenant` is whom it concerns, None: the whole server. `person` is None and `client` 0 for whoever owns the
+    data directory; `by` is for the audit log.
     """
 
     command: str
     essence: Message
+    meant: Message
     act: Act
     tenant: TenantId | None
     person: str | None
@@ -89,13 +92,37 @@ class Asked:
     def digest(self) -> bytes:
         """Return what stands for the exact request."""
         who = "local" if self.person is None else f"person {self.person}"
-        written = json.dumps(self.essence, sort_keys=True, separators=(",", ":"))
+        written = json.dumps([self.essence, self.meant], sort_keys=True, separators=(",", ":"))
         return digest_of(b"administration", who.encode(), self.command.encode(), written.encode())
 
 
 def essence_of(request: Message) -> Message:
     """Return the fields of a request that are not about how it came."""
     return {name: value for name, value in request.items() if name not in _NOT_OF_THE_ACT}
+
+
+def meant_by(essence: Message, records: Iterable[ClientRecord]) -> Message:
+    """Return the clients in force that are named in a request, each with its number and key.
+
+    A name can be given to another client, and a client another key, while people decide.
+    """
+    said = set(_texts(essence))
+    return {
+        record.name: [int(record.client), record.fingerprint]
+        for record in records
+        if record.revoked_at is None and record.name in said
+    }
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _texts(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _texts(one)
 
 
 async def use(store: ObjectStore, clients: ClientStore, asked: Asked, now: datetime) -> Kept[Approval] | None:

@@ -252,6 +252,59 @@ def test_requests_that_wait_are_bounded(strict: Office) -> None:
     assert len(waiting(strict.kms)) == MOST
 
 
+# Whom a command concerns, and whom the names in it mean
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        SET_ERIN,
+        {"command": "person.add", "name": "mallory", "roles": ["approver"], "clients": ["client-11"]},
+        {"command": "person.remove", "name": "dan"},
+        {"command": "grant.remove", "rule": "0123456789abcdef", "permissions": []},
+        {"command": "hold.remove", "hold": "h"},
+        {"command": "client.group", "name": "client-11", "add": ["ops"], "remove": []},
+        {"command": "client.renew", "name": "client-11"},
+        {"command": "client.map", "name": "client-11", "issuer": "", "san": "dns:x"},
+        {"command": "tenant.create", "name": "green"},
+        {"command": "store.accept"},
+    ],
+    ids=lambda request: str(request["command"]),
+)
+def test_naming_a_tenant_that_wants_no_approval_changes_nothing(
+    office: Office, request_: dict[str, object]
+) -> None:
+    office.ask({"command": "tenant.create", "name": "blue"})
+    lay_down(office.kms, destroy=2)
+    with pytest.raises(PendingApproval):
+        office.ask(request_ | {"tenant": "blue"})
+
+
+def test_an_approval_is_for_the_client_that_had_the_name_when_it_was_asked_for(strict: Office) -> None:
+    request: dict[str, object] = {
+        "command": "person.add",
+        "name": "frank",
+        "roles": ["approver"],
+        "clients": ["client-11"],
+    }
+    kms = strict.kms
+    kms.run(appoint(kms.repository, "alice", [Role.APPROVER], []))
+    name = strict.pending(request)
+    strict.vote(name, "carol", CAROL)
+    strict.vote(name, "dan", DAN)
+    other = dataclasses.replace(
+        strict.clients.records[ClientId(11)], client=ClientId(99), fingerprint="mallory's"
+    )
+    strict.revoke(11)
+    strict.clients.records[ClientId(99)] = other
+    with pytest.raises(PendingApproval):
+        strict.ask(request)
+    del strict.clients.records[ClientId(99)]
+    strict.clients.records[ClientId(11)] = dataclasses.replace(other, client=ClientId(11))
+    with pytest.raises(PendingApproval):
+        strict.ask(request)
+
+
 # What needs how many
 
 

@@ -385,6 +385,7 @@ def test_what_is_laid_down_for_one_tenant_binds_no_other_but_policy_of_the_serve
     assert votes_needed(laid_down, Act.POLICY, [SYSTEM_TENANT]) == 2
     assert votes_needed(laid_down, Act.DESTROY, [SYSTEM_TENANT]) == 2
     assert votes_needed(laid_down, Act.ROOT, [SYSTEM_TENANT]) == 0
+    assert votes_needed(laid_down, Act.EXPORT, [SYSTEM_TENANT]) == 0
 
 
 HARMLESS = {
@@ -435,6 +436,19 @@ def test_letting_a_client_in_is_policy_with_groups_and_as_one_that_is_there(offi
         assert act(name, new | {"groups": ["g"]}) is Act.POLICY
     for name in ("client.renew", "client.map"):
         assert act(name, new) is Act.POLICY
+    office.ask(
+        {
+            "command": "grant.add",
+            "to": {"kind": "everyone"},
+            "on": {"kind": "everything"},
+            "permissions": ["get"],
+            "tenant": "default",
+        }
+    )
+    office.ask({"command": "tenant.create", "name": "blue"})
+    for name in ("client.enrol", "client.invite", "client.accept"):
+        assert act(name, new) is Act.POLICY, "a rule for everyone is for whoever is let in"
+        assert act(name, new | {"tenant": "blue"}) is None
 
 
 def test_what_opens_every_key_needs_the_votes_of_every_tenant(office: Office) -> None:
@@ -448,6 +462,19 @@ def test_what_opens_every_key_needs_the_votes_of_every_tenant(office: Office) ->
     with pytest.raises(PendingApproval):
         office.ask(request | {"recipients": ["age1y"]})
     assert len(waiting(office.kms)) == 2
+
+
+def test_a_recovery_kit_or_a_root_key_of_ones_own_is_no_way_round_the_votes_for_export(
+    office: Office,
+) -> None:
+    """Its recipient gets the store keys from `backup.keys` without being asked for votes."""
+    office.ask(require("export", 2))
+    for request in (
+        {"command": "recovery.create", "recipient": "age1x"},
+        {"command": "root.rotate", "record": {"provider": "file"}},
+    ):
+        with pytest.raises(PendingApproval):
+            office.ask(request, None, 0)
 
 
 def test_a_root_key_is_rotated_with_approval_whatever_key_is_made_and_nobody_is_shown_it(

@@ -15,7 +15,7 @@ from strongroom.domain.identity import TenantId
 from strongroom.domain.people import Role, person_of
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.administration.command import Administrator, command, tenant_it_names
-from strongroom.server.admission import lets_into_groups
+from strongroom.server.admission import gives_rights
 from strongroom.server.ca import CLIENT_LIFETIME, Authority, fingerprint, open_authority
 from strongroom.server.clients import (
     check_name,
@@ -43,7 +43,7 @@ async def list_(admin: Administrator, request: Message) -> object:
     "client.enrol",
     roles={Role.ADMINISTRATOR},
     spreads=True,
-    approval=lets_into_groups,
+    approval=gives_rights,
     concerns=tenant_it_names,
 )
 async def enrol_(admin: Administrator, request: Message) -> object:

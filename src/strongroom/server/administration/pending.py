@@ -19,7 +19,7 @@ from strongroom.domain.people import Role
 from strongroom.domain.store import Changes, LostRace
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.administration.command import Administrator, command, tenant_it_names
-from strongroom.server.admission import lets_into_groups
+from strongroom.server.admission import gives_rights
 from strongroom.server.authorities import identity
 from strongroom.server.clients import check_name, enrol, in_force, known_certificate
 from strongroom.server.clients import to_message as client_message
@@ -42,7 +42,7 @@ async def list_(admin: Administrator, request: Message) -> object:
     "client.accept",
     roles={Role.ADMINISTRATOR},
     spreads=True,
-    approval=lets_into_groups,
+    approval=gives_rights,
     concerns=tenant_it_names,
 )
 async def accept(admin: Administrator, request: Message) -> object:

@@ -170,6 +170,31 @@ def test_two_rows_that_changed_places_are_noticed(kms: TestKms, database: Databa
     assert {name for name, _ in about(found(kms), Subject.OBJECT)} == {mine, other}
 
 
+@pytest.mark.parametrize("way", ["taken out", "edited"])
+def test_an_old_row_is_noticed_also_when_the_audit_log_has_forgotten_what_came_after(
+    kms: TestKms, database: Database, way: str
+) -> None:
+    """Nothing contradicts the row then but the chain, whose next hash stands for what was there."""
+    key, innocent = kms.create_symmetric_key(), kms.create_symmetric_key()
+    before = database.row(key)
+    activate(kms, key)
+    activate(kms, innocent)
+    kms.run(kms.backend.chain_events())
+    sequence, event = next(
+        (sequence, event)
+        for sequence, event in database.run("SELECT sequence, event FROM audit ORDER BY sequence")
+        if b'"Activate"' in event and key.encode() in event
+    )
+    if way == "taken out":
+        database.run("DELETE FROM audit WHERE sequence = ?", sequence)
+    else:
+        said = json.loads(event)
+        del said["changed"]
+        database.run("UPDATE audit SET event = ? WHERE sequence = ?", json.dumps(said).encode(), sequence)
+    database.put_back(before)
+    assert about(found(kms), Subject.EVENT)
+
+
 def test_an_old_row_that_was_put_back_is_noticed(kms: TestKms, database: Database) -> None:
     """It opens, since it was sealed once; the chain of changes knows that it is over."""
     key, innocent = kms.create_symmetric_key(), kms.create_symmetric_key()

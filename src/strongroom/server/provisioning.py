@@ -21,6 +21,7 @@ from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.ports import RootKeyError
 from strongroom.server.ca import Authority
 from strongroom.server.clients import is_known, known_certificate
+from strongroom.server.directory import Refusal
 from strongroom.server.errors import OperatorError
 from strongroom.server.logs import get_logger
 from strongroom.server.requests import unusable
@@ -50,6 +51,8 @@ class ClientProvisioning:
         self._authorities = authorities
         self.on_change: Callable[[], Awaitable[None]] | None = None
         """Makes the records be in force in every worker."""
+        self.by_rule: Callable[[bytes], ClientIdentity | Refusal] = lambda _: Refusal.UNKNOWN
+        """Tells whose certificate (DER) one is by the rules for other authorities (`mapping.py`)."""
 
     async def requested_key(self, request: bytes) -> bytes:
         try:
@@ -76,6 +79,11 @@ class ClientProvisioning:
 
     async def renewed(self, client: ClientIdentity, certificate: bytes, now: datetime) -> ClientRecord:
         accepted = self._accepted(certificate, now)
+        whose = self.by_rule(certificate)
+        if whose is not Refusal.UNKNOWN and (isinstance(whose, Refusal) or whose.client != client.client):
+            # A certificate is no secret: whoever has seen that of another client could become the one that
+            # this client is taken for.
+            raise InvalidField("the Certificate is another client's; use one of your own")
         records = await self._clients.clients()
         record = next((one for one in records if one.client == client.client), None)
         if record is None or record.revoked_at is not None:

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -19,7 +18,7 @@ from strongroom.domain.clients import ClientCertificate, ClientRecord, ClientSto
 from strongroom.domain.errors import CryptographicFailure, InvalidField, PermissionDenied, ServerFailure
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.ports import RootKeyError
-from strongroom.server.ca import Authority
+from strongroom.server.ca import UNREADABLE, Authority
 from strongroom.server.clients import is_known, known_certificate
 from strongroom.server.directory import Refusal
 from strongroom.server.errors import OperatorError
@@ -30,7 +29,6 @@ from strongroom.server.revocation import issuer_of
 log = get_logger()
 
 _PEM: Final = b"-----BEGIN "
-_UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm)
 
 
 class ClientProvisioning:
@@ -60,7 +58,7 @@ class ClientProvisioning:
             read = load(request)
             key = read.public_key()
             signed = read.is_signature_valid
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise InvalidField("the Certificate Request is no PKCS#10 request that can be read") from error
         if not signed:
             raise CryptographicFailure("the Certificate Request is not signed by its own key")
@@ -98,7 +96,7 @@ class ClientProvisioning:
             certificate = x509.load_der_x509_certificate(value)
             key = certificate.public_key()
             purposes = _purposes(certificate)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise InvalidField("the Certificate cannot be read") from error
         if not certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc:
             raise InvalidField("the Certificate is not valid now")

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 
-from strongroom.server.ca import fingerprint
+from strongroom.server.ca import UNREADABLE, fingerprint
 from strongroom.server.errors import OperatorError
 from strongroom.server.logs import get_logger
 
@@ -30,7 +30,7 @@ LONGEST: Final = 64 << 20
 """Bytes of one file of lists."""
 
 _PEM: Final = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
-_BAD: Final = (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm)
+_BAD: Final = (*UNREADABLE, InvalidSignature)
 
 
 class Verdict(Enum):

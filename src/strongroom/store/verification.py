@@ -25,13 +25,13 @@ from strongroom.store.changes import name_key
 from strongroom.store.mapping import from_row, names
 from strongroom.store.records import EntryRow, ObjectRow
 from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey
-from strongroom.store.witness import Witnesses
+from strongroom.store.witness import WITNESSED, Witnesses
 from strongroom.wire.errors import DecodeError
 
 OBJECTS: Final = Table("objects", tuple(statements.OBJECT_COLUMNS.split(", ")))
 ENTRIES: Final = Table("entries", tuple(statements.ENTRY_COLUMNS.split(", ")))
 CLIENTS: Final = Table("clients", ("client", "revision"))
-AUDIT: Final = Table("audit", ("sequence", "event"))
+AUDIT: Final = Table("audit", ("sequence", "event"), ("sequence",))
 CHAIN: Final = Table("audit", ("position", "hash", "event"), ("position",))
 TERMS: Final = Table("terms", ("tenant", "term", "sequence"))
 NAMES: Final = Table("names", ("tenant", "owner", "name"))
@@ -240,14 +240,19 @@ class _History:
     def __init__(self, keys: StoreKeys) -> None:
         self.last: dict[_Key, _Known] = {}
         self._witnesses = Witnesses(keys.event_key)
+        self._witnessed = False
 
     def add(self, event: bytes, mine: Callable[[_Key], bool]) -> str | None:
         """Take one more event; return why it is not believed, None for one that is."""
-        if not (b'"changed":' in event or b'"entries":' in event or b'"clients":' in event):
-            return None
+        changes = b'"changed":' in event or b'"entries":' in event or b'"clients":' in event
+        if not (changes or self._witnessed or WITNESSED in event):
+            return None  # of a release that witnessed nothing
         doubt = self._witnesses.doubt(event)
         if doubt is not None:
             return doubt
+        self._witnessed = True
+        if not changes:
+            return None
         said = json.loads(event)
         decided = said["operation"] == _TRUST
         for key, generation in _changed(said):

@@ -36,7 +36,8 @@ from strongroom.server.errors import Denied, OperatorError, PendingApproval
 from strongroom.server.messages import Message
 
 _ATTEMPTS: Final = 16
-_LONGEST: Final = 2000
+_LONGEST: Final = 32_768
+"""Characters of a request as people see it; what is longer is refused, since a part of it would be hidden."""
 
 _NOT_OF_THE_ACT: Final = frozenset({"command", "ask", "id", "by_user"})
 """Fields of a request that say how it came, not what it is."""
@@ -201,12 +202,17 @@ async def _new(
     if expired is None and waiting >= MOST:
         raise Denied(f"it needs approval, and {MOST} requests of yours wait for that already")
     shown = {name: value if name in _SHOWN else "..." for name, value in asked.essence.items()}
+    details = json.dumps(shown, sort_keys=True)
+    if len(details) > _LONGEST:
+        raise Denied(
+            "it needs approval, and is too long to be shown to those who give it; ask for less at once"
+        )
     value = Approval(
         digest=asked.digest,
         mark=new_mark(),
         acts=(asked.act.value,),
         operation=asked.command,
-        details=json.dumps(shown, sort_keys=True)[:_LONGEST],
+        details=details,
         requested_at=now,
         expires_at=now + LIFETIME,
         requester=asked.person,

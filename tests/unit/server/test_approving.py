@@ -504,6 +504,23 @@ def test_a_field_that_is_not_known_to_be_harmless_is_shown_to_nobody(strict: Off
     assert "secret" not in details
 
 
+def test_nothing_of_a_request_is_hidden_behind_what_comes_first(strict: Office) -> None:
+    """The name of a field decides its place: what nobody reads could push out what is granted to whom."""
+    request: dict[str, object] = {
+        "command": "grant.add",
+        "clients": ["x" * 3000],
+        "to": {"kind": "everyone"},
+        "on": {"kind": "everything"},
+        "permissions": ["get"],
+        "tenant": "default",
+    }
+    name = strict.pending(request)
+    details = strict.ask({"command": "approval.show", "approval": name})["details"]
+    assert '"to": {"kind": "everyone"}' in details
+    with pytest.raises(Denied, match="too long"):
+        strict.ask(request | {"clients": ["x" * 40_000]})
+
+
 def test_the_audit_log_tells_what_became_of_an_approval(strict: Office) -> None:
     before = len(recorded(strict.kms))
     request: dict[str, object] = {"command": "person.remove", "name": "nobody"}

@@ -45,6 +45,18 @@ _TARGETS: Final = (
     "without_roles",
     "clients",
     "without_clients",
+    # What was voted on, laid down or taken away.
+    "approval",
+    "act",
+    "votes",
+    "deletion_window",
+    "hold",
+    "authority",
+    # Whose certificates are let in, and who can open a backup or everything.
+    "san",
+    "subject",
+    "recipient",
+    "recipients",
 )
 
 

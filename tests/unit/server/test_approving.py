@@ -504,6 +504,15 @@ def test_a_field_that_is_not_known_to_be_harmless_is_shown_to_nobody(strict: Off
     assert "secret" not in details
 
 
+def test_the_audit_log_tells_what_was_laid_down_and_what_was_voted_on(office: Office) -> None:
+    office.ask(require("destroy", 2))
+    name = office.pending(require("destroy", 0))
+    office.vote(name, "carol", CAROL)
+    told = {str(e["operation"]): str(e.get("target")) for e in recorded(office.kms)}
+    assert "act=destroy votes=0" in told["ADMIN approval.require"]
+    assert f"approval={name}" in told["ADMIN approval.approve"]
+
+
 def test_nothing_of_a_request_is_hidden_behind_what_comes_first(strict: Office) -> None:
     """The name of a field decides its place: what nobody reads could push out what is granted to whom."""
     request: dict[str, object] = {

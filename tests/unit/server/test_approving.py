@@ -513,6 +513,25 @@ def test_the_audit_log_tells_what_was_laid_down_and_what_was_voted_on(office: Of
     assert f"approval={name}" in told["ADMIN approval.approve"]
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"command": "client.renew", "name": "client-11", "now": False},
+        {"command": "client.enrol", "name": "new", "groups": ["ops"], "password_hash": "$argon2id$1"},
+        {"command": "client.invite", "name": "new", "groups": ["ops"], "seconds": 60},
+    ],
+    ids=lambda request: str(request["command"]),
+)
+def test_a_command_that_makes_a_fresh_key_each_time_is_the_same_request_again(
+    strict: Office, request_: dict[str, object]
+) -> None:
+    name = strict.pending(request_ | {"public_key": "one"})
+    again = {"public_key": "another"} | (
+        {"password_hash": "$argon2id$2"} if "password_hash" in request_ else {}
+    )
+    assert strict.pending(request_ | again) == name
+
+
 def test_nothing_of_a_request_is_hidden_behind_what_comes_first(strict: Office) -> None:
     """The name of a field decides its place: what nobody reads could push out what is granted to whom."""
     request: dict[str, object] = {

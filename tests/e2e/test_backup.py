@@ -113,6 +113,8 @@ def test_a_backup_brings_everything_back_on_either_database(
     assert here.count("entries WHERE tenant = 0 AND kind = 80") == 1
     with running(here.folder) as restored, old_client(server.profile, restored) as client:
         assert inventory(client) == before
+        restored.wait_for_log("store_verified")
+        assert "store_doubted" not in restored.log_text()
         assert client.locate(name="after the backup") == []
         client.create_symmetric_key(name="after the backup")
         with pytest.raises(KMIPError, match=r"(?i)name"):

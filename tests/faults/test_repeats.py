@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from strongroom import testing
+from strongroom.domain.audit import AuditEvent
 from strongroom.domain.context import Policy
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.create import CreateRequest
@@ -65,6 +66,22 @@ def test_a_named_request_that_comes_again_is_answered_again_and_done_once(
     assert keys(kms) == 1
     assert kms.call(create(), version=version, client_correlation_value="two") != first
     assert keys(kms) == 2
+
+
+@pytest.mark.parametrize("undo", [False, True])
+def test_an_answer_that_is_given_again_is_recorded_again(
+    kms: TestKms, monkeypatch: pytest.MonkeyPatch, undo: bool
+) -> None:
+    """It may hold what a key has made, or the key."""
+    options: dict[str, Any] = (
+        {"batch_error_continuation_option": BatchErrorContinuationOption.UNDO} if undo else {}
+    )
+    (made, _) = kms.batch(create(), GetRequest(), client_correlation_value="one", **options)
+    events: list[AuditEvent] = []
+    monkeypatch.setattr(kms.dispatcher._audit, "record", events.append)
+    kms.batch(create(), GetRequest(), client_correlation_value="one", **options)
+    assert [event.operation for event in events] == ["Create", "Get"]
+    assert events[0].objects == (made.unique_identifier,)  # type: ignore[union-attr]
 
 
 def test_what_was_done_before_a_restart_is_not_done_again(tmp_path: Path) -> None:

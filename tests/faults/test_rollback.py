@@ -26,6 +26,7 @@ from strongroom.operations.obliterate import ObliterateRequest
 from strongroom.registry import V2_1, V3_0
 from strongroom.scheduler.verification import Verifier
 from strongroom.server.administration.command import perform
+from strongroom.server.errors import OperatorError
 from strongroom.store import postgres
 from strongroom.store.reindexing import reindex
 from strongroom.store.sealing import StoreKeys
@@ -170,6 +171,48 @@ def test_two_rows_that_changed_places_are_noticed(kms: TestKms, database: Databa
         with pytest.raises(Refused, match="damaged"):
             get(kms, key)
     assert {name for name, _ in about(found(kms), Subject.OBJECT)} == {mine, other}
+
+
+@pytest.mark.parametrize("way", ["taken out", "edited"])
+def test_an_old_row_is_noticed_also_when_the_audit_log_has_forgotten_what_came_after(
+    kms: TestKms, database: Database, way: str
+) -> None:
+    """Nothing contradicts the row then but the chain, whose next hash stands for what was there."""
+    key, innocent = kms.create_symmetric_key(), kms.create_symmetric_key()
+    before = database.row(key)
+    activate(kms, key)
+    activate(kms, innocent)
+    kms.run(kms.backend.chain_events())
+    sequence, event = next(
+        (sequence, event)
+        for sequence, event in database.run("SELECT sequence, event FROM audit ORDER BY sequence")
+        if b'"Activate"' in event and key.encode() in event
+    )
+    if way == "taken out":
+        database.run("DELETE FROM audit WHERE sequence = ?", sequence)
+    else:
+        said = json.loads(event)
+        del said["changed"]
+        database.run("UPDATE audit SET event = ? WHERE sequence = ?", json.dumps(said).encode(), sequence)
+    database.put_back(before)
+    assert about(found(kms), Subject.EVENT)
+
+
+def test_an_event_that_somebody_added_is_noticed_also_one_that_changed_nothing(
+    kms: TestKms, database: Database
+) -> None:
+    """The server gives it a place in the chain, and would sign for it."""
+    kms.create_symmetric_key()
+    with pytest.raises(OperatorError):
+        kms.run(perform(administrator(kms), {"command": "client.dance"}))
+    kms.run(kms.backend.chain_events())
+    assert found(kms) == []
+    said = {"at": 1, "by": "person:carol", "operation": "ADMIN approval.reject", "outcome": "Denied"}
+    (last,) = database.run("SELECT max(sequence) FROM audit")
+    database.run("INSERT INTO audit (sequence, event) VALUES (?, ?)", last[0] + 1, json.dumps(said).encode())
+    kms.run(kms.backend.chain_events())
+    kms.create_symmetric_key()
+    assert [reason for _, reason in about(found(kms), Subject.EVENT)] == ["it has no witness"]
 
 
 def test_an_old_row_that_was_put_back_is_noticed(kms: TestKms, database: Database) -> None:

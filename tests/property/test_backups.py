@@ -13,6 +13,7 @@ from pyrage import x25519
 
 from strongroom.domain.backups import Row
 from strongroom.model.secret import SecretBytes
+from strongroom.rootkey.memory import MemoryRootKey
 from strongroom.server.backup.archive import (
     ArchiveError,
     ArchiveReader,
@@ -28,6 +29,7 @@ from strongroom.server.backup.archive import (
     encode_row,
 )
 from strongroom.server.backup.encryption import BLOCK, BackupDamaged, WrongIdentity, encrypting
+from strongroom.server.backup.parts import seal_again
 from strongroom.server.backup.secrets import pack, unpack
 from strongroom.server.backup.unpack import backup_events
 from strongroom.server.errors import OperatorError
@@ -274,3 +276,12 @@ def test_a_reader_that_has_seen_enough_leaves_no_thread_behind(whole: bytes, fil
     with backup_events(file, [IDENTITY]) as events:
         assert next(events) == HEADER
     assert not [thread for thread in threading.enumerate() if thread.name == "decryption"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["authorities/../../up.key", "../ca.key", "/authorities/x.key", "authorities/a\0.key", "root.key"],
+)
+def test_no_secret_of_a_backup_is_written_outside_the_directory(name: str) -> None:
+    with pytest.raises(OperatorError):
+        seal_again(name, SecretBytes(b"0" * 32), MemoryRootKey())

@@ -53,9 +53,13 @@ class Safeguards(Entry, kind=40):
         """Return how many people have to approve an act; 0: nobody has to.
 
         Whoever changes policy gets round every other rule, so that takes as many as the strictest of them.
+        And whoever chooses the root key, or makes a recovery kit, can open every key.
         """
         if act is Act.POLICY:
             return max((one.votes for one in self.requirements), default=0)
+        if act is Act.ROOT:
+            both = (Act.ROOT.value, Act.EXPORT.value)
+            return max((one.votes for one in self.requirements if one.act in both), default=0)
         return max((one.votes for one in self.requirements if one.act == act.value), default=0)
 
     def requiring(self, act: Act, votes: int) -> "Safeguards":

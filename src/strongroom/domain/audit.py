@@ -21,6 +21,9 @@ SUCCESS: Final = "success"
 LONGEST_TEXT: Final = 256
 """Characters that are kept of a text somebody else chose."""
 
+LONGEST_TARGET: Final = 16_384
+"""Characters that are kept of what an act was about: no field of a request can push out another."""
+
 _BEGINNING: Final = 160
 
 MOST_NAMED: Final = 256
@@ -123,7 +126,7 @@ class AuditEvent(NamedTuple):
             f',"operation":{_text(self.operation)},"outcome":{_text(self.outcome)},"peer":'
         )
         names = f',"server_correlation":{_text(self.correlation[1])}' if self.correlation else ""
-        target = "" if self.target is None else f',"target":{_text(self.target)}'
+        target = "" if self.target is None else f',"target":{_text(self.target, LONGEST_TARGET)}'
         user = "" if self.user is None else f',"user":{_text(self.user)}'
         return head.encode(), f'{names}{target},"tenant":{self.tenant}{user}}}'.encode()
 
@@ -182,8 +185,8 @@ def _identifier(identifier: str) -> str:
     return _quoted(identifier if len(identifier) <= LONGEST_TEXT else named(identifier))
 
 
-def _text(text: str) -> str:
-    return _quoted(text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT])
+def _text(text: str, most: int = LONGEST_TEXT) -> str:
+    return _quoted(text if len(text) <= most else text[:most])
 
 
 class ChainedEvent(NamedTuple):

@@ -347,6 +347,7 @@ class Dispatcher:
             work = self._unit_of_work(run)
             repeats = self.repeats.knows(run)
             if repeats and (known := await self.repeats.again(run, item, work)) is not None:
+                self._audit.record(_event(run, item, tuple(work.made.values()), None))
                 work.keep()
                 return known
             result, size = await self.perform(run, item, work, run.room)
@@ -461,8 +462,16 @@ class Dispatcher:
 
     async def _all_again(self, run: Run, work: UnitOfWork) -> list[Item]:
         """Return the answers of a batch that was done before as one transaction; none for a new one."""
-        known = [await self.repeats.again(run, item, work) for item in run.request.items]
-        return [result for result in known if result is not None] if None not in known else []
+        results, events = list[Item](), list[AuditEvent]()
+        for item in run.request.items:
+            result = await self.repeats.again(run, item, work)
+            if result is None:
+                return []
+            results.append(result)
+            events.append(_event(run, item, tuple(work.made.values()), None))
+        for event in events:
+            self._audit.record(event)
+        return results
 
     def _unit_of_work(self, run: Run) -> UnitOfWork:
         return UnitOfWork(self._services.store, run.memory, caller=run.connection.client, now=run.now)

@@ -143,6 +143,7 @@ class KmipApplication:
 
     async def work(self, directory: ClientDirectory, spread: Callable[[], Awaitable[None]]) -> None:
         self._provisioning.on_change = spread
+        self._provisioning.by_rule = directory.by_rule
         self._root_key_change.spread = spread
         self._verifier.on_distrust = spread
         self._clients.directory = directory

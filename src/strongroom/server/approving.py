@@ -6,6 +6,7 @@ refused as such gives it back.
 """
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -25,7 +26,7 @@ from strongroom.domain.approvals import (
     new_mark,
 )
 from strongroom.domain.audit import SUCCESS, AuditEvent
-from strongroom.domain.clients import ClientStore
+from strongroom.domain.clients import ClientRecord, ClientStore
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.identity import TenantId
 from strongroom.domain.people import Person
@@ -35,7 +36,8 @@ from strongroom.server.errors import Denied, OperatorError, PendingApproval
 from strongroom.server.messages import Message
 
 _ATTEMPTS: Final = 16
-_LONGEST: Final = 2000
+_LONGEST: Final = 32_768
+"""Characters of a request as people see it; what is longer is refused, since a part of it would be hidden."""
 
 _NOT_OF_THE_ACT: Final = frozenset({"command", "ask", "id", "by_user"})
 """Fields of a request that say how it came, not what it is."""
@@ -73,12 +75,14 @@ _SHOWN: Final = frozenset(
 class Asked:
     """An administrative act that somebody asks for.
 
-    `essence` are the fields that make the request what it is. `tenant` is whom it concerns, None: the whole
-    server. `person` is None and `client` 0 for whoever owns the data directory; `by` is for the audit log.
+    `essence` are the fields that make the request what it is, `meant` what the names in them stand for.
+    `tenant` is whom it concerns, None: the whole server. `person` is None and `client` 0 for whoever owns the
+    data directory; `by` is for the audit log.
     """
 
     command: str
     essence: Message
+    meant: Message
     act: Act
     tenant: TenantId | None
     person: str | None
@@ -89,13 +93,37 @@ class Asked:
     def digest(self) -> bytes:
         """Return what stands for the exact request."""
         who = "local" if self.person is None else f"person {self.person}"
-        written = json.dumps(self.essence, sort_keys=True, separators=(",", ":"))
+        written = json.dumps([self.essence, self.meant], sort_keys=True, separators=(",", ":"))
         return digest_of(b"administration", who.encode(), self.command.encode(), written.encode())
 
 
 def essence_of(request: Message) -> Message:
     """Return the fields of a request that are not about how it came."""
     return {name: value for name, value in request.items() if name not in _NOT_OF_THE_ACT}
+
+
+def meant_by(essence: Message, records: Iterable[ClientRecord]) -> Message:
+    """Return the clients in force that are named in a request, each with its number and key.
+
+    A name can be given to another client, and a client another key, while people decide.
+    """
+    said = set(_texts(essence))
+    return {
+        record.name: [int(record.client), record.fingerprint]
+        for record in records
+        if record.revoked_at is None and record.name in said
+    }
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _texts(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _texts(one)
 
 
 async def use(store: ObjectStore, clients: ClientStore, asked: Asked, now: datetime) -> Kept[Approval] | None:
@@ -174,12 +202,17 @@ async def _new(
     if expired is None and waiting >= MOST:
         raise Denied(f"it needs approval, and {MOST} requests of yours wait for that already")
     shown = {name: value if name in _SHOWN else "..." for name, value in asked.essence.items()}
+    details = json.dumps(shown, sort_keys=True)
+    if len(details) > _LONGEST:
+        raise Denied(
+            "it needs approval, and is too long to be shown to those who give it; ask for less at once"
+        )
     value = Approval(
         digest=asked.digest,
         mark=new_mark(),
         acts=(asked.act.value,),
         operation=asked.command,
-        details=json.dumps(shown, sort_keys=True)[:_LONGEST],
+        details=details,
         requested_at=now,
         expires_at=now + LIFETIME,
         requester=asked.person,

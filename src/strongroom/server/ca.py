@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from cryptography import x509
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InternalError, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -41,6 +41,16 @@ SERVER_RENEWAL: Final = dt.timedelta(days=132)
 """A server certificate with less than this left is replaced when the server starts or turns over."""
 INVITATION: Final = "Strongroom invitation"
 INVITATION_SUBJECT: Final = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, INVITATION)])
+UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    InternalError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What `cryptography` raises for certificates and requests that it does not read: they share no class."""
 _CLOCK_SKEW: Final = dt.timedelta(hours=1)
 
 _SEALED_MAGIC: Final = b"STRONGROOM CA KEY 1\n"

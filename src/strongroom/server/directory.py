@@ -187,7 +187,7 @@ class ClientDirectory:
         """Return whose certificate this is, or why it is nobody's that may come in."""
         found = self.find(certificate.fingerprint)
         if found is Refusal.UNKNOWN:
-            found = self._by_rule(certificate)
+            found = self.by_rule(certificate.der)
         if found is Refusal.UNKNOWN and certificate.fingerprint in self._guests:
             return Refusal.INVITED
         if isinstance(found, ClientIdentity) and self._lists is not None:
@@ -228,9 +228,10 @@ class ClientDirectory:
         if self._lists is not None:
             self._lists.reload(self._now())
 
-    def _by_rule(self, certificate: PeerCertificate) -> ClientIdentity | Refusal:
+    def by_rule(self, der: bytes) -> ClientIdentity | Refusal:
+        """Return whose certificate (DER) this is by the rules for other authorities."""
         try:
-            number = self._mapping.client(certificate.der)
+            number = self._mapping.client(der)
         except Ambiguous:
             return Refusal.AMBIGUOUS
         if number is None:

@@ -11,13 +11,12 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
-from cryptography.exceptions import UnsupportedAlgorithm
-
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.outgoing import EndpointUnreachable, Exchange, Subscription
 from strongroom.registry import Tag
 from strongroom.registry.versions import parse_version
 from strongroom.server.address import Address, parse_address
+from strongroom.server.ca import UNREADABLE
 from strongroom.server.config import ClientSettings, Settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.directory import Refusal, read_certificate
@@ -90,7 +89,7 @@ class ClientEndpoints:
         tls: ssl.SSLObject = writer.get_extra_info("ssl_object")
         try:
             shown = read_certificate(tls.getpeercert(binary_form=True) or b"")
-        except (ValueError, UnsupportedAlgorithm) as error:
+        except UNREADABLE as error:
             raise EndpointUnreachable("the certificate of the endpoint cannot be read") from error
         found = self.find(shown.fingerprint)
         if isinstance(found, Refusal) or found.client != client.client:

@@ -13,12 +13,11 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from strongroom.domain.entries import Kept
 from strongroom.domain.identity import ClientId
 from strongroom.domain.mapping import CertificateRule
-from strongroom.server.ca import fingerprint
+from strongroom.server.ca import UNREADABLE, fingerprint
 from strongroom.server.errors import InvalidOption
 from strongroom.server.revocation import issuer_of
 
@@ -28,7 +27,6 @@ LONGEST_NAME: Final = 1024
 
 _READ: Final = 4096
 _SAN_TYPES: Final = {"dns": x509.DNSName, "email": x509.RFC822Name, "uri": x509.UniformResourceIdentifier}
-_UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm)
 
 
 class TypedName(NamedTuple):
@@ -67,7 +65,7 @@ def parse_subject(text: str) -> TypedName:
         raise InvalidOption(f"a subject has 1 to {LONGEST_NAME} characters")
     try:
         name = x509.Name.from_rfc4514_string(text)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InvalidOption(
             f"{text!r} is no subject: {error or 'it cannot be read'}; write it as"
             " `openssl x509 -noout -subject -nameopt RFC2253` prints it"
@@ -107,7 +105,7 @@ class MappingRules:
             certificate = x509.load_der_x509_certificate(der)
             issuer = issuer_of(certificate, self._issuers)
             names = names_of(der) if issuer is not None else ()
-        except _UNREADABLE:
+        except UNREADABLE:
             return None
         if issuer is None:
             return None

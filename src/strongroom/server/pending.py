@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.mapping import MAX_DER, PendingCertificate
 from strongroom.domain.store import Changes, LostRace, ObjectStore
 from strongroom.domain.tenants import SYSTEM_TENANT
-from strongroom.server.ca import INVITATION_SUBJECT
+from strongroom.server.ca import INVITATION_SUBJECT, UNREADABLE
 from strongroom.server.directory import PeerCertificate
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.messages import Message
@@ -123,7 +122,7 @@ def to_message(kept: Kept[PendingCertificate]) -> Message:
             "ends_at": certificate.not_valid_after_utc.isoformat(),
             "names": _names(certificate),
         }
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         message |= {"subject": None, "issuer": None, "serial": None, "ends_at": None, "names": []}
     return message
 
@@ -159,7 +158,10 @@ def _names(certificate: x509.Certificate) -> list[str]:
 
 
 def _is_invitation(der: bytes) -> bool:
-    return x509.load_der_x509_certificate(der).subject == INVITATION_SUBJECT
+    try:
+        return x509.load_der_x509_certificate(der).subject == INVITATION_SUBJECT
+    except UNREADABLE:
+        return False
 
 
 def _noted(

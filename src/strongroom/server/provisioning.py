@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -19,8 +18,9 @@ from strongroom.domain.clients import ClientCertificate, ClientRecord, ClientSto
 from strongroom.domain.errors import CryptographicFailure, InvalidField, PermissionDenied, ServerFailure
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.ports import RootKeyError
-from strongroom.server.ca import Authority
+from strongroom.server.ca import UNREADABLE, Authority
 from strongroom.server.clients import is_known, known_certificate
+from strongroom.server.directory import Refusal
 from strongroom.server.errors import OperatorError
 from strongroom.server.logs import get_logger
 from strongroom.server.requests import unusable
@@ -29,7 +29,6 @@ from strongroom.server.revocation import issuer_of
 log = get_logger()
 
 _PEM: Final = b"-----BEGIN "
-_UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm)
 
 
 class ClientProvisioning:
@@ -50,6 +49,8 @@ class ClientProvisioning:
         self._authorities = authorities
         self.on_change: Callable[[], Awaitable[None]] | None = None
         """Makes the records be in force in every worker."""
+        self.by_rule: Callable[[bytes], ClientIdentity | Refusal] = lambda _: Refusal.UNKNOWN
+        """Tells whose certificate (DER) one is by the rules for other authorities (`mapping.py`)."""
 
     async def requested_key(self, request: bytes) -> bytes:
         try:
@@ -57,7 +58,7 @@ class ClientProvisioning:
             read = load(request)
             key = read.public_key()
             signed = read.is_signature_valid
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise InvalidField("the Certificate Request is no PKCS#10 request that can be read") from error
         if not signed:
             raise CryptographicFailure("the Certificate Request is not signed by its own key")
@@ -76,6 +77,11 @@ class ClientProvisioning:
 
     async def renewed(self, client: ClientIdentity, certificate: bytes, now: datetime) -> ClientRecord:
         accepted = self._accepted(certificate, now)
+        whose = self.by_rule(certificate)
+        if whose is not Refusal.UNKNOWN and (isinstance(whose, Refusal) or whose.client != client.client):
+            # A certificate is no secret: whoever has seen that of another client could become the one that
+            # this client is taken for.
+            raise InvalidField("the Certificate is another client's; use one of your own")
         records = await self._clients.clients()
         record = next((one for one in records if one.client == client.client), None)
         if record is None or record.revoked_at is not None:
@@ -90,7 +96,7 @@ class ClientProvisioning:
             certificate = x509.load_der_x509_certificate(value)
             key = certificate.public_key()
             purposes = _purposes(certificate)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise InvalidField("the Certificate cannot be read") from error
         if not certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc:
             raise InvalidField("the Certificate is not valid now")

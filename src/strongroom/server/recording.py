@@ -5,7 +5,9 @@ one of its own; what cannot be recorded fails. A request may carry hashes of pas
 named here are recorded of it.
 """
 
+import json
 import os
+import re
 from datetime import datetime
 from typing import Final
 
@@ -15,6 +17,11 @@ from strongroom.server.messages import Message
 
 BY_USER: Final = "by_user"
 """The field of a request with the number of the user at the other end of the administration socket."""
+
+LONGEST_VALUE: Final = 400
+"""Characters of one field that are recorded."""
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._@+:,/*-]+")
 
 _TARGETS: Final = (
     "name",
@@ -45,6 +52,18 @@ _TARGETS: Final = (
     "without_roles",
     "clients",
     "without_clients",
+    # What was voted on, laid down or taken away.
+    "approval",
+    "act",
+    "votes",
+    "deletion_window",
+    "hold",
+    "authority",
+    # Whose certificates are let in, and who can open a backup or everything.
+    "san",
+    "subject",
+    "recipient",
+    "recipients",
 )
 
 
@@ -81,12 +100,16 @@ def _said(value: object) -> str | None:
     """Return a field as it was given: a text, a number, a list of texts, or a kind with a name."""
     match value:
         case str() | int():
-            return str(value)
+            said = str(value)
         case list() if value and all(isinstance(one, str) for one in value):
-            return ",".join(map(str, value))
+            said = ",".join(map(str, value))
         case {"kind": str(kind), "name": str(name)}:
-            return f"{kind}:{name}"
+            said = f"{kind}:{name}"
         case {"kind": str(kind)}:
-            return kind
+            said = kind
         case _:
             return None
+    # One that looks like several is quoted, and none is so long that it pushes out those behind it: a request
+    # may hold more than its command reads.
+    said = said if len(said) <= LONGEST_VALUE else f"{said[:LONGEST_VALUE]}..."
+    return said if _PLAIN.fullmatch(said) else json.dumps(said)

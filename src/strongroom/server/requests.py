@@ -7,10 +7,10 @@ purpose and lifetime are the administrator's.
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PublicKeyTypes
 
+from strongroom.server.ca import UNREADABLE
 from strongroom.server.errors import OperatorError
 
 SHORTEST_RSA: Final = 2048
@@ -18,7 +18,6 @@ LONGEST: Final = 64 << 10
 """Bytes of a request."""
 
 _PEM: Final = b"-----BEGIN "
-_UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm)
 
 
 def requested_key(request: bytes) -> CertificatePublicKeyTypes:
@@ -30,7 +29,7 @@ def requested_key(request: bytes) -> CertificatePublicKeyTypes:
         read = load(request)
         key = read.public_key()
         signed = read.is_signature_valid
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise OperatorError(
             "this is no certificate request (PKCS#10, PEM or DER) that can be read"
         ) from error

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 
-from strongroom.server.ca import fingerprint
+from strongroom.server.ca import UNREADABLE, fingerprint
 from strongroom.server.errors import OperatorError
 from strongroom.server.logs import get_logger
 
@@ -30,7 +30,7 @@ LONGEST: Final = 64 << 20
 """Bytes of one file of lists."""
 
 _PEM: Final = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
-_BAD: Final = (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm)
+_BAD: Final = (*UNREADABLE, InvalidSignature)
 
 
 class Verdict(Enum):
@@ -107,7 +107,11 @@ class RevocationLists:
         except (OSError, ValueError, OperatorError) as error:
             log.error("authorities_unreadable", error=str(error), alarm=_KEPT)
             authorities, internal = list(self._known.authorities), self._known.internal
-        revoked = {fingerprint(one.public_key()): self._revoked_by(one) for one in authorities}
+        # An authority that was renewed under another name has one key and several names.
+        by_key: dict[str, list[x509.Certificate]] = {}
+        for one in authorities:
+            by_key.setdefault(fingerprint(one.public_key()), []).append(one)
+        revoked = {key: self._revoked_by(same) for key, same in by_key.items()}
         self._known = _Known(authorities, internal, revoked)
         ends = [one.ends_at for one in revoked.values() if one.ends_at is not None and one.ends_at > now]
         self._next_end = min(ends, default=None)
@@ -128,8 +132,11 @@ class RevocationLists:
             return Verdict.GOOD
         return self._unknown(known, der)
 
-    def _revoked_by(self, authority: x509.Certificate) -> _Revoked:
-        lists = [one for lists in self._lists.values() for one in lists if _is_of(one, authority)]
+    def _revoked_by(self, same: Sequence[x509.Certificate]) -> _Revoked:
+        """Return what the lists of one authority say, under each of its names."""
+        lists = [
+            one for lists in self._lists.values() for one in lists if any(_is_of(one, name) for name in same)
+        ]
         ends = [one.next_update_utc for one in lists if one.next_update_utc is not None]
         serials = frozenset(entry.serial_number for one in lists for entry in one)
         return _Revoked(serials, max(ends, default=None))

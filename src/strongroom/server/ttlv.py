@@ -15,13 +15,12 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast
 
-from cryptography.exceptions import UnsupportedAlgorithm
-
 from strongroom.domain.identity import ClientIdentity, Connection, Roles
 from strongroom.domain.outgoing import EndpointUnreachable, Exchange
 from strongroom.domain.store import StoreFailure
 from strongroom.domain.turn import SLICE
 from strongroom.registry import Version
+from strongroom.server.ca import UNREADABLE
 from strongroom.server.config import DeadlineSettings
 from strongroom.server.deadlines import NEVER, Deadlines
 from strongroom.server.directory import ClientDirectory, PeerCertificate, Refusal, read_certificate
@@ -212,7 +211,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
             raise RuntimeError("TLS let a peer without a certificate through")
         try:
             certificate = read_certificate(der)
-        except (ValueError, UnsupportedAlgorithm) as error:
+        except UNREADABLE as error:
             self._turn_away("unreadable_certificate", cure="enrol the client again", error=str(error))
             return
         found = self._look_up(certificate)

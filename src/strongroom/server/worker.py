@@ -309,17 +309,23 @@ class Worker:
         self._writer.write(encode(message))
 
     async def _refresh(self) -> None:
-        self._plan.root_key.follow()
-        await self._application.refresh()
-        changed = await self._read_tenants()
-        if await self._directory.refresh() or changed:
-            self._listener.recheck()
+        changed = False
+        try:
+            self._plan.root_key.follow()
+            await self._application.refresh()
+            changed = await self._read_tenants()
+        finally:
+            # Whatever is wrong with all else, whoever was revoked is shut out.
+            if await self._directory.refresh() or changed:
+                self._listener.recheck()
 
     async def _try_to_refresh(self) -> None:
         try:
             await self._refresh()
         except (StoreFailure, RootKeyError) as error:
             log.warning("clients_not_read", error=str(error))
+        except TamperedRecord as error:
+            log.error("refresh_refused", error=str(error), cure="restore a backup")
 
     async def _read_tenants(self) -> bool:
         """Follow what the administrator has laid down for tenants; tell whether anything changed."""
@@ -336,10 +342,7 @@ class Worker:
 
         Whoever waits for the others waits for `SPREADING` seconds at most: they follow all the same.
         """
-        try:
-            await self._refresh()
-        except (StoreFailure, RootKeyError) as error:
-            log.warning("clients_not_read", error=str(error))
+        await self._try_to_refresh()
         number = next(self._numbers)
         spread = self._spreading[number] = asyncio.get_running_loop().create_future()
         self._tell({"event": "clients_changed", "number": number})

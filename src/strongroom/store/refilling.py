@@ -21,6 +21,7 @@ from strongroom.store.entries import sealed_entry
 from strongroom.store.mapping import from_row, names
 from strongroom.store.records import EntryRow, ObjectRow, StoreKeyRow
 from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey
+from strongroom.store.witness import Witness
 from strongroom.wire.errors import DecodeError
 
 _OBJECTS: Final = Table("objects", tuple(statements.OBJECT_COLUMNS.split(", ")), ("sequence",))
@@ -105,7 +106,12 @@ class RefilledRecords:
         assert isinstance(row, EntryRow), "a marker is no removal"
         await self.put(_ENTRIES, [tuple(row)])
         changed = ChangedEntry(row.tenant, row.kind, named(row.key), row.generation)
-        stored = encode_all([event], Changed(entries=(changed,)))
+        key = keys.event_key(fresh.store_key)
+        assert key is not None, "it was loaded a moment ago"
+        witness = Witness()
+        stored = [
+            witness.add(one, fresh.store_key, key) for one in encode_all([event], Changed(entries=(changed,)))
+        ]
         last = [number async for page in self.rows(_EVENTS) for number, _ in page if isinstance(number, int)]
         # Without a place in the chain: whoever writes next gives it the one behind all others.
         numbered = itertools.count(max(last, default=0) + 1)

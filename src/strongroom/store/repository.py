@@ -353,20 +353,15 @@ class Repository(ClientRepository):
             raise StoreFailure(str(exc)) from exc
 
     def _events(self, events: Sequence[AuditEvent], change: Changed) -> list[bytes]:
-        """Return events as they are stored, those that say what was changed with a witness."""
+        """Return events as they are stored, each with a witness."""
         if not events:
             if change.objects:
                 raise ValueError("objects are never changed without an audit event")
             return []
-        encoded = encode_all(events, change)
-        said = len(change.parts())
-        if not said:
-            return encoded
         store_key = self._keys.current
         key = self._keys.event_key(store_key)
         assert key is not None
-        witnessed = [self._witness.add(event, store_key, key) for event in encoded[-said:]]
-        return encoded[:-said] + witnessed
+        return [self._witness.add(event, store_key, key) for event in encode_all(events, change)]
 
     async def _change(self, obj: ManagedObject, *, above: int = 0) -> ObjectChange:
         """Return the next generation of an object, sealed; raises Conflict when it is out of date.

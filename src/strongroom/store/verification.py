@@ -15,7 +15,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from strongroom.attributes.index import terms
 from strongroom.domain.audit import ADMINISTRATION, GONE, named
-from strongroom.domain.backups import Row, Table, Tables
+from strongroom.domain.backups import Row, Table, Tables, Value
+from strongroom.domain.chain import EMPTY, Head, extend
 from strongroom.domain.doubts import Doubt, Subject
 from strongroom.domain.entries import passes
 from strongroom.domain.objects import ManagedObject
@@ -24,13 +25,14 @@ from strongroom.store.changes import name_key
 from strongroom.store.mapping import from_row, names
 from strongroom.store.records import EntryRow, ObjectRow
 from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey
-from strongroom.store.witness import Witnesses
+from strongroom.store.witness import WITNESSED, Witnesses
 from strongroom.wire.errors import DecodeError
 
 OBJECTS: Final = Table("objects", tuple(statements.OBJECT_COLUMNS.split(", ")))
 ENTRIES: Final = Table("entries", tuple(statements.ENTRY_COLUMNS.split(", ")))
 CLIENTS: Final = Table("clients", ("client", "revision"))
-AUDIT: Final = Table("audit", ("sequence", "event"))
+AUDIT: Final = Table("audit", ("sequence", "event"), ("sequence",))
+CHAIN: Final = Table("audit", ("position", "hash", "event"), ("position",))
 TERMS: Final = Table("terms", ("tenant", "term", "sequence"))
 NAMES: Final = Table("names", ("tenant", "owner", "name"))
 
@@ -98,6 +100,8 @@ async def _verify(snapshot: Tables, keys: StoreKeys, at_once: int) -> AsyncItera
             owned.add(row, +1)
     async for doubt in _entries(snapshot, keys):
         yield doubt
+    async for doubt in _chain(snapshot):
+        yield doubt
     async for doubt in _history(snapshot, keys, at_once):
         yield doubt
     if damaged:
@@ -151,6 +155,21 @@ async def _entries(snapshot: Tables, keys: StoreKeys) -> AsyncIterator[Doubt]:
                     f"{row.kind}/{row.key}",
                     "its record was edited or damaged, or belongs to another one",
                 )
+
+
+async def _chain(snapshot: Tables) -> AsyncIterator[Doubt]:
+    """Yield where an event was edited or taken out: what it said was changed would be forgotten with it."""
+    end = EMPTY
+    async for page in _pages(snapshot, CHAIN):
+        for position, known, event in page:
+            if position is None:
+                continue  # on PostgreSQL events are chained a moment after their commit
+            assert isinstance(position, int)
+            (head,) = extend(end, [_bytes(event)])
+            if head != (position, _bytes(known)):
+                reason = "the audit log was edited, or something taken out of it, here"
+                yield Doubt(Subject.EVENT, 0, f"at position {position}", reason)
+            end = Head(position, _bytes(known))
 
 
 async def _history(snapshot: Tables, keys: StoreKeys, at_once: int) -> AsyncIterator[Doubt]:
@@ -221,14 +240,19 @@ class _History:
     def __init__(self, keys: StoreKeys) -> None:
         self.last: dict[_Key, _Known] = {}
         self._witnesses = Witnesses(keys.event_key)
+        self._witnessed = False
 
     def add(self, event: bytes, mine: Callable[[_Key], bool]) -> str | None:
         """Take one more event; return why it is not believed, None for one that is."""
-        if not (b'"changed":' in event or b'"entries":' in event or b'"clients":' in event):
-            return None
+        changes = b'"changed":' in event or b'"entries":' in event or b'"clients":' in event
+        if not (changes or self._witnessed or WITNESSED in event):
+            return None  # of a release that witnessed nothing
         doubt = self._witnesses.doubt(event)
         if doubt is not None:
             return doubt
+        self._witnessed = True
+        if not changes:
+            return None
         said = json.loads(event)
         decided = said["operation"] == _TRUST
         for key, generation in _changed(said):
@@ -287,6 +311,11 @@ def _term_rows(obj: ManagedObject) -> Iterable[Row]:
 
 def _name_rows(obj: ManagedObject) -> Iterable[Row]:
     return ((row.tenant, row.owner, name_key(row.name)) for row in names(obj))
+
+
+def _bytes(value: Value | memoryview) -> bytes:
+    assert isinstance(value, bytes | memoryview)
+    return bytes(value)
 
 
 def _plain(row: Row) -> Row:

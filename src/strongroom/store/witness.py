@@ -1,8 +1,8 @@
-"""Audit events that changed something are witnessed: only this server can have written them, each once.
+"""Audit events of commits are witnessed: only this server can have written them, each once.
 
-Rule: who can write the database can add events to the audit table, or copy old ones to its end. What an event
-says was changed is believed only with a witness: a keyed digest of the event under a key derived from a store
-key, and a number that its process has used once.
+Rule: who can write the database can add events to the audit table, or copy old ones to its end, and the
+server would chain and sign them. What an event says is believed only with a witness: a keyed digest of the
+event under a key derived from a store key, and a number that its process has used once.
 
     "witness":"STORE_KEY.PROCESS.NUMBER.DIGEST"       all in hex, the last field of the event
 """
@@ -16,7 +16,9 @@ from typing import Final
 from strongroom.model.secret import SecretBytes
 
 _DIGEST: Final = 16
-_FIELD: Final = b',"witness":"'
+WITNESSED: Final = b',"witness":"'
+"""What every event has that is witnessed."""
+
 _END: Final = b'"}'
 
 _WINDOW: Final = 4096
@@ -39,7 +41,7 @@ class Witness:
         """Return the event, one line of JSON, with its witness."""
         head = b"%b%b%x.%b.%x." % (
             event[:-1],
-            _FIELD,
+            WITNESSED,
             store_key,
             self._process.encode(),
             next(self._numbers),
@@ -56,7 +58,7 @@ class Witnesses:
 
     def doubt(self, event: bytes) -> str | None:
         """Return what is wrong with an event, None for one that this server wrote and that comes first."""
-        _, found, rest = event.rpartition(_FIELD)
+        _, found, rest = event.rpartition(WITNESSED)
         parts = rest.removesuffix(_END).split(b".")
         if not found or len(parts) != 4 or not rest.endswith(_END):
             return "it has no witness"

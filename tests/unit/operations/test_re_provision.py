@@ -33,6 +33,7 @@ from strongroom.registry import (
 from strongroom.rootkey.file import FileRootKey
 from strongroom.server.ca import Authority, create_authority, fingerprint, new_key, open_authority
 from strongroom.server.data_directory import DataDirectory
+from strongroom.server.directory import Refusal
 from strongroom.server.provisioning import ClientProvisioning
 from strongroom.server.stored_clients import StoredClients
 from tests.expect import assert_refused, refusal
@@ -119,6 +120,22 @@ def test_a_certificate_is_adopted(kms: TestKms, authority: Authority) -> None:
     own = authority.client_certificate(key.public_key(), "alice", kms.clock.now())
     assert stored_certificate(kms, renew(kms, with_certificate(own))) == own
     assert fingerprint_of(kms) == fingerprint(key.public_key())
+
+
+def test_a_certificate_that_a_rule_gives_to_another_client_is_not_adopted(
+    kms: TestKms, authority: Authority
+) -> None:
+    """Certificates are no secrets: whoever shows its own would be taken for the client that adopted it."""
+    provisioning = kms.dispatcher._services.provisioning
+    assert isinstance(provisioning, ClientProvisioning)
+    before = fingerprint_of(kms)
+    another = authority.client_certificate(new_key().public_key(), "db1", kms.clock.now())
+    for whose in (BOB, Refusal.AMBIGUOUS, Refusal.REVOKED):
+        provisioning.by_rule = lambda _, whose=whose: whose  # type: ignore[misc]
+        assert_refused(kms, with_certificate(another), ResultReason.INVALID_FIELD, ResultReason.INVALID_FIELD)
+        assert fingerprint_of(kms) == before
+    provisioning.by_rule = lambda _: ALICE
+    renew(kms, with_certificate(another))
 
 
 def test_without_either_the_server_makes_a_key_that_the_client_can_get(

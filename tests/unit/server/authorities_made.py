@@ -16,9 +16,15 @@ from strongroom.server.ca import new_key
 class OutsideAuthority:
     """A CA of somebody else; two may have the same name."""
 
-    def __init__(self, name: str = "Corporate CA", *, now: dt.datetime) -> None:
+    def __init__(
+        self,
+        name: str = "Corporate CA",
+        *,
+        now: dt.datetime,
+        key: ec.EllipticCurvePrivateKey | None = None,
+    ) -> None:
         self.now = now
-        self.key = new_key()
+        self.key = key or new_key()
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.certificate = (
             x509.CertificateBuilder()

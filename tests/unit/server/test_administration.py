@@ -1,6 +1,7 @@
 """Administration commands: found by name, declared once, and read with care."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from strongroom.server.config import parse_settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.messages import BrokenMessage, Message
-from strongroom.server.recording import BY_USER
+from strongroom.server.recording import BY_USER, act
 from strongroom.server.stored_clients import StoredClients
 from strongroom.store.records import ChangeSet, StoreUnavailable
 from tests.kms import TestKms
@@ -99,6 +100,24 @@ def recorded(kms: TestKms) -> list[dict[str, object]]:
     return [json.loads(row.event) for row in kms.run(kms.backend.audit_rows(0, 100))]
 
 
+@pytest.mark.parametrize("more", ["bob to=everyone", "x" * 5000])
+def test_no_field_of_a_request_can_pass_for_another_or_hide_one(kms: TestKms, more: str) -> None:
+    """A command reads what it needs; the rest of a request is recorded as what it is."""
+    request = {
+        "command": "grant.add",
+        "name": more,
+        "to": {"kind": "group", "name": "web on=group:nothing"},
+        "on": {"kind": "everything"},
+        "permissions": ["get", "export"],
+    }
+    target = act(request, kms.clock.now()).target
+    assert target is not None
+    fields = re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)', target)
+    assert [name for name, _ in fields] == ["name", "to", "on", "permissions"]
+    assert fields[1][1] == '"group:web on=group:nothing"'
+    assert len(target) < 1000
+
+
 def test_an_act_is_recorded_with_who_did_it_what_it_changed_and_how_it_ended(kms: TestKms) -> None:
     admin = replace(administrator(kms), clients=StoredClients(kms.repository), caller=EVE)
     kms.run(put_client(admin.clients, "web"))
@@ -113,7 +132,7 @@ def test_an_act_is_recorded_with_who_did_it_what_it_changed_and_how_it_ended(kms
     assert (revoked["by"], revoked["target"], revoked["outcome"]) == ("person:eve", "name=web", "success")
     assert revoked["clients"] == [[1, 2]]
     assert (listed["operation"], listed["by"]) == ("ADMIN client.list", "local:1234")
-    assert (missing["target"], missing["outcome"]) == ("name=nobody\nelse", "NotFound")
+    assert (missing["target"], missing["outcome"]) == ('name="nobody\\nelse"', "NotFound")
     assert unknown["outcome"] == "OperatorError"
     assert "argon2" not in json.dumps(recorded(kms))
 

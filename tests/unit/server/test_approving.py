@@ -252,6 +252,59 @@ def test_requests_that_wait_are_bounded(strict: Office) -> None:
     assert len(waiting(strict.kms)) == MOST
 
 
+# Whom a command concerns, and whom the names in it mean
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        SET_ERIN,
+        {"command": "person.add", "name": "mallory", "roles": ["approver"], "clients": ["client-11"]},
+        {"command": "person.remove", "name": "dan"},
+        {"command": "grant.remove", "rule": "0123456789abcdef", "permissions": []},
+        {"command": "hold.remove", "hold": "h"},
+        {"command": "client.group", "name": "client-11", "add": ["ops"], "remove": []},
+        {"command": "client.renew", "name": "client-11"},
+        {"command": "client.map", "name": "client-11", "issuer": "", "san": "dns:x"},
+        {"command": "tenant.create", "name": "green"},
+        {"command": "store.accept"},
+    ],
+    ids=lambda request: str(request["command"]),
+)
+def test_naming_a_tenant_that_wants_no_approval_changes_nothing(
+    office: Office, request_: dict[str, object]
+) -> None:
+    office.ask({"command": "tenant.create", "name": "blue"})
+    lay_down(office.kms, destroy=2)
+    with pytest.raises(PendingApproval):
+        office.ask(request_ | {"tenant": "blue"})
+
+
+def test_an_approval_is_for_the_client_that_had_the_name_when_it_was_asked_for(strict: Office) -> None:
+    request: dict[str, object] = {
+        "command": "person.add",
+        "name": "frank",
+        "roles": ["approver"],
+        "clients": ["client-11"],
+    }
+    kms = strict.kms
+    kms.run(appoint(kms.repository, "alice", [Role.APPROVER], []))
+    name = strict.pending(request)
+    strict.vote(name, "carol", CAROL)
+    strict.vote(name, "dan", DAN)
+    other = dataclasses.replace(
+        strict.clients.records[ClientId(11)], client=ClientId(99), fingerprint="mallory's"
+    )
+    strict.revoke(11)
+    strict.clients.records[ClientId(99)] = other
+    with pytest.raises(PendingApproval):
+        strict.ask(request)
+    del strict.clients.records[ClientId(99)]
+    strict.clients.records[ClientId(11)] = dataclasses.replace(other, client=ClientId(11))
+    with pytest.raises(PendingApproval):
+        strict.ask(request)
+
+
 # What needs how many
 
 
@@ -332,6 +385,7 @@ def test_what_is_laid_down_for_one_tenant_binds_no_other_but_policy_of_the_serve
     assert votes_needed(laid_down, Act.POLICY, [SYSTEM_TENANT]) == 2
     assert votes_needed(laid_down, Act.DESTROY, [SYSTEM_TENANT]) == 2
     assert votes_needed(laid_down, Act.ROOT, [SYSTEM_TENANT]) == 0
+    assert votes_needed(laid_down, Act.EXPORT, [SYSTEM_TENANT]) == 0
 
 
 HARMLESS = {
@@ -382,6 +436,19 @@ def test_letting_a_client_in_is_policy_with_groups_and_as_one_that_is_there(offi
         assert act(name, new | {"groups": ["g"]}) is Act.POLICY
     for name in ("client.renew", "client.map"):
         assert act(name, new) is Act.POLICY
+    office.ask(
+        {
+            "command": "grant.add",
+            "to": {"kind": "everyone"},
+            "on": {"kind": "everything"},
+            "permissions": ["get"],
+            "tenant": "default",
+        }
+    )
+    office.ask({"command": "tenant.create", "name": "blue"})
+    for name in ("client.enrol", "client.invite", "client.accept"):
+        assert act(name, new) is Act.POLICY, "a rule for everyone is for whoever is let in"
+        assert act(name, new | {"tenant": "blue"}) is None
 
 
 def test_what_opens_every_key_needs_the_votes_of_every_tenant(office: Office) -> None:
@@ -395,6 +462,19 @@ def test_what_opens_every_key_needs_the_votes_of_every_tenant(office: Office) ->
     with pytest.raises(PendingApproval):
         office.ask(request | {"recipients": ["age1y"]})
     assert len(waiting(office.kms)) == 2
+
+
+def test_a_recovery_kit_or_a_root_key_of_ones_own_is_no_way_round_the_votes_for_export(
+    office: Office,
+) -> None:
+    """Its recipient gets the store keys from `backup.keys` without being asked for votes."""
+    office.ask(require("export", 2))
+    for request in (
+        {"command": "recovery.create", "recipient": "age1x"},
+        {"command": "root.rotate", "record": {"provider": "file"}},
+    ):
+        with pytest.raises(PendingApproval):
+            office.ask(request, None, 0)
 
 
 def test_a_root_key_is_rotated_with_approval_whatever_key_is_made_and_nobody_is_shown_it(
@@ -422,6 +502,51 @@ def test_a_field_that_is_not_known_to_be_harmless_is_shown_to_nobody(strict: Off
     details = strict.ask({"command": "approval.show", "approval": name})["details"]
     assert "something" in details
     assert "secret" not in details
+
+
+def test_the_audit_log_tells_what_was_laid_down_and_what_was_voted_on(office: Office) -> None:
+    office.ask(require("destroy", 2))
+    name = office.pending(require("destroy", 0))
+    office.vote(name, "carol", CAROL)
+    told = {str(e["operation"]): str(e.get("target")) for e in recorded(office.kms)}
+    assert "act=destroy votes=0" in told["ADMIN approval.require"]
+    assert f"approval={name}" in told["ADMIN approval.approve"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"command": "client.renew", "name": "client-11", "now": False},
+        {"command": "client.enrol", "name": "new", "groups": ["ops"], "password_hash": "$argon2id$1"},
+        {"command": "client.invite", "name": "new", "groups": ["ops"], "seconds": 60},
+    ],
+    ids=lambda request: str(request["command"]),
+)
+def test_a_command_that_makes_a_fresh_key_each_time_is_the_same_request_again(
+    strict: Office, request_: dict[str, object]
+) -> None:
+    name = strict.pending(request_ | {"public_key": "one"})
+    again = {"public_key": "another"} | (
+        {"password_hash": "$argon2id$2"} if "password_hash" in request_ else {}
+    )
+    assert strict.pending(request_ | again) == name
+
+
+def test_nothing_of_a_request_is_hidden_behind_what_comes_first(strict: Office) -> None:
+    """The name of a field decides its place: what nobody reads could push out what is granted to whom."""
+    request: dict[str, object] = {
+        "command": "grant.add",
+        "clients": ["x" * 3000],
+        "to": {"kind": "everyone"},
+        "on": {"kind": "everything"},
+        "permissions": ["get"],
+        "tenant": "default",
+    }
+    name = strict.pending(request)
+    details = strict.ask({"command": "approval.show", "approval": name})["details"]
+    assert '"to": {"kind": "everyone"}' in details
+    with pytest.raises(Denied, match="too long"):
+        strict.ask(request | {"clients": ["x" * 40_000]})
 
 
 def test_the_audit_log_tells_what_became_of_an_approval(strict: Office) -> None:

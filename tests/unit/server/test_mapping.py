@@ -2,9 +2,11 @@
 
 import contextlib
 import ipaddress
+from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from hypothesis import given
@@ -199,3 +201,15 @@ def test_a_name_twice_is_not_the_name_once(ours: OutsideAuthority) -> None:
     once, twice = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "admin")] * count) for count in (1, 2))
     assert names_of(der(ours.issue(once))) != names_of(der(ours.issue(twice)))
     assert shown(twice) == "CN=admin,CN=admin"
+
+
+def test_a_certificate_with_names_that_nobody_reads_is_no_client(ours: OutsideAuthority) -> None:
+    """An X.400 address among the names: rules go by none of them then, and the listener goes on."""
+    rules = MappingRules([rule(ours, parse_subject("CN=odd"), 5)])
+    made, key = ours.issue("odd")
+    builder: Any = x509.CertificateBuilder(
+        made.issuer, made.subject, key.public_key(), 1, made.not_valid_before_utc, made.not_valid_after_utc
+    )
+    names = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, bytes.fromhex("3004a3023000"))
+    odd = builder.add_extension(names, critical=False).sign(ours.key, hashes.SHA256())
+    assert rules.client(odd.public_bytes(Encoding.DER)) is None

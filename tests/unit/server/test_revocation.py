@@ -56,6 +56,19 @@ def test_a_certificate_on_the_list_is_refused_and_its_neighbour_is_not(
     assert verdict(lists, good) is Verdict.GOOD
 
 
+def test_what_an_authority_revoked_under_its_old_name_stays_revoked_beside_its_new_one(
+    tmp_path: Path, outside: OutsideAuthority
+) -> None:
+    renamed = OutsideAuthority("Corporate CA 2", now=NOW, key=outside.key)
+    (bad, _), (good, _) = outside.issue(), renamed.issue()
+    for authorities in ((outside, renamed), (renamed, outside)):
+        setting = Setting(tmp_path, *authorities)
+        setting.external.write_bytes(outside.revocation_list(bad.serial_number))
+        lists = setting.lists(policy="warn")
+        assert verdict(lists, bad) is Verdict.REVOKED
+        assert verdict(lists, good) is Verdict.GOOD
+
+
 @pytest.mark.parametrize("policy", ["refuse", "warn"])
 def test_without_a_list_the_policy_decides(
     tmp_path: Path, outside: OutsideAuthority, policy: Literal["refuse", "warn"]

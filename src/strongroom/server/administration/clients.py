@@ -15,7 +15,7 @@ from strongroom.domain.identity import TenantId
 from strongroom.domain.people import Role, person_of
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.administration.command import Administrator, command, tenant_it_names
-from strongroom.server.admission import lets_into_groups
+from strongroom.server.admission import all_but_the_key, gives_rights
 from strongroom.server.ca import CLIENT_LIFETIME, Authority, fingerprint, open_authority
 from strongroom.server.clients import (
     check_name,
@@ -43,8 +43,9 @@ async def list_(admin: Administrator, request: Message) -> object:
     "client.enrol",
     roles={Role.ADMINISTRATOR},
     spreads=True,
-    approval=lets_into_groups,
+    approval=gives_rights,
     concerns=tenant_it_names,
+    essence=all_but_the_key,
 )
 async def enrol_(admin: Administrator, request: Message) -> object:
     name = check_name(text(request, "name"))
@@ -72,7 +73,14 @@ async def _concerned(admin: Administrator, request: Message) -> TenantId:
 
 
 # Whoever has the new key is the client, with all that it may do.
-@command("client.renew", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.POLICY, concerns=_concerned)
+@command(
+    "client.renew",
+    roles={Role.ADMINISTRATOR},
+    spreads=True,
+    approval=Act.POLICY,
+    concerns=_concerned,
+    essence=all_but_the_key,
+)
 async def renew_(admin: Administrator, request: Message) -> object:
     """A new key and certificate for a client; the old ones are good until their end, or end `now`."""
     record = await in_force(admin.clients, text(request, "name"))

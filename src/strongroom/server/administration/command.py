@@ -25,7 +25,7 @@ from strongroom.domain.ports import WrappedKeys
 from strongroom.domain.store import Changes, ObjectStore
 from strongroom.server import administration
 from strongroom.server.address import parse_listening
-from strongroom.server.approving import Asked, essence_of, give_back, use
+from strongroom.server.approving import Asked, essence_of, give_back, meant_by, use
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
@@ -228,10 +228,11 @@ async def _asked(admin: Administrator, declared: Command, request: Message, by: 
     if act is None:
         return None
     tenant = None if declared.concerns is None else await declared.concerns(admin, request)
-    caller = admin.caller
+    essence, caller = declared.essence(request), admin.caller
     return Asked(
         command=declared.name,
-        essence=declared.essence(request),
+        essence=essence,
+        meant=meant_by(essence, await admin.clients.clients()),
         act=act,
         tenant=tenant,
         person=None if caller is None else caller.person,

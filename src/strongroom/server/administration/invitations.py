@@ -17,7 +17,7 @@ from strongroom.domain.store import Changes, LostRace
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.address import OFF
 from strongroom.server.administration.command import Administrator, command, tenant_it_names
-from strongroom.server.admission import lets_into_groups
+from strongroom.server.admission import all_but_the_key, gives_rights
 from strongroom.server.authorities import identity
 from strongroom.server.ca import INVITATION, fingerprint, open_authority
 from strongroom.server.clients import check_name
@@ -36,8 +36,9 @@ LONGEST_QUEUE: Final = 1000
     "client.invite",
     roles={Role.ADMINISTRATOR},
     spreads=True,
-    approval=lets_into_groups,
+    approval=gives_rights,
     concerns=tenant_it_names,
+    essence=all_but_the_key,
 )
 async def invite(admin: Administrator, request: Message) -> object:
     name = check_name(text(request, "name"))

@@ -7,7 +7,6 @@ import dataclasses
 import secrets
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from strongroom.domain.acts import Act
@@ -19,8 +18,9 @@ from strongroom.domain.people import Role
 from strongroom.domain.store import Changes, LostRace
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.administration.command import Administrator, command, tenant_it_names
-from strongroom.server.admission import lets_into_groups
+from strongroom.server.admission import gives_rights
 from strongroom.server.authorities import identity
+from strongroom.server.ca import UNREADABLE
 from strongroom.server.clients import check_name, enrol, in_force, known_certificate
 from strongroom.server.clients import to_message as client_message
 from strongroom.server.errors import NotFound, OperatorError
@@ -42,7 +42,7 @@ async def list_(admin: Administrator, request: Message) -> object:
     "client.accept",
     roles={Role.ADMINISTRATOR},
     spreads=True,
-    approval=lets_into_groups,
+    approval=gives_rights,
     concerns=tenant_it_names,
 )
 async def accept(admin: Administrator, request: Message) -> object:
@@ -52,7 +52,7 @@ async def accept(admin: Administrator, request: Message) -> object:
     try:
         certificate = x509.load_der_x509_certificate(kept.value.certificate)
         issuer = issuer_of(certificate, client_authorities(admin.settings.tls, admin.directory))
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise OperatorError("this certificate cannot be read; reject it") from error
 
     async def decided() -> list[EntryChange]:
@@ -151,7 +151,7 @@ def _issuer(pem: str) -> x509.Certificate:
     try:
         certificate = x509.load_pem_x509_certificate(pem.encode())
         authority = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise OperatorError("--issuer is no certificate in PEM that can be read") from error
     except x509.ExtensionNotFound:
         authority = False

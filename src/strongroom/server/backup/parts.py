@@ -94,9 +94,9 @@ def open_sealed(directory: DataDirectory, root_key: RootKey) -> Iterator[tuple[s
 def seal_again(name: str, secret: SecretBytes, root_key: RootKey) -> bytes:
     """Return the content of a file that the root key protects. Raises OperatorError for any other."""
     for kind in SEALED:
-        if fnmatchcase(name, kind.pattern):
+        if fnmatchcase(name, kind.pattern) and _stays_inside(name):
             return kind.seal(secret, root_key)
-    raise OperatorError(f"the backup holds {name}, which this Strongroom does not know; use a newer one")
+    raise OperatorError(f"the backup holds {name!r}, which this Strongroom does not know; use a newer one")
 
 
 def checked_name(name: str, configuration: str) -> str:
@@ -105,9 +105,15 @@ def checked_name(name: str, configuration: str) -> str:
     Those that are listed may, and those that the configuration names. Raises OperatorError.
     """
     known = any(fnmatchcase(name, pattern) for pattern in PLAIN) or name in _named(configuration)
-    if not known or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+    if not known or not _stays_inside(name):
         raise OperatorError(f"the backup holds the file {name!r}, which belongs into no data directory")
     return name
+
+
+def _stays_inside(name: str) -> bool:
+    """Tell whether a name means a file below the directory: the * of a pattern takes any character."""
+    path = PurePosixPath(name)
+    return "\0" not in name and not path.is_absolute() and ".." not in path.parts
 
 
 def _found(directory: Path, pattern: str) -> Iterator[str]:

@@ -94,8 +94,9 @@ async def _restore(
         adapters.check_store_url(url, directory)
         root_key = adapters.create_root_key(directory, adapters.make_root_key("file", 1, {}))
         for name, secret in contents.secrets.files.items():
+            sealed = seal_again(name, secret, root_key)
             (directory.path / name).parent.mkdir(mode=0o700, exist_ok=True)
-            write_private(directory.path / name, seal_again(name, secret, root_key))
+            write_private(directory.path / name, sealed)
         if settings.tls.certificate is None:
             authority = open_server_authority(directory, root_key)
             issue_server_certificate(directory, authority, settings.hosts, now)

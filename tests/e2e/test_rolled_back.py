@@ -1,6 +1,8 @@
 """A database that was put back to an earlier day, under a server as its users run it."""
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,29 @@ def test_a_database_that_was_put_back_is_only_read_until_somebody_accepts_it(
         server.start()
         assert readable(server, new)
         create(server)
+
+
+def test_a_chain_that_is_rewritten_under_a_running_server_is_not_signed_for(tmp_path: Path) -> None:
+    """Whoever can write the database could otherwise have the next checkpoint vouch for it."""
+    with testing.server(tmp_path, workers=2, settings={"audit": {"checkpoint": 1}}) as server:
+        create(server)
+        data = str(server.directory)
+        server.run("audit", "checkpoint", "--data", data)
+        with closing(sqlite3.connect(server.directory / "strongroom.db", timeout=10)) as database, database:
+            database.execute("UPDATE audit SET hash = zeroblob(32)")
+        server.wait_for_log("store_rolled_back", timeout=20.0)
+        eventually(lambda: refused(server))
+
+
+def refused(server: testing.Server) -> bool:
+    """Tell whether every worker refuses changes."""
+    for _ in range(6):
+        try:
+            create(server)
+        except KMIPError:
+            continue
+        return False
+    return True
 
 
 def test_a_store_that_is_whole_is_verified_at_the_start_and_when_asked(tmp_path: Path) -> None:

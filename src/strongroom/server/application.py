@@ -104,6 +104,7 @@ class KmipApplication:
     ) -> None:
         self._backend = backend
         self.store = store
+        self._spread: Callable[[], Awaitable[None]] | None = None
         self._neighbours = neighbours
         self._clients = clients
         self._backlog = dispatcher.backlog
@@ -136,8 +137,10 @@ class KmipApplication:
         await self._courier.post(client, question)
 
     async def refresh(self) -> None:
-        if self.store.read_only is not None:
+        try:
             await self.compare()
+        except OperatorError as error:
+            log.error("store_not_compared", error=str(error))
         await self.store.read_doubts()
         await self._read_requirements()
 
@@ -148,7 +151,9 @@ class KmipApplication:
         self._verifier.on_distrust = spread
         self._clients.directory = directory
         self._endpoints.find = directory.find
+        self._audit.compare = self._compare_and_tell
         self._audit.forward(self._chain)
+        self._spread = spread
         await self._timetable.run()
 
     async def close(self) -> None:
@@ -158,16 +163,23 @@ class KmipApplication:
         await self._audit.close(self._chain)
         await self._backend.close()
 
+    async def _compare_and_tell(self) -> None:
+        before = self.store.read_only
+        await self.compare()
+        if self.store.read_only != before and self._spread is not None:
+            await self._spread()
+
     async def compare(self) -> None:
         """See whether the store is as far as was signed for; it is read-only while it is not.
 
         Raises StoreFailure, TamperedRecord and OperatorError.
         """
+        before = self.store.read_only
         await self._chain.extend()
         missed = await behind(self.store, self._chain, self._audit.marks())
         self.store.read_only = reason(missed[0]) if missed else None
         self._audit.held = bool(missed)
-        if missed:
+        if missed and self.store.read_only != before:
             log.error(
                 "store_rolled_back", place=missed[0].place, position=missed[0].changes.position, cure=CURE
             )

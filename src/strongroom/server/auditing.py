@@ -8,7 +8,7 @@ the administrator wants that, stops requests.
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -24,7 +24,7 @@ from strongroom.audit.read_log import ReadLog
 from strongroom.domain.audit import AuditChain, AuditEvent, AuditUnavailable
 from strongroom.domain.clock import SystemClock
 from strongroom.domain.ports import RootKey
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store import StoreFailure, TamperedRecord
 from strongroom.server.audit_key import open_audit_key
 from strongroom.server.config import AuditSettings
 from strongroom.server.data_directory import DataDirectory
@@ -75,6 +75,8 @@ class WorkerAudit:
         self._anchors = settings.anchors
         self.held = False
         """Nothing is signed for now: the store is not what was signed for last."""
+        self.compare: Callable[[], Awaitable[None]] | None = None
+        """Sees whether it is, and sets `held`; asked before anything is signed for."""
 
     def marks(self) -> list[Mark]:
         """Return what stands outside the store about how far it was. Raises OperatorError."""
@@ -137,14 +139,26 @@ class WorkerAudit:
             return
         try:
             if self._due():
-                await chain.extend()
-                head = await chain.head()
-                await asyncio.to_thread(self.keeper.make, head, int(now.timestamp()), "interval")
+                await self._sign(chain, now, "interval")
             await asyncio.to_thread(self._anchor)
         except CheckpointFailed as error:
             self._fail(str(error))
         else:
             self._fail("")
+
+    async def _sign(self, chain: AuditChain, now: datetime, why: str) -> None:
+        """Make a checkpoint, unless the store does not lead to the last: whoever rewrites the chain in the
+        database must not have it signed for."""
+        if self.compare is not None:
+            try:
+                await self.compare()
+            except (OperatorError, TamperedRecord) as error:
+                raise CheckpointFailed(str(error)) from error
+        if self.held:
+            return
+        await chain.extend()
+        head = await chain.head()
+        await asyncio.to_thread(self.keeper.make, head, int(now.timestamp()), why)
 
     def _due(self) -> bool:
         try:
@@ -198,11 +212,8 @@ class WorkerAudit:
         if self.held:
             return
         try:
-            await chain.extend()
-            head = await chain.head()
-            now = int(self._clock.now().timestamp())
-            await asyncio.to_thread(self.keeper.make, head, now, "stop")
-            if not self._failing:
+            await self._sign(chain, self._clock.now(), "stop")
+            if not self._failing and not self.held:
                 await asyncio.to_thread(self.keeper.anchor)
         except (CheckpointFailed, StoreFailure) as error:
             log.error("audit_checkpoint_failed", reason=str(error))

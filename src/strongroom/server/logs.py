@@ -38,17 +38,17 @@ def configure_logs(*, debug: bool = False) -> None:
 
 
 class _Log:
-    """A stream that takes what it can: where the log has no space, the server goes on all the same."""
+    """A stream that takes what it can: where the log is full or gone, the server goes on all the same."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # ValueError: it was closed
             self._stream.write(text)
 
     def flush(self) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # ValueError: it was closed
             self._stream.flush()
 
 

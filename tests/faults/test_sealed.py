@@ -54,7 +54,7 @@ def test_a_sealed_server_refuses_connections_at_once(vault: Vault) -> None:
         ("client", "revoke", "somebody"),
         ("server", "root", "status"),
         ("server", "root", "rotate", "--to", "file"),
-        ("server", "recovery", "create", "--out", "/tmp/never"),
+        ("server", "recovery", "create", "--out", "/nonexistent/kit"),
         ("server", "seal"),
     ],
 )

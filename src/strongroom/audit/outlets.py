@@ -12,6 +12,7 @@ OutletFailed within its deadline. An outlet that failed is opened again by the n
 import contextlib
 import os
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,17 +90,19 @@ class FileOutlet:
         return
 
 
-class _SocketOutlet:
+class _SocketOutlet(ABC):
     """A socket that stays open."""
 
     _where: str
     _socket: socket.socket | None = None
 
+    @abstractmethod
     def _connect(self) -> socket.socket:
-        raise NotImplementedError
+        """Return a new connection. Raises OSError."""
 
+    @abstractmethod
     def _frame(self, line: bytes) -> bytes:
-        raise NotImplementedError
+        """Return a line as the other end takes it."""
 
     def send(self, lines: Sequence[bytes]) -> None:
         try:

@@ -179,6 +179,45 @@ def test_a_stream_gives_the_same_messages_whole_and_byte_by_byte(data: bytes, ta
     assert whole[0][: len(data) // len(BINARY[0])] == [BINARY[0]] * (len(data) // len(BINARY[0]))
 
 
+def frames_in_place(stream: bytes, size: int) -> tuple[list[bytes], str | None]:
+    """Return the same as `frames`, with whatever has room read to its place."""
+    framer, found = Framer(SMALL), list[bytes]()
+    try:
+        while stream:
+            room = framer.room()
+            if room is None:
+                count = min(size, len(stream))
+                framer.feed(stream[:count])
+            else:
+                count = min(size, len(stream), len(room))
+                room[:count] = stream[:count]
+                framer.fill(count)
+            stream = stream[count:]
+            found += iter(framer.next_message, None)
+    except DecodeError as error:
+        return found, str(error)
+    return found, None
+
+
+@settings(max_examples=300)
+@given(
+    count=st.integers(0, 3), tail=st.binary(max_size=40), size=st.integers(1, 60), mixed=st.integers(0, 60)
+)
+def test_a_stream_gives_the_same_messages_read_to_their_place(
+    count: int, tail: bytes, size: int, mixed: int
+) -> None:
+    stream = BINARY[0] * count + tail
+    assert frames_in_place(stream, size) == frames([stream])
+    framer = Framer(SMALL)
+    framer.feed(BINARY[0][:16])
+    assert framer.next_message() is None
+    assert framer.room() is not None
+    framer.feed(BINARY[0][16 : 16 + mixed])  # after all not to its place
+    framer.feed(BINARY[0][16 + mixed :] + tail)
+    assert framer.next_message() == BINARY[0]
+    assert framer.pending == len(tail)
+
+
 @given(depth=st.integers(1, 60), limit=st.integers(1, 40))
 def test_depth_is_bounded_in_every_encoding(depth: int, limit: int) -> None:
     item, limits = nested(depth), Limits(depth=limit)

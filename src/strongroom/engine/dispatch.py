@@ -94,12 +94,12 @@ _LARGE_ANSWERS: Final = 4
 request cannot make the server hold the same large object thousands of times over."""
 
 
-LONG: Final = 64 * 1024
-"""Bytes of a message that is read beside the event loop: what is in it may take a hundred times as long to
-read as an ordinary request, and other clients would wait."""
+MANY: Final = 1000
+"""Items of a message that is read beside the event loop: that may take a hundred times as long as to read an
+ordinary request, and other clients would wait."""
 
-_MANY: Final = 1000
-"""Items of such a message, where its length is not known."""
+LONG: Final = 8 * MANY
+"""Bytes of a message that may have as many: an item takes 8 or more."""
 
 _OWN_HEADER: Final = RequestHeader(
     protocol_version=ProtocolVersion(protocol_version_major=NEWEST.major, protocol_version_minor=NEWEST.minor)
@@ -176,7 +176,7 @@ class Dispatcher:
         try:
             known_until = self._headers.end_of_known(message)
             aside, limits = self._services.aside, self._services.limits
-            if len(message) <= LONG or aside is None:
+            if len(message) <= LONG or aside is None or binary.end_of(message, MANY) is None:
                 root = binary.decode(message, limits, known_until=known_until)
             else:
                 turn.client.set(connection.client.client)
@@ -205,7 +205,7 @@ class Dispatcher:
             if await known.still_true(connection.client, now, self._services.store):
                 if known.record is not None:
                     self._audit.record_again(known.record, now, connection.peer)
-                return Answers(known.version, now).frame(known.item, 1)
+                return Answers(known.version, now).frame(known.item)
         except (StoreFailure, AuditUnavailable):
             pass  # done again in full, the request says what is wrong
         self._answers.forget(connection.client, message)
@@ -577,10 +577,10 @@ class Dispatcher:
         return result, size
 
     async def _read(self, plan: _Plan, payload: list[Item], run: Run) -> Any:
-        """Return the request in a payload; that of a long message is read beside the event loop."""
+        """Return the request in a payload; one of many items is read beside the event loop."""
         aside, message = self._services.aside, run.message
-        long = _has_many(payload, _MANY) if message is None else len(message) > LONG
-        if not long or aside is None:
+        short = message is not None and len(message) <= LONG
+        if short or aside is None or not _has_many(payload, MANY):
             return plan.decode(payload)
         return await aside.run(plan.decode, payload)
 

@@ -74,6 +74,12 @@ class HttpFramer:
     def declared(self) -> int:
         return self._declared
 
+    def room(self) -> None:
+        """Have everything be fed."""
+
+    def fill(self, count: int) -> None:
+        raise RuntimeError("there is no room to fill")
+
     def finish(self) -> None:
         """Have the next response say that the connection ends after it."""
         self._last = True

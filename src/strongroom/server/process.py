@@ -16,6 +16,8 @@ from strongroom.server.logs import get_logger
 log = get_logger()
 
 _PR_SET_PDEATHSIG: Final = 1
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -78,6 +80,18 @@ def return_freed_memory() -> None:
     # Only glibc keeps so much, and has this call.
     if hasattr(_libc, "malloc_trim"):
         _libc.malloc_trim(0)
+
+
+def keep_freed_memory(most: int) -> None:
+    """Keep blocks of up to `most` bytes when they are freed, for the next ones of that size; until
+    `return_freed_memory`.
+
+    A long message is copied a few times on its way. Each copy in memory fresh from the system costs more than
+    the copying itself: the system clears each page of it first.
+    """
+    if hasattr(_libc, "mallopt"):
+        _libc.mallopt(_M_MMAP_THRESHOLD, most)
+        _libc.mallopt(_M_TRIM_THRESHOLD, 8 * most)
 
 
 def describe_exit(status: int) -> str:

@@ -20,6 +20,15 @@ _NO_CHECK_TIME: Final = 0x200000
 _MINIMUM: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
+class _Connection(ssl.SSLObject):
+    """A TLS connection whose reads and writes go straight into the library: the methods of the standard class
+    hand on what they are given, and a request needs several of them."""
+
+    read = property(lambda self: self._sslobj.read)
+    write = property(lambda self: self._sslobj.write)
+    pending = property(lambda self: self._sslobj.pending)
+
+
 def server_context(
     settings: TlsSettings, directory: DataDirectory, settings_for_clients: ClientsSettings | None = None
 ) -> ssl.SSLContext:
@@ -34,6 +43,7 @@ def server_context(
     key = _path(settings.key, directory, directory.server_key)
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.sslobject_class = _Connection
     context.minimum_version = _MINIMUM[settings.minimum_version]
     context.verify_mode = ssl.CERT_REQUIRED
     # Compression leaks lengths, renegotiation costs the server more than the client; neither has a use here.

@@ -64,6 +64,9 @@ WARN_AGAIN: Final = 3600.0
 
 _REPLACED: Final = frozenset({Refusal.UNKNOWN, Refusal.REPLACED})
 
+_SCRATCH: Final = memoryview(bytearray(READ_AHEAD))
+"""Where all connections are read to: what has come in is taken out before the next is read."""
+
 BURST: Final = 32
 """Pipelined requests answered in one go at most; then the other connections have their turn."""
 
@@ -85,6 +88,12 @@ class Framing(Protocol[M_co]):
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the stream."""
+
+    def room(self) -> memoryview | None:
+        """Return where the rest of a long message is best read to; None where that is all the same."""
+
+    def fill(self, count: int) -> None:
+        """Take the bytes that were read to the beginning of the room."""
 
     def next_message(self) -> M_co | None:
         """Return one whole message, None when more bytes are needed; raises DecodeError."""
@@ -140,7 +149,7 @@ class Service(Generic[M]):
         )
 
 
-class KmipProtocol(asyncio.Protocol, Generic[M]):
+class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
     """One connection after its TLS handshake. Watched by `Deadlines` (see `Timed` there)."""
 
     __slots__ = (
@@ -162,6 +171,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
         "_requests",
         "_reserved",
         "_roles",
+        "_room",
         "_service",
         "_stage",
         "_task",
@@ -198,6 +208,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
         self._stage = "idle"
         self._requests = 0
         self._reserved = 0  # bytes of the long message that is arriving
+        self._room: memoryview | None = None  # where its next bytes go
         self.deadline = NEVER
         self.valid_until = NEVER
 
@@ -282,6 +293,7 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
             self._give_back()
             # The peer may take its time to say goodbye, and what it has sent must not wait for that.
             self._framer = self._service.framing(self._service.limits)
+            self._room = None
             self._transport.close()
 
     def abort(self, reason: str) -> None:
@@ -321,14 +333,23 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
 
     # Requests and answers
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return _SCRATCH if self._room is None else self._room
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self._closing:
             return
-        if self._asking is not None:
-            self._hear(self._asking, data)
-            return
         framer = self._framer
-        framer.feed(data)
+        if self._room is not None:
+            framer.fill(nbytes)
+            self._room = framer.room()
+            if self._room is not None:
+                return
+        elif self._asking is not None:
+            self._hear(self._asking, bytes(_SCRATCH[:nbytes]))
+            return
+        else:
+            framer.feed(bytes(_SCRATCH[:nbytes]))
         if not (self._busy or self._blocked):
             self._serve()
         elif framer.pending > READ_AHEAD and not self._held:
@@ -516,11 +537,14 @@ class KmipProtocol(asyncio.Protocol, Generic[M]):
             if self._stage != "header":
                 self._stage = "header"
                 self.deadline = now + timing.header
-        elif self._stage != "body":
-            self._stage = "body"
-            self.deadline = now + timing.body + framer.declared / timing.body_rate
-            if framer.declared > UNCOUNTED:
-                self._reserve(framer.declared)
+        else:
+            if self._stage != "body":
+                self._stage = "body"
+                self.deadline = now + timing.body + framer.declared / timing.body_rate
+                if framer.declared > UNCOUNTED:
+                    self._reserve(framer.declared)
+            if self._reserved:
+                self._room = framer.room()
         if self._held:
             self._held = False
             self._transport.resume_reading()

@@ -39,7 +39,7 @@ from strongroom.server.listener import Door, Listener
 from strongroom.server.logs import get_logger
 from strongroom.server.messages import LONGEST, BrokenMessage, Message, decode, encode, integer
 from strongroom.server.ports import Adapters, Application, RootKeys
-from strongroom.server.process import return_freed_memory
+from strongroom.server.process import keep_freed_memory, return_freed_memory
 from strongroom.server.questions import read_question
 from strongroom.server.remote import RemoteAdministration
 from strongroom.server.restrictions import Restrictions
@@ -68,6 +68,9 @@ SPREADING: Final = 2.0
 
 TRIM_AFTER: Final = 250
 """Connections that have ended before their memory is given back."""
+
+KEPT: Final = 8 * 1024 * 1024
+"""Bytes of a block of memory that is kept when it is freed: twice the longest message, as that is preset."""
 
 SETTLING: Final = 0.1
 """Seconds between the order to stop and the moment when a connection without a request counts as idle."""
@@ -139,6 +142,7 @@ class Worker:
         loop.add_signal_handler(signal.SIGTERM, self._leave, 0.0, plan.settings.deadlines.drain)
         self._listener.start()
         _tune_garbage_collection()
+        keep_freed_memory(KEPT)
         _share_the_interpreter()
         self._tell({"event": "ready"})
         jobs = [

@@ -6,6 +6,7 @@ event loop runs again, so the next one sees every commit that was acknowledged b
 """
 
 import asyncio
+import contextlib
 import sqlite3
 from collections import deque
 from pathlib import Path
@@ -32,37 +33,73 @@ from strongroom.store.records import (
     Visible,
 )
 from strongroom.store.sqlite_file import COMMITTED, Answer, SqliteFile, connect, raise_for, unavailable
+from strongroom.store.wal_index import WalIndex
 
 READER_CACHE_KIB: Final = 8_192
+REMEMBERED: Final = 10_000
+"""Generations that a reader knows by heart while nothing is committed."""
 CONNECT_FOR: Final = 5.0
 """Seconds to try before a commit gives up: the supervisor restarts a writer that died."""
 CONNECT_PAUSE: Final = 0.02
 
 
 class _Reader:
-    """Reads of one connection."""
+    """Reads of one connection. With `watch` it remembers some of them until something is committed."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, *, watch: bool = False) -> None:
         self._path = path
         self._connection = connection
         self._cursor = connection.cursor()
+        self._index: WalIndex | None = None
+        self._seen: bytes | None = None
+        self._version: int | None = None
+        self._generations: dict[tuple[int, str], int] = {}
+        if watch:
+            with contextlib.suppress(OSError):
+                self._index = WalIndex(path)
 
     def close(self) -> None:
         self._connection.close()
+        if self._index is not None:
+            self._index.close()
+
+    def _unchanged(self) -> bool:
+        """Tell whether what is remembered still holds; forgets it otherwise."""
+        if self._index is None:
+            return False
+        header = self._index.header()
+        if header is not None and header == self._seen:
+            return True
+        # What is read from here on is at least as new as this.
+        self._seen, self._version = header, None
+        self._generations.clear()
+        return False
 
     def version(self) -> int:
+        if self._unchanged() and self._version is not None:
+            return self._version
         try:
             row: tuple[int] = self._cursor.execute("PRAGMA data_version").fetchone()
         except sqlite3.Error as error:
             raise unavailable(self._path, error) from error
+        self._version = row[0]
         return row[0]
 
     def generation(self, tenant: int, unique_identifier: str) -> int | None:
+        place = (tenant, unique_identifier)
+        if self._unchanged() and (known := self._generations.get(place)) is not None:
+            return known
         try:
-            row = self._cursor.execute(statements.GENERATION, (tenant, unique_identifier)).fetchone()
+            row: tuple[int] | None = self._cursor.execute(statements.GENERATION, place).fetchone()
         except sqlite3.Error as error:
             raise unavailable(self._path, error) from error
-        return None if row is None else row[0]
+        if row is None:
+            return None
+        if self._seen is not None:
+            if len(self._generations) >= REMEMBERED:
+                self._generations.clear()
+            self._generations[place] = row[0]
+        return row[0]
 
     def fetch(self, tenant: int, unique_identifier: str, visible: Visible | None) -> ObjectRow | None:
         statement, parameters = visibility.fetch(tenant, unique_identifier, visible)
@@ -125,7 +162,7 @@ class _Reader:
             raise unavailable(self._path, error) from error
 
 
-def _open_reader(path: Path) -> _Reader:
+def _open_reader(path: Path, *, watch: bool = False) -> _Reader:
     try:
         connection = connect(path)
         # Opened for writing, since after a crash the first to come repairs the log; but it never writes.
@@ -133,7 +170,7 @@ def _open_reader(path: Path) -> _Reader:
             connection.execute(f"PRAGMA {pragma}").close()
     except sqlite3.Error as error:
         raise unavailable(path, error) from error
-    return _Reader(path, connection)
+    return _Reader(path, connection, watch=watch)
 
 
 def _usage(path: Path, tenant: int, owner: int | None) -> tuple[int, int]:
@@ -268,7 +305,7 @@ class SqliteBackend(_DirectReads):
         self._connecting = asyncio.Lock()
 
     async def start(self) -> None:
-        self._reader = _open_reader(self._database)
+        self._reader = _open_reader(self._database, watch=True)
         await self._connect()
 
     async def close(self) -> None:

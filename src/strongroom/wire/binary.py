@@ -87,10 +87,19 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS, *, known_until: int = 0
 
 def encode(item: Item) -> bytes:
     """Return the bytes of `item`; raises EncodeError for a value that its type cannot hold."""
+    items = (item,)
     try:
-        return b"".join(_parts_of(item))
+        return b"".join(_parts_of(items))
     except _UNWRITABLE:
-        raise _encode_fault(item) from None  # the cause may hold the value
+        raise _encode_fault(items) from None  # the cause may hold the value
+
+
+def parts(items: Sequence[Item]) -> list[bytes]:
+    """Return the bytes of the items in pieces, for whoever joins them with others; raises EncodeError."""
+    try:
+        return _parts_of(items)
+    except _UNWRITABLE:
+        raise _encode_fault(items) from None  # the cause may hold the value
 
 
 def structure(tag: int, encoded: Iterable[bytes]) -> bytes:
@@ -119,6 +128,21 @@ def offset_of(data: bytes, path: Sequence[tuple[str, int | None]]) -> int | None
         if found is None:
             return None
     return found
+
+
+def end_of(data: bytes, items: int) -> int | None:
+    """Return where the first `items` items end, if more follow; None if that is all, as far as their lengths
+    can be followed."""
+    pos, size, count = 0, len(data), 0
+    while pos < size:
+        if count == items:
+            return pos
+        count += 1
+        if data[pos + 3] == STRUCTURE:
+            pos += 8
+        else:
+            pos += 8 + (int.from_bytes(data[pos + 4 : pos + 8]) + 7 & -8)
+    return None
 
 
 def _decode_items(data: bytes, pos: int, end: int, depth: int) -> list[Item]:
@@ -271,15 +295,9 @@ def _root_fault(data: bytes, size: int) -> DecodeError:
 
 def _check_count(data: bytes, limit: int) -> None:
     """Return if `data` holds at most `limit` items, as far as its lengths can be followed."""
-    pos, size, count = 0, len(data), 0
-    while pos < size:
-        if count == limit:
-            raise DecodeError(f"more than {limit} items", at=pos)
-        count += 1
-        if data[pos + 3] == STRUCTURE:
-            pos += 8
-        else:
-            pos += 8 + (int.from_bytes(data[pos + 4 : pos + 8]) + 7 & -8)
+    at = end_of(data, limit)
+    if at is not None:
+        raise DecodeError(f"more than {limit} items", at=at)
 
 
 def _overrun(excess: int, at: int) -> DecodeError:
@@ -332,9 +350,9 @@ def _path_to(data: bytes, target: int) -> tuple[tuple[str, int | None], ...]:
     return tuple(path)
 
 
-def _parts_of(item: Item) -> list[bytes]:
+def _parts_of(items: Sequence[Item]) -> list[bytes]:
     parts: list[bytes] = []
-    _encode_items((item,), parts)
+    _encode_items(items, parts)
     return parts
 
 
@@ -399,10 +417,9 @@ def _encode_rare(tag: int, kind: int, value: Any) -> bytes:
     return padded
 
 
-def _encode_fault(item: Item) -> EncodeError:
-    """Return the error for the first item in the tree that cannot be written."""
+def _encode_fault(siblings: Sequence[Item]) -> EncodeError:
+    """Return the error for the first item, or item in one of them, that cannot be written."""
     path: list[tuple[str, int | None]] = []
-    siblings: Sequence[Item] = (item,)
     while True:
         position = next(i for i, sibling in enumerate(siblings) if not _can_encode(sibling))
         tag, kind, value = siblings[position]
@@ -415,7 +432,7 @@ def _encode_fault(item: Item) -> EncodeError:
 
 def _can_encode(item: Item) -> bool:
     try:
-        b"".join(_parts_of(item))
+        b"".join(_parts_of((item,)))
     except _UNWRITABLE:
         return False
     return True

@@ -22,9 +22,11 @@ class Framer:
 
     A server expects `Tag.REQUEST_MESSAGE`, a client `Tag.RESPONSE_MESSAGE`. After an error the stream
     has no known next message: close the connection.
+
+    What is read goes to `feed`. The rest of a long message may be read to its place instead: see `room`.
     """
 
-    __slots__ = ("_buffer", "_expects", "_limit", "_root", "_size")
+    __slots__ = ("_buffer", "_expects", "_filled", "_limit", "_long", "_root", "_size")
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS, *, expects: Tag = Tag.REQUEST_MESSAGE) -> None:
         self._limit = limits.message_size
@@ -32,11 +34,13 @@ class Framer:
         self._root = expects << 8 | STRUCTURE
         self._buffer: bytes | bytearray = b""
         self._size = 0  # of the message at the head of the buffer, header included; 0: not known yet
+        self._long: bytearray | None = None  # the place of that message, where it is a long one
+        self._filled = 0  # bytes of it that are there
 
     @property
     def pending(self) -> int:
         """Bytes held of messages that were not taken yet; 0 between messages."""
-        return len(self._buffer)
+        return len(self._buffer) if self._long is None else self._filled + len(self._buffer)
 
     @property
     def declared(self) -> int:
@@ -45,6 +49,12 @@ class Framer:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the stream."""
+        if self._long is not None:
+            missing = memoryview(self._long)[self._filled :]
+            part = data[: len(missing)]
+            missing[: len(part)] = part
+            self._filled += len(part)
+            data = data[len(part) :]
         if not self._buffer:
             # Nearly always a read is one whole message: it is handed on without a copy.
             self._buffer = data
@@ -53,12 +63,31 @@ class Framer:
             self._buffer = bytearray(self._buffer)
         self._buffer += data
 
+    def room(self) -> memoryview | None:
+        """Return where the rest of the message goes whose size is known; None when it is all there.
+
+        Takes the memory for all of it. Whoever writes to the room says so with `fill`, before anything else.
+        """
+        if self._long is None:
+            if not self._size:
+                return None
+            self._long = bytearray(self._size)
+            self._filled, buffer, self._buffer = 0, self._buffer, b""
+            self.feed(bytes(buffer))
+        return memoryview(self._long)[self._filled :] or None
+
+    def fill(self, count: int) -> None:
+        """Take as many bytes of the stream as were written to the beginning of the room."""
+        self._filled += count
+
     def next_message(self) -> bytes | None:
         """Return one whole message, or None when more bytes are needed.
 
         Raises MessageTooLarge when the header declares more than the limit, and DecodeError when it is
         not the header of the expected message.
         """
+        if self._long is not None:
+            return self._next_long(self._long)
         held = len(self._buffer)
         if not self._size:
             if held < HEADER_SIZE:
@@ -77,6 +106,12 @@ class Framer:
         message = bytes(buffer[:size])
         del buffer[:size]
         return message
+
+    def _next_long(self, message: bytearray) -> bytes | None:
+        if self._filled < self._size:
+            return None
+        self._size, self._long = 0, None
+        return bytes(message)
 
     def _declared_size(self) -> int:
         head, length = _head(self._buffer)

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from strongroom.crypto.cryptographer import Cryptographer
-from strongroom.crypto.encryption.adapter import INLINE
+from strongroom.crypto.encryption.adapter import QUICK_INLINE
 from strongroom.crypto.pool import Pool
 from strongroom.domain import turn
 from strongroom.domain.errors import InvalidField, ServerFailure
@@ -110,10 +110,10 @@ async def test_slow_work_of_the_adapter_leaves_the_event_loop(pairs: Pairs) -> N
             crypto.examine(key),
             crypto.convert(key, KeyFormatType.PKCS_1),
             crypto.create_key_pair(CryptographicAlgorithm.EC, 256, None),
-            encrypt(crypto, aes("00" * 16), bytes(INLINE + 16), parameters),
+            encrypt(crypto, aes("00" * 16), bytes(QUICK_INLINE + 16), parameters),
         )
     ]
-    await encrypt(crypto, aes("00" * 16), bytes(INLINE), parameters)
+    await encrypt(crypto, aes("00" * 16), bytes(QUICK_INLINE), parameters)
     await crypto.create_symmetric_key(CryptographicAlgorithm.AES, 256)
     done, _ = await asyncio.wait(slow, timeout=0.05)
     assert not done

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from strongroom.crypto.encryption.adapter import INLINE
+from strongroom.crypto.encryption.adapter import QUICK_INLINE
 from strongroom.domain.context import Policy
 from strongroom.domain.errors import InvalidCorrelationValue, ServerFailure
 from strongroom.domain.identity import Connection
@@ -118,7 +118,7 @@ def test_two_requests_are_not_at_work_on_one_stream_at_once(kms: TestKms) -> Non
     """One of them has it, the other is told so; the stream goes on as if that one had never been sent."""
     key = active_key(kms)
     stream = kms.call(begin(key, b"")).correlation_value
-    much = bytes(INLINE + 8)  # so that it is done on the pool, and the loop turns to the other request
+    much = bytes(QUICK_INLINE + 8)  # so that it is done on the pool, and the loop turns to the other request
     message = binary.encode(request_message(part(key, stream, much), version=V1_4))
     connection = Connection(client=ALICE, peer="127.0.0.1:1")
 

@@ -135,3 +135,13 @@ class Bench:
 
 def _fields(record: ClientRecord) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__dataclass_fields__}
+
+
+def receive(protocol: KmipProtocol[Any], data: bytes) -> None:
+    """Have `data` arrive as it does from an event loop: read to where the protocol wants it."""
+    while data:
+        buffer = protocol.get_buffer(len(data))
+        part = data[: len(buffer)]
+        buffer[: len(part)] = part
+        protocol.buffer_updated(len(part))
+        data = data[len(part) :]

@@ -24,7 +24,7 @@ from strongroom.wire.encodings import CODECS, Encoder, Encoding
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.item import STRUCTURE, TEXT_STRING, Item
 from strongroom.wire.limits import DEFAULT_LIMITS
-from tests.unit.server.bench import Bench, Transport
+from tests.unit.server.bench import Bench, Transport, receive
 
 MIB = 1 << 20
 TTLV = "application/octet-stream"
@@ -110,7 +110,7 @@ class HttpBench(Bench):
     def ask(self, data: bytes) -> Response:
         """Return the response to one request on a connection of its own."""
         protocol, transport = self.connect()
-        protocol.data_received(data)
+        receive(protocol, data)
         response = Response(b"".join(transport.written))
         protocol.connection_lost(None)
         return response
@@ -131,7 +131,7 @@ async def test_a_message_is_answered_in_one_write_with_the_header_fields_of_the_
 ) -> None:
     """KMIP Additional Message Encodings 1.0 §2.5."""
     protocol, transport = bench.connect()
-    protocol.data_received(post())
+    receive(protocol, post())
     assert len(transport.written) == 1
     response = Response(transport.written[0])
     assert (response.status, response.body) == (200, b"<hello>")
@@ -202,14 +202,14 @@ async def test_what_is_no_kmip_request_is_told_why_and_the_connection_stays(
     bench: HttpBench, data: bytes, status: int, sentence: str
 ) -> None:
     protocol, transport = bench.connect()
-    protocol.data_received(data)
+    receive(protocol, data)
     response = Response(b"".join(transport.written))
     assert response.status == status
     assert sentence in response.body.decode()
     assert (response.headers.get("allow") == "POST") is (status == 405)
     assert not transport.closed
     transport.written.clear()
-    protocol.data_received(post())
+    receive(protocol, post())
     assert Response(b"".join(transport.written)).body == b"<hello>"
 
 
@@ -240,21 +240,21 @@ async def test_what_cannot_be_read_is_told_why_and_is_the_last_request(
     bench: HttpBench, data: bytes, status: int, sentence: str
 ) -> None:
     protocol, transport = bench.connect()
-    protocol.data_received(data)
+    receive(protocol, data)
     response = Response(b"".join(transport.written))
     assert response.status == status
     assert sentence in response.body.decode()
     assert response.headers["connection"] == "close"
-    protocol.data_received(post())
+    receive(protocol, post())
     assert len(transport.written) == 1
 
 
 async def test_a_refused_client_has_time_to_read_why_and_no_more(bench: HttpBench) -> None:
     """A connection closed with bytes on their way to us is reset, and the answer lost with it."""
     protocol, transport = bench.connect()
-    protocol.data_received(b"POST /kmip HTTP/1.1\r\nHost: kms\r\nContent-Length: 99999999\r\n\r\n")
+    receive(protocol, b"POST /kmip HTTP/1.1\r\nHost: kms\r\nContent-Length: 99999999\r\n\r\n")
     for _ in range(3):
-        protocol.data_received(b"x" * MIB)
+        receive(protocol, b"x" * MIB)
         assert not transport.closed
     bench.pass_time(LINGER + 1)
     assert transport.closed
@@ -263,7 +263,7 @@ async def test_a_refused_client_has_time_to_read_why_and_no_more(bench: HttpBenc
 async def test_a_refusal_that_is_not_read_ends_the_connection_too(bench: HttpBench) -> None:
     protocol, transport = bench.connect()
     transport.full = True
-    protocol.data_received(b"hello\r\n\r\n")
+    receive(protocol, b"hello\r\n\r\n")
     protocol.resume_writing()
     bench.pass_time(LINGER + 1)
     assert transport.closed
@@ -271,7 +271,7 @@ async def test_a_refusal_that_is_not_read_ends_the_connection_too(bench: HttpBen
 
 async def test_a_head_request_gets_no_body(bench: HttpBench) -> None:
     protocol, transport = bench.connect()
-    protocol.data_received(b"HEAD /kmip HTTP/1.1\r\nHost: kms\r\n\r\n")
+    receive(protocol, b"HEAD /kmip HTTP/1.1\r\nHost: kms\r\n\r\n")
     assert transport.written[0].startswith(b"HTTP/1.1 405 ")
     assert transport.written[0].endswith(b"\r\n\r\n")
 
@@ -283,7 +283,7 @@ async def test_a_connection_carries_many_requests_also_pipelined_and_in_pieces(b
     protocol, transport = bench.connect()
     stream = b"".join(post(b"%d" % n) for n in range(10))
     for start in range(0, len(stream), 33):
-        protocol.data_received(stream[start : start + 33])
+        receive(protocol, stream[start : start + 33])
     rest = b"".join(transport.written)
     for n in range(10):
         response = Response(rest)
@@ -294,7 +294,7 @@ async def test_a_connection_carries_many_requests_also_pipelined_and_in_pieces(b
 
 async def test_a_long_pipeline_gives_other_connections_their_turn(bench: HttpBench) -> None:
     protocol, transport = bench.connect()
-    protocol.data_received(post() * (BURST + 1))
+    receive(protocol, post() * (BURST + 1))
     assert len(transport.written) == BURST
     await asyncio.sleep(0.01)
     assert len(transport.written) == BURST + 1
@@ -303,7 +303,7 @@ async def test_a_long_pipeline_gives_other_connections_their_turn(bench: HttpBen
 async def test_a_request_that_waits_holds_back_the_ones_behind_it(bench: HttpBench) -> None:
     gate = bench.application.gate = asyncio.get_running_loop().create_future()
     protocol, transport = bench.connect()
-    protocol.data_received(post(b"one") + post(b"two"))
+    receive(protocol, post(b"one") + post(b"two"))
     await asyncio.sleep(0)
     assert transport.written == []
     gate.set_result(None)
@@ -314,8 +314,8 @@ async def test_a_request_that_waits_holds_back_the_ones_behind_it(bench: HttpBen
 async def test_reading_stops_while_too_much_is_waiting(bench: HttpBench) -> None:
     gate = bench.application.gate = asyncio.get_running_loop().create_future()
     protocol, transport = bench.connect()
-    protocol.data_received(post())
-    protocol.data_received(post(b"x" * READ_AHEAD))
+    receive(protocol, post())
+    receive(protocol, post(b"x" * READ_AHEAD))
     assert not transport.reading
     gate.set_result(None)
     await asyncio.sleep(0.01)
@@ -330,7 +330,7 @@ async def test_reading_stops_while_too_much_is_waiting(bench: HttpBench) -> None
 )
 async def test_a_client_that_wants_one_answer_gets_one_and_the_end(bench: HttpBench, data: bytes) -> None:
     protocol, transport = bench.connect()
-    protocol.data_received(data + post())
+    receive(protocol, data + post())
     assert len(transport.written) == 1
     response = Response(transport.written[0])
     assert (response.status, response.headers["connection"]) == (200, "close")
@@ -340,9 +340,9 @@ async def test_a_client_that_wants_one_answer_gets_one_and_the_end(bench: HttpBe
 async def test_a_client_that_asks_first_is_told_to_go_ahead(bench: HttpBench) -> None:
     head, body = post(b"hello", "Expect: 100-continue")[:-5], b"hello"
     protocol, transport = bench.connect()
-    protocol.data_received(head)
+    receive(protocol, head)
     assert transport.written == [b"HTTP/1.1 100 Continue\r\n\r\n"]
-    protocol.data_received(body)
+    receive(protocol, body)
     assert Response(transport.written[1]).body == b"<hello>"
 
 
@@ -359,7 +359,7 @@ async def test_an_offer_to_speak_another_protocol_is_not_taken_up(bench: HttpBen
 async def test_draining_announces_the_end_with_the_answer_in_flight(bench: HttpBench) -> None:
     gate = bench.application.gate = asyncio.get_running_loop().create_future()
     protocol, transport = bench.connect()
-    protocol.data_received(post())
+    receive(protocol, post())
     protocol.drain()
     assert not transport.closed
     gate.set_result(None)
@@ -371,7 +371,7 @@ async def test_draining_announces_the_end_with_the_answer_in_flight(bench: HttpB
 
 async def test_draining_closes_an_idle_connection_at_once(bench: HttpBench) -> None:
     protocol, transport = bench.connect()
-    protocol.data_received(post())
+    receive(protocol, post())
     protocol.drain()
     assert transport.closed
 
@@ -383,7 +383,7 @@ async def test_a_head_that_trickles_is_closed_at_the_header_deadline(bench: Http
     protocol, transport = bench.connect()
     for letter in b"POST /kmip":
         assert not transport.closed
-        protocol.data_received(bytes([letter]))
+        receive(protocol, bytes([letter]))
         bench.pass_time(1)
     bench.pass_time(1)
     assert transport.closed
@@ -391,10 +391,10 @@ async def test_a_head_that_trickles_is_closed_at_the_header_deadline(bench: Http
 
 async def test_a_body_that_trickles_is_closed_at_the_body_deadline(bench: HttpBench) -> None:
     protocol, transport = bench.connect()
-    protocol.data_received(post(b"x" * 8192)[:-8192])
+    receive(protocol, post(b"x" * 8192)[:-8192])
     for _ in range(20):
         assert not transport.closed
-        protocol.data_received(b"x")
+        receive(protocol, b"x")
         bench.pass_time(1)
     bench.pass_time(2)
     assert transport.closed
@@ -402,7 +402,7 @@ async def test_a_body_that_trickles_is_closed_at_the_body_deadline(bench: HttpBe
 
 async def test_an_idle_connection_is_closed_at_the_idle_deadline(bench: HttpBench) -> None:
     protocol, transport = bench.connect()
-    protocol.data_received(post())
+    receive(protocol, post())
     bench.pass_time(899)
     assert not transport.closed
     bench.pass_time(2)
@@ -415,7 +415,7 @@ async def test_unfinished_long_bodies_are_bounded_over_all_connections(bench: Ht
     for _ in range(3):
         bench.shares.per_client = 3
         protocol, transport = bench.connect()
-        protocol.data_received(head)
+        receive(protocol, head)
         transports.append(transport)
     assert [transport.closed for transport in transports] == [False, False, True]
 
@@ -424,7 +424,7 @@ async def test_a_long_text_is_read_beside_the_event_loop(bench: HttpBench) -> No
     """Others are answered meanwhile."""
     message = b'<ResultMessage type="TextString" value="%s"/>' % (b"x" * MIB)
     protocol, transport = bench.connect()
-    protocol.data_received(post(message, content_type="text/xml"))
+    receive(protocol, post(message, content_type="text/xml"))
     assert transport.written == []
     assert bench.ask(post()).body == b"<hello>"
     handling = protocol._task
@@ -446,7 +446,7 @@ async def test_an_unknown_client_is_not_heard(bench: HttpBench, logs: list[Any])
     bench.clients.records.clear()
     await bench.directory.refresh()
     protocol, transport = bench.connect()
-    protocol.data_received(post())
+    receive(protocol, post())
     assert transport.closed
     assert transport.written == []
     assert logs[-1]["event"] == "client_refused"
@@ -454,7 +454,7 @@ async def test_an_unknown_client_is_not_heard(bench: HttpBench, logs: list[Any])
 
 async def test_revocation_closes_a_live_connection(bench: HttpBench) -> None:
     protocol, transport = bench.connect()
-    protocol.data_received(post())
+    receive(protocol, post())
     await bench.enrol(revoked_at=bench.date)
     protocol.recheck()
     assert transport.closed

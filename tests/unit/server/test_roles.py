@@ -9,7 +9,7 @@ from strongroom.domain.outgoing import EndpointUnreachable, Exchange
 from strongroom.registry import V2_1, Version
 from strongroom.server import roles
 from strongroom.server.ca import Authority
-from tests.unit.server.bench import Bench
+from tests.unit.server.bench import Bench, receive
 from tests.unit.server.test_ttlv import request
 
 QUESTION = request(b"question")
@@ -62,17 +62,17 @@ def attended(bench: Bench, attendant: Attendant) -> Attendant:
 async def test_the_server_asks_after_the_answer_and_answers_again_after_that(bench: Bench) -> None:
     attendant = attended(bench, Attendant(questions=2))
     protocol, transport = bench.connect()
-    protocol.data_received(request(b"turn"))
+    receive(protocol, request(b"turn"))
     await asyncio.sleep(0)
     assert transport.written == [b"<turn>", QUESTION]
     answer = response(b"first")
-    protocol.data_received(answer[:10])
-    protocol.data_received(answer[10:])
+    receive(protocol, answer[:10])
+    receive(protocol, answer[10:])
     await asyncio.sleep(0.01)
-    protocol.data_received(response(b"second"))
+    receive(protocol, response(b"second"))
     await asyncio.sleep(0.01)
     assert attendant.answers == [answer, response(b"second")]
-    protocol.data_received(request(b"mine again"))
+    receive(protocol, request(b"mine again"))
     assert transport.written[3:] == [b"<mine again>"]
     assert not transport.closed
 
@@ -81,7 +81,7 @@ async def test_a_request_sent_behind_the_one_that_turns_the_roles_ends_the_conne
     """Whether it was meant for the server that was, nobody can tell."""
     attended(bench, Attendant())
     protocol, transport = bench.connect()
-    protocol.data_received(request(b"turn") + request(b"and more"))
+    receive(protocol, request(b"turn") + request(b"and more"))
     await asyncio.sleep(0)
     assert transport.written == [b"<turn>"]
     assert transport.closed
@@ -93,9 +93,9 @@ async def test_a_request_sent_behind_the_one_that_turns_the_roles_ends_the_conne
 async def test_what_is_no_answer_ends_the_connection(bench: Bench, bytes_: bytes) -> None:
     attendant = attended(bench, Attendant())
     protocol, transport = bench.connect()
-    protocol.data_received(request(b"turn"))
+    receive(protocol, request(b"turn"))
     await asyncio.sleep(0)
-    protocol.data_received(bytes_)
+    receive(protocol, bytes_)
     await asyncio.sleep(0.01)
     assert transport.closed
     assert isinstance(attendant.error, EndpointUnreachable)
@@ -106,9 +106,9 @@ async def test_an_answer_that_nobody_asked_for_ends_the_connection_at_the_next_q
 ) -> None:
     attendant = attended(bench, Attendant(questions=2))
     protocol, transport = bench.connect()
-    protocol.data_received(request(b"turn"))
+    receive(protocol, request(b"turn"))
     await asyncio.sleep(0)
-    protocol.data_received(response(b"asked") + response(b"unasked"))
+    receive(protocol, response(b"asked") + response(b"unasked"))
     await asyncio.sleep(0.01)
     assert isinstance(attendant.error, EndpointUnreachable)
     assert transport.closed
@@ -117,10 +117,10 @@ async def test_an_answer_that_nobody_asked_for_ends_the_connection_at_the_next_q
 async def test_a_client_that_sends_without_end_is_not_listened_to(bench: Bench) -> None:
     attended(bench, Attendant(questions=0))
     protocol, transport = bench.connect()
-    protocol.data_received(request(b"turn"))
+    receive(protocol, request(b"turn"))
     await asyncio.sleep(0)
     for _ in range(5):
-        protocol.data_received(bytes(16384))
+        receive(protocol, bytes(16384))
     assert transport.closed
 
 
@@ -128,9 +128,9 @@ async def test_a_request_behind_the_answer_that_gives_the_role_back_is_served(be
     """The client has its role with its own answer and need not wait."""
     attended(bench, Attendant())
     protocol, transport = bench.connect()
-    protocol.data_received(request(b"turn"))
+    receive(protocol, request(b"turn"))
     await asyncio.sleep(0)
-    protocol.data_received(response(b"taken") + request(b"at once"))
+    receive(protocol, response(b"taken") + request(b"at once"))
     await asyncio.sleep(0.01)
     assert transport.written[2:] == [b"<at once>"]
 
@@ -141,7 +141,7 @@ async def test_a_client_that_does_not_answer_in_time_loses_the_connection(
     monkeypatch.setattr(roles, "ANSWER", 0.01)
     attendant = attended(bench, Attendant())
     protocol, transport = bench.connect()
-    protocol.data_received(request(b"turn"))
+    receive(protocol, request(b"turn"))
     await asyncio.sleep(0.1)
     assert transport.closed
     assert isinstance(attendant.error, EndpointUnreachable)
@@ -151,7 +151,7 @@ async def test_a_client_that_does_not_answer_in_time_loses_the_connection(
 async def test_a_connection_that_is_lost_ends_the_asking(bench: Bench, questions: int) -> None:
     attendant = attended(bench, Attendant(questions))
     protocol, _ = bench.connect()
-    protocol.data_received(request(b"turn"))
+    receive(protocol, request(b"turn"))
     await asyncio.sleep(0)
     protocol.connection_lost(None)
     await asyncio.sleep(0.01)
@@ -161,7 +161,7 @@ async def test_a_connection_that_is_lost_ends_the_asking(bench: Bench, questions
 async def test_draining_does_not_wait_for_a_client_that_is_asked(bench: Bench) -> None:
     attended(bench, Attendant(questions=0))
     protocol, transport = bench.connect()
-    protocol.data_received(request(b"turn"))
+    receive(protocol, request(b"turn"))
     await asyncio.sleep(0)
     protocol.drain()
     assert transport.closed
@@ -170,7 +170,7 @@ async def test_draining_does_not_wait_for_a_client_that_is_asked(bench: Bench) -
 async def test_a_revoked_client_is_not_asked_any_more(bench: Bench) -> None:
     attended(bench, Attendant(questions=0))
     protocol, transport = bench.connect()
-    protocol.data_received(request(b"turn"))
+    receive(protocol, request(b"turn"))
     await asyncio.sleep(0)
     await bench.enrol(revoked_at=bench.record.enrolled_at)
     protocol.recheck()

@@ -15,7 +15,7 @@ from strongroom.server.ca import Authority
 from strongroom.server.shares import Buffers
 from strongroom.server.ttlv import BURST, READ_AHEAD
 from strongroom.server.turns import AMONG_OTHERS, AT_ONCE, Turns
-from tests.unit.server.bench import Bench
+from tests.unit.server.bench import Bench, receive
 from tests.unit.server.conftest import NOW
 
 HEAD = b"\x42\x00\x78\x01"
@@ -45,13 +45,13 @@ async def bench(authority: Authority) -> Bench:
 
 async def test_a_request_is_answered_at_once_in_one_write(bench: Bench) -> None:
     protocol, transport = bench.connect()
-    protocol.data_received(request(b"one"))
+    receive(protocol, request(b"one"))
     assert transport.written == [b"<one>"]
 
 
 async def test_pipelined_requests_in_one_read_are_answered_in_order(bench: Bench) -> None:
     protocol, transport = bench.connect()
-    protocol.data_received(request(b"one") + request(b"two"))
+    receive(protocol, request(b"one") + request(b"two"))
     assert transport.written == [b"<one>", b"<two>"]
 
 
@@ -61,7 +61,7 @@ async def test_a_request_in_fifty_pieces_is_answered_once(bench: Bench) -> None:
     assert len(whole) == 400
     for start in range(0, 400, 8):
         assert transport.written == []
-        protocol.data_received(whole[start : start + 8])
+        receive(protocol, whole[start : start + 8])
     assert transport.written == [b"<" + b"x" * 392 + b">"]
 
 
@@ -75,8 +75,8 @@ async def test_a_request_that_waits_holds_back_the_ones_behind_it(bench: Bench) 
 
     bench.handler = handler
     protocol, transport = bench.connect()
-    protocol.data_received(request(b"slow") + request(b"two"))
-    protocol.data_received(request(b"three"))
+    receive(protocol, request(b"slow") + request(b"two"))
+    receive(protocol, request(b"three"))
     await asyncio.sleep(0)
     assert transport.written == []
     gate.set_result(None)
@@ -96,9 +96,9 @@ async def test_a_long_pipeline_gives_other_connections_their_turn(bench: Bench) 
     protocol, _ = bench.connect()
     other, _ = bench.connect()
     pipeline = [b"%d" % n for n in range(50)]
-    protocol.data_received(b"".join(map(request, pipeline)))
+    receive(protocol, b"".join(map(request, pipeline)))
     assert len(done) < 10
-    other.data_received(request(b"me too"))
+    receive(other, request(b"me too"))
     await turns_pass()
     assert done.index(b"me too") < 20
     done.remove(b"me too")
@@ -107,7 +107,7 @@ async def test_a_long_pipeline_gives_other_connections_their_turn(bench: Bench) 
 
 async def test_a_pipeline_of_nothing_gives_others_their_turn(bench: Bench) -> None:
     protocol, transport = bench.connect()
-    protocol.data_received(b"".join(request(b"%d" % n) for n in range(BURST * 2 + 1)))
+    receive(protocol, b"".join(request(b"%d" % n) for n in range(BURST * 2 + 1)))
     assert len(transport.written) == BURST
     await turns_pass()
     assert transport.written == [b"<%d>" % n for n in range(BURST * 2 + 1)]
@@ -115,8 +115,8 @@ async def test_a_pipeline_of_nothing_gives_others_their_turn(bench: Bench) -> No
 
 async def test_bytes_that_arrive_between_bursts_keep_their_place(bench: Bench) -> None:
     protocol, transport = bench.connect()
-    protocol.data_received(b"".join(request(b"%d" % n) for n in range(BURST)))
-    protocol.data_received(request(b"last"))
+    receive(protocol, b"".join(request(b"%d" % n) for n in range(BURST)))
+    receive(protocol, request(b"last"))
     await asyncio.sleep(0.01)
     assert transport.written[-1] == b"<last>"
     assert len(transport.written) == BURST + 1
@@ -131,8 +131,8 @@ async def test_reading_stops_while_too_much_is_waiting_and_goes_on_later(bench: 
 
     bench.handler = handler
     protocol, transport = bench.connect()
-    protocol.data_received(request(b"slow"))
-    protocol.data_received(request(b"x" * READ_AHEAD))
+    receive(protocol, request(b"slow"))
+    receive(protocol, request(b"x" * READ_AHEAD))
     assert not transport.reading
     gate.set_result(None)
     await asyncio.sleep(0.01)
@@ -143,9 +143,9 @@ async def test_reading_stops_while_too_much_is_waiting_and_goes_on_later(bench: 
 async def test_a_peer_that_does_not_read_gets_no_more_answers_until_it_does(bench: Bench) -> None:
     protocol, transport = bench.connect()
     transport.full = True
-    protocol.data_received(request(b"one") + request(b"two"))
+    receive(protocol, request(b"one") + request(b"two"))
     assert transport.written == [b"<one>"]
-    protocol.data_received(request(b"three"))
+    receive(protocol, request(b"three"))
     assert transport.written == [b"<one>"]
     transport.full = False
     protocol.resume_writing()
@@ -165,11 +165,11 @@ async def test_bytes_that_are_no_message_are_answered_and_the_connection_closed(
     bench: Bench, data: bytes
 ) -> None:
     protocol, transport = bench.connect()
-    protocol.data_received(request(b"one") + data)
+    receive(protocol, request(b"one") + data)
     assert len(transport.written) == 2
     assert transport.written[1].startswith(b"REJECTED ")
     assert transport.closed
-    protocol.data_received(request(b"more"))
+    receive(protocol, request(b"more"))
     assert len(transport.written) == 2
 
 
@@ -182,7 +182,7 @@ async def test_an_engine_that_breaks_its_contract_costs_one_connection(bench: Be
     bench.handler = handler
     for body in (b"now", b"later"):
         protocol, transport = bench.connect()
-        protocol.data_received(request(body))
+        receive(protocol, request(body))
         await asyncio.sleep(0.01)
         assert transport.aborted
     assert [entry["event"] for entry in logs] == ["handler_failed", "handler_failed"]
@@ -199,7 +199,7 @@ async def test_a_request_goes_on_when_its_client_has_left(bench: Bench) -> None:
 
     bench.handler = handler
     protocol, transport = bench.connect()
-    protocol.data_received(request(b"slow"))
+    receive(protocol, request(b"slow"))
     protocol.connection_lost(None)
     gate.set_result(None)
     await asyncio.sleep(0.01)
@@ -213,7 +213,7 @@ async def test_a_request_goes_on_when_its_client_has_left(bench: Bench) -> None:
 async def test_an_idle_connection_is_closed_at_the_idle_deadline_and_not_before(bench: Bench) -> None:
     protocol, transport = bench.connect()
     bench.pass_time(899)
-    protocol.data_received(request(b"one"))
+    receive(protocol, request(b"one"))
     bench.pass_time(899)
     assert not transport.closed
     bench.pass_time(2)
@@ -222,9 +222,9 @@ async def test_an_idle_connection_is_closed_at_the_idle_deadline_and_not_before(
 
 async def test_a_header_that_trickles_is_closed_at_the_header_deadline(bench: Bench) -> None:
     protocol, transport = bench.connect()
-    protocol.data_received(HEAD[:1])
+    receive(protocol, HEAD[:1])
     bench.pass_time(9)
-    protocol.data_received(HEAD[1:2])
+    receive(protocol, HEAD[1:2])
     assert not transport.closed
     bench.pass_time(2)
     assert transport.closed
@@ -234,11 +234,11 @@ async def test_a_body_of_one_byte_a_second_is_closed_at_the_body_deadline(bench:
     """faults 3."""
     protocol, transport = bench.connect()
     whole = request(b"x" * 1000)
-    protocol.data_received(whole[:8])
+    receive(protocol, whole[:8])
     sent = 8
     while not transport.closed:
         bench.pass_time(1)
-        protocol.data_received(whole[sent : sent + 1])
+        receive(protocol, whole[sent : sent + 1])
         sent += 1
     assert 8 + 20 <= sent <= 8 + 22
     assert transport.written == []
@@ -249,7 +249,7 @@ async def test_a_slow_but_honest_upload_of_a_mebibyte_survives(bench: Bench) -> 
     protocol, transport = bench.connect()
     whole = request(b"x" * (1 << 20))
     for start in range(0, len(whole), 10_240):
-        protocol.data_received(whole[start : start + 10_240])
+        receive(protocol, whole[start : start + 10_240])
         bench.pass_time(1)
     assert len(transport.written) == 1
 
@@ -259,7 +259,7 @@ async def test_each_message_of_a_steady_stream_has_its_own_deadline(bench: Bench
     protocol, transport = bench.connect()
     stream = request(b"x" * 24) * 200
     for start in range(0, len(stream), 20):
-        protocol.data_received(stream[start : start + 20])
+        receive(protocol, stream[start : start + 20])
         bench.pass_time(1)
     assert not transport.closed
     assert len(transport.written) == 200
@@ -274,7 +274,7 @@ async def test_a_request_that_waits_in_the_engine_has_no_deadline(bench: Bench) 
 
     bench.handler = handler
     protocol, transport = bench.connect()
-    protocol.data_received(request(b"slow"))
+    receive(protocol, request(b"slow"))
     bench.pass_time(5000)
     assert not transport.closed
     gate.set_result(None)
@@ -285,7 +285,7 @@ async def test_a_request_that_waits_in_the_engine_has_no_deadline(bench: Bench) 
 async def test_a_peer_that_never_reads_its_answer_is_cut_off(bench: Bench) -> None:
     protocol, transport = bench.connect()
     transport.full = True
-    protocol.data_received(request(b"one"))
+    receive(protocol, request(b"one"))
     bench.pass_time(59)
     assert not transport.closed
     bench.pass_time(2)
@@ -294,10 +294,10 @@ async def test_a_peer_that_never_reads_its_answer_is_cut_off(bench: Bench) -> No
 
 async def test_a_connection_ends_with_its_certificate(bench: Bench, logs: list[Any]) -> None:
     protocol, transport = bench.connect()
-    protocol.data_received(request(b"one"))
+    receive(protocol, request(b"one"))
     bench.date = NOW + dt.timedelta(days=3 * 365)
     bench.pass_time(1)
-    protocol.data_received(request(b"two"))
+    receive(protocol, request(b"two"))
     assert transport.closed
     assert transport.written == [b"<one>"]
     protocol.connection_lost(None)
@@ -312,14 +312,14 @@ async def test_unfinished_long_messages_are_bounded_over_all_connections(
     header = HEAD + ((3 << 20) - 8).to_bytes(4, "big")
     first, second, third = (bench.connect() for _ in range(3))
     for protocol, _ in (first, second, third):
-        protocol.data_received(header)
+        receive(protocol, header)
     assert [transport.closed for _, transport in (first, second, third)] == [False, False, True]
     third[0].connection_lost(None)
     assert logs[0]["reason"] == "too_many_long_messages"
-    first[0].data_received(b"x" * ((3 << 20) - 8))
+    receive(first[0], b"x" * ((3 << 20) - 8))
     second[0].connection_lost(None)
     for protocol, transport in (bench.connect(), bench.connect()):
-        protocol.data_received(header)
+        receive(protocol, header)
         assert not transport.closed
 
 
@@ -349,7 +349,7 @@ async def test_a_client_that_used_its_slice_waits_in_line_and_another_does_not(b
     assert bench.turns.account(8).may_go_on(bench.seconds)
     busy = [bench.connect() for _ in range(2)]
     for protocol, _ in busy:
-        protocol.data_received(request(b"one"))
+        receive(protocol, request(b"one"))
     assert [transport.written for _, transport in busy] == [[b"one"], []]
     quiet = bench.shares.turns.account(other.client)
     assert quiet.may_go_on(bench.seconds)
@@ -430,7 +430,7 @@ async def test_a_client_has_a_limited_number_of_requests_under_way(bench: Bench)
     bench.shares.per_client = AT_ONCE + 1
     connections = [bench.connect() for _ in range(AT_ONCE + 1)]
     for protocol, _ in connections:
-        protocol.data_received(request(b"slow"))
+        receive(protocol, request(b"slow"))
     account = bench.turns.account(bench.record.client)
     assert (account.at_work, len(account.waiting)) == (AT_ONCE, 1)
     gate.set()
@@ -448,13 +448,13 @@ async def test_a_request_over_the_rate_waits_for_its_time_or_is_refused(
     waiting, _ = bench.connect()
     burst = 0
     while len(transport.written) == burst:
-        protocol.data_received(request(b"one"))
+        receive(protocol, request(b"one"))
         burst += 1
     assert 100 <= burst - 1 <= 102, "a second's worth at once"
     place = protocol._place
     while place.delay(bench.seconds) is not None:
         pass
-    waiting.data_received(request(b"two"))
+    receive(waiting, request(b"two"))
     assert waiting._transport.written == [b"SHED two"]
     await asyncio.sleep(0.1)
     assert len(transport.written) == burst, "the one that waited is done"
@@ -462,7 +462,7 @@ async def test_a_request_over_the_rate_waits_for_its_time_or_is_refused(
     (entry,) = [entry for entry in logs if entry["event"] == "requests_shed"]
     assert entry["count"] == 2
     bench.seconds += 3
-    waiting.data_received(request(b"two"))
+    receive(waiting, request(b"two"))
     assert waiting._transport.written[-1] == b"<two>"
 
 
@@ -487,7 +487,7 @@ async def test_an_unknown_client_is_closed_with_one_line_that_names_fingerprint_
     bench.clients.records.clear()
     await bench.directory.refresh()
     protocol, transport = bench.connect()
-    protocol.data_received(request(b"one"))
+    receive(protocol, request(b"one"))
     protocol.connection_lost(None)
     assert transport.closed
     assert transport.written == []
@@ -524,7 +524,7 @@ async def test_revocation_closes_a_live_connection(bench: Bench, logs: list[Any]
     await bench.enrol(revoked_at=NOW)
     protocol.recheck()
     assert transport.closed
-    protocol.data_received(request(b"one"))
+    receive(protocol, request(b"one"))
     assert transport.written == []
     protocol.connection_lost(None)
     assert logs[0]["reason"] == "revoked"
@@ -539,10 +539,10 @@ async def test_a_changed_record_acts_on_the_next_request(bench: Bench) -> None:
 
     bench.handler = handler
     protocol, _ = bench.connect()
-    protocol.data_received(request(b"one"))
+    receive(protocol, request(b"one"))
     await bench.enrol(groups=("backup",))
     protocol.recheck()
-    protocol.data_received(request(b"two"))
+    receive(protocol, request(b"two"))
     assert seen == [(), ("backup",)]
 
 
@@ -559,7 +559,7 @@ async def test_a_client_has_a_limited_number_of_connections(bench: Bench, logs: 
 
 async def test_a_whole_connection_costs_one_log_line(bench: Bench, logs: list[Any]) -> None:
     protocol, _ = bench.connect()
-    protocol.data_received(request(b"one"))
+    receive(protocol, request(b"one"))
     protocol.connection_lost(None)
     (entry,) = logs
     assert entry["event"] == "connection_closed"
@@ -585,7 +585,7 @@ async def test_draining_finishes_the_request_in_flight(bench: Bench) -> None:
 
     bench.handler = handler
     protocol, transport = bench.connect()
-    protocol.data_received(request(b"slow"))
+    receive(protocol, request(b"slow"))
     protocol.drain()
     assert not transport.closed
     gate.set_result(None)
@@ -597,10 +597,10 @@ async def test_draining_finishes_the_request_in_flight(bench: Bench) -> None:
 async def test_draining_lets_a_request_that_is_arriving_arrive(bench: Bench) -> None:
     protocol, transport = bench.connect()
     whole = request(b"x" * 100)
-    protocol.data_received(whole[:50])
+    receive(protocol, whole[:50])
     protocol.drain()
     assert not transport.closed
-    protocol.data_received(whole[50:])
+    receive(protocol, whole[50:])
     assert len(transport.written) == 1
     assert transport.closed
 
@@ -618,7 +618,7 @@ async def test_an_aborted_connection_cancels_its_request(bench: Bench) -> None:
 
     bench.handler = handler
     protocol, transport = bench.connect()
-    protocol.data_received(request(b"slow"))
+    receive(protocol, request(b"slow"))
     await asyncio.sleep(0)
     protocol.abort("drain_deadline")
     await asyncio.sleep(0.01)
@@ -640,7 +640,7 @@ async def test_the_request_under_way_is_answered_when_the_key_is_replaced_and_no
     bench.handler = handler
     protocol, transport = bench.connect()
     idle, idle_transport = bench.connect()
-    protocol.data_received(request(b"renew") + request(b"one more"))
+    receive(protocol, request(b"renew") + request(b"one more"))
     await asyncio.sleep(0)
     await bench.enrol(fingerprint="0" * 64)
     protocol.recheck()

@@ -24,6 +24,9 @@ from strongroom.registry import CryptographicAlgorithm
 INLINE: Final = 16 * 1024
 """Bytes up to which data is worked on where it is: the pool would take longer."""
 
+QUICK_INLINE: Final = 1024 * 1024
+"""The same with a cipher that processors help with: less than a millisecond, as for carrying the data."""
+
 _RSA: Final = CryptographicAlgorithm.RSA
 
 
@@ -51,7 +54,7 @@ class EncryptionAdapter:
             return Encrypted(data=made)
         scheme = ciphers.scheme_of(algorithm, parameters, legacy=legacy)
         request = ciphers.Request(_symmetric(key), parameters, iv_counter_nonce, additional_data)
-        if len(data) <= INLINE:
+        if len(data) <= _inline(scheme):
             return ciphers.encrypt(scheme, request, data.reveal(), self._leniencies)
         return await self._pool.run(ciphers.encrypt, scheme, request, data.reveal(), self._leniencies)
 
@@ -74,7 +77,7 @@ class EncryptionAdapter:
         scheme = ciphers.scheme_of(algorithm, parameters, legacy=legacy)
         request = ciphers.Request(_symmetric(key), parameters, iv_counter_nonce, additional_data)
         work = partial(ciphers.decrypt, scheme, request, data, authentication_tag, self._leniencies)
-        return SecretBytes(work() if len(data) <= INLINE else await self._pool.run(work))
+        return SecretBytes(work() if len(data) <= _inline(scheme) else await self._pool.run(work))
 
     async def begin_encryption(
         self,
@@ -94,7 +97,7 @@ class EncryptionAdapter:
         scheme = ciphers.scheme_of(algorithm, parameters, legacy=legacy)
         request = ciphers.Request(_symmetric(key), parameters, iv_counter_nonce, additional_data)
         encryptor, fresh = ciphers.encryptor(scheme, request, self._leniencies)
-        return PooledEncryption(self._pool, encryptor, fresh, inline=INLINE)
+        return PooledEncryption(self._pool, encryptor, fresh, inline=_inline(scheme))
 
     async def begin_decryption(
         self,
@@ -184,7 +187,7 @@ class TaggedDecryption(PooledDecryption):
         parameters: CryptographicParameters,
         tag: bytes | None,
     ) -> None:
-        super().__init__(pool, decryptor, inline=INLINE)
+        super().__init__(pool, decryptor, inline=_inline(scheme))
         self._scheme = scheme
         self._parameters = parameters
         self._tag = tag
@@ -193,6 +196,11 @@ class TaggedDecryption(PooledDecryption):
         tag = self._tag if authentication_tag is None else authentication_tag
         ciphers.check_tag(self._scheme, self._parameters, tag)
         return await super().finish(data, authentication_tag=tag)
+
+
+def _inline(scheme: Scheme) -> int:
+    """Return up to how many bytes are worked on where they are."""
+    return QUICK_INLINE if scheme.quick else INLINE
 
 
 def _algorithm(block: KeyBlock, parameters: CryptographicParameters) -> CryptographicAlgorithm:

@@ -112,6 +112,7 @@ def _block_cipher(
             iv=IvRule(name, (block,), block) if entry.has_iv else None,
             padded=entry.padded,
             legacy=legacy,
+            quick=algorithm is _AES,
             cipher=cipher,
             mode=entry.make,
             block=block,
@@ -122,13 +123,17 @@ def _block_cipher(
 def _ctr(algorithm: Algorithm, cipher: type[AES] | type[SM4], key_sizes: Collection[int]) -> Scheme:
     name = _name(algorithm, Mode.CTR)
     rule = IvRule(name, range(1, 17), 16)
-    return CtrScheme(name=name, key_sizes=key_sizes, iv=rule, cipher=cipher, block=16)
+    return CtrScheme(
+        name=name, key_sizes=key_sizes, iv=rule, quick=algorithm is _AES, cipher=cipher, block=16
+    )
 
 
 def _gcm(algorithm: Algorithm, cipher: type[AES] | type[SM4], key_sizes: Collection[int]) -> Scheme:
     name = _name(algorithm, Mode.GCM)
     rule = IvRule(name, range(8, 129), 12)  # what the library takes
-    return GcmScheme(name=name, key_sizes=key_sizes, iv=rule, tags=_TAGS, cipher=cipher)
+    return GcmScheme(
+        name=name, key_sizes=key_sizes, iv=rule, tags=_TAGS, quick=algorithm is _AES, cipher=cipher
+    )
 
 
 def _chacha_poly(name: str) -> Scheme:
@@ -153,8 +158,9 @@ SCHEMES: Final[Mapping[Algorithm, Mapping[Mode | None, Scheme]]] = {
             key_sizes=_THREE_SIZES,
             iv=IvRule(_CCM, range(7, 14), 12),
             tags=range(8, TAG + 1, 2),  # NIST SP 800-38C B.2 warns of shorter ones
+            quick=True,
         ),
-        Mode.XTS: XtsScheme(name=_XTS, key_sizes=(32, 64), iv=IvRule(_XTS, (16,), 16)),
+        Mode.XTS: XtsScheme(name=_XTS, key_sizes=(32, 64), iv=IvRule(_XTS, (16,), 16), quick=True),
         Mode.NISTKEYWRAP: _key_wrap(Mode.NISTKEYWRAP, with_padding=False),
         Mode.AESKEYWRAPPADDING: _key_wrap(Mode.AESKEYWRAPPADDING, with_padding=True),
     },

@@ -50,6 +50,9 @@ from strongroom.model.structures import CryptographicParameters as Parameters
 TAG: Final = 16  # bytes; the longest tag there is, and the usual one
 SHORTEST_TAG: Final = 12  # bytes; NIST SP 800-38D allows less only under conditions no server can check
 
+MUCH: Final = 16 * 1024
+"""Bytes of data with which copying them takes longer than making a cipher for them."""
+
 XTS_UNIT: Final = 1 << 24  # bytes; 2^20 blocks, the most that SP 800-38E allows under one tweak
 
 
@@ -67,7 +70,8 @@ class Job(NamedTuple):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scheme:
     """One mode of one algorithm. `name` is for messages, `key_sizes` and `tags` are lengths in bytes; a
-    scheme without tags authenticates nothing. `legacy`: nobody should use it any more.
+    scheme without tags authenticates nothing. `legacy`: nobody should use it any more. `quick`: processors
+    have instructions for it.
 
     This class takes all of the data at once: so do the schemes for which anything else would be unsafe, or
     is not in the library.
@@ -79,6 +83,7 @@ class Scheme:
     tags: Collection[int] = ()
     padded: bool = False
     legacy: bool = False
+    quick: bool = False
 
     def encrypt(self, job: Job, data: bytes) -> Sealed:
         raise NotImplementedError
@@ -199,7 +204,7 @@ class GcmScheme(Scheme):
     cipher: type[AES] | type[SM4]
 
     def encrypt(self, job: Job, data: bytes) -> Sealed:
-        if self.cipher is AES:
+        if self.cipher is AES and len(data) <= MUCH:
             sealed = job.key.once(AESGCM).encrypt(job.iv, data, job.additional_data)
             return sealed[: len(data)], sealed[len(data) : len(data) + job.tag_length]
         return self.encryptor(job).finish(data)
@@ -207,7 +212,7 @@ class GcmScheme(Scheme):
     def decrypt(self, job: Job, data: bytes, tag: bytes | None) -> bytes:
         tag = tag or b""
         try:
-            if self.cipher is AES and len(tag) == TAG:
+            if self.cipher is AES and len(tag) == TAG and len(data) <= MUCH:
                 return job.key.once(AESGCM).decrypt(job.iv, data + tag, job.additional_data)
             mode = GCM(job.iv, tag, min_tag_length=SHORTEST_TAG)
             decryptor = Cipher(self.cipher(job.key.reveal()), mode).decryptor()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from strongroom.crypto.cryptographer import Cryptographer
 from strongroom.crypto.encryption import ciphers
-from strongroom.crypto.encryption.adapter import INLINE
+from strongroom.crypto.encryption.adapter import INLINE, QUICK_INLINE
 from strongroom.crypto.encryption.ciphers import REFUSED_MODES, REFUSED_PADDINGS
 from strongroom.crypto.leniency import Leniencies
 from strongroom.domain.encryption import Encrypted
@@ -220,7 +220,7 @@ def test_padded_data_of_any_length_comes_back(data: bytes, mode: Mode, padding: 
     assert ciphers.decrypt(scheme, request, made.data, None, Leniencies()) == data
 
 
-@pytest.mark.parametrize("size", [INLINE, INLINE + 1, 1 << 20])
+@pytest.mark.parametrize("size", [INLINE, INLINE + 1, QUICK_INLINE, QUICK_INLINE + 1])
 async def test_big_data_takes_the_pool_and_gives_the_same(crypto: Cryptographer, size: int) -> None:
     parameters = Parameters(block_cipher_mode=Mode.GCM)
     data = bytes(size)

@@ -119,7 +119,7 @@ class TestKms:
 
     def forget(self) -> None:
         """Let go of everything that is kept in memory, as a restart does."""
-        self.dispatcher.backlog.close()
+        self.dispatcher.transactions.backlog.close()
         self.repository = self._repository()
         self.dispatcher = self._dispatcher()
 
@@ -141,7 +141,7 @@ class TestKms:
         )
 
     def close(self) -> None:
-        self.dispatcher.backlog.close()
+        self.dispatcher.transactions.backlog.close()
         self.run(self.backend.close())
         if self._owns_loop:
             self.loop.close()

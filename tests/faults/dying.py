@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from strongroom.domain.operation import Request
 from strongroom.engine.dispatch import Dispatcher
+from strongroom.engine.transactions import Transactions
 from strongroom.engine.outbox import Outbox
 from strongroom.engine.quotas import Quotas
 from strongroom.engine.unit_of_work import UnitOfWork
@@ -38,9 +39,9 @@ NAMED: Final = attribute(Tag.NAME, Name(name_value=NAME))
 
 POINTS: Final = (
     (Dispatcher, "handle"),
-    (Dispatcher, "transact"),
-    (Dispatcher, "perform"),
-    (Dispatcher, "commit"),
+    (Transactions, "transact"),
+    (Transactions, "perform"),
+    (Transactions, "commit"),
     (UnitOfWork, "get"),
     (UnitOfWork, "create"),
     (UnitOfWork, "changes"),

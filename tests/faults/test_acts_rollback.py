@@ -106,17 +106,17 @@ def test_an_honest_life_with_holds_windows_and_approvals_is_not_doubted(kms: Tes
     kms.call(ObliterateRequest(unique_identifier=keys[1]), version=V3_0)
     name = hold(kms, unique_identifier=keys[2])
     kms.clock.pass_time(hours=2)
-    kms.run(kms.dispatcher.guard.tidy(kms.clock.now()))
+    kms.run(kms.dispatcher.transactions.guard.tidy(kms.clock.now()))
     command(kms, command="hold.remove", hold=name)
     kms.clock.pass_time(hours=2)
-    kms.run(kms.dispatcher.guard.tidy(kms.clock.now()))
+    kms.run(kms.dispatcher.transactions.guard.tidy(kms.clock.now()))
     require(kms, "export", 1)
     request = GetRequest(unique_identifier=keys[3])
     approved(kms, request)
     kms.call(request)
     approved(kms, request)
     kms.clock.time += LIFETIME + timedelta(seconds=1)
-    kms.run(kms.dispatcher.guard.approvals.tidy(kms.clock.now()))
+    kms.run(kms.dispatcher.transactions.guard.approvals.tidy(kms.clock.now()))
     assert found(kms) == []
 
 
@@ -162,6 +162,6 @@ def test_parked_material_that_is_put_back_after_its_end_is_noticed(kms: TestKms,
     kms.call(DestroyRequest(unique_identifier=key))
     (row,) = rows(database, Parked)
     kms.clock.pass_time(hours=2)
-    kms.run(kms.dispatcher.guard.tidy(kms.clock.now()))
+    kms.run(kms.dispatcher.transactions.guard.tidy(kms.clock.now()))
     put_back(database, row)
     assert doubts(kms) == [(f"{Parked.kind}/{key}", PUT_BACK)]

@@ -163,7 +163,7 @@ def test_a_name_is_forgotten_in_time(kms: TestKms) -> None:
     """faults 31: what is kept is bounded."""
     first = kms.call(create(), client_correlation_value="one")
     kms.clock.pass_time(hours=1, seconds=1)
-    kms.run(kms.dispatcher.repeats.tidy(kms.clock.now()))
+    kms.run(kms.dispatcher.transactions.repeats.tidy(kms.clock.now()))
     assert kms.call(create(), client_correlation_value="one") != first
 
 

@@ -126,6 +126,10 @@ class AnswerMemory:
             del self._answers[next(iter(self._answers))]
         self._answers[caller.client, message] = answer
 
+    def clear(self) -> None:
+        """Drop all of them."""
+        self._answers.clear()
+
     def forget(self, caller: ClientIdentity, message: bytes) -> None:
         """Drop an answer that is not true any more."""
         self._answers.pop((caller.client, message), None)

@@ -4,7 +4,7 @@ Rule: nothing is remembered here that matters. What is due is in the index of th
 is asked again inside the unit of work that rotates it. So any number of schedulers on any number of nodes may
 run: the one whose commit comes second finds the object rotated and does nothing.
 
-A rotation is done as the owner of the object, through the dispatcher like a request, with an audit event
+A rotation is done as the owner of the object, as a transaction like that of a request, with an audit event
 whose peer is `scheduler`.
 """
 
@@ -19,7 +19,7 @@ from strongroom.domain.identity import DEFAULT_TENANT, ClientId, ClientIdentity,
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import OperationSpec
 from strongroom.domain.store import ObjectStore, StoreFailure
-from strongroom.engine.dispatch import Dispatcher
+from strongroom.engine.transactions import Transactions
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.struct import Seconds
 from strongroom.registry import Tag
@@ -57,7 +57,7 @@ class Rotations:
     def __init__(
         self,
         store: ObjectStore,
-        dispatcher: Dispatcher,
+        transactions: Transactions,
         operations: Mapping[int, OperationSpec],
         *,
         tenants: Callable[[], Collection[TenantId]] = lambda: (DEFAULT_TENANT,),
@@ -65,7 +65,7 @@ class Rotations:
         on_failure: Callable[[UniqueIdentifier, BaseException], None],
     ) -> None:
         self._store = store
-        self._dispatcher = dispatcher
+        self._transactions = transactions
         self._operations = operations
         self._tenants = tenants
         self._on_rotation = on_rotation
@@ -121,7 +121,7 @@ class Rotations:
             if due is None or due > now:
                 raise NotDue
 
-        await self._dispatcher.carry_out(operation, request, Connection(client=owner, peer=_PEER), is_due)
+        await self._transactions.carry_out(operation, request, Connection(client=owner, peer=_PEER), is_due)
 
 
 def _offset(obj: ManagedObject) -> Seconds | None:

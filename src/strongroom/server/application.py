@@ -107,7 +107,7 @@ class KmipApplication:
         self._spread: Callable[[], Awaitable[None]] | None = None
         self._neighbours = neighbours
         self._clients = clients
-        self._backlog = dispatcher.backlog
+        self._backlog = dispatcher.transactions.backlog
         self._read_requirements = dispatcher.refresh
         self._endpoints = endpoints
         self._courier = courier
@@ -260,12 +260,12 @@ async def open_application(
             repository, clients.records, timedelta(days=settings.clients.warn_days)
         ).tidy,
         "revocation list": keeper.tidy,
-        "requests that wait": dispatcher.backlog.tidy,
+        "requests that wait": dispatcher.transactions.backlog.tidy,
         "tickets": dispatcher.tickets.tidy,
-        "requests that may be repeated": dispatcher.repeats.tidy,
+        "requests that may be repeated": dispatcher.transactions.repeats.tidy,
         "PKCS#11 applications": dispatcher.applications.tidy,
-        "approvals": dispatcher.guard.approvals.tidy,
-        "deletion windows": dispatcher.guard.tidy,
+        "approvals": dispatcher.transactions.guard.approvals.tidy,
+        "deletion windows": dispatcher.transactions.guard.tidy,
         "root key": root_key_change,
     }
     chain = repository.chain
@@ -281,10 +281,10 @@ async def open_application(
     )
     jobs["verification"] = verifier
     if settings.policy.rotation == "on":
-        jobs["rotations"] = make_rotations(repository, dispatcher, clients.tenants)
+        jobs["rotations"] = make_rotations(repository, dispatcher.transactions, clients.tenants)
     if wanted:
         jobs["messages to clients"] = courier.tidy
-        jobs["dates"] = DateNotices(repository, dispatcher.outbox.subscription, courier).tidy
+        jobs["dates"] = DateNotices(repository, dispatcher.transactions.outbox.subscription, courier).tidy
     application = KmipApplication(
         dispatcher,
         backend,

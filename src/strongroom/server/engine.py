@@ -23,6 +23,7 @@ from strongroom.engine.neighbours import Neighbours
 from strongroom.engine.quotas import NO_QUOTAS, QuotaLimits
 from strongroom.engine.services import Services
 from strongroom.engine.streams import StreamLimits, StreamTable
+from strongroom.engine.transactions import Transactions
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.structures import ProfileInformation, ProfileVersion, ServerInformation
 from strongroom.operations.catalogue import all_operations
@@ -132,14 +133,14 @@ def make_dispatcher(
 
 def make_rotations(
     store: ObjectStore,
-    dispatcher: Dispatcher,
+    transactions: Transactions,
     tenants: Callable[[], Collection[TenantId]] = lambda: (DEFAULT_TENANT,),
 ) -> Rotations:
     """Return the job that rotates the objects of a store; `tenants` are those that there are."""
     operations = {int(code): spec for code, spec in all_operations().items()}
     return Rotations(
         store,
-        dispatcher,
+        transactions,
         operations,
         tenants=tenants,
         on_rotation=_log_rotation,

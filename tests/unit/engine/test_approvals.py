@@ -233,7 +233,7 @@ def test_an_approval_ends_after_a_day(kms: TestKms, danger: Danger) -> None:
     assert only_name(kms) != name
     unchanged(kms, key)
     kms.clock.pass_time(days=1, seconds=1)
-    kms.run(kms.dispatcher.guard.approvals.tidy(kms.clock.now()))
+    kms.run(kms.dispatcher.transactions.guard.approvals.tidy(kms.clock.now()))
     assert waiting(kms) == []
 
 

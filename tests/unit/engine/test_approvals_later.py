@@ -40,7 +40,7 @@ def kms(tmp_path: Path) -> Iterator[TestKms]:
 
 def tick(kms: TestKms) -> None:
     """Do what any worker does each second."""
-    kms.run(kms.dispatcher.backlog.tidy(kms.clock.now()))
+    kms.run(kms.dispatcher.transactions.backlog.tidy(kms.clock.now()))
 
 
 def begin(kms: TestKms) -> None:
@@ -150,7 +150,7 @@ def test_what_nobody_approved_in_time_fails(kms: TestKms, tidied: bool) -> None:
     assert poll(kms, value).result_status is PENDING
     if tidied:
         kms.clock.pass_time(seconds=5)
-        kms.run(kms.dispatcher.guard.approvals.tidy(kms.clock.now()))
+        kms.run(kms.dispatcher.transactions.guard.approvals.tidy(kms.clock.now()))
     kms.clock.pass_time(seconds=5)
     tick(kms)
     answer = poll(kms, value)
@@ -193,7 +193,7 @@ def test_it_goes_on_after_a_restart(kms: TestKms, tmp_path: Path) -> None:
     (value,) = send(kms, DestroyRequest(unique_identifier=key))
     begin(kms)
     say(kms, "carol", CAROL)
-    kms.dispatcher.backlog.close()
+    kms.dispatcher.transactions.backlog.close()
     other = TestKms(tmp_path, beside=kms)
     other.clients = kms.clients
     other.dispatcher = other._dispatcher()

@@ -136,7 +136,7 @@ def test_the_end_of_a_window_comes_once(pair: Nodes) -> None:
     pair.two.call(DestroyRequest(unique_identifier=key))
     pair.one.clock.time += WINDOW
     pair.one.clock.pass_time(seconds=1)
-    pair.at_once(*(node.dispatcher.guard.tidy(node.clock.now()) for node in pair))
+    pair.at_once(*(node.dispatcher.transactions.guard.tidy(node.clock.now()) for node in pair))
     for node in pair:
         assert node.run(node.repository.load_entry(Parked, DEFAULT_TENANT, key)) is None
 
@@ -151,7 +151,7 @@ def test_what_was_restored_at_the_last_moment_stays(pair: Nodes) -> None:
     pair.two.clock.pass_time(seconds=-1)
     restored(pair.one, key)
     pair.two.clock.pass_time(seconds=5)
-    pair.two.run(pair.two.dispatcher.guard.tidy(pair.two.clock.now()))
+    pair.two.run(pair.two.dispatcher.transactions.guard.tidy(pair.two.clock.now()))
     obj = pair.two.run(pair.two.repository.load(DEFAULT_TENANT, key))
     assert obj is not None
     assert obj.material is not None

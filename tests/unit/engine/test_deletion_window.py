@@ -90,7 +90,7 @@ def restore(kms: TestKms, key: str) -> dict[str, Any]:
 
 
 def tick(kms: TestKms) -> None:
-    kms.run(kms.dispatcher.guard.tidy(kms.clock.now()))
+    kms.run(kms.dispatcher.transactions.guard.tidy(kms.clock.now()))
 
 
 def end(kms: TestKms) -> None:
@@ -253,8 +253,8 @@ def test_a_second_node_finds_nothing_to_do(kms: TestKms, tmp_path: Path) -> None
     kms.clock.time += WINDOW + timedelta(seconds=1)
     due = kms.run(kms.repository.due_entries(Parked, kms.clock.now(), 10))
     assert len(due) == 1
-    assert kms.run(kms.dispatcher.guard._change(due[0], None, kms.clock.now()))
-    assert not kms.run(kms.dispatcher.guard._change(due[0], None, kms.clock.now()))
+    assert kms.run(kms.dispatcher.transactions.guard._change(due[0], None, kms.clock.now()))
+    assert not kms.run(kms.dispatcher.transactions.guard._change(due[0], None, kms.clock.now()))
     assert not parked(kms, key)
 
 

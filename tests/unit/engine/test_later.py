@@ -102,7 +102,7 @@ def poll(kms: TestKms, value: bytes, **given: Any) -> ResponseBatchItem:
 def do_all(kms: TestKms) -> None:
     """Let so much time pass that whatever waits is taken up."""
     kms.clock.pass_time(seconds=backlog.TAKE_UP.total_seconds() + 1)
-    kms.run(kms.dispatcher.backlog.tidy(kms.clock.now()))
+    kms.run(kms.dispatcher.transactions.backlog.tidy(kms.clock.now()))
 
 
 def names_found(kms: TestKms, name: str) -> int:
@@ -243,8 +243,8 @@ def test_a_request_survives_a_restart(kms: TestKms, tmp_path: Path) -> None:
 def test_two_processes_do_it_once(kms: TestKms, second: TestKms) -> None:
     values = send(kms, *[create() for _ in range(3)])
     do_all(second)
-    kms.run(kms.dispatcher.backlog.tidy(kms.clock.now()))
-    kms.run(kms.dispatcher.backlog.finish(ALICE.tenant, values[0][:16].hex(), 2))
+    kms.run(kms.dispatcher.transactions.backlog.tidy(kms.clock.now()))
+    kms.run(kms.dispatcher.transactions.backlog.finish(ALICE.tenant, values[0][:16].hex(), 2))
     assert len(kms.call(LocateRequest(), version=V2_1).unique_identifier) == 3
 
 
@@ -396,10 +396,10 @@ def test_what_ends_its_worker_each_time_is_given_up(
 
     for _ in range(backlog.MOST_TRIES):
         worker = TestKms(tmp_path, clock=kms.clock)
-        monkeypatch.setattr(worker.dispatcher.backlog, "_do_one", end)
+        monkeypatch.setattr(worker.dispatcher.transactions.backlog, "_do_one", end)
         kms.clock.pass_time(seconds=backlog.CLAIM.total_seconds() + 1)
         with pytest.raises(SystemExit):
-            worker.run(worker.dispatcher.backlog.tidy(kms.clock.now()))
+            worker.run(worker.dispatcher.transactions.backlog.tidy(kms.clock.now()))
         worker.close()
     do_all(kms)
     assert poll(kms, deadly).result_status is PENDING  # whoever has it may be at it still
@@ -427,7 +427,7 @@ def test_an_answer_that_nobody_fetches_is_forgotten(kms: TestKms) -> None:
     (value,) = send(kms, create())
     do_all(kms)
     kms.clock.pass_time(seconds=(backlog.RETENTION + timedelta(seconds=1)).total_seconds())
-    kms.run(kms.dispatcher.backlog.tidy(kms.clock.now()))
+    kms.run(kms.dispatcher.transactions.backlog.tidy(kms.clock.now()))
     assert kms.run(kms.repository.entries_of(WaitingBatch, ALICE.tenant, ALICE.client)) == []
     assert (
         refusal(kms, PollRequest(asynchronous_correlation_value=value)).reason is ResultReason.ITEM_NOT_FOUND

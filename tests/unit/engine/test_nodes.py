@@ -68,7 +68,7 @@ def test_what_a_node_left_behind_is_done_by_the_other_and_either_answers_once(
     nodes: Nodes, polled: int
 ) -> None:
     (value,) = send(nodes.one, create("k"))
-    nodes.one.dispatcher.backlog.close()
+    nodes.one.dispatcher.transactions.backlog.close()
     assert poll(nodes.two, value).result_status is ResultStatus.OPERATION_PENDING
     do_all(nodes.two)
     done = poll(nodes[polled], value)
@@ -85,7 +85,7 @@ def test_what_both_nodes_take_up_at_once_is_done_once(nodes: Nodes) -> None:
     first, second = send(nodes.one, create(), create()), send(nodes.two, create())
     nodes.one.clock.pass_time(seconds=backlog.TAKE_UP.total_seconds() + 1)
     now = nodes.one.clock.now()
-    nodes.at_once(*(node.dispatcher.backlog.tidy(now) for node in nodes))
+    nodes.at_once(*(node.dispatcher.transactions.backlog.tidy(now) for node in nodes))
     assert count(nodes) == 3
     for node, value in zip((nodes.two, nodes.one, nodes.two), [*first, *second], strict=True):
         assert poll(node, value).result_status is SUCCESS
@@ -95,7 +95,7 @@ def test_a_request_that_both_nodes_are_at_is_done_once(nodes: Nodes) -> None:
     """As when the worker that took it in begins while another node is told to hurry (Process)."""
     (value,) = send(nodes.one, create())
     key = value[:16].hex()
-    nodes.at_once(*(node.dispatcher.backlog.finish(ALICE.tenant, key, 0) for node in nodes))
+    nodes.at_once(*(node.dispatcher.transactions.backlog.finish(ALICE.tenant, key, 0) for node in nodes))
     assert count(nodes) == 1
     assert poll(nodes.two, value).result_status is SUCCESS
 

@@ -54,7 +54,7 @@ def time() -> Time:
 @pytest.fixture
 def limited(kms: TestKms, time: Time) -> Callable[..., TestKms]:
     def limit(**limits: int) -> TestKms:
-        kms.dispatcher.quotas = Quotas(kms.repository, QuotaLimits(**limits), time)
+        kms.dispatcher.transactions.quotas = Quotas(kms.repository, QuotaLimits(**limits), time)
         return kms
 
     return limit
@@ -98,12 +98,12 @@ def test_what_others_store_is_seen_within_a_second_near_the_limit_and_a_minute_e
     limited: Callable[..., TestKms], time: Time
 ) -> None:
     kms = limited(client_objects=100)
-    here = kms.dispatcher.quotas
+    here = kms.dispatcher.transactions.quotas
     kms.create_symmetric_key()
-    kms.dispatcher.quotas = Quotas(kms.repository, QuotaLimits(), time)  # another worker
+    kms.dispatcher.transactions.quotas = Quotas(kms.repository, QuotaLimits(), time)  # another worker
     for _ in range(99):
         kms.create_symmetric_key()
-    kms.dispatcher.quotas = here
+    kms.dispatcher.transactions.quotas = here
     kms.create_symmetric_key()
     time.seconds += OLDEST
     with pytest.raises(Refused, match="101 objects of at most 100"):

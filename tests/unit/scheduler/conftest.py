@@ -26,7 +26,7 @@ class Node:
         self.failed: list[tuple[UniqueIdentifier, BaseException]] = []
         self.rotations = Rotations(
             kms.repository,
-            kms.dispatcher,
+            kms.dispatcher.transactions,
             {int(code): spec for code, spec in all_operations().items()},
             on_rotation=self.rotated.append,
             on_failure=lambda identifier, exc: self.failed.append((identifier, exc)),

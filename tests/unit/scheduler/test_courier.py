@@ -234,9 +234,8 @@ def test_a_date_that_passes_is_notified_once_whatever_workers_look(
     worker = courier(kms, listening)
     deliver(kms, worker)
     listening.told()
-    first, second = (
-        DateNotices(kms.repository, kms.dispatcher.outbox.subscription, Silent()) for _ in range(2)
-    )
+    subscription = kms.dispatcher.transactions.outbox.subscription
+    first, second = (DateNotices(kms.repository, subscription, Silent()) for _ in range(2))
     kms.run(first.tidy(kms.clock.now()))
     assert waiting(kms) == []
     kms.clock.pass_time(minutes=2)

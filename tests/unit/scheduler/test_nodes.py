@@ -118,7 +118,10 @@ def test_a_date_that_both_nodes_see_pass_is_notified_once(nodes: Nodes) -> None:
     nodes.one.call(AddAttributeRequest(unique_identifier=UniqueIdentifier(key), new_attribute=date))
     deliver(nodes.one, worker)
     listening.told()
-    notices = [DateNotices(node.repository, node.dispatcher.outbox.subscription, Silent()) for node in nodes]
+    notices = [
+        DateNotices(node.repository, node.dispatcher.transactions.outbox.subscription, Silent())
+        for node in nodes
+    ]
     for one in notices:
         nodes.one.run(one.tidy(nodes.one.clock.now()))
     nodes.one.clock.pass_time(minutes=2)

@@ -376,7 +376,7 @@ def test_what_cannot_be_laid_down_is_refused(office: Office, request_: dict[str,
 def test_what_is_laid_down_for_one_tenant_binds_no_other_but_policy_of_the_server(office: Office) -> None:
     office.ask(require("destroy", 2))
     office.kms.run(office.kms.dispatcher.refresh())
-    laid_down = dict(office.kms.dispatcher.guard.laid_down)
+    laid_down = dict(office.kms.dispatcher.transactions.guard.laid_down)
     two = TenantId(2)
     assert votes_needed(laid_down, Act.DESTROY, [DEFAULT_TENANT]) == 2
     assert votes_needed(laid_down, Act.POLICY, [DEFAULT_TENANT]) == 2
@@ -558,7 +558,7 @@ def test_the_audit_log_tells_what_became_of_an_approval(strict: Office) -> None:
     with pytest.raises(NotFound):
         strict.ask(request)
     strict.kms.clock.time += LIFETIME + timedelta(seconds=1)
-    strict.kms.run(strict.kms.dispatcher.guard.approvals.tidy(strict.kms.clock.now()))
+    strict.kms.run(strict.kms.dispatcher.transactions.guard.approvals.tidy(strict.kms.clock.now()))
     told = [(e["operation"], e["outcome"], e.get("by")) for e in recorded(strict.kms)[before:]]
     assert told == [
         ("ApprovalRequested", "success", "person:erin"),

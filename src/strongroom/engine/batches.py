@@ -1,0 +1,131 @@
+"""The items of one request message: one by one, all or none, or later.
+
+Rule: an item raises to stop, and what it raised becomes its answer here, in the version of the request.
+"""
+
+from typing import Final
+
+from strongroom.domain.audit import AuditEvent
+from strongroom.domain.errors import ServerFailure
+from strongroom.domain.turn import Pace
+from strongroom.engine.batch import BatchMemory
+from strongroom.engine.failures import Failures
+from strongroom.engine.run import Done, Run
+from strongroom.engine.services import Services
+from strongroom.engine.tickets import charge
+from strongroom.engine.transactions import ATTEMPTS, Transactions, event_of
+from strongroom.engine.unit_of_work import UnitOfWork
+from strongroom.registry import AsynchronousIndicator, Operation
+from strongroom.wire.item import Item
+
+_LATER: Final = frozenset({AsynchronousIndicator.MANDATORY, AsynchronousIndicator.OPTIONAL})
+"""Whoever accepts to wait is made to: that is one rule for what may take long and what may not."""
+
+
+class Batches:
+    """Does what a message asks for; see `Transactions`."""
+
+    def __init__(self, services: Services, transactions: Transactions, failures: Failures) -> None:
+        self._audit = services.audit
+        self._transactions = transactions
+        self._failures = failures
+
+    async def answer(self, run: Run) -> list[Item]:
+        """Return the batch items of the response."""
+        if run.request.header.asynchronous_indicator in _LATER:
+            return await self._keep(run)
+        return await (self._all_or_nothing(run) if run.request.undo else self._one_by_one(run))
+
+    async def _one_by_one(self, run: Run) -> list[Item]:
+        """Do the batch, each item a transaction of its own (Stop and Continue)."""
+        results: list[Item] = []
+        pace = Pace()
+        for position, item in enumerate(run.request.items):
+            if position:
+                await pace()
+            try:
+                result = await self._transactions.transact(run, item)
+            except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
+                run.streams.end_claimed()
+                error = self._failures.explain(exc, run.request.version, position, run.message)
+                error = self._failures.record(item, error, run.connection, run.now, run.correlation)
+                results.append(run.answers.failure(item.operation, item.unique_batch_item_id, error))
+                if not run.request.goes_on:
+                    break
+                continue
+            results.append(result)
+        return results
+
+    async def _all_or_nothing(self, run: Run) -> list[Item]:
+        """Do the batch as one transaction (Undo)."""
+        items = run.request.items
+        failing, results, pace = 0, list[Item](), Pace()
+        try:
+            for attempt in range(ATTEMPTS):
+                run.memory = BatchMemory()
+                run.streams.rewind()
+                work, room = self._transactions.unit_of_work(run), run.room
+                results.clear()
+                done: list[Done] = []
+                repeats = self._transactions.repeats.knows(run)
+                if repeats and (known := await self._all_again(run, work)):
+                    return known
+                for failing, item in enumerate(items):  # noqa: B007 - says which item failed
+                    await pace()
+                    result, size = await self._transactions.perform(run, item, work, room)
+                    if repeats:
+                        self._transactions.repeats.note(run, item, work, result)
+                    work.keep()
+                    room = None if room is None else room - size
+                    results.append(result)
+                    done.append(Done(item, work.touched(), work.found))
+                changes = work.changes()
+                if not changes:
+                    for item, objects, found in done:
+                        if objects or found is not None:
+                            self._audit.record(event_of(run, item, objects, found))
+                if not changes or await self._transactions.commit(work, changes, done, run, attempt):
+                    run.streams.keep()
+                    return results
+            raise ServerFailure("the objects are being changed by too many requests at once; try again")
+        except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
+            run.streams.end_claimed()
+            if run.connection.roles is not None:
+                run.connection.roles.wanted = False
+            error = self._failures.explain(exc, run.request.version, failing, run.message)
+        failed = items[failing]
+        error = self._failures.record(failed, error, run.connection, run.now, run.correlation)
+        undone = [run.answers.undone(result) for result in results[:failing]]
+        return [*undone, run.answers.failure(failed.operation, failed.unique_batch_item_id, error)]
+
+    async def _all_again(self, run: Run, work: UnitOfWork) -> list[Item]:
+        """Return the answers of a batch that was done before as one transaction; none for a new one."""
+        results, events = list[Item](), list[AuditEvent]()
+        for item in run.request.items:
+            result = await self._transactions.repeats.again(run, item, work)
+            if result is None:
+                return []
+            results.append(result)
+            events.append(event_of(run, item, tuple(work.made.values()), None))
+        for event in events:
+            self._audit.record(event)
+        return results
+
+    async def _keep(self, run: Run) -> list[Item]:
+        """Keep the batch, to be done soon, and answer that its items are pending (KMIP 1.4 §6.7)."""
+        try:
+            batch, results = await self._transactions.later.take_in(run)
+            if batch is None:
+                return [result for result in results if result is not None]
+            work = self._transactions.unit_of_work(run)
+            key = await self._transactions.backlog.keep(batch, work)
+            for item, result in zip(run.request.items, results, strict=False):
+                if result is None:  # it is done without the ticket, which therefore pays now
+                    await charge(work, run.connection.client, Operation(item.operation or 0))
+            await work.commit(work.changes())
+        except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
+            error = self._failures.explain(exc, run.request.version, 0, run.message)
+            error = self._failures.record(None, error, run.connection, run.now, run.correlation)
+            return [run.answers.failure(None, None, error)]
+        self._transactions.backlog.begin(run.connection.client.tenant, key)
+        return self._transactions.later.answers(run, key, results)

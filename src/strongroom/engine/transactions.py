@@ -1,0 +1,357 @@
+"""One batch item, or a batch that is undone as a whole: done, recorded, committed.
+
+Rule: authorisation, transaction and audit of what is done are here and nowhere else, whoever asks for it: a
+message, a request that has waited, a part of the server itself. What stops it is raised.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from strongroom.domain import turn
+from strongroom.domain.audit import SUCCESS, AuditEvent
+from strongroom.domain.context import Context
+from strongroom.domain.errors import (
+    KmipError,
+    OperationNotSupported,
+    ResponseTooLarge,
+    ServerFailure,
+)
+from strongroom.domain.identity import Connection
+from strongroom.domain.operation import OperationSpec, Request
+from strongroom.domain.store import Changes, LostRace, StoreFailure
+from strongroom.engine.answers import Answers
+from strongroom.engine.backlog import RequestBacklog
+from strongroom.engine.batch import BatchMemory
+from strongroom.engine.failures import Failures
+from strongroom.engine.idempotency import Repeats
+from strongroom.engine.later import Later, polled
+from strongroom.engine.memory import AnswerMemory, RememberedAnswer, repeatable, true_until
+from strongroom.engine.nesting import Nesting
+from strongroom.engine.outbox import Outbox
+from strongroom.engine.quotas import Quotas
+from strongroom.engine.references import Told, made_by, told, without
+from strongroom.engine.request import BatchItem, RequestMessage
+from strongroom.engine.run import Condition, Done, Run
+from strongroom.engine.safeguards import Guard
+from strongroom.engine.services import Services
+from strongroom.engine.streams import RequestStreams
+from strongroom.engine.tickets import charge
+from strongroom.engine.unit_of_work import UnitOfWork
+from strongroom.model.convert import decoder, encoder
+from strongroom.model.dialect import dialect_of
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.messages import RequestHeader
+from strongroom.model.structures import ProtocolVersion
+from strongroom.operations.poll import PollResponse
+from strongroom.procedures.factory import check_constraints
+from strongroom.procedures.policies import check_policies
+from strongroom.registry import NEWEST, Operation, Version
+from strongroom.registry.names import VALUES
+from strongroom.wire import binary
+from strongroom.wire.item import STRUCTURE, Item
+
+ATTEMPTS: Final = 64
+"""How often a unit of work is run when other changes of the same object keep coming first."""
+
+LARGE_ANSWERS: Final = 4
+"""How many answers of the size of the largest message the answer to a batch has room for, so that a small
+request cannot make the server hold the same large object thousands of times over."""
+
+MANY: Final = 1000
+"""Items of a message that is read beside the event loop: that may take a hundred times as long as to read an
+ordinary request, and other clients would wait."""
+
+LONG: Final = 8 * MANY
+"""Bytes of a message that may have as many: an item takes 8 or more."""
+
+_OWN_HEADER: Final = RequestHeader(
+    protocol_version=ProtocolVersion(protocol_version_major=NEWEST.major, protocol_version_minor=NEWEST.minor)
+)
+"""Of what the server does without having been sent a message."""
+
+
+class _Plan(NamedTuple):
+    """How one operation is done in one version."""
+
+    spec: OperationSpec
+    decode: Callable[..., Any]
+    encode: Callable[..., list[Item]]
+
+
+def event_of(
+    run: Run, item: BatchItem, objects: tuple[UniqueIdentifier, ...], found: int | None
+) -> AuditEvent:
+    """Return the record of a batch item that succeeded."""
+    client = run.connection.client
+    return AuditEvent(
+        at=run.now,
+        client=client.client,
+        tenant=client.tenant,
+        peer=run.connection.peer,
+        operation=VALUES["Operation"][item.operation or 0].name,
+        outcome=SUCCESS,
+        objects=objects,
+        acting=client.acting,
+        user=client.user,
+        correlation=None if run.correlation is None else run.correlation.logged,
+        found=found,
+    )
+
+
+class Transactions:
+    """Does operations; safe to use from any number of connections of one event loop."""
+
+    def __init__(self, services: Services, answers: AnswerMemory, failures: Failures) -> None:
+        self._services = services
+        self._by_request = {spec.request: spec for spec in services.operations.values()}
+        self._plans: dict[tuple[int, Version], _Plan] = {}
+        self._answers = answers
+        self._audit = services.audit
+        self._failures = failures
+        self.guard = Guard(services.store, services.clients, services.on_failure)
+        self.quotas = Quotas(services.store, services.quotas)
+        self.repeats = Repeats(services.store, services.policy.idempotency)
+        self.outbox = Outbox(services.store, services.clients, services.subscriptions)
+        self.later = Later(self, failures, services.streams)
+        self.backlog = RequestBacklog(
+            services.store, services.clock, self.later, services.clients, services.on_failure
+        )
+
+    async def transact(self, run: Run, item: BatchItem) -> Item:
+        """Do one batch item and commit it; raises what stopped it."""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                run.streams.rewind()
+            work = self.unit_of_work(run)
+            repeats = self.repeats.knows(run)
+            if repeats and (known := await self.repeats.again(run, item, work)) is not None:
+                self._audit.record(event_of(run, item, tuple(work.made.values()), None))
+                work.keep()
+                return known
+            result, size = await self.perform(run, item, work, run.room)
+            changes = work.changes()
+            if repeats and changes.essential:
+                self.repeats.note(run, item, work, result)
+                changes = work.changes()
+            if not changes:
+                event = event_of(run, item, work.touched(), work.found)
+                touched = bool(event.objects) or event.found is not None
+                if touched:
+                    self._audit.record(event)
+                self._remember(run, item, work, result, event if touched else None)
+            elif not await self.commit(work, changes, [Done(item, work.touched(), work.found)], run, attempt):
+                continue
+            work.keep()
+            run.streams.keep()
+            if run.room is not None:
+                run.room -= size
+            return result
+        raise ServerFailure("the object is being changed by too many requests at once; try again")
+
+    async def perform(
+        self, run: Run, item: BatchItem, work: UnitOfWork, room: int | None
+    ) -> tuple[Item, int]:
+        """Run the operation without committing it; return its batch item and, where it matters, the size."""
+        if item.error is not None:
+            raise item.error
+        version = run.request.version
+        plan = self._plans.get((item.operation or 0, version)) or self._plan(item.operation or 0, version)
+        spec = plan.spec
+        several = len(run.request.items) > 1
+        payload = item.payload or []
+        request = await self._read(plan, run.memory.data.fill_in(payload) if several else payload, run)
+        caller = run.connection.client
+        work.begin(spec.needs, spec.operation)
+        if run.condition is not None:
+            await run.condition(work)
+        if caller.ticket is not None:
+            await charge(work, caller, spec.operation)
+        context = Context(
+            caller=caller,
+            now=run.now,
+            objects=work,
+            entries=work.entries,
+            crypto=self._services.crypto,
+            streams=run.streams,
+            nested=Nesting(work, self._by_request),
+            policy=self._services.policy,
+            client_log=self._services.client_log,
+            backlog=self.backlog,
+            server=self._services.server,
+            dialect=dialect_of(version),
+            roles=run.connection.roles,
+            provisioning=self._services.provisioning,
+        )
+        response = await spec.handler(context, request)
+        work.check_made()
+        effects = work.effects(exports=caller.tenant in self.guard.laid_down)
+        if effects:
+            await self.guard.allow(run, work, spec, request, effects)
+        work.made = made_by(spec.operation, response)
+        created = work.created()
+        if created:
+            await check_constraints(work.entries, caller, created)
+            await self.quotas.check(caller, created)
+        await check_policies(work.entries, work.policies())
+        if isinstance(response, PollResponse):
+            result = polled(response, item, run, request.asynchronous_correlation_value)
+        else:
+            fields = plan.encode(response)
+            if several:
+                self._tell(run, work, told(item.operation or 0, fields))
+            if item.ephemeral is not None:
+                fields = without(fields, item.ephemeral, item.operation or 0)
+            result = run.answers.success(spec.operation, item.unique_batch_item_id, fields)
+        if room is None:
+            return result, 0
+        size = len(binary.encode(result))
+        if size > room:
+            raise ResponseTooLarge(
+                "the answer is longer than the Maximum Response Size, or all answers of the batch are longer"
+                " than the server sends at once; nothing was changed"
+            )
+        return result, size
+
+    async def commit(
+        self,
+        work: UnitOfWork,
+        changes: Changes,
+        done: list[Done],
+        run: Run,
+        attempt: int,
+    ) -> bool:
+        """Commit the changes with their audit events; False when another change came first."""
+        self._audit.check()
+        changes.events = [event_of(run, *one) for one in done]
+        version = None if run.condition is not None else run.request.version  # of no client's choice
+        subscribers = await self.outbox.add(changes, work.sources(), run.now, version)
+        try:
+            await work.commit(changes)
+        except LostRace:
+            if attempt > 2:
+                await asyncio.sleep(random.uniform(0, 0.002 * attempt))  # noqa: S311 - spreads contenders
+            return False
+        except StoreFailure as failure:
+            if changes.essential:
+                raise
+            self._services.on_failure(failure)
+            for event in changes.events:
+                self._audit.record(event)
+        if any(obj.removed or obj.destroyed for obj in changes.objects):
+            self.guard.material_is_gone()
+        made = [obj for obj in changes.objects if not obj.generation]
+        if made:
+            self.quotas.note(run.connection.client, made)
+        if changes.clients and self._services.provisioning is not None:
+            await self._services.provisioning.spread()
+        if self._services.outgoing is not None:
+            for subscriber in subscribers:
+                self._services.outgoing.wake(subscriber)
+        return True
+
+    async def carry_out(
+        self, operation: Operation, request: Request[Any], connection: Connection, condition: Condition
+    ) -> None:
+        """Do one operation for a part of the server itself, if `condition` holds; raises what stopped it.
+
+        All else is as for a client's request: authorised for the caller of `connection`, committed with an
+        audit event, run again (the condition first) after a lost race.
+        """
+        turn.client.set(connection.client.client)
+        now = self._services.clock.now()
+        item = BatchItem(operation=int(operation), payload=encoder(type(request), NEWEST)(request))
+        run = Run(
+            request=RequestMessage(NEWEST, _OWN_HEADER, [item]),
+            connection=connection,
+            now=now,
+            answers=Answers(NEWEST, now),
+            memory=BatchMemory(),
+            streams=RequestStreams(self._services.streams, connection.client, now),
+            message=None,
+            room=None,
+            condition=condition,
+        )
+        try:
+            await self.transact(run, item)
+        except KmipError as error:
+            self._failures.record(item, error, connection, now, None)
+            raise
+
+    def check(self, item: BatchItem, version: Version) -> OperationSpec:
+        """Return the operation of an item whose payload can be read; raises what is wrong with it."""
+        if item.error is not None:
+            raise item.error
+        plan = self._plan(item.operation or 0, version)
+        plan.decode(item.payload)
+        return plan.spec
+
+    def unit_of_work(self, run: Run) -> UnitOfWork:
+        """Return a unit of work for items of the request."""
+        return UnitOfWork(self._services.store, run.memory, caller=run.connection.client, now=run.now)
+
+    async def _read(self, plan: _Plan, payload: list[Item], run: Run) -> Any:
+        """Return the request in a payload; one of many items is read beside the event loop."""
+        aside, message = self._services.aside, run.message
+        short = message is not None and len(message) <= LONG
+        if short or aside is None or not _has_many(payload, MANY):
+            return plan.decode(payload)
+        return await aside.run(plan.decode, payload)
+
+    def _tell(self, run: Run, work: UnitOfWork, what: Told) -> None:
+        """Let later items know what this one gives; raises ResponseTooLarge for more than is kept."""
+        most = LARGE_ANSWERS * self._services.limits.message_size
+        if what.data is not None and run.memory.data.size + len(what.data) > most:
+            raise ResponseTooLarge("the Data of all answers of the batch are longer than the server keeps")
+        work.told = what
+
+    def _remember(
+        self, run: Run, item: BatchItem, work: UnitOfWork, result: Item, event: AuditEvent | None
+    ) -> None:
+        """Remember the answer to a read that stands alone in its message, and how it is recorded."""
+        message, spec = run.message, self._services.operations[item.operation or 0]
+        if not spec.repeatable or message is None or len(run.request.items) > 1:
+            return
+        if not repeatable(run.request.header):
+            return
+        sources = work.sources()
+        if (
+            work.entries.asked
+            or not work.searches.lasting
+            or not all(map(self._services.store.keeps, sources))
+        ):
+            return
+        answer = RememberedAnswer(
+            run.request.version,
+            binary.encode(result),
+            None if event is None else self._audit.repeated(event),
+            spec.needs,
+            run.connection.client.access,
+            sources,
+            work.searches.version,
+            run.now,
+            true_until(sources, run.now),
+        )
+        self._answers.keep(run.connection.client, message, answer)
+
+    def _plan(self, operation: int, version: Version) -> _Plan:
+        """Return how to do an operation, and remember it; raises OperationNotSupported."""
+        spec = self._services.operations.get(operation)
+        if spec is None or not spec.in_version(version):
+            entry = VALUES["Operation"].get(operation)
+            name = f"operation 0x{operation:08X}" if entry is None else entry.spec_name
+            raise OperationNotSupported(f"{name} is not supported in KMIP {version}; Query lists what is")
+        plan = _Plan(spec, decoder(spec.request, version), encoder(spec.response, version))
+        self._plans[operation, version] = plan
+        return plan
+
+
+def _has_many(items: list[Item], many: int) -> bool:
+    """Tell whether there are more than `many` items, those inside others included."""
+    left, heaps = many, [items]
+    while heaps and left >= 0:
+        heap = heaps.pop()
+        left -= len(heap)
+        heaps += [item[2] for item in heap if item[1] == STRUCTURE]
+    return left < 0

@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from strongroom.domain.operation import Request
 from strongroom.engine.dispatch import Dispatcher
-from strongroom.engine.transactions import Transactions
 from strongroom.engine.outbox import Outbox
 from strongroom.engine.quotas import Quotas
+from strongroom.engine.transactions import Transactions
 from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.structures import Name
 from strongroom.operations.destroy import DestroyRequest

@@ -37,6 +37,7 @@ from strongroom.server.crew import START_TIMEOUT, Crew, WorkerMain
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import Denied, OperatorError, Sealed
 from strongroom.server.expiry import certificates_of_the_server
+from strongroom.server.loading import for_good
 from strongroom.server.logs import get_logger
 from strongroom.server.messages import Message, optional_text, text, texts
 from strongroom.server.ports import Adapters, RootKeys
@@ -120,12 +121,8 @@ class Supervisor:
         """Bring everything up and return where KMIP is served, None for a server that is sealed; raises
         OperatorError."""
         raise_file_limit()
-        # What is loaded here stays for good: the collector need not look at it, now or in any worker, and the
-        # workers share its memory.
-        gc.disable()
-        self._adapters.preload()
-        gc.freeze()
-        gc.enable()
+        with for_good():
+            self._adapters.preload()
         self._root_key = self._adapters.open_root_key(self._directory)
         self._adapters.check_store(self._settings, self._directory)
         sealed = self._root_key.sealed

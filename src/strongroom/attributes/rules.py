@@ -25,7 +25,7 @@ from strongroom.attributes.declaration import (
 )
 from strongroom.attributes.matching import agreement
 from strongroom.attributes.vendor import resolved, rule_of
-from strongroom.domain.errors import (
+from strongroom.domain.attribute_errors import (
     AttributeInstanceNotFound,
     AttributeNotFound,
     AttributeReadOnly,
@@ -33,13 +33,11 @@ from strongroom.domain.errors import (
     InvalidAttribute,
     InvalidAttributeValue,
     InvalidDataType,
-    InvalidField,
-    KmipError,
     MultiValuedAttribute,
     NonUniqueNameAttribute,
     ReadOnlyAttribute,
-    ServerLimitExceeded,
 )
+from strongroom.domain.errors import InvalidField, KmipError, ServerLimitExceeded
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import (
     AttributeInstance,

@@ -19,7 +19,7 @@ from strongroom.attributes.declaration import (
     Attribute,
     Index,
 )
-from strongroom.domain.errors import InvalidAttribute, InvalidAttributeValue
+from strongroom.domain.attribute_errors import InvalidAttribute, InvalidAttributeValue
 from strongroom.model.attribute_list import AttributeInstance, AttributeKey, VendorAttribute, name_of
 from strongroom.model.structures import Link
 from strongroom.registry import V1_0, ItemType, Tag

@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
+from strongroom.domain.attribute_errors import NonUniqueNameAttribute
 from strongroom.domain.context import Context
-from strongroom.domain.errors import InvalidField, InvalidObjectType, NonUniqueNameAttribute
+from strongroom.domain.errors import InvalidField, InvalidObjectType
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission

@@ -39,14 +39,9 @@ from strongroom.domain.attribute_errors import (
 )
 from strongroom.domain.errors import InvalidField, KmipError, ServerLimitExceeded
 from strongroom.domain.objects import ManagedObject
-from strongroom.model.attribute_list import (
-    AttributeInstance,
-    AttributeKey,
-    RawValue,
-    decode_value,
-    encode_value,
-    name_of,
-)
+from strongroom.model.attribute_items import decode_value, encode_value
+from strongroom.model.attribute_list import AttributeInstance, AttributeKey, RawValue
+from strongroom.model.attribute_types import name_of
 from strongroom.model.compat import LINK_TAGS
 from strongroom.model.forms import form_of
 from strongroom.model.struct import StructMeta

@@ -10,6 +10,7 @@ JOBS ?= $(shell nproc)
 # The stamps say which installation the environment holds, so that a second call costs nothing.
 RUN_STAMP := $(VENV)/.run
 DEV_STAMP := $(VENV)/.dev
+COMPILED := $(VENV)/.compiled
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format bench constraints changelog clean
@@ -42,10 +43,16 @@ $(DEV_STAMP): $(RUN_STAMP)
 	$(PIP) --no-build-isolation --editable '.[dev]'
 	@touch $@
 
-run: $(RUN_STAMP)
+# Python compiles what it imports and keeps that, unless PYTHONDONTWRITEBYTECODE is set, as in many containers:
+# then every start of a server would compile all of it again, which takes as long as everything else.
+$(COMPILED): $(shell find src -name '*.py') | $(BIN)/python
+	@$(BIN)/python -m compileall -q src
+	@touch $@
+
+run: $(RUN_STAMP) $(COMPILED)
 	@exec $(BIN)/strongroom dev $(DIR)
 
-test: $(DEV_STAMP)
+test: $(DEV_STAMP) $(COMPILED)
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(TESTS)
 
 check: $(DEV_STAMP)
@@ -61,7 +68,7 @@ format: $(DEV_STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(DEV_STAMP)
+bench: $(DEV_STAMP) $(COMPILED)
 	$(BIN)/python -m bench.run $(BENCH)
 
 constraints: | $(BIN)/python

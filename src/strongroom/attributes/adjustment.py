@@ -6,7 +6,8 @@ Rule: values are adjusted as they stand on the wire, so that the item type says 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from strongroom.domain.errors import InvalidDataType, InvalidField, NumericRange
+from strongroom.domain.attribute_errors import InvalidDataType, NumericRange
+from strongroom.domain.errors import InvalidField
 from strongroom.model.attribute_list import RawValue
 from strongroom.registry import AdjustmentType, ItemType
 

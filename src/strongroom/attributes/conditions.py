@@ -7,7 +7,8 @@ or raises the KmipError that says when the change would be possible.
 from datetime import datetime
 from typing import Final
 
-from strongroom.domain.errors import AttributeReadOnly, InvalidField, WrongKeyLifecycleState
+from strongroom.domain.attribute_errors import AttributeReadOnly
+from strongroom.domain.errors import InvalidField, WrongKeyLifecycleState
 from strongroom.domain.lifecycle import state_at
 from strongroom.domain.objects import ManagedObject
 from strongroom.registry import State, Tag

@@ -20,7 +20,7 @@ from strongroom.attributes.declaration import (
     Index,
     attribute,
 )
-from strongroom.domain.errors import InvalidAttributeValue
+from strongroom.domain.attribute_errors import InvalidAttributeValue
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.keys import KeyBlock
 from strongroom.model.objects import Certificate, CertificateRequest, ManagedObjectStruct, OpaqueObject

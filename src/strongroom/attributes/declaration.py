@@ -12,7 +12,7 @@ from enum import Enum, Flag, auto
 from typing import Any, Final
 
 from strongroom.domain.objects import ManagedObject
-from strongroom.model.attribute_list import AttributeType, declare_type
+from strongroom.model.attribute_types import AttributeType, declare_type
 from strongroom.registry import ItemType, LinkType, ObjectType, Operation, Tag, Version
 from strongroom.registry.names import TAGS
 

@@ -12,7 +12,7 @@ from strongroom.attributes.declaration import (
     NOTHING,
     attribute,
 )
-from strongroom.domain.errors import ApplicationNamespaceNotSupported
+from strongroom.domain.attribute_errors import ApplicationNamespaceNotSupported
 from strongroom.model.structures import ApplicationSpecificInformation
 from strongroom.registry import V1_0, V1_4, V2_1, Operation, Tag
 

@@ -19,7 +19,7 @@ from strongroom.attributes.declaration import (
     Index,
     attribute,
 )
-from strongroom.domain.errors import InvalidAttributeValue
+from strongroom.domain.attribute_errors import InvalidAttributeValue
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.structures import AlternativeName, Name

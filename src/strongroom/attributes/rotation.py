@@ -16,7 +16,7 @@ from strongroom.attributes.declaration import (
     SERVER,
     attribute,
 )
-from strongroom.domain.errors import InvalidAttributeValue
+from strongroom.domain.attribute_errors import InvalidAttributeValue
 from strongroom.model.struct import Seconds
 from strongroom.model.structures import RotateName
 from strongroom.registry import V2_1, ItemType, Tag

@@ -25,7 +25,7 @@ from strongroom.attributes.declaration import (
 )
 from strongroom.attributes.matching import agreement
 from strongroom.attributes.vendor import resolved, rule_of
-from strongroom.domain.errors import (
+from strongroom.domain.attribute_errors import (
     AttributeInstanceNotFound,
     AttributeNotFound,
     AttributeReadOnly,
@@ -33,22 +33,15 @@ from strongroom.domain.errors import (
     InvalidAttribute,
     InvalidAttributeValue,
     InvalidDataType,
-    InvalidField,
-    KmipError,
     MultiValuedAttribute,
     NonUniqueNameAttribute,
     ReadOnlyAttribute,
-    ServerLimitExceeded,
 )
+from strongroom.domain.errors import InvalidField, KmipError, ServerLimitExceeded
 from strongroom.domain.objects import ManagedObject
-from strongroom.model.attribute_list import (
-    AttributeInstance,
-    AttributeKey,
-    RawValue,
-    decode_value,
-    encode_value,
-    name_of,
-)
+from strongroom.model.attribute_items import decode_value, encode_value
+from strongroom.model.attribute_list import AttributeInstance, AttributeKey, RawValue
+from strongroom.model.attribute_types import name_of
 from strongroom.model.compat import LINK_TAGS
 from strongroom.model.forms import form_of
 from strongroom.model.struct import StructMeta

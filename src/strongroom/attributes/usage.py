@@ -19,7 +19,7 @@ from strongroom.attributes.declaration import (
     Index,
     attribute,
 )
-from strongroom.domain.errors import InvalidAttributeValue
+from strongroom.domain.attribute_errors import InvalidAttributeValue
 from strongroom.model.struct import Seconds
 from strongroom.model.structures import UsageLimits
 from strongroom.registry import V1_0, V1_1, V3_0, CryptographicUsageMask, ItemType, Operation, Tag

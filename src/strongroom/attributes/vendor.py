@@ -19,8 +19,9 @@ from strongroom.attributes.declaration import (
     Attribute,
     Index,
 )
-from strongroom.domain.errors import InvalidAttribute, InvalidAttributeValue
-from strongroom.model.attribute_list import AttributeInstance, AttributeKey, VendorAttribute, name_of
+from strongroom.domain.attribute_errors import InvalidAttribute, InvalidAttributeValue
+from strongroom.model.attribute_list import AttributeInstance, AttributeKey, VendorAttribute
+from strongroom.model.attribute_types import name_of
 from strongroom.model.structures import Link
 from strongroom.registry import V1_0, ItemType, Tag
 

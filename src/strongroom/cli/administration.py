@@ -1,13 +1,18 @@
 """Where an administration command is done: here, through the data directory, or elsewhere, by a person.
 
-Rule: the one place of that choice, for every noun. A command takes `DataOption` and calls `administer`.
+Rule: the one place of that choice, for every noun. A command takes `DataOption` and calls `administer`; one
+that is never done elsewhere takes `DirectoryOption` and calls `open_here`.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from strongroom.server.data_directory import DataDirectory
+
+DirectoryOption = Annotated[Path, typer.Option("--data", metavar="DIR", help="The server's data directory.")]
 DataOption = Annotated[
     Path | None,
     typer.Option(
@@ -29,11 +34,17 @@ def administer(where: Path | None, request: dict[str, object]) -> object:
         return _from_afar(where, request)
     from strongroom.server.admin import call
     from strongroom.server.app import StrongroomAdapters
+
+    return call(open_here(where), StrongroomAdapters(), request)
+
+
+def open_here(directory: Path) -> "DataDirectory":
+    """Return a data directory to work on in this process, which logs from now on; raises OperatorError."""
     from strongroom.server.data_directory import DataDirectory
     from strongroom.server.logs import configure_logs
 
     configure_logs()
-    return call(DataDirectory.open(where), StrongroomAdapters(), request)
+    return DataDirectory.open(directory)
 
 
 def _from_afar(profile: Path | None, request: dict[str, object]) -> object:

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from strongroom.cli.administration import DataOption, administer
+from strongroom.cli.administration import DataOption, DirectoryOption, administer, open_here
 from strongroom.cli.exit import ExitCode, Stop
 from strongroom.cli.output import Output, OutputOption, print_record, print_rows, printable
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Show, export and verify the audit log.", rich_markup_mode=None, no_args_is_help=True)
 
-DirectoryOption = Annotated[Path, typer.Option("--data", metavar="DIR", help="The server's data directory.")]
 SinceOption = Annotated[str | None, typer.Option(metavar="DATE", help="Leave out what is older (UTC).")]
 
 
@@ -100,13 +99,10 @@ def export(
     from strongroom.server.app import StrongroomAdapters
     from strongroom.server.audit_reading import export as write
     from strongroom.server.audit_reading import moment
-    from strongroom.server.data_directory import DataDirectory
-    from strongroom.server.logs import configure_logs
 
-    configure_logs()
     with _written(output) as file:
         permit = write(
-            DataDirectory.open(data),
+            open_here(data),
             StrongroomAdapters(),
             file,
             since=moment(since),
@@ -134,13 +130,10 @@ def show(
     from strongroom.audit.rendering import parsed, row
     from strongroom.server.app import StrongroomAdapters
     from strongroom.server.audit_reading import events, moment
-    from strongroom.server.data_directory import DataDirectory
     from strongroom.server.errors import NotFound
-    from strongroom.server.logs import configure_logs
 
-    configure_logs()
     earliest = moment(since) or 0
-    permit, every = events(DataDirectory.open(data), StrongroomAdapters())
+    permit, every = events(open_here(data), StrongroomAdapters())
     numbers = {number for number, name in permit.clients.items() if name == client}
     if client is not None and not numbers:
         raise NotFound(f"there is no client {client!r}; `strongroom client list` shows them")

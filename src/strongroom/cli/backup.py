@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from strongroom.cli.administration import DirectoryOption, open_here
 from strongroom.cli.output import Output, OutputOption, print_record
 from strongroom.cli.progress import progress
 
@@ -29,7 +30,7 @@ IdentityOption = Annotated[
 
 @app.command()
 def create(
-    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="The server's data directory.")],
+    data: DirectoryOption,
     to: Annotated[Path, typer.Option("--to", metavar="FILE", help="Where the backup goes.")],
     recipient: Annotated[
         list[str] | None,
@@ -48,11 +49,8 @@ def create(
     from strongroom.server.app import StrongroomAdapters
     from strongroom.server.backup.create import create_backup
     from strongroom.server.backup.identities import recipients_for
-    from strongroom.server.data_directory import DataDirectory
-    from strongroom.server.logs import configure_logs
 
-    configure_logs()
-    directory, adapters = DataDirectory.open(data), StrongroomAdapters()
+    directory, adapters = open_here(data), StrongroomAdapters()
     recipients = recipients_for(directory, recipient or ())
     with progress("backup") as report:
         made = create_backup(

@@ -8,21 +8,12 @@ from typing import Annotated
 
 import typer
 
-from strongroom.cli.root_options import (
-    KmipProfile,
-    PassphraseFile,
-    PinFile,
-    Pkcs11Module,
-    Pkcs11Token,
-    Providers,
-    SharesOption,
-    SharesOut,
-    choose,
-)
+from strongroom.cli.root_options import KitShares, Providers, RootOptions, with_root_options
 
 DirectoryArgument = Annotated[Path, typer.Argument(metavar="DIR", help="The data directory.")]
 
 
+@with_root_options
 def init(
     directory: DirectoryArgument,
     listen: Annotated[
@@ -48,21 +39,13 @@ def init(
         str | None, typer.Option(metavar="URL", help="The store. [default: sqlite:///strongroom.db]")
     ] = None,
     root_key: Providers = "file",
-    passphrase_file: PassphraseFile = None,
-    shares: SharesOption = None,
-    shares_out: SharesOut = None,
-    pkcs11_module: Pkcs11Module = None,
-    pkcs11_token: Pkcs11Token = None,
-    pin_file: PinFile = None,
-    kmip_profile: KmipProfile = None,
+    *,
+    root: RootOptions,
     recovery: Annotated[
         Path | None,
         typer.Option(metavar="OUT", help="Write a recovery kit there, to be kept elsewhere."),
     ] = None,
-    recovery_shares: Annotated[
-        str | None,
-        typer.Option(metavar="M/N", help="Make N files OUT.1, OUT.2 ... of it, of which M are needed."),
-    ] = None,
+    recovery_shares: KitShares = None,
 ) -> None:
     """Make a data directory.
 
@@ -76,20 +59,11 @@ def init(
 
     if recovery is None and recovery_shares is not None:
         raise typer.BadParameter("--recovery-shares needs --recovery OUT")
-    choice = choose(
-        root_key,
-        passphrase_file=passphrase_file,
-        shares=shares,
-        shares_out=shares_out,
-        pkcs11_module=pkcs11_module,
-        pkcs11_token=pkcs11_token,
-        pin_file=pin_file,
-        kmip_profile=kmip_profile,
-    )
+    choice = root.choose(root_key)
     settings = {"listen": listen, "https": https, "hosts": host, "store": store}
     made = create_installation(
         directory,
-        StrongroomAdapters(passphrase_file=passphrase_file),
+        StrongroomAdapters(passphrase_file=root.passphrase_file),
         {key: value for key, value in settings.items() if value is not None},
         root_key=choice,
         recovery=None if recovery is None else Kit(out=recovery, split=recovery_shares),

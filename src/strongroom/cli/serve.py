@@ -11,6 +11,7 @@ import typer
 
 from strongroom.cli.init import DirectoryArgument
 from strongroom.server.address import Listening
+from strongroom.server.loading import for_good
 
 ListenOption = Annotated[
     str | None,
@@ -39,10 +40,11 @@ def serve(
     Options beat the configuration. SIGHUP reloads it, and the certificates. A server whose root key somebody
     has to bring starts sealed, and prints the ready line once it is opened.
     """
-    from strongroom.server.app import StrongroomAdapters
-    from strongroom.server.data_directory import DataDirectory
-    from strongroom.server.logs import configure_logs
-    from strongroom.server.supervisor import Supervisor
+    with for_good():
+        from strongroom.server.app import StrongroomAdapters
+        from strongroom.server.data_directory import DataDirectory
+        from strongroom.server.logs import configure_logs
+        from strongroom.server.supervisor import Supervisor
 
     configure_logs()
     opened = DataDirectory.open(directory)

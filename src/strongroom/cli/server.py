@@ -9,29 +9,24 @@ from typing import Annotated, cast
 
 import typer
 
-from strongroom.cli.administration import administer
+from strongroom.cli.administration import DirectoryOption, administer, open_here
 from strongroom.cli.connection import ProfileOption, ServerOption, connected
 from strongroom.cli.output import Output, OutputOption, print_record, print_rows
 from strongroom.cli.root_options import (
-    DirectoryOption,
-    KmipProfile,
+    KitShares,
     PassphraseFile,
-    PinFile,
-    Pkcs11Module,
-    Pkcs11Token,
     Providers,
-    SharesOption,
-    SharesOut,
-    choose,
+    RootOptions,
+    with_root_options,
 )
 from strongroom.cli.server_ca import app as server_ca
 from strongroom.cli.showing import shown
 
 app = typer.Typer(help="Ask what a server can do.", rich_markup_mode=None, no_args_is_help=True)
-root = typer.Typer(help="Replace or recover the root key.", rich_markup_mode=None, no_args_is_help=True)
+root_app = typer.Typer(help="Replace or recover the root key.", rich_markup_mode=None, no_args_is_help=True)
 recovery = typer.Typer(help="Look after the recovery kit.", rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(server_ca, name="ca")
-app.add_typer(root, name="root")
+app.add_typer(root_app, name="root")
 app.add_typer(recovery, name="recovery")
 
 KitOption = Annotated[
@@ -108,26 +103,22 @@ def seal(data: DirectoryOption, output: OutputOption = Output.TABLE) -> None:
     _show(call_server(DataDirectory.open(data), {"command": "seal"}), output)
 
 
-@root.command("status")
+@root_app.command("status")
 def root_status(data: DirectoryOption, output: OutputOption = Output.TABLE) -> None:
     """Show which root keys there are, and what is not under the newest yet."""
     record = cast(dict[str, object], administer(data, {"command": "root.status"}))
     print_record(record, unique_identifier=str(record["generation"]), output=output)
 
 
-@root.command()
+@root_app.command()
+@with_root_options
 def rotate(
     data: DirectoryOption,
     to: Annotated[
         str | None, typer.Option(metavar="PROVIDER", help="Where it is to come from. [default: as now]")
     ] = None,
-    passphrase_file: PassphraseFile = None,
-    shares: SharesOption = None,
-    shares_out: SharesOut = None,
-    pkcs11_module: Pkcs11Module = None,
-    pkcs11_token: Pkcs11Token = None,
-    pin_file: PinFile = None,
-    kmip_profile: KmipProfile = None,
+    *,
+    root: RootOptions,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Put a new root key in the place of the one there is, also from another provider.
@@ -135,61 +126,31 @@ def rotate(
     Everything stays readable meanwhile. The old root key is needed until this returns.
     When it is interrupted, the server finishes it by itself.
     """
-    from strongroom.server.data_directory import DataDirectory
-    from strongroom.server.logs import configure_logs
     from strongroom.server.root import commands
 
-    configure_logs()
-    directory = DataDirectory.open(data)
-    provider = to or commands.provider_now(directory)
-    choice = choose(
-        provider,
-        passphrase_file=passphrase_file,
-        shares=shares,
-        shares_out=shares_out,
-        pkcs11_module=pkcs11_module,
-        pkcs11_token=pkcs11_token,
-        pin_file=pin_file,
-        kmip_profile=kmip_profile,
-    )
-    record = commands.rotate(directory, choice)
+    directory = open_here(data)
+    record = commands.rotate(directory, root.choose(to or commands.provider_now(directory)))
     print_record(record, unique_identifier=str(record["generation"]), output=output)
 
 
-@root.command()
+@root_app.command()
+@with_root_options
 def recover(
     data: DirectoryOption,
     kit: KitOption,
     root_key: Providers = "file",
-    passphrase_file: PassphraseFile = None,
-    shares: SharesOption = None,
-    shares_out: SharesOut = None,
-    pkcs11_module: Pkcs11Module = None,
-    pkcs11_token: Pkcs11Token = None,
-    pin_file: PinFile = None,
-    kmip_profile: KmipProfile = None,
+    *,
+    root: RootOptions,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Open the data with the recovery kit and put it under a new root key.
 
     For when the root key is lost. No server may run; run it again when it was interrupted.
     """
-    from strongroom.server.data_directory import DataDirectory
-    from strongroom.server.logs import configure_logs
     from strongroom.server.root import commands
 
-    configure_logs()
-    choice = choose(
-        root_key,
-        passphrase_file=passphrase_file,
-        shares=shares,
-        shares_out=shares_out,
-        pkcs11_module=pkcs11_module,
-        pkcs11_token=pkcs11_token,
-        pin_file=pin_file,
-        kmip_profile=kmip_profile,
-    )
-    record = commands.recover(DataDirectory.open(data), kit, choice)
+    choice = root.choose(root_key)
+    record = commands.recover(open_here(data), kit, choice)
     print_record(record, unique_identifier=str(record["generation"]), output=output)
 
 
@@ -197,20 +158,14 @@ def recover(
 def create(
     data: DirectoryOption,
     out: Annotated[Path, typer.Option(metavar="OUT", help="Where the kit is written.")],
-    shares: Annotated[
-        str | None,
-        typer.Option(metavar="M/N", help="Make N files OUT.1, OUT.2 ... of it, of which M are needed."),
-    ] = None,
+    shares: KitShares = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Make a recovery kit; one that was made before is good for nothing from then on."""
-    from strongroom.server.data_directory import DataDirectory
-    from strongroom.server.logs import configure_logs
     from strongroom.server.root import commands
     from strongroom.server.root.files import Kit
 
-    configure_logs()
-    record = commands.create_recovery(DataDirectory.open(data), Kit(out=out, split=shares))
+    record = commands.create_recovery(open_here(data), Kit(out=out, split=shares))
     print_record(record, unique_identifier=str(record["recovery"]), output=output)
 
 

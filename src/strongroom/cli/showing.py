@@ -8,7 +8,8 @@ from enum import IntEnum, IntFlag
 from typing import Any
 
 from strongroom.cli.values import ONE_TEXT
-from strongroom.model.attribute_list import AttributeKey, RawValue, VendorAttribute, name_of
+from strongroom.model.attribute_list import AttributeKey, RawValue, VendorAttribute
+from strongroom.model.attribute_types import name_of
 from strongroom.model.forms import form_of
 from strongroom.model.keys import SecretItems
 from strongroom.model.secret import SecretBytes

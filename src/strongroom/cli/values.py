@@ -16,13 +16,8 @@ import typer
 from strongroom.attributes.catalogue import all_attributes
 from strongroom.client.attributes import key_of
 from strongroom.client.errors import InvalidRequest
-from strongroom.model.attribute_list import (
-    AttributeInstance,
-    AttributeKey,
-    RawValue,
-    VendorAttribute,
-    name_of,
-)
+from strongroom.model.attribute_list import AttributeInstance, AttributeKey, RawValue, VendorAttribute
+from strongroom.model.attribute_types import name_of
 from strongroom.model.forms import EXTENSION, form_of
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.struct import Field, Seconds, Struct, StructMeta

@@ -19,7 +19,7 @@ from strongroom.client.errors import (
     operation_name,
 )
 from strongroom.domain.operation import Response, declared
-from strongroom.model.attribute_list import decode_tagged
+from strongroom.model.attribute_items import decode_tagged
 from strongroom.model.convert import ValueShape, decoder
 from strongroom.model.forms import Decoder, Encoder, Form
 from strongroom.model.messages import RawShape

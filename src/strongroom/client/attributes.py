@@ -17,8 +17,8 @@ from strongroom.model.attribute_list import (
     RawValue,
     TemplateAttributes,
     VendorAttribute,
-    key_from_name,
 )
+from strongroom.model.attribute_types import key_from_name
 from strongroom.model.forms import form_of
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.structures import CryptographicDomainParameters, Name

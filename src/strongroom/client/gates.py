@@ -14,9 +14,8 @@ from strongroom.model.attribute_list import (
     AttributeKey,
     TemplateAttributes,
     VendorAttribute,
-    name_of,
-    sayable,
 )
+from strongroom.model.attribute_types import name_of, sayable
 from strongroom.model.compat import LINK_TAGS, LINK_TYPES, STAND_INS, TEXT_SINCE_3_0
 from strongroom.model.forms import EXTENSION
 from strongroom.model.identifiers import BatchReference, NameReference

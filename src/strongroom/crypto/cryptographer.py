@@ -23,9 +23,7 @@ from strongroom.crypto.sharing.adapter import Splitting
 from strongroom.crypto.tables import spec_name
 from strongroom.crypto.wrapping import KeyWrapping
 from strongroom.domain.crypto import ObjectFacts
-from strongroom.domain.errors import (
-    KeyFormatTypeNotSupported,
-)
+from strongroom.domain.key_form_errors import KeyFormatTypeNotSupported
 from strongroom.model.keys import KeyBlock
 from strongroom.model.objects import (
     Certificate,

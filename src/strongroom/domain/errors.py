@@ -1,22 +1,15 @@
 """What an operation says when it cannot be done.
 
 Rule: one class per Result Reason, in the newest version's terms, with the reason that older versions have for
-it. The message is for a person: it says what is wrong and what to do, and never holds a secret.
+it. The message is for a person: it says what is wrong and what to do, and never holds a secret. Errors about
+attributes are in `attribute_errors.py`, those about the form of a key in `key_form_errors.py`.
 """
 
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from strongroom.registry import V1_3, V1_4, V2_0, V2_1, V3_0, Operation, ResultReason, Version
+from strongroom.registry import V1_3, V1_4, V2_0, V3_0, Operation, ResultReason, Version
 from strongroom.registry.names import VALUES, in_version
-
-_FIELDS_OF_RE_KEY: Final = {
-    Operation.RE_KEY: ResultReason.INVALID_FIELD,
-    Operation.RE_KEY_KEY_PAIR: ResultReason.INVALID_FIELD,
-    Operation.CERTIFY: ResultReason.INVALID_FIELD,
-    Operation.RE_CERTIFY: ResultReason.INVALID_FIELD,
-}
-"""The error tables of these, in every version, have no reason that speaks of attributes."""
 
 _NOT_CERTIFIED: Final = {
     Operation.CERTIFY: ResultReason.PERMISSION_DENIED,
@@ -34,7 +27,7 @@ _NOT_FOUND: Final = {
 _NO_CERTIFICATE_LIST: Final = {Operation.VALIDATE: ResultReason.INVALID_MESSAGE}
 """What Validate is given does not specify a certificate list (KMIP 1.4 §11.25)."""
 
-_FIELDS_OF_PARTS: Final = {
+FIELDS_OF_PARTS: Final = {
     Operation.CREATE_SPLIT_KEY: ResultReason.INVALID_FIELD,
     Operation.JOIN_SPLIT_KEY: ResultReason.INVALID_FIELD,
 }
@@ -213,7 +206,7 @@ class InvalidObjectType(KmipError):
     reason = ResultReason.INVALID_OBJECT_TYPE
     older = ResultReason.ILLEGAL_OPERATION
     older_in = {
-        **_FIELDS_OF_PARTS,
+        **FIELDS_OF_PARTS,
         Operation.CREATE: ResultReason.INVALID_FIELD,
         Operation.REGISTER: ResultReason.INVALID_FIELD,
         Operation.IMPORT: ResultReason.INVALID_FIELD,
@@ -250,76 +243,6 @@ class OffsetWithoutActivationDate(KmipError):
     reason = ResultReason.INVALID_FIELD
     older = ResultReason.ILLEGAL_OPERATION
     older_in = {Operation.RE_CERTIFY: ResultReason.INVALID_FIELD}
-
-
-class KeyFormatTypeNotSupported(KmipError):
-    """The object cannot be given out in this Key Format Type."""
-
-    reason = ResultReason.KEY_FORMAT_TYPE_NOT_SUPPORTED
-
-
-class KeyCompressionTypeNotSupported(KmipError):
-    """The object cannot be given out in this Key Compression Type."""
-
-    reason = ResultReason.KEY_COMPRESSION_TYPE_NOT_SUPPORTED
-
-
-class KeyWrapTypeNotSupported(KmipError):
-    """The object cannot be given out in this Key Wrap Type."""
-
-    reason = ResultReason.KEY_WRAP_TYPE_NOT_SUPPORTED
-    older = ResultReason.FEATURE_NOT_SUPPORTED
-
-
-class EncodingOptionError(KmipError):
-    """The key cannot be wrapped in this Encoding Option."""
-
-    reason = ResultReason.ENCODING_OPTION_ERROR
-
-
-class WrappingObjectNotFound(KmipError):
-    """No such wrapping key, or the caller may not know that it exists."""
-
-    reason = ResultReason.WRAPPING_OBJECT_NOT_FOUND
-    older = ResultReason.ITEM_NOT_FOUND
-
-
-class WrappingObjectArchived(KmipError):
-    """The wrapping key is in the archive."""
-
-    reason = ResultReason.WRAPPING_OBJECT_ARCHIVED
-    older = ResultReason.OBJECT_ARCHIVED
-
-
-class WrappingObjectDestroyed(KmipError):
-    """The wrapping key was destroyed."""
-
-    reason = ResultReason.WRAPPING_OBJECT_DESTROYED
-    older = ResultReason.ITEM_NOT_FOUND
-
-
-class UnwrappingFailed(KmipError):
-    """A key cannot be unwrapped here. One error, whatever was wrong with the key or with its wrapping."""
-
-    reason = ResultReason.INVALID_FIELD
-    older_in = {
-        Operation.GET: ResultReason.FEATURE_NOT_SUPPORTED,
-        Operation.EXPORT: ResultReason.FEATURE_NOT_SUPPORTED,
-    }
-    newer_in = {
-        Operation.GET: ResultReason.KEY_WRAP_TYPE_NOT_SUPPORTED,
-        Operation.EXPORT: ResultReason.KEY_WRAP_TYPE_NOT_SUPPORTED,
-    }
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the key cannot be unwrapped here: the server needs the wrapping key that it names, the right to"
-            " unwrap with it, and a key that was wrapped as its Key Wrapping Data say"
-        )
-
-
-class WrappingKeyUnavailable(UnwrappingFailed):
-    """The server holds no key that could unwrap, or may not use it for that. Said like any other failure."""
 
 
 class KeyValueNotPresent(KmipError):
@@ -375,7 +298,7 @@ class UnsupportedCryptographicParameters(KmipError):
         Operation.GET: ResultReason.FEATURE_NOT_SUPPORTED,
         Operation.EXPORT: ResultReason.FEATURE_NOT_SUPPORTED,
     }
-    older_in = {**_FIELDS_OF_PARTS}
+    older_in = {**FIELDS_OF_PARTS}
 
 
 class MissingInitializationVector(KmipError):
@@ -408,165 +331,12 @@ class UsageLimitExceeded(KmipError):
     older = ResultReason.PERMISSION_DENIED
 
 
-class InvalidAttribute(KmipError):
-    """There is no such attribute, or this object cannot have it."""
-
-    reason = ResultReason.INVALID_ATTRIBUTE
-    older = ResultReason.PERMISSION_DENIED
-    older_in = {
-        **_FIELDS_OF_PARTS,
-        Operation.CREATE: ResultReason.INVALID_FIELD,
-        Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
-        Operation.REGISTER: ResultReason.INVALID_FIELD,
-        Operation.IMPORT: ResultReason.INVALID_FIELD,
-        **_FIELDS_OF_RE_KEY,
-        Operation.DERIVE_KEY: ResultReason.INVALID_FIELD,
-        Operation.LOCATE: ResultReason.INVALID_FIELD,
-    }
-    newer_in = {
-        **_FIELDS_OF_RE_KEY,
-        Operation.ADJUST_ATTRIBUTE: ResultReason.UNSUPPORTED_ATTRIBUTE,
-        Operation.SET_ATTRIBUTE: ResultReason.INVALID_FIELD,
-    }
-
-
-class InvalidAttributeValue(KmipError):
-    """The attribute cannot have this value."""
-
-    reason = ResultReason.INVALID_ATTRIBUTE_VALUE
-    older = ResultReason.INVALID_FIELD
-    newer_in = {**_FIELDS_OF_RE_KEY, Operation.DERIVE_KEY: ResultReason.INVALID_FIELD}
-
-
-class CircularLink(KmipError):
-    """A hierarchy would contain itself."""
-
-    reason = ResultReason.CIRCULAR_LINK_ERROR
-    older = ResultReason.INVALID_FIELD
-    older_until = V2_1
-
-
-class ReadOnlyAttribute(KmipError):
-    """Add or Set: only the server sets the attribute."""
-
-    reason = ResultReason.READ_ONLY_ATTRIBUTE
-    older = ResultReason.PERMISSION_DENIED
-    older_in = {
-        **_FIELDS_OF_PARTS,
-        Operation.CREATE: ResultReason.INVALID_FIELD,
-        Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
-        Operation.REGISTER: ResultReason.INVALID_FIELD,
-        Operation.IMPORT: ResultReason.INVALID_FIELD,
-        **_FIELDS_OF_RE_KEY,
-        Operation.DERIVE_KEY: ResultReason.INVALID_FIELD,
-    }
-    newer_in = {
-        Operation.JOIN_SPLIT_KEY: ResultReason.ATTRIBUTE_READ_ONLY,
-        Operation.CREATE_SPLIT_KEY: ResultReason.INVALID_FIELD,
-        **_FIELDS_OF_RE_KEY,
-        Operation.DERIVE_KEY: ResultReason.INVALID_FIELD,
-        Operation.CREATE_KEY_PAIR: ResultReason.ATTRIBUTE_READ_ONLY,
-        Operation.REGISTER: ResultReason.ATTRIBUTE_READ_ONLY,
-    }
-
-
-class AttributeReadOnly(KmipError):
-    """Modify or Delete: the client may not change the attribute."""
-
-    reason = ResultReason.ATTRIBUTE_READ_ONLY
-    older = ResultReason.PERMISSION_DENIED
-
-
-class AttributeSingleValued(KmipError):
-    """The attribute has a value and takes only one."""
-
-    reason = ResultReason.ATTRIBUTE_SINGLE_VALUED
-    older = ResultReason.ILLEGAL_OPERATION
-    older_in = {
-        **_FIELDS_OF_PARTS,
-        Operation.CREATE: ResultReason.INVALID_FIELD,
-        Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
-        Operation.REGISTER: ResultReason.INVALID_FIELD,
-        Operation.IMPORT: ResultReason.INVALID_FIELD,
-        **_FIELDS_OF_RE_KEY,
-        Operation.DERIVE_KEY: ResultReason.INVALID_FIELD,
-    }
-    newer_in = {
-        **_FIELDS_OF_RE_KEY,
-        Operation.CREATE_SPLIT_KEY: ResultReason.INVALID_FIELD,
-        Operation.DERIVE_KEY: ResultReason.INVALID_FIELD,
-    }
-
-
-class MultiValuedAttribute(KmipError):
-    """The operation works on attributes with one value."""
-
-    reason = ResultReason.MULTI_VALUED_ATTRIBUTE
-    older = ResultReason.ILLEGAL_OPERATION
-
-
-class AttributeNotFound(KmipError):
-    """The object has no such attribute."""
-
-    reason = ResultReason.ATTRIBUTE_NOT_FOUND
-    older = ResultReason.ITEM_NOT_FOUND
-    older_in = {
-        Operation.MODIFY_ATTRIBUTE: ResultReason.INVALID_FIELD,
-        Operation.GET_USAGE_ALLOCATION: ResultReason.ILLEGAL_OPERATION,
-    }
-    newer_in = {Operation.ADJUST_ATTRIBUTE: ResultReason.ITEM_NOT_FOUND}
-
-
-class AttributeInstanceNotFound(KmipError):
-    """The attribute has no such instance."""
-
-    reason = ResultReason.ATTRIBUTE_INSTANCE_NOT_FOUND
-    older = ResultReason.ITEM_NOT_FOUND
-
-
-class NonUniqueNameAttribute(KmipError):
-    """Another object of the owner has this Name."""
-
-    reason = ResultReason.NON_UNIQUE_NAME_ATTRIBUTE
-    older = ResultReason.ILLEGAL_OPERATION
-    older_in = {
-        **_FIELDS_OF_PARTS,
-        Operation.CREATE: ResultReason.INVALID_FIELD,
-        Operation.CREATE_KEY_PAIR: ResultReason.INVALID_FIELD,
-        Operation.REGISTER: ResultReason.INVALID_FIELD,
-        Operation.IMPORT: ResultReason.INVALID_FIELD,
-        **_FIELDS_OF_RE_KEY,
-        Operation.DERIVE_KEY: ResultReason.INVALID_FIELD,
-    }
-    newer_in = _FIELDS_OF_RE_KEY
-
-
-class ApplicationNamespaceNotSupported(KmipError):
-    """The server makes up no Application Data for this Application Namespace."""
-
-    reason = ResultReason.APPLICATION_NAMESPACE_NOT_SUPPORTED
-
-
-class InvalidDataType(KmipError):
-    """The operation does not work on values of this type."""
-
-    reason = ResultReason.INVALID_DATA_TYPE
-    older = ResultReason.INVALID_FIELD
-
-
-class NumericRange(KmipError):
-    """The result would not fit the type of the attribute."""
-
-    reason = ResultReason.NUMERIC_RANGE
-    older = ResultReason.INVALID_FIELD
-
-
 class ServerLimitExceeded(KmipError):
     """A limit that the administrator set."""
 
     reason = ResultReason.SERVER_LIMIT_EXCEEDED
     older = ResultReason.GENERAL_FAILURE
-    older_in = {**_FIELDS_OF_PARTS}
+    older_in = {**FIELDS_OF_PARTS}
 
 
 class ConstraintViolation(KmipError):
@@ -601,21 +371,3 @@ class ServerFailure(KmipError):
 
     reason = ResultReason.INTERNAL_SERVER_ERROR
     older = ResultReason.GENERAL_FAILURE
-
-
-class PKCS11CodecError(KmipError):
-    """The PKCS#11 Input Parameters are not those of the function."""
-
-    reason = ResultReason.PKCS_11_CODEC_ERROR
-
-
-class PKCS11InvalidFunction(KmipError):
-    """No function of the interface has this number."""
-
-    reason = ResultReason.PKCS_11_INVALID_FUNCTION
-
-
-class PKCS11InvalidInterface(KmipError):
-    """The server has no PKCS#11 interface of this name."""
-
-    reason = ResultReason.PKCS_11_INVALID_INTERFACE

@@ -13,7 +13,8 @@ from typing import Annotated, Protocol, TypeAlias
 
 from strongroom.domain.entries import Entry
 from strongroom.domain.identity import ClientIdentity
-from strongroom.model.attribute_list import AttributeKey, AttributeReferenceShape
+from strongroom.model.attribute_list import AttributeKey
+from strongroom.model.attribute_shapes import AttributeReferenceShape
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.struct import Int32, Tagged
 from strongroom.model.structures import ProtocolVersion

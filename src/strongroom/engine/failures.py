@@ -6,13 +6,13 @@ Rule: the client gets a Result Reason and a sentence; what only the operator sho
 from collections.abc import Callable
 from datetime import datetime
 
+from strongroom.domain.attribute_errors import NonUniqueNameAttribute
 from strongroom.domain.audit import AuditEvent, AuditLog, AuditUnavailable
 from strongroom.domain.errors import (
     FeatureNotSupported,
     InvalidField,
     InvalidMessage,
     KmipError,
-    NonUniqueNameAttribute,
     ServerFailure,
 )
 from strongroom.domain.identity import Connection

@@ -5,7 +5,8 @@ Rule: declarations only. `procedures/factory.py` applies them.
 
 from typing import Annotated
 
-from strongroom.model.attribute_list import AttributesShape, TemplateAttributes
+from strongroom.model.attribute_list import TemplateAttributes
+from strongroom.model.attribute_shapes import AttributesShape
 from strongroom.model.rights import ObjectGroups
 from strongroom.model.struct import Since, Struct
 from strongroom.registry import V2_1, ObjectType, Tag

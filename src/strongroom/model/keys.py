@@ -7,7 +7,8 @@ back as it came; `transparent()` reads it when the server has to work with it.
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, NoReturn, TypeAlias
 
-from strongroom.model.attribute_list import Attributes, AttributesShape, TemplateAttributes
+from strongroom.model.attribute_list import Attributes, TemplateAttributes
+from strongroom.model.attribute_shapes import AttributesShape
 from strongroom.model.convert import ValueShape, decoder, encoder, under
 from strongroom.model.errors import MalformedField
 from strongroom.model.forms import Decoder, Encoder, Form

@@ -7,15 +7,9 @@ attribute; 2.x has Attributes and Attribute References (KMIP 1.4 §5.1, 2.1 §6.
 from collections.abc import Callable
 from typing import Any
 
-from strongroom.model.attribute_list import (
-    AttributeInstance,
-    Attributes,
-    AttributesShape,
-    TemplateAttributes,
-    key_from_name,
-    name_of,
-    sayable,
-)
+from strongroom.model.attribute_list import AttributeInstance, Attributes, TemplateAttributes
+from strongroom.model.attribute_shapes import AttributesShape
+from strongroom.model.attribute_types import key_from_name, name_of, sayable
 from strongroom.model.struct import Field
 from strongroom.registry import V2_0, Tag, Version
 from strongroom.wire.item import Item

@@ -6,7 +6,8 @@ Rule: declarations, and the one shape that accepts any of them.
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
-from strongroom.model.attribute_list import AttributesShape, TemplateAttributes
+from strongroom.model.attribute_list import TemplateAttributes
+from strongroom.model.attribute_shapes import AttributesShape
 from strongroom.model.convert import FieldShape, decoder, encoder, repeated, tag_name, under, wrong_type
 from strongroom.model.errors import NotInVersion
 from strongroom.model.keys import KeyBlock

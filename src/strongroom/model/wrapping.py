@@ -5,7 +5,8 @@ Rule: the declaration only; what it means is in `procedures/wrapping.py`.
 
 from typing import Annotated
 
-from strongroom.model.attribute_list import AttributeKey, AttributeNameShape
+from strongroom.model.attribute_list import AttributeKey
+from strongroom.model.attribute_shapes import AttributeNameShape
 from strongroom.model.struct import Since, Struct
 from strongroom.model.structures import EncryptionKeyInformation, MACSignatureKeyInformation
 from strongroom.registry import V1_1, EncodingOption, WrappingMethod

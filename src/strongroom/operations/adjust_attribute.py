@@ -6,7 +6,8 @@ from strongroom.attributes import rules
 from strongroom.domain.context import Context
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
-from strongroom.model.attribute_list import AttributeKey, AttributeReferenceShape, RawForm, RawValue
+from strongroom.model.attribute_list import AttributeKey, RawForm, RawValue
+from strongroom.model.attribute_shapes import AttributeReferenceShape
 from strongroom.model.convert import ValueShape
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.registry import V2_0, AdjustmentType, Operation

@@ -8,7 +8,8 @@ from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.domain.usual_use import usual_use
-from strongroom.model.attribute_list import AttributeInstance, AttributesShape, TemplateAttributes
+from strongroom.model.attribute_list import AttributeInstance, TemplateAttributes
+from strongroom.model.attribute_shapes import AttributesShape
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import PrivateKey, PublicKey
 from strongroom.model.struct import Since, Until

@@ -2,13 +2,15 @@
 
 from typing import Annotated
 
+from strongroom.domain.attribute_errors import NonUniqueNameAttribute
 from strongroom.domain.context import Context
-from strongroom.domain.errors import InvalidField, InvalidObjectType, NonUniqueNameAttribute
+from strongroom.domain.errors import InvalidField, InvalidObjectType
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.domain.splitting import Scheme, checked_scheme, polynomial_of
-from strongroom.model.attribute_list import AttributeInstance, AttributesShape, TemplateAttributes
+from strongroom.model.attribute_list import AttributeInstance, TemplateAttributes
+from strongroom.model.attribute_shapes import AttributesShape
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.keys import KeyBlock, KeyValue
 from strongroom.model.objects import SplitKey, SymmetricKey

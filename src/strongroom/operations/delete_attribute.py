@@ -7,12 +7,8 @@ from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidField
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
-from strongroom.model.attribute_list import (
-    AttributeInstance,
-    AttributeKey,
-    AttributeReferenceShape,
-    SingleAttributeShape,
-)
+from strongroom.model.attribute_list import AttributeInstance, AttributeKey
+from strongroom.model.attribute_shapes import AttributeReferenceShape, SingleAttributeShape
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.struct import Int32, Since, Until
 from strongroom.registry import V1_0, V1_4, V2_0, Operation, Tag

@@ -9,7 +9,8 @@ from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.domain.usage import Use, require
-from strongroom.model.attribute_list import AttributesShape, TemplateAttributes
+from strongroom.model.attribute_list import TemplateAttributes
+from strongroom.model.attribute_shapes import AttributesShape
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.keys import KeyBlock, KeyValue
 from strongroom.model.objects import (

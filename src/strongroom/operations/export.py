@@ -6,7 +6,8 @@ from strongroom.attributes.rules import visible
 from strongroom.domain.context import Context
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
-from strongroom.model.attribute_list import AttributeInstance, Attributes, AttributesShape, TemplateAttributes
+from strongroom.model.attribute_list import AttributeInstance, Attributes, TemplateAttributes
+from strongroom.model.attribute_shapes import AttributesShape
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.objects import WITHOUT_MATERIAL, ManagedObjectStruct, ObjectShape
 from strongroom.model.wrapping import KeyWrappingSpecification

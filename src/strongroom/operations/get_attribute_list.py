@@ -6,7 +6,8 @@ from strongroom.attributes.rules import keys
 from strongroom.domain.context import Context
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
-from strongroom.model.attribute_list import AttributeKey, AttributeReferenceShape
+from strongroom.model.attribute_list import AttributeKey
+from strongroom.model.attribute_shapes import AttributeReferenceShape
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.registry import V1_0, Operation
 

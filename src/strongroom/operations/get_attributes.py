@@ -7,13 +7,8 @@ from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidMessage
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
-from strongroom.model.attribute_list import (
-    AttributeKey,
-    AttributeReferenceShape,
-    Attributes,
-    AttributesShape,
-    TemplateAttributes,
-)
+from strongroom.model.attribute_list import AttributeKey, Attributes, TemplateAttributes
+from strongroom.model.attribute_shapes import AttributeReferenceShape, AttributesShape
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.registry import V1_0, Operation, Tag
 

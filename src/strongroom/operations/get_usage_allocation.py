@@ -1,12 +1,8 @@
 """Get Usage Allocation (KMIP 1.x §4.18, 2.x §6.1.23)."""
 
+from strongroom.domain.attribute_errors import AttributeNotFound
 from strongroom.domain.context import Context
-from strongroom.domain.errors import (
-    AttributeNotFound,
-    InvalidField,
-    NotUsableForProtection,
-    UsageLimitExceeded,
-)
+from strongroom.domain.errors import InvalidField, NotUsableForProtection, UsageLimitExceeded
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.domain.usage import Use

@@ -8,7 +8,8 @@ from strongroom.domain.errors import InvalidField
 from strongroom.domain.lifecycle import DESTROYED_STATES
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
-from strongroom.model.attribute_list import AttributesShape, TemplateAttributes
+from strongroom.model.attribute_list import TemplateAttributes
+from strongroom.model.attribute_shapes import AttributesShape
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import OBJECT_TYPES, WITHOUT_MATERIAL, ManagedObjectStruct, ObjectShape
 from strongroom.model.struct import RequiredSince, Since

@@ -14,7 +14,8 @@ from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.domain.splitting import MAXIMUM_PARTS, common_origin, common_scheme, polynomial_of
-from strongroom.model.attribute_list import AttributeInstance, AttributesShape, TemplateAttributes
+from strongroom.model.attribute_list import AttributeInstance, TemplateAttributes
+from strongroom.model.attribute_shapes import AttributesShape
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.objects import ManagedObjectStruct, SplitKey, SplitOrigin
 from strongroom.model.struct import Implied, Since, Until

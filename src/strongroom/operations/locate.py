@@ -7,7 +7,8 @@ from strongroom.domain.errors import InvalidField, ServerLimitExceeded
 from strongroom.domain.objects import ON_LINE
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
-from strongroom.model.attribute_list import AttributeInstance, AttributesShape, TemplateAttributes
+from strongroom.model.attribute_list import AttributeInstance, TemplateAttributes
+from strongroom.model.attribute_shapes import AttributesShape
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.struct import Implied, Int32, Since, Until
 from strongroom.procedures.groups import default_member, fresh_members

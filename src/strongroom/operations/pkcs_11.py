@@ -3,7 +3,6 @@
 from typing import Annotated, Any, Final
 
 from strongroom.domain.context import Context
-from strongroom.domain.errors import PKCS11CodecError, PKCS11InvalidFunction, PKCS11InvalidInterface
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.model.convert import ValueShape
@@ -22,6 +21,11 @@ from strongroom.operations.pkcs11 import (
     wrapping,
 )
 from strongroom.operations.pkcs11.codec import Reader, Writer
+from strongroom.operations.pkcs11.errors import (
+    PKCS11CodecError,
+    PKCS11InvalidFunction,
+    PKCS11InvalidInterface,
+)
 from strongroom.operations.pkcs11.failure import Failure
 from strongroom.operations.pkcs11.functions import NOT_OFFERED, Call, offered
 from strongroom.operations.pkcs11.state import begin, load, save

@@ -8,7 +8,8 @@ from strongroom.domain.errors import FeatureNotSupported, InvalidObjectType
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
-from strongroom.model.attribute_list import AttributesShape, TemplateAttributes
+from strongroom.model.attribute_list import TemplateAttributes
+from strongroom.model.attribute_shapes import AttributesShape
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.objects import Certificate
 from strongroom.model.struct import Seconds, Since, Until

@@ -6,7 +6,8 @@ from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidField, InvalidObjectType
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
-from strongroom.model.attribute_list import AttributesShape, TemplateAttributes
+from strongroom.model.attribute_list import TemplateAttributes
+from strongroom.model.attribute_shapes import AttributesShape
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.objects import SymmetricKey
 from strongroom.model.struct import Seconds, Since, Until

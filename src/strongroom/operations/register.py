@@ -7,7 +7,8 @@ from strongroom.domain.credentials import prepare
 from strongroom.domain.errors import InvalidField, InvalidObjectType
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
-from strongroom.model.attribute_list import AttributesShape, TemplateAttributes
+from strongroom.model.attribute_list import TemplateAttributes
+from strongroom.model.attribute_shapes import AttributesShape
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import OBJECT_TYPES, ManagedObjectStruct, ObjectShape
 from strongroom.model.struct import Since, Until

@@ -6,7 +6,8 @@ from strongroom.attributes import rules
 from strongroom.domain.context import Context
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
-from strongroom.model.attribute_list import AttributeInstance, SingleAttributeShape
+from strongroom.model.attribute_list import AttributeInstance
+from strongroom.model.attribute_shapes import SingleAttributeShape
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.procedures.circles import require_no_circle
 from strongroom.registry import V2_0, Operation, Tag

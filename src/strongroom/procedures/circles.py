@@ -7,8 +7,9 @@ back: a certificate that signs itself, pairs of keys.
 from collections.abc import Iterator
 from typing import Final
 
+from strongroom.domain.attribute_errors import CircularLink
 from strongroom.domain.context import Context
-from strongroom.domain.errors import CircularLink, ObjectNotFound, PermissionDenied
+from strongroom.domain.errors import ObjectNotFound, PermissionDenied
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import ObjectReference

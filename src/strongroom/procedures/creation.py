@@ -12,8 +12,10 @@ from strongroom.attributes.cryptographic import security_category
 from strongroom.attributes.rules import MAXIMUM_INSTANCES, initial, require_few
 from strongroom.attributes.usage import USE_COUNTERS
 from strongroom.attributes.vendor import rule_of
+from strongroom.domain.attribute_errors import InvalidAttributeValue
 from strongroom.domain.context import Context
-from strongroom.domain.errors import InvalidAttributeValue, KeyFormatTypeNotSupported, ObjectNotFound
+from strongroom.domain.errors import ObjectNotFound
+from strongroom.domain.key_form_errors import KeyFormatTypeNotSupported
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
 from strongroom.model.attribute_list import AttributeInstance, AttributeKey, Attributes, TemplateAttributes

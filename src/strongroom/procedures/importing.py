@@ -10,9 +10,9 @@ from typing import Final
 from strongroom.attributes.declaration import SERVER
 from strongroom.attributes.rules import initial
 from strongroom.attributes.vendor import rule_of
+from strongroom.domain.attribute_errors import InvalidAttributeValue
 from strongroom.domain.context import Context
 from strongroom.domain.crypto import ObjectFacts
-from strongroom.domain.errors import InvalidAttributeValue
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.keys import KeyValue, SecretItems

@@ -8,14 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
+from strongroom.domain.attribute_errors import InvalidAttributeValue
 from strongroom.domain.context import Context
 from strongroom.domain.crypto import ObjectFacts
-from strongroom.domain.errors import (
-    InvalidAttributeValue,
-    InvalidField,
-    InvalidObjectType,
-    KeyFormatTypeNotSupported,
-)
+from strongroom.domain.errors import InvalidField, InvalidObjectType
+from strongroom.domain.key_form_errors import KeyFormatTypeNotSupported
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.splitting import Shares
 from strongroom.model.attribute_list import AttributeInstance

@@ -5,8 +5,8 @@ Rule: names only. What a policy allows is said by access rules, which the engine
 
 from collections.abc import Iterable
 
+from strongroom.domain.attribute_errors import InvalidAttributeValue
 from strongroom.domain.entries import Entries
-from strongroom.domain.errors import InvalidAttributeValue
 from strongroom.domain.rules import BUILT_IN_POLICIES, NamedPolicy
 
 

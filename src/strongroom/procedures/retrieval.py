@@ -9,12 +9,12 @@ from typing import NamedTuple
 from strongroom.domain.context import Context
 from strongroom.domain.errors import (
     InvalidField,
-    KeyFormatTypeNotSupported,
     KeyValueNotPresent,
     NotExtractable,
     ObjectNotFound,
     Sensitive,
 )
+from strongroom.domain.key_form_errors import KeyFormatTypeNotSupported
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.keys import KeyBlock
 from strongroom.model.objects import ManagedObjectStruct

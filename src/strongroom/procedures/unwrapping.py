@@ -16,9 +16,8 @@ from strongroom.domain.errors import (
     KmipError,
     ObjectNotFound,
     ServerFailure,
-    UnwrappingFailed,
-    WrappingKeyUnavailable,
 )
+from strongroom.domain.key_form_errors import UnwrappingFailed, WrappingKeyUnavailable
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
 from strongroom.domain.usage import Use, require

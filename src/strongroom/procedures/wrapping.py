@@ -13,13 +13,15 @@ from strongroom.domain.context import Context
 from strongroom.domain.errors import (
     BadCryptographicParameters,
     EmptyPlaceholder,
-    EncodingOptionError,
     FeatureNotSupported,
     InvalidField,
     InvalidObjectType,
     ObjectArchived,
     ObjectDestroyed,
     ObjectNotFound,
+)
+from strongroom.domain.key_form_errors import (
+    EncodingOptionError,
     WrappingObjectArchived,
     WrappingObjectDestroyed,
     WrappingObjectNotFound,

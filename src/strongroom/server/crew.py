@@ -49,7 +49,7 @@ class Crew:
     ) -> None:
         self.numbers = SharedNumbers(slots * GENERATIONS)
         self.generation = 0
-        self._slots = slots
+        self.slots = slots
         self._selector = selector
         self._timers = timers
         self._leave = leave
@@ -84,7 +84,7 @@ class Crew:
         old = self.serving
         self._main = main
         self.generation += 1
-        started = [self._start_worker(slot) for slot in range(self._slots)]
+        started = [self._start_worker(slot) for slot in range(self.slots)]
         problem = await_start(started, timeout)
         if problem is not None:
             for worker in started:

@@ -6,7 +6,7 @@ dates are told, never a key.
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 
 from cryptography import x509
 
@@ -88,6 +88,13 @@ def ending_clients(
             ends_at = record.ends_at
             if ends_at is not None and ends_at - now < warn:
                 yield record, ends_at
+
+
+def warn_of_endings(directory: DataDirectory, settings: Settings) -> None:
+    """Say in the log which of the server's certificates end."""
+    told = certificates_of_the_server(directory, settings, dt.datetime.now(dt.UTC))
+    for warning in cast(list[str], told["warnings"]):
+        log.warning("certificate_ends", warning=warning)
 
 
 def certificates_of_the_server(directory: DataDirectory, settings: Settings, now: dt.datetime) -> Message:

@@ -1,4 +1,4 @@
-"""Certificate requests (PKCS#10) that become clients.
+"""Keys that become clients: those of certificate requests (PKCS#10), and those that this program made.
 
 Rule: a request proves that its key is held by whoever made it, and that is all that is taken from it: name,
 purpose and lifetime are the administrator's.
@@ -7,8 +7,10 @@ purpose and lifetime are the administrator's.
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from strongroom.server.ca import UNREADABLE
 from strongroom.server.errors import OperatorError
@@ -39,6 +41,14 @@ def requested_key(request: bytes) -> CertificatePublicKeyTypes:
     if problem is not None:
         raise OperatorError(f"the key of the certificate request cannot be used: {problem}")
     return key
+
+
+def made_key(pem: str) -> PublicKeyTypes:
+    """Return a public key of which this program made the private one elsewhere; raises OperatorError."""
+    try:
+        return load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise OperatorError("the public key cannot be read; use the same release on both ends") from error
 
 
 def unusable(key: PublicKeyTypes) -> str | None:

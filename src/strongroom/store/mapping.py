@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import Final
 
 from strongroom.domain.objects import AttributeMap, ManagedObject
-from strongroom.model.attribute_list import SMALL, AttributeInstance, decode_tagged, encode_stored
+from strongroom.model.attribute_items import decode_tagged, encode_stored
+from strongroom.model.attribute_list import SMALL, AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import ManagedObjectStruct, decode_object, encode_object
 from strongroom.model.secret import SecretBytes

@@ -6,15 +6,14 @@ from typing import Any
 import pytest
 
 from strongroom.attributes.rules import adjust
-from strongroom.domain.errors import (
+from strongroom.domain.attribute_errors import (
     AttributeNotFound,
     InvalidDataType,
-    InvalidField,
     MultiValuedAttribute,
     NumericRange,
     ReadOnlyAttribute,
-    WrongKeyLifecycleState,
 )
+from strongroom.domain.errors import InvalidField, WrongKeyLifecycleState
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import AttributeKey, RawValue, VendorAttribute
 from strongroom.registry import AdjustmentType, ItemType, State, Tag

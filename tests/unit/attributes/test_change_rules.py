@@ -5,18 +5,16 @@ from typing import Any
 import pytest
 
 from strongroom.attributes import rules
-from strongroom.domain.errors import (
+from strongroom.domain.attribute_errors import (
     AttributeInstanceNotFound,
     AttributeNotFound,
     AttributeReadOnly,
     AttributeSingleValued,
     InvalidAttribute,
-    InvalidField,
-    KmipError,
     MultiValuedAttribute,
     ReadOnlyAttribute,
-    WrongKeyLifecycleState,
 )
+from strongroom.domain.errors import InvalidField, KmipError, WrongKeyLifecycleState
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import AttributeInstance, AttributeKey, VendorAttribute
 from strongroom.model.structures import UsageLimits

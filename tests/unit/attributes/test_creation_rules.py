@@ -4,15 +4,14 @@ import pytest
 
 from strongroom.attributes.declaration import SERVER
 from strongroom.attributes.rules import MAXIMUM_INSTANCES, initial
-from strongroom.domain.errors import (
+from strongroom.domain.attribute_errors import (
     ApplicationNamespaceNotSupported,
     AttributeSingleValued,
     InvalidAttribute,
     InvalidAttributeValue,
-    InvalidField,
     ReadOnlyAttribute,
-    ServerLimitExceeded,
 )
+from strongroom.domain.errors import InvalidField, ServerLimitExceeded
 from strongroom.model.attribute_list import RawValue, VendorAttribute
 from strongroom.model.structures import ApplicationSpecificInformation, UsageLimits
 from strongroom.registry import (

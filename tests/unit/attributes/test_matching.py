@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from strongroom.attributes.rules import matches
-from strongroom.model.attribute_list import AttributeInstance, RawValue, VendorAttribute, decode_value
+from strongroom.model.attribute_items import decode_value
+from strongroom.model.attribute_list import AttributeInstance, RawValue, VendorAttribute
 from strongroom.model.structures import (
     ApplicationSpecificInformation,
     UsageLimits,

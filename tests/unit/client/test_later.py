@@ -5,7 +5,6 @@ import pytest
 from strongroom.client.compose import RawRequest
 from strongroom.client.conversation import Conversation
 from strongroom.client.errors import InvalidRequest, ObjectNotFound, OperationPending, ProtocolError
-from strongroom.client.methods.core import Core
 from strongroom.client.methods.later import Later, RequestsForLater
 from strongroom.domain.operation import Request
 from strongroom.model.identifiers import UniqueIdentifier
@@ -24,6 +23,7 @@ from strongroom.registry import (
 from strongroom.wire import binary
 from strongroom.wire.item import BYTE_STRING, ENUMERATION, STRUCTURE, Item
 from tests.unit.client.messages import activated, identifier, message, refusal, success
+from tests.unit.client.no_server import NoServer
 from tests.unit.client.talk import result_of, talk
 
 ACTIVATE = ActivateRequest(unique_identifier=UniqueIdentifier("7d0b"))
@@ -94,7 +94,7 @@ def test_a_raw_request_is_not_sent() -> None:
         result_of(Conversation(version=V1_4).submit(raw))
 
 
-class Shell(RequestsForLater):
+class Shell(NoServer, RequestsForLater):
     """A shell whose server has these outcomes, and whose time passes at once."""
 
     def __init__(self, *outcomes: object) -> None:
@@ -157,4 +157,4 @@ def test_who_waits_long_enough_is_told_that_it_is_pending() -> None:
 
 def test_cancelling_asks_the_server_unless_it_has_answered() -> None:
     assert Shell(PENDING).later(ACTIVATE).cancel() is CancellationResult.CANCELED
-    assert Later(Core(), ACTIVATE, DONE).cancel() is CancellationResult.COMPLETED
+    assert Later(NoServer(), ACTIVATE, DONE).cancel() is CancellationResult.COMPLETED

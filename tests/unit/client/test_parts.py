@@ -1,18 +1,17 @@
 """Data in parts: how they are cut, and what is said of each."""
 
 import io
-from collections.abc import Iterable
 
 import pytest
 
 from strongroom.client import parts as module
 from strongroom.client.errors import ProtocolError
-from strongroom.client.methods.core import Core
 from strongroom.client.methods.signatures import Signatures
 from strongroom.client.parts import Part, Source, parts
 from strongroom.domain.operation import Request, Response
 from strongroom.model.secret import SecretBytes
 from strongroom.operations.hash import HashRequest, HashResponse
+from tests.unit.client.no_server import NoServer
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +50,7 @@ def test_a_part_that_is_all_of_it_has_no_indicators() -> None:
     assert set(Part(b"", first=True, last=True).fields(None).values()) == {None}
 
 
-class Hashing(Signatures):
+class Hashing(NoServer, Signatures):
     """A server that takes parts, or does not know of them."""
 
     def __init__(self, *values: bytes | None) -> None:
@@ -79,8 +78,7 @@ def test_a_server_that_knows_no_parts_is_not_sent_the_second() -> None:
     assert len(core.seen) == 1
 
 
-@pytest.mark.parametrize("name", [n for n in vars(Core) if not n.startswith("_")])
-def test_what_a_shell_has_to_do_is_not_done_by_the_methods(name: str) -> None:
-    arguments: Iterable[object] = (None,) * (getattr(Core, name).__code__.co_argcount - 1)
-    with pytest.raises(NotImplementedError):
-        getattr(Core(), name)(*arguments)
+def test_what_does_not_do_all_that_a_shell_has_to_do_is_none() -> None:
+    assert Signatures.__abstractmethods__ == {"call", "batch", "negotiate", "submit", "poll", "pause"}
+    with pytest.raises(TypeError, match="abstract"):
+        Signatures()  # type: ignore[abstract]

@@ -3,7 +3,7 @@
 import pytest
 
 import strongroom.attributes.catalogue  # noqa: F401 - declares the attributes
-from strongroom.model.attribute_list import decode_attribute
+from strongroom.model.attribute_items import decode_attribute
 from strongroom.model.convert import decoder
 from strongroom.model.structures import CryptographicParameters
 from strongroom.registry import V1_4, BlockCipherMode, Tag

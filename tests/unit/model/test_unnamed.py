@@ -3,7 +3,7 @@
 import pytest
 
 from strongroom.attributes import catalogue  # noqa: F401 - declares the attributes
-from strongroom.model.attribute_list import decode_attribute
+from strongroom.model.attribute_items import decode_attribute
 from strongroom.model.errors import MalformedField
 from strongroom.model.structures import CryptographicParameters
 from strongroom.registry import V1_2, HashingAlgorithm, PaddingMethod, Tag

@@ -6,11 +6,7 @@ from typing import Any
 
 import pytest
 
-from strongroom.model.attribute_list import (
-    AttributeReferenceShape,
-    AttributesShape,
-    SingleAttributeShape,
-)
+from strongroom.model.attribute_shapes import AttributeReferenceShape, AttributesShape, SingleAttributeShape
 from strongroom.model.convert import tag_name
 from strongroom.model.objects import ObjectShape
 from strongroom.model.struct import Field, Implied, StructMeta

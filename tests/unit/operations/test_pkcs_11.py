@@ -9,7 +9,6 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from strongroom.domain.errors import PKCS11CodecError
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicParameters, UsageLimits
@@ -17,6 +16,7 @@ from strongroom.operations.get import GetRequest
 from strongroom.operations.locate import LocateRequest
 from strongroom.operations.pkcs11 import state
 from strongroom.operations.pkcs11.codec import MAXIMUM_OUTPUT
+from strongroom.operations.pkcs11.errors import PKCS11CodecError
 from strongroom.operations.pkcs11.failure import Failure
 from strongroom.operations.pkcs11.functions import NOT_OFFERED
 from strongroom.operations.pkcs11.mechanisms import MECHANISMS

@@ -20,7 +20,8 @@ from strongroom.crypto.containers import reader
 from strongroom.crypto.keys.conversion import library_key
 from strongroom.crypto.keys.material import with_material
 from strongroom.crypto.pool import Pool
-from strongroom.domain.errors import InvalidField, KeyFormatTypeNotSupported
+from strongroom.domain.errors import InvalidField
+from strongroom.domain.key_form_errors import KeyFormatTypeNotSupported
 from strongroom.domain.pkcs12 import OpenedContainer
 from strongroom.model.keys import KeyBlock, KeyMaterial, KeyValue
 from strongroom.model.objects import PrivateKey

@@ -12,7 +12,7 @@ from strongroom.crypto.keys.material import KeyObject, clear_material, with_mate
 from strongroom.crypto.keys.reading import read_private, read_public
 from strongroom.crypto.keys.writing import write_point, writers
 from strongroom.crypto.tables import spec_name
-from strongroom.domain.errors import KeyCompressionTypeNotSupported, KeyFormatTypeNotSupported
+from strongroom.domain.key_form_errors import KeyCompressionTypeNotSupported, KeyFormatTypeNotSupported
 from strongroom.model.keys import KeyBlock, KeyMaterial, TransparentSymmetricKey, spell_out
 from strongroom.model.objects import (
     PGPKey,

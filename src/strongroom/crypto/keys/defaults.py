@@ -10,7 +10,7 @@ from strongroom.crypto.keys.conversion import convert_key, library_key
 from strongroom.crypto.keys.families import DH, DSA, EC, FAMILIES, FIXED, ONE_SIZE, RSA, Family, describe
 from strongroom.crypto.keys.material import KeyObject, clear_material
 from strongroom.crypto.post_quantum.adapter import KINDS
-from strongroom.domain.errors import KeyFormatTypeNotSupported
+from strongroom.domain.key_form_errors import KeyFormatTypeNotSupported
 from strongroom.model.compat import STAND_INS
 from strongroom.model.objects import PGPKey, PrivateKey, PublicKey, SecretData, SplitKey, SymmetricKey
 from strongroom.registry import KeyFormatType as Format

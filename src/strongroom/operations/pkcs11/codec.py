@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from strongroom.domain.errors import PKCS11CodecError
 from strongroom.operations.pkcs11.constants import ATTRIBUTE_KINDS, Kind
+from strongroom.operations.pkcs11.errors import PKCS11CodecError
 
 MAXIMUM_ATTRIBUTES: Final = 256
 """Of one template; PKCS#11 knows fewer types."""

@@ -7,7 +7,7 @@ trouble stays a KMIP failure.
 from collections.abc import Mapping
 from typing import Final
 
-from strongroom.domain import errors
+from strongroom.domain import attribute_errors, errors
 from strongroom.domain.errors import KmipError
 from strongroom.registry import PKCS11ReturnCode as Code
 
@@ -34,10 +34,10 @@ CODES: Final[Mapping[type[KmipError], Code]] = {
     errors.BadCryptographicParameters: Code.CKR_MECHANISM_PARAM_INVALID,
     errors.Sensitive: Code.CKR_ATTRIBUTE_SENSITIVE,
     errors.NotExtractable: Code.CKR_ATTRIBUTE_SENSITIVE,
-    errors.InvalidAttribute: Code.CKR_ATTRIBUTE_TYPE_INVALID,
-    errors.InvalidAttributeValue: Code.CKR_ATTRIBUTE_VALUE_INVALID,
-    errors.ReadOnlyAttribute: Code.CKR_ATTRIBUTE_READ_ONLY,
-    errors.AttributeReadOnly: Code.CKR_ATTRIBUTE_READ_ONLY,
+    attribute_errors.InvalidAttribute: Code.CKR_ATTRIBUTE_TYPE_INVALID,
+    attribute_errors.InvalidAttributeValue: Code.CKR_ATTRIBUTE_VALUE_INVALID,
+    attribute_errors.ReadOnlyAttribute: Code.CKR_ATTRIBUTE_READ_ONLY,
+    attribute_errors.AttributeReadOnly: Code.CKR_ATTRIBUTE_READ_ONLY,
     errors.InvalidField: Code.CKR_ARGUMENTS_BAD,
     errors.ServerLimitExceeded: Code.CKR_DEVICE_MEMORY,
 }

@@ -6,14 +6,8 @@ encoding inside, as PKCS#11 knows none.
 
 from typing import Final
 
-from strongroom.domain.errors import (
-    CryptographicFailure,
-    InvalidField,
-    KeyFormatTypeNotSupported,
-    KmipError,
-    NotExtractable,
-    UnwrappingFailed,
-)
+from strongroom.domain.errors import CryptographicFailure, InvalidField, KmipError, NotExtractable
+from strongroom.domain.key_form_errors import KeyFormatTypeNotSupported, UnwrappingFailed
 from strongroom.model.attribute_list import Attributes, TemplateAttributes
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.keys import KeyBlock

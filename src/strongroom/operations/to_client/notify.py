@@ -3,7 +3,8 @@
 from typing import Annotated
 
 from strongroom.domain.operation import Request, Response, of_client
-from strongroom.model.attribute_list import AttributeKey, AttributeReferenceShape, TemplateAttributes
+from strongroom.model.attribute_list import AttributeKey, TemplateAttributes
+from strongroom.model.attribute_shapes import AttributeReferenceShape
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.notification import NotifiedShape
 from strongroom.model.struct import Since

@@ -3,7 +3,8 @@
 from typing import Annotated
 
 from strongroom.domain.operation import Request, Response, of_client
-from strongroom.model.attribute_list import AttributesShape, TemplateAttributes
+from strongroom.model.attribute_list import TemplateAttributes
+from strongroom.model.attribute_shapes import AttributesShape
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import ManagedObjectStruct, ObjectShape
 from strongroom.registry import V1_0, V2_1, Operation, PutFunction, Tag

@@ -5,9 +5,8 @@ makes the certificate first: a record without one would block the name.
 """
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from strongroom.domain.acts import Act
 from strongroom.domain.clients import ClientRecord
@@ -29,7 +28,7 @@ from strongroom.server.clients import (
 from strongroom.server.errors import OperatorError
 from strongroom.server.messages import Message, optional_text, text, texts
 from strongroom.server.naming import tenant_named
-from strongroom.server.requests import requested_key, unusable
+from strongroom.server.requests import made_key, requested_key, unusable
 from strongroom.server.trust import trusted_by_clients
 
 
@@ -111,10 +110,7 @@ def _public_key(request: Message) -> PublicKeyTypes:
     csr = optional_text(request, "csr")
     if csr is not None:
         return requested_key(csr.encode())
-    try:
-        key = load_pem_public_key(text(request, "public_key").encode())
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise OperatorError("the public key cannot be read; use the same release on both ends") from error
+    key = made_key(text(request, "public_key"))
     problem = unusable(key)
     if problem is not None:
         raise OperatorError(problem)

@@ -7,8 +7,7 @@ kept is the fingerprint of that.
 from datetime import timedelta
 from typing import Final
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.mapping import Invitation
@@ -26,6 +25,7 @@ from strongroom.server.joining import LONGEST_LIFETIME
 from strongroom.server.messages import Message, integer, optional_text, text, texts
 from strongroom.server.naming import tenant_named
 from strongroom.server.pending import removal
+from strongroom.server.requests import made_key
 from strongroom.server.trust import server_anchor
 
 LONGEST_QUEUE: Final = 1000
@@ -49,10 +49,7 @@ async def invite(admin: Administrator, request: Message) -> object:
     where = admin.advertised["https"]
     if where == OFF:
         raise OperatorError("clients join over HTTPS, which is off; set https in the configuration")
-    try:
-        key = load_pem_public_key(text(request, "public_key").encode())
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise OperatorError("the public key cannot be read; use the same release on both ends") from error
+    key = made_key(text(request, "public_key"))
     if any(one.name == name and one.revoked_at is None for one in await admin.clients.clients()):
         raise OperatorError(f"client {name} is enrolled already; revoke it first, or use another name")
     if await admin.store.count_entries(Invitation, SYSTEM_TENANT, 0) >= LONGEST_QUEUE:

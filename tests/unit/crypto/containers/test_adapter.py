@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import PBES, serialize_
 from strongroom.crypto.containers import adapter, reader
 from strongroom.crypto.containers.adapter import MAXIMUM_CONTAINER, make_container, open_container
 from strongroom.crypto.keys.conversion import library_key
-from strongroom.domain.errors import InvalidField, KeyFormatTypeNotSupported
+from strongroom.domain.errors import InvalidField
+from strongroom.domain.key_form_errors import KeyFormatTypeNotSupported
 from strongroom.model.keys import KeyBlock, KeyMaterial, KeyValue
 from strongroom.model.objects import PrivateKey
 from strongroom.model.secret import SecretBytes

@@ -10,11 +10,8 @@ from hypothesis import strategies as st
 from strongroom.crypto.cryptographer import Cryptographer
 from strongroom.crypto.keys import transparent
 from strongroom.crypto.keys.conversion import convert_key
-from strongroom.domain.errors import (
-    InvalidField,
-    KeyCompressionTypeNotSupported,
-    KeyFormatTypeNotSupported,
-)
+from strongroom.domain.errors import InvalidField
+from strongroom.domain.key_form_errors import KeyCompressionTypeNotSupported, KeyFormatTypeNotSupported
 from strongroom.model.attribute_list import AttributeInstance, Attributes, TemplateAttributes
 from strongroom.model.keys import (
     KeyValue,

@@ -9,7 +9,8 @@ from strongroom.crypto.cryptographer import Cryptographer
 from strongroom.crypto.keys import groups
 from strongroom.crypto.keys.encodings import dh_group
 from strongroom.crypto.keys.finite_field import DHParameterNumbers
-from strongroom.domain.errors import InvalidField, KeyFormatTypeNotSupported
+from strongroom.domain.errors import InvalidField
+from strongroom.domain.key_form_errors import KeyFormatTypeNotSupported
 from strongroom.model.keys import TransparentDHPrivateKey, TransparentDHPublicKey
 from strongroom.model.objects import PrivateKey, PublicKey
 from strongroom.registry import CryptographicAlgorithm as Algorithm

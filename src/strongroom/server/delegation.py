@@ -1,0 +1,77 @@
+"""What the supervisor has its workers do: administration commands, and taking over what one of them changed.
+
+Rule: blocking, one thing at a time. A change is in force in every worker when this returns; a worker that
+does not take it over is killed, and the next one starts with it.
+"""
+
+from typing import Final
+
+from strongroom.domain.ports import RootKeyError
+from strongroom.server.admin import result_of
+from strongroom.server.administration.command import find
+from strongroom.server.control import WorkerHandle, ask_all
+from strongroom.server.crew import Crew
+from strongroom.server.errors import OperatorError
+from strongroom.server.logs import get_logger
+from strongroom.server.messages import Message
+from strongroom.server.ports import RootKeys
+from strongroom.server.recording import BY_USER
+
+log = get_logger()
+
+ANSWER_TIMEOUT: Final = 5.0
+"""Seconds for a worker to answer."""
+
+
+class Delegation:
+    """Speaks to the workers of a server about what is administered."""
+
+    def __init__(self, crew: Crew, root_key: RootKeys) -> None:
+        self._crew = crew
+        self._root_key = root_key
+
+    def do(self, request: Message) -> object:
+        """Have one worker do a command, and all of them follow; raises OperatorError."""
+        command = find(request)
+        answers = ask_all(self._crew.serving[:1], {**request, "ask": "administer"}, ANSWER_TIMEOUT)
+        if not answers:
+            raise OperatorError("no worker answers; look at the server's log and try again")
+        result = result_of(*answers.values())
+        if command.spreads:
+            self._spread()
+        return result
+
+    def record(self, request: Message, command: str, **fields: int) -> None:
+        """Have a worker write it into the audit log; it is done all the same when that fails."""
+        try:
+            self.do({"command": command, BY_USER: request.get(BY_USER), **fields})
+        except OperatorError as error:
+            log.error("not_recorded", command=command, error=str(error))
+
+    def changed(self) -> list[WorkerHandle]:
+        """Return the workers that have changed client records."""
+        return [worker for worker in self._crew.workers if worker.changes]
+
+    def follow(self) -> None:
+        """Have every worker take over what some have changed, then tell those."""
+        changed = [(worker, worker.changes) for worker in self.changed()]
+        if not changed:
+            return
+        for worker, _ in changed:
+            worker.changes = []
+        self._spread()
+        for worker, numbers in changed:
+            for number in numbers:
+                worker.ask({"ask": "spread", "number": number})
+
+    def _spread(self) -> None:
+        try:
+            self._root_key.follow()
+        except RootKeyError as error:
+            log.error("root_key_not_followed", error=str(error))
+        workers = self._crew.workers
+        answers = ask_all(workers, {"ask": "refresh"}, ANSWER_TIMEOUT)
+        for worker in workers:
+            if "error" in answers.get(worker, {"error": "no answer"}):
+                log.error("worker_killed", pid=worker.pid, reason="it did not take over a change of clients")
+                self._crew.replace(worker)

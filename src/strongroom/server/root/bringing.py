@@ -1,0 +1,30 @@
+"""Bringing what opens a sealed server: its passphrase, or shares.
+
+Rule: a mistake counts against whoever makes it (`attempts.py`) before it is answered.
+"""
+
+import time
+
+from strongroom.domain.ports import RootKeyError
+from strongroom.model.secret import SecretBytes
+from strongroom.server.errors import Denied
+from strongroom.server.messages import Message, optional_text, texts
+from strongroom.server.ports import RootKeys
+from strongroom.server.root.attempts import Attempts
+
+
+def bring(root_key: RootKeys, attempts: Attempts, request: Message) -> None:
+    """Give the root key what a request brings; it may need more afterwards. Raises Denied."""
+    now = int(time.time())
+    attempts.check(now)
+    given = optional_text(request, "passphrase")
+    try:
+        if root_key.sealed:
+            root_key.reopen()
+        if given is not None:
+            root_key.give_passphrase(SecretBytes(given.encode(errors="surrogateescape")))
+        for share in texts(request, "shares") if "shares" in request else ():
+            root_key.give_share(share)
+    except RootKeyError as error:
+        attempts.refuse(now, str(error))
+        raise Denied(str(error)) from error

@@ -1,0 +1,66 @@
+"""What the listeners show in TLS, for as long as a server runs.
+
+Rule: a context is never changed. Whatever is new, a certificate that was due or a file that somebody
+replaced, is in force with the next context, for workers that start with it.
+"""
+
+import datetime as dt
+import ssl
+from collections.abc import Callable
+
+from strongroom.server.authorities import former_names, open_server_authority, server_issuer
+from strongroom.server.ca import issue_server_certificate, server_certificate_is_due
+from strongroom.server.config import Settings
+from strongroom.server.data_directory import DataDirectory
+from strongroom.server.errors import OperatorError
+from strongroom.server.logs import get_logger
+from strongroom.server.ports import RootKeys
+from strongroom.server.process import run_apart
+from strongroom.server.tls import server_context, tls_files_state
+
+log = get_logger()
+
+
+class TlsRenewal:
+    """Makes contexts. `leave` lets go, in a child, of what is the parent's alone."""
+
+    def __init__(self, directory: DataDirectory, root_key: RootKeys, leave: Callable[[], None]) -> None:
+        self._directory = directory
+        self._root_key = root_key
+        self._leave = leave
+        self._files: object = None
+
+    def context(self, settings: Settings) -> ssl.SSLContext:
+        """Return a fresh context, with new ticket keys and a server certificate that has time left.
+
+        Raises OperatorError.
+        """
+        now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+        own = settings.tls.certificate is None
+        if own and server_certificate_is_due(
+            self._directory,
+            settings.hosts,
+            now,
+            issuer=server_issuer(self._directory),
+            former=former_names(self._directory),
+        ):
+            self._issue_certificate(settings, now)
+            log.info("server_certificate_issued", hosts=list(settings.hosts))
+        # Before they are read: what is replaced meanwhile is seen as a change by the next look.
+        self._files = tls_files_state(settings.tls, self._directory)
+        return server_context(settings.tls, self._directory, settings.clients)
+
+    def outdated(self, settings: Settings) -> bool:
+        """Tell whether a certificate, key or authority on disk is another one than in the last context."""
+        return tls_files_state(settings.tls, self._directory) != self._files
+
+    def _issue_certificate(self, settings: Settings, now: dt.datetime) -> None:
+        def issue() -> None:
+            authority = open_server_authority(self._directory, self._root_key)
+            issue_server_certificate(self._directory, authority, settings.hosts, now)
+
+        if not self._root_key.stays_elsewhere:
+            issue()
+        elif not run_apart(issue, self._leave):
+            # A session with a token would not survive the forks that are to come.
+            raise OperatorError("no server certificate could be issued; the log says why")

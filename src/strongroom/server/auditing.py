@@ -26,11 +26,11 @@ from strongroom.domain.clock import SystemClock
 from strongroom.domain.ports import RootKey
 from strongroom.domain.store import StoreFailure, TamperedRecord
 from strongroom.server.audit_key import open_audit_key
+from strongroom.server.binding import TOO_MANY_REQUESTS
 from strongroom.server.config import AuditSettings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
 from strongroom.server.logs import get_logger
-from strongroom.server.ttlv import TOO_MANY_REQUESTS
 
 log = get_logger()
 

@@ -52,7 +52,7 @@ class HttpRequest(NamedTuple):
 
 
 class HttpFramer:
-    """Cuts the stream of one connection into requests; see `ttlv.Framing`."""
+    """Cuts the stream of one connection into requests; see `binding.Framing`."""
 
     def __init__(self, limits: Limits) -> None:
         self._limit = limits.message_size

@@ -2,7 +2,7 @@
 
 Rule: this is the hottest file of the server. What it does for each request is feed, take a message, start the
 handler, write the answer; whatever else is needed happens when a connection begins, ends or has to wait.
-What a message is, the framing decides: `http.py` puts another one in, and all else holds for both. Who asks,
+What a message is, the binding decides: `http.py` puts another one in, and all else holds for both. Who asks,
 a client of this binding can change (Set Endpoint Role); `roles.py` has what differs then.
 
 Answers leave in the order of the requests, each in one write. While a request waits, or the peer does not
@@ -11,44 +11,28 @@ read its answers, later requests stay in our buffer, and beyond READ_AHEAD bytes
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Generic, TypeVar, cast
 
 from strongroom.domain.identity import ClientIdentity, Connection, Roles
-from strongroom.domain.outgoing import EndpointUnreachable, Exchange
+from strongroom.domain.outgoing import EndpointUnreachable
 from strongroom.domain.store import StoreFailure
 from strongroom.domain.turn import SLICE
 from strongroom.registry import Version
+from strongroom.server.binding import TOO_MANY_REQUESTS, Service
 from strongroom.server.ca import UNREADABLE
-from strongroom.server.config import DeadlineSettings
-from strongroom.server.deadlines import NEVER, Deadlines
-from strongroom.server.directory import ClientDirectory, PeerCertificate, Refusal, read_certificate
+from strongroom.server.deadlines import NEVER
+from strongroom.server.directory import PeerCertificate, Refusal, read_certificate
 from strongroom.server.eager import resume
 from strongroom.server.logs import get_logger
 from strongroom.server.roles import Asking
-from strongroom.server.shares import Buffers, Place, Shares
+from strongroom.server.shares import Place
 from strongroom.server.turns import Account
 from strongroom.wire.errors import DecodeError
-from strongroom.wire.limits import Limits
 
 log = get_logger()
 
 M = TypeVar("M")
-N = TypeVar("N")
-M_co = TypeVar("M_co", covariant=True)
-
-Handler: TypeAlias = Callable[[M, Connection], Coroutine[Any, Any, bytes]]
-"""One request message in, one response message out; raises nothing but CancelledError."""
-
-Rejecter: TypeAlias = Callable[[DecodeError, Connection], bytes]
-"""The answer to bytes that are no message; the connection is closed after it."""
-
-Shedder: TypeAlias = Callable[[M, Connection], bytes]
-"""The answer to a request that comes too soon after too many others; cheap, since nothing of it is done."""
-
-Attendant: TypeAlias = Callable[[ClientIdentity, Exchange, Version], Coroutine[Any, Any, None]]
-"""Ask a client until it has its role back; raises EndpointUnreachable and StoreFailure."""
 
 READ_AHEAD: Final = 64 * 1024
 """Bytes of requests to come that are kept while one is being answered; more stay with the peer."""
@@ -69,84 +53,6 @@ _SCRATCH: Final = memoryview(bytearray(READ_AHEAD))
 
 BURST: Final = 32
 """Pipelined requests answered in one go at most; then the other connections have their turn."""
-
-
-def _nobody(certificate: PeerCertificate, peer: str) -> None:
-    """Remember no stranger."""
-
-
-class Framing(Protocol[M_co]):
-    """Cuts the byte stream of one connection into request messages; see `wire.framing.Framer`."""
-
-    @property
-    def pending(self) -> int:
-        """Bytes held of messages that were not taken yet; 0 between messages."""
-
-    @property
-    def declared(self) -> int:
-        """Size of the message that is being received; 0 until it is known."""
-
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes of the stream."""
-
-    def room(self) -> memoryview | None:
-        """Return where the rest of a long message is best read to; None where that is all the same."""
-
-    def fill(self, count: int) -> None:
-        """Take the bytes that were read to the beginning of the room."""
-
-    def next_message(self) -> M_co | None:
-        """Return one whole message, None when more bytes are needed; raises DecodeError."""
-
-
-TOO_MANY_REQUESTS: Final = "too_many_requests"
-"""Why somebody is turned away who has a connection."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Service(Generic[M]):
-    """What all connections of a worker share that speak the same binding."""
-
-    framing: Callable[[Limits], Framing[M]]
-    handle: Handler[M]
-    reject: Rejecter
-    directory: ClientDirectory
-    deadlines: Deadlines
-    timing: DeadlineSettings
-    limits: Limits
-    shares: Shares
-    buffers: Buffers
-    shed: Shedder[M]
-    turned_away: Callable[[str, str, Mapping[str, str]], None]
-    """Told of who got no connection: why, where from, and what else is known."""
-    attend: Attendant | None = None
-    """Asks a client that has turned the roles; None where they cannot be turned."""
-    strangers: Callable[[PeerCertificate, str], None] = _nobody
-    """Is told of certificates that TLS took and that no client has, and where from."""
-    lenient: bool = False
-    """Whether a certificate that has ended goes on being good, with a warning each hour."""
-    join: Handler[M] | None = None
-    """Answers whoever holds an invitation; None where nobody can join."""
-
-    def speaking(
-        self, framing: Callable[[Limits], Framing[N]], handle: Handler[N], reject: Rejecter, shed: Shedder[N]
-    ) -> "Service[N]":
-        """Return the same for another binding: all counts, limits and buffers are shared, roles stay."""
-        return Service(
-            framing=framing,
-            handle=handle,
-            reject=reject,
-            directory=self.directory,
-            deadlines=self.deadlines,
-            timing=self.timing,
-            limits=self.limits,
-            shares=self.shares,
-            buffers=self.buffers,
-            shed=shed,
-            strangers=self.strangers,
-            lenient=self.lenient,
-            turned_away=self.turned_away,
-        )
 
 
 class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):

@@ -27,6 +27,7 @@ from strongroom.domain.store import StoreFailure, TamperedRecord
 from strongroom.domain.tenants import SYSTEM_TENANT, Tenant
 from strongroom.server.administration.command import Administrator, Caller, perform
 from strongroom.server.authorities import certificates
+from strongroom.server.binding import Service
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.deadlines import Deadlines
@@ -50,7 +51,7 @@ from strongroom.server.shares import Buffers, Shares
 from strongroom.server.sockets import ListeningSockets
 from strongroom.server.tls import client_authorities
 from strongroom.server.trust import trusted_by_clients
-from strongroom.server.ttlv import KmipProtocol, Service
+from strongroom.server.ttlv import KmipProtocol
 from strongroom.server.turns import Turns
 from strongroom.wire.framing import Framer
 from strongroom.wire.limits import Limits

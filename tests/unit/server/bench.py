@@ -8,13 +8,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from strongroom.domain.clients import ClientRecord
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId, Connection
+from strongroom.server.binding import Service
 from strongroom.server.ca import Authority, fingerprint, new_key
 from strongroom.server.config import ConnectionSettings, DeadlineSettings, LimitSettings
 from strongroom.server.deadlines import INTERVAL, Deadlines
 from strongroom.server.directory import ClientDirectory
 from strongroom.server.shared import SharedNumbers
 from strongroom.server.shares import Buffers, Shares
-from strongroom.server.ttlv import KmipProtocol, Service
+from strongroom.server.ttlv import KmipProtocol
 from strongroom.server.turns import Turns
 from strongroom.wire.framing import Framer
 from strongroom.wire.limits import Limits

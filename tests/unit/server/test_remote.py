@@ -15,7 +15,7 @@ from strongroom.server.administration.command import Administrator, Caller, Comm
 from strongroom.server.deadlines import Deadlines
 from strongroom.server.http_framing import HttpRequest
 from strongroom.server.remote import LONGEST_REQUEST, RemoteAdministration
-from strongroom.server.ttlv import Buffers
+from strongroom.server.shares import Buffers
 from strongroom.wire.limits import DEFAULT_LIMITS
 from tests.kms import TestKms
 from tests.people import appoint

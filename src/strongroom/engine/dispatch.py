@@ -151,7 +151,8 @@ class Dispatcher:
             services.on_ignored_credential,
             services.clock,
             self.tickets,
-            Users(services.store, services.crypto),
+            Users(services.store, services.crypto, services.guesses),
+            services.guesses,
         )
         self.guard = Guard(services.store, services.clients, services.on_failure)
         self.quotas = Quotas(services.store, services.quotas)

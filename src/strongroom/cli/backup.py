@@ -47,13 +47,13 @@ def create(
     from strongroom.server.admin import call
     from strongroom.server.app import StrongroomAdapters
     from strongroom.server.backup.create import create_backup
-    from strongroom.server.backup.identities import recipients_for
+    from strongroom.server.backup.encryption import check_recipients
     from strongroom.server.data_directory import DataDirectory
     from strongroom.server.logs import configure_logs
 
     configure_logs()
     directory, adapters = DataDirectory.open(data), StrongroomAdapters()
-    recipients = recipients_for(directory, recipient or ())
+    recipients = check_recipients(recipient) if recipient else ()
     with progress("backup") as report:
         made = create_backup(
             directory,

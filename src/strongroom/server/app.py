@@ -29,7 +29,7 @@ from strongroom.server.messages import Message
 from strongroom.server.ports import Administration, Application, NewKit, NewRoot, RootKeys, WriterMain
 from strongroom.server.root.credential import PassphraseSource
 from strongroom.server.root.files import RootChoice
-from strongroom.server.root.places import places
+from strongroom.server.root.places import places, wrapped_files
 from strongroom.server.stored_clients import StoredClients, mark_sealed, seal_older_records
 from strongroom.store import address, migrate, versions
 from strongroom.store.records import Backend, StoreUnavailable
@@ -81,6 +81,7 @@ class StrongroomAdapters:
             write=write_private,
             passphrase=self._passphrase,
             kmip=_key_manager,
+            witnesses=lambda: wrapped_files(directory),
         )
 
     def make_recovery_kit(self, split: str | None, *, name: str) -> NewKit:

@@ -71,7 +71,10 @@ class RootKeys(RootKey, Protocol):
 
     @property
     def recovery(self) -> str | None:
-        """Return whom the recovery kit belongs to, None when there is none."""
+        """Return whom the recovery kit belongs to, as it is written; None when there is none."""
+
+    def prove_recovery(self) -> str | None:
+        """Return whom the recovery kit belongs to, after making sure that nobody has changed it."""
 
     @property
     def wants_passphrase(self) -> bool:

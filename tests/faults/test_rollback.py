@@ -387,6 +387,6 @@ def test_nobody_can_say_that_an_edited_record_counts(kms: TestKms, database: Dat
     database.run("UPDATE objects SET usage_mask = 1 WHERE unique_identifier = ?", key)
     run_verifier(kms)
     with pytest.raises(TamperedRecord):
-        kms.run(kms.repository.trust(1, key))
+        kms.run(perform(administrator(kms), {"command": "store.trust", "object": key, "tenant": "default"}))
     with pytest.raises(Refused, match="damaged"):
         get(kms, key)

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from strongroom.domain.doubts import Distrusted
 from strongroom.domain.entries import EntryChange, Kept
@@ -16,9 +18,12 @@ from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.get import GetRequest
+from strongroom.server.directory import PeerCertificate, read_certificate
 from strongroom.server.errors import OperatorError, PendingApproval
+from strongroom.server.pending import Strangers
 from strongroom.store.url import SqliteUrl
 from tests.safeguards import CAROL, lay_down, waiting
+from tests.unit.server.authorities_made import OutsideAuthority
 from tests.unit.server.test_approving import Office, office
 
 __all__ = ["office"]
@@ -130,3 +135,45 @@ def test_what_is_exchanged_while_it_is_being_trusted_is_not(office: Office) -> N
     doubt(office, key)
     with pytest.raises(LostRace):
         office.kms.run(office.kms.repository.trust(DEFAULT_TENANT, key, "00" * 32))
+
+
+def wait(office: Office, certificate: x509.Certificate) -> PeerCertificate:
+    """Have an unknown certificate wait for a decision."""
+    seen = read_certificate(certificate.public_bytes(Encoding.DER))
+    strangers = Strangers(office.kms.repository, 5)
+    strangers.note(seen, "192.0.2.1:5")
+    office.kms.run(strangers.tidy(office.kms.clock.now()))
+    return seen
+
+
+def test_people_see_the_whole_certificate_that_they_let_in_and_let_in_no_other(office: Office) -> None:
+    outside = OutsideAuthority(now=office.kms.clock.now())
+    (office.kms.directory / "ca.pem").write_bytes(outside.pem)
+    certificate, private = outside.issue("db1")
+    seen = wait(office, certificate)
+    lay_down(office.kms, tenant=SYSTEM_TENANT, policy=1)
+    lay_down(office.kms, tenant=DEFAULT_TENANT, policy=1)
+    short: dict[str, object] = {
+        "command": "client.accept",
+        "fingerprint": seen.fingerprint[:8],
+        "name": "db1",
+        "groups": ["web"],
+        "tenant": "default",
+    }
+    name = office.pending(short)
+    shown = details(office, name)
+    assert (shown["fingerprint"], shown["name"]) == (seen.fingerprint, "db1")
+    assert (shown["subject"], shown["issuer"]) == ("CN=db1", "CN=Corporate CA")
+    assert office.pending(short | {"fingerprint": seen.fingerprint}) == name, "however much of it is typed"
+    office.kms.clock.pass_time(seconds=90)
+    wait(office, certificate)
+    assert office.pending(short) == name, "it may come again meanwhile"
+    office.vote(name, "carol", CAROL)
+    office.kms.clock.pass_time(seconds=90)
+    another, _ = outside.issue("somebody else", key=private)
+    wait(office, another)
+    with pytest.raises(PendingApproval):
+        office.ask(short)
+    office.kms.clock.pass_time(seconds=90)
+    wait(office, certificate)
+    assert office.ask(short)["fingerprint"] == seen.fingerprint

@@ -19,6 +19,7 @@ from strongroom.server import app
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.directory import ClientDirectory, PeerCertificate
+from strongroom.server.guesses import GuessMemory
 from strongroom.server.ports import Application
 from strongroom.server.stored_clients import StoredClients
 from strongroom.store.repository import Repository
@@ -98,7 +99,14 @@ class EchoAdapters(app.StrongroomAdapters):
         """There is nothing to load."""
 
     async def open_application(
-        self, settings: Settings, directory: DataDirectory, root_key: RootKey, *, row: int, first: bool
+        self,
+        settings: Settings,
+        directory: DataDirectory,
+        root_key: RootKey,
+        *,
+        row: int,
+        first: bool,
+        guesses: GuessMemory,
     ) -> Application:
         backend: Any = app._worker_backend(app._parse(settings.store, directory), directory)
         await backend.start()

@@ -172,6 +172,27 @@ def test_why_and_policy_test_from_the_command_line(server: testing.Server, run: 
     )
 
 
+def test_changed_restrictions_are_tried_from_the_command_line(
+    server: testing.Server, run: Run, tmp_path: Path
+) -> None:
+    pytest.importorskip("cedarpy", reason="an extra: pip install 'strongroom[cedar]'")
+    data = ("--data", str(server.directory))
+    with Client.from_profile(server.profile) as owner:
+        key = owner.create_symmetric_key()
+        owner.get(key)
+        cedar = tmp_path / "changed.cedar"
+        cedar.write_text(f'forbid(principal, action == Action::"get", resource == Object::"{key}");')
+        said = run("policy", "test", "--cedar", str(cedar), *data, "-o", "json").out
+        assert [(one["operation"], one["object"], one["would_be"]) for one in json.loads(said)] == [
+            ("Get", key, "refused")
+        ]
+        assert owner.get(key)
+    cedar.write_text("forbid everything")
+    refused = run("policy", "test", "--cedar", str(cedar), *data, code=ExitCode.FAILURE)
+    assert "no Cedar policies" in refused.error
+    run("policy", "test", *data, code=ExitCode.USAGE)
+
+
 def exported(server: testing.Server, folder: Path) -> Path:
     administer(server, "audit", "export", "--output", str(folder / "exported.jsonl"))
     return folder / "exported.jsonl"

@@ -15,6 +15,8 @@ from strongroom import Client, testing
 from strongroom.cli.administration import administer
 from strongroom.cli.exit import ExitCode
 from strongroom.client.errors import KMIPError
+from strongroom.server.admin import call_server
+from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import Denied
 from tests.e2e.backups import Kit, Place, old_client, running
 from tests.inventory import inventory, populate
@@ -170,17 +172,47 @@ def test_without_a_recipient_nothing_is_written(site: testing.Server, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
+def keep_for(server: testing.Server, kit: Kit) -> None:
+    """Have the server know the recovery kit."""
+    request = {"command": "recovery.create", "recipient": kit.recipient}
+    call_server(DataDirectory.open(server.directory), request)
+
+
 def test_the_recovery_recipient_is_who_opens_a_backup_by_default(
     place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
 ) -> None:
     there, here = place("sqlite", "there"), place("sqlite", "here")
     backup = tmp_path / "backup.age"
     with testing.server(there.folder) as server:
-        (server.directory / "recovery.pub").write_text(f"{kit.recipient}\n")
+        keep_for(server, kit)
         server.run("backup", "create", "--data", str(server.directory), "--to", str(backup))
         new = here.folder / "data"
         server.run("backup", "restore", str(backup), "--data", str(new), "--identity", str(kit.path))
     assert kit.recipient in (new / "recovery.pub").read_text()
+    with running(here.folder) as server:
+        again = tmp_path / "again.age"
+        server.run("backup", "create", "--data", str(server.directory), "--to", str(again))
+        assert verified(server, again, kit)["result"] == "good"
+
+
+def test_nobody_has_backups_made_for_themselves_by_writing_a_file(
+    place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
+) -> None:
+    """Neither in place of the kit, nor where there was none, nor beside other recipients."""
+    there, thief = place("sqlite", "there"), Kit(tmp_path / "thief")
+    to = tmp_path / "backup.age"
+    with testing.server(there.folder) as server:
+        file = server.directory / "recovery.pub"
+        words = ["create", "--data", str(server.directory), "--to", str(to)]
+        file.write_text(f"{thief.recipient}\n")
+        assert "recovery.pub" in refused(server, *words)
+        file.unlink()
+        keep_for(server, kit)
+        file.write_text(file.read_text().replace(kit.recipient, thief.recipient))
+        for more in ([], ["--recipient", kit.recipient]):
+            said = refused(server, *words, *more)
+            assert "strongroom server recovery create" in said
+        assert not to.exists()
 
 
 def test_another_identity_is_told_that_it_is_another(
@@ -416,7 +448,7 @@ def test_others_than_the_kit_are_given_keys_once_people_have_agreed(
     backup = tmp_path / "backup.age"
     with testing.server(there.folder) as server:
         data = ["--data", str(server.directory)]
-        (server.directory / "recovery.pub").write_text(f"{kit.recipient}\n")
+        keep_for(server, kit)
         server.run("person", "add", "ann", "--role", "approver", "--client", "test", *data)
         server.run("approval", "require", "export=1", "--tenant", "system", *data)
         words = ["create", *data, "--to", str(backup), "--recipient", own.recipient]

@@ -19,13 +19,13 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from strongroom import testing
+from strongroom.client.sync import Client
 from strongroom.conformance.trees import children, find
 from strongroom.domain.operation import Request
 from strongroom.model.attribute_list import Attributes, TemplateAttributes
 from strongroom.model.objects import Certificate, CertificateRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.locate import LocateRequest
-from strongroom.operations.ping import PingRequest
 from strongroom.operations.re_provision import ReProvisionRequest
 from strongroom.registry import (
     V2_1,
@@ -37,29 +37,32 @@ from strongroom.registry import (
     ResultStatus,
     Tag,
 )
-from strongroom.rootkey.file import FileRootKey
-from strongroom.server.ca import new_key, open_authority, private_pem
-from strongroom.server.data_directory import DataDirectory
+from strongroom.server.ca import ClientKey, new_key, private_pem
 from strongroom.wire import binary
 from strongroom.wire.item import Item
 from tests.e2e.conftest import endpoint
+from tests.e2e.test_enrolment import admin, profile_of, works, works_anew
 from tests.interop.endpoint import RawConnection
 from tests.kms import attribute, request_message
+from tests.unit.server.authorities_made import OutsideAuthority
 
-PING = binary.encode(request_message(PingRequest(), version=V2_1))
+OUTSIDE = OutsideAuthority(now=datetime.now(UTC).replace(microsecond=0))
+"""An authority whose certificates pass TLS (`tls.client_ca`), which makes nobody a client."""
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[testing.Server]:
-    with testing.server(tmp_path_factory.mktemp("server"), workers=2) as server:
+    folder = tmp_path_factory.mktemp("server")
+    (folder / "corporate.pem").write_bytes(OUTSIDE.pem)
+    settings: dict[str, dict[str, object]] = {"tls": {"client_ca": str(folder / "corporate.pem")}}
+    with testing.server(folder, workers=2, settings=settings) as server:
         yield server
 
 
-def works(connection: RawConnection) -> bool:
-    try:
-        return bool(connection.exchange(PING))
-    except OSError:
-        return False
+def map_(server: testing.Server, name: str) -> None:
+    """Have the outside authority's certificates of this subject be the client of this name."""
+    issuer = str(server.directory.parent / "corporate.pem")
+    admin(server, "client", "map", name, "--issuer", issuer, "--subject", f"CN={name}")
 
 
 def with_credential(profile: Path, key: bytes, certificate: bytes) -> Path:
@@ -85,27 +88,42 @@ def value_of(item: Item, tag: Tag) -> bytes:
     return found[2]
 
 
+def csr(key: ClientKey) -> ReProvisionRequest:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "renewed")])
+    made = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    return ReProvisionRequest(
+        certificate_request=CertificateRequest(
+            certificate_request_type=CertificateRequestType.PKCS_10,
+            certificate_request_value=made.public_bytes(Encoding.DER),
+        )
+    )
+
+
+def reason(connection: RawConnection, request: ReProvisionRequest) -> Any:
+    """Return why a request is refused."""
+    answer = binary.decode(connection.exchange(binary.encode(request_message(request, version=V2_1))))
+    (found,) = find(answer, Tag.RESULT_REASON)
+    return found[2]
+
+
 def by_request(server: testing.Server, connection: RawConnection) -> tuple[bytes, bytes]:
     key = new_key()
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "renewed")])
-    csr = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
-    request = CertificateRequest(
-        certificate_request_type=CertificateRequestType.PKCS_10,
-        certificate_request_value=csr.public_bytes(Encoding.DER),
-    )
-    _, got = renewed(connection, ReProvisionRequest(certificate_request=request), GetRequest())
+    _, got = renewed(connection, csr(key), GetRequest())
     return private_pem(key), value_of(got, Tag.CERTIFICATE_VALUE)
 
 
+def with_certificate(certificate: x509.Certificate) -> ReProvisionRequest:
+    value = certificate.public_bytes(Encoding.DER)
+    return ReProvisionRequest(
+        certificate=Certificate(certificate_type=CertificateType.X_509, certificate_value=value)
+    )
+
+
 def by_certificate(server: testing.Server, connection: RawConnection) -> tuple[bytes, bytes]:
-    directory = DataDirectory.open(server.directory)
-    authority = open_authority(directory, FileRootKey(directory.root_key))
-    key = new_key()
-    now = datetime.now(UTC).replace(microsecond=0)
-    own = authority.client_certificate(key.public_key(), "renewed", now).public_bytes(Encoding.DER)
-    certificate = Certificate(certificate_type=CertificateType.X_509, certificate_value=own)
-    renewed(connection, ReProvisionRequest(certificate=certificate))
-    return private_pem(key), own
+    map_(server, "certificate")
+    certificate, key = OUTSIDE.issue("certificate")
+    renewed(connection, with_certificate(certificate))
+    return private_pem(key), certificate.public_bytes(Encoding.DER)
 
 
 def by_the_server(server: testing.Server, connection: RawConnection) -> tuple[bytes, bytes]:
@@ -132,12 +150,48 @@ def test_a_request_that_cannot_be_read_is_refused_and_changes_nothing(server: te
     garbage = CertificateRequest(
         certificate_request_type=CertificateRequestType.PKCS_10, certificate_request_value=b"garbage"
     )
-    refused = request_message(ReProvisionRequest(certificate_request=garbage), version=V2_1)
     with endpoint(server, profile).connect() as connection:
-        answer = binary.decode(connection.exchange(binary.encode(refused)))
-        assert [found[2] for found in find(answer, Tag.RESULT_REASON)] == [ResultReason.INVALID_FIELD]
+        refused = reason(connection, ReProvisionRequest(certificate_request=garbage))
+        assert refused == ResultReason.INVALID_FIELD
         assert works(connection)
     assert works_anew(server, profile)
+
+
+def test_nobody_makes_the_certificate_of_another_its_own(server: testing.Server, tmp_path: Path) -> None:
+    """Its owner would be taken for them, and prove with each handshake that it has the key.
+
+    What the owner would have made would be the attacker's, and nobody could enrol the owner any more.
+    """
+    attacker = server.enrol("attacker")
+    certificate, key = OUTSIDE.issue("newcomer")
+    newcomer = profile_of(server, tmp_path / "newcomer", certificate, key)
+    with endpoint(server, attacker).connect() as connection:
+        assert reason(connection, with_certificate(certificate)) == ResultReason.INVALID_FIELD
+        assert not works_anew(server, newcomer)
+        map_(server, "newcomer")
+        assert works_anew(server, newcomer)
+        assert reason(connection, with_certificate(certificate)) == ResultReason.INVALID_FIELD
+        assert works(connection)
+    assert works_anew(server, attacker)
+    with Client.from_profile(newcomer) as client:
+        client.create_symmetric_key(name="of the newcomer")
+    with Client.from_profile(attacker) as client:
+        assert client.locate() == []
+
+
+def test_whoever_a_rule_lets_in_gets_no_credential_that_outlasts_the_rule(
+    server: testing.Server, tmp_path: Path
+) -> None:
+    """A stolen certificate of another authority is worth nothing once that is withdrawn."""
+    map_(server, "mapped")
+    profile = profile_of(server, tmp_path / "mapped", *OUTSIDE.issue("mapped"))
+    stolen = new_key()
+    with endpoint(server, profile).connect() as connection:
+        for request in (csr(stolen), with_certificate(OUTSIDE.issue("mapped")[0]), ReProvisionRequest()):
+            assert reason(connection, request) == ResultReason.PERMISSION_DENIED
+        assert works(connection)
+    admin(server, "client", "unmap", "mapped")
+    assert not works_anew(server, profile)
 
 
 Form = Callable[[testing.Server, RawConnection], tuple[bytes, bytes]]
@@ -163,11 +217,3 @@ def test_the_new_credential_works_and_the_old_one_ends_on_every_worker(
     new = with_credential(profile, key, pem)
     for _ in range(4):  # whichever worker
         assert works_anew(server, new)
-
-
-def works_anew(server: testing.Server, profile: Path) -> bool:
-    try:
-        with endpoint(server, profile).connect() as connection:
-            return works(connection)
-    except OSError:
-        return False

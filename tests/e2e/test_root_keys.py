@@ -2,13 +2,19 @@
 
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from strongroom import Client, testing
+from strongroom.rootkey.envelope import parse
+from strongroom.rootkey.recovery import Identity
+from strongroom.server.data_directory import DataDirectory
+from strongroom.server.root.places import wrapped_files
 from tests.e2e.conftest import eventually
 from tests.processes import process_tree
 from tests.sealed import PASSPHRASE, Vault, secret_file
@@ -231,6 +237,85 @@ def test_a_kit_that_is_made_later_is_as_good_and_its_absence_is_said(
     assert vault.on("root", "recover", f"--kit={second}").returncode == 0
     vault.start()
     assert readable(vault, first)
+
+
+def recipients(vault: Vault) -> set[bytes | None]:
+    """Return for which kits the store keys and the key of the authority are wrapped."""
+    with closing(sqlite3.connect(vault.directory / "strongroom.db")) as database:
+        keys = [wrapped for (wrapped,) in database.execute("SELECT wrapped FROM store_keys")]
+    keys += wrapped_files(DataDirectory.open(vault.directory))
+    return {None if (found := parse(key).recovery) is None else found.tag for key in keys}
+
+
+def test_nobody_else_has_keys_wrapped_for_them_by_writing_a_file(tmp_path: Path, vaults: list[Vault]) -> None:
+    """A recipient that somebody has put there: nothing is wrapped for it, and it is said what to do."""
+    kit, second, thief = tmp_path / "kit", tmp_path / "second", Identity.generate().recipient
+    vault = started(vaults, Vault(tmp_path / "vault", f"--recovery={kit}"))
+    first = create(vault)
+    file, before = vault.directory / "recovery.pub", recipients(vault)
+    genuine = file.read_text()
+    (own,) = before
+    assert own is not None
+    for changed in (f"{thief.text}\n", genuine.replace(genuine.split()[0], thief.text)):
+        file.write_text(changed)
+        eventually(lambda: "recovery.pub" in vault.status()["problems"].get("root key", ""))
+        assert vault.status()["health"] != "ok"
+        assert "recovery create" in vault.status()["problems"]["root key"]
+        assert recipients(vault) == before
+        assert readable(vault, first)
+        vault.stop()
+        vault.start()
+        eventually(lambda: "recovery.pub" in vault.status()["problems"].get("root key", ""))
+        assert readable(vault, create(vault))
+        assert recipients(vault) == before
+        file.write_text(genuine)
+        eventually(lambda: not vault.status()["problems"])
+    assert "recovery_refused" in vault.log_text()
+    file.write_text(f"{thief.text}\n")
+    vault.ok("recovery", "create", f"--out={second}")
+    (new,) = recipients(vault)
+    assert new not in (own, thief.tag)
+    assert not vault.status()["problems"]
+
+
+def test_the_recipient_of_an_older_release_is_sealed_at_the_next_start_and_by_each_root_key(
+    tmp_path: Path, vaults: list[Vault]
+) -> None:
+    kit = tmp_path / "kit"
+    vault = started(vaults, Vault(tmp_path / "vault", f"--recovery={kit}"))
+    first, file = create(vault), vault.directory / "recovery.pub"
+    vault.stop()
+    recipient = file.read_text().split()[0]
+    file.write_text(f"{recipient}\n")
+    vault.start()
+    eventually(lambda: "# seal " in file.read_text())
+    assert not vault.status()["problems"]
+    sealed = file.read_text()
+    vault.ok("root", "rotate")
+    assert file.read_text() != sealed
+    assert file.read_text().split()[0] == recipient
+    vault.stop()
+    vault.start()
+    assert readable(vault, first, create(vault))
+    vault.run("backup", "create", "--data", str(vault.directory), "--to", str(tmp_path / "b.age"))
+    vault.run("backup", "verify", str(tmp_path / "b.age"), "--identity", str(kit))
+    vault.stop()
+    (vault.directory / "root.key").unlink()
+    assert vault.on("root", "recover", f"--kit={kit}").returncode == 0
+
+
+def test_the_kit_recovers_whatever_stands_in_the_file(tmp_path: Path, vaults: list[Vault]) -> None:
+    kit = tmp_path / "kit"
+    vault = started(vaults, Vault(tmp_path / "vault", f"--recovery={kit}"))
+    first = create(vault)
+    vault.stop()
+    (vault.directory / "root.key").unlink()
+    (vault.directory / "recovery.pub").write_text("nonsense\n")
+    assert vault.on("root", "recover", f"--kit={kit}").returncode == 0
+    vault.start()
+    assert readable(vault, first, create(vault))
+    assert not vault.status()["problems"]
+    assert None not in recipients(vault)
 
 
 def test_init_without_a_kit_warns_and_succeeds(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from strongroom.server.administration.command import perform
 from strongroom.server.errors import OperatorError
 from strongroom.store import postgres
 from strongroom.store.reindexing import reindex
-from strongroom.store.sealing import StoreKeys
+from strongroom.store.sealing import REDATED, StoreKeys
 from strongroom.store.snapshot import take_snapshot
 from strongroom.store.url import PostgresUrl, SqliteUrl, StoreUrl, parse
 from strongroom.store.verification import verify
@@ -158,6 +158,22 @@ def test_an_edited_column_is_noticed_at_use_and_by_the_verifier(
         get(kms, key)
     assert "damaged" in refused.value.message or "no object" in refused.value.message
     assert {name for name, _ in about(found(kms), Subject.OBJECT)} == {key}
+
+
+def test_a_store_key_that_was_dated_anew_seals_nothing_more(kms: TestKms, database: Database) -> None:
+    """Whoever puts its renewal off for years brings it about at once."""
+    key = kms.create_symmetric_key(name="before")
+    ((number,),) = database.run("SELECT store_key FROM store_keys")
+    database.run("UPDATE store_keys SET created_at = created_at + 1000000000")
+    kms.forget()
+    assert about(found(kms), Subject.STORE_KEY) == [(str(number), REDATED)]
+    get(kms, key)
+    activate(kms, key)
+    sealing = {row[0] for row in database.run("SELECT store_key FROM store_keys")} - {number}
+    assert len(sealing) == 1
+    assert database.row(key)[COLUMNS.split(", ").index("store_key")] in sealing
+    database.run("UPDATE store_keys SET created_at = created_at - 1000000000 WHERE store_key = ?", number)
+    assert about(found(kms), Subject.STORE_KEY) == []
 
 
 def test_two_rows_that_changed_places_are_noticed(kms: TestKms, database: Database) -> None:
@@ -371,6 +387,6 @@ def test_nobody_can_say_that_an_edited_record_counts(kms: TestKms, database: Dat
     database.run("UPDATE objects SET usage_mask = 1 WHERE unique_identifier = ?", key)
     run_verifier(kms)
     with pytest.raises(TamperedRecord):
-        kms.run(kms.repository.trust(1, key))
+        kms.run(perform(administrator(kms), {"command": "store.trust", "object": key, "tenant": "default"}))
     with pytest.raises(Refused, match="damaged"):
         get(kms, key)

@@ -93,6 +93,9 @@ def test_an_old_data_directory_is_upgraded_and_its_client_sees_what_it_saw(old: 
         assert "strongroom store migrate" in refused.stderr
     server.run("store", "migrate", str(old.data))
     serve_and_compare(old)
+    with closing(sqlite3.connect(old.database)) as database:
+        newest = database.execute("SELECT store_key FROM objects ORDER BY sequence DESC LIMIT 1").fetchone()
+    assert newest[0] < 0, "it is sealed under a store key that says truly when it was made"
 
 
 @pytest.mark.postgres

@@ -48,10 +48,10 @@ def create(
     from strongroom.server.admin import call
     from strongroom.server.app import StrongroomAdapters
     from strongroom.server.backup.create import create_backup
-    from strongroom.server.backup.identities import recipients_for
+    from strongroom.server.backup.encryption import check_recipients
 
     directory, adapters = open_here(data), StrongroomAdapters()
-    recipients = recipients_for(directory, recipient or ())
+    recipients = check_recipients(recipient) if recipient else ()
     with progress("backup") as report:
         made = create_backup(
             directory,

@@ -54,7 +54,13 @@ def remove(name: NameArgument, tenant: TenantOption = None, data: DataOption = N
 
 @app.command("test")
 def rehearse(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="TOML: [[add]] and [[remove]] of rules.")],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="TOML: [[add]] and [[remove]] of rules.")
+    ] = None,
+    cedar: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Try this file in place of policy.cedar, the restrictions."),
+    ] = None,
     records: Annotated[
         str | None,
         typer.Option(
@@ -65,13 +71,13 @@ def rehearse(
     data: DataOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show which recorded requests changed rules would decide otherwise.
+    """Show which recorded requests changed rules or restrictions would decide otherwise.
 
     Nothing is changed. Objects are taken as they are now.
     """
     from strongroom.cli import rehearsal
 
-    changes = rehearsal.changes(file)
+    changes = rehearsal.changes(file, cedar)
     rows: list[dict[str, object]] = []
     lines = rehearsal.recorded(data) if records is None else rehearsal.lines_of(records)
     for page in rehearsal.pages(rehearsal.requests(lines)):

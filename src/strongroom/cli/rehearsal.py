@@ -1,4 +1,4 @@
-"""What `strongroom policy test` reads: changed rules, and the requests to try them on.
+"""What `strongroom policy test` reads: changed rules and restrictions, and the requests to try them on.
 
 Rule: files of others are read with care; an error names the file and the place. Nothing is asked of a server.
 """
@@ -22,7 +22,22 @@ _NOT_EVENTS: Final = {"export", "segment", "checkpoint", "end"}
 _RULE: Final = {"to", "on", "permission", "tenant"}
 
 
-def changes(file: Path) -> dict[str, object]:
+def changes(file: Path | None, cedar: Path | None) -> dict[str, object]:
+    """Return what is to be tried: the rules in a TOML file, Cedar policies, or both; raises Stop."""
+    if file is None and cedar is None:
+        raise Stop("name a file with rules, or one with restrictions (--cedar FILE)", ExitCode.USAGE)
+    said: dict[str, object] = {"add": [], "remove": []} if file is None else _rules(file)
+    if cedar is not None:
+        try:
+            said["cedar"] = cedar.read_text(encoding="utf-8")
+        except OSError as error:
+            raise Stop(f"cannot read {cedar}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise Stop(f"{cedar}: {error}", ExitCode.USAGE) from error
+    return said
+
+
+def _rules(file: Path) -> dict[str, object]:
     """Return the rules to add and remove that a TOML file says; raises Stop.
 
     [[add]]: `to`, `on` and `permission` as `grant add` takes them, and `tenant`. [[remove]]: `id`.

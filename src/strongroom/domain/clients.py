@@ -85,7 +85,7 @@ class ClientRecord:
         """Return the record with a new certificate, whose key is the client's from now on.
 
         The key that it replaces lets the client in until `old_until`, but never longer than its certificate
-        is valid; None ends it at once.
+        is valid; None ends it at once, and all keys before it.
         """
         own = [one for one in self.certificates if one.fingerprint == self.fingerprint]
         known = self.certificates
@@ -97,8 +97,10 @@ class ClientRecord:
                 ClientCertificate(fingerprint=self.fingerprint, authority="", serial=0, ends_at=ends_at),
             )
         kept = [
-            replace(one, until=None if old_until is None else min(old_until, one.ends_at))
-            if one.fingerprint == self.fingerprint and one.fingerprint != certificate.fingerprint
+            replace(one, until=None)
+            if old_until is None
+            else replace(one, until=min(old_until, one.ends_at))
+            if one.fingerprint == self.fingerprint != certificate.fingerprint
             else one
             for one in known
         ]

@@ -22,6 +22,8 @@ class Subject(Enum):
     ENTRY = "entry"
     """A record beside objects: a tenant, a person, a rule, a ticket."""
     CLIENT = "client"
+    STORE_KEY = "store key"
+    """What stands beside a key that seals records."""
     EVENT = "event"
     """What the audit log says was changed."""
     INDEX = "index"

@@ -36,7 +36,8 @@ class ClientIdentity:
     `name` is for people and logs. `groups` is sorted. `password_hash` is an Argon2id string; it and
     `username` are None for a client that was enrolled without a user name. `password_optional`: a request
     without a credential is accepted all the same. `access` is what rules grant it beside its own objects,
-    None where they grant nothing.
+    None where they grant nothing. `mapped`: this connection was let in by a rule for certificates of another
+    authority, not by a key that is the client's own.
 
     `user` is the Unique Identifier of the User (KMIP 3.0) that the request comes from, None for the client
     itself. `ticket` is the key of the ticket that made the caller this client, `acting` the client whose
@@ -52,6 +53,7 @@ class ClientIdentity:
     password_hash: str | None = field(default=None, repr=False)
     password_optional: bool = False
     access: Rights | None = field(default=None, hash=False, repr=False)
+    mapped: bool = False
     user: str | None = None
     ticket: str | None = None
     acting: ClientId | None = None

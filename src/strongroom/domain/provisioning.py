@@ -36,6 +36,13 @@ class Provisioning(Protocol):
         Raises InvalidField for a key that TLS does not take.
         """
 
+    def require_own(self, client: ClientIdentity, certificate: bytes) -> None:
+        """Return if the administrator has said that this certificate is the client; raises InvalidField.
+
+        A certificate proves nothing of who sends it, so any other that was not issued for a request is
+        refused.
+        """
+
     async def renewed(self, client: ClientIdentity, certificate: bytes, now: datetime) -> ClientRecord:
         """Return the record of a client that is known by this certificate from now on.
 

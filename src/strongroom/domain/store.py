@@ -50,6 +50,13 @@ class Found(NamedTuple):
     total: int | None
 
 
+class DoubtedObject(NamedTuple):
+    """What is stored of a doubted object, None for nothing; `digest` stands for all of the record, in hex."""
+
+    obj: ManagedObject | None
+    digest: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Changes:
     """All that one commit makes durable, whole or not at all.
@@ -145,10 +152,15 @@ class ObjectStore(EntryStore, Protocol):
     async def read_doubts(self) -> None:
         """Read again which objects are not to be trusted (`domain.doubts`)."""
 
-    async def trust(self, tenant: int, unique_identifier: str) -> None:
-        """Let what is stored of a doubted object count, as a new generation; raises LostRace.
+    async def doubted(self, tenant: int, unique_identifier: str) -> DoubtedObject:
+        """Return what is stored of an object, although it is refused.
 
         Raises TamperedRecord for a record that does not open: nobody can say what it was.
+        """
+
+    async def trust(self, tenant: int, unique_identifier: str, digest: str) -> None:
+        """Let what is stored of a doubted object count, as a new generation: just what `doubted` gave under
+        this digest. Raises LostRace when something else is there, and TamperedRecord.
         """
 
     async def commit(self, changes: Changes) -> None:

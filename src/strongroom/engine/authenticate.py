@@ -10,16 +10,15 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
-from datetime import datetime
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from strongroom.domain.clock import Clock
 from strongroom.domain.errors import AuthenticationNotSuccessful, FeatureNotSupported
-from strongroom.domain.identity import ClientId, ClientIdentity
+from strongroom.domain.identity import ClientIdentity
+from strongroom.engine.guesses import Guesses, wrong
 from strongroom.engine.tickets import Tickets
-from strongroom.engine.users import FAILURES, WAIT, Login, Users
+from strongroom.engine.users import Login, Users
 from strongroom.model.messages import Attestation, Authentication, TicketCredential, UsernameAndPassword
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Struct
@@ -44,17 +43,17 @@ class Authenticator:
         clock: Clock,
         tickets: Tickets,
         users: Users,
+        guesses: Guesses,
     ) -> None:
         self._check = check
         self._on_ignored = on_ignored
         self._clock = clock
         self._tickets = tickets
         self._users = users
+        self._guesses = guesses
         self._key = secrets.token_bytes(32)
         self._good: set[bytes] = set()
         self._told: set[int] = set()
-        self._failures: dict[ClientId, tuple[int, datetime | None]] = {}
-        self._checking: dict[ClientId, tuple[asyncio.Lock, int]] = {}
 
     async def verify(self, caller: ClientIdentity, authentication: Authentication | None) -> Login:
         """Return who the request comes from: another client only with a ticket that says so.
@@ -107,51 +106,21 @@ class Authenticator:
         )  # fmt: skip
         if digest in self._good:
             return
-        async with self._alone(caller):
+        holder = f"client {caller.client}"
+        async with self._guesses.alone(holder):
             # Whoever came at the same moment has perhaps proved it meanwhile, or spent the last guess.
             if digest in self._good:
                 return
-            self._require_patience(caller)
-            right = await asyncio.get_running_loop().run_in_executor(
-                None, self._check, caller.password_hash or "", password.reveal()
-            )
-            # The name is compared after the password was: a wrong one costs as much time.
-            if not (right and hmac.compare_digest(username, expected)):
-                self._count_failure(caller)
-                raise _wrong()
-            self._failures.pop(caller.client, None)
+            async with self._guesses.look(holder):
+                right = await asyncio.get_running_loop().run_in_executor(
+                    None, self._check, caller.password_hash or "", password.reveal()
+                )
+                # The name is compared after the password was: a wrong one costs as much time.
+                if not (right and hmac.compare_digest(username, expected)):
+                    raise wrong()
         if len(self._good) >= _REMEMBERED:
             self._good.clear()
         self._good.add(digest)
-
-    @asynccontextmanager
-    async def _alone(self, caller: ClientIdentity) -> AsyncIterator[None]:
-        """Check one password of a client at a time: guesses that come at once are counted, too."""
-        lock, others = self._checking.get(caller.client) or (asyncio.Lock(), 0)
-        self._checking[caller.client] = lock, others + 1
-        try:
-            async with lock:
-                yield
-        finally:
-            lock, others = self._checking.pop(caller.client)
-            if others > 1:
-                self._checking[caller.client] = lock, others - 1
-
-    def _require_patience(self, caller: ClientIdentity) -> None:
-        """Return unless the client has guessed too often just now: then nothing is even looked at."""
-        count, last = self._failures.get(caller.client, (0, None))
-        if count >= FAILURES and last is not None and self._clock.now() < last + WAIT:
-            raise _wrong()
-
-    def _count_failure(self, caller: ClientIdentity) -> None:
-        count, _ = self._failures.pop(caller.client, (0, None))
-        if len(self._failures) >= _REMEMBERED:
-            del self._failures[next(iter(self._failures))]
-        self._failures[caller.client] = count + 1, self._clock.now()
-
-
-def _wrong() -> AuthenticationNotSuccessful:
-    return AuthenticationNotSuccessful("the user name or the password is wrong")
 
 
 def _username_and_password(given: Iterable[Struct | None]) -> tuple[bytes, SecretBytes] | None:

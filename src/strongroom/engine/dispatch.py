@@ -70,7 +70,8 @@ class Dispatcher:
             services.on_ignored_credential,
             services.clock,
             self.tickets,
-            Users(services.store, services.crypto),
+            Users(services.store, services.crypto, services.guesses),
+            services.guesses,
         )
         self.transactions = Transactions(services, self._answers, self._failures)
         self._batches = Batches(services, self.transactions, self._failures)

@@ -17,6 +17,7 @@ from strongroom.domain.outgoing import OutgoingQueue, Subscription
 from strongroom.domain.provisioning import Provisioning
 from strongroom.domain.store import ObjectStore
 from strongroom.engine.authenticate import PasswordCheck
+from strongroom.engine.guesses import Guesses
 from strongroom.engine.neighbours import Neighbours
 from strongroom.engine.quotas import NO_QUOTAS, QuotaLimits
 from strongroom.engine.streams import StreamTable
@@ -44,6 +45,7 @@ class Services:
     client_log: ClientLog
     server: ServerFacts
     check_password: PasswordCheck
+    guesses: Guesses
     on_ignored_credential: Callable[[ClientIdentity], None]
     clients: Callable[[ClientId], ClientIdentity | None]
     """Who has a number and may connect; asked when a request that waits is done."""

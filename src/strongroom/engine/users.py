@@ -5,24 +5,21 @@ of the caller. A credential that names a user of the client must be that user's;
 is the same. Codes and time stamps are good once.
 """
 
-import asyncio
 import hmac
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from strongroom.domain.audit import SUCCESS, AuditEvent
 from strongroom.domain.credentials import CredentialChecks, CredentialUse, HashedLogin
-from strongroom.domain.errors import AuthenticationNotSuccessful
 from strongroom.domain.identity import ClientId, ClientIdentity
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
 from strongroom.domain.sight import own
 from strongroom.domain.store import LostRace, ObjectQuery, ObjectStore
 from strongroom.engine.batch import BatchMemory
+from strongroom.engine.guesses import Guesses, wrong
 from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.messages import Device, HashedPassword, OneTimePassword, UsernameAndPassword
@@ -38,10 +35,6 @@ from strongroom.model.struct import Struct
 from strongroom.model.structures import Name
 from strongroom.registry import ObjectType, Operation, OTPAlgorithm, State, Tag
 
-FAILURES: Final = 10
-"""Wrong credentials in a row before a user has to wait."""
-
-WAIT: Final = timedelta(seconds=30)
 CLOCK_DRIFT: Final = timedelta(minutes=5)
 """How far the time stamp of a hashed password may be from our time."""
 
@@ -62,12 +55,10 @@ class Login(NamedTuple):
 class Users:
     """The users of the store, as the header of a request names them."""
 
-    def __init__(self, store: ObjectStore, checks: CredentialChecks) -> None:
+    def __init__(self, store: ObjectStore, checks: CredentialChecks, guesses: Guesses) -> None:
         self._store = store
         self._checks = checks
-        # By sequence, which is unique on the whole server, as identifiers are not.
-        self._failures: dict[int, tuple[int, datetime]] = {}
-        self._checking: dict[int, tuple[asyncio.Lock, int]] = {}
+        self._guesses = guesses
         self._good: set[bytes] = set()
         self._key = secrets.token_bytes(32)
 
@@ -79,30 +70,14 @@ class Users:
         user = await self._find(caller, value, now)
         if user is None:
             return None
-        async with self._alone(user):
-            self._check_failures(user, now)
+        # By sequence, which is unique on the whole server, as identifiers are not.
+        holder = f"user {user.sequence}"
+        async with self._guesses.alone(holder), self._guesses.look(holder):
             answer = await self._check(caller, user, value, now)
             if answer is None or not _usable(user):
-                self._count_failure(user, now)
-                raise _wrong()
-            self._failures.pop(user.sequence, None)
+                raise wrong()
         proof = answer if isinstance(value, HashedPassword) else None
         return Login(replace(caller, user=user.unique_identifier), proof)
-
-    @asynccontextmanager
-    async def _alone(self, user: ManagedObject) -> AsyncIterator[None]:
-        """Check one credential of a user at a time: those that come at once are counted too."""
-        lock, others = self._checking.get(user.sequence) or (asyncio.Lock(), 0)
-        self._checking[user.sequence] = lock, others + 1
-        try:
-            async with lock:
-                yield
-        finally:
-            others = self._checking[user.sequence][1] - 1
-            if others:
-                self._checking[user.sequence] = lock, others
-            else:
-                del self._checking[user.sequence]
 
     async def _find(self, caller: ClientIdentity, value: Struct, now: datetime) -> ManagedObject | None:
         """Return the user that a credential names."""
@@ -245,18 +220,6 @@ class Users:
                 found.append(obj)
         return found
 
-    def _check_failures(self, user: ManagedObject, now: datetime) -> None:
-        count, since = self._failures.get(user.sequence, (0, now))
-        if count >= FAILURES and now < since + WAIT:
-            raise _wrong()
-
-    def _count_failure(self, user: ManagedObject, now: datetime) -> None:
-        count, _ = self._failures.pop(user.sequence, (0, now))
-        if len(self._failures) >= _REMEMBERED:
-            # Who failed the longest ago: one client with many users must not lock out those of others.
-            del self._failures[next(iter(self._failures))]
-        self._failures[user.sequence] = (count + 1, now)
-
 
 def _usable(obj: ManagedObject) -> bool:
     """Tell whether a user or credential may be used now: one that waits for its date may not."""
@@ -271,7 +234,3 @@ def _same(credential: DeviceCredential, given: Device) -> bool:
     return any(said.values()) and all(
         value is None or getattr(given, name) == value for name, value in said.items()
     )
-
-
-def _wrong() -> AuthenticationNotSuccessful:
-    return AuthenticationNotSuccessful("the user name or the credential is wrong")

@@ -60,6 +60,9 @@ async def re_provision(ctx: Context, request: ReProvisionRequest) -> ReProvision
         key = await provisioning.requested_key(_pkcs_10(request.certificate_request))
         new = await _certify(ctx, provisioning, key)
     elif request.certificate is not None:
+        if request.certificate.certificate_type is not CertificateType.X_509:
+            raise FeatureNotSupported("TLS takes X.509 certificates")
+        provisioning.require_own(ctx.caller, request.certificate.certificate_value)
         new = await _adopt(ctx, provisioning, request.certificate)
     else:
         new = await _make(ctx, provisioning)
@@ -68,10 +71,16 @@ async def re_provision(ctx: Context, request: ReProvisionRequest) -> ReProvision
 
 
 async def _require_good_standing(ctx: Context) -> None:
-    """Return if the caller is the client itself, with a credential that was not withdrawn.
+    """Return if the caller is the client itself, with a credential that can be and was not withdrawn.
 
     One that has expired does not get here: its connection is closed.
     """
+    if ctx.caller.mapped:
+        # SPEC(KMIP 2.1 §6.1.48): the current credential is made invalid, which only its authority can do.
+        # A new one beside it would outlast its revocation, and nobody would notice.
+        raise PermissionDenied(
+            "this client is known by a certificate of another authority; have that authority renew it"
+        )
     if ctx.caller.ticket is not None or ctx.caller.user is not None:
         raise PermissionDenied(
             "a client renews its own credential; no user of it does, and nobody with a ticket"
@@ -101,9 +110,7 @@ async def _certify(ctx: Context, provisioning: Provisioning, public_key: bytes) 
 
 
 async def _adopt(ctx: Context, provisioning: Provisioning, certificate: Certificate) -> ManagedObject:
-    """Return a certificate, stored, as the new credential of the caller."""
-    if certificate.certificate_type is not CertificateType.X_509:
-        raise FeatureNotSupported("TLS takes X.509 certificates")
+    """Return an X.509 certificate, stored, as the new credential of the caller."""
     ctx.objects.renew(await provisioning.renewed(ctx.caller, certificate.certificate_value, ctx.now))
     new = ctx.objects.create(ObjectType.CERTIFICATE)
     await describe(ctx, new, certificate)

@@ -29,11 +29,25 @@ class Keyring:
         return self._newest
 
     def wrap(self, key: SecretBytes) -> bytes:
+        return self._wrap_for(key, self._proven())
+
+    def prove_recovery(self) -> str | None:
+        """Return whom the recovery kit belongs to, after making sure that the root key says so, too.
+
+        Raises RootKeyError for a recipient that somebody has changed.
+        """
+        proven = self._proven()
+        return None if proven is None else proven.text
+
+    def _proven(self) -> Recipient | None:
+        """Return whom the recovery kit belongs to, so that no doubt is left. Raises RootKeyError."""
+        return self._recovery
+
+    def _wrap_for(self, key: SecretBytes, recipient: Recipient | None) -> bytes:
         if len(key) != KEY_SIZE:
             raise ValueError(f"a key under the root key has {KEY_SIZE} bytes, not {len(key)}")
-        root, recovery = self._wrapping, None
-        if self._recovery is not None:
-            recovery = self._recovery.seal(key)
+        root = self._wrapping
+        recovery = None if recipient is None else recipient.seal(key)
         associated = associated_data(root.generation, root.id, recovery)
         return pack(root.generation, root.id, root.seal(key, associated), recovery)
 
@@ -49,7 +63,8 @@ class Keyring:
 
     def is_current(self, wrapped: bytes) -> bool:
         envelope = parse(wrapped)
-        # One that was made for an earlier kit is as good as none: nobody may have that kit any more.
+        # One that was made for an earlier kit is as good as none: nobody may have that kit any more. Without
+        # any, what was made for one is left alone: the file that names the kit may only be lost.
         tag = None if envelope.recovery is None else envelope.recovery.tag
-        wanted = None if self._recovery is None else self._recovery.tag
-        return envelope.root_id == self._newest.id and tag == wanted
+        for_the_kit = self._recovery is None or tag == self._recovery.tag
+        return envelope.root_id == self._newest.id and for_the_kit

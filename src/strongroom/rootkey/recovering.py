@@ -40,11 +40,13 @@ class Recovering:
             path = place.next_key_file(record.generation)
             path.unlink(missing_ok=True)
             file.create(path, secret)
-        place.write(place.recovery, identity.recipient.text.encode() + b"\n")
+        # Whoever that belongs to: the kit is here, and a lost root key can prove nothing.
+        place.recovery.unlink(missing_ok=True)
         place.write(place.book, to_file([record]))
         self.new = StoredKeyring(place)
         if secret is not None:
             self.new.give_root(secret)
+        self.new.set_recovery(identity.recipient.text)
 
     def wrap(self, key: SecretBytes) -> bytes:
         return self.new.wrap(key)

@@ -2,18 +2,37 @@
 
 Rule: the server knows the recipient, which is public, and never the identity. What is sealed for it is
 ordinary age, so that the kit can be tried with other people's programs.
+
+The recipient is written down with a seal of the root key, and counts for nothing without it: for whoever put
+another one there, every key would be wrapped, and every backup made. Nothing is told of the root key by it.
+
+    recovery.pub   the recipient, then a comment: `# seal`, a fresh key wrapped by the root key (base64), and
+                   the HMAC-SHA256 of the recipient under that key (hex)
 """
 
+import base64
+import binascii
 import hashlib
-from typing import Final
+import hmac
+import os
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 import pyrage
 
-from strongroom.domain.ports import RootKeyError
+from strongroom.domain.ports import RootKeyError, RootKeySealed, RootKeyUnavailable
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey.envelope import TAG_SIZE, ForRecovery, damaged
 
 IDENTITY_PREFIX: Final = "AGE-SECRET-KEY-1"
+
+CURE: Final = (
+    "find out by whom, remove it, and make a new kit: strongroom server recovery create --data DIR --out OUT"
+)
+"""What to do about a recipient that does not count."""
+
+_SEAL: Final = "# seal "
+_KEY_SIZE: Final = 32
 
 
 class Recipient:
@@ -66,3 +85,50 @@ class Identity:
             return SecretBytes(pyrage.decrypt(recovery.sealed, [self._identity]))
         except pyrage.DecryptError as error:
             raise damaged() from error
+
+
+class Claim(NamedTuple):
+    """What `recovery.pub` says. `wrapped` and `mac` are its seal, None in one of an older release."""
+
+    recipient: Recipient
+    wrapped: bytes | None
+    mac: bytes | None
+
+
+def write_claim(recipient: Recipient, wrap: Callable[[SecretBytes], bytes]) -> bytes:
+    """Return `recovery.pub` for a recipient; `wrap` is that of the root key."""
+    key = SecretBytes(os.urandom(_KEY_SIZE))
+    seal = f"{_SEAL}{base64.b64encode(wrap(key)).decode()} {_mac(key, recipient).hex()}"
+    explanation = "# The root key has sealed this recipient; one without its seal counts for nothing."
+    return f"{recipient.text}\n{explanation}\n{seal}\n".encode()
+
+
+def read_claim(content: bytes, name: str) -> Claim:
+    """Return what `recovery.pub` says, which nobody has proved yet. Raises RootKeyError."""
+    lines = [line.strip() for line in content.decode(errors="replace").splitlines()]
+    seals = [line.removeprefix(_SEAL).split() for line in lines if line.startswith(_SEAL)]
+    said = [line for line in lines if line and not line.startswith("#")]
+    try:
+        recipient = Recipient("\n".join(said))
+        if not seals:
+            return Claim(recipient, None, None)
+        ((wrapped, mac),) = seals
+        return Claim(recipient, base64.b64decode(wrapped, validate=True), bytes.fromhex(mac))
+    except (RootKeyError, ValueError, binascii.Error) as error:
+        raise RootKeyError(f"{name} is no age recipient with a seal: {CURE}") from error
+
+
+def prove_claim(claim: Claim, unwrap: Callable[[bytes], SecretBytes], name: str) -> None:
+    """Return if the root key has sealed what is claimed. Raises RootKeyError."""
+    try:
+        key = None if claim.wrapped is None else unwrap(claim.wrapped)
+    except (RootKeySealed, RootKeyUnavailable):
+        raise
+    except RootKeyError as error:
+        raise RootKeyError(f"this root key has not sealed {name}, which was changed: {CURE}") from error
+    if key is None or claim.mac is None or not hmac.compare_digest(_mac(key, claim.recipient), claim.mac):
+        raise RootKeyError(f"the root key has not sealed this recipient, so {name} was changed: {CURE}")
+
+
+def _mac(key: SecretBytes, recipient: Recipient) -> bytes:
+    return hmac.digest(key.reveal(), b"strongroom recovery recipient " + recipient.text.encode(), "sha256")

@@ -17,14 +17,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from strongroom.domain.ports import RootKeyError, RootKeySealed, WrongRootKey
+from strongroom.domain.ports import RootKeyError, RootKeySealed, RootKeyUnavailable, WrongRootKey
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey import file, passphrase, pkcs11, shares
 from strongroom.rootkey.elsewhere import ElsewhereRoot, Way
 from strongroom.rootkey.envelope import parse
 from strongroom.rootkey.keyring import Keyring
 from strongroom.rootkey.record import RootRecord, from_file, to_file
-from strongroom.rootkey.recovery import Recipient
+from strongroom.rootkey.recovery import CURE, Claim, Recipient, prove_claim, read_claim, write_claim
 from strongroom.rootkey.roots import Root, SoftwareRoot
 
 FILE: Final = "file"
@@ -41,7 +41,8 @@ class Place:
 
     `write` replaces a file that only its owner reads, whole, on disk when it returns. `passphrase` gives one
     that needs no person (a credential file), or None. `kmip` finds the way to a key in another server, from
-    the parameters of its record; it raises Unreachable.
+    the parameters of its record; it raises Unreachable. `witnesses` gives other keys that the root key has
+    wrapped: one that it has wrapped for a kit vouches for a `recovery.pub` of a release that sealed none.
     """
 
     book: Path
@@ -50,6 +51,7 @@ class Place:
     write: Callable[[Path, bytes], None]
     passphrase: Callable[[], SecretBytes | None]
     kmip: Callable[[Mapping[str, Any]], Way]
+    witnesses: Callable[[], Sequence[bytes]] = tuple
 
     def next_key_file(self, generation: int) -> Path:
         """Return where a key file lies until the one before it is not needed any more."""
@@ -68,6 +70,8 @@ class StoredKeyring(Keyring):
         self._records: list[RootRecord] = []
         self._collections: dict[bytes, shares.Collection] = {}
         self._seen: object = None
+        self._claim: Claim | None = None
+        self._is_proven = False
         self._closed = False
         self._read()
 
@@ -113,7 +117,7 @@ class StoredKeyring(Keyring):
 
     @property
     def recovery(self) -> str | None:
-        """Return whom the recovery kit belongs to, None when there is none."""
+        """Return whom the recovery kit belongs to, as it is written, None when there is none."""
         return None if self._recovery is None else self._recovery.text
 
     @property
@@ -152,6 +156,42 @@ class StoredKeyring(Keyring):
     def wrap(self, key: SecretBytes) -> bytes:
         self._check_open()
         return super().wrap(key)
+
+    def _proven(self) -> Recipient | None:
+        while self._claim is not None and not self._is_proven:
+            claim = self._claim
+            if claim.wrapped is None:
+                self._seal_older(claim)
+                continue
+            prove_claim(claim, self.unwrap, str(self._place.recovery))
+            self._is_proven = claim is self._claim  # else another one was written meanwhile
+        return self._recovery
+
+    def _seal_older(self, claim: Claim) -> None:
+        """Seal what an older release has written. Raises RootKeyError if nothing vouches for it.
+
+        Only with the root key can somebody have wrapped a key for a kit.
+        """
+        if not any(self._vouches(wrapped, claim.recipient) for wrapped in self._place.witnesses()):
+            raise RootKeyError(
+                f"{self._place.recovery} has no seal, and nothing is wrapped for this recipient, so it was"
+                f" changed: {CURE}"
+            )
+        with self._editing():
+            if claim is self._claim:
+                self._write_recovery(claim.recipient)
+
+    def _vouches(self, wrapped: bytes, recipient: Recipient) -> bool:
+        try:
+            envelope = parse(wrapped)
+            if envelope.recovery is None or envelope.recovery.tag != recipient.tag:
+                return False
+            self.unwrap(wrapped)
+        except (RootKeySealed, RootKeyUnavailable):
+            raise
+        except RootKeyError:
+            return False
+        return True
 
     def unwrap(self, wrapped: bytes) -> SecretBytes:
         self._check_open()
@@ -222,9 +262,10 @@ class StoredKeyring(Keyring):
 
     def _read(self) -> None:
         seen = self._look()
-        before = self._roots, self._records, self._recovery
+        before = self._roots, self._records, self._recovery, self._claim, self._is_proven
         try:
-            self._recovery = self._recipient()
+            self._claim, self._is_proven = self._read_claim(), False
+            self._recovery = None if self._claim is None else self._claim.recipient
             self._records = self._book()
             known, self._roots = self._roots, {}
             for record in self._records:
@@ -237,7 +278,7 @@ class StoredKeyring(Keyring):
                     )
             self._open_others()
         except RootKeyError:
-            self._roots, self._records, self._recovery = before
+            self._roots, self._records, self._recovery, self._claim, self._is_proven = before
             raise
         self._seen = seen
 
@@ -252,9 +293,9 @@ class StoredKeyring(Keyring):
         except OSError as error:
             raise RootKeyError(f"cannot read {self._place.book}: {error.strerror}") from error
 
-    def _recipient(self) -> Recipient | None:
+    def _read_claim(self) -> Claim | None:
         try:
-            return Recipient(self._place.recovery.read_text())
+            return read_claim(self._place.recovery.read_bytes(), str(self._place.recovery))
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -395,7 +436,12 @@ class StoredKeyring(Keyring):
     def set_recovery(self, recipient: str) -> None:
         """Wrap for the kit of this recipient from now on. Raises RootKeyError."""
         with self._editing():
-            self._place.write(self._place.recovery, Recipient(recipient).text.encode() + b"\n")
+            self._check_open()
+            self._write_recovery(Recipient(recipient))
+
+    def _write_recovery(self, recipient: Recipient) -> None:
+        content = write_claim(recipient, lambda key: self._wrap_for(key, recipient))
+        self._place.write(self._place.recovery, content)
 
     def _keep(self, record: RootRecord, secret: SecretBytes | None) -> None:
         """Put the key file of a new root key where it belongs."""

@@ -24,11 +24,12 @@ from strongroom.rootkey.stored import Place, StoredKeyring, file_book
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory, write_private
 from strongroom.server.errors import InvalidOption, OperatorError, Sealed
+from strongroom.server.guesses import GuessMemory, SharedTally
 from strongroom.server.messages import Message
 from strongroom.server.ports import Administration, Application, NewKit, NewRoot, RootKeys, WriterMain
 from strongroom.server.root.credential import PassphraseSource
 from strongroom.server.root.files import RootChoice
-from strongroom.server.root.places import places
+from strongroom.server.root.places import places, wrapped_files
 from strongroom.server.stored_clients import StoredClients, mark_sealed, seal_older_records
 from strongroom.store import address, migrate, versions
 from strongroom.store.records import Backend, StoreUnavailable
@@ -80,6 +81,7 @@ class StrongroomAdapters:
             write=write_private,
             passphrase=self._passphrase,
             kmip=_key_manager,
+            witnesses=lambda: wrapped_files(directory),
         )
 
     def make_recovery_kit(self, split: str | None, *, name: str) -> NewKit:
@@ -116,7 +118,14 @@ class StrongroomAdapters:
         return lambda ready: writer.serve(where.path, _writer_socket(directory), ready=ready)
 
     async def open_application(
-        self, settings: Settings, directory: DataDirectory, root_key: RootKeys, *, row: int, first: bool
+        self,
+        settings: Settings,
+        directory: DataDirectory,
+        root_key: RootKeys,
+        *,
+        row: int,
+        first: bool,
+        guesses: GuessMemory,
     ) -> Application:
         from strongroom.server.application import open_application
         from strongroom.server.auditing import WorkerAudit
@@ -155,6 +164,7 @@ class StrongroomAdapters:
                 lambda: self.take_snapshot(settings, directory),
                 WorkerAudit(settings.audit, directory, root_key, row),
                 first=first,
+                tally=SharedTally(guesses, row),
                 directory=directory,
                 wrapped=places(StoredStoreKeys(backend), directory),
                 shared=shared,

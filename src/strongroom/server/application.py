@@ -20,6 +20,7 @@ from strongroom.domain.ports import WrappedKeys
 from strongroom.domain.randomness import Seeding
 from strongroom.domain.store import ObjectStore
 from strongroom.engine.dispatch import Dispatcher
+from strongroom.engine.guesses import Tally
 from strongroom.engine.quotas import QuotaLimits
 from strongroom.engine.streams import StreamLimits
 from strongroom.model.identifiers import UniqueIdentifier
@@ -204,13 +205,15 @@ async def open_application(
     audit: WorkerAudit,
     *,
     first: bool,
+    tally: Tally,
     directory: DataDirectory,
     wrapped: Sequence[WrappedKeys],
     shared: bool,
 ) -> KmipApplication:
     """Connect to the store and return what serves it.
 
-    `first`: of the workers of this server, this one verifies the store at the start. Raises StoreUnavailable,
+    `first`: of the workers of this server, this one verifies the store at the start. `tally` counts wrong
+    credentials with the others. Raises StoreUnavailable,
     RootKeyError and OperatorError.
     """
     await backend.start()
@@ -248,6 +251,7 @@ async def open_application(
         outgoing=courier,
         provisioning=provisioning,
         audit=audit.log,
+        tally=tally,
     )
     await dispatcher.refresh()
     await neighbours.start(dispatcher.handle_passed_on, clients)

@@ -75,7 +75,8 @@ _SHOWN: Final = frozenset(
 class Asked:
     """An administrative act that somebody asks for.
 
-    `essence` are the fields that make the request what it is, `meant` what the names in them stand for.
+    `essence` are the fields that make the request what it is, `meant` what the names in them stand for, and
+    `facts` what it is about, as that is now: people see it and approve of just that.
     `tenant` is whom it concerns, None: the whole server. `person` is None and `client` 0 for whoever owns the
     data directory; `by` is for the audit log.
     """
@@ -83,6 +84,7 @@ class Asked:
     command: str
     essence: Message
     meant: Message
+    facts: Message
     act: Act
     tenant: TenantId | None
     person: str | None
@@ -93,7 +95,7 @@ class Asked:
     def digest(self) -> bytes:
         """Return what stands for the exact request."""
         who = "local" if self.person is None else f"person {self.person}"
-        written = json.dumps([self.essence, self.meant], sort_keys=True, separators=(",", ":"))
+        written = json.dumps([self.essence, self.meant, self.facts], sort_keys=True, separators=(",", ":"))
         return digest_of(b"administration", who.encode(), self.command.encode(), written.encode())
 
 
@@ -202,7 +204,7 @@ async def _new(
     if expired is None and waiting >= MOST:
         raise Denied(f"it needs approval, and {MOST} requests of yours wait for that already")
     shown = {name: value if name in _SHOWN else "..." for name, value in asked.essence.items()}
-    details = json.dumps(shown, sort_keys=True)
+    details = json.dumps(shown | asked.facts, sort_keys=True)
     if len(details) > _LONGEST:
         raise Denied(
             "it needs approval, and is too long to be shown to those who give it; ask for less at once"

@@ -8,7 +8,7 @@ to each client.
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
@@ -188,6 +188,8 @@ class ClientDirectory:
         found = self.find(certificate.fingerprint)
         if found is Refusal.UNKNOWN:
             found = self.by_rule(certificate.der)
+            if isinstance(found, ClientIdentity):
+                found = replace(found, mapped=True)
         if found is Refusal.UNKNOWN and certificate.fingerprint in self._guests:
             return Refusal.INVITED
         if isinstance(found, ClientIdentity) and self._lists is not None:

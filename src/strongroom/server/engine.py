@@ -19,6 +19,7 @@ from strongroom.domain.outgoing import OutgoingQueue, Subscription
 from strongroom.domain.provisioning import Provisioning
 from strongroom.domain.store import ObjectStore, TamperedRecord
 from strongroom.engine.dispatch import Dispatcher
+from strongroom.engine.guesses import Guesses, Tally
 from strongroom.engine.neighbours import Neighbours
 from strongroom.engine.quotas import NO_QUOTAS, QuotaLimits
 from strongroom.engine.services import Services
@@ -30,6 +31,7 @@ from strongroom.operations.catalogue import all_operations
 from strongroom.registry import ProfileName
 from strongroom.scheduler.rotation import Rotations
 from strongroom.server.address import Address
+from strongroom.server.guesses import GuessMemory, SharedTally
 from strongroom.server.http import PATH
 from strongroom.server.profiles import ALWAYS, OVER_HTTPS
 from strongroom.version import VERSION
@@ -96,23 +98,27 @@ def make_dispatcher(
     outgoing: OutgoingQueue | None = None,
     provisioning: Provisioning | None = None,
     audit: AuditLog | None = None,
+    tally: Tally | None = None,
 ) -> Dispatcher:
     """Return the dispatcher over a store.
 
     `clients` says who may connect, `clock` None is the machine's, `https` is where clients reach the other
     listener. `subscriptions` are what clients want to be told, by name, `outgoing` who tells them, and
     `provisioning` who makes new credentials. `audit` is where reads and refusals are recorded; None is
-    nowhere, which only a test may want.
+    nowhere, which only a test may want. `tally` counts wrong credentials with the other workers; None is for
+    a worker that is alone.
     """
+    clock = clock or SystemClock()
     return Dispatcher(
         Services(
             store=store,
             crypto=Cryptographer(),
-            clock=clock or SystemClock(),
+            clock=clock,
             policy=policy,
             client_log=LoggedMessages(),
             server=server_facts(https),
             check_password=check_password,
+            guesses=Guesses(tally or SharedTally(GuessMemory(1), 0), clock),
             on_ignored_credential=_ignored_credential,
             clients=clients,
             operations={int(code): spec for code, spec in all_operations().items()},

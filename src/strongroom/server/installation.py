@@ -13,7 +13,7 @@ from typing import Any, Final
 from strongroom.server.audit_key import create_audit_key
 from strongroom.server.ca import create_authority, issue_server_certificate
 from strongroom.server.config import beside, override, parse_settings, render_toml
-from strongroom.server.data_directory import DataDirectory, write_private, write_public
+from strongroom.server.data_directory import DataDirectory, write_private
 from strongroom.server.ports import Adapters
 from strongroom.server.root.files import Kit, RootChoice, prepare_files, remove, write_files
 
@@ -46,10 +46,11 @@ def create_installation(
         if recovery is not None:
             kit = adapters.make_recovery_kit(recovery.split, name=str(directory.path))
             kept += write_files(prepare_files(recovery.out, len(kit.files)), kit.files)
-            write_public(directory.recovery, f"{kit.recipient}\n".encode())
         new = root_key.make(adapters, generation=1)
         kept += new.paths
         opened = adapters.create_root_key(directory, new.root)
+        if recovery is not None:
+            opened.set_recovery(kit.recipient)
         authority = create_authority(directory, opened, now)
         create_audit_key(directory, opened)
         issue_server_certificate(directory, authority, settings.hosts, now)

@@ -21,6 +21,7 @@ from strongroom.registry import Version
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.directory import ClientDirectory, PeerCertificate
+from strongroom.server.guesses import GuessMemory
 from strongroom.server.messages import Message
 from strongroom.wire.encodings import Encoder
 from strongroom.wire.errors import DecodeError
@@ -70,7 +71,10 @@ class RootKeys(RootKey, Protocol):
 
     @property
     def recovery(self) -> str | None:
-        """Return whom the recovery kit belongs to, None when there is none."""
+        """Return whom the recovery kit belongs to, as it is written; None when there is none."""
+
+    def prove_recovery(self) -> str | None:
+        """Return whom the recovery kit belongs to, after making sure that nobody has changed it."""
 
     @property
     def wants_passphrase(self) -> bool:
@@ -263,11 +267,19 @@ class Adapters(Protocol):
         """Return what a process of its own has to run, None for a store that needs none."""
 
     async def open_application(
-        self, settings: Settings, directory: DataDirectory, root_key: RootKeys, *, row: int, first: bool
+        self,
+        settings: Settings,
+        directory: DataDirectory,
+        root_key: RootKeys,
+        *,
+        row: int,
+        first: bool,
+        guesses: GuessMemory,
     ) -> Application:
         """Return what a worker serves.
 
-        `row` is a number that no other worker has at the same time, `first` one of those that begin.
+        `row` is a number that no other worker has at the same time, `first` one of those that begin. Wrong
+        credentials are counted in `guesses`, together with the other workers.
         """
 
     def open_chain(

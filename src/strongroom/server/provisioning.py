@@ -1,7 +1,8 @@
 """New credentials for clients, made by the internal authority.
 
-Rule: the authority is opened for one certificate and let go of. What counts in a certificate is its key; a
-certificate from elsewhere has to be one that the listeners take, or its client would shut itself out.
+Rule: the authority is opened for one certificate and let go of. What counts in a certificate is its key, and
+a certificate is no secret: a key becomes a client's own only when it has signed a request, or when a rule of
+the administrator says that its certificate is this very client.
 """
 
 import asyncio
@@ -75,13 +76,18 @@ class ClientProvisioning:
             raise ServerFailure("the server cannot issue certificates now; tell its administrator") from error
         return authority.client_certificate(key, client.name, now).public_bytes(Encoding.DER)
 
+    def require_own(self, client: ClientIdentity, certificate: bytes) -> None:
+        whose = self.by_rule(certificate)
+        if not isinstance(whose, ClientIdentity) or whose.client != client.client:
+            # Whoever has seen somebody's certificate could have them taken for this client; and they would
+            # show, in their own handshakes, that they have the key. One answer, whatever the rules say.
+            raise InvalidField(
+                "nothing shows that the key of this Certificate is the client's own: send a Certificate"
+                " Request, or ask the administrator for a rule (strongroom client map)"
+            )
+
     async def renewed(self, client: ClientIdentity, certificate: bytes, now: datetime) -> ClientRecord:
         accepted = self._accepted(certificate, now)
-        whose = self.by_rule(certificate)
-        if whose is not Refusal.UNKNOWN and (isinstance(whose, Refusal) or whose.client != client.client):
-            # A certificate is no secret: whoever has seen that of another client could become the one that
-            # this client is taken for.
-            raise InvalidField("the Certificate is another client's; use one of your own")
         records = await self._clients.clients()
         record = next((one for one in records if one.client == client.client), None)
         if record is None or record.revoked_at is not None:

@@ -1,18 +1,21 @@
-"""What changed rules would have made of requests that were recorded.
+"""What changed rules and restrictions would have made of requests that were recorded.
 
-Rule: nothing is changed, and nothing is done but to decide: what the rules in force say of each request now,
-and what the changed ones would say. Where both say the same, there is nothing to tell.
+Rule: nothing is changed, and nothing is done but to decide: what is in force says of each request one thing
+now, and what is tried would say another. Where both say the same, there is nothing to tell.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 from strongroom.domain.access import may
 from strongroom.domain.clients import ClientRecord
+from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
-from strongroom.domain.rules import AccessRule
+from strongroom.domain.rights import Restriction
+from strongroom.domain.rules import GRANTABLE, AccessRule
 from strongroom.server.explaining import identity
+from strongroom.server.trial import Case
 
 
 class Recorded(NamedTuple):
@@ -32,33 +35,55 @@ class Difference(NamedTuple):
     request: Recorded
     permission: Permission
     allowed: bool
-    """What it would be with the changed rules."""
+    """What it would be with what is tried."""
 
 
-def rehearse(
+Restricting: TypeAlias = Callable[[ClientRecord], Restriction | None]
+
+
+class Law:
+    """Rules by tenant, and what restricts each client beyond them."""
+
+    def __init__(self, rules: Mapping[int, Sequence[AccessRule]], restricting: Restricting) -> None:
+        self._rules = rules
+        self._restricting = restricting
+        self._callers: dict[int, ClientIdentity] = {}
+
+    def allows(self, case: Case) -> bool:
+        """Tell whether a client has a permission on an object."""
+        record = case.record
+        caller = self._callers.get(record.client)
+        if caller is None:
+            caller = identity(record, self._rules.get(record.tenant, ()), self._restricting(record))
+            self._callers[record.client] = caller
+        return may(caller, case.permission, case.obj)
+
+
+def cases(
     requests: Iterable[Recorded],
     *,
     permissions: Mapping[str, Permission],
     records: Mapping[int, ClientRecord],
     objects: Mapping[tuple[int, str], ManagedObject],
-    rules: Mapping[int, Sequence[AccessRule]],
-    changed: Mapping[int, Sequence[AccessRule]],
-) -> list[Difference]:
-    """Return the requests that the changed rules decide otherwise than the rules in force.
+) -> Iterator[tuple[Recorded, Case]]:
+    """Yield the requests that something is decided about, each with the case that it is.
 
-    `permissions` are those of the operations by name, `rules` those of each tenant. A request of an unknown
-    client, or for an object that is gone, says nothing.
+    `permissions` are those of the operations by name. A request of an unknown client, for an object that is
+    gone, or with an operation that needs no permission on it, says nothing.
     """
-    found = []
     for request in requests:
         permission = permissions.get(request.operation)
         record = records.get(request.client)
         obj = objects.get((request.tenant, request.object))
-        if permission is None or record is None or obj is None:
-            continue
-        before, after = (
-            may(identity(record, of.get(record.tenant, ()), None), permission, obj) for of in (rules, changed)
-        )
-        if before != after:
-            found.append(Difference(request, permission, after))
+        if permission in GRANTABLE and record is not None and obj is not None:
+            yield request, Case(record, permission, obj)
+
+
+def rehearse(decided: Iterable[tuple[Recorded, Case]], now: Law, then: Law) -> list[Difference]:
+    """Return the requests that `then` decides otherwise than `now`."""
+    found = []
+    for request, case in decided:
+        after = then.allows(case)
+        if now.allows(case) != after:
+            found.append(Difference(request, case.permission, after))
     return found

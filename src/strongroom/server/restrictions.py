@@ -9,6 +9,7 @@ A policy knows: `Client::"NAME"`, in `ClientGroup::"GROUP"`s, with `number` and 
 `type`, `policy`, and, where the object has them, `state`, `algorithm`, `length`, `sensitive`, `extractable`.
 """
 
+import importlib.util
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
 from strongroom.domain.rights import Restriction
 from strongroom.registry import Tag
+from strongroom.server import cedar
 from strongroom.server.errors import OperatorError
 from strongroom.server.logs import get_logger
 
@@ -26,9 +28,6 @@ if TYPE_CHECKING:
     import cedarpy
 
 log = get_logger()
-
-_EVERYTHING: Final = "permit(principal, action, resource);"
-"""Without it, Cedar forbids everything; with it, a file says only what is forbidden."""
 
 _REMEMBERED: Final = 4096
 """Decisions that are remembered for each client; to evaluate one takes a quarter of a millisecond."""
@@ -82,14 +81,9 @@ class Restrictions:
             text = self._file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise OperatorError(f"cannot read {self._file}: {error}") from error
+        require_cedar(f"for {self._file}")
         try:
-            import cedarpy
-        except ImportError as error:
-            raise OperatorError(
-                f"{self._file} needs the package cedarpy: pip install 'strongroom[cedar]'"
-            ) from error
-        try:
-            return cedarpy.PolicySet.from_str(f"{text}\n{_EVERYTHING}"), stamp
+            return cedar.read(text), stamp
         except ValueError as error:
             raise OperatorError(f"{self._file} is no Cedar policy: {error}") from error
 
@@ -116,12 +110,6 @@ class ForClient:
     def __init__(self, policies: "cedarpy.PolicySet", record: ClientRecord) -> None:
         self.record = record
         self._policies = policies
-        self._client = _entity(
-            "Client",
-            record.name,
-            {"number": int(record.client), "tenant": int(record.tenant)},
-            [("ClientGroup", group) for group in record.groups],
-        )
         self._known: dict[tuple[Permission, int, int, int | None], bool] = {}
 
     def permits(self, permission: Permission, obj: ManagedObject) -> bool:
@@ -137,24 +125,35 @@ class ForClient:
         return known
 
     def _evaluate(self, permission: Permission, obj: ManagedObject) -> bool:
-        import cedarpy
-
-        request = {
-            "principal": self._client["uid"],
-            "action": {"type": "Action", "id": permission.value},
-            "resource": {"type": "Object", "id": str(obj.unique_identifier)},
-            "context": {},
-        }
         try:
-            result = cedarpy.is_authorized(
-                request, self._policies, json.dumps([self._client, _described(obj)])
-            )
+            return cedar.permits(self._policies, question(self.record, permission, obj))
         except Exception as error:
             # The edge to a library: whatever goes wrong over there, nobody gets more than they should.
             log.exception("restriction_not_evaluated", error=type(error).__name__)
             return False
-        # SPEC(Cedar): a policy that cannot be evaluated is skipped, also one that forbids.
-        return bool(result.allowed) and not result.diagnostics.errors
+
+
+def require_cedar(what_for: str) -> None:
+    """Return if policies can be read here; raises OperatorError."""
+    if importlib.util.find_spec("cedarpy") is None:
+        raise OperatorError(f"the package cedarpy is needed {what_for}: pip install 'strongroom[cedar]'")
+
+
+def question(record: ClientRecord, permission: Permission, obj: ManagedObject) -> cedar.Question:
+    """Return what policies are asked, and all that they know of client and object."""
+    client = _entity(
+        "Client",
+        record.name,
+        {"number": int(record.client), "tenant": int(record.tenant)},
+        [("ClientGroup", group) for group in record.groups],
+    )
+    request = {
+        "principal": client["uid"],
+        "action": {"type": "Action", "id": permission.value},
+        "resource": {"type": "Object", "id": str(obj.unique_identifier)},
+        "context": {},
+    }
+    return cedar.Question(request=request, entities=json.dumps([client, _described(obj)]))
 
 
 def _entity(

@@ -14,6 +14,8 @@ import secrets
 import socket
 from typing import Final
 
+from strongroom.server.guesses import GuessMemory
+
 COUNTED: Final = 1 << 16
 _TENANTS: Final = 1 << 12
 _ADDRESSES: Final = 1 << 16
@@ -45,6 +47,7 @@ class SharedNumbers:
         self.addresses = cells[rows * (COUNTED + _TENANTS) :]
         self.secret = secrets.token_bytes(16)
         """So that nobody can choose an address that shares its cell with another one."""
+        self.guesses = GuessMemory(rows)
         self.inboxes = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(rows)]
         for pair in self.inboxes:
             for end in pair:
@@ -56,6 +59,7 @@ class SharedNumbers:
         self.live[row] = 0
         for cells, size in zip((self.clients, self.tenants, self.addresses), _GROUPS, strict=True):
             cells[row * size : (row + 1) * size] = memoryview(bytes(4 * size)).cast("I")
+        self.guesses.clear(row)
         while _take(self.inboxes[row][0]) is not None:
             continue
         for other in range(self.rows):

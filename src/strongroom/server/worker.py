@@ -166,7 +166,12 @@ class Worker:
         # What the supervisor handed on may be older than what another worker has done since.
         plan.root_key.follow()
         self._application = await plan.adapters.open_application(
-            settings, plan.directory, plan.root_key, row=plan.row, first=plan.first
+            settings,
+            plan.directory,
+            plan.root_key,
+            row=plan.row,
+            first=plan.first,
+            guesses=plan.numbers.guesses,
         )
         optional = [name for name, client in settings.client.items() if client.password == "optional"]  # noqa: S105
         self._restrictions = Restrictions(plan.directory.restrictions)

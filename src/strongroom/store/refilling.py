@@ -28,7 +28,6 @@ _OBJECTS: Final = Table("objects", tuple(statements.OBJECT_COLUMNS.split(", ")),
 _ENTRIES: Final = Table("entries", tuple(statements.ENTRY_COLUMNS.split(", ")))
 _CLIENTS: Final = Table("clients", tuple(statements.CLIENT_COLUMNS.split(", ")))
 _KEYS: Final = Table(STORE_KEYS, ("store_key", "wrapped", "created_at"))
-_AGES: Final = Table(STORE_KEYS, ("created_at",))
 _CHAIN: Final = Table("audit", ("event", "position", "hash"), ("position",))
 _EVENTS: Final = Table("audit", ("sequence", "event"))
 _TERMS: Final = Table("terms", ("tenant", "term", "sequence"))
@@ -97,9 +96,8 @@ class RefilledRecords:
 
     async def mark(self: Filled, root_key: RootKey, marker: EntryChange, event: AuditEvent) -> None:
         keys = await _store_keys(self, root_key)
-        ages = [made async for page in self.rows(_AGES) for (made,) in page if isinstance(made, int)]
         # The newest seals, also where the clock of this host is behind.
-        fresh = keys.create(max(int(event.at.timestamp()), *ages, 0) + 1)
+        fresh = keys.create(max(int(event.at.timestamp()), keys.newest_at) + 1)
         keys.load([fresh])
         await self.put(_KEYS, [tuple(fresh)])
         row = sealed_entry(keys, marker)

@@ -7,6 +7,7 @@ has shown that its generation is current.
 """
 
 import copy
+import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ from strongroom.domain.ports import RootKeyUnavailable
 from strongroom.domain.sight import Sight
 from strongroom.domain.store import (
     Changes,
+    DoubtedObject,
     Found,
     LostRace,
     NameInUse,
@@ -53,7 +55,7 @@ from strongroom.store.records import (
     TermRange,
     Visible,
 )
-from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey
+from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey, associated_data
 from strongroom.store.stored_audit import StoredAudit
 from strongroom.store.witness import Witness
 from strongroom.wire.errors import DecodeError
@@ -279,15 +281,24 @@ class Repository(ClientRepository):
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
 
-    async def trust(self, tenant: int, unique_identifier: str) -> None:
+    async def doubted(self, tenant: int, unique_identifier: str) -> DoubtedObject:
+        row = await self._row(tenant, unique_identifier)
+        return DoubtedObject(None if row is None else await self._open_row(row), _digest(row))
+
+    async def _row(self, tenant: int, unique_identifier: str) -> ObjectRow | None:
+        try:
+            return await self._backend.fetch(tenant, unique_identifier)
+        except StoreUnavailable as exc:
+            raise StoreFailure(str(exc)) from exc
+
+    async def trust(self, tenant: int, unique_identifier: str, digest: str) -> None:
         doubt = await self.load_entry(Distrusted, tenant, unique_identifier)
         if doubt is None:
             return
         gone = EntryChange(Distrusted, tenant, unique_identifier, doubt.generation, None)
-        try:
-            row = await self._backend.fetch(tenant, unique_identifier)
-        except StoreUnavailable as exc:
-            raise StoreFailure(str(exc)) from exc
+        row = await self._row(tenant, unique_identifier)
+        if _digest(row) != digest:
+            raise LostRace
         if row is None:
             await self.commit(Changes(entries=[gone]))
         else:
@@ -423,6 +434,11 @@ class Repository(ClientRepository):
             rewrap = self._keys.take_over()
             if rewrap is not None:
                 await self._backend.commit(ChangeSet(store_keys_rewrapped=[rewrap]))
+
+
+def _digest(row: ObjectRow | None) -> str:
+    """Return what stands for all of a row as it is stored, or for none."""
+    return hashlib.sha256(b"" if row is None else associated_data(row) + row.sealed).hexdigest()
 
 
 @lru_cache(maxsize=1024)

@@ -4,13 +4,19 @@ Rule: key material is sealed before it leaves for a back end and opened after it
 sealed is bound to its row, so that nothing in a row can be edited or swapped in the database unnoticed.
 
     sealed   nonce (12 random bytes), AES-256-GCM of the material, tag (16 bytes)
+
+The number of a store key is a digest of when it was made, under the key itself, and below zero. So nobody who
+cannot open the key can make it younger, or an old one the newest. The numbers of older releases are above
+zero and say nothing: such a key opens what it has sealed, and seals nothing more.
 """
 
 import os
 import struct
 from collections.abc import Iterable
+from hashlib import blake2b
 from typing import Final, TypeAlias
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -19,6 +25,8 @@ from strongroom.domain.store import StoreFailure
 from strongroom.model.secret import SecretBytes
 from strongroom.store.records import ClientRow, EntryRow, ObjectRow, StoreKeyRewrap, StoreKeyRow
 from strongroom.store.witness import event_key
+
+log = structlog.get_logger()
 
 KEY_SIZE: Final = 32
 NONCE_SIZE: Final = 12
@@ -44,6 +52,9 @@ _ENTRY_VERSION: Final = 2
 _CLIENT: Final = struct.Struct(">BBqqqqqqH")
 _CLIENT_VERSION: Final = 3
 _COUNTED: Final = struct.Struct(">I")
+_MADE_AT: Final = struct.Struct(">q")
+
+REDATED: Final = "when it was made was changed in the database"
 
 
 SealedRow: TypeAlias = ObjectRow | EntryRow | ClientRow
@@ -170,13 +181,16 @@ class StoreKeys:
         self._root_key = root_key
         self._ciphers: dict[int, AESGCM] = {}
         self._event_keys: dict[int, SecretBytes] = {}
+        self._number_keys: dict[int, SecretBytes] = {}
+        self._told: set[int] = set()
         self._current: StoreKeyRow | None = None
         self._seals = 0
         self._not_before = 0
         self._made: tuple[StoreKeyRow, SecretBytes]
 
     def load(self, rows: Iterable[StoreKeyRow]) -> None:
-        """Open those that are not open yet; the newest seals from now on.
+        """Open those that are not open yet; the newest seals from now on, of those that say truly when they
+        were made.
 
         Raises RootKeyError, and StoreFailure while the root key cannot be reached; those that are open stay.
         """
@@ -187,7 +201,9 @@ class StoreKeys:
                 except RootKeyUnavailable as error:
                     raise StoreFailure(str(error)) from error
                 self._open_key(row.store_key, key)
-            if self._current is None or _age(row) > _age(self._current):
+            if not self._is_dated(row):
+                self._tell(row)
+            elif self._current is None or _age(row) > _age(self._current):
                 self._current = row
                 self._seals = 0
 
@@ -196,10 +212,9 @@ class StoreKeys:
 
         Raises RootKeyError.
         """
-        # Random numbers keep two nodes that create one at the same time apart.
-        number = int.from_bytes(os.urandom(8), "big") >> 1
         key = SecretBytes(os.urandom(KEY_SIZE))
-        row = StoreKeyRow(number, self._root_key.wrap(key), now)
+        # As random as the key, which keeps two nodes that create one at the same time apart.
+        row = StoreKeyRow(_number(_number_key(key), now), self._root_key.wrap(key), now)
         self._made = row, key
         return row
 
@@ -224,6 +239,32 @@ class StoreKeys:
         if self._worn_out(now, LAST):
             raise StoreFailure(str(why)) from why
         self._not_before = now + PAUSE
+
+    @property
+    def newest_at(self) -> int:
+        """Return when the key that seals was made, in seconds; 0 without one."""
+        return 0 if self._current is None else self._current.created_at
+
+    def doubt(self, row: StoreKeyRow) -> str | None:
+        """Return what is wrong with what is stored beside a key that is open, None when nothing is."""
+        dates_itself = isinstance(row.store_key, int) and row.store_key < 0
+        return REDATED if dates_itself and not self._is_dated(row) else None
+
+    def _is_dated(self, row: StoreKeyRow) -> bool:
+        key = self._number_keys.get(row.store_key)
+        try:
+            return key is not None and _number(key, row.created_at) == row.store_key
+        except struct.error:
+            return False  # SQLite keeps values of any type
+
+    def _tell(self, row: StoreKeyRow) -> None:
+        if self.doubt(row) is not None and row.store_key not in self._told:
+            self._told.add(row.store_key)
+            log.error(
+                "store_key_redated",
+                store_key=row.store_key,
+                alarm=f"{REDATED}; it seals nothing more, and another one takes its place. Find out by whom",
+            )
 
     def due(self, now: int) -> bool:
         """Tell whether a new store key should take over, long before the old one is worn out."""
@@ -269,6 +310,7 @@ class StoreKeys:
     def _open_key(self, store_key: int, key: SecretBytes) -> None:
         self._ciphers[store_key] = AESGCM(key.reveal())
         self._event_keys[store_key] = event_key(key)
+        self._number_keys[store_key] = _number_key(key)
 
     def _cipher(self, row: SealedRow) -> AESGCM:
         try:
@@ -281,6 +323,16 @@ def _name(row: SealedRow) -> str:
     if isinstance(row, ObjectRow):
         return row.unique_identifier
     return f"client {row.client}" if isinstance(row, ClientRow) else f"entry {row.kind}/{row.key}"
+
+
+def _number_key(key: SecretBytes) -> SecretBytes:
+    return SecretBytes(blake2b(b"store key number", key=key.reveal(), digest_size=KEY_SIZE).digest())
+
+
+def _number(number_key: SecretBytes, created_at: int) -> int:
+    """Return the number of the store key that was made at this time: below zero, 63 bits of a digest."""
+    digest = blake2b(_MADE_AT.pack(created_at), key=number_key.reveal(), digest_size=8).digest()
+    return -1 - (int.from_bytes(digest) >> 1)
 
 
 def _age(row: StoreKeyRow) -> tuple[int, int]:

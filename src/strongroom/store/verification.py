@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from strongroom.attributes.index import terms
 from strongroom.domain.audit import ADMINISTRATION, GONE, named
-from strongroom.domain.backups import Row, Table, Tables, Value
+from strongroom.domain.backups import STORE_KEYS, Row, Table, Tables, Value
 from strongroom.domain.chain import EMPTY, Head, extend
 from strongroom.domain.doubts import Doubt, Subject
 from strongroom.domain.entries import passes
@@ -23,7 +23,7 @@ from strongroom.domain.objects import ManagedObject
 from strongroom.store import statements
 from strongroom.store.changes import name_key
 from strongroom.store.mapping import from_row, names
-from strongroom.store.records import EntryRow, ObjectRow
+from strongroom.store.records import EntryRow, ObjectRow, StoreKeyRow
 from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey
 from strongroom.store.witness import WITNESSED, Witnesses
 from strongroom.wire.errors import DecodeError
@@ -35,6 +35,8 @@ AUDIT: Final = Table("audit", ("sequence", "event"), ("sequence",))
 CHAIN: Final = Table("audit", ("position", "hash", "event"), ("position",))
 TERMS: Final = Table("terms", ("tenant", "term", "sequence"))
 NAMES: Final = Table("names", ("tenant", "owner", "name"))
+
+KEYS: Final = Table(STORE_KEYS, ("store_key", "wrapped", "created_at"))
 
 AT_ONCE: Final = 100_000
 """Records whose generations are held in memory; a larger store is read several times."""
@@ -100,6 +102,8 @@ async def _verify(snapshot: Tables, keys: StoreKeys, at_once: int) -> AsyncItera
             owned.add(row, +1)
     async for doubt in _entries(snapshot, keys):
         yield doubt
+    async for doubt in _store_keys(snapshot, keys):
+        yield doubt
     async for doubt in _chain(snapshot):
         yield doubt
     async for doubt in _history(snapshot, keys, at_once):
@@ -155,6 +159,15 @@ async def _entries(snapshot: Tables, keys: StoreKeys) -> AsyncIterator[Doubt]:
                     f"{row.kind}/{row.key}",
                     "its record was edited or damaged, or belongs to another one",
                 )
+
+
+async def _store_keys(snapshot: Tables, keys: StoreKeys) -> AsyncIterator[Doubt]:
+    async for page in _pages(snapshot, KEYS):
+        for values in page:
+            row = StoreKeyRow._make(values)
+            reason = keys.doubt(row)
+            if reason is not None:
+                yield Doubt(Subject.STORE_KEY, 0, str(row.store_key), reason)
 
 
 async def _chain(snapshot: Tables) -> AsyncIterator[Doubt]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from strongroom.domain.identity import ClientIdentity, Connection
-from strongroom.engine import users
+from strongroom.engine.guesses import FAILURES, WAIT
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.convert import decoder, encoder
 from strongroom.model.identifiers import UniqueIdentifier
@@ -59,6 +59,7 @@ from strongroom.registry import (
     Tag,
     Version,
 )
+from strongroom.server import guesses
 from strongroom.wire import binary
 from tests.expect import MISSING, key, named, refusal, revoke, values
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
@@ -387,10 +388,10 @@ def test_a_device_is_known_by_all_that_its_credential_says(kms: TestKms) -> None
 
 def test_who_is_wrong_too_often_has_to_wait(kms: TestKms) -> None:
     user(kms, credential(kms, CredentialType.ONE_TIME_PASSWORD, hotp()))
-    for _ in range(users.FAILURES):
+    for _ in range(FAILURES):
         assert not log_in(kms, code(b"000000"))
     assert not log_in(kms, code(b"755224"))
-    kms.clock.pass_time(seconds=users.WAIT.total_seconds())
+    kms.clock.pass_time(seconds=WAIT.total_seconds())
     assert log_in(kms, code(b"755224"))
 
 
@@ -418,18 +419,18 @@ def test_guesses_that_come_at_once_are_counted_too(kms: TestKms) -> None:
         ]
         await asyncio.gather(*(kms.dispatcher.handle(message, connection) for message in messages))
 
-    kms.run(log_in_at_once(*[PASSWORD] * (users.FAILURES + 5)))
+    kms.run(log_in_at_once(*[PASSWORD] * (FAILURES + 5)))
     assert len(tried) == 1  # nobody who is right gets in the way of the others
-    kms.run(log_in_at_once(*[b"guess %d" % n for n in range(users.FAILURES + 5)]))
-    assert len(tried) == 1 + users.FAILURES
+    kms.run(log_in_at_once(*[b"guess %d" % n for n in range(FAILURES + 5)]))
+    assert len(tried) == 1 + FAILURES
     assert not log_in(kms, by_password())
 
 
 def test_a_client_with_many_users_locks_out_nobody_elses(
     kms: TestKms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(users, "_REMEMBERED", 2)
-    for number in range(3):
+    monkeypatch.setattr(guesses, "BUCKETS", 1)
+    for number in range(guesses.WAYS + 1):
         user(kms, credential(kms, CredentialType.ONE_TIME_PASSWORD, hotp()), name=f"user {number}")
         wrong = OneTimePassword(username=f"user {number}", one_time_password=SecretBytes(b"000000"))
         assert not log_in(kms, wrong)

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_der_priv
 from cryptography.x509.oid import NameOID
 
 from strongroom.domain.clients import ClientRecord
-from strongroom.domain.identity import DEFAULT_TENANT
+from strongroom.domain.identity import DEFAULT_TENANT, ClientIdentity
+from strongroom.domain.provisioning import LinkCredential
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import Certificate, CertificateRequest
 from strongroom.model.structures import RevocationReason
@@ -32,6 +33,8 @@ from strongroom.registry import (
 )
 from strongroom.rootkey.file import FileRootKey
 from strongroom.server.ca import Authority, create_authority, fingerprint, new_key, open_authority
+from strongroom.server.clients import known_certificate
+from strongroom.server.clients import renew as renew_by_administrator
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.directory import Refusal
 from strongroom.server.provisioning import ClientProvisioning
@@ -115,27 +118,68 @@ def test_a_request_is_signed_and_its_key_is_the_credential(kms: TestKms, authori
     assert fingerprint_of(kms, BOB.client) != fingerprint(key.public_key())
 
 
-def test_a_certificate_is_adopted(kms: TestKms, authority: Authority) -> None:
+def say_by_rule(kms: TestKms, whose: ClientIdentity | Refusal) -> None:
+    """Have the rules for certificates of other authorities say of each whose it is."""
+    provisioning = kms.dispatcher._services.provisioning
+    assert isinstance(provisioning, ClientProvisioning)
+    provisioning.by_rule = lambda _: whose
+
+
+def test_a_certificate_that_a_rule_gives_to_the_client_is_adopted(kms: TestKms, authority: Authority) -> None:
     key = new_key()
     own = authority.client_certificate(key.public_key(), "alice", kms.clock.now())
+    say_by_rule(kms, ALICE)
     assert stored_certificate(kms, renew(kms, with_certificate(own))) == own
     assert fingerprint_of(kms) == fingerprint(key.public_key())
 
 
-def test_a_certificate_that_a_rule_gives_to_another_client_is_not_adopted(
-    kms: TestKms, authority: Authority
+@pytest.mark.parametrize("whose", [BOB, Refusal.UNKNOWN, Refusal.AMBIGUOUS, Refusal.REVOKED])
+def test_a_certificate_that_no_rule_gives_to_the_client_is_not_adopted(
+    kms: TestKms, authority: Authority, whose: ClientIdentity | Refusal
 ) -> None:
-    """Certificates are no secrets: whoever shows its own would be taken for the client that adopted it."""
-    provisioning = kms.dispatcher._services.provisioning
-    assert isinstance(provisioning, ClientProvisioning)
+    """Certificates are no secrets: whoever shows its own would be taken for the client that adopted it.
+
+    One of the internal authority proves no more: it may be an invitation's, which anybody could see.
+    """
     before = fingerprint_of(kms)
-    another = authority.client_certificate(new_key().public_key(), "db1", kms.clock.now())
-    for whose in (BOB, Refusal.AMBIGUOUS, Refusal.REVOKED):
-        provisioning.by_rule = lambda _, whose=whose: whose  # type: ignore[misc]
-        assert_refused(kms, with_certificate(another), ResultReason.INVALID_FIELD, ResultReason.INVALID_FIELD)
-        assert fingerprint_of(kms) == before
-    provisioning.by_rule = lambda _: ALICE
-    renew(kms, with_certificate(another))
+    another = authority.client_certificate(new_key().public_key(), "alice", kms.clock.now())
+    say_by_rule(kms, whose)
+    assert_refused(kms, with_certificate(another), ResultReason.INVALID_FIELD, ResultReason.INVALID_FIELD)
+    assert fingerprint_of(kms) == before
+    assert not kms.run(kms.repository.entries_of(LinkCredential, ALICE.tenant, ALICE.client))
+
+
+@pytest.mark.parametrize("asked", ["request", "certificate", "nothing"])
+def test_a_client_that_a_rule_lets_in_is_renewed_by_its_own_authority(
+    kms: TestKms, authority: Authority, asked: str
+) -> None:
+    """The old credential could not be ended, and the new one would outlast its revocation."""
+    say_by_rule(kms, ALICE)
+    own = authority.client_certificate(new_key().public_key(), "alice", kms.clock.now())
+    request = {
+        "request": csr(new_key()),
+        "certificate": with_certificate(own),
+        "nothing": ReProvisionRequest(),
+    }[asked]
+    before = fingerprint_of(kms)
+    got = refusal(kms, request, version=V2_1, caller=dataclasses.replace(ALICE, mapped=True))
+    assert got.reason is ResultReason.PERMISSION_DENIED
+    assert fingerprint_of(kms) == before
+
+
+def test_a_renewal_ends_every_older_key_too(kms: TestKms, authority: Authority) -> None:
+    """One that the administrator has replaced, and that was good for a while yet."""
+    clients, now = StoredClients(kms.repository), kms.clock.now()
+    made = authority.client_certificate(new_key().public_key(), "alice", now)
+    year = now + dt.timedelta(days=365)
+    kms.run(renew_by_administrator(clients, "alice", known_certificate(made, None), old_until=year))
+    made = authority.client_certificate(new_key().public_key(), "alice", now)
+    kms.run(renew_by_administrator(clients, "alice", known_certificate(made, None), old_until=year))
+    record = next(one for one in kms.run(clients.clients()) if one.client == ALICE.client)
+    assert list(record.retired(now))
+    renew(kms, csr(new_key()))
+    record = next(one for one in kms.run(clients.clients()) if one.client == ALICE.client)
+    assert list(record.retired(now)) == []
 
 
 def test_without_either_the_server_makes_a_key_that_the_client_can_get(
@@ -215,6 +259,7 @@ def test_a_certificate_that_would_shut_the_client_out_is_refused(
     kms: TestKms, authority: Authority, made: Callable[[Authority, dt.datetime], ReProvisionRequest]
 ) -> None:
     before = fingerprint_of(kms)
+    say_by_rule(kms, ALICE)
     request = made(authority, kms.clock.now())
     assert_refused(kms, request, ResultReason.INVALID_FIELD, ResultReason.INVALID_FIELD)
     assert fingerprint_of(kms) == before

@@ -51,10 +51,13 @@ def opened(folder: Path, made: NewRoot) -> StoredKeyring:
     return keyring
 
 
-def begin(folder: Path, made: NewRoot) -> StoredKeyring:
-    """Let a folder begin with a root key, and return it open."""
+def begin(folder: Path, made: NewRoot, *, recipient: str | None = None) -> StoredKeyring:
+    """Let a folder begin with a root key, perhaps with a recovery kit, and return it open."""
     file_book(place(folder), made.record, made.secret)
-    return opened(folder, made)
+    keyring = opened(folder, made)
+    if recipient is not None:
+        keyring.set_recovery(recipient)
+    return keyring
 
 
 @pytest.fixture(autouse=True)

@@ -29,8 +29,7 @@ def test_what_is_wrapped_twice_differs(make_root: Make, tmp_path: Path) -> None:
 
 def test_a_wrapped_key_in_which_any_byte_was_changed_is_refused(make_root: Make, tmp_path: Path) -> None:
     """The recovery copy belongs to it: without it the kit would fail on the day when it is needed."""
-    (tmp_path / "recovery.pub").write_text(Identity.generate().recipient.text)
-    root = begin(tmp_path, make_root(1))
+    root = begin(tmp_path, make_root(1), recipient=Identity.generate().recipient.text)
     wrapped = root.wrap(KEY)
     step = 1 if len(wrapped) < 100 else 7
     for position in range(0, len(wrapped), step):

@@ -25,8 +25,7 @@ def made(split: Split | None = None) -> kit.Kit:
 
 def test_a_kit_opens_what_was_wrapped_for_it(make_root: Callable[[int], NewRoot], tmp_path: Path) -> None:
     some = made()
-    (tmp_path / "recovery.pub").write_text(some.recipient)
-    wrapped = begin(tmp_path, make_root(1)).wrap(KEY)
+    wrapped = begin(tmp_path, make_root(1), recipient=some.recipient).wrap(KEY)
     assert kit.read(some.files).open(parse(wrapped).recovery) == KEY
 
 
@@ -88,8 +87,7 @@ def test_with_the_kit_a_lost_root_key_is_replaced(
     make_root: Callable[[int], NewRoot], tmp_path: Path
 ) -> None:
     some = made(Split(2, 3))
-    (tmp_path / "recovery.pub").write_text(some.recipient)
-    wrapped = begin(tmp_path, make_root(1)).wrap(KEY)
+    wrapped = begin(tmp_path, make_root(1), recipient=some.recipient).wrap(KEY)
     for lost in ("root.key", "recovery.pub"):
         (tmp_path / lost).unlink(missing_ok=True)
     identity = kit.read(some.files[1:])
@@ -110,8 +108,7 @@ def test_with_the_kit_a_lost_root_key_is_replaced(
 
 def test_recovery_to_shares_is_opened_by_the_new_shares(tmp_path: Path) -> None:
     some = made()
-    (tmp_path / "recovery.pub").write_text(some.recipient)
-    wrapped = begin(tmp_path, new("file")).wrap(KEY)
+    wrapped = begin(tmp_path, new("file"), recipient=some.recipient).wrap(KEY)
     identity = kit.read(some.files)
     found = new("shares", 2)
     root = Recovering(identity, place(tmp_path), found.record, found.secret)

@@ -25,6 +25,7 @@ from strongroom.server.directory import ClientDirectory
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.recording import act
 from strongroom.server.rules import RuleBook
+from strongroom.server.trial import LONGEST
 from tests.expect import key
 from tests.kms import ALICE, BOB, TestKms, attribute
 from tests.unit.server.conftest import NOW
@@ -534,6 +535,98 @@ def test_changed_rules_are_tried_on_recorded_requests(office: Office) -> None:
         office("policy.test", requests=requests * 100, add=[], remove=[])
 
 
+NOT_EXPORTED = 'forbid(principal, action == Action::"export", resource);'
+NOT_BOB = 'forbid(principal == Client::"bob", action == Action::"get", resource);'
+
+
+def asked_again(client: int, identifier: str, operation: str = "Get", times: int = 1) -> dict[str, object]:
+    return {
+        "client": client,
+        "tenant": 1,
+        "operation": operation,
+        "object": identifier,
+        "outcome": "success",
+        "times": times,
+    }
+
+
+def tried(office: Office, requests: list[dict[str, object]], **changes: object) -> list[tuple[str, str, str]]:
+    """Return what would be different, sorted."""
+    found = office("policy.test", requests=requests, **{"add": [], "remove": [], **changes})
+    return sorted((one["client"], one["operation"], one["would_be"]) for one in found)
+
+
+@pytest.fixture
+def with_cedar() -> None:
+    pytest.importorskip("cedarpy", reason="an extra: pip install 'strongroom[cedar]'")
+
+
+@pytest.mark.usefixtures("with_cedar")
+def test_changed_restrictions_are_tried_on_recorded_requests(office: Office) -> None:
+    made = key(office.kms)
+    office.grant("client:bob", "everything", "get")
+    requests = [asked_again(1, made), asked_again(2, made), asked_again(1, made, "Export")]
+    requests.append(asked_again(1, made, "Create"))
+    assert tried(office, requests, cedar="") == []
+    assert tried(office, requests, cedar=NOT_BOB) == [("bob", "Get", "refused")]
+    assert tried(office, requests, cedar="forbid(principal, action, resource);") == [
+        ("alice", "Export", "refused"),
+        ("alice", "Get", "refused"),
+        ("bob", "Get", "refused"),
+    ]
+    assert not office.admin.directory.restrictions.exists()
+
+
+@pytest.mark.usefixtures("with_cedar")
+def test_restrictions_in_force_hold_before_and_after_unless_they_are_changed(office: Office) -> None:
+    """What they forbid, no rule that is added allows; without them, it would be allowed."""
+    made = key(office.kms)
+    office.grant("client:bob", "everything", "get")
+    office.admin.directory.restrictions.write_text(NOT_BOB)
+    requests = [asked_again(1, made, "Export"), asked_again(2, made)]
+    more = {"to": {"kind": "everyone"}, "on": {"kind": "everything"}, "permissions": ["get"], "tenant": None}
+    assert tried(office, requests) == []
+    assert tried(office, requests, add=[more]) == []
+    assert tried(office, requests, cedar="") == [("bob", "Get", "allowed")]
+    assert tried(office, requests, cedar=NOT_EXPORTED) == [
+        ("alice", "Export", "refused"),
+        ("bob", "Get", "allowed"),
+    ]
+    (rule,) = [one["id"] for one in office("grant.list", tenant=None)]
+    assert tried(office, requests, cedar=NOT_EXPORTED, remove=[rule]) == [("alice", "Export", "refused")]
+
+
+@pytest.mark.usefixtures("with_cedar")
+def test_a_restriction_that_cannot_be_evaluated_would_refuse(office: Office) -> None:
+    made = key(office.kms)
+    cedar = "forbid(principal, action, resource) when { resource.colour == 1 };"
+    assert tried(office, [asked_again(1, made)], cedar=cedar) == [("alice", "Get", "refused")]
+
+
+@pytest.mark.usefixtures("with_cedar")
+@pytest.mark.parametrize(
+    ("cedar", "said"),
+    [
+        ("forbid everything", "no Cedar policies"),
+        ("permit(principal, action, resource) when { " + "(" * 20_000 + "true" + ")" * 20_000 + " };", "too"),
+        (" " * (LONGEST + 1), "at most"),
+    ],
+    ids=["no Cedar", "deep", "long"],
+)
+def test_policies_that_cannot_be_read_harm_nobody(office: Office, cedar: str, said: str) -> None:
+    """The library ends its process over some of them."""
+    with pytest.raises(OperatorError, match=said):
+        tried(office, [asked_again(1, key(office.kms))], cedar=cedar)
+
+
+def test_without_the_package_it_is_said_what_is_missing(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(OperatorError, match=r"strongroom\[cedar\]"):
+        tried(office, [], cedar="")
+
+
 def test_alice_and_bob_of_the_key_manager_are_those_of_the_office(office: Office) -> None:
     assert [r.client for r in office.clients.records.values()] == [ALICE.client, BOB.client]
 
@@ -549,5 +642,5 @@ def test_the_record_of_a_grant_says_what_was_granted_to_whom(office: Office) -> 
     assert removed.target == "rule=0815"
     grouped = act({"command": "client.group", "name": "bob", "add": ["ops"], "remove": []}, NOW)
     assert grouped.target == "name=bob add=ops"
-    tried = act({"command": "policy.test", "add": [{"to": to}], "requests": [], "remove": []}, NOW)
-    assert tried.target is None
+    said = {"add": [{"to": to}], "requests": [], "remove": [], "cedar": NOT_BOB}
+    assert act({"command": "policy.test", **said}, NOW).target is None

@@ -7,6 +7,7 @@ import pytest
 
 from strongroom.domain.audit import Recording
 from strongroom.domain.clients import ClientChanged, ClientExists, ClientRecord
+from strongroom.domain.entries import EntryChange
 from strongroom.server import clients
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.shared import COUNTED
@@ -26,7 +27,7 @@ class Store:
     async def clients(self) -> Sequence[ClientRecord]:
         return list(self.records.values())
 
-    async def put(self, record: ClientRecord) -> None:
+    async def put(self, record: ClientRecord, *, entries: Sequence[EntryChange] = ()) -> None:
         if self.meanwhile:
             other = self.meanwhile.pop(0)
             self.records[other.client] = other

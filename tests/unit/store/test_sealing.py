@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from strongroom.domain.ports import RootKeyUnavailable
 from strongroom.domain.store import StoreFailure
@@ -165,6 +166,62 @@ def test_the_newest_store_key_seals_and_older_ones_still_open(sealed: Sealed) ->
     sealed.keys.load([newer])
     assert sealed.keys.current == newer.store_key != old
     assert sealed.keys.open(sealed.row) == MATERIAL
+
+
+@pytest.mark.parametrize("created_at", [NOW + 10**9, NOW - 1, 0, -1, 1.5, "text", None, 2**70])
+def test_a_store_key_whose_date_was_changed_opens_and_seals_nothing(
+    sealed: Sealed, root_key: FileRootKey, created_at: Any
+) -> None:
+    """Else somebody could put its replacement off, or have an old one take over."""
+    older, newest = sealed.keys.create(NOW - 5), sealed.keys.create(NOW + 1)
+    redated = newest._replace(created_at=created_at)
+    for rows, current in (([redated], None), ([older, redated], older), ([redated, older], older)):
+        keys = StoreKeys(root_key)
+        keys.load(rows)
+        assert keys.doubt(redated) is not None
+        assert keys.knows(newest.store_key)
+        if current is None:
+            assert keys.due(NOW)
+            with pytest.raises(UnknownStoreKey):
+                _ = keys.current
+        else:
+            assert (keys.current, keys.newest_at) == (current.store_key, NOW - 5)
+    keys.load([newest])
+    assert (keys.current, keys.doubt(newest)) == (newest.store_key, None)
+
+
+def test_a_store_key_under_another_number_is_not_believed(sealed: Sealed, root_key: FileRootKey) -> None:
+    one, other = sealed.keys.create(NOW), sealed.keys.create(NOW)
+    keys = StoreKeys(root_key)
+    keys.load([one._replace(store_key=other.store_key)])
+    assert keys.due(NOW)
+
+
+def test_a_store_key_of_an_older_release_opens_and_another_takes_its_place(
+    sealed: Sealed, root_key: FileRootKey
+) -> None:
+    """Nothing vouches for when it was made; that it opens is no doubt."""
+    older = sealed.keys.create(NOW)._replace(store_key=7)
+    keys = StoreKeys(root_key)
+    keys.load([older])
+    assert keys.doubt(older) is None
+    stored = row(1, store_key=7)
+    stored = stored._replace(sealed=keys.seal(stored, MATERIAL))
+    assert keys.open(stored) == MATERIAL
+    assert keys.due(NOW)
+    fresh = keys.create(NOW - 100)
+    keys.load([older, fresh])
+    assert keys.current == fresh.store_key
+    assert not keys.due(NOW)
+
+
+def test_a_changed_date_is_told_once(sealed: Sealed, root_key: FileRootKey) -> None:
+    redated = sealed.keys.create(NOW)._replace(created_at=NOW + 1)
+    keys = StoreKeys(root_key)
+    with capture_logs() as logs:
+        keys.load([redated])
+        keys.load([redated])
+    assert [(one["event"], one["store_key"]) for one in logs] == [("store_key_redated", redated.store_key)]
 
 
 def test_a_store_key_is_due_by_age(sealed: Sealed) -> None:

@@ -3,6 +3,7 @@
 Rule: nothing is changed here.
 """
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -21,13 +22,17 @@ from strongroom.server.administration.command import Administrator, command
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.explaining import Names, explain
 from strongroom.server.kept import OF_THE_TENANT
-from strongroom.server.messages import BrokenMessage, Message, integer, text, texts
+from strongroom.server.messages import BrokenMessage, Message, integer, optional_text, text, texts
 from strongroom.server.naming import owner_named
-from strongroom.server.rehearsal import Recorded, rehearse
+from strongroom.server.rehearsal import Law, Recorded, cases, rehearse
 from strongroom.server.restrictions import Restrictions
+from strongroom.server.trial import attempt
 
 MOST_REQUESTS: Final = 500
 """Recorded requests of one rehearsal: whoever has more asks again, so that others are served between."""
+
+_BETWEEN: Final = 50
+"""Requests that are decided in one go."""
 
 _EXPLAINERS: Final = {Role.ADMINISTRATOR, Role.AUDITOR}
 
@@ -53,7 +58,10 @@ async def explain_(admin: Administrator, request: Message) -> object:
 
 @command("policy.test", roles=_EXPLAINERS)
 async def test(admin: Administrator, request: Message) -> object:
-    """Say which of some recorded requests changed rules would decide otherwise."""
+    """Say which of some recorded requests changed rules would decide otherwise.
+
+    `cedar` are restrictions to try in place of those in force, null: they stay.
+    """
     requests = [_recorded(one) for one in _list(request, "requests")]
     if len(requests) > MOST_REQUESTS:
         raise OperatorError(f"at most {MOST_REQUESTS} requests are tried at once")
@@ -74,14 +82,23 @@ async def test(admin: Administrator, request: Message) -> object:
         merged = {*rule.permissions, *(() if old is None else old.permissions)}
         changed[tenant][key] = rule.replace(permissions=tuple(sorted(merged)))
     records = {int(record.client): record for record in await admin.clients.clients()}
-    differences = rehearse(
-        requests,
-        permissions={VALUES["Operation"][o].name: spec.needs for o, spec in all_operations().items()},
-        records=records,
-        objects=await _objects(admin, requests),
-        rules={number: [one.value for one in some] for number, some in kept.items()},
-        changed={number: list(some.values()) for number, some in changed.items()},
+    decided = list(
+        cases(
+            requests,
+            permissions={VALUES["Operation"][o].name: spec.needs for o, spec in all_operations().items()},
+            records=records,
+            objects=await _objects(admin, requests),
+        )
     )
+    in_force = Restrictions(admin.directory.restrictions).of
+    cedar = optional_text(request, "cedar")
+    tried = in_force if cedar is None else (await attempt(cedar, [case for _, case in decided])).of
+    now = Law({number: [one.value for one in some] for number, some in kept.items()}, in_force)
+    then = Law({number: list(some.values()) for number, some in changed.items()}, tried)
+    differences = []
+    for start in range(0, len(decided), _BETWEEN):
+        differences += rehearse(decided[start : start + _BETWEEN], now, then)
+        await asyncio.sleep(0)  # restrictions take a while, and others are served by this process
     return [
         {
             "client": records[one.request.client].name,

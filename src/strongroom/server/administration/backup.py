@@ -21,10 +21,8 @@ from strongroom.server.messages import Message, texts
 
 async def _act(admin: Administrator, request: Message) -> Act | None:
     """Tell whether people have to agree: not for the recovery kit, which they have agreed to keep."""
-    from strongroom.server.backup.identities import recovery_recipients
-
-    known = recovery_recipients(admin.directory)
-    return None if known and set(texts(request, "recipients")) <= set(known) else Act.EXPORT
+    given = set(texts(request, "recipients"))
+    return None if not given or given == {admin.root_key.prove_recovery()} else Act.EXPORT
 
 
 def _recipients(request: Message) -> Message:
@@ -34,13 +32,20 @@ def _recipients(request: Message) -> Message:
 
 @command("backup.keys", roles={Role.ADMINISTRATOR}, approval=_act, essence=_recipients, local=True)
 async def keys(admin: Administrator, request: Message) -> object:
-    """Return the store keys and every other secret, encrypted; the numbers of the keys, and a new name."""
+    """Return the store keys and every other secret, encrypted; for whom, the numbers of the keys, and a new
+    name. `recipients` may be empty: then it is the recovery kit that opens them."""
     # No other command needs them.
     from strongroom.server.backup.encryption import check_recipients, encrypt
     from strongroom.server.backup.parts import open_sealed
     from strongroom.server.backup.secrets import pack
 
-    recipients = check_recipients(texts(request, "recipients"))
+    kit, given = admin.root_key.prove_recovery(), texts(request, "recipients")
+    if not given and kit is None:
+        raise OperatorError(
+            f"a backup needs somebody who can open it: {admin.directory.recovery} is missing, so name an age"
+            " recipient with --recipient age1..."
+        )
+    recipients = check_recipients(given or [str(kit)])
     store_keys = {
         number: admin.root_key.unwrap(wrapped)
         for number, wrapped in (await admin.store.wrapped_keys()).items()
@@ -59,6 +64,7 @@ async def keys(admin: Administrator, request: Message) -> object:
         raise OperatorError("another backup is being made; try again") from None
     return {
         "backup": name,
+        "recipients": list(recipients),
         "secrets": b64encode(encrypt(pack(store_keys, files), recipients)).decode("ascii"),
         "store_keys": sorted(store_keys),
     }

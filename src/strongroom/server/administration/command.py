@@ -11,7 +11,7 @@ the process of whoever called it: the same code, with the same surroundings.
 import importlib
 import pkgutil
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from typing import Final, TypeAlias
@@ -52,7 +52,8 @@ class Administrator:
 
     `settings` have the addresses that the live server found, `live` is its worker, None when no server runs.
     `caller` is the person who asks, None for whoever owns the data directory. `wrapped` are the places with
-    something that the root key has wrapped.
+    something that the root key has wrapped. `facts` are those of the request (see Command): what is done is
+    done to what they say.
     """
 
     clients: ClientStore
@@ -64,6 +65,7 @@ class Administrator:
     live: Live | None
     caller: Caller | None = None
     wrapped: Sequence[WrappedKeys] = ()
+    facts: Message = field(default_factory=dict)
 
     @property
     def shared(self) -> bool:
@@ -98,6 +100,11 @@ async def tenant_it_names(admin: Administrator, request: Message) -> TenantId | 
     return None if name is None else await any_tenant_named(admin.store, name)
 
 
+async def no_facts(_admin: Administrator, _request: Message) -> Message:
+    """Say that a request is about nothing but what it says itself."""
+    return {}
+
+
 async def no_act(_admin: Administrator, _request: Message) -> Act | None:
     """Say of any request that it is no act that needs approval."""
     return None
@@ -120,8 +127,10 @@ class Command:
     what every worker keeps in memory, so each reads that again before the command returns. `approval` tells
     which act a request is, None for one that needs no approval. `concerns` finds the tenant whose rules it
     follows; None, which it may give too: those of all. `essence` gives what an approval is for: where a
-    command makes a fresh key each time it is given, everything but that. `local`: it hands out or takes in
-    what opens every key, so it is done on the machine of the server and for nobody elsewhere.
+    command makes a fresh key each time it is given, everything but that. `facts` looks up what a request is
+    about, which people see and approve of with it: no secrets, and nothing that changes by itself. `local`:
+    it hands out or takes in what opens every key, so it is done on the machine of the server and for nobody
+    elsewhere.
     """
 
     name: str
@@ -131,6 +140,7 @@ class Command:
     approval: Judgement = no_act
     concerns: Callable[[Administrator, Message], Awaitable[TenantId | None]] | None = None
     essence: Callable[[Message], Message] = essence_of
+    facts: Callable[[Administrator, Message], Awaitable[Message]] = no_facts
     local: bool = False
 
 
@@ -145,6 +155,7 @@ def command(
     approval: Act | Judgement | None = None,
     concerns: Callable[[Administrator, Message], Awaitable[TenantId | None]] | None = None,
     essence: Callable[[Message], Message] = essence_of,
+    facts: Callable[[Administrator, Message], Awaitable[Message]] = no_facts,
     local: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Declare the decorated coroutine function as `noun.verb`; raises TypeError for a second declaration.
@@ -164,6 +175,7 @@ def command(
             approval=judge,
             concerns=concerns,
             essence=essence,
+            facts=facts,
             local=local,
         )
         return handler
@@ -205,7 +217,8 @@ async def perform(admin: Administrator, request: Message) -> object:
     )
     try:
         declared = find(request)
-        asked = await _asked(admin, declared, request, event.by or "")
+        recorded = replace(recorded, facts=await declared.facts(admin, request))
+        asked = await _asked(recorded, declared, request, event.by or "")
         approval = None if asked is None else await use(admin.store, admin.clients, asked, admin.now)
         try:
             result = await declared.handler(recorded, request)
@@ -233,6 +246,7 @@ async def _asked(admin: Administrator, declared: Command, request: Message, by: 
         command=declared.name,
         essence=essence,
         meant=meant_by(essence, await admin.clients.clients()),
+        facts=admin.facts,
         act=act,
         tenant=tenant,
         person=None if caller is None else caller.person,

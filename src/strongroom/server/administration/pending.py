@@ -4,7 +4,9 @@ Rule: the administrator types the name of the client; what stands in a certifica
 """
 
 import dataclasses
+import hashlib
 import secrets
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -19,6 +21,7 @@ from strongroom.domain.store import Changes, LostRace
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.administration.command import Administrator, command, tenant_it_names
 from strongroom.server.admission import gives_rights
+from strongroom.server.approving import essence_of
 from strongroom.server.authorities import identity
 from strongroom.server.ca import UNREADABLE
 from strongroom.server.clients import check_name, enrol, in_force, known_certificate
@@ -38,16 +41,38 @@ async def list_(admin: Administrator, request: Message) -> object:
     return [to_message(one) for one in waiting]
 
 
+_OF_THE_CERTIFICATE: Final = ("fingerprint", "subject", "issuer", "serial", "ends_at", "names")
+
+
+async def _certificate(admin: Administrator, request: Message) -> Message:
+    """Return which certificate it is: whole, however few characters of its fingerprint somebody has typed."""
+    kept = await find(admin.store, text(request, "fingerprint"))
+    said = to_message(kept)
+    return {name: said[name] for name in _OF_THE_CERTIFICATE} | {
+        "sha256": hashlib.sha256(kept.value.certificate).hexdigest()
+    }
+
+
+def _all_but_the_fingerprint(request: Message) -> Message:
+    return {name: value for name, value in essence_of(request).items() if name != "fingerprint"}
+
+
 @command(
     "client.accept",
     roles={Role.ADMINISTRATOR},
     spreads=True,
     approval=gives_rights,
     concerns=tenant_it_names,
+    essence=_all_but_the_fingerprint,
+    facts=_certificate,
 )
 async def accept(admin: Administrator, request: Message) -> object:
     """Enrol the key of a certificate that waits, under a name that the administrator chooses."""
-    kept = await find(admin.store, text(request, "fingerprint"))
+    kept = await find(admin.store, text(admin.facts, "fingerprint"))
+    if hashlib.sha256(kept.value.certificate).hexdigest() != text(admin.facts, "sha256"):
+        raise OperatorError(
+            "it came again just now, with another certificate; look again: client pending list"
+        )
     name = check_name(text(request, "name"))
     try:
         certificate = x509.load_der_x509_certificate(kept.value.certificate)

@@ -5,6 +5,9 @@ Rule: a new root key is made by whoever calls; these commands let it take over.
 
 import base64
 import binascii
+import hashlib
+from pathlib import Path
+from typing import Final
 
 from strongroom.domain.acts import Act
 from strongroom.domain.people import Role
@@ -51,8 +54,55 @@ def _provider(request: Message) -> Message:
     return {"provider": nested(request, "record").get("provider")}
 
 
+_SAID: Final = {
+    "file": (),
+    "passphrase": (),
+    "shares": ("threshold", "count"),
+    "pkcs11": ("module", "token", "pin_file"),
+    "kmip": ("profile",),
+}
+"""What says where a root key is, of the parameters in its record; by its provider."""
+
+
+async def _where(admin: Administrator, request: Message) -> Message:
+    """Return where the new root key will be."""
+    record = nested(request, "record")
+    provider, parameters = record.get("provider"), record.get("parameters")
+    if not isinstance(parameters, dict) or not isinstance(provider, str) or provider not in _SAID:
+        raise BrokenMessage("the record of the new root key cannot be read")
+    where: Message = {name: parameters.get(name) for name in _SAID[provider]}
+    if provider == "file":
+        where["file"] = str(admin.directory.root_key)
+    elif provider == "passphrase":
+        where["file"] = str(admin.directory.root_keys)
+    elif provider == "kmip":
+        where |= _key_manager(Path(text(where, "profile")))
+    return {"root_key": where}
+
+
+def _key_manager(file: Path) -> Message:
+    """Return which server a profile leads to; the profile may be another one when people have decided."""
+    from strongroom.client.errors import InvalidSettings
+    from strongroom.client.profile import load_profile
+
+    try:
+        profile = load_profile(file)
+        authority = hashlib.sha256(profile.ca.read_bytes()).hexdigest()
+    except InvalidSettings as error:
+        raise OperatorError(str(error)) from error
+    except OSError as error:
+        raise OperatorError(f"cannot read {error.filename}: {error.strerror}") from error
+    return {"servers": list(profile.servers), "ca_sha256": authority}
+
+
 @command(
-    "root.rotate", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.ROOT, essence=_provider, local=True
+    "root.rotate",
+    roles={Role.ADMINISTRATOR},
+    spreads=True,
+    approval=Act.ROOT,
+    essence=_provider,
+    facts=_where,
+    local=True,
 )
 async def rotate(admin: Administrator, request: Message) -> object:
     """Let a new root key take over: `record` is what is written down of it, `secret` the key, in base64,

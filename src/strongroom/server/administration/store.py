@@ -16,6 +16,7 @@ from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.people import Role
 from strongroom.domain.store import Changes, LostRace
 from strongroom.domain.tenants import SYSTEM_TENANT, tenants_of
+from strongroom.registry import Tag
 from strongroom.scheduler.verification import KEY, Verification
 from strongroom.server.administration.command import Administrator, command, tenant_it_names
 from strongroom.server.audit_key import open_audit_key
@@ -88,20 +89,50 @@ async def accept(admin: Administrator, request: Message) -> object:
     return [{"place": mark.place, "position": mark.changes.position} for mark in missed]
 
 
-@command(
-    "store.trust", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.POLICY, concerns=tenant_it_names
-)
-async def trust(admin: Administrator, request: Message) -> object:
-    """Let the stored record of a doubted object count."""
-    identifier = text(request, "object")
+async def _what_is_there(admin: Administrator, request: Message) -> Message:
+    """Return what would count from then on: an object as it is stored, under the digest of all of it."""
+    number, identifier = await _tenant(admin, request), text(request, "object")
+    doubt = await admin.store.load_entry(Distrusted, number, identifier)
+    if doubt is None:
+        raise NotFound(f"nobody doubts {identifier}; what is doubted: strongroom store doubts")
+    stored = await admin.store.doubted(number, identifier)
+    facts: Message = {"doubt": doubt.value.reason, "known_generation": doubt.value.known}
+    facts |= {"record": "none: the object is gone", "sha256": stored.digest}
+    if stored.obj is not None:
+        obj, records = stored.obj, await admin.clients.clients()
+        changed_at = obj.value(Tag.LAST_CHANGE_DATE)
+        facts["record"] = {
+            "type": obj.object_type.name,
+            "state": None if obj.state is None else obj.state.name,
+            "owner": next((one.name for one in records if one.client == obj.owner), str(obj.owner)),
+            "names": [str(name.name_value) for name in obj.values(Tag.NAME)],
+            "generation": obj.generation,
+            "changed_at": None if changed_at is None else changed_at.isoformat(),
+        }
+    return facts
+
+
+async def _tenant(admin: Administrator, request: Message) -> int:
     tenant = text(request, "tenant")
     number = (await tenants_of(admin.store)).get(tenant)
     if number is None:
         raise NotFound(f"there is no tenant {tenant}; list them: strongroom tenant list")
-    if await admin.store.load_entry(Distrusted, number, identifier) is None:
-        raise NotFound(f"nobody doubts {identifier}; what is doubted: strongroom store doubts")
+    return number
+
+
+@command(
+    "store.trust",
+    roles={Role.ADMINISTRATOR},
+    spreads=True,
+    approval=Act.POLICY,
+    concerns=tenant_it_names,
+    facts=_what_is_there,
+)
+async def trust(admin: Administrator, request: Message) -> object:
+    """Let the stored record of a doubted object count."""
+    number, identifier = await _tenant(admin, request), text(request, "object")
     try:
-        await admin.store.trust(number, identifier)
+        await admin.store.trust(number, identifier, text(admin.facts, "sha256"))
     except LostRace:
         raise OperatorError(
             f"{identifier} was changed meanwhile; look again: strongroom store doubts"

@@ -24,7 +24,7 @@ from strongroom.server.backup.parts import plain_files
 from strongroom.server.config import load_settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
-from strongroom.server.messages import Message, nested, text
+from strongroom.server.messages import Message, nested, text, texts
 from strongroom.server.ports import Adapters
 from strongroom.version import VERSION
 
@@ -58,8 +58,9 @@ def create_backup(
 ) -> Made:
     """Write a backup to `target`, which only `recipients` can open. Raises OperatorError.
 
-    `call` has an administration command done, by the server if one runs. Raises PendingApproval, too, where
-    people have to agree to other recipients than the recovery kit.
+    Without any it is for the recovery kit, and the server says whose that is. `call` has an administration
+    command done, by the server if one runs. Raises PendingApproval, too, where people have to agree to other
+    recipients than the recovery kit.
     """
     settings = load_settings(directory.configuration)
     # Before the snapshot: what speaks of the store may not speak of more than will be in it.
@@ -67,11 +68,12 @@ def create_backup(
     with _new_file(target) as file:
         sink = _Sink(file)
 
-        async def work() -> Header:
+        async def work() -> tuple[Header, tuple[str, ...]]:
             async with adapters.take_snapshot(settings, directory) as snapshot:
                 keys = await _keys(snapshot, recipients, call)
                 header = await _header(snapshot, text(keys, "backup"))
-                with encrypting(sink, recipients) as plain:
+                openers = tuple(texts(keys, "recipients"))
+                with encrypting(sink, openers) as plain:
                     archive = ArchiveWriter(plain.write, header)
                     archive.begin(PartBegins(KEYS, "keys"))
                     archive.data(b64decode(text(keys, "secrets"), validate=True))
@@ -79,15 +81,15 @@ def create_backup(
                     _write_files(archive, directory, sizes)
                     await _write_tables(archive, snapshot, header.counts, report)
                     archive.finish()
-                return header
+                return header, openers
 
         try:
-            header = asyncio.run(work())
+            header, openers = asyncio.run(work())
         except StoreFailure as error:
             raise OperatorError(str(error)) from error
         except OSError as error:
             raise OperatorError(f"cannot write {target}: {error.strerror or error}") from error
-    return Made(header=header, recipients=recipients, size=sink.size, sha256=sink.digest.hexdigest())
+    return Made(header=header, recipients=openers, size=sink.size, sha256=sink.digest.hexdigest())
 
 
 async def _header(snapshot: Snapshot, backup: str) -> Header:

@@ -1,10 +1,9 @@
-"""Who can open a backup: recipients for making one, identities for reading one.
+"""Who can open a backup: identities for reading one.
 
 Rule: what an identity file says is never repeated in a message.
 
-    recovery.pub   in the data directory: one age recipient
-    KIT            an age identity file: lines of AGE-SECRET-KEY-1..., comments behind #;
-                   or several files with a share each (`rootkey/kit.py`)
+    KIT   an age identity file: lines of AGE-SECRET-KEY-1..., comments behind #; or several files with a share
+          each (`rootkey/kit.py`)
 """
 
 from collections.abc import Sequence
@@ -18,40 +17,9 @@ from strongroom.domain.ports import RootKeyError
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey import kit
 from strongroom.rootkey.shares import SHARE
-from strongroom.server.backup.encryption import check_recipients
-from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import NotFound, OperatorError
 
-RECOVERY_RECIPIENT: Final = "recovery.pub"
 _MAX_FILE: Final = 64 << 10
-
-
-def recipients_for(directory: DataDirectory, given: Sequence[str]) -> tuple[str, ...]:
-    """Return who is to open a backup: those who were named, else the recovery recipient.
-
-    Raises OperatorError when there is nobody, InvalidOption for what is no recipient.
-    """
-    if given:
-        return check_recipients(given)
-    known = recovery_recipients(directory)
-    if not known:
-        raise OperatorError(
-            f"a backup needs somebody who can open it: {directory.path / RECOVERY_RECIPIENT} is missing, so "
-            "name an age recipient with --recipient age1..."
-        )
-    return known
-
-
-def recovery_recipients(directory: DataDirectory) -> tuple[str, ...]:
-    """Return whom the recovery kit belongs to, nobody without a kit. Raises OperatorError."""
-    file = directory.path / RECOVERY_RECIPIENT
-    try:
-        lines = _lines(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return ()
-    except (OSError, UnicodeDecodeError) as error:
-        raise OperatorError(f"cannot read {file}: {error}") from error
-    return check_recipients(lines) if lines else ()
 
 
 def read_identities(files: Sequence[Path]) -> list[x25519.Identity]:

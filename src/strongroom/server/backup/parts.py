@@ -18,7 +18,7 @@ from typing import Final
 
 from strongroom.domain.ports import RootKey
 from strongroom.model.secret import SecretBytes
-from strongroom.server.backup.identities import RECOVERY_RECIPIENT
+from strongroom.rootkey.recovery import Recipient, prove_claim, read_claim, write_claim
 from strongroom.server.ca import open_key, seal_key, wrapped_key
 from strongroom.server.config import FILE_NAME, parse_settings
 from strongroom.server.data_directory import DataDirectory
@@ -29,14 +29,34 @@ from strongroom.server.errors import OperatorError
 class SealedFile:
     """A file whose content the root key protects. `pattern` is a name in the directory, perhaps with a *.
 
-    `wrapped` returns what the root key has wrapped of it.
+    `wrapped` returns what the root key has wrapped of it, None for nothing yet.
     """
 
     pattern: str
-    wrapped: Callable[[bytes, str], bytes]
+    wrapped: Callable[[bytes, str], bytes | None]
     open: Callable[[bytes, RootKey, str], SecretBytes]
     seal: Callable[[SecretBytes, RootKey], bytes]
 
+
+def _recipient_seal(content: bytes, name: str) -> bytes | None:
+    return read_claim(content, name).wrapped
+
+
+def _open_recipient(content: bytes, root_key: RootKey, name: str) -> SecretBytes:
+    claim = read_claim(content, name)
+    prove_claim(claim, root_key.unwrap, name)
+    return SecretBytes(claim.recipient.text.encode())
+
+
+def _seal_recipient(text: SecretBytes, root_key: RootKey) -> bytes:
+    return write_claim(Recipient(text.reveal().decode()), root_key.wrap)
+
+
+RECIPIENT: Final = "recovery.pub"
+"""Whom the recovery kit belongs to: no secret, but sealed like one, since backups are made for it."""
+
+ONCE_PLAIN: Final = (RECIPIENT,)
+"""Files that older releases have copied as they were."""
 
 PLAIN: Final = (
     FILE_NAME,
@@ -46,8 +66,6 @@ PLAIN: Final = (
     "authorities/*.retired",
     "crl.pem",
     "clients.sealed",
-    RECOVERY_RECIPIENT,
-    "audit.pub",
     "audit/anchored",
     "audit/checkpoints",
     "audit/end-*",
@@ -61,6 +79,7 @@ SEALED: Final = (
     SealedFile(pattern="ca.key", wrapped=wrapped_key, open=open_key, seal=seal_key),
     SealedFile(pattern="authorities/*.key", wrapped=wrapped_key, open=open_key, seal=seal_key),
     SealedFile(pattern="audit.key", wrapped=wrapped_key, open=open_key, seal=seal_key),
+    SealedFile(pattern=RECIPIENT, wrapped=_recipient_seal, open=_open_recipient, seal=_seal_recipient),
 )
 
 
@@ -104,7 +123,7 @@ def checked_name(name: str, configuration: str) -> str:
 
     Those that are listed may, and those that the configuration names. Raises OperatorError.
     """
-    known = any(fnmatchcase(name, pattern) for pattern in PLAIN) or name in _named(configuration)
+    known = any(fnmatchcase(name, pattern) for pattern in PLAIN + ONCE_PLAIN) or name in _named(configuration)
     if not known or not _stays_inside(name):
         raise OperatorError(f"the backup holds the file {name!r}, which belongs into no data directory")
     return name

@@ -24,7 +24,7 @@ from strongroom.domain.store import StoreFailure
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.authorities import open_server_authority
 from strongroom.server.backup.create import Report
-from strongroom.server.backup.parts import seal_again
+from strongroom.server.backup.parts import RECIPIENT, seal_again
 from strongroom.server.backup.unpack import Contents, Unpacking, backup_events
 from strongroom.server.ca import issue_server_certificate
 from strongroom.server.config import (
@@ -93,7 +93,12 @@ async def _restore(
         settings = parse_settings(tomllib.loads(configuration))
         adapters.check_store_url(url, directory)
         root_key = adapters.create_root_key(directory, adapters.make_root_key("file", 1, {}))
+        recipient = _recipient(directory, contents)
+        if recipient is not None:  # before anything is wrapped, so that it is wrapped for the kit, too
+            root_key.set_recovery(recipient)
         for name, secret in contents.secrets.files.items():
+            if name == RECIPIENT:
+                continue
             sealed = seal_again(name, secret, root_key)
             (directory.path / name).parent.mkdir(mode=0o700, exist_ok=True)
             write_private(directory.path / name, sealed)
@@ -111,6 +116,17 @@ async def _restore(
         settings=settings,
         warnings=tuple(_warnings(directory, settings, contents)),
     )
+
+
+def _recipient(directory: DataDirectory, contents: Contents) -> str | None:
+    """Return whom the recovery kit belongs to; None without one.
+
+    An older release has put it into the backup as a file, which is believed as the rest of the backup is.
+    """
+    sealed = contents.secrets.files.get(RECIPIENT)
+    if sealed is not None:
+        return sealed.reveal().decode()
+    return directory.recovery.read_text() if directory.recovery.exists() else None
 
 
 def _marker(contents: Contents, now: datetime) -> EntryChange:

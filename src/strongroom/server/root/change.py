@@ -23,7 +23,7 @@ from typing import Annotated, Final
 import structlog
 
 from strongroom.domain.entries import Entry, EntryChange, Kept
-from strongroom.domain.ports import RootKeyError, WrappedKeys
+from strongroom.domain.ports import RootKeyError, RootKeyUnavailable, WrappedKeys
 from strongroom.domain.store import Changes, LostRace, ObjectStore
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.model.secret import SecretBytes
@@ -76,15 +76,16 @@ class RootKeyChange:
 
     async def __call__(self, now: datetime) -> None:
         """Look once. Raises StoreFailure and RootKeyError."""
-        if not self._root_key.stays_elsewhere:
-            self.problem = None
-        elif now >= self._probe_at:
-            self._probe_at = now + timedelta(seconds=PROBE)
-            await self._probe()
         if self._shared:
             await self._follow_node(now)
         if self._root_key.follow():
             self._looked = False
+        if not self._root_key.stays_elsewhere:
+            if not self._prove():
+                return
+        elif now >= self._probe_at:
+            self._probe_at = now + timedelta(seconds=PROBE)
+            await self._probe()
         if (self._looked and not self._root_key.changing) or self._root_key.waiting:
             return
         left = await rewrap(self._root_key, self._places)
@@ -97,16 +98,33 @@ class RootKeyChange:
                     await self.spread()
         self._looked = left == 0
 
+    def _prove(self) -> bool:
+        """Tell whether the recovery kit is the one that the root key knows; no other one counts."""
+        try:
+            self._root_key.prove_recovery()
+        except RootKeyError as error:
+            self._tell("recovery_refused", error)
+            return False
+        self.problem = None
+        return True
+
+    def _tell(self, event: str, error: RootKeyError) -> None:
+        if self.problem != str(error):
+            log.error(event, error=str(error))
+        self.problem = str(error)
+
     async def _probe(self) -> None:
         """Use the root key: a token that is lost is to be known before something needs it."""
         try:
             # It may take seconds to give up.
             key = SecretBytes(os.urandom(32))
             await asyncio.get_running_loop().run_in_executor(None, self._root_key.wrap, key)
-        except RootKeyError as error:
+        except RootKeyUnavailable as error:
             if self.problem is None:
                 log.error("root_key_lost", error=str(error))
             self.problem = str(error)
+        except RootKeyError as error:
+            self._tell("recovery_refused", error)
         else:
             if self.problem is not None:
                 log.info("root_key_back")

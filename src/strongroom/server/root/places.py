@@ -4,18 +4,32 @@ Rule: whatever calls `wrap` has a place here, which is what a change of the root
 looks for callers that have none.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from strongroom.domain.ports import RootKey, WrappedKeys
-from strongroom.server.backup.parts import SealedFile, sealed_files
+from strongroom.server.backup.parts import RECIPIENT, SealedFile, sealed_files
 from strongroom.server.data_directory import DataDirectory, write_private
+from strongroom.server.errors import OperatorError
 
 
-def places(store_keys: WrappedKeys, directory: DataDirectory) -> Sequence[WrappedKeys]:
-    """Return every place; `store_keys` is the one that the store knows."""
-    return (store_keys, SealedFiles(directory))
+def places(
+    store_keys: WrappedKeys, directory: DataDirectory, *, without: Container[str] = ()
+) -> Sequence[WrappedKeys]:
+    """Return every place; `store_keys` is the one that the store knows, `without` are files left out."""
+    return (store_keys, SealedFiles(directory, without=without))
+
+
+def wrapped_files(directory: DataDirectory) -> Sequence[bytes]:
+    """Return what the root key has wrapped of the files that were always under it; skips damaged ones."""
+    found = []
+    for name, kind in sealed_files(directory):
+        with suppress(OSError, OperatorError):
+            path = directory.path / name
+            wrapped = None if name == RECIPIENT else kind.wrapped(path.read_bytes(), str(path))
+            found += [] if wrapped is None else [wrapped]
+    return found
 
 
 class SealedFiles:
@@ -23,23 +37,29 @@ class SealedFiles:
 
     name = "files"
 
-    def __init__(self, directory: DataDirectory) -> None:
+    def __init__(self, directory: DataDirectory, *, without: Container[str] = ()) -> None:
         self._directory = directory
+        self._without = without
 
     async def wrapped(self) -> list[bytes]:
-        return [kind.wrapped(content, str(path)) for path, kind, content in self._contents()]
+        return [wrapped for *_, wrapped in self._contents()]
 
     async def rewrap(self, root_key: RootKey) -> None:
-        for path, kind, content in self._contents():
-            if root_key.is_current(kind.wrapped(content, str(path))):
+        for path, kind, content, wrapped in self._contents():
+            if root_key.is_current(wrapped):
                 continue
             again = kind.seal(kind.open(content, root_key, str(path)), root_key)
             # A command may have put another key there meanwhile, under the newest root key.
             if path.exists() and path.read_bytes() == content:
                 write_private(path, again)
 
-    def _contents(self) -> Iterator[tuple[Path, SealedFile, bytes]]:
+    def _contents(self) -> Iterator[tuple[Path, SealedFile, bytes, bytes]]:
         for name, kind in sealed_files(self._directory):
             path = self._directory.path / name
+            if name in self._without:
+                continue
             with suppress(FileNotFoundError):  # retired a moment ago
-                yield path, kind, path.read_bytes()
+                content = path.read_bytes()
+                wrapped = kind.wrapped(content, str(path))
+                if wrapped is not None:
+                    yield path, kind, content, wrapped

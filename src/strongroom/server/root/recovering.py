@@ -32,7 +32,8 @@ async def recover(
     Raises RootKeyError, StoreFailure and OperatorError.
     """
     identity = kit.read(files)
-    where = places(StoredStoreKeys(backend), directory)
+    # The recipient is that of the kit, whatever is written down: somebody may have changed it.
+    where = places(StoredStoreKeys(backend), directory, without=[directory.recovery.name])
     wrapped = [blob for one in where for blob in await one.wrapped()]
     recovering.check(identity, wrapped)
     generation = recovering.next_generation(place, wrapped)

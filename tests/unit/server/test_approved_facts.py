@@ -1,0 +1,179 @@
+"""What people see and approve of that only the server can look up: places, records, certificates."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from strongroom.domain.doubts import Distrusted
+from strongroom.domain.entries import EntryChange, Kept
+from strongroom.domain.identity import DEFAULT_TENANT
+from strongroom.domain.store import Changes, LostRace
+from strongroom.domain.tenants import SYSTEM_TENANT
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.operations.activate import ActivateRequest
+from strongroom.operations.get import GetRequest
+from strongroom.server.directory import PeerCertificate, read_certificate
+from strongroom.server.errors import OperatorError, PendingApproval
+from strongroom.server.pending import Strangers
+from strongroom.store.url import SqliteUrl
+from tests.safeguards import CAROL, lay_down, waiting
+from tests.unit.server.authorities_made import OutsideAuthority
+from tests.unit.server.test_approving import Office, office
+
+__all__ = ["office"]
+
+
+def details(office: Office, name: str) -> Any:
+    return json.loads(office.ask({"command": "approval.show", "approval": name})["details"])
+
+
+def rotation(provider: str, **parameters: object) -> dict[str, object]:
+    return {"command": "root.rotate", "record": {"provider": provider, "parameters": parameters}}
+
+
+@pytest.mark.parametrize(
+    ("provider", "parameters", "changed"),
+    [
+        ("pkcs11", {"module": "/usr/lib/a.so", "token": "vault", "pin_file": "/etc/pin"}, {"token": "mine"}),
+        (
+            "pkcs11",
+            {"module": "/usr/lib/a.so", "token": "vault", "pin_file": "/etc/pin"},
+            {"module": "/b.so"},
+        ),
+        ("shares", {"threshold": 3, "count": 5}, {"threshold": 1}),
+    ],
+)
+def test_people_see_where_a_new_root_key_will_be_and_approve_of_no_other_place(
+    office: Office, provider: str, parameters: dict[str, object], changed: dict[str, object]
+) -> None:
+    lay_down(office.kms, tenant=SYSTEM_TENANT, root=1)
+    name = office.pending(rotation(provider, **parameters, key="0102"))
+    assert details(office, name) == {"provider": provider, "root_key": parameters}
+    assert office.pending(rotation(provider, **parameters, key="0304")) == name, "each try makes a fresh key"
+    office.vote(name, "carol", CAROL)
+    with pytest.raises(PendingApproval):
+        office.ask(rotation(provider, **parameters | changed))
+    assert len(waiting(office.kms)) == 2
+
+
+def test_a_profile_that_leads_to_another_key_manager_is_another_place(office: Office, tmp_path: Path) -> None:
+    lay_down(office.kms, tenant=SYSTEM_TENANT, root=1)
+    profile, authority = tmp_path / "profile.toml", tmp_path / "ca.pem"
+    said = 'servers = ["{}:5696"]\ncert = "c.pem"\nkey = "k.pem"\nca = "ca.pem"\n'
+    profile.write_text(said.format("kms.example.org"))
+    authority.write_text("theirs")
+    request = rotation("kmip", profile=str(profile), key="1")
+    name = office.pending(request)
+    shown = details(office, name)["root_key"]
+    assert (shown["profile"], shown["servers"]) == (str(profile), ["kms.example.org:5696"])
+    office.vote(name, "carol", CAROL)
+    profile.write_text(said.format("thief.example.org"))
+    with pytest.raises(PendingApproval):
+        office.ask(request)
+    profile.write_text(said.format("kms.example.org"))
+    authority.write_text("the thief's")
+    with pytest.raises(PendingApproval):
+        office.ask(request)
+    assert len(waiting(office.kms)) == 3
+    profile.unlink()
+    with pytest.raises(OperatorError, match=r"profile\.toml"):
+        office.ask(request)
+
+
+def doubt(office: Office, key: str) -> None:
+    """Have an object refused, as the verifier does."""
+    value = Distrusted(reason="it was put back", since=office.kms.clock.now(), known=7)
+    kept = Kept(tenant=DEFAULT_TENANT, key=key, owner=0, value=value, due=office.kms.clock.now())
+    change = EntryChange(Distrusted, DEFAULT_TENANT, key, 0, kept)
+    office.kms.run(office.kms.repository.commit(Changes(entries=[change])))
+    office.kms.run(office.kms.repository.read_doubts())
+
+
+def test_people_see_what_they_trust_and_trust_nothing_else(office: Office) -> None:
+    kms, database = office.kms, office.kms.url
+    assert isinstance(database, SqliteUrl)
+    key = kms.create_symmetric_key(name="backup")
+    with closing(sqlite3.connect(database.path)) as connection:
+        (older,) = connection.execute("SELECT * FROM objects")
+    kms.call(ActivateRequest(unique_identifier=UniqueIdentifier(key)))
+    doubt(office, key)
+    lay_down(kms, tenant=SYSTEM_TENANT, policy=1)
+    lay_down(kms, tenant=DEFAULT_TENANT, policy=1)
+    request: dict[str, object] = {"command": "store.trust", "object": key, "tenant": "default"}
+    name = office.pending(request)
+    shown = details(office, name)
+    assert (shown["doubt"], shown["known_generation"]) == ("it was put back", 7)
+    assert shown["record"]["state"] == "ACTIVE"
+    assert shown["record"]["names"] == ["backup"]
+    assert (shown["record"]["type"], shown["record"]["generation"]) == ("SYMMETRIC_KEY", 2)
+    office.vote(name, "carol", CAROL)
+    with closing(sqlite3.connect(database.path)) as connection:
+        newer = connection.execute("SELECT * FROM objects").fetchone()
+        put(connection, older)
+        with pytest.raises(PendingApproval):
+            office.ask(request)
+        put(connection, newer)
+    assert len(waiting(kms)) == 2
+    office.ask(request)
+    kms.call(GetRequest(unique_identifier=UniqueIdentifier(key)))
+
+
+def put(connection: sqlite3.Connection, row: tuple[object, ...]) -> None:
+    connection.execute("DELETE FROM objects")
+    connection.execute(f"INSERT INTO objects VALUES ({', '.join('?' * len(row))})", row)
+    connection.commit()
+
+
+def test_what_is_exchanged_while_it_is_being_trusted_is_not(office: Office) -> None:
+    key = office.kms.create_symmetric_key()
+    doubt(office, key)
+    with pytest.raises(LostRace):
+        office.kms.run(office.kms.repository.trust(DEFAULT_TENANT, key, "00" * 32))
+
+
+def wait(office: Office, certificate: x509.Certificate) -> PeerCertificate:
+    """Have an unknown certificate wait for a decision."""
+    seen = read_certificate(certificate.public_bytes(Encoding.DER))
+    strangers = Strangers(office.kms.repository, 5)
+    strangers.note(seen, "192.0.2.1:5")
+    office.kms.run(strangers.tidy(office.kms.clock.now()))
+    return seen
+
+
+def test_people_see_the_whole_certificate_that_they_let_in_and_let_in_no_other(office: Office) -> None:
+    outside = OutsideAuthority(now=office.kms.clock.now())
+    (office.kms.directory / "ca.pem").write_bytes(outside.pem)
+    certificate, private = outside.issue("db1")
+    seen = wait(office, certificate)
+    lay_down(office.kms, tenant=SYSTEM_TENANT, policy=1)
+    lay_down(office.kms, tenant=DEFAULT_TENANT, policy=1)
+    short: dict[str, object] = {
+        "command": "client.accept",
+        "fingerprint": seen.fingerprint[:8],
+        "name": "db1",
+        "groups": ["web"],
+        "tenant": "default",
+    }
+    name = office.pending(short)
+    shown = details(office, name)
+    assert (shown["fingerprint"], shown["name"]) == (seen.fingerprint, "db1")
+    assert (shown["subject"], shown["issuer"]) == ("CN=db1", "CN=Corporate CA")
+    assert office.pending(short | {"fingerprint": seen.fingerprint}) == name, "however much of it is typed"
+    office.kms.clock.pass_time(seconds=90)
+    wait(office, certificate)
+    assert office.pending(short) == name, "it may come again meanwhile"
+    office.vote(name, "carol", CAROL)
+    office.kms.clock.pass_time(seconds=90)
+    another, _ = outside.issue("somebody else", key=private)
+    wait(office, another)
+    with pytest.raises(PendingApproval):
+        office.ask(short)
+    office.kms.clock.pass_time(seconds=90)
+    wait(office, certificate)
+    assert office.ask(short)["fingerprint"] == seen.fingerprint

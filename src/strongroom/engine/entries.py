@@ -34,10 +34,10 @@ class WorkingEntries:
         self.asked = True
         place = (kind, key)
         if place in self._changed:
-            return cast(Kept[E] | None, self._changed[place])
+            return cast("Kept[E] | None", self._changed[place])
         if place not in self._read:
             self._read[place] = await self._store.load_entry(kind, self._caller.tenant, key)
-        return cast(Kept[E] | None, self._read[place])
+        return cast("Kept[E] | None", self._read[place])
 
     async def mine(self, kind: type[E]) -> Sequence[Kept[E]]:
         self.asked = True
@@ -46,12 +46,12 @@ class WorkingEntries:
             # What was read first counts: the commit compares with that generation.
             first = self._read.setdefault((kind, stored.key), stored)
             if first is not None:
-                found[stored.key] = cast(Kept[E], first)
+                found[stored.key] = cast("Kept[E]", first)
         for (changed, key), after in self._changed.items():
             if changed is kind and after is None:
                 found.pop(key, None)
             elif changed is kind and after is not None and after.owner == self._caller.client:
-                found[key] = cast(Kept[E], after)
+                found[key] = cast("Kept[E]", after)
         return [found[key] for key in sorted(found)]
 
     def put(self, key: str, value: Entry, *, due: datetime | None = None, shared: bool = False) -> None:

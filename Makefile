@@ -45,8 +45,9 @@ $(DEV_STAMP): $(RUN_STAMP)
 run: $(RUN_STAMP)
 	@exec $(BIN)/strongroom dev $(DIR)
 
+# Without reordering, what takes long comes first, and no process is left alone with it in the end.
 test: $(DEV_STAMP)
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(TESTS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: $(DEV_STAMP)
 	$(BIN)/ruff format --check .

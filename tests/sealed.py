@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from strongroom import testing
+from tests import preloaded
 
 PASSPHRASE: Final = "correct horse battery staple"
 START_WITHIN: Final = 20.0
@@ -35,11 +36,11 @@ class Vault(testing.Server):
         """Start it and return once it answers; it must not be ready."""
         where = ["--listen", self.address or "127.0.0.1:0", "--https", "off"]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = preloaded.Popen(  # type: ignore[assignment]
                 [*self._command, "serve", str(self.directory), *where, *self._options],
                 env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdin=preloaded.DEVNULL,
+                stdout=preloaded.PIPE,
                 stderr=log,
                 text=True,
             )

@@ -1,7 +1,8 @@
 """The command line with an engine that answers every request with itself: `python -m tests.e2e.echo_server`.
 
 Everything else is real: processes, store, certificates, administration. A request whose body begins with
-`wait` is answered after a tenth of a second, one with `hang` never.
+`wait` is answered after a tenth of a second, one with `hang` never. It looks more often whether certificates
+were replaced on disk.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from strongroom.domain.outgoing import Exchange, Outgoing
 from strongroom.domain.ports import RootKey
 from strongroom.domain.tenants import Tenant
 from strongroom.registry import NEWEST, Tag, Version
-from strongroom.server import app
+from strongroom.server import app, supervisor
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.directory import ClientDirectory, PeerCertificate
@@ -29,6 +30,7 @@ from strongroom.wire.encodings import Encoder
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.item import TEXT_STRING, Item
 
+WATCH_INTERVAL = 2.0
 RESPONSE = b"\x42\x00\x7b\x01"
 
 
@@ -115,4 +117,5 @@ class EchoAdapters(app.StrongroomAdapters):
 
 if __name__ == "__main__":
     app.StrongroomAdapters = EchoAdapters  # type: ignore[misc]
+    supervisor.WATCH_INTERVAL = WATCH_INTERVAL  # type: ignore[misc]
     sys.exit(main.run(sys.argv[1:]))

@@ -129,7 +129,7 @@ def test_a_missing_list_is_only_a_warning_where_the_policy_says_so(
         server.wait_for_log("revocation_not_checked")
 
 
-LASTS = dt.timedelta(seconds=14)
+LASTS = dt.timedelta(seconds=8)
 
 
 @pytest.mark.parametrize("policy", ["refuse", "warn"])

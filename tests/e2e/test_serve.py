@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from strongroom import testing
+from strongroom.server import supervisor
 from tests.e2e.conftest import ECHO, endpoint, eventually, frame, https, status
 from tests.interop.endpoint import RawConnection
 
@@ -264,6 +265,7 @@ def test_sighup_serves_a_new_certificate_and_leaves_old_connections_alone(own_ec
 
 def test_a_certificate_that_is_replaced_on_disk_is_served_within_a_minute(own_echo: testing.Server) -> None:
     """faults 38. Nobody needs to send a signal; somebody else has issued the pair for the same names."""
+    assert supervisor.WATCH_INTERVAL < 30, "the server looks often enough; this one looks more often"
     before = serial(own_echo)
     other = testing.Server(own_echo.folder / "other", command=ECHO)
     other.folder.mkdir()
@@ -275,7 +277,7 @@ def test_a_certificate_that_is_replaced_on_disk_is_served_within_a_minute(own_ec
     other.stop()
     for name in ("server.key", "server.pem"):
         shutil.copy(other.directory / name, own_echo.directory / name)
-    eventually(lambda: serial(own_echo) != before, within=60)
+    eventually(lambda: serial(own_echo) != before, within=30)
 
 
 def test_sighup_keeps_the_old_certificate_when_the_new_pair_is_bad(own_echo: testing.Server) -> None:

@@ -1,7 +1,7 @@
 """The server and its commands, which die at one step of a change of the root key: `python -m ... STEP ...`.
 
 Everything is real but that: at the step, the whole server gets SIGKILL, as if the power had gone. Store keys
-are replaced after a few uses, so that there are many of them.
+are replaced after a few uses, so that there are many of them; passphrases are stretched for a short time.
 """
 
 import os
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from strongroom.cli import main
+from strongroom.rootkey import passphrase
 from strongroom.rootkey.stored import StoredKeyring
 from strongroom.server.root.places import SealedFiles
 from strongroom.store import sealing
@@ -106,5 +107,6 @@ def _before_last(cls: type) -> None:
 
 if __name__ == "__main__":
     sealing.SEALS_PER_PROCESS = 2  # type: ignore[misc]
+    passphrase.MEMORY_KIB = 1024  # type: ignore[misc]
     die_at(sys.argv[1])
     sys.exit(main.run(sys.argv[2:]))

@@ -15,6 +15,8 @@ from strongroom import Client, testing
 from strongroom.client.errors import ServerFailure
 from tests.processes import kill_trees
 
+pytestmark = pytest.mark.usefixtures("new_processes")
+
 SHIM: Final = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -26,6 +26,8 @@ from tests.faults.attack import MIB, Growth, answers_within, crowd, silent
 from tests.faults.noise import batch, create, message
 from tests.over_tls import OverTls
 
+pytestmark = pytest.mark.usefixtures("new_processes")
+
 HEAD: Final = b"\x42\x00\x78\x01"
 QUERY: Final = message(QueryRequest(query_function=(QueryFunction.QUERY_OPERATIONS,)))
 EACH: Final = 64 * 1024

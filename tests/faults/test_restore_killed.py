@@ -14,7 +14,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Final
 
 import pytest
 from pyrage import decrypt
@@ -25,61 +24,19 @@ from strongroom.rootkey.file import FileRootKey
 from strongroom.server.backup.archive import ArchiveReader, Data, Event, PartBegins, Rows, encode_row
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import NotFound, OperatorError
+from tests import preloaded
 from tests.e2e.backups import Kit, Place, old_client, running
 from tests.e2e.test_backup import create, postgres_server
+from tests.faults.dying_restore import POINTS
 from tests.inventory import inventory, known, populate
 
 __all__ = ["postgres_server"]
 
-POINTS: Final = (
-    "before root key",
-    "before tables",
-    "rows",
-    "before upgrade",
-    "before opening",
-    "before mark",
-    "before commit",
-    "before configuration",
-)
 
-KILLED: Final = """
-import os, signal, sys
-from strongroom.cli.main import main
-from strongroom.server import app
-from strongroom.server.backup import restore, unpack
-from strongroom.store import filling
-
-point = sys.argv.pop(1)
-
-def dies_at(name, owner, attribute, times=1):
-    if name != point:
-        return
-    wrapped = getattr(owner, attribute)
-    calls = iter(range(1, times))
-    def dying(*arguments, **keywords):
-        if next(calls, None) is None:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return wrapped(*arguments, **keywords)
-    setattr(owner, attribute, dying)
-
-dies_at("before root key", app.StrongroomAdapters, "create_root_key")
-for kind in (filling._SqliteFilling, filling._PostgresFilling):
-    dies_at("before tables", kind, "begin")
-    dies_at("rows", kind, "put", times=3)
-    dies_at("before upgrade", kind, "upgrade")
-    dies_at("before opening", kind, "open_records")
-    dies_at("before mark", kind, "mark")
-    dies_at("before commit", kind, "commit")
-if point == "before configuration":
-    written = restore.write_private
-    def write_private(path, content):
-        if path.name == "strongroom.toml":
-            os.kill(os.getpid(), signal.SIGKILL)
-        written(path, content)
-    restore.write_private = write_private
-main()
-"""
-"""The command line, killed at a point of a restore."""
+def restore_until(point: str, site: testing.Server, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Restore, and be killed at a point."""
+    program = [sys.executable, "-m", "tests.faults.dying_restore", point]
+    return preloaded.run([*program, "backup", "restore", *words], env=site._environment(), timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -114,13 +71,8 @@ def test_a_restore_that_was_killed_leaves_nothing_to_start_on(
 ) -> None:
     for number, point in enumerate(POINTS):
         data = here.folder / f"data{number}"
-        words = ["backup", "restore", str(backup), "--data", str(data), "--identity", str(kit.path)]
-        killed = subprocess.run(
-            [sys.executable, "-c", KILLED, point, *words, *here.option],
-            env=site._environment(),
-            capture_output=True,
-            check=False,
-        )
+        words = [str(backup), "--data", str(data), "--identity", str(kit.path), *here.option]
+        killed = restore_until(point, site, *words)
         assert killed.returncode == -signal.SIGKILL, (point, killed)
         with pytest.raises(NotFound, match="holds no data directory"):
             DataDirectory.open(data)
@@ -134,17 +86,13 @@ def test_a_restore_that_was_killed_leaves_nothing_to_start_on(
 def test_after_a_restore_that_was_killed_another_one_works(
     site: testing.Server, backup: Path, kit: Kit, here: Place
 ) -> None:
-    words = ["backup", "restore", str(backup), "--identity", str(kit.path), *here.option, "--data"]
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, "before commit", *words, str(here.folder / "first")],
-        env=site._environment(),
-        check=False,
-    )
+    words = [str(backup), "--identity", str(kit.path), *here.option, "--data"]
+    killed = restore_until("before commit", site, *words, str(here.folder / "first"))
     assert killed.returncode == -signal.SIGKILL
     started = site.try_run("serve", str(here.folder / "first"))
     assert started.returncode == ExitCode.NOT_FOUND
     assert "holds no data directory" in started.stderr
-    site.run(*words, str(here.folder / "data"))
+    site.run("backup", "restore", *words, str(here.folder / "data"))
     with Client.from_profile(site.profile) as client:
         before = inventory(client)
     with running(here.folder) as restored, old_client(site.profile, restored) as client:

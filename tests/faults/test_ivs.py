@@ -2,21 +2,47 @@
 refused (faults 24)."""
 
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from strongroom.domain.context import Policy
+from strongroom.domain.doubts import Doubt
+from strongroom.engine import used_ivs
+from strongroom.engine.used_ivs import forget_ivs
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.secret import SecretBytes
-from strongroom.model.structures import CryptographicParameters
+from strongroom.model.structures import CryptographicParameters, RevocationReason
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.decrypt import DecryptRequest
+from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.encrypt import EncryptRequest
-from strongroom.registry import V1_4, V2_1, BlockCipherMode, CryptographicUsageMask, ResultReason
-from tests.kms import Refused, TestKms
+from strongroom.operations.get import GetRequest
+from strongroom.operations.import_ import ImportRequest
+from strongroom.operations.obliterate import ObliterateRequest
+from strongroom.operations.revoke import RevokeRequest
+from strongroom.registry import (
+    V1_4,
+    V2_1,
+    V3_0,
+    BlockCipherMode,
+    CryptographicUsageMask,
+    ObjectType,
+    ResultReason,
+    RevocationReasonCode,
+    Tag,
+)
+from strongroom.store.sealing import StoreKeys
+from strongroom.store.snapshot import take_snapshot
+from strongroom.store.verification import verify
+from tests.kms import Refused, TestKms, attribute, template
 from tests.nodes import Nodes, nodes, postgres_server
+from tests.safeguards import lay_down
 
 __all__ = ["nodes", "postgres_server"]
 
@@ -117,6 +143,111 @@ def test_used_ivs_are_known_after_a_restart(tmp_path: Path) -> None:
     with pytest.raises(Refused):
         after.call(encryption(identifier, iv))
     after.close()
+
+
+def used(kms: TestKms) -> int:
+    """Return how many IVs are written down, after the server had time to forget some."""
+    kms.clock.pass_time(seconds=1)
+    kms.run(kms.dispatcher.guard.tidy(kms.clock.now()))
+    kms.clock.pass_time(seconds=1)
+    kms.run(forget_ivs(kms.repository, kms.clock.now()))
+    kms.run(forget_ivs(kms.repository, kms.clock.now()))
+    with closing(sqlite3.connect(kms.directory / "strongroom.db")) as database:
+        ((number,),) = database.execute("SELECT count(*) FROM entries WHERE kind IN (71, 72)")
+    return int(number)
+
+
+def end(kms: TestKms, identifier: str) -> None:
+    reason = RevocationReason(revocation_reason_code=RevocationReasonCode.CESSATION_OF_OPERATION)
+    kms.call(RevokeRequest(unique_identifier=UniqueIdentifier(identifier), revocation_reason=reason))
+
+
+def destroy(kms: TestKms, identifier: str) -> None:
+    end(kms, identifier)
+    kms.call(DestroyRequest(unique_identifier=UniqueIdentifier(identifier)))
+
+
+def doubts(kms: TestKms) -> list[Doubt]:
+    async def look() -> list[Doubt]:
+        keys = StoreKeys(kms.root_key)
+        keys.load(await kms.backend.store_keys())
+        async with take_snapshot(kms.url) as snapshot:
+            return [doubt async for doubt in verify(snapshot, keys)]
+
+    return kms.run(look())
+
+
+def test_what_a_destroyed_key_has_used_is_forgotten_and_nothing_else(strict: TestKms) -> None:
+    gone, other, iv = key(strict), key(strict), os.urandom(12)
+    for identifier in (gone, other):
+        strict.call(encryption(identifier, iv))
+        strict.call(encryption(identifier))
+    assert used(strict) == 4
+    destroy(strict, gone)
+    assert used(strict) == 2
+    with pytest.raises(Refused, match="has encrypted with this IV"):
+        strict.call(encryption(other, iv))
+    assert doubts(strict) == []
+
+
+def test_an_obliterated_key_leaves_no_ivs_whether_it_was_destroyed_before_or_not(strict: TestKms) -> None:
+    for before in (destroy, end):
+        identifier = key(strict)
+        strict.call(encryption(identifier))
+        before(strict, identifier)
+        request = ObliterateRequest(unique_identifier=UniqueIdentifier(identifier))
+        strict.call(request, version=V3_0)
+        assert used(strict) == 0
+    assert doubts(strict) == []
+
+
+def test_a_key_that_can_be_restored_has_used_its_ivs_all_the_same(strict: TestKms) -> None:
+    lay_down(strict, window=timedelta(days=7))
+    identifier, iv = key(strict), os.urandom(12)
+    strict.call(encryption(identifier, iv))
+    destroy(strict, identifier)
+    assert used(strict) == 1
+    strict.clock.pass_time(seconds=8 * 86_400)
+    assert used(strict) == 0
+    assert doubts(strict) == []
+
+
+def test_ivs_are_forgotten_so_many_at_a_time(strict: TestKms, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key may have used a million, and others are served meanwhile."""
+    monkeypatch.setattr(used_ivs, "AT_ONCE", 2)
+    identifier = key(strict)
+    for _ in range(7):
+        strict.call(encryption(identifier))
+    destroy(strict, identifier)
+    assert [used(strict) for _ in range(3)] == [4, 1, 0]
+    assert doubts(strict) == []
+
+
+def test_a_key_that_takes_the_place_of_a_destroyed_one_keeps_its_ivs(strict: TestKms) -> None:
+    """Import under the same identifier, before what was there is forgotten."""
+    identifier, first, iv = key(strict), os.urandom(12), os.urandom(12)
+    strict.call(encryption(identifier, first))
+    exported = strict.call(GetRequest(unique_identifier=UniqueIdentifier(identifier))).managed_object
+    destroy(strict, identifier)
+    mask = CryptographicUsageMask.ENCRYPT
+    strict.call(
+        ImportRequest(
+            unique_identifier=UniqueIdentifier(identifier),
+            object_type=ObjectType.SYMMETRIC_KEY,
+            replace_existing=True,
+            attributes=template(
+                attribute(Tag.CRYPTOGRAPHIC_USAGE_MASK, mask),
+                attribute(Tag.ACTIVATION_DATE, strict.clock.now()),
+            ),
+            managed_object=exported,
+        ),
+        version=V2_1,
+    )
+    strict.call(encryption(identifier, iv))
+    assert used(strict) == 2
+    for known in (first, iv):
+        with pytest.raises(Refused, match="has encrypted with this IV"):
+            strict.call(encryption(identifier, known))
 
 
 @pytest.mark.postgres

@@ -85,10 +85,19 @@ class Entries(Protocol):
     async def mine(self, kind: type[E]) -> Sequence[Kept[E]]:
         """Return the caller's entries of a kind, by key."""
 
-    def put(self, key: str, value: Entry, *, due: datetime | None = None, shared: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        value: Entry,
+        *,
+        due: datetime | None = None,
+        shared: bool = False,
+        owner: int | None = None,
+    ) -> None:
         """Make an entry, or change the one that was read before by `get` or `mine`, which keeps its owner.
 
-        A new one is the caller's; `shared`: the tenant's. A key that is taken by an entry that was not read
+        A new one is the caller's; `shared`: the tenant's; `owner`: of what has this number, for kinds that
+        belong to no client. A key that is taken by an entry that was not read
         makes the commit lose its race, so that the handler runs again.
         """
 

@@ -54,11 +54,20 @@ class WorkingEntries:
                 found[key] = cast("Kept[E]", after)
         return [found[key] for key in sorted(found)]
 
-    def put(self, key: str, value: Entry, *, due: datetime | None = None, shared: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        value: Entry,
+        *,
+        due: datetime | None = None,
+        shared: bool = False,
+        owner: int | None = None,
+    ) -> None:
         place = (type(value), key)
         before = self._changed.get(place) or self._read.get(place)
         if before is None:
-            owner = 0 if shared else self._caller.client
+            if owner is None:
+                owner = 0 if shared else self._caller.client
             self._changed[place] = Kept(
                 tenant=self._caller.tenant, key=key, owner=owner, value=value, due=due
             )

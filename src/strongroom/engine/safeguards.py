@@ -24,6 +24,7 @@ from strongroom.engine.effects import LOSSES, Effect, Kind, acts_of
 from strongroom.engine.run import Run
 from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.procedures.used_ivs import EndOfIvs, UsedIv, end_of_ivs
 
 WINDOW_ENDED: Final = "DeletionWindowEnded"
 WINDOW_HELD: Final = "DeletionWindowHeld"
@@ -86,6 +87,9 @@ class Guard:
                 await self.approvals.require(run, work, spec, request, effects, needed)
         for effect in effects:
             await self._park(work, effect, laid_down)
+            for_good = effect.kind is Kind.DESTROYED and not laid_down.deletion_window
+            if effect.kind is Kind.REMOVED or (for_good and effect.after.destroyed):
+                await self._end_ivs(work, effect.before)
 
     async def _check_holds(self, effect: Effect) -> None:
         before = effect.before
@@ -117,6 +121,24 @@ class Guard:
                     " another Unique Identifier, or Obliterate the object first"
                 )
 
+    async def _end_ivs(self, work: UnitOfWork, obj: ManagedObject) -> None:
+        """Have the IVs of a key forgotten, which is gone for good with this commit."""
+        if await self._has_used_ivs(obj):
+            ended = end_of_ivs(obj, work.now)
+            await work.entries.get(EndOfIvs, ended.key)
+            work.entries.put(ended.key, ended.value, due=ended.due, shared=True)
+
+    async def _ended(self, obj: ManagedObject | None, now: datetime) -> list[EntryChange]:
+        if obj is None or not await self._has_used_ivs(obj):
+            return []
+        ended = end_of_ivs(obj, now)
+        before = await self._store.load_entry(EndOfIvs, ended.tenant, ended.key)
+        generation = 0 if before is None else before.generation
+        return [EntryChange(EndOfIvs, ended.tenant, ended.key, generation, ended)]
+
+    async def _has_used_ivs(self, obj: ManagedObject) -> bool:
+        return bool(await self._store.entries_of(UsedIv, obj.tenant, obj.sequence, 1))
+
     async def tidy(self, now: datetime) -> None:
         """Remove for good what was parked until now, unless it is held. Raises StoreFailure."""
         for kept in await self._store.due_entries(Parked, now, _PAGE):
@@ -131,7 +153,8 @@ class Guard:
                     generation=kept.generation,
                 )
                 await self._change(kept, later, now)
-            elif await self._change(kept, None, now):
+                continue
+            if await self._change(kept, None, now, await self._ended(obj, now)):
                 self.material_is_gone()
         await self._scrub(now)
 
@@ -149,7 +172,13 @@ class Guard:
             # Somebody reads for long, such as a backup; a store that fails is told by those who need it.
             self._unscrubbed = True
 
-    async def _change(self, kept: Kept[Parked], after: Kept[Parked] | None, now: datetime) -> bool:
+    async def _change(
+        self,
+        kept: Kept[Parked],
+        after: Kept[Parked] | None,
+        now: datetime,
+        others: Sequence[EntryChange] = (),
+    ) -> bool:
         change = EntryChange(Parked, kept.tenant, kept.key, kept.generation, after)
         event = AuditEvent(
             at=now,
@@ -162,7 +191,7 @@ class Guard:
             by="server",
         )
         try:
-            await self._store.commit(Changes(entries=[change], events=[event]))
+            await self._store.commit(Changes(entries=[change, *others], events=[event]))
         except LostRace:  # another node was first, or it was restored or obliterated
             return False
         return True

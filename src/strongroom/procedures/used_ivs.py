@@ -1,24 +1,41 @@
 """IVs that a key has encrypted with, where the policy refuses to take one twice.
 
 Rule: an IV is written down in the commit of the encryption that used it, whoever made it, so that of two
-encryptions at once only one is done, on whatever node. It stays for as long as the store does: a key that
-comes back from a backup has used its IVs all the same.
+encryptions at once only one is done, on whatever node. It stays for as long as the key can come back: until
+the key is destroyed for good or obliterated. What ends it then is written in that commit, and the IVs go
+afterwards, so many at a time (`engine/used_ivs.py`): a key may have used a million.
 """
 
 import hashlib
+from datetime import datetime
 from typing import Annotated
 
 from strongroom.domain.context import Context
-from strongroom.domain.entries import Entry
+from strongroom.domain.entries import Entry, Kept
 from strongroom.domain.errors import BadCryptographicParameters
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.struct import Int64, Own
 
 
 class UsedIv(Entry, kind=71):
-    """An IV that was used, under the digest of key and IV."""
+    """An IV that was used, under the digest of key and IV; owned by the key (its sequence).
+
+    Those of older releases are owned by nobody, and stay.
+    """
 
     used_by: Annotated[Int64, Own(1)]
+
+
+class EndOfIvs(Entry, kind=72, passing=True):
+    """A key is gone for good, and what it has used can go; the key of the entry is its sequence."""
+
+    unique_identifier: Annotated[str, Own(1)]
+
+
+def end_of_ivs(obj: ManagedObject, now: datetime) -> Kept[EndOfIvs]:
+    """Return what lets go of the IVs of a key; it belongs into the commit that ends the key."""
+    value = EndOfIvs(unique_identifier=obj.unique_identifier)
+    return Kept(tenant=obj.tenant, key=str(obj.sequence), owner=0, value=value, due=now)
 
 
 async def refuse_used_iv(ctx: Context, key: ManagedObject, iv: bytes | None) -> None:
@@ -31,4 +48,4 @@ async def refuse_used_iv(ctx: Context, key: ManagedObject, iv: bytes | None) -> 
             "this key has encrypted with this IV/Counter/Nonce before; use a fresh one, or leave it out and"
             " set Random IV"
         )
-    ctx.entries.put(name, UsedIv(used_by=ctx.caller.client), shared=True)
+    ctx.entries.put(name, UsedIv(used_by=ctx.caller.client), owner=key.sequence)

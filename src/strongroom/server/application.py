@@ -23,6 +23,7 @@ from strongroom.engine.dispatch import Dispatcher
 from strongroom.engine.guesses import Tally
 from strongroom.engine.quotas import QuotaLimits
 from strongroom.engine.streams import StreamLimits
+from strongroom.engine.used_ivs import forget_ivs
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.scheduler.chaining import Chaining
 from strongroom.scheduler.courier import Courier
@@ -270,6 +271,7 @@ async def open_application(
         "PKCS#11 applications": dispatcher.applications.tidy,
         "approvals": dispatcher.transactions.guard.approvals.tidy,
         "deletion windows": dispatcher.transactions.guard.tidy,
+        "used IVs": partial(forget_ivs, repository),
         "root key": root_key_change,
     }
     chain = repository.chain

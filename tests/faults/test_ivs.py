@@ -148,7 +148,7 @@ def test_used_ivs_are_known_after_a_restart(tmp_path: Path) -> None:
 def used(kms: TestKms) -> int:
     """Return how many IVs are written down, after the server had time to forget some."""
     kms.clock.pass_time(seconds=1)
-    kms.run(kms.dispatcher.guard.tidy(kms.clock.now()))
+    kms.run(kms.dispatcher.transactions.guard.tidy(kms.clock.now()))
     kms.clock.pass_time(seconds=1)
     kms.run(forget_ivs(kms.repository, kms.clock.now()))
     kms.run(forget_ivs(kms.repository, kms.clock.now()))

@@ -2,14 +2,14 @@
 
 Rule: a record is with the operating system when `record` returns, so the end of the process loses nothing;
 it is on disk within `SYNC` seconds and what the disk takes. Space is reserved before it is needed. What
-cannot be recorded raises AuditUnavailable, and then the request is not answered.
+cannot be recorded raises AuditUnavailable, and then the request is not answered; so does everything once the
+disk has failed for `PATIENCE` seconds.
 
 Records are written with `pwrite` and not through mapped memory: that is a microsecond slower, but a disk that
 fails or fills raises an error then, where it would kill the process.
 """
 
 import contextlib
-import fcntl
 import os
 import threading
 import time
@@ -22,7 +22,7 @@ from typing import Final, NamedTuple, cast
 import structlog
 
 from strongroom.audit import heads
-from strongroom.audit.directory import sync_directory
+from strongroom.audit.open_segment import NOTHING, OpenSegment, State
 from strongroom.audit.segments import (
     SHOWN,
     Damage,
@@ -39,7 +39,10 @@ SYNC: Final = 0.08
 """Seconds between two looks whether something has to be brought to disk."""
 
 RETRY: Final = 0.25
-"""Seconds after which space is looked for again."""
+"""Seconds after which space is looked for again, and a disk that failed is tried."""
+
+PATIENCE: Final = 5.0
+"""Seconds for which records are taken that the disk does not keep."""
 
 _PEERS: Final = 4096
 
@@ -51,35 +54,6 @@ class Again(NamedTuple):
 
     head: bytes
     tail: bytes
-
-
-class _File:
-    """A segment that is open for writing, its space reserved."""
-
-    def __init__(self, directory: Path, name: SegmentName, size: int) -> None:
-        """Make it and reserve its space, so that it is there after a power cut. Raises OSError."""
-        self.name = name
-        self.path = directory / str(name)
-        self.size = size
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self.descriptor = os.open(self.path, flags, 0o600)
-        try:
-            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.posix_fallocate(self.descriptor, 0, size)
-            sync_directory(directory)
-        except OSError:
-            os.close(self.descriptor)
-            self.path.unlink(missing_ok=True)
-            raise
-
-    def end(self, used: int) -> None:
-        """Give back what was not used, and close."""
-        if used:
-            os.ftruncate(self.descriptor, used)
-            os.fsync(self.descriptor)
-        else:
-            self.path.unlink(missing_ok=True)
-        os.close(self.descriptor)
 
 
 class ReadLog:
@@ -96,18 +70,18 @@ class ReadLog:
         self._previous: Previous | None = None
         self._damaged = False
         self._node = ""
-        self._file: _File | None = None
-        self._next: _File | None = None
+        self._file: OpenSegment | None = None
+        self._next: OpenSegment | None = None
         self._descriptor = -1
         self._end = 0
-        # Records, bytes and hash: one tuple, so that the thread sees three numbers that belong together.
-        self._state: tuple[int, int, bytes] = (0, 0, GENESIS)
-        self._synced: tuple[int, int, bytes] = self._state
-        self._ended: list[tuple[_File, tuple[int, int, bytes]]] = []
+        self._state = NOTHING
+        self._ended: list[tuple[OpenSegment, State]] = []
         self._problem = "the audit log is not open"
         self._short = ""
         self._refused = ""
         self._broken = ""
+        self._elsewhere = ""
+        self._failing_since: float | None = None
         self._tried_at = 0.0
         self._at: datetime | None = None
         self._stamp = b""
@@ -174,6 +148,7 @@ class ReadLog:
 
     def refuse(self, reason: str) -> None:
         """Refuse to record, and with that every request, for a reason from elsewhere; "" ends that."""
+        self._elsewhere = reason
         self._refused = self._broken or reason
 
     def _failure(self, error: OSError) -> AuditUnavailable:
@@ -242,7 +217,9 @@ class ReadLog:
                 return
             self._tried_at = time.monotonic()
             try:
-                self._next = _File(self._directory, SegmentName(self._row, self._number + 1), self._size)
+                self._next = OpenSegment(
+                    self._directory, SegmentName(self._row, self._number + 1), self._size
+                )
             except OSError as error:
                 short = (
                     f"there is no space for more of the audit log in {self._directory}: {error.strerror};"
@@ -290,7 +267,7 @@ class ReadLog:
     # The thread
 
     def _run(self) -> None:
-        while not self._stop.wait(SYNC):
+        while not self._stop.wait(SYNC if self._failing_since is None else RETRY):
             try:
                 self._sync()
                 self._reserve()
@@ -304,31 +281,46 @@ class ReadLog:
     def _sync(self) -> None:
         """Bring to disk what was written, then tell where it ends."""
         with self._lock:
-            ended, self._ended = self._ended, []
+            ended = list(self._ended)
             file, state = self._file, self._state
         try:
             for old, end in ended:
-                os.fdatasync(old.descriptor)
-                self._publish(old, end)
-            if file is not None and (ended or state is not self._synced):
-                os.fdatasync(file.descriptor)
-                self._publish(file, state)
-                self._synced = state
+                self._bring(old, end)
+            if file is not None:
+                self._bring(file, state)
         except OSError as error:
-            # What the kernel could not write it may have dropped: nothing here can be trusted to be on disk.
-            self._refused = self._broken = (
-                f"the audit log in {self._directory} cannot be brought to disk: {error.strerror}; repair the"
-                " disk and start the server again"
-            )
-            log.error("audit_log_fails", reason=self._broken)
+            self._fail(error)
             return
+        with self._lock:
+            del self._ended[: len(ended)]
         for old, end in ended:
             with contextlib.suppress(OSError):  # what was reserved stays reserved then
                 old.end(end[1])
+        if self._failing_since is not None:
+            self._failing_since, self._broken, self._refused = None, "", self._elsewhere
+            log.info("audit_log_works_again")
         if self._problem and file is not None:
             self._problem = ""
 
-    def _publish(self, file: _File, state: tuple[int, int, bytes]) -> None:
+    def _bring(self, file: OpenSegment, state: State) -> None:
+        if state is not file.synced:
+            file.sync(state, again=self._failing_since is not None)
+            self._publish(file, state)
+
+    def _fail(self, error: OSError) -> None:
+        """Go on for a while without the disk, since the system has all records; then take no more."""
+        now = time.monotonic()
+        self._problem = (
+            f"the audit log in {self._directory} cannot be brought to disk: {error.strerror}; check the disk,"
+            " no restart is needed"
+        )
+        if self._failing_since is None:
+            self._failing_since = now
+            log.error("audit_log_fails", reason=self._problem)
+        elif now - self._failing_since >= PATIENCE:
+            self._refused = self._broken = self._problem
+
+    def _publish(self, file: OpenSegment, state: State) -> None:
         self._tell(heads.Published(str(file.name), state[1], Head(state[0], state[2])))
 
     def _tell(self, published: heads.Published) -> None:

@@ -12,9 +12,9 @@ from typing import Final
 
 import pytest
 
-from strongroom.audit import heads
+from strongroom.audit import heads, read_log
 from strongroom.audit.directory import open_directory
-from strongroom.audit.read_log import SYNC, ReadLog
+from strongroom.audit.read_log import RETRY, SYNC, ReadLog
 from strongroom.audit.segments import Damage, Segment, segments
 from strongroom.domain.audit import AuditEvent, AuditUnavailable
 from strongroom.model.identifiers import UniqueIdentifier
@@ -230,19 +230,92 @@ def test_what_is_told_of_the_end_is_on_disk(log: ReadLog, directory: Path) -> No
     wait_for(lambda: published(directory) == 3, seconds=SYNC * 20)
 
 
-def test_a_disk_that_fails_stops_everything(log: ReadLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(descriptor: int) -> None:
+@pytest.fixture
+def broken_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Have no data be kept, until that is undone."""
+
+    def fails(descriptor: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(os, "fdatasync", broken)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", fails)
+        yield patch
+
+
+def test_a_disk_that_fails_for_a_moment_loses_nothing(
+    log: ReadLog, directory: Path, broken_disk: pytest.MonkeyPatch
+) -> None:
     log.record(event(1))
-    wait_for(lambda: log.problem is not None)
-    monkeypatch.undo()
+    wait_for(lambda: "check the disk" in (log.problem or ""))
+    log.check()
+    log.record(event(2))
+    assert published(directory) < 1
+    broken_disk.undo()
+    wait_for(lambda: log.problem is None)
+    log.record(event(3))
+    wait_for(lambda: published(directory) == 3)
+    assert recorded(directory) == ["key 1", "key 2", "key 3"]
+
+
+def test_a_segment_that_ended_while_the_disk_failed_is_kept(
+    log: ReadLog, directory: Path, broken_disk: pytest.MonkeyPatch
+) -> None:
+    number = 0
+    while len(segments(directory)) < 4:
+        number += 1
+        log.record(event(number))
+    broken_disk.undo()
+    wait_for(lambda: log.problem is None)
+    assert recorded(directory) == [f"key {one}" for one in range(1, number + 1)]
+
+
+def test_a_disk_that_goes_on_failing_stops_everything_until_it_is_well(
+    log: ReadLog, broken_disk: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_log, "PATIENCE", RETRY)
+    log.record(event(1))
+    wait_for(lambda: refuses(log, "check the disk"))
     log.refuse("")
-    with pytest.raises(AuditUnavailable, match="repair the disk"):
+    with pytest.raises(AuditUnavailable, match="check the disk"):
         log.record(event(2))
-    with pytest.raises(AuditUnavailable, match="repair the disk"):
+    broken_disk.undo()
+    wait_for(lambda: log.problem is None)
+    log.record(event(2))
+
+
+def test_a_disk_that_is_well_again_ends_no_refusal_from_elsewhere(
+    log: ReadLog, broken_disk: pytest.MonkeyPatch
+) -> None:
+    log.record(event(1))
+    wait_for(lambda: "check the disk" in (log.problem or ""))
+    log.refuse("a sink is slow")
+    broken_disk.undo()
+    wait_for(lambda: log.problem == "a sink is slow")
+    with pytest.raises(AuditUnavailable, match="a sink is slow"):
+        log.record(event(2))
+
+
+def test_what_the_system_has_forgotten_is_not_taken_for_kept(
+    log: ReadLog, broken_disk: pytest.MonkeyPatch
+) -> None:
+    def forgotten(descriptor: int, size: int, offset: int) -> bytes:
+        return bytes(size)
+
+    broken_disk.setattr(os, "pread", forgotten)
+    log.record(event(1))
+    wait_for(lambda: refuses(log, "restart the server"))
+    broken_disk.setattr(os, "fdatasync", lambda descriptor: None)
+    time.sleep(2 * RETRY)
+    assert refuses(log, "restart the server")
+
+
+def refuses(log: ReadLog, why: str) -> bool:
+    """Tell whether nothing is done any more."""
+    try:
         log.check()
+    except AuditUnavailable as refusal:
+        return why in str(refusal)
+    return False
 
 
 def test_what_is_refused_from_elsewhere_is_refused_until_it_ends(log: ReadLog) -> None:

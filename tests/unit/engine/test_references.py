@@ -137,7 +137,8 @@ def test_the_data_that_a_batch_keeps_are_bounded(kms: TestKms, monkeypatch: pyte
     """They are kept although the answer leaves them out, so its size does not bound them."""
     services = kms.dispatcher._services
     small = dataclasses.replace(services.limits, message_size=2**14)
-    monkeypatch.setattr(kms.dispatcher, "_services", dataclasses.replace(services, limits=small))
+    for part in (kms.dispatcher, kms.dispatcher.transactions):
+        monkeypatch.setattr(part, "_services", dataclasses.replace(services, limits=small))
     many = [RNGRetrieveRequest(data_length=2**13)] * 10
     root = request_message(*many, version=V2_1)
     for position in range(10):

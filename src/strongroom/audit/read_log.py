@@ -217,9 +217,8 @@ class ReadLog:
                 return
             self._tried_at = time.monotonic()
             try:
-                self._next = OpenSegment(
-                    self._directory, SegmentName(self._row, self._number + 1), self._size
-                )
+                name = SegmentName(self._row, self._number + 1)
+                self._next = OpenSegment(self._directory, name, self._size)
             except OSError as error:
                 short = (
                     f"there is no space for more of the audit log in {self._directory}: {error.strerror};"

@@ -5,8 +5,9 @@ handler, write the answer; whatever else is needed happens when a connection beg
 What a message is, the binding decides: `http.py` puts another one in, and all else holds for both. Who asks,
 a client of this binding can change (Set Endpoint Role); `roles.py` has what differs then.
 
-Answers leave in the order of the requests, each in one write. While a request waits, or the peer does not
-read its answers, later requests stay in our buffer, and beyond READ_AHEAD bytes in that of the peer.
+Answers leave in the order of the requests, each in one write, a long one in pieces. While a request waits, or
+the peer does not read its answers, later requests stay in our buffer, and beyond READ_AHEAD bytes in that of
+the peer.
 """
 
 import asyncio
@@ -50,6 +51,10 @@ _REPLACED: Final = frozenset({Refusal.UNKNOWN, Refusal.REPLACED})
 
 _SCRATCH: Final = memoryview(bytearray(READ_AHEAD))
 """Where all connections are read to: what has come in is taken out before the next is read."""
+
+PIECE: Final = 64 * 1024
+"""Bytes of a long answer that are given to TLS at a time. It encrypts all that it is given before any of it
+leaves, and keeps the memory for that as long as the connection."""
 
 BURST: Final = 32
 """Pipelined requests answered in one go at most; then the other connections have their turn."""
@@ -329,7 +334,7 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
         try:
             waits_for = started.send(None)
         except StopIteration as done:
-            self._transport.write(done.value)
+            self._write(done.value)
             if self._roles is not None and self._roles.turned is not None:
                 self._turn(self._roles.turned)
                 return False
@@ -339,6 +344,14 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
         self._account.turns.begin(self._account)
         self._task = asyncio.get_running_loop().create_task(self._finish(started, waits_for))
         return False
+
+    def _write(self, answer: bytes) -> None:
+        if len(answer) <= PIECE:
+            self._transport.write(answer)
+            return
+        view = memoryview(answer)
+        for start in range(0, len(answer), PIECE):
+            self._transport.write(view[start : start + PIECE])
 
     def _do_late(self, message: M) -> None:
         """Do a request whose time has come."""
@@ -373,7 +386,7 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
         if not self._closing:
             clock = self._account.turns.clock
             began = clock()
-            self._transport.write(answer)
+            self._write(answer)
             self._account.use(clock() - began)
             if self._last:
                 self.close(self._last)

@@ -13,7 +13,7 @@ from strongroom.domain.tenants import Tenant
 from strongroom.domain.turn import SLICE
 from strongroom.server.ca import Authority
 from strongroom.server.shares import Buffers
-from strongroom.server.ttlv import BURST, READ_AHEAD
+from strongroom.server.ttlv import BURST, PIECE, READ_AHEAD
 from strongroom.server.turns import AMONG_OTHERS, AT_ONCE, Turns
 from tests.unit.server.bench import Bench, receive
 from tests.unit.server.conftest import NOW
@@ -47,6 +47,19 @@ async def test_a_request_is_answered_at_once_in_one_write(bench: Bench) -> None:
     protocol, transport = bench.connect()
     receive(protocol, request(b"one"))
     assert transport.written == [b"<one>"]
+
+
+async def test_a_long_answer_is_written_in_pieces(bench: Bench) -> None:
+    answer = bytes(2 * PIECE) + b"the end"
+
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        return answer
+
+    bench.handler = handler
+    protocol, transport = bench.connect()
+    receive(protocol, request(b"one"))
+    assert list(map(len, transport.written)) == [PIECE, PIECE, 7]
+    assert b"".join(transport.written) == answer
 
 
 async def test_pipelined_requests_in_one_read_are_answered_in_order(bench: Bench) -> None:

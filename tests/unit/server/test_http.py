@@ -320,7 +320,7 @@ async def test_reading_stops_while_too_much_is_waiting(bench: HttpBench) -> None
     gate.set_result(None)
     await asyncio.sleep(0.01)
     assert transport.reading
-    assert len(transport.written) == 2
+    assert b"".join(transport.written).count(b"HTTP/1.1 200 OK") == 2
 
 
 @pytest.mark.parametrize(

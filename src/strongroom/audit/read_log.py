@@ -272,10 +272,10 @@ class ReadLog:
                 self._reserve()
             except Exception as error:
                 # Without this thread nothing is brought to disk.
-                self._refused = self._broken = (
-                    f"the audit log stopped: {type(error).__name__}; restart the server"
-                )
-                log.exception("audit_log_fails")
+                stopped = f"the audit log stopped: {type(error).__name__}; restart the server"
+                if self._broken != stopped:  # it is tried again and again
+                    log.exception("audit_log_fails")
+                self._refused = self._broken = stopped
 
     def _sync(self) -> None:
         """Bring to disk what was written, then tell where it ends."""

@@ -85,7 +85,7 @@ class Answers:
 
     def encode(self, items: list[Item]) -> bytes:
         """Return `message(items)` as TTLV."""
-        return self._frame(binary.parts(items), len(items))
+        return self._frame(*binary.parts(items), len(items))
 
     def write(self, items: list[Item], encode: Encoder) -> bytes:
         """Return `message(items)` in another encoding; raises EncodeError for what that cannot say."""
@@ -93,10 +93,10 @@ class Answers:
 
     def frame(self, item: bytes) -> bytes:
         """Return the message that holds one encoded batch item."""
-        return self._frame([item], 1)
+        return self._frame([item], len(item), 1)
 
-    def _frame(self, parts: list[bytes], count: int) -> bytes:
-        """Return the message that holds `count` batch items, encoded in parts.
+    def _frame(self, parts: list[bytes], size: int, count: int) -> bytes:
+        """Return the message that holds `count` batch items: `size` bytes in parts.
 
         Headers that differ in nothing are encoded once a second.
         """
@@ -109,8 +109,7 @@ class Answers:
                 if len(_headers) > _REMEMBERED:
                     _headers.clear()
                 _headers[key] = header
-        size = len(header) + sum(map(len, parts))
-        return b"".join((_MESSAGE_HEAD, size.to_bytes(4), header, *parts))
+        return b"".join((_MESSAGE_HEAD, (len(header) + size).to_bytes(4), header, *parts))
 
     def _header(self, count: int) -> Item:
         fields: list[Item] = [_protocol_version(self.version), (_TIME_STAMP, *_SECONDS(self._now))]

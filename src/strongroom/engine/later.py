@@ -41,7 +41,7 @@ _UNIQUE_BATCH_ITEM_ID: Final = int(Tag.UNIQUE_BATCH_ITEM_ID)
 
 
 class Doing(Protocol):
-    """What the dispatcher does for any request."""
+    """What is done for any request; see `Transactions`."""
 
     def check(self, item: BatchItem, version: Version) -> OperationSpec:
         """Return the operation of an item whose payload can be read; raises what is wrong with it."""

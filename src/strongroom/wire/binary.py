@@ -89,13 +89,16 @@ def encode(item: Item) -> bytes:
     """Return the bytes of `item`; raises EncodeError for a value that its type cannot hold."""
     items = (item,)
     try:
-        return b"".join(_parts_of(items))
+        return b"".join(_parts_of(items)[0])
     except _UNWRITABLE:
         raise _encode_fault(items) from None  # the cause may hold the value
 
 
-def parts(items: Sequence[Item]) -> list[bytes]:
-    """Return the bytes of the items in pieces, for whoever joins them with others; raises EncodeError."""
+def parts(items: Sequence[Item]) -> tuple[list[bytes], int]:
+    """Return the bytes of the items in pieces, for whoever joins them with others, and how many they are.
+
+    Raises EncodeError.
+    """
     try:
         return _parts_of(items)
     except _UNWRITABLE:
@@ -350,10 +353,9 @@ def _path_to(data: bytes, target: int) -> tuple[tuple[str, int | None], ...]:
     return tuple(path)
 
 
-def _parts_of(items: Sequence[Item]) -> list[bytes]:
+def _parts_of(items: Sequence[Item]) -> tuple[list[bytes], int]:
     parts: list[bytes] = []
-    _encode_items(items, parts)
-    return parts
+    return parts, _encode_items(items, parts)
 
 
 def _encode_items(items: Sequence[Item], parts: list[bytes]) -> int:
@@ -432,7 +434,7 @@ def _encode_fault(siblings: Sequence[Item]) -> EncodeError:
 
 def _can_encode(item: Item) -> bool:
     try:
-        b"".join(_parts_of((item,)))
+        b"".join(_parts_of((item,))[0])
     except _UNWRITABLE:
         return False
     return True

@@ -8,6 +8,7 @@ The functions are generated as source, because a request is a dozen small struct
 the field table would cost more than everything else the server does with it.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Final, TypeVar
@@ -26,23 +27,23 @@ _EXTENSION_TAGS: Final = 0x540000
 _MOST_KNOWN: Final = 1024
 
 
-class FieldShape(Shape):
+class FieldShape(Shape, ABC):
     """A field that is not one item of one type: several tags, several items, or a form of its own.
 
     One object serves every version; it is given the version at compile time.
     """
 
+    @abstractmethod
     def tags(self, field: Field) -> frozenset[int]:
         """Return every tag, of any version, that feeds the field."""
-        raise NotImplementedError
 
+    @abstractmethod
     def absorber(self, field: Field, version: Version | None) -> Callable[[int, int, Any, Any], Any]:
         """Return `(tag, item type, value, what was absorbed before or None) -> absorbed`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def emitter(self, field: Field, version: Version | None) -> Callable[[Any, list[Item]], None]:
         """Return `(field value, items to append to) -> None`; not called for None."""
-        raise NotImplementedError
 
 
 class ValueShape(FieldShape):

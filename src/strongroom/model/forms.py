@@ -4,6 +4,7 @@ Rule: the item type of a value, and any change of it between versions, is decide
 the storage form: shaped like KMIP 2.1, with nothing gated.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, IntFlag
@@ -27,7 +28,7 @@ Decoder = Callable[[int, Any], Any]
 Encoder = Callable[[Any], tuple[int, Any]]
 
 
-class Form:
+class Form(ABC):
     """How values of one Python type stand on the wire.
 
     `item_types` are accepted on input; `decoder` and `encoder` return the functions for one version, made
@@ -36,13 +37,13 @@ class Form:
 
     item_types: tuple[int, ...]
 
+    @abstractmethod
     def decoder(self, version: Version | None) -> Decoder:
         """Return `(item type, value) -> Python value`; the item type is one of `item_types`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def encoder(self, version: Version | None) -> Encoder:
         """Return `Python value -> (item type, value)`; raises NotInVersion."""
-        raise NotImplementedError
 
 
 class PlainForm(Form):

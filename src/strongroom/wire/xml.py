@@ -5,6 +5,7 @@ entity, and a processing instruction are refused where they begin; limits are ch
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
@@ -109,7 +110,7 @@ def messages(document: bytes) -> list[Message]:
     return splitter.messages
 
 
-class _Parser:
+class _Parser(ABC):
     """An expat parser that refuses what KMIP has no use for."""
 
     def __init__(self) -> None:
@@ -143,14 +144,14 @@ class _Parser:
         """Return the path of the element that is being read."""
         return ()
 
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def start(self, name: str, attributes: dict[str, str]) -> None: ...
 
-    def end(self, name: str) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def end(self, name: str) -> None: ...
 
-    def text(self, text: str) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def text(self, text: str) -> None: ...
 
     def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
         if encoding is not None and encoding.lower() not in {"utf-8", "us-ascii"}:

@@ -7,6 +7,7 @@ from strongroom.registry import (
     V1_4,
     V2_0,
     V2_1,
+    AsynchronousIndicator,
     BatchErrorContinuationOption,
     EndpointRole,
     ResultReason,
@@ -40,6 +41,11 @@ def test_a_batch_that_is_undone_turns_nothing(kms: TestKms) -> None:
     failing = GetRequest(unique_identifier=MISSING)
     undo = BatchErrorContinuationOption.UNDO
     assert send(kms, TURN, failing, batch_error_continuation_option=undo) == Roles()
+
+
+def test_a_client_that_would_wait_for_the_answer_has_the_roles_turned_with_it(kms: TestKms) -> None:
+    """It is done at once, so it is not left to the next request to turn them."""
+    assert send(kms, TURN, asynchronous_indicator=AsynchronousIndicator.MANDATORY) == Roles(turned=V2_1)
 
 
 def test_it_is_refused_where_no_connection_can_be_turned(kms: TestKms) -> None:

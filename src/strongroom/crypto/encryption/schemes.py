@@ -5,6 +5,7 @@ the table in `ciphers.py`. Decryption has one failure, whatever was wrong: who c
 bad tag can decrypt without the key.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
@@ -68,7 +69,7 @@ class Job(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scheme:
+class Scheme(ABC):
     """One mode of one algorithm. `name` is for messages, `key_sizes` and `tags` are lengths in bytes; a
     scheme without tags authenticates nothing. `legacy`: nobody should use it any more. `quick`: processors
     have instructions for it.
@@ -85,11 +86,11 @@ class Scheme:
     legacy: bool = False
     quick: bool = False
 
-    def encrypt(self, job: Job, data: bytes) -> Sealed:
-        raise NotImplementedError
+    @abstractmethod
+    def encrypt(self, job: Job, data: bytes) -> Sealed: ...
 
-    def decrypt(self, job: Job, data: bytes, tag: bytes | None) -> bytes:
-        raise NotImplementedError
+    @abstractmethod
+    def decrypt(self, job: Job, data: bytes, tag: bytes | None) -> bytes: ...
 
     def encryptor(self, job: Job) -> Encryptor:
         return WholeEncryption(partial(self.encrypt, job))
@@ -141,9 +142,9 @@ class BlockScheme(Scheme):
 class KeyStreamScheme(Scheme):
     """A cipher that adds a key stream to the data, to encrypt and to decrypt."""
 
+    @abstractmethod
     def start(self, job: Job) -> tuple[Cipher[Any], int | None]:
         """Return the cipher, and how many bytes its counter serves; None: it has no counter."""
-        raise NotImplementedError
 
     def encrypt(self, job: Job, data: bytes) -> Sealed:
         return self._add(job, data), None

@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import uuid4
 
-from strongroom.attributes.rules import matches
-from strongroom.domain.access import in_sight, may, reaches, restricted, scope
+from strongroom.domain.access import in_sight, may, reaches, scope
 from strongroom.domain.clients import ClientRecord
 from strongroom.domain.entries import Entry, Kept
 from strongroom.domain.errors import (
@@ -25,13 +24,12 @@ from strongroom.domain.errors import (
 from strongroom.domain.identity import ClientIdentity, Grant
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
-from strongroom.domain.sight import own
-from strongroom.domain.store import NO_CHANGES, Changes, Found, ObjectQuery, ObjectStore
-from strongroom.domain.turn import Pace
+from strongroom.domain.store import NO_CHANGES, Changes, Found, ObjectStore
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.effects import Effect, Kind, effects_of
 from strongroom.engine.entries import WorkingEntries
 from strongroom.engine.references import Told
+from strongroom.engine.searches import Searches, Wanted
 from strongroom.engine.sequence import SEQUENCE_NUMBERS
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import (
@@ -44,27 +42,6 @@ from strongroom.registry import ObjectType, Operation, State, Tag, UniqueIdentif
 
 _REACHED_BY: Final = (Tag.OBJECT_GROUP, Tag.GROUP_LINK, Tag.OPERATION_POLICY_NAME)
 """Attributes by which rules, and the rights of tickets, reach an object."""
-
-
-class Searches:
-    """What the searches of a unit of work depend on beside the objects that they found.
-
-    `version` is that of the store before the first, None when there was none or the store does not tell.
-    `lasting`: searched again in an unchanged store, at any time, they would find the same.
-    """
-
-    __slots__ = ("lasting", "version")
-
-    def __init__(self) -> None:
-        self.version: int | None = None
-        self.lasting = True
-
-    async def begin(self, store: ObjectStore, filters: Sequence[AttributeInstance]) -> None:
-        """Note a search that is about to be made."""
-        if self.version is None and self.lasting:
-            self.version = await store.version()
-        if self.version is None or any(f.key is Tag.STATE for f in filters):
-            self.lasting = False
 
 
 class Savepoint(NamedTuple):
@@ -142,7 +119,7 @@ class UnitOfWork:
         self.found: int | None = None
         """How many objects a Locate has given, None for anything else."""
         self.entries = WorkingEntries(store, caller)
-        self.searches = Searches()
+        self.searches = Searches(store, caller, now)
         """Something was looked for, so that the answer depends on more than the objects that were read."""
 
     def begin(self, permission: Permission, operation: Operation) -> None:
@@ -290,9 +267,10 @@ class UnitOfWork:
     async def _by_name(self, reference: NameReference, permission: Permission) -> UniqueIdentifier:
         """Return the caller's own object of that name, or else the one that it has the permission on."""
         name = AttributeInstance(Tag.NAME, Name(name_value=str(reference)))
-        found = await self._search([name], storage=3, maximum=2, offset=0, mine=True)
+        wanted = Wanted([name], storage=3, permission=permission, maximum=2, mine=True)
+        found = await self._find(wanted)
         if not found.unique_identifiers and self._caller.access is not None:
-            found = await self._search([name], storage=3, maximum=2, offset=0, permission=permission)
+            found = await self._find(wanted._replace(mine=False))
         if len(found.unique_identifiers) != 1:
             raise ObjectNotFound("no object, or more than one, has this Name")
         return found.unique_identifiers[0]
@@ -308,113 +286,15 @@ class UnitOfWork:
         permission: Permission | None = None,
         mine: bool = False,
     ) -> Found:
-        found = await self._search(
-            filters,
-            storage=storage,
-            maximum=maximum,
-            offset=offset,
-            oldest_first=oldest_first,
-            permission=permission,
-            mine=mine,
-        )
+        if permission is None:
+            permission = self._permission
+        found = await self._find(Wanted(filters, storage, permission, maximum, offset, oldest_first, mine))
         if self._locates and self.found is None:  # what comes after the first only counts
             self.found = len(found.unique_identifiers)
         return found
 
-    async def _search(
-        self,
-        filters: Sequence[AttributeInstance],
-        *,
-        storage: int,
-        maximum: int | None,
-        offset: int,
-        oldest_first: bool = False,
-        permission: Permission | None = None,
-        mine: bool = False,
-    ) -> Found:
-        if permission is None:
-            permission = self._permission
-        if self._scope is not None or restricted(self._caller):
-            found = await self._find(
-                filters, storage, permission, maximum=None, offset=0, oldest_first=oldest_first, mine=mine
-            )
-            return await self._covered(found, permission, maximum=maximum, offset=offset)
-        return await self._find(
-            filters,
-            storage,
-            permission,
-            maximum=maximum,
-            offset=offset,
-            oldest_first=oldest_first,
-            mine=mine,
-        )
-
-    async def _find(
-        self,
-        filters: Sequence[AttributeInstance],
-        storage: int,
-        permission: Permission,
-        *,
-        maximum: int | None,
-        offset: int,
-        oldest_first: bool,
-        mine: bool,
-    ) -> Found:
-        """Find what is in sight."""
-        await self.searches.begin(self._store, filters)
-        pending = [o for o in self._loaded.values() if o.changed]
-        query = ObjectQuery(
-            tenant=self._caller.tenant,
-            sight=own(self._caller.client) if mine else in_sight(self._caller, permission),
-            now=self._now,
-            filters=filters,
-            storage=storage,
-            excluded=tuple(o.unique_identifier for o in pending),
-            maximum=None if pending else maximum,
-            offset=0 if pending else offset,
-            oldest_first=oldest_first,
-        )
-        found = await self._store.locate(query)
-        if not pending:
-            return found
-        fitting = [
-            o
-            for o in pending
-            if o.storage & storage
-            and not o.removed
-            and may(self._caller, permission, o)
-            and (o.owner == self._caller.client or not mine)
-            and matches(o, filters, self._now)
-        ]
-        fitting.sort(key=lambda o: o.sequence, reverse=not oldest_first)
-        # What this batch changed is among the newest in practice, so it is taken to be newer than the rest.
-        changed, stored = [o.unique_identifier for o in fitting], found.unique_identifiers
-        merged = stored + changed if oldest_first else changed + stored
-        end = None if maximum is None else offset + maximum
-        return Found(merged[offset:end], len(merged))
-
-    async def _covered(
-        self, found: Found, permission: Permission, *, maximum: int | None, offset: int
-    ) -> Found:
-        """Return what the caller's ticket and restrictions leave over, which the store knows nothing of."""
-        grants = self._scope
-        opened = restricted(self._caller) or any(grant.groups is not None for grant in grants or ())
-        covered = []
-        pace = Pace()
-        for identifier in found.unique_identifiers:
-            await pace()
-            reached = grants is None or reaches(grants, identifier, None)
-            if opened:
-                obj = self._loaded.get(identifier) or await self._store.load(self._caller.tenant, identifier)
-                reached = (
-                    obj is not None
-                    and may(self._caller, permission, obj)
-                    and (reached or reaches(grants or (), identifier, obj))
-                )
-            if reached:
-                covered.append(identifier)
-        end = None if maximum is None else offset + maximum
-        return Found(covered[offset:end], len(covered))
+    async def _find(self, wanted: Wanted) -> Found:
+        return await self.searches.find(wanted, self._loaded, self._scope)
 
     def create(self, object_type: ObjectType, *, state: State | None = State.PRE_ACTIVE) -> ManagedObject:
         obj = ManagedObject(

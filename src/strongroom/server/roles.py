@@ -8,11 +8,17 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from strongroom.domain.identity import Connection
 from strongroom.domain.outgoing import EndpointUnreachable
-from strongroom.registry import Tag
+from strongroom.domain.store import StoreFailure
+from strongroom.registry import Tag, Version
+from strongroom.server.binding import Attendant
+from strongroom.server.logs import get_logger
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.framing import Framer
 from strongroom.wire.limits import Limits
+
+log = get_logger()
 
 ANSWER: Final = 10.0
 """Seconds that a client has to answer."""
@@ -35,6 +41,18 @@ class Asking:
     def waiting(self) -> bool:
         """Tell whether a question is under way."""
         return self._answer is not None
+
+    async def attend(self, attend: Attendant, connection: Connection, version: Version) -> str:
+        """Ask what there is to ask; return why the connection ends after that, nothing when it goes on."""
+        try:
+            await attend(connection.client, self.exchange, version)
+        except (EndpointUnreachable, StoreFailure) as error:
+            log.info("roles_ended", client=connection.client.name, error=str(error))
+            return "no_answer_as_server"
+        except Exception:
+            log.exception("attendant_failed", client=connection.client.name, peer=connection.peer)
+            return "attendant_failed"
+        return ""
 
     async def exchange(self, message: bytes) -> bytes:
         """See `domain.outgoing.Exchange`."""

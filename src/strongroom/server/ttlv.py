@@ -16,8 +16,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, Generic, TypeVar, cast
 
 from strongroom.domain.identity import ClientIdentity, Connection, Roles
-from strongroom.domain.outgoing import EndpointUnreachable
-from strongroom.domain.store import StoreFailure
 from strongroom.domain.turn import SLICE
 from strongroom.registry import Version
 from strongroom.server.binding import TOO_MANY_REQUESTS, Service
@@ -25,6 +23,7 @@ from strongroom.server.ca import UNREADABLE
 from strongroom.server.deadlines import NEVER
 from strongroom.server.directory import PeerCertificate, Refusal, read_certificate
 from strongroom.server.eager import resume
+from strongroom.server.entrance import TurnedAway, admit
 from strongroom.server.logs import get_logger
 from strongroom.server.roles import Asking
 from strongroom.server.shares import Place
@@ -40,9 +39,6 @@ READ_AHEAD: Final = 64 * 1024
 
 UNCOUNTED: Final = 4096
 """Bytes of a message that may arrive piece by piece without a place in the memory for unfinished ones."""
-
-CLOCK_SKEW: Final = 300.0
-"""Seconds by which a certificate may be from the future."""
 
 WARN_AGAIN: Final = 3600.0
 """Seconds between two warnings about a connection whose certificate has ended."""
@@ -136,31 +132,18 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
         except UNREADABLE as error:
             self._turn_away("unreadable_certificate", cure="enrol the client again", error=str(error))
             return
-        found = self._look_up(certificate)
-        date = self._service.deadlines.date
-        if isinstance(found, Refusal):
-            if found is Refusal.UNKNOWN:
-                self._service.strangers(certificate, self._peer)
-            self._turn_away(found.name.lower(), cure=found.value, fingerprint=certificate.fingerprint)
-        elif certificate.valid_from > date + CLOCK_SKEW:
-            cure = "set the clocks of server and client right"
-            self._turn_away("certificate_not_yet_valid", cure=cure, client=found.name)
-        elif certificate.valid_until <= date and not self._service.lenient:
-            # A resumed session was verified when it began, which may be a while ago.
-            cure = "renew it: strongroom client renew NAME --out OUT"
-            self._turn_away("certificate_expired", cure=cure, client=found.name)
-        elif isinstance(place := self._service.shares.enter(found, self._peer.rpartition(":")[0]), str):
-            cure = f"close unused connections, or raise {place}"
-            self._turn_away("too_many_connections", cure=cure, client=found.name)
-        else:
-            self._place = place
-            self._account = place.account
-            self.certificate = certificate
-            self.valid_until = self._service.directory.valid_until(certificate)
-            self._connection = Connection(client=found, peer=self._peer, roles=self._roles)
-            self._closing = False
-            self._service.deadlines.add(self)
-            self._await_request()
+        admitted = admit(self._service, certificate, self._look_up(certificate), self._peer)
+        if isinstance(admitted, TurnedAway):
+            self._turn_away(admitted.reason, cure=admitted.cure, **admitted.facts)
+            return
+        client, self._place = admitted
+        self._account = self._place.account
+        self.certificate = certificate
+        self.valid_until = self._service.directory.valid_until(certificate)
+        self._connection = Connection(client=client, peer=self._peer, roles=self._roles)
+        self._closing = False
+        self._service.deadlines.add(self)
+        self._await_request()
 
     def _look_up(self, certificate: PeerCertificate) -> ClientIdentity | Refusal:
         """Return whose certificate this is, or why it is nobody's that may come in."""
@@ -410,17 +393,9 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
 
     async def _attend(self, asking: Asking, version: Version) -> None:
         """Ask what there is to ask, then answer again."""
-        attend, reason = self._service.attend, ""
-        assert attend is not None
+        assert self._service.attend is not None
         assert self._roles is not None
-        try:
-            await attend(self._connection.client, asking.exchange, version)
-        except (EndpointUnreachable, StoreFailure) as error:
-            log.info("roles_ended", client=self._connection.client.name, error=str(error))
-            reason = "no_answer_as_server"
-        except Exception:
-            log.exception("attendant_failed", client=self._connection.client.name, peer=self._peer)
-            reason = "attendant_failed"
+        reason = await asking.attend(self._service.attend, self._connection, version)
         self._task = None
         if reason:
             self.close(reason)

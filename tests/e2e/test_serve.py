@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from strongroom import testing
+from strongroom import Client, testing
+from strongroom.model.structures import CryptographicParameters
+from strongroom.registry import BlockCipherMode
 from strongroom.server import supervisor
 from tests.e2e.conftest import ECHO, endpoint, eventually, frame, https, status
 from tests.interop.endpoint import RawConnection
@@ -136,6 +138,26 @@ def test_it_runs_on_the_standard_event_loop(tmp_path: Path, monkeypatch: pytest.
         server.run("client", "revoke", testing.CLIENT, "--data", str(server.directory))
         assert not answers(server)
         assert server.stop() == 0
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_a_mebibyte_goes_both_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loop: str) -> None:
+    """A long message is read to its place and answered in pieces, by whichever event loop."""
+    monkeypatch.setenv("STRONGROOM_LOOP", loop)
+    mode = CryptographicParameters(block_cipher_mode=BlockCipherMode.GCM, random_iv=True, tag_length=16)
+    data = os.urandom(1 << 20)
+    with testing.server(tmp_path) as server, Client.from_profile(server.profile) as client:
+        key = client.create_symmetric_key(name="key")
+        client.activate(key)
+        sealed = client.encrypt(key, data, cryptographic_parameters=mode)
+        opened = client.decrypt(
+            key,
+            sealed.data or b"",
+            cryptographic_parameters=mode,
+            iv_counter_nonce=sealed.iv_counter_nonce,
+            authenticated_encryption_tag=sealed.authenticated_encryption_tag,
+        )
+        assert opened.reveal() == data
 
 
 # Stopping

@@ -6,6 +6,7 @@ process itself, its memory or how it is loaded, is tested with real ones (`subpr
 """
 
 import atexit
+import contextlib
 import functools
 import gc
 import importlib
@@ -104,7 +105,8 @@ class Popen:
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it has ended since
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)

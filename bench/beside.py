@@ -6,7 +6,7 @@ Rule: like `scale.py`, each line compares Strongroom with itself or with what is
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -57,28 +57,47 @@ def signing(load: Load, server: Server, *, rounds: int) -> int:
 
 
 def much_data(load: Load, server: Server, echo: Server, *, rounds: int) -> int:
-    """Print what Encrypt of 1 MiB costs beside its cipher and an echo; return how many requests failed."""
+    """Print what 1 MiB costs beside its cipher and an echo; return how many requests failed."""
     size = ("--bytes", str(MEBIBYTE))
     frames = ("--req", str(MEBIBYTE), "--resp", str(MEBIBYTE))
-    ours, bare = [], []
+    encrypt, decrypt, bare = [], [], []
     for _ in range(rounds):
-        ours.append(load.measure(server, "encrypt", connections=1, options=size))
+        encrypt.append(load.measure(server, "encrypt", connections=1, options=size))
+        decrypt.append(load.measure(server, "decrypt", connections=1, options=size))
         bare.append(load.measure(echo, "echo", connections=1, options=frames))
-    total, echoed = table.combined(ours), table.combined(bare)
-    title = "Encrypt 1 MiB, CPU: against AES-GCM and a TLS echo of it"
-    print(
-        table.comparison(title, "us", cipher_us() + echoed.cpu_us, total.cpu_us, MOST_OVER_CIPHER_AND_ECHO),
-        flush=True,
-    )
-    return total.errors
+    echoed = table.combined(bare).cpu_us
+    failures = 0
+    for name, runs, cipher in (
+        ("Encrypt", encrypt, encryption_us()),
+        ("Decrypt", decrypt, decryption_us()),
+    ):
+        total = table.combined(runs)
+        failures += total.errors
+        title = f"{name} 1 MiB, CPU: against AES-GCM and a TLS echo of it"
+        print(
+            table.comparison(title, "us", cipher + echoed, total.cpu_us, MOST_OVER_CIPHER_AND_ECHO),
+            flush=True,
+        )
+    return failures
 
 
-def cipher_us() -> float:
+def encryption_us() -> float:
     """Return what the library takes to encrypt 1 MiB, the least of many times."""
     cipher, nonce, data = AESGCM(bytes(32)), bytes(12), bytes(MEBIBYTE)
+    return _least_us(lambda: cipher.encrypt(nonce, data, None))
+
+
+def decryption_us() -> float:
+    """Return what the library takes to decrypt 1 MiB, the least of many times."""
+    cipher, nonce = AESGCM(bytes(32)), bytes(12)
+    sealed = cipher.encrypt(nonce, bytes(MEBIBYTE), None)
+    return _least_us(lambda: cipher.decrypt(nonce, sealed, None))
+
+
+def _least_us(call: Callable[[], bytes]) -> float:
     times = []
     for _ in range(50):
         before = time.process_time()
-        cipher.encrypt(nonce, data, None)
+        call()
         times.append(time.process_time() - before)
     return min(times) * 1e6

@@ -23,6 +23,7 @@ from strongroom.engine.applications import Applications
 from strongroom.engine.authenticate import Authenticator
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.batches import Batches
+from strongroom.engine.computations import Computations
 from strongroom.engine.correlation import LENGTH, Correlation, correlate
 from strongroom.engine.failures import Failures
 from strongroom.engine.memory import AnswerMemory, HeaderMemory, RememberedAnswer
@@ -61,6 +62,7 @@ class Dispatcher:
         self._services = services
         self._headers = HeaderMemory()
         self._answers = AnswerMemory(services.remembered_answers)
+        self._computations = Computations(services)
         self._audit = services.audit
         self._failures = Failures(services.audit, services.on_event, services.on_failure)
         self.tickets = Tickets(services.store, services.clients)
@@ -73,7 +75,7 @@ class Dispatcher:
             Users(services.store, services.crypto, services.guesses),
             services.guesses,
         )
-        self.transactions = Transactions(services, self._answers, self._failures)
+        self.transactions = Transactions(services, self._answers, self._computations, self._failures)
         self._batches = Batches(services, self.transactions, self._failures)
 
     def lay_down(self, tenants: Mapping[int, Tenant]) -> None:
@@ -85,12 +87,18 @@ class Dispatcher:
         if await self.transactions.guard.refresh():
             # What may be given out has changed.
             self._answers.clear()
+            self._computations.clear()
 
     async def handle(self, message: bytes, connection: Connection) -> bytes:
         """Return the response message to a TTLV request message; raises only CancelledError."""
         known = self._answers.find(connection.client, message)
         if known is not None and connection.client.username is None:
             again = await self._again(known, message, connection)
+            if again is not None:
+                return again
+        computed = self._computations.find(connection.client, message)
+        if computed is not None and connection.client.username is None:
+            again = await self._computations.again(computed, message, connection)
             if again is not None:
                 return again
         try:
@@ -122,7 +130,7 @@ class Dispatcher:
         """Return a remembered answer, None when it would be different now."""
         now = self._services.clock.now()
         try:
-            if await known.still_true(connection.client, now, self._services.store):
+            if await known.basis.holds(connection.client, now, self._services.store):
                 if known.record is not None:
                     self._audit.record_again(known.record, now, connection.peer)
                 return Answers(known.version, now).frame(known.item)

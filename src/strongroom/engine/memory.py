@@ -3,7 +3,8 @@
 Rule: memory never decides. A header is known by its very bytes. An answer is given again only to the same
 client, for the same bytes, after a read in this request has shown that every object it was made from is
 unchanged (where it was searched: that nothing in the store has changed), that no date of them has passed
-since, that the caller may (still) see them, and that its rights are those it had.
+since, that the caller may (still) see them, and that its rights are those it had. What is computed with other
+data each time is in `computations.py`, on the same condition.
 """
 
 from collections.abc import Sequence
@@ -65,19 +66,14 @@ def repeatable(header: RequestHeader) -> bool:
     )
 
 
-class RememberedAnswer(NamedTuple):
-    """The batch item (TTLV) that answered a request of one item, and what it was made from.
-
-    `record` is what is recorded each time that it is given, None for an answer that touches no object.
+class Basis(NamedTuple):
+    """What an answer was made from, and until when it would be made from the same.
 
     `store_version` is that of the store before it was searched, None for an answer that needed no search. The
     answer was made at `since`; `until` is the first date at which one of the objects changes its state by
     itself, None: never.
     """
 
-    version: Version
-    item: bytes
-    record: Repeated | None
     permission: Permission
     access: Rights | None
     sources: tuple[ManagedObject, ...]
@@ -85,8 +81,8 @@ class RememberedAnswer(NamedTuple):
     since: datetime
     until: datetime | None
 
-    async def still_true(self, caller: ClientIdentity, now: datetime, store: ObjectStore) -> bool:
-        """Tell whether the request, done again now, would be answered the same."""
+    async def holds(self, caller: ClientIdentity, now: datetime, store: ObjectStore) -> bool:
+        """Tell whether the request, done again now, would find the same."""
         if now < self.since or (self.until is not None and now >= self.until):
             return False
         if caller.access is not self.access:
@@ -97,6 +93,18 @@ class RememberedAnswer(NamedTuple):
             if not may(caller, self.permission, source) or not await store.is_current(source):
                 return False
         return True
+
+
+class RememberedAnswer(NamedTuple):
+    """The batch item (TTLV) that answered a request of one item, and what it was made from.
+
+    `record` is what is recorded each time that it is given, None for an answer that touches no object.
+    """
+
+    version: Version
+    item: bytes
+    record: Repeated | None
+    basis: Basis
 
 
 class AnswerMemory:

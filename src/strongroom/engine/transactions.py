@@ -6,15 +6,13 @@ message, a request that has waited, a part of the server itself. What stops it i
 
 import asyncio
 import random
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from strongroom.domain import turn
 from strongroom.domain.audit import SUCCESS, AuditEvent
 from strongroom.domain.context import Context
 from strongroom.domain.errors import (
     KmipError,
-    OperationNotSupported,
     ResponseTooLarge,
     ServerFailure,
 )
@@ -24,12 +22,14 @@ from strongroom.domain.store import Changes, LostRace, StoreFailure
 from strongroom.engine.answers import Answers
 from strongroom.engine.backlog import RequestBacklog
 from strongroom.engine.batch import BatchMemory
+from strongroom.engine.computations import Computation, Computations
 from strongroom.engine.failures import Failures
 from strongroom.engine.idempotency import Repeats
 from strongroom.engine.later import Later, polled
-from strongroom.engine.memory import AnswerMemory, RememberedAnswer, repeatable, true_until
+from strongroom.engine.memory import AnswerMemory, Basis, RememberedAnswer, repeatable, true_until
 from strongroom.engine.nesting import Nesting
 from strongroom.engine.outbox import Outbox
+from strongroom.engine.plans import Plan, Plans
 from strongroom.engine.quotas import Quotas
 from strongroom.engine.references import Told, made_by, told, without
 from strongroom.engine.request import BatchItem, RequestMessage
@@ -39,7 +39,7 @@ from strongroom.engine.services import Services
 from strongroom.engine.streams import RequestStreams
 from strongroom.engine.tickets import charge
 from strongroom.engine.unit_of_work import UnitOfWork
-from strongroom.model.convert import decoder, encoder
+from strongroom.model.convert import encoder
 from strongroom.model.dialect import dialect_of
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.messages import RequestHeader
@@ -72,14 +72,6 @@ _OWN_HEADER: Final = RequestHeader(
 """Of what the server does without having been sent a message."""
 
 
-class _Plan(NamedTuple):
-    """How one operation is done in one version."""
-
-    spec: OperationSpec
-    decode: Callable[..., Any]
-    encode: Callable[..., list[Item]]
-
-
 def event_of(
     run: Run, item: BatchItem, objects: tuple[UniqueIdentifier, ...], found: int | None
 ) -> AuditEvent:
@@ -103,11 +95,14 @@ def event_of(
 class Transactions:
     """Does operations; safe to use from any number of connections of one event loop."""
 
-    def __init__(self, services: Services, answers: AnswerMemory, failures: Failures) -> None:
+    def __init__(
+        self, services: Services, answers: AnswerMemory, computations: Computations, failures: Failures
+    ) -> None:
         self._services = services
         self._by_request = {spec.request: spec for spec in services.operations.values()}
-        self._plans: dict[tuple[int, Version], _Plan] = {}
+        self._plans = Plans(services.operations)
         self._answers = answers
+        self._computations = computations
         self._audit = services.audit
         self._failures = failures
         self.guard = Guard(services.store, services.clients, services.on_failure)
@@ -157,7 +152,7 @@ class Transactions:
         if item.error is not None:
             raise item.error
         version = run.request.version
-        plan = self._plans.get((item.operation or 0, version)) or self._plan(item.operation or 0, version)
+        plan = self._plans.find(item.operation, version)
         spec = plan.spec
         several = len(run.request.items) > 1
         payload = item.payload or []
@@ -283,7 +278,7 @@ class Transactions:
         """Return the operation of an item whose payload can be read; raises what is wrong with it."""
         if item.error is not None:
             raise item.error
-        plan = self._plan(item.operation or 0, version)
+        plan = self._plans.find(item.operation, version)
         plan.decode(item.payload)
         return plan.spec
 
@@ -291,7 +286,7 @@ class Transactions:
         """Return a unit of work for items of the request."""
         return UnitOfWork(self._services.store, run.memory, caller=run.connection.client, now=run.now)
 
-    async def _read(self, plan: _Plan, payload: list[Item], run: Run) -> Any:
+    async def _read(self, plan: Plan, payload: list[Item], run: Run) -> Any:
         """Return the request in a payload; one of many items is read beside the event loop."""
         aside, message = self._services.aside, run.message
         short = message is not None and len(message) <= LONG
@@ -309,9 +304,9 @@ class Transactions:
     def _remember(
         self, run: Run, item: BatchItem, work: UnitOfWork, result: Item, event: AuditEvent | None
     ) -> None:
-        """Remember the answer to a read that stands alone in its message, and how it is recorded."""
+        """Remember what stands alone in its message and has changed nothing, and how it is recorded."""
         message, spec = run.message, self._services.operations[item.operation or 0]
-        if not spec.repeatable or message is None or len(run.request.items) > 1:
+        if not (spec.repeatable or spec.computes) or message is None or len(run.request.items) > 1:
             return
         if not repeatable(run.request.header):
             return
@@ -322,29 +317,18 @@ class Transactions:
             or not all(map(self._services.store.keeps, sources))
         ):
             return
-        answer = RememberedAnswer(
-            run.request.version,
-            binary.encode(result),
-            None if event is None else self._audit.repeated(event),
-            spec.needs,
-            run.connection.client.access,
-            sources,
-            work.searches.version,
-            run.now,
-            true_until(sources, run.now),
+        caller, version = run.connection.client, run.request.version
+        basis = Basis(
+            spec.needs, caller.access, sources, work.searches.version, run.now, true_until(sources, run.now)
         )
-        self._answers.keep(run.connection.client, message, answer)
-
-    def _plan(self, operation: int, version: Version) -> _Plan:
-        """Return how to do an operation, and remember it; raises OperationNotSupported."""
-        spec = self._services.operations.get(operation)
-        if spec is None or not spec.in_version(version):
-            entry = VALUES["Operation"].get(operation)
-            name = f"operation 0x{operation:08X}" if entry is None else entry.spec_name
-            raise OperationNotSupported(f"{name} is not supported in KMIP {version}; Query lists what is")
-        plan = _Plan(spec, decoder(spec.request, version), encoder(spec.response, version))
-        self._plans[operation, version] = plan
-        return plan
+        record = None if event is None else self._audit.repeated(event)
+        if spec.repeatable:
+            self._answers.keep(
+                caller, message, RememberedAnswer(version, binary.encode(result), record, basis)
+            )
+        elif run.room is None and not run.streams.used:
+            plan = self._plans.find(item.operation, version)
+            self._computations.keep(caller, message, item, Computation(version, plan, record, basis))
 
 
 def _has_many(items: list[Item], many: int) -> bool:

@@ -36,7 +36,7 @@ class DecryptRequest(Request[DecryptResponse]):
     authenticated_encryption_tag: Annotated[bytes | None, Since(V1_4)] = None
 
 
-@operation(Operation.DECRYPT, since=V1_2, needs=Permission.DECRYPT)
+@operation(Operation.DECRYPT, since=V1_2, needs=Permission.DECRYPT, computes=True)
 async def decrypt(ctx: Context, request: DecryptRequest) -> DecryptResponse:
     part = part_of(request)
     if part is not None:

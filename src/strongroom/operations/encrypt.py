@@ -40,7 +40,7 @@ class EncryptRequest(Request[EncryptResponse]):
     authenticated_encryption_additional_data: Annotated[bytes | None, Since(V1_4)] = None
 
 
-@operation(Operation.ENCRYPT, since=V1_2, needs=Permission.ENCRYPT)
+@operation(Operation.ENCRYPT, since=V1_2, needs=Permission.ENCRYPT, computes=True)
 async def encrypt(ctx: Context, request: EncryptRequest) -> EncryptResponse:
     part = part_of(request)
     if part is not None:

@@ -26,7 +26,7 @@ class HashRequest(Request[HashResponse]):
     final_indicator: Annotated[bool | None, Since(V1_3)] = None
 
 
-@operation(Operation.HASH, since=V1_2, needs=Permission.NONE)
+@operation(Operation.HASH, since=V1_2, needs=Permission.NONE, computes=True)
 async def hash_(ctx: Context, request: HashRequest) -> HashResponse:
     part = part_of(request)
     if part is not None:

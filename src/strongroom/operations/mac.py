@@ -32,7 +32,7 @@ class MACRequest(Request[MACResponse]):
     final_indicator: Annotated[bool | None, Since(V1_3)] = None
 
 
-@operation(Operation.MAC, since=V1_2, needs=Permission.MAC)
+@operation(Operation.MAC, since=V1_2, needs=Permission.MAC, computes=True)
 async def mac(ctx: Context, request: MACRequest) -> MACResponse:
     part = part_of(request)
     if part is not None:

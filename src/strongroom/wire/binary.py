@@ -19,6 +19,7 @@ from strongroom.wire.errors import DecodeError, EncodeError, MessageTooLarge
 from strongroom.wire.item import (
     BIG_INTEGER,
     BOOLEAN,
+    BYTE_STRING,
     DATE_TIME,
     DATE_TIME_EXTENDED,
     ENUMERATION,
@@ -131,6 +132,22 @@ def offset_of(data: bytes, path: Sequence[tuple[str, int | None]]) -> int | None
         if found is None:
             return None
     return found
+
+
+def byte_strings(data: bytes, path: Sequence[tuple[str, int | None]]) -> list[tuple[int, int]]:
+    """Return where the values of the byte strings in the structure at `path` begin and end, in order.
+
+    For messages that decoded.
+    """
+    at = offset_of(data, path)
+    if at is None:
+        return []
+    fields = _walk(data, at + 8, at + 8 + _unpack_head(data, at)[1])
+    return [
+        (start, start + _unpack_head(data, begins)[1])
+        for _, kind, begins, start, _ in fields
+        if kind == BYTE_STRING
+    ]
 
 
 def end_of(data: bytes, items: int) -> int | None:

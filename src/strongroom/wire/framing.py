@@ -10,6 +10,7 @@ from strongroom.registry import Tag
 from strongroom.wire.errors import DecodeError, MessageTooLarge
 from strongroom.wire.item import STRUCTURE
 from strongroom.wire.limits import DEFAULT_LIMITS, Limits
+from strongroom.wire.place import Place
 from strongroom.wire.text import tag_name
 
 HEADER_SIZE: Final = 8
@@ -26,7 +27,7 @@ class Framer:
     What is read goes to `feed`. The rest of a long message may be read to its place instead: see `room`.
     """
 
-    __slots__ = ("_buffer", "_expects", "_filled", "_limit", "_long", "_root", "_size")
+    __slots__ = ("_buffer", "_expects", "_filled", "_limit", "_long", "_room", "_root", "_size")
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS, *, expects: Tag = Tag.REQUEST_MESSAGE) -> None:
         self._limit = limits.message_size
@@ -34,8 +35,9 @@ class Framer:
         self._root = expects << 8 | STRUCTURE
         self._buffer: bytes | bytearray = b""
         self._size = 0  # of the message at the head of the buffer, header included; 0: not known yet
-        self._long: bytearray | None = None  # the place of that message, where it is a long one
+        self._long: Place | None = None  # of that message, where it is a long one
         self._filled = 0  # bytes of it that are there
+        self._room: memoryview | None = None  # what `room` has given
 
     @property
     def pending(self) -> int:
@@ -50,9 +52,8 @@ class Framer:
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the stream."""
         if self._long is not None:
-            missing = memoryview(self._long)[self._filled :]
-            part = data[: len(missing)]
-            missing[: len(part)] = part
+            part = data[: self._size - self._filled]
+            self._long.view[self._filled : self._filled + len(part)] = part
             self._filled += len(part)
             data = data[len(part) :]
         if not self._buffer:
@@ -71,14 +72,18 @@ class Framer:
         if self._long is None:
             if not self._size:
                 return None
-            self._long = bytearray(self._size)
+            self._long = Place(self._size)
             self._filled, buffer, self._buffer = 0, self._buffer, b""
             self.feed(bytes(buffer))
-        return memoryview(self._long)[self._filled :] or None
+        if self._filled == self._size:
+            return None
+        self._room = self._long.view[self._filled :]
+        return self._room
 
     def fill(self, count: int) -> None:
-        """Take as many bytes of the stream as were written to the beginning of the room."""
+        """Take as many bytes of the stream as were written to the beginning of the room, which ends here."""
         self._filled += count
+        self._leave_room()
 
     def next_message(self) -> bytes | None:
         """Return one whole message, or None when more bytes are needed.
@@ -107,11 +112,18 @@ class Framer:
         del buffer[:size]
         return message
 
-    def _next_long(self, message: bytearray) -> bytes | None:
-        if self._filled < self._size:
+    def _next_long(self, message: Place) -> bytes | None:
+        size = self._size
+        if self._filled < size:
             return None
         self._size, self._long = 0, None
-        return bytes(message)
+        self._leave_room()
+        return message.take(size)
+
+    def _leave_room(self) -> None:
+        if self._room is not None:
+            self._room.release()
+            self._room = None
 
     def _declared_size(self) -> int:
         head, length = _head(self._buffer)

@@ -11,12 +11,27 @@ from cryptography.hazmat.primitives.ciphers import AEADEncryptionContext, Cipher
 from cryptography.hazmat.primitives.padding import ANSIX923, PKCS7
 
 from strongroom.domain.errors import BadCryptographicParameters, CryptographicFailure
+from strongroom.wire.place import Place
+
+MUCH: Final = 16 * 1024
+"""Bytes of data with which copying them takes longer than making a cipher, or a place for them."""
+
+_ROOM: Final = 31
+"""Bytes that the library may want beside those of the data: less than a block of any cipher, and its own."""
 
 FAILED: Final = "the data cannot be decrypted"
 
 Padding: TypeAlias = type[PKCS7] | type[ANSIX923]
 Sealed: TypeAlias = tuple[bytes, bytes | None]
 """Ciphertext, and the tag of a scheme that has one."""
+
+
+def update(context: CipherContext, data: bytes) -> bytes:
+    """Return what `context.update` would, without its copies where there is much data."""
+    if len(data) <= MUCH:
+        return context.update(data)
+    place = Place(len(data) + _ROOM)
+    return place.take(context.update_into(data, place.view))
 
 
 class Encryptor(Protocol):
@@ -52,7 +67,7 @@ class BlockEncryption:
         self._block = block
 
     def update(self, data: bytes) -> bytes:
-        return self._context.update(data if self._padder is None else self._padder.update(data))
+        return update(self._context, data if self._padder is None else self._padder.update(data))
 
     def finish(self, data: bytes) -> Sealed:
         sealed = self.update(data)
@@ -74,12 +89,12 @@ class BlockDecryption:
         self._unpadder = None if padding is None else padding(block * 8).unpadder()
 
     def update(self, data: bytes) -> bytes:
-        plain = self._context.update(data)
+        plain = update(self._context, data)
         return plain if self._unpadder is None else self._unpadder.update(plain)
 
     def finish(self, data: bytes, tag: bytes | None) -> bytes:
         try:
-            plain = self._context.update(data) + self._context.finalize()
+            plain = update(self._context, data) + self._context.finalize()
             if self._unpadder is None:
                 return plain
             return self._unpadder.update(plain) + self._unpadder.finalize()
@@ -98,7 +113,7 @@ class _KeyStream:
     def update(self, data: bytes) -> bytes:
         self._taken += len(data)
         check_counter(self._taken, self._most)
-        return self._context.update(data)
+        return update(self._context, data)
 
 
 class KeyStreamEncryption(_KeyStream):
@@ -125,10 +140,10 @@ class GcmEncryption:
         self._tag_length = tag_length
 
     def update(self, data: bytes) -> bytes:
-        return self._context.update(data)
+        return update(self._context, data)
 
     def finish(self, data: bytes) -> Sealed:
-        sealed = self._context.update(data) + self._context.finalize()
+        sealed = update(self._context, data) + self._context.finalize()
         return sealed, self._context.tag[: self._tag_length]
 
 

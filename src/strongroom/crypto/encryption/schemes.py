@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.keywrap import (
 from strongroom.crypto.encryption.initialization import IvRule, chacha_block, counter_block
 from strongroom.crypto.encryption.parts import (
     FAILED,
+    MUCH,
     BlockDecryption,
     BlockEncryption,
     Decryptor,
@@ -43,6 +44,7 @@ from strongroom.crypto.encryption.parts import (
     WholeEncryption,
     check_counter,
     not_whole,
+    update,
 )
 from strongroom.domain.errors import BadCryptographicParameters, CryptographicFailure
 from strongroom.model.secret import SecretBytes
@@ -50,9 +52,6 @@ from strongroom.model.structures import CryptographicParameters as Parameters
 
 TAG: Final = 16  # bytes; the longest tag there is, and the usual one
 SHORTEST_TAG: Final = 12  # bytes; NIST SP 800-38D allows less only under conditions no server can check
-
-MUCH: Final = 16 * 1024
-"""Bytes of data with which copying them takes longer than making a cipher for them."""
 
 XTS_UNIT: Final = 1 << 24  # bytes; 2^20 blocks, the most that SP 800-38E allows under one tweak
 
@@ -118,12 +117,12 @@ class BlockScheme(Scheme):
         elif self.padded and len(data) % self.block:
             raise not_whole(self.block)
         encryptor = self.start(job).encryptor()
-        return encryptor.update(data) + encryptor.finalize(), None
+        return update(encryptor, data) + encryptor.finalize(), None
 
     def decrypt(self, job: Job, data: bytes, tag: bytes | None) -> bytes:
         try:
             decryptor = self.start(job).decryptor()
-            plain = decryptor.update(data) + decryptor.finalize()
+            plain = update(decryptor, data) + decryptor.finalize()
             if job.padding is None:
                 return plain
             unpadder = job.padding(self.block * 8).unpadder()
@@ -164,7 +163,7 @@ class KeyStreamScheme(Scheme):
         cipher, most = self.start(job)
         check_counter(len(data), most)
         context = cipher.encryptor()
-        return context.update(data) + context.finalize()
+        return update(context, data) + context.finalize()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +217,7 @@ class GcmScheme(Scheme):
             mode = GCM(job.iv, tag, min_tag_length=SHORTEST_TAG)
             decryptor = Cipher(self.cipher(job.key.reveal()), mode).decryptor()
             decryptor.authenticate_additional_data(job.additional_data or b"")
-            return decryptor.update(data) + decryptor.finalize()
+            return update(decryptor, data) + decryptor.finalize()
         except InvalidTag as error:
             raise CryptographicFailure(FAILED) from error
 
@@ -269,7 +268,7 @@ class ChaChaPolyScheme(Scheme):
         # The library compares whole tags only. The key stream for the data starts at block 1 (RFC 8439 §2.8);
         # what comes of it has the right tag, or is given to nobody.
         decryptor = Cipher(ChaCha20(job.key.reveal(), (1).to_bytes(4, "little") + job.iv), None).decryptor()
-        plain = decryptor.update(data) + decryptor.finalize()
+        plain = update(decryptor, data) + decryptor.finalize()
         _, right = self.encrypt(job._replace(tag_length=len(tag)), plain)
         if not compare_digest(right or b"", tag):
             raise CryptographicFailure(FAILED)
@@ -285,7 +284,7 @@ class XtsScheme(Scheme):
             raise BadCryptographicParameters(f"mode XTS encrypts 16 to {XTS_UNIT} bytes of data at once")
         try:
             encryptor = Cipher(AES(job.key.reveal()), XTS(job.iv)).encryptor()
-            return encryptor.update(data) + encryptor.finalize(), None
+            return update(encryptor, data) + encryptor.finalize(), None
         except ValueError as error:  # both halves are the same, which SP 800-38E as OpenSSL reads it forbids
             raise BadCryptographicParameters("the two halves of an XTS key must differ") from error
 
@@ -294,7 +293,7 @@ class XtsScheme(Scheme):
             raise CryptographicFailure(FAILED)
         try:
             decryptor = Cipher(AES(job.key.reveal()), XTS(job.iv)).decryptor()
-            return decryptor.update(data) + decryptor.finalize()
+            return update(decryptor, data) + decryptor.finalize()
         except ValueError as error:
             raise CryptographicFailure(FAILED) from error
 

@@ -14,6 +14,7 @@ from strongroom.domain.identity import DEFAULT_TENANT, ClientId, ClientIdentity,
 from strongroom.domain.operation import Request, Response
 from strongroom.domain.outgoing import Subscription
 from strongroom.domain.provisioning import Provisioning
+from strongroom.engine.answers import joined
 from strongroom.engine.dispatch import Dispatcher
 from strongroom.engine.streams import StreamLimits
 from strongroom.model.attribute_list import AttributeInstance, Attributes, TemplateAttributes
@@ -152,8 +153,7 @@ class TestKms:
     def send(self, root: Item, caller: ClientIdentity = ALICE) -> Item:
         """Return the response message to a request message, as Items."""
         connection = Connection(client=caller, peer="127.0.0.1:1")
-        answer = self.run(self.dispatcher.handle(binary.encode(root), connection))
-        return binary.decode(answer)
+        return binary.decode(joined(self.run(self.dispatcher.handle(binary.encode(root), connection))))
 
     def batch(
         self,

@@ -14,6 +14,7 @@ import pytest
 from strongroom.domain.context import Policy
 from strongroom.domain.doubts import Doubt
 from strongroom.engine import used_ivs
+from strongroom.engine.answers import joined
 from strongroom.engine.used_ivs import forget_ivs
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.secret import SecretBytes
@@ -264,7 +265,7 @@ def test_of_two_nodes_one_encrypts_with_an_iv(nodes: Nodes) -> None:
         from tests.kms import ALICE, request_message
 
         message = binary.encode(request_message(encryption(identifier, iv), version=V2_1))
-        answer = await node.dispatcher.handle(message, Connection(client=ALICE, peer=""))
+        answer = joined(await node.dispatcher.handle(message, Connection(client=ALICE, peer="")))
         return b"has encrypted with this IV" not in answer
 
     assert sorted(nodes.at_once(*(once(node) for node in nodes))) == [False, True]

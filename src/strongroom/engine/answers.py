@@ -5,7 +5,7 @@ Rule: an answer is written in the version of the request and holds only what tha
 
 from datetime import datetime
 from functools import cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from strongroom.domain.errors import KmipError
 from strongroom.engine.correlation import Correlation
@@ -15,6 +15,13 @@ from strongroom.registry import V1_0, V3_0, Operation, ResultStatus, Tag, Versio
 from strongroom.wire import binary
 from strongroom.wire.encodings import Encoder
 from strongroom.wire.item import Item
+
+Answer: TypeAlias = bytes | list[bytes]
+"""A response message as TTLV: whole, or a long one in pieces, each of which can be sent after the other. To
+join them would take as long as to encrypt them."""
+
+LONG: Final = 64 * 1024
+"""Bytes of an answer that is left in pieces, and of a value that is a piece of its own."""
 
 _RESPONSE_MESSAGE: Final = int(Tag.RESPONSE_MESSAGE)
 _RESPONSE_HEADER: Final = int(Tag.RESPONSE_HEADER)
@@ -85,7 +92,15 @@ class Answers:
 
     def encode(self, items: list[Item]) -> bytes:
         """Return `message(items)` as TTLV."""
-        return self._frame(*binary.parts(items), len(items))
+        return joined(self.answer(items))
+
+    def answer(self, items: list[Item]) -> Answer:
+        """Return the same in pieces, if it is long."""
+        parts, size = binary.parts(items)
+        head = self._head(size, len(items))
+        if size < LONG:
+            return b"".join((*head, *parts))
+        return _pieces([*head, *parts])
 
     def write(self, items: list[Item], encode: Encoder) -> bytes:
         """Return `message(items)` in another encoding; raises EncodeError for what that cannot say."""
@@ -93,10 +108,10 @@ class Answers:
 
     def frame(self, item: bytes) -> bytes:
         """Return the message that holds one encoded batch item."""
-        return self._frame([item], len(item), 1)
+        return b"".join((*self._head(len(item), 1), item))
 
-    def _frame(self, parts: list[bytes], size: int, count: int) -> bytes:
-        """Return the message that holds `count` batch items: `size` bytes in parts.
+    def _head(self, size: int, count: int) -> tuple[bytes, bytes, bytes]:
+        """Return what comes before `count` batch items of `size` bytes.
 
         Headers that differ in nothing are encoded once a second.
         """
@@ -109,7 +124,7 @@ class Answers:
                 if len(_headers) > _REMEMBERED:
                     _headers.clear()
                 _headers[key] = header
-        return b"".join((_MESSAGE_HEAD, (len(header) + size).to_bytes(4), header, *parts))
+        return _MESSAGE_HEAD, (len(header) + size).to_bytes(4), header
 
     def _header(self, count: int) -> Item:
         fields: list[Item] = [_protocol_version(self.version), (_TIME_STAMP, *_SECONDS(self._now))]
@@ -165,3 +180,20 @@ class Answers:
 
 
 _OPERATIONS: Final = frozenset(map(int, Operation))
+
+
+def joined(answer: Answer) -> bytes:
+    """Return an answer in one piece."""
+    return answer if isinstance(answer, bytes) else b"".join(answer)
+
+
+def _pieces(parts: list[bytes]) -> list[bytes]:
+    """Return the same bytes in as few pieces as can be had without copying long values."""
+    pieces, short = list[bytes](), list[bytes]()
+    for part in parts:
+        if len(part) < LONG:
+            short.append(part)
+        else:
+            pieces += b"".join(short), part
+            short.clear()
+    return [*pieces, b"".join(short)]

@@ -17,7 +17,7 @@ from strongroom.domain.identity import ClientIdentity, Connection
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
 from strongroom.domain.store import StoreFailure
-from strongroom.engine.answers import Answers
+from strongroom.engine.answers import Answer, Answers
 from strongroom.engine.memory import Basis
 from strongroom.engine.plans import Plan
 from strongroom.engine.request import BatchItem
@@ -174,7 +174,7 @@ class Computations:
         self._known.clear()
         self._count = 0
 
-    async def again(self, known: _Known, message: bytes, connection: Connection) -> bytes | None:
+    async def again(self, known: _Known, message: bytes, connection: Connection) -> Answer | None:
         """Return the response to a message that `find` has found; None: it has to be done in full."""
         services, (version, plan, record, basis) = self._services, known.computation
         now, caller = services.clock.now(), connection.client
@@ -212,7 +212,7 @@ class Computations:
         except (Differs, KmipError, DecodeError, StoreFailure, AuditUnavailable):
             return None
         answers = Answers(version, now)
-        return answers.encode([answers.success(plan.spec.operation, None, plan.encode(response))])
+        return answers.answer([answers.success(plan.spec.operation, None, plan.encode(response))])
 
 
 def _layout(message: bytes) -> _Layout:

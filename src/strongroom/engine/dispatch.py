@@ -18,7 +18,7 @@ from strongroom.domain.errors import (
 from strongroom.domain.identity import Connection
 from strongroom.domain.store import StoreFailure
 from strongroom.domain.tenants import Tenant
-from strongroom.engine.answers import Answers
+from strongroom.engine.answers import Answer, Answers, joined
 from strongroom.engine.applications import Applications
 from strongroom.engine.authenticate import Authenticator
 from strongroom.engine.batch import BatchMemory
@@ -89,18 +89,18 @@ class Dispatcher:
             self._answers.clear()
             self._computations.clear()
 
-    async def handle(self, message: bytes, connection: Connection) -> bytes:
+    async def handle(self, message: bytes, connection: Connection) -> Answer:
         """Return the response message to a TTLV request message; raises only CancelledError."""
         known = self._answers.find(connection.client, message)
         if known is not None and connection.client.username is None:
             again = await self._again(known, message, connection)
             if again is not None:
                 return again
-        computed = self._computations.find(connection.client, message)
-        if computed is not None and connection.client.username is None:
-            again = await self._computations.again(computed, message, connection)
-            if again is not None:
-                return again
+        computation = self._computations.find(connection.client, message)
+        if computation is not None and connection.client.username is None:
+            computed = await self._computations.again(computation, message, connection)
+            if computed is not None:
+                return computed
         try:
             known_until = self._headers.end_of_known(message)
             aside, limits = self._services.aside, self._services.limits
@@ -115,7 +115,7 @@ class Dispatcher:
         except DecodeError as error:
             return self.reject(error, connection)
         answers, items = await self._respond(root, connection, message)
-        return answers.encode(items)
+        return answers.answer(items)
 
     async def handle_passed_on(self, message: bytes, connection: Connection) -> bytes:
         """Return the response to a message that a neighbour has passed on; see `engine.neighbours`."""
@@ -124,7 +124,7 @@ class Dispatcher:
         except DecodeError as error:
             return self.reject(error, connection)
         answers, items = await self._respond(root, connection, message, passed_on=True)
-        return answers.encode(items)
+        return joined(answers.answer(items))
 
     async def _again(self, known: RememberedAnswer, message: bytes, connection: Connection) -> bytes | None:
         """Return a remembered answer, None when it would be different now."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Final, Protocol
 
 from strongroom.domain.identity import Connection
+from strongroom.engine.answers import Answer
 from strongroom.engine.request import BatchItem
 from strongroom.registry import Operation, Tag, Version
 from strongroom.wire import binary
@@ -48,7 +49,7 @@ class PassedOn:
         self.version = version
         self._response = response
 
-    def encode(self, _: list[Item]) -> bytes:
+    def answer(self, _: list[Item]) -> Answer:
         """Return the response message."""
         return self._response
 

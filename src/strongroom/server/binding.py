@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from strongroom.domain.identity import ClientIdentity, Connection
 from strongroom.domain.outgoing import Exchange
+from strongroom.engine.answers import Answer
 from strongroom.registry import Version
 from strongroom.server.config import DeadlineSettings
 from strongroom.server.deadlines import Deadlines
@@ -22,7 +23,7 @@ M = TypeVar("M")
 N = TypeVar("N")
 M_co = TypeVar("M_co", covariant=True)
 
-Handler: TypeAlias = Callable[[M, Connection], Coroutine[Any, Any, bytes]]
+Handler: TypeAlias = Callable[[M, Connection], Coroutine[Any, Any, Answer]]
 """One request message in, one response message out; raises nothing but CancelledError."""
 
 Rejecter: TypeAlias = Callable[[DecodeError, Connection], bytes]

@@ -16,6 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from strongroom.domain.identity import ClientIdentity, Connection
+from strongroom.engine.answers import joined
 from strongroom.server.deadlines import NEVER, Deadlines
 from strongroom.server.directory import PeerCertificate, Refusal
 from strongroom.server.http_framing import (
@@ -176,7 +177,7 @@ class HttpHandler:
 
     async def _answer(self, body: bytes, connection: Connection, *, encoding: Encoding) -> bytes:
         if encoding is Encoding.TTLV:
-            return await self._application.handle(body, connection)
+            return joined(await self._application.handle(body, connection))
         codec = CODECS[encoding]
         try:
             root = await self._read(body, codec, connection)

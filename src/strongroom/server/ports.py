@@ -16,6 +16,7 @@ from strongroom.domain.outgoing import Exchange, Outgoing
 from strongroom.domain.ports import RootKey, WrappedKeys
 from strongroom.domain.store import ObjectStore
 from strongroom.domain.tenants import Tenant
+from strongroom.engine.answers import Answer
 from strongroom.model.secret import SecretBytes
 from strongroom.registry import Version
 from strongroom.server.config import Settings
@@ -171,7 +172,7 @@ class Application(Protocol):
     def shared(self) -> bool:
         """Tell whether other machines may change the store too, so that it has to be polled."""
 
-    async def handle(self, message: bytes, connection: Connection) -> bytes:
+    async def handle(self, message: bytes, connection: Connection) -> Answer:
         """Return the response to a request message; raises nothing but CancelledError."""
 
     def reject(self, error: DecodeError, connection: Connection) -> bytes:

@@ -17,6 +17,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 from strongroom.domain.identity import ClientIdentity, Connection, Roles
 from strongroom.domain.turn import SLICE
+from strongroom.engine.answers import Answer
 from strongroom.registry import Version
 from strongroom.server.binding import TOO_MANY_REQUESTS, Service
 from strongroom.server.ca import UNREADABLE
@@ -328,13 +329,14 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
         self._task = asyncio.get_running_loop().create_task(self._finish(started, waits_for))
         return False
 
-    def _write(self, answer: bytes) -> None:
-        if len(answer) <= PIECE:
+    def _write(self, answer: Answer) -> None:
+        if isinstance(answer, bytes) and len(answer) <= PIECE:
             self._transport.write(answer)
             return
-        view = memoryview(answer)
-        for start in range(0, len(answer), PIECE):
-            self._transport.write(view[start : start + PIECE])
+        for piece in (answer,) if isinstance(answer, bytes) else answer:
+            view = memoryview(piece)
+            for start in range(0, len(piece), PIECE):
+                self._transport.write(view[start : start + PIECE])
 
     def _do_late(self, message: M) -> None:
         """Do a request whose time has come."""
@@ -354,7 +356,7 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
         """End a connection on which no next message can be found; the peer has been told."""
         self.close("malformed_message")
 
-    async def _finish(self, started: Coroutine[Any, Any, bytes], waits_for: object) -> None:
+    async def _finish(self, started: Coroutine[Any, Any, Answer], waits_for: object) -> None:
         """Wait for an answer that was not ready at once, then go on with the requests behind it."""
         try:
             answer = await resume(started, waits_for)

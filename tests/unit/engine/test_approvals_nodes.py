@@ -8,6 +8,7 @@ import pytest
 from strongroom.domain.identity import DEFAULT_TENANT, Connection
 from strongroom.domain.operation import Request
 from strongroom.domain.parking import Parked
+from strongroom.engine.answers import joined
 from strongroom.model.convert import decoder
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.messages import ResponseBatchItem
@@ -43,7 +44,8 @@ def agree(nodes: Nodes, **laid_down: Any) -> None:
 
 async def asked(kms: TestKms, request: Request[Any]) -> ResponseBatchItem:
     message = binary.encode(request_message(request, version=V2_1))
-    answer = binary.decode(await kms.dispatcher.handle(message, Connection(client=ALICE, peer="127.0.0.1:1")))
+    connection = Connection(client=ALICE, peer="127.0.0.1:1")
+    answer = binary.decode(joined(await kms.dispatcher.handle(message, connection)))
     item: ResponseBatchItem = decoder(ResponseBatchItem, V2_1)(answer[2][1][2])
     return item
 

@@ -3,6 +3,7 @@
 import pytest
 
 from strongroom.domain.identity import Connection
+from strongroom.engine.answers import joined
 from strongroom.model.identifiers import BatchReference, UniqueIdentifier
 from strongroom.model.objects import OpaqueObject
 from strongroom.model.secret import SecretBytes
@@ -170,7 +171,8 @@ def test_the_answer_to_a_batch_has_a_size_limit_of_its_own(kms: TestKms) -> None
         (BatchErrorContinuationOption.UNDO, 0),
     ):
         root = request_message(*gets, version=V1_4, batch_error_continuation_option=option)
-        answer = kms.run(kms.dispatcher.handle(binary.encode(root), Connection(client=ALICE, peer="::1")))
+        handled = kms.dispatcher.handle(binary.encode(root), Connection(client=ALICE, peer="::1"))
+        answer = joined(kms.run(handled))
         assert len(answer) // (3 * 2**20) == given
 
 

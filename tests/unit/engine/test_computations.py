@@ -14,6 +14,7 @@ from strongroom.domain.audit import AuditEvent, AuditUnavailable, NoAuditLog, Re
 from strongroom.domain.context import Policy
 from strongroom.domain.identity import Connection
 from strongroom.domain.operation import Request
+from strongroom.engine.answers import Answer, joined
 from strongroom.engine.computations import Computations
 from strongroom.engine.dispatch import Dispatcher
 from strongroom.model.attribute_list import AttributeInstance
@@ -41,12 +42,12 @@ SHA_256 = CryptographicParameters(hashing_algorithm=HashingAlgorithm.SHA_256)
 
 
 @pytest.fixture
-def done_again(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+def done_again(monkeypatch: pytest.MonkeyPatch) -> list[Answer]:
     """The answers that came of doing a computation again."""
-    answers: list[bytes] = []
+    answers: list[Answer] = []
     again = Computations.again
 
-    async def note(self: Computations, *args: Any) -> bytes | None:
+    async def note(self: Computations, *args: Any) -> Answer | None:
         answer = await again(self, *args)
         if answer is not None:
             answers.append(answer)
@@ -79,7 +80,7 @@ def encrypt_often(kms: TestKms, key: UniqueIdentifier) -> None:
 
 
 def test_other_data_is_encrypted_and_decrypted_with_the_same_key(
-    kms: TestKms, done_again: list[bytes]
+    kms: TestKms, done_again: list[Answer]
 ) -> None:
     key = active_key(kms)
     made = {}
@@ -95,7 +96,7 @@ def test_other_data_is_encrypted_and_decrypted_with_the_same_key(
     assert kms.call(decryption(key, made[bytes([4] * 12)], bytes([4] * 12))).data == SecretBytes(b"data 4")
 
 
-def test_what_needs_no_object_is_done_again_too(kms: TestKms, done_again: list[bytes]) -> None:
+def test_what_needs_no_object_is_done_again_too(kms: TestKms, done_again: list[Answer]) -> None:
     digests = {
         kms.call(HashRequest(cryptographic_parameters=SHA_256, data=SecretBytes(bytes([number])))).data
         for number in range(4)
@@ -120,7 +121,7 @@ Ends = Callable[[TestKms, UniqueIdentifier], object]
     ids=["revoked", "destroyed", "protect stop", "deactivation"],
 )
 def test_a_key_that_may_not_be_used_any_more_is_not(
-    kms: TestKms, done_again: list[bytes], end: Ends, sentence: str
+    kms: TestKms, done_again: list[Answer], end: Ends, sentence: str
 ) -> None:
     now = kms.clock.now()
 
@@ -142,14 +143,14 @@ def test_a_key_that_may_not_be_used_any_more_is_not(
     assert len(done_again) == 1
 
 
-def test_nobody_else_gets_at_the_key(kms: TestKms, done_again: list[bytes]) -> None:
+def test_nobody_else_gets_at_the_key(kms: TestKms, done_again: list[Answer]) -> None:
     key = active_key(kms)
     encrypt_often(kms, key)
     assert "no object" in refusal(kms, encryption(key, b"data", bytes(12)), caller=BOB).message
     assert len(done_again) == 1
 
 
-def test_other_rights_are_looked_at_anew(kms: TestKms, done_again: list[bytes]) -> None:
+def test_other_rights_are_looked_at_anew(kms: TestKms, done_again: list[Answer]) -> None:
     key = active_key(kms)
     encrypt_often(kms, key)
     other = replace(ALICE, access=object())  # type: ignore[arg-type]  # whatever they are
@@ -162,7 +163,7 @@ def test_other_rights_are_looked_at_anew(kms: TestKms, done_again: list[bytes]) 
     assert len(done_again) == 1
 
 
-def test_a_forgery_is_refused_as_it_is_the_first_time(kms: TestKms, done_again: list[bytes]) -> None:
+def test_a_forgery_is_refused_as_it_is_the_first_time(kms: TestKms, done_again: list[Answer]) -> None:
     key = active_key(kms)
     iv = bytes(12)
     made = kms.call(encryption(key, b"data", iv))
@@ -176,7 +177,7 @@ def test_a_forgery_is_refused_as_it_is_the_first_time(kms: TestKms, done_again: 
     assert len(done_again) == 2
 
 
-def test_every_use_is_counted(kms: TestKms, done_again: list[bytes]) -> None:
+def test_every_use_is_counted(kms: TestKms, done_again: list[Answer]) -> None:
     limits = UsageLimits(usage_limits_total=5, usage_limits_count=5, usage_limits_unit=UsageLimitsUnit.OBJECT)
     key = active_key(kms, attribute(Tag.USAGE_LIMITS, limits))
     for number in range(5):
@@ -185,7 +186,7 @@ def test_every_use_is_counted(kms: TestKms, done_again: list[bytes]) -> None:
     assert done_again == []
 
 
-def test_no_iv_is_used_twice_where_that_is_refused(tmp_path: Path, done_again: list[bytes]) -> None:
+def test_no_iv_is_used_twice_where_that_is_refused(tmp_path: Path, done_again: list[Answer]) -> None:
     kms = TestKms(tmp_path, policy=Policy(iv_reuse=False))
     try:
         key = active_key(kms)
@@ -196,7 +197,7 @@ def test_no_iv_is_used_twice_where_that_is_refused(tmp_path: Path, done_again: l
         kms.close()
 
 
-def test_parts_of_streams_are_not_taken_for_the_same_again(kms: TestKms, done_again: list[bytes]) -> None:
+def test_parts_of_streams_are_not_taken_for_the_same_again(kms: TestKms, done_again: list[Answer]) -> None:
     key = active_key(kms)
     for number in range(4):
         iv = bytes([number] * 12)
@@ -235,7 +236,7 @@ def recorder(kms: TestKms) -> Recorder:
     return log
 
 
-def test_every_use_is_recorded_or_refused(kms: TestKms, recorder: Recorder, done_again: list[bytes]) -> None:
+def test_every_use_is_recorded_or_refused(kms: TestKms, recorder: Recorder, done_again: list[Answer]) -> None:
     key = active_key(kms)
     before = recorder.recorded
     for number in range(6):
@@ -247,7 +248,7 @@ def test_every_use_is_recorded_or_refused(kms: TestKms, recorder: Recorder, done
     assert len(done_again) == 4
 
 
-def test_only_so_many_are_remembered(kms: TestKms, done_again: list[bytes]) -> None:
+def test_only_so_many_are_remembered(kms: TestKms, done_again: list[Answer]) -> None:
     kms.dispatcher = Dispatcher(replace(kms.dispatcher._services, remembered_answers=8))
     computations = kms.dispatcher._computations
     keys = [active_key(kms) for _ in range(20)]
@@ -260,7 +261,7 @@ def test_only_so_many_are_remembered(kms: TestKms, done_again: list[bytes]) -> N
     assert len(computations._lengths) <= 8
 
 
-def test_no_memory_means_none(kms: TestKms, done_again: list[bytes]) -> None:
+def test_no_memory_means_none(kms: TestKms, done_again: list[Answer]) -> None:
     kms.dispatcher = Dispatcher(replace(kms.dispatcher._services, remembered_answers=0))
     encrypt_often(kms, active_key(kms))
     encrypt_often(kms, active_key(kms))
@@ -276,7 +277,7 @@ def both(kms: TestKms) -> tuple[TestKms, Dispatcher]:
 
 def answer(kms: TestKms, dispatcher: Dispatcher, request: Request[Any]) -> bytes:
     message = binary.encode(request_message(request, version=V1_4))
-    return kms.run(dispatcher.handle(message, Connection(client=ALICE, peer="127.0.0.1:1")))
+    return joined(kms.run(dispatcher.handle(message, Connection(client=ALICE, peer="127.0.0.1:1"))))
 
 
 BYTES = st.sampled_from([b"", b"a", b"12 bytes long", b"16 bytes of data", b"a block and more."])
@@ -310,3 +311,18 @@ def test_nobody_can_tell_whether_it_was_done_before(
             kms.batch(revoke(key))
             continue
         assert answer(kms, kms.dispatcher, request) == answer(kms, forgetful, request)
+
+
+def test_a_long_answer_comes_in_pieces(kms: TestKms, done_again: list[Answer]) -> None:
+    key = active_key(kms)
+    data, lengths = bytes(1 << 20), set[int]()
+    for number in range(4):
+        request = encryption(key, data, bytes([number] * 12))
+        message = binary.encode(request_message(request, version=V1_4))
+        made = kms.run(kms.dispatcher.handle(message, Connection(client=ALICE, peer="127.0.0.1:1")))
+        assert isinstance(made, list)
+        assert [len(piece) >= len(data) for piece in made] == [False, True, False]
+        assert binary.decode(joined(made))
+        lengths.add(len(joined(made)))
+    assert len(lengths) == 1
+    assert len(done_again) == 2

@@ -7,6 +7,7 @@ import pytest
 from strongroom.domain.identity import Connection
 from strongroom.domain.operation import Request
 from strongroom.engine import backlog
+from strongroom.engine.answers import joined
 from strongroom.model.convert import decoder
 from strongroom.model.messages import ResponseBatchItem
 from strongroom.model.structures import UsageLimits
@@ -45,7 +46,7 @@ async def asked(kms: TestKms, request: Request[Any], version: Version, **header:
     """Return the only batch item of the answer."""
     message = binary.encode(request_message(request, version=version, **header))
     connection = Connection(client=ALICE, peer="127.0.0.1:1")
-    answer = binary.decode(await kms.dispatcher.handle(message, connection))
+    answer = binary.decode(joined(await kms.dispatcher.handle(message, connection)))
     item: ResponseBatchItem = decoder(ResponseBatchItem, version)(answer[2][1][2])
     return item
 

@@ -25,14 +25,8 @@ class KeyWrapping:
         self: Encryption, key: KeyBlock, parameters: Parameters, data: SecretBytes, *, legacy: bool
     ) -> Wrapped:
         """Encrypt a key value."""
-        made = await self.encrypt(
-            key,
-            parameters.replace(random_iv=True),
-            data,
-            iv_counter_nonce=None,
-            additional_data=None,
-            legacy=legacy,
-        )
+        encrypt = self.encryption(key, parameters.replace(random_iv=True), legacy=legacy)
+        made = await encrypt(data, iv_counter_nonce=None, additional_data=None)
         return Wrapped(
             data=made.data + (made.authentication_tag or b""), iv_counter_nonce=made.iv_counter_nonce
         )
@@ -48,14 +42,9 @@ class KeyWrapping:
     ) -> SecretBytes:
         """Decrypt a key value."""
         data, tag = _parted(key, parameters, data)
-        return await self.decrypt(
-            key,
-            parameters,
-            data,
-            iv_counter_nonce=iv_counter_nonce,
-            additional_data=None,
-            authentication_tag=tag,
-            legacy=legacy,
+        decrypt = self.decryption(key, parameters, legacy=legacy)
+        return await decrypt(
+            data, iv_counter_nonce=iv_counter_nonce, additional_data=None, authentication_tag=tag
         )
 
 

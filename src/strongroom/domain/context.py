@@ -4,10 +4,10 @@ Rule: everything here belongs to one batch item of one request. There is no vers
 wants to know the version has found a gap in the model.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from strongroom.domain.clients import ClientRecord
 from strongroom.domain.crypto import Cryptography
@@ -140,12 +140,20 @@ class Nested(Protocol):
         """
 
 
+Again: TypeAlias = Callable[..., Awaitable[Any]]
+"""Takes the byte strings of a request by the names of its fields, and returns a response."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Context:
     """One batch item's surroundings. `now` is the same for the whole request.
 
     `dialect` writes what has to be bytes before the answer is, because it is encrypted. `roles` are those on
     the connection, None where they cannot be turned; `provisioning` is None where nobody can be let in.
+
+    `again` is for the handler to set: what is still to be done for a request that differs in byte strings of
+    its payload only, once all else was checked. The engine uses it while the objects that the handler got are
+    unchanged, none of their dates passes, and the caller has the rights that it has.
     """
 
     caller: ClientIdentity
@@ -162,3 +170,4 @@ class Context:
     dialect: Dialect
     roles: Roles | None
     provisioning: Provisioning | None
+    again: Again | None = None

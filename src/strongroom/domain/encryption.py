@@ -19,6 +19,29 @@ class Encrypted(NamedTuple):
     authentication_tag: bytes | None = None
 
 
+class EncryptionWithKey(Protocol):
+    """Encrypts with one key in one way."""
+
+    async def __call__(
+        self, data: SecretBytes, *, iv_counter_nonce: bytes | None, additional_data: bytes | None
+    ) -> Encrypted:
+        """Encrypt all of the data."""
+
+
+class DecryptionWithKey(Protocol):
+    """Decrypts with one key in one way."""
+
+    async def __call__(
+        self,
+        data: bytes,
+        *,
+        iv_counter_nonce: bytes | None,
+        additional_data: bytes | None,
+        authentication_tag: bytes | None,
+    ) -> SecretBytes:
+        """Decrypt all of the data."""
+
+
 class EncryptionInParts(Protocol):
     """An encryption under way; see `domain.streams.StreamWork`."""
 
@@ -53,30 +76,15 @@ class Encryption(Protocol):
     `legacy`: may algorithms be used that nobody should use any more.
     """
 
-    async def encrypt(
-        self,
-        key: KeyBlock,
-        parameters: CryptographicParameters,
-        data: SecretBytes,
-        *,
-        iv_counter_nonce: bytes | None,
-        additional_data: bytes | None,
-        legacy: bool,
-    ) -> Encrypted:
-        """Encrypt all of the data."""
+    def encryption(
+        self, key: KeyBlock, parameters: CryptographicParameters, *, legacy: bool
+    ) -> EncryptionWithKey:
+        """Return what encrypts whole data with a key, as often as there is some."""
 
-    async def decrypt(
-        self,
-        key: KeyBlock,
-        parameters: CryptographicParameters,
-        data: bytes,
-        *,
-        iv_counter_nonce: bytes | None,
-        additional_data: bytes | None,
-        authentication_tag: bytes | None,
-        legacy: bool,
-    ) -> SecretBytes:
-        """Decrypt all of the data."""
+    def decryption(
+        self, key: KeyBlock, parameters: CryptographicParameters, *, legacy: bool
+    ) -> DecryptionWithKey:
+        """Return what decrypts whole data with a key, as often as there is some."""
 
     async def begin_encryption(
         self,

@@ -49,7 +49,6 @@ class OperationSpec:
     until: Version
     needs: Permission
     repeatable: bool
-    computes: bool
     deferrable: bool
     handler: Handler
 
@@ -73,16 +72,14 @@ def operation(
     until: Version = NEWEST,
     needs: Permission,
     repeatable: bool = False,
-    computes: bool = False,
     deferrable: bool = True,
 ) -> Callable[[Callable[[Context, Q], Awaitable[R]]], Callable[[Context, Q], Awaitable[R]]]:
     """Declare the decorated coroutine function as the handler of an operation.
 
     `repeatable`: it only reads, and its answer depends on nothing but the request and what `Objects` gave it,
-    so that the engine may remember it. `computes`: which objects it asks for does not depend on byte strings
-    of the request, so that the engine may have it done again with others on the same objects. `deferrable`:
-    it may be answered later. The second parameter and the return type of the handler name the payloads.
-    Raises TypeError when they do not belong together or the operation is declared already.
+    so that the engine may remember it. `deferrable`: it may be answered later. The second parameter and the
+    return type of the handler name the payloads. Raises TypeError when they do not belong together or the
+    operation is declared already.
     """
 
     def declare(handler: Callable[[Context, Q], Awaitable[R]]) -> Callable[[Context, Q], Awaitable[R]]:
@@ -103,7 +100,6 @@ def operation(
             until=until,
             needs=needs,
             repeatable=repeatable,
-            computes=computes,
             deferrable=deferrable,
             handler=handler,
         )

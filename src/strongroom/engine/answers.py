@@ -96,11 +96,15 @@ class Answers:
 
     def answer(self, items: list[Item]) -> Answer:
         """Return the same in pieces, if it is long."""
-        parts, size = binary.parts(items)
-        head = self._head(size, len(items))
-        if size < LONG:
-            return b"".join((*head, *parts))
-        return _pieces([*head, *parts])
+        return self._around(*binary.parts(items), len(items))
+
+    def around(self, parts: list[bytes], size: int) -> Answer:
+        """Return the message that holds one encoded batch item: `size` bytes in parts."""
+        return self._around(parts, size, 1)
+
+    def _around(self, parts: list[bytes], size: int, count: int) -> Answer:
+        head = self._head(size, count)
+        return b"".join((*head, *parts)) if size < LONG else _pieces([*head, *parts])
 
     def write(self, items: list[Item], encode: Encoder) -> bytes:
         """Return `message(items)` in another encoding; raises EncodeError for what that cannot say."""

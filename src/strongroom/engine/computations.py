@@ -1,32 +1,29 @@
 """Encryptions and their like, done again with other data.
 
 Rule: two requests of a client that differ in nothing but the byte strings of their payload ask for the same
-with the same objects. When one of them was done and has changed nothing, the next is handed to its handler
-with the objects that were read then, on the condition on which an answer is given again (`memory.py`). The
-handler checks all that it always checks. What goes wrong, or turns out to be different, is left to the way
-that every request can go.
+with the same objects. When one of them was done and has changed nothing, its handler may have left what is
+still to be done for the next one (`Context.again`). That is done, and recorded, on the condition on which an
+answer is given again (`memory.py`). What goes wrong, or turns out to be different, is left to the way that
+every request can go.
 """
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from strongroom.domain import turn
 from strongroom.domain.audit import AuditUnavailable, Repeated
-from strongroom.domain.context import Context
+from strongroom.domain.context import Again
 from strongroom.domain.errors import KmipError
 from strongroom.domain.identity import ClientIdentity, Connection
-from strongroom.domain.objects import ManagedObject
-from strongroom.domain.permission import Permission
+from strongroom.domain.operation import OperationSpec, Response
 from strongroom.domain.store import StoreFailure
 from strongroom.engine.answers import Answer, Answers
 from strongroom.engine.memory import Basis
-from strongroom.engine.plans import Plan
-from strongroom.engine.request import BatchItem
 from strongroom.engine.services import Services
-from strongroom.model.dialect import dialect_of
-from strongroom.model.identifiers import ObjectReference
+from strongroom.model.secret import SecretBytes
+from strongroom.model.struct import StructMeta
 from strongroom.registry import Version
 from strongroom.wire import binary
-from strongroom.wire.errors import DecodeError
 from strongroom.wire.item import BYTE_STRING, Item
 
 _LARGEST_REST: Final = 1024
@@ -35,77 +32,73 @@ _LARGEST_REST: Final = 1024
 _LAYOUTS: Final = 4
 """Layouts of messages of one client and length that are told apart."""
 
+_REQUEST: Final = (("RequestMessage", None), ("BatchItem", None), ("RequestPayload", None))
+_ITEM: Final = (("BatchItem", None), ("ResponsePayload", None))
+
 
 class Computation(NamedTuple):
-    """What was done, and from what. `record` is what is recorded each time that it is done again."""
+    """What was done, from what, and what came of it: the batch item `item` of `response`.
 
+    `record` is what is recorded each time that it is done again.
+    """
+
+    again: Again
+    spec: OperationSpec
     version: Version
-    plan: Plan
+    response: Response
+    item: Item
     record: Repeated | None
     basis: Basis
 
 
 class _Layout(NamedTuple):
-    """Where in a message the byte strings of its payload are, and what surrounds them."""
+    """Where in the bytes of a message the byte strings of its payload are, and what surrounds them."""
 
     values: tuple[slice, ...]
     rest: tuple[slice, ...]
 
 
-class _Known(NamedTuple):
-    """A computation, its objects as they are for as long as it holds, and the payload that asked for it.
+class _Form:
+    """A batch item with blanks for the byte strings of its payload, filled in from responses."""
 
-    `blanks` are the byte strings of the payload: which item, its tag, where in the message.
-    """
+    __slots__ = ("_blanks", "_fixed", "_rest", "_size")
+
+    def __init__(self, encoded: bytes, layout: _Layout, names: tuple[str, ...], response: Response) -> None:
+        self._size = len(encoded)
+        self._rest = [encoded[part] for part in layout.rest]
+        self._blanks = [
+            (2 * number + 1, name, part.stop - part.start)
+            for number, (name, part) in enumerate(zip(names, layout.values, strict=True))
+        ]
+        self._fixed = [
+            (field.name, getattr(response, field.name))
+            for field in type(response).fields
+            if field.name not in names
+        ]
+
+    def fill_in(self, response: Response) -> tuple[list[bytes], int] | None:
+        """Return the item in parts, and its bytes; None for a response that differs in something else."""
+        for name, value in self._fixed:
+            if getattr(response, name) is not value:
+                return None
+        parts = [b""] * (2 * len(self._blanks) + 1)
+        parts[::2] = self._rest
+        for place, name, size in self._blanks:
+            value = getattr(response, name)
+            if type(value) is SecretBytes:
+                value = value.reveal()
+            if value is None or len(value) != size:
+                return None
+            parts[place] = value
+        return parts, self._size
+
+
+class _Known(NamedTuple):
+    """A computation, the byte strings that it takes (field, what makes its value, where), and its answer."""
 
     computation: Computation
-    objects: tuple[ManagedObject, ...]
-    payload: list[Item]
-    blanks: tuple[tuple[int, int, slice], ...]
-
-
-class Differs(Exception):
-    """The handler asks for something that it was not given the last time."""
-
-
-class _Seen:
-    """The objects that were read when a request was done; see `domain.context.Objects`."""
-
-    __slots__ = ("_given", "_objects")
-
-    def __init__(self, objects: tuple[ManagedObject, ...]) -> None:
-        self._objects = objects
-        self._given: list[ManagedObject] = []
-
-    async def get(
-        self, reference: ObjectReference | None, *, permission: Permission | None = None, **_: bool
-    ) -> ManagedObject:
-        """Return a working copy; that the caller may have it has been shown."""
-        for obj in self._objects:
-            if obj.unique_identifier == reference and permission is None:
-                given = obj.copy()
-                self._given.append(given)
-                return given
-        raise Differs
-
-    def check_unchanged(self) -> None:
-        """Return if nothing was done to them that would have to be written or judged; raises Differs."""
-        for given in self._given:
-            if given.changed or given.revealed:
-                raise Differs
-
-    def __getattr__(self, name: str) -> Any:
-        raise Differs
-
-
-class _Nothing:
-    """Stands for what a computation has not needed, and must not begin to need."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise Differs
-
-
-_NOTHING: Final[Any] = _Nothing()
+    taken: tuple[tuple[str, Callable[[bytes], Any], slice], ...]
+    form: _Form
 
 
 class Computations:
@@ -127,41 +120,37 @@ class Computations:
                 return found
         return None
 
-    def keep(self, caller: ClientIdentity, message: bytes, item: BatchItem, computation: Computation) -> None:
+    def keep(self, caller: ClientIdentity, message: bytes, payload: list[Item], made: Computation) -> None:
         """Remember a computation whose data has this length for at least the second time."""
-        size = self._services.remembered_answers
-        if not size or not item.payload:
+        size, length = self._services.remembered_answers, (caller.client, len(message))
+        if not size:
             return
-        if item.unique_batch_item_id is not None or item.ephemeral is not None:
-            return  # each such request is another one, or has an answer of its own
-        length = caller.client, len(message)
         if length not in self._lengths:
             if len(self._lengths) >= size:
                 self._lengths.clear()
             self._lengths.add(length)
             return
-        layout = _layout(message)
+        layout = _layout(message, _REQUEST)
         rest = b"".join([message[part] for part in layout.rest])
-        places = [(n, field[0]) for n, field in enumerate(item.payload) if field[1] == BYTE_STRING]
-        if len(rest) > _LARGEST_REST or len(places) != len(layout.values):
+        known = _known(made, payload, layout)
+        if known is None or len(rest) > _LARGEST_REST:
             return
         if self._count >= size:
             self.clear()
-        blanks = tuple((n, tag, part) for (n, tag), part in zip(places, layout.values, strict=True))
-        payload = [(tag, kind, b"" if kind == BYTE_STRING else value) for tag, kind, value in item.payload]
-        objects = tuple(source.copy() for source in computation.basis.sources)
-        for obj in objects:
-            obj.settle(computation.basis.since)
+        alike = self._alike(length, layout)
+        self._count += rest not in alike
+        alike[rest] = known
+
+    def _alike(self, length: tuple[int, int], layout: _Layout) -> dict[bytes, _Known]:
+        """Return what is known of messages of a layout; the oldest of too many layouts is given up."""
         layouts = self._known.setdefault(length, [])
-        known = next((known for other, known in layouts if other == layout), None)
-        if known is None:
-            known = {}
-            layouts.insert(0, (layout, known))
-            for _, oldest in layouts[_LAYOUTS:]:
-                self._count -= len(oldest)
-            del layouts[_LAYOUTS:]
-        self._count += rest not in known
-        known[rest] = _Known(computation, objects, payload, blanks)
+        for other, known in layouts:
+            if other == layout:
+                return known
+        if len(layouts) == _LAYOUTS:
+            self._count -= len(layouts.pop()[1])
+        layouts.insert(0, (layout, {}))
+        return layouts[0][1]
 
     def _forget(self, caller: ClientIdentity, message: bytes) -> None:
         """Drop what `find` finds."""
@@ -176,53 +165,53 @@ class Computations:
 
     async def again(self, known: _Known, message: bytes, connection: Connection) -> Answer | None:
         """Return the response to a message that `find` has found; None: it has to be done in full."""
-        services, (version, plan, record, basis) = self._services, known.computation
-        now, caller = services.clock.now(), connection.client
+        services, computation, caller = self._services, known.computation, connection.client
+        now = services.clock.now()
         try:
-            if not await basis.holds(caller, now, services.store):
+            if not await computation.basis.holds(caller, now, services.store):
                 self._forget(caller, message)
                 return None
             turn.client.set(caller.client)
-            payload = known.payload.copy()
-            for place, tag, part in known.blanks:
-                payload[place] = (tag, BYTE_STRING, message[part])
-            objects = _Seen(known.objects)
-            response = await plan.spec.handler(
-                Context(
-                    caller=caller,
-                    now=now,
-                    objects=objects,
-                    entries=_NOTHING,
-                    crypto=services.crypto,
-                    streams=_NOTHING,
-                    nested=_NOTHING,
-                    policy=services.policy,
-                    client_log=services.client_log,
-                    backlog=_NOTHING,
-                    server=services.server,
-                    dialect=dialect_of(version),
-                    roles=None,
-                    provisioning=None,
-                ),
-                plan.decode(payload),
+            response = await computation.again(
+                **{name: make(message[part]) for name, make, part in known.taken}
             )
-            objects.check_unchanged()
-            if record is not None:
-                services.audit.record_again(record, now, connection.peer)
-        except (Differs, KmipError, DecodeError, StoreFailure, AuditUnavailable):
+            item = known.form.fill_in(response)
+            if item is None:
+                return None
+            if computation.record is not None:
+                services.audit.record_again(computation.record, now, connection.peer)
+        except (KmipError, StoreFailure, AuditUnavailable):
             return None
-        answers = Answers(version, now)
-        return answers.answer([answers.success(plan.spec.operation, None, plan.encode(response))])
+        return Answers(computation.version, now).around(*item)
 
 
-def _layout(message: bytes) -> _Layout:
-    """Return where the byte strings of the payload of a well-formed message of one item are."""
+def _known(made: Computation, payload: list[Item], layout: _Layout) -> _Known | None:
+    """Return how to do a computation again; None for what has byte strings that are no fields."""
+    asked = _fields(made.spec.request, payload)
+    answered = _fields(made.spec.response, made.item[2][-1][2])
+    encoded = binary.encode(made.item)
+    form = _layout(encoded, _ITEM)
+    if len(asked) != len(layout.values) or len(answered) != len(form.values):
+        return None
+    return _Known(
+        made,
+        tuple((name, make, part) for (name, make), part in zip(asked, layout.values, strict=True)),
+        _Form(encoded, form, tuple(name for name, _ in answered), made.response),
+    )
+
+
+def _fields(of: StructMeta, items: list[Item]) -> list[tuple[str, Callable[[bytes], Any]]]:
+    """Return the fields of the byte strings in a structure, and what makes their values."""
+    fields = {field.tag: field for field in of.fields}
+    found = [fields[tag] for tag, kind, _ in items if kind == BYTE_STRING and tag in fields]
+    return [(field.name, SecretBytes if field.kind is SecretBytes else bytes) for field in found]
+
+
+def _layout(encoded: bytes, path: tuple[tuple[str, None], ...]) -> _Layout:
+    """Return where the byte strings are in the structure at `path`."""
     values, rest, before = list[slice](), list[slice](), 0
-    for start, stop in binary.byte_strings(message, _PAYLOAD):
+    for start, stop in binary.byte_strings(encoded, path):
         values.append(slice(start, stop))
         rest.append(slice(before, start))
         before = stop
-    return _Layout(tuple(values), (*rest, slice(before, len(message))))
-
-
-_PAYLOAD: Final = (("RequestMessage", None), ("BatchItem", None), ("RequestPayload", None))
+    return _Layout(tuple(values), (*rest, slice(before, len(encoded))))

@@ -19,7 +19,7 @@ from strongroom.domain.permission import Permission
 from strongroom.domain.rights import Rights
 from strongroom.domain.store import ObjectStore
 from strongroom.model.messages import RequestHeader
-from strongroom.registry import State, Tag, Version
+from strongroom.registry import Tag, Version
 
 _REQUEST_MESSAGE: Final = Tag.REQUEST_MESSAGE.to_bytes(3, "big") + b"\x01"
 _HEADERS: Final = 1024
@@ -70,8 +70,8 @@ class Basis(NamedTuple):
     """What an answer was made from, and until when it would be made from the same.
 
     `store_version` is that of the store before it was searched, None for an answer that needed no search. The
-    answer was made at `since`; `until` is the first date at which one of the objects changes its state by
-    itself, None: never.
+    answer was made at `since`; `until` is the first date from which one of the objects is good for more, or
+    for less, None: never.
     """
 
     permission: Permission
@@ -144,12 +144,9 @@ class AnswerMemory:
 
 
 def true_until(sources: Sequence[ManagedObject], now: datetime) -> datetime | None:
-    """Return the first date after `now` at which one of the objects changes its state by itself."""
-    dates = [
-        date
-        for source in sources
-        if source.state in (State.PRE_ACTIVE, State.ACTIVE)
-        for date in (source.value(Tag.ACTIVATION_DATE), source.value(Tag.DEACTIVATION_DATE))
-        if date is not None and date > now
-    ]
-    return min(dates, default=None)
+    """Return the first date after `now` from which one of the objects is good for more, or for less."""
+    dates = [source.value(tag) for source in sources for tag in _DATES if tag in source.attributes]
+    return min((date for date in dates if date > now), default=None)
+
+
+_DATES: Final = (Tag.ACTIVATION_DATE, Tag.PROCESS_START_DATE, Tag.PROTECT_STOP_DATE, Tag.DEACTIVATION_DATE)

@@ -180,6 +180,7 @@ class Transactions:
             provisioning=self._services.provisioning,
         )
         response = await spec.handler(context, request)
+        work.computed = None if context.again is None else (context.again, response)
         work.check_made()
         effects = work.effects(exports=caller.tenant in self.guard.laid_down)
         if effects:
@@ -306,7 +307,7 @@ class Transactions:
     ) -> None:
         """Remember what stands alone in its message and has changed nothing, and how it is recorded."""
         message, spec = run.message, self._services.operations[item.operation or 0]
-        if not (spec.repeatable or spec.computes) or message is None or len(run.request.items) > 1:
+        if not (spec.repeatable or work.computed) or message is None or len(run.request.items) > 1:
             return
         if not repeatable(run.request.header):
             return
@@ -326,9 +327,20 @@ class Transactions:
             self._answers.keep(
                 caller, message, RememberedAnswer(version, binary.encode(result), record, basis)
             )
-        elif run.room is None and not run.streams.used:
-            plan = self._plans.find(item.operation, version)
-            self._computations.keep(caller, message, item, Computation(version, plan, record, basis))
+        elif work.computed is not None and _stands_for_others(run, item):
+            again, response = work.computed
+            made = Computation(again, spec, version, response, result, record, basis)
+            self._computations.keep(caller, message, item.payload or [], made)
+
+
+def _stands_for_others(run: Run, item: BatchItem) -> bool:
+    """Tell whether a request may be followed by more of its kind, each with an answer like its own."""
+    return (
+        run.room is None
+        and not run.streams.used
+        and item.unique_batch_item_id is None
+        and item.ephemeral is None
+    )
 
 
 def _has_many(items: list[Item], many: int) -> bool:

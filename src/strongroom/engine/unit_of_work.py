@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from strongroom.domain.access import in_sight, may, reaches, scope
 from strongroom.domain.clients import ClientRecord
+from strongroom.domain.context import Again
 from strongroom.domain.entries import Entry, Kept
 from strongroom.domain.errors import (
     InvalidField,
@@ -23,6 +24,7 @@ from strongroom.domain.errors import (
 )
 from strongroom.domain.identity import ClientIdentity, Grant
 from strongroom.domain.objects import ManagedObject
+from strongroom.domain.operation import Response
 from strongroom.domain.permission import Permission
 from strongroom.domain.store import NO_CHANGES, Changes, Found, ObjectStore
 from strongroom.engine.batch import BatchMemory
@@ -79,6 +81,7 @@ class UnitOfWork:
         "_sequence",
         "_sources",
         "_store",
+        "computed",
         "entries",
         "found",
         "made",
@@ -115,6 +118,8 @@ class UnitOfWork:
         self.made: Mapping[UniqueIdentifierEnumeration, UniqueIdentifier] = {}
         self.told: Told | None = None
         """What the answer tells, where later items may want to know it."""
+        self.computed: tuple[Again, Response] | None = None
+        """How the last operation is done again with other data, and its response; None: in full."""
         self._locates = False
         self.found: int | None = None
         """How many objects a Locate has given, None for anything else."""

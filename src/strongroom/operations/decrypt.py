@@ -36,7 +36,7 @@ class DecryptRequest(Request[DecryptResponse]):
     authenticated_encryption_tag: Annotated[bytes | None, Since(V1_4)] = None
 
 
-@operation(Operation.DECRYPT, since=V1_2, needs=Permission.DECRYPT, computes=True)
+@operation(Operation.DECRYPT, since=V1_2, needs=Permission.DECRYPT)
 async def decrypt(ctx: Context, request: DecryptRequest) -> DecryptResponse:
     part = part_of(request)
     if part is not None:
@@ -49,16 +49,33 @@ async def decrypt(ctx: Context, request: DecryptRequest) -> DecryptResponse:
             raise InvalidField("Data is required when nothing is streamed")
         data = b""
     count(key, Tag.DECRYPT_COUNTER)
-    plain = await ctx.crypto.decrypt(
+    decrypt_with_key = ctx.crypto.decryption(
         usable_key(key),
         effective_parameters(key, request.cryptographic_parameters),
-        data,
-        iv_counter_nonce=request.iv_counter_nonce,
-        additional_data=request.authenticated_encryption_additional_data,
-        authentication_tag=request.authenticated_encryption_tag,
         legacy=ctx.policy.legacy,
     )
-    return DecryptResponse(unique_identifier=key.unique_identifier, data=plain)
+
+    async def compute(
+        data: bytes = b"",
+        iv_counter_nonce: bytes | None = None,
+        authenticated_encryption_additional_data: bytes | None = None,
+        authenticated_encryption_tag: bytes | None = None,
+    ) -> DecryptResponse:
+        plain = await decrypt_with_key(
+            data,
+            iv_counter_nonce=iv_counter_nonce,
+            additional_data=authenticated_encryption_additional_data,
+            authentication_tag=authenticated_encryption_tag,
+        )
+        return DecryptResponse(unique_identifier=key.unique_identifier, data=plain)
+
+    ctx.again = compute
+    return await compute(
+        data,
+        request.iv_counter_nonce,
+        request.authenticated_encryption_additional_data,
+        request.authenticated_encryption_tag,
+    )
 
 
 async def _decrypt_part(ctx: Context, request: DecryptRequest, part: Part) -> DecryptResponse:

@@ -40,7 +40,7 @@ class EncryptRequest(Request[EncryptResponse]):
     authenticated_encryption_additional_data: Annotated[bytes | None, Since(V1_4)] = None
 
 
-@operation(Operation.ENCRYPT, since=V1_2, needs=Permission.ENCRYPT, computes=True)
+@operation(Operation.ENCRYPT, since=V1_2, needs=Permission.ENCRYPT)
 async def encrypt(ctx: Context, request: EncryptRequest) -> EncryptResponse:
     part = part_of(request)
     if part is not None:
@@ -55,21 +55,33 @@ async def encrypt(ctx: Context, request: EncryptRequest) -> EncryptResponse:
     await refuse_used_iv(ctx, key, request.iv_counter_nonce)
     spend(key, len(data))
     count(key, Tag.ENCRYPT_COUNTER)
-    made = await ctx.crypto.encrypt(
+    encrypt_with_key = ctx.crypto.encryption(
         usable_key(key),
         effective_parameters(key, request.cryptographic_parameters),
-        data,
-        iv_counter_nonce=request.iv_counter_nonce,
-        additional_data=request.authenticated_encryption_additional_data,
         legacy=ctx.policy.legacy,
     )
-    await refuse_used_iv(ctx, key, made.iv_counter_nonce)
-    return EncryptResponse(
-        unique_identifier=key.unique_identifier,
-        data=made.data,
-        iv_counter_nonce=made.iv_counter_nonce,
-        authenticated_encryption_tag=made.authentication_tag,
-    )
+
+    async def compute(
+        data: SecretBytes = _NO_DATA,
+        iv_counter_nonce: bytes | None = None,
+        authenticated_encryption_additional_data: bytes | None = None,
+    ) -> EncryptResponse:
+        made = await encrypt_with_key(
+            data,
+            iv_counter_nonce=iv_counter_nonce,
+            additional_data=authenticated_encryption_additional_data,
+        )
+        return EncryptResponse(
+            unique_identifier=key.unique_identifier,
+            data=made.data,
+            iv_counter_nonce=made.iv_counter_nonce,
+            authenticated_encryption_tag=made.authentication_tag,
+        )
+
+    ctx.again = compute
+    response = await compute(data, request.iv_counter_nonce, request.authenticated_encryption_additional_data)
+    await refuse_used_iv(ctx, key, response.iv_counter_nonce)
+    return response
 
 
 async def _encrypt_part(ctx: Context, request: EncryptRequest, part: Part) -> EncryptResponse:

@@ -26,14 +26,18 @@ class HashRequest(Request[HashResponse]):
     final_indicator: Annotated[bool | None, Since(V1_3)] = None
 
 
-@operation(Operation.HASH, since=V1_2, needs=Permission.NONE, computes=True)
+@operation(Operation.HASH, since=V1_2, needs=Permission.NONE)
 async def hash_(ctx: Context, request: HashRequest) -> HashResponse:
     part = part_of(request)
     if part is not None:
         return await _hash_part(ctx, request, part)
-    data = whole(request.data, request)
-    computation = ctx.crypto.start_hash(request.cryptographic_parameters, legacy=ctx.policy.legacy)
-    return HashResponse(data=await over(computation, data))
+
+    async def compute(data: SecretBytes) -> HashResponse:
+        computation = ctx.crypto.start_hash(request.cryptographic_parameters, legacy=ctx.policy.legacy)
+        return HashResponse(data=await over(computation, data))
+
+    ctx.again = compute
+    return await compute(whole(request.data, request))
 
 
 async def _hash_part(ctx: Context, request: HashRequest, part: Part) -> HashResponse:

@@ -32,7 +32,7 @@ class MACRequest(Request[MACResponse]):
     final_indicator: Annotated[bool | None, Since(V1_3)] = None
 
 
-@operation(Operation.MAC, since=V1_2, needs=Permission.MAC, computes=True)
+@operation(Operation.MAC, since=V1_2, needs=Permission.MAC)
 async def mac(ctx: Context, request: MACRequest) -> MACResponse:
     part = part_of(request)
     if part is not None:
@@ -41,8 +41,13 @@ async def mac(ctx: Context, request: MACRequest) -> MACResponse:
     require(key, CryptographicUsageMask.MAC_GENERATE, Use.PROTECT, ctx.now)
     data = whole(request.data, request)
     spend(key, len(data))
-    made = await over(_start(ctx, key, request), data)
-    return MACResponse(unique_identifier=key.unique_identifier, mac_data=made)
+
+    async def compute(data: SecretBytes) -> MACResponse:
+        made = await over(_start(ctx, key, request), data)
+        return MACResponse(unique_identifier=key.unique_identifier, mac_data=made)
+
+    ctx.again = compute
+    return await compute(data)
 
 
 async def _mac_part(ctx: Context, request: MACRequest, part: Part) -> MACResponse:

@@ -33,7 +33,7 @@ class MACVerifyRequest(Request[MACVerifyResponse]):
     final_indicator: Annotated[bool | None, Since(V1_3)] = None
 
 
-@operation(Operation.MAC_VERIFY, since=V1_2, needs=Permission.MAC_VERIFY, computes=True)
+@operation(Operation.MAC_VERIFY, since=V1_2, needs=Permission.MAC_VERIFY)
 async def mac_verify(ctx: Context, request: MACVerifyRequest) -> MACVerifyResponse:
     part = part_of(request)
     if part is not None:

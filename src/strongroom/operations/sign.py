@@ -34,7 +34,7 @@ class SignRequest(Request[SignResponse]):
     final_indicator: Annotated[bool | None, Since(V1_3)] = None
 
 
-@operation(Operation.SIGN, since=V1_2, needs=Permission.SIGN, computes=True)
+@operation(Operation.SIGN, since=V1_2, needs=Permission.SIGN)
 async def sign(ctx: Context, request: SignRequest) -> SignResponse:
     part = part_of(request)
     if part is not None:

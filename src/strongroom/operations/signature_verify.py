@@ -37,7 +37,7 @@ class SignatureVerifyRequest(Request[SignatureVerifyResponse]):
     final_indicator: Annotated[bool | None, Since(V1_3)] = None
 
 
-@operation(Operation.SIGNATURE_VERIFY, since=V1_2, needs=Permission.SIGNATURE_VERIFY, computes=True)
+@operation(Operation.SIGNATURE_VERIFY, since=V1_2, needs=Permission.SIGNATURE_VERIFY)
 async def signature_verify(ctx: Context, request: SignatureVerifyRequest) -> SignatureVerifyResponse:
     part = part_of(request)
     if part is not None:

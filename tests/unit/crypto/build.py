@@ -96,14 +96,8 @@ async def encrypt(
     additional: bytes | None = None,
     legacy: bool = False,
 ) -> Encrypted:
-    return await crypto.encrypt(
-        key,
-        parameters,
-        SecretBytes(data),
-        iv_counter_nonce=iv,
-        additional_data=additional,
-        legacy=legacy,
-    )
+    encrypt_with_key = crypto.encryption(key, parameters, legacy=legacy)
+    return await encrypt_with_key(SecretBytes(data), iv_counter_nonce=iv, additional_data=additional)
 
 
 async def decrypt(
@@ -117,14 +111,9 @@ async def decrypt(
     tag: bytes | None = None,
     legacy: bool = False,
 ) -> bytes:
-    plain = await crypto.decrypt(
-        key,
-        parameters,
-        data,
-        iv_counter_nonce=iv,
-        additional_data=additional,
-        authentication_tag=tag,
-        legacy=legacy,
+    decrypt_with_key = crypto.decryption(key, parameters, legacy=legacy)
+    plain = await decrypt_with_key(
+        data, iv_counter_nonce=iv, additional_data=additional, authentication_tag=tag
     )
     return plain.reveal()
 

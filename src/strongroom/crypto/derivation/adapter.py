@@ -42,12 +42,10 @@ class DerivationAdapter(EncryptionAdapter):
             raise BadCryptographicParameters(
                 "nobody could derive the key again: give the Initialization Vector"
             )
-        made = await self.encrypt(
-            roles.block(),
-            derivation.parameters,
+        encrypt = self.encryption(roles.block(), derivation.parameters, legacy=legacy)
+        made = await encrypt(
             SecretBytes(roles.required_data()),
             iv_counter_nonce=derivation.initialization_vector,
             additional_data=None,
-            legacy=legacy,
         )
         return SecretBytes(methods.cut(made.data, size))

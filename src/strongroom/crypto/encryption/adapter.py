@@ -14,7 +14,13 @@ from strongroom.crypto.keys.material import clear_material
 from strongroom.crypto.leniency import Leniencies
 from strongroom.crypto.pool import Pool
 from strongroom.crypto.tables import spec_name
-from strongroom.domain.encryption import DecryptionInParts, Encrypted, EncryptionInParts
+from strongroom.domain.encryption import (
+    DecryptionInParts,
+    DecryptionWithKey,
+    Encrypted,
+    EncryptionInParts,
+    EncryptionWithKey,
+)
 from strongroom.domain.errors import BadCryptographicParameters, InvalidField, KeyValueNotPresent
 from strongroom.model.keys import KeyBlock
 from strongroom.model.secret import SecretBytes
@@ -36,48 +42,73 @@ class EncryptionAdapter:
     _pool: Pool
     _leniencies: Leniencies
 
-    async def encrypt(
-        self,
-        key: KeyBlock,
-        parameters: CryptographicParameters,
-        data: SecretBytes,
-        *,
-        iv_counter_nonce: bytes | None,
-        additional_data: bytes | None,
-        legacy: bool,
-    ) -> Encrypted:
-        """Encrypt all of the data."""
+    def encryption(
+        self, key: KeyBlock, parameters: CryptographicParameters, *, legacy: bool
+    ) -> EncryptionWithKey:
+        """Return what encrypts whole data with a key."""
         algorithm = _algorithm(key, parameters)
         if algorithm is _RSA:
-            _check_rsa(iv_counter_nonce, additional_data)
-            made = await self._pool.run(rsa.encrypt, key, parameters, data.reveal())
-            return Encrypted(data=made)
+            return self._rsa_encryption(key, parameters)
         scheme = ciphers.scheme_of(algorithm, parameters, legacy=legacy)
-        request = ciphers.Request(_symmetric(key), parameters, iv_counter_nonce, additional_data)
-        if len(data) <= _inline(scheme):
-            return ciphers.encrypt(scheme, request, data.reveal(), self._leniencies)
-        return await self._pool.run(ciphers.encrypt, scheme, request, data.reveal(), self._leniencies)
+        secret, most = _symmetric(key), _inline(scheme)
+        pool, leniencies = self._pool, self._leniencies
 
-    async def decrypt(
-        self,
-        key: KeyBlock,
-        parameters: CryptographicParameters,
-        data: bytes,
-        *,
-        iv_counter_nonce: bytes | None,
-        additional_data: bytes | None,
-        authentication_tag: bytes | None,
-        legacy: bool,
-    ) -> SecretBytes:
-        """Decrypt all of the data."""
+        async def encrypt(
+            data: SecretBytes, *, iv_counter_nonce: bytes | None, additional_data: bytes | None
+        ) -> Encrypted:
+            request = ciphers.Request(secret, parameters, iv_counter_nonce, additional_data)
+            plain = data.reveal()
+            if len(plain) <= most:
+                return ciphers.encrypt(scheme, request, plain, leniencies)
+            return await pool.run(ciphers.encrypt, scheme, request, plain, leniencies)
+
+        return encrypt
+
+    def _rsa_encryption(self, key: KeyBlock, parameters: CryptographicParameters) -> EncryptionWithKey:
+        async def encrypt(
+            data: SecretBytes, *, iv_counter_nonce: bytes | None, additional_data: bytes | None
+        ) -> Encrypted:
+            _check_rsa(iv_counter_nonce, additional_data)
+            return Encrypted(data=await self._pool.run(rsa.encrypt, key, parameters, data.reveal()))
+
+        return encrypt
+
+    def decryption(
+        self, key: KeyBlock, parameters: CryptographicParameters, *, legacy: bool
+    ) -> DecryptionWithKey:
+        """Return what decrypts whole data with a key."""
         algorithm = _algorithm(key, parameters)
         if algorithm is _RSA:
+            return self._rsa_decryption(key, parameters)
+        scheme = ciphers.scheme_of(algorithm, parameters, legacy=legacy)
+        secret, most = _symmetric(key), _inline(scheme)
+        pool, leniencies = self._pool, self._leniencies
+
+        async def decrypt(
+            data: bytes,
+            *,
+            iv_counter_nonce: bytes | None,
+            additional_data: bytes | None,
+            authentication_tag: bytes | None,
+        ) -> SecretBytes:
+            request = ciphers.Request(secret, parameters, iv_counter_nonce, additional_data)
+            work = partial(ciphers.decrypt, scheme, request, data, authentication_tag, leniencies)
+            return SecretBytes(work() if len(data) <= most else await pool.run(work))
+
+        return decrypt
+
+    def _rsa_decryption(self, key: KeyBlock, parameters: CryptographicParameters) -> DecryptionWithKey:
+        async def decrypt(
+            data: bytes,
+            *,
+            iv_counter_nonce: bytes | None,
+            additional_data: bytes | None,
+            authentication_tag: bytes | None,
+        ) -> SecretBytes:
             _check_rsa(iv_counter_nonce, additional_data)
             return SecretBytes(await self._pool.run(rsa.decrypt, key, parameters, data))
-        scheme = ciphers.scheme_of(algorithm, parameters, legacy=legacy)
-        request = ciphers.Request(_symmetric(key), parameters, iv_counter_nonce, additional_data)
-        work = partial(ciphers.decrypt, scheme, request, data, authentication_tag, self._leniencies)
-        return SecretBytes(work() if len(data) <= _inline(scheme) else await self._pool.run(work))
+
+        return decrypt
 
     async def begin_encryption(
         self,

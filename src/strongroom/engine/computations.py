@@ -37,18 +37,24 @@ _ITEM: Final = (("BatchItem", None), ("ResponsePayload", None))
 
 
 class Computation(NamedTuple):
-    """What was done, from what, and what came of it: the batch item `item` of `response`.
+    """How something is done again, and from what. `record` is what is recorded each time.
 
-    `record` is what is recorded each time that it is done again.
+    It holds no data of the request that it comes from: that may have been much, and secret.
     """
 
     again: Again
-    spec: OperationSpec
     version: Version
-    response: Response
-    item: Item
     record: Repeated | None
     basis: Basis
+
+
+class Example(NamedTuple):
+    """A request that was done: the items of its payload, its response, and the batch item of that."""
+
+    spec: OperationSpec
+    payload: list[Item]
+    response: Response
+    item: Item
 
 
 class _Layout(NamedTuple):
@@ -120,7 +126,7 @@ class Computations:
                 return found
         return None
 
-    def keep(self, caller: ClientIdentity, message: bytes, payload: list[Item], made: Computation) -> None:
+    def keep(self, caller: ClientIdentity, message: bytes, example: Example, made: Computation) -> None:
         """Remember a computation whose data has this length for at least the second time."""
         size, length = self._services.remembered_answers, (caller.client, len(message))
         if not size:
@@ -132,7 +138,7 @@ class Computations:
             return
         layout = _layout(message, _REQUEST)
         rest = b"".join([message[part] for part in layout.rest])
-        known = _known(made, payload, layout)
+        known = _known(made, example, layout)
         if known is None or len(rest) > _LARGEST_REST:
             return
         if self._count >= size:
@@ -185,18 +191,18 @@ class Computations:
         return Answers(computation.version, now).around(*item)
 
 
-def _known(made: Computation, payload: list[Item], layout: _Layout) -> _Known | None:
+def _known(computation: Computation, example: Example, layout: _Layout) -> _Known | None:
     """Return how to do a computation again; None for what has byte strings that are no fields."""
-    asked = _fields(made.spec.request, payload)
-    answered = _fields(made.spec.response, made.item[2][-1][2])
-    encoded = binary.encode(made.item)
+    asked = _fields(example.spec.request, example.payload)
+    answered = _fields(example.spec.response, example.item[2][-1][2])
+    encoded = binary.encode(example.item)
     form = _layout(encoded, _ITEM)
     if len(asked) != len(layout.values) or len(answered) != len(form.values):
         return None
     return _Known(
-        made,
+        computation,
         tuple((name, make, part) for (name, make), part in zip(asked, layout.values, strict=True)),
-        _Form(encoded, form, tuple(name for name, _ in answered), made.response),
+        _Form(encoded, form, tuple(name for name, _ in answered), example.response),
     )
 
 

@@ -22,7 +22,7 @@ from strongroom.domain.store import Changes, LostRace, StoreFailure
 from strongroom.engine.answers import Answers
 from strongroom.engine.backlog import RequestBacklog
 from strongroom.engine.batch import BatchMemory
-from strongroom.engine.computations import Computation, Computations
+from strongroom.engine.computations import Computation, Computations, Example
 from strongroom.engine.failures import Failures
 from strongroom.engine.idempotency import Repeats
 from strongroom.engine.later import Later, polled
@@ -329,8 +329,8 @@ class Transactions:
             )
         elif work.computed is not None and _stands_for_others(run, item):
             again, response = work.computed
-            made = Computation(again, spec, version, response, result, record, basis)
-            self._computations.keep(caller, message, item.payload or [], made)
+            example = Example(spec, item.payload or [], response, result)
+            self._computations.keep(caller, message, example, Computation(again, version, record, basis))
 
 
 def _stands_for_others(run: Run, item: BatchItem) -> bool:

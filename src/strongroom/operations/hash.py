@@ -1,5 +1,6 @@
 """Hash (KMIP 1.2 §4.37, 2.x §6.1.24)."""
 
+from functools import partial
 from typing import Annotated
 
 from strongroom.domain.computing import NO_DATA, Computation, advance, over, whole
@@ -31,10 +32,10 @@ async def hash_(ctx: Context, request: HashRequest) -> HashResponse:
     part = part_of(request)
     if part is not None:
         return await _hash_part(ctx, request, part)
+    start = partial(ctx.crypto.start_hash, request.cryptographic_parameters, legacy=ctx.policy.legacy)
 
     async def compute(data: SecretBytes) -> HashResponse:
-        computation = ctx.crypto.start_hash(request.cryptographic_parameters, legacy=ctx.policy.legacy)
-        return HashResponse(data=await over(computation, data))
+        return HashResponse(data=await over(start(), data))
 
     ctx.again = compute
     return await compute(whole(request.data, request))

@@ -1,5 +1,7 @@
 """MAC (KMIP 1.2 §4.33, 2.x §6.1.32)."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 from strongroom.domain.computing import NO_DATA, Computation, advance, over, whole
@@ -41,10 +43,10 @@ async def mac(ctx: Context, request: MACRequest) -> MACResponse:
     require(key, CryptographicUsageMask.MAC_GENERATE, Use.PROTECT, ctx.now)
     data = whole(request.data, request)
     spend(key, len(data))
+    start = _starter(ctx, key, request)
 
     async def compute(data: SecretBytes) -> MACResponse:
-        made = await over(_start(ctx, key, request), data)
-        return MACResponse(unique_identifier=key.unique_identifier, mac_data=made)
+        return MACResponse(unique_identifier=key.unique_identifier, mac_data=await over(start(), data))
 
     ctx.again = compute
     return await compute(data)
@@ -58,7 +60,7 @@ async def _mac_part(ctx: Context, request: MACRequest, part: Part) -> MACRespons
     spend(key, len(data), again=not part.first)
 
     async def begin() -> Computation:
-        return _start(ctx, key, request)
+        return _starter(ctx, key, request)()
 
     made = await stream.advance(
         key.unique_identifier,
@@ -73,8 +75,10 @@ async def _mac_part(ctx: Context, request: MACRequest, part: Part) -> MACRespons
     )
 
 
-def _start(ctx: Context, key: ManagedObject, request: MACRequest) -> Computation:
-    return ctx.crypto.start_mac(
+def _starter(ctx: Context, key: ManagedObject, request: MACRequest) -> Callable[[], Computation]:
+    """Return what starts a MAC with the key, and holds nothing else of the request."""
+    return partial(
+        ctx.crypto.start_mac,
         usable_symmetric_key(key),
         effective_parameters(key, request.cryptographic_parameters),
         legacy=ctx.policy.legacy,

@@ -1,15 +1,18 @@
 """Encryptions and their like that are done again with other data (`engine/computations.py`)."""
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from strongroom.crypto.cryptographer import Cryptographer
 from strongroom.domain.audit import AuditEvent, AuditUnavailable, NoAuditLog, Repeated
 from strongroom.domain.context import Policy
 from strongroom.domain.identity import Connection
@@ -17,6 +20,7 @@ from strongroom.domain.operation import Request
 from strongroom.engine.answers import Answer, joined
 from strongroom.engine.computations import Computations
 from strongroom.engine.dispatch import Dispatcher
+from strongroom.engine.services import Services
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.secret import SecretBytes
@@ -25,9 +29,12 @@ from strongroom.operations.decrypt import DecryptRequest
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.encrypt import EncryptRequest, EncryptResponse
 from strongroom.operations.hash import HashRequest
+from strongroom.operations.mac import MACRequest
 from strongroom.registry import (
     V1_4,
     BlockCipherMode,
+    CryptographicAlgorithm,
+    CryptographicUsageMask,
     HashingAlgorithm,
     ResultReason,
     Tag,
@@ -38,6 +45,7 @@ from tests.expect import active_key, refusal, revoke
 from tests.kms import ALICE, BOB, TestKms, attribute, request_message
 
 GCM = CryptographicParameters(block_cipher_mode=BlockCipherMode.GCM)
+HMAC = CryptographicParameters(cryptographic_algorithm=CryptographicAlgorithm.HMAC_SHA256)
 SHA_256 = CryptographicParameters(hashing_algorithm=HashingAlgorithm.SHA_256)
 
 
@@ -326,3 +334,38 @@ def test_a_long_answer_comes_in_pieces(kms: TestKms, done_again: list[Answer]) -
         lengths.add(len(joined(made)))
     assert len(lengths) == 1
     assert len(done_again) == 2
+
+
+def held(thing: object) -> Iterator[bytes]:
+    """Yield the byte strings that an object keeps in memory, code and services aside."""
+    seen, heap = set[int](), [thing]
+    while heap:
+        one = heap.pop()
+        if id(one) in seen or isinstance(one, type | ModuleType | Services | Cryptographer):
+            continue
+        seen.add(id(one))
+        if isinstance(one, bytes):
+            yield one
+        elif isinstance(one, FunctionType):
+            heap += [cell.cell_contents for cell in one.__closure__ or ()]
+        else:
+            heap += gc.get_referents(one)
+
+
+@pytest.mark.parametrize("operation", ["encrypt", "decrypt", "mac", "hash"])
+def test_what_is_remembered_holds_no_data(kms: TestKms, done_again: list[Answer], operation: str) -> None:
+    every = CryptographicUsageMask(0xFFFFF)
+    key, data = active_key(kms, mask=every), bytes(range(256)) * 80
+    sealed = kms.call(encryption(key, data, bytes(12)))
+    requests: dict[str, Request[Any]] = {
+        "encrypt": encryption(key, data, bytes(12)),
+        "decrypt": decryption(key, sealed, bytes(12)),
+        "mac": MACRequest(unique_identifier=key, cryptographic_parameters=HMAC, data=SecretBytes(data)),
+        "hash": HashRequest(cryptographic_parameters=SHA_256, data=SecretBytes(data)),
+    }
+    for _ in range(4):
+        kms.call(requests[operation])
+    assert done_again
+    pieces = list(held(kms.dispatcher._computations._known))
+    assert any(pieces), "the bytes around the data are there"
+    assert max(map(len, pieces)) < 1000

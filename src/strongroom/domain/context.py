@@ -141,7 +141,8 @@ class Nested(Protocol):
 
 
 Again: TypeAlias = Callable[..., Awaitable[Any]]
-"""Takes the byte strings of a request by the names of its fields, and returns a response."""
+"""Takes the byte strings of a request by the names of its fields, long ones (`wire.place.LONG`) as views of
+the message, and returns a response."""
 
 
 @dataclass(slots=True, kw_only=True)

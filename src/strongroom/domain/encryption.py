@@ -33,7 +33,7 @@ class DecryptionWithKey(Protocol):
 
     async def __call__(
         self,
-        data: bytes,
+        data: bytes | memoryview,
         *,
         iv_counter_nonce: bytes | None,
         additional_data: bytes | None,

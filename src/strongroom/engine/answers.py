@@ -15,13 +15,10 @@ from strongroom.registry import V1_0, V3_0, Operation, ResultStatus, Tag, Versio
 from strongroom.wire import binary
 from strongroom.wire.encodings import Encoder
 from strongroom.wire.item import Item
+from strongroom.wire.place import LONG
 
 Answer: TypeAlias = bytes | list[bytes]
-"""A response message as TTLV: whole, or a long one in pieces, each of which can be sent after the other. To
-join them would take as long as to encrypt them."""
-
-LONG: Final = 64 * 1024
-"""Bytes of an answer that is left in pieces, and of a value that is a piece of its own."""
+"""A response message as TTLV: whole, or one with a LONG value in pieces, to be sent one after the other."""
 
 _RESPONSE_MESSAGE: Final = int(Tag.RESPONSE_MESSAGE)
 _RESPONSE_HEADER: Final = int(Tag.RESPONSE_HEADER)

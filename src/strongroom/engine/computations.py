@@ -21,10 +21,11 @@ from strongroom.engine.answers import Answer, Answers
 from strongroom.engine.memory import Basis
 from strongroom.engine.services import Services
 from strongroom.model.secret import SecretBytes
-from strongroom.model.struct import StructMeta
+from strongroom.model.struct import Field, StructMeta
 from strongroom.registry import Version
 from strongroom.wire import binary
 from strongroom.wire.item import BYTE_STRING, Item
+from strongroom.wire.place import LONG
 
 _LARGEST_REST: Final = 1024
 """Bytes of a request that are remembered at most, beside its byte strings."""
@@ -69,7 +70,7 @@ class _Form:
 
     __slots__ = ("_blanks", "_fixed", "_rest", "_size")
 
-    def __init__(self, encoded: bytes, layout: _Layout, names: tuple[str, ...], response: Response) -> None:
+    def __init__(self, encoded: bytes, layout: _Layout, names: list[str], response: Response) -> None:
         self._size = len(encoded)
         self._rest = [encoded[part] for part in layout.rest]
         self._blanks = [
@@ -100,10 +101,14 @@ class _Form:
 
 
 class _Known(NamedTuple):
-    """A computation, the byte strings that it takes (field, what makes its value, where), and its answer."""
+    """A computation, the byte strings that it takes (field, what makes its value, where), and its answer.
+
+    LONG ones are `viewed` where they are in the message.
+    """
 
     computation: Computation
-    taken: tuple[tuple[str, Callable[[bytes], Any], slice], ...]
+    taken: list[tuple[str, Callable[[bytes], Any], slice]]
+    viewed: list[tuple[str, Callable[[memoryview], Any], slice]]
     form: _Form
 
 
@@ -178,9 +183,10 @@ class Computations:
                 self._forget(caller, message)
                 return None
             turn.client.set(caller.client)
-            response = await computation.again(
-                **{name: make(message[part]) for name, make, part in known.taken}
-            )
+            given = {name: make(message[part]) for name, make, part in known.taken}
+            for name, look_at, part in known.viewed:
+                given[name] = look_at(memoryview(message)[part])
+            response = await computation.again(**given)
             item = known.form.fill_in(response)
             if item is None:
                 return None
@@ -199,18 +205,22 @@ def _known(computation: Computation, example: Example, layout: _Layout) -> _Know
     form = _layout(encoded, _ITEM)
     if len(asked) != len(layout.values) or len(answered) != len(form.values):
         return None
-    return _Known(
-        computation,
-        tuple((name, make, part) for (name, make), part in zip(asked, layout.values, strict=True)),
-        _Form(encoded, form, tuple(name for name, _ in answered), example.response),
+    known = _Known(
+        computation, [], [], _Form(encoded, form, [field.name for field in answered], example.response)
     )
+    for field, part in zip(asked, layout.values, strict=True):
+        secret = field.kind is SecretBytes
+        if part.stop - part.start < LONG:
+            known.taken.append((field.name, SecretBytes if secret else bytes, part))
+        else:
+            known.viewed.append((field.name, SecretBytes if secret else memoryview, part))
+    return known
 
 
-def _fields(of: StructMeta, items: list[Item]) -> list[tuple[str, Callable[[bytes], Any]]]:
-    """Return the fields of the byte strings in a structure, and what makes their values."""
+def _fields(of: StructMeta, items: list[Item]) -> list[Field]:
+    """Return the fields of the byte strings in a structure."""
     fields = {field.tag: field for field in of.fields}
-    found = [fields[tag] for tag, kind, _ in items if kind == BYTE_STRING and tag in fields]
-    return [(field.name, SecretBytes if field.kind is SecretBytes else bytes) for field in found]
+    return [fields[tag] for tag, kind, _ in items if kind == BYTE_STRING and tag in fields]
 
 
 def _layout(encoded: bytes, path: tuple[tuple[str, None], ...]) -> _Layout:

@@ -248,11 +248,6 @@ class RequestStreams:
         self._begun.append(stream)
         return stream
 
-    @property
-    def used(self) -> bool:
-        """Tell whether the request, or an item of it that is not committed yet, is a part of a stream."""
-        return bool(self._begun or self._claimed)
-
     def rewind(self) -> None:
         """Get ready for the handlers to be run again."""
         for stream in self._begun:

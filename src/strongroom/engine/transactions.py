@@ -335,12 +335,7 @@ class Transactions:
 
 def _stands_for_others(run: Run, item: BatchItem) -> bool:
     """Tell whether a request may be followed by more of its kind, each with an answer like its own."""
-    return (
-        run.room is None
-        and not run.streams.used
-        and item.unique_batch_item_id is None
-        and item.ephemeral is None
-    )
+    return run.room is None and item.unique_batch_item_id is None and item.ephemeral is None
 
 
 def _has_many(items: list[Item], many: int) -> bool:

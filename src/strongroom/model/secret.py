@@ -18,11 +18,17 @@ class SecretBytes:
 
     _made: tuple[Callable[[bytes], Any], Any]
 
-    def __init__(self, value: bytes) -> None:
+    def __init__(self, value: bytes | memoryview) -> None:
+        """Hold bytes, or for a moment a view of the message that they came in."""
         self._value = value
 
     def reveal(self) -> bytes:
         """Return the bytes; every call is a place that a review looks at."""
+        value = self._value
+        return value if isinstance(value, bytes) else bytes(value)
+
+    def view(self) -> bytes | memoryview:
+        """Return the same for what only reads them, without copying what is a view of a message."""
         return self._value
 
     def once(self, make: Callable[[bytes], T]) -> T:
@@ -34,7 +40,7 @@ class SecretBytes:
                 return kept
         except AttributeError:
             pass
-        made = make(self._value)
+        made = make(self.reveal())
         self._made = make, made
         return made
 

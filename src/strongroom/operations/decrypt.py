@@ -56,7 +56,7 @@ async def decrypt(ctx: Context, request: DecryptRequest) -> DecryptResponse:
     )
 
     async def compute(
-        data: bytes = b"",
+        data: bytes | memoryview = b"",
         iv_counter_nonce: bytes | None = None,
         authenticated_encryption_additional_data: bytes | None = None,
         authenticated_encryption_tag: bytes | None = None,

@@ -1,6 +1,10 @@
 """Memory for bytes of which it is known how many they will be."""
 
 from io import BytesIO
+from typing import Final
+
+LONG: Final = 64 * 1024
+"""Bytes of a value that is better not copied: that would take as long as to encrypt it."""
 
 
 class Place:

@@ -36,11 +36,13 @@ from strongroom.registry import (
     CryptographicAlgorithm,
     CryptographicUsageMask,
     HashingAlgorithm,
+    PaddingMethod,
     ResultReason,
     Tag,
     UsageLimitsUnit,
 )
 from strongroom.wire import binary
+from strongroom.wire.place import LONG
 from tests.expect import active_key, refusal, revoke
 from tests.kms import ALICE, BOB, TestKms, attribute, request_message
 
@@ -369,3 +371,39 @@ def test_what_is_remembered_holds_no_data(kms: TestKms, done_again: list[Answer]
     pieces = list(held(kms.dispatcher._computations._known))
     assert any(pieces), "the bytes around the data are there"
     assert max(map(len, pieces)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("mode", "size"),
+    [("GCM", 12), ("CCM", 12), ("CBC", 16), ("CFB", 16), ("OFB", 16), ("CTR", 16), ("ECB", 0)],
+)
+def test_much_data_is_looked_at_where_it_came_in(
+    both: tuple[TestKms, Dispatcher], done_again: list[Answer], mode: str, size: int
+) -> None:
+    kms, forgetful = both
+    key = active_key(kms)
+    parameters = CryptographicParameters(
+        block_cipher_mode=BlockCipherMode[mode],
+        padding_method=PaddingMethod.PKCS5 if mode in ("CBC", "ECB") else None,
+    )
+    for number in range(4):
+        data = bytes([number]) * (LONG + 16)
+        iv = bytes([number]) * size if size else None
+        ask = EncryptRequest(
+            unique_identifier=key,
+            cryptographic_parameters=parameters,
+            data=SecretBytes(data),
+            iv_counter_nonce=iv,
+        )
+        assert answer(kms, kms.dispatcher, ask) == answer(kms, forgetful, ask)
+        made = kms.call(ask)
+        back = DecryptRequest(
+            unique_identifier=key,
+            cryptographic_parameters=parameters,
+            data=made.data,
+            iv_counter_nonce=iv,
+            authenticated_encryption_tag=made.authenticated_encryption_tag,
+        )
+        assert answer(kms, kms.dispatcher, back) == answer(kms, forgetful, back)
+        assert kms.call(back).data == SecretBytes(data)
+    assert len(done_again) >= 8

@@ -57,7 +57,7 @@ class EncryptionAdapter:
             data: SecretBytes, *, iv_counter_nonce: bytes | None, additional_data: bytes | None
         ) -> Encrypted:
             request = ciphers.Request(secret, parameters, iv_counter_nonce, additional_data)
-            plain = data.reveal()
+            plain = data.view()
             if len(plain) <= most:
                 return ciphers.encrypt(scheme, request, plain, leniencies)
             return await pool.run(ciphers.encrypt, scheme, request, plain, leniencies)
@@ -85,7 +85,7 @@ class EncryptionAdapter:
         pool, leniencies = self._pool, self._leniencies
 
         async def decrypt(
-            data: bytes,
+            data: bytes | memoryview,
             *,
             iv_counter_nonce: bytes | None,
             additional_data: bytes | None,
@@ -99,14 +99,14 @@ class EncryptionAdapter:
 
     def _rsa_decryption(self, key: KeyBlock, parameters: CryptographicParameters) -> DecryptionWithKey:
         async def decrypt(
-            data: bytes,
+            data: bytes | memoryview,
             *,
             iv_counter_nonce: bytes | None,
             additional_data: bytes | None,
             authentication_tag: bytes | None,
         ) -> SecretBytes:
             _check_rsa(iv_counter_nonce, additional_data)
-            return SecretBytes(await self._pool.run(rsa.decrypt, key, parameters, data))
+            return SecretBytes(await self._pool.run(rsa.decrypt, key, parameters, bytes(data)))
 
         return decrypt
 

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.ciphers.modes import Mode as LibraryMode
 from cryptography.hazmat.primitives.padding import ANSIX923, PKCS7
 
 from strongroom.crypto.encryption.initialization import IvRule, chosen, fitting
-from strongroom.crypto.encryption.parts import FAILED, Decryptor, Encryptor
+from strongroom.crypto.encryption.parts import FAILED, Data, Decryptor, Encryptor
 from strongroom.crypto.encryption.parts import Padding as LibraryPadding
 from strongroom.crypto.encryption.schemes import (
     SHORTEST_TAG,
@@ -333,7 +333,7 @@ class Request(NamedTuple):
     additional_data: bytes | None
 
 
-def encrypt(scheme: Scheme, request: Request, data: bytes, leniencies: Leniencies) -> Encrypted:
+def encrypt(scheme: Scheme, request: Request, data: Data, leniencies: Leniencies) -> Encrypted:
     """Return the ciphertext, with the IV if it was made here and the tag if the scheme has one."""
     job, fresh = _to_encrypt(scheme, request, leniencies)
     try:
@@ -343,9 +343,7 @@ def encrypt(scheme: Scheme, request: Request, data: bytes, leniencies: Leniencie
     return Encrypted(data=sealed, iv_counter_nonce=fresh, authentication_tag=tag)
 
 
-def decrypt(
-    scheme: Scheme, request: Request, data: bytes, tag: bytes | None, leniencies: Leniencies
-) -> bytes:
+def decrypt(scheme: Scheme, request: Request, data: Data, tag: bytes | None, leniencies: Leniencies) -> bytes:
     """Return the plaintext; raises CryptographicFailure, always the same, when there is none."""
     job = _to_decrypt(scheme, request, leniencies)
     check_tag(scheme, request.parameters, tag)

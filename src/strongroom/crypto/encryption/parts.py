@@ -22,11 +22,14 @@ _ROOM: Final = 31
 FAILED: Final = "the data cannot be decrypted"
 
 Padding: TypeAlias = type[PKCS7] | type[ANSIX923]
+Data: TypeAlias = bytes | memoryview
+"""Much data may be a view of the message that it came in."""
+
 Sealed: TypeAlias = tuple[bytes, bytes | None]
 """Ciphertext, and the tag of a scheme that has one."""
 
 
-def update(context: CipherContext, data: bytes) -> bytes:
+def update(context: CipherContext, data: Data) -> bytes:
     """Return what `context.update` would, without its copies where there is much data."""
     if len(data) <= MUCH:
         return context.update(data)
@@ -139,10 +142,10 @@ class GcmEncryption:
         self._context = context
         self._tag_length = tag_length
 
-    def update(self, data: bytes) -> bytes:
+    def update(self, data: Data) -> bytes:
         return update(self._context, data)
 
-    def finish(self, data: bytes) -> Sealed:
+    def finish(self, data: Data) -> Sealed:
         sealed = update(self._context, data) + self._context.finalize()
         return sealed, self._context.tag[: self._tag_length]
 

@@ -33,6 +33,7 @@ from strongroom.crypto.encryption.parts import (
     MUCH,
     BlockDecryption,
     BlockEncryption,
+    Data,
     Decryptor,
     Encryptor,
     GcmEncryption,
@@ -86,10 +87,10 @@ class Scheme(ABC):
     quick: bool = False
 
     @abstractmethod
-    def encrypt(self, job: Job, data: bytes) -> Sealed: ...
+    def encrypt(self, job: Job, data: Data) -> Sealed: ...
 
     @abstractmethod
-    def decrypt(self, job: Job, data: bytes, tag: bytes | None) -> bytes: ...
+    def decrypt(self, job: Job, data: Data, tag: bytes | None) -> bytes: ...
 
     def encryptor(self, job: Job) -> Encryptor:
         return WholeEncryption(partial(self.encrypt, job))
@@ -110,16 +111,16 @@ class BlockScheme(Scheme):
         """Return the cipher."""
         return Cipher(self.cipher(job.key.reveal()), self.mode(job.iv))
 
-    def encrypt(self, job: Job, data: bytes) -> Sealed:
+    def encrypt(self, job: Job, data: Data) -> Sealed:
         if job.padding is not None:
             padder = job.padding(self.block * 8).padder()
-            data = padder.update(data) + padder.finalize()
+            data = b"".join((padder.update(data), padder.finalize()))
         elif self.padded and len(data) % self.block:
             raise not_whole(self.block)
         encryptor = self.start(job).encryptor()
         return update(encryptor, data) + encryptor.finalize(), None
 
-    def decrypt(self, job: Job, data: bytes, tag: bytes | None) -> bytes:
+    def decrypt(self, job: Job, data: Data, tag: bytes | None) -> bytes:
         try:
             decryptor = self.start(job).decryptor()
             plain = update(decryptor, data) + decryptor.finalize()
@@ -145,10 +146,10 @@ class KeyStreamScheme(Scheme):
     def start(self, job: Job) -> tuple[Cipher[Any], int | None]:
         """Return the cipher, and how many bytes its counter serves; None: it has no counter."""
 
-    def encrypt(self, job: Job, data: bytes) -> Sealed:
+    def encrypt(self, job: Job, data: Data) -> Sealed:
         return self._add(job, data), None
 
-    def decrypt(self, job: Job, data: bytes, tag: bytes | None) -> bytes:
+    def decrypt(self, job: Job, data: Data, tag: bytes | None) -> bytes:
         return self._add(job, data)
 
     def encryptor(self, job: Job) -> Encryptor:
@@ -159,7 +160,7 @@ class KeyStreamScheme(Scheme):
         cipher, most = self.start(job)
         return KeyStreamDecryption(cipher.decryptor(), most)
 
-    def _add(self, job: Job, data: bytes) -> bytes:
+    def _add(self, job: Job, data: Data) -> bytes:
         cipher, most = self.start(job)
         check_counter(len(data), most)
         context = cipher.encryptor()
@@ -203,17 +204,17 @@ class GcmScheme(Scheme):
 
     cipher: type[AES] | type[SM4]
 
-    def encrypt(self, job: Job, data: bytes) -> Sealed:
+    def encrypt(self, job: Job, data: Data) -> Sealed:
         if self.cipher is AES and len(data) <= MUCH:
             sealed = job.key.once(AESGCM).encrypt(job.iv, data, job.additional_data)
             return sealed[: len(data)], sealed[len(data) : len(data) + job.tag_length]
         return self.encryptor(job).finish(data)
 
-    def decrypt(self, job: Job, data: bytes, tag: bytes | None) -> bytes:
+    def decrypt(self, job: Job, data: Data, tag: bytes | None) -> bytes:
         tag = tag or b""
         try:
             if self.cipher is AES and len(tag) == TAG and len(data) <= MUCH:
-                return job.key.once(AESGCM).decrypt(job.iv, data + tag, job.additional_data)
+                return job.key.once(AESGCM).decrypt(job.iv, b"".join((data, tag)), job.additional_data)
             mode = GCM(job.iv, tag, min_tag_length=SHORTEST_TAG)
             decryptor = Cipher(self.cipher(job.key.reveal()), mode).decryptor()
             decryptor.authenticate_additional_data(job.additional_data or b"")
@@ -221,7 +222,7 @@ class GcmScheme(Scheme):
         except InvalidTag as error:
             raise CryptographicFailure(FAILED) from error
 
-    def encryptor(self, job: Job) -> Encryptor:
+    def encryptor(self, job: Job) -> GcmEncryption:
         encryptor = Cipher(self.cipher(job.key.reveal()), GCM(job.iv)).encryptor()
         encryptor.authenticate_additional_data(job.additional_data or b"")
         return GcmEncryption(encryptor, job.tag_length)
@@ -231,7 +232,7 @@ class GcmScheme(Scheme):
 class CcmScheme(Scheme):
     """AES in Counter with CBC-MAC mode (NIST SP 800-38C)."""
 
-    def encrypt(self, job: Job, data: bytes) -> Sealed:
+    def encrypt(self, job: Job, data: Data) -> Sealed:
         try:
             sealed = AESCCM(job.key.reveal(), job.tag_length).encrypt(job.iv, data, job.additional_data)
         except (OverflowError, ValueError) as error:
@@ -241,10 +242,12 @@ class CcmScheme(Scheme):
             ) from error
         return sealed[: len(data)], sealed[len(data) :]
 
-    def decrypt(self, job: Job, data: bytes, tag: bytes | None) -> bytes:
+    def decrypt(self, job: Job, data: Data, tag: bytes | None) -> bytes:
         tag = tag or b""
         try:
-            return AESCCM(job.key.reveal(), len(tag)).decrypt(job.iv, data + tag, job.additional_data)
+            return AESCCM(job.key.reveal(), len(tag)).decrypt(
+                job.iv, b"".join((data, tag)), job.additional_data
+            )
         except (InvalidTag, OverflowError, ValueError) as error:
             raise CryptographicFailure(FAILED) from error
 
@@ -254,15 +257,17 @@ class ChaChaPolyScheme(Scheme):
     """ChaCha20-Poly1305 (RFC 8439 §2.8). A tag may be cut: OASIS CS-BC-M-CHACHA20POLY1305-1 (2.0, 2.1) has
     one of 12 bytes."""
 
-    def encrypt(self, job: Job, data: bytes) -> Sealed:
+    def encrypt(self, job: Job, data: Data) -> Sealed:
         sealed = job.key.once(ChaCha20Poly1305).encrypt(job.iv, data, job.additional_data)
         return sealed[: len(data)], sealed[len(data) : len(data) + job.tag_length]
 
-    def decrypt(self, job: Job, data: bytes, tag: bytes | None) -> bytes:
+    def decrypt(self, job: Job, data: Data, tag: bytes | None) -> bytes:
         tag = tag or b""
         try:
             if len(tag) == TAG:
-                return job.key.once(ChaCha20Poly1305).decrypt(job.iv, data + tag, job.additional_data)
+                return job.key.once(ChaCha20Poly1305).decrypt(
+                    job.iv, b"".join((data, tag)), job.additional_data
+                )
         except InvalidTag as error:
             raise CryptographicFailure(FAILED) from error
         # The library compares whole tags only. The key stream for the data starts at block 1 (RFC 8439 §2.8);
@@ -279,7 +284,7 @@ class ChaChaPolyScheme(Scheme):
 class XtsScheme(Scheme):
     """XTS-AES; the data is one data unit (NIST SP 800-38E), the IV its tweak."""
 
-    def encrypt(self, job: Job, data: bytes) -> Sealed:
+    def encrypt(self, job: Job, data: Data) -> Sealed:
         if not 16 <= len(data) <= XTS_UNIT:
             raise BadCryptographicParameters(f"mode XTS encrypts 16 to {XTS_UNIT} bytes of data at once")
         try:
@@ -288,7 +293,7 @@ class XtsScheme(Scheme):
         except ValueError as error:  # both halves are the same, which SP 800-38E as OpenSSL reads it forbids
             raise BadCryptographicParameters("the two halves of an XTS key must differ") from error
 
-    def decrypt(self, job: Job, data: bytes, tag: bytes | None) -> bytes:
+    def decrypt(self, job: Job, data: Data, tag: bytes | None) -> bytes:
         if not 16 <= len(data) <= XTS_UNIT:
             raise CryptographicFailure(FAILED)
         try:
@@ -304,17 +309,17 @@ class KeyWrapScheme(Scheme):
 
     with_padding: bool
 
-    def encrypt(self, job: Job, data: bytes) -> Sealed:
+    def encrypt(self, job: Job, data: Data) -> Sealed:
         wrap = aes_key_wrap_with_padding if self.with_padding else aes_key_wrap
         try:
-            return wrap(job.key.reveal(), data), None
+            return wrap(job.key.reveal(), bytes(data)), None
         except ValueError as error:
             many = "at least 1 byte" if self.with_padding else "at least 16 bytes, a multiple of 8"
             raise BadCryptographicParameters(f"{self.name} takes {many} of data") from error
 
-    def decrypt(self, job: Job, data: bytes, tag: bytes | None) -> bytes:
+    def decrypt(self, job: Job, data: Data, tag: bytes | None) -> bytes:
         unwrap = aes_key_unwrap_with_padding if self.with_padding else aes_key_unwrap
         try:
-            return unwrap(job.key.reveal(), data)
+            return unwrap(job.key.reveal(), bytes(data))
         except (InvalidUnwrap, ValueError) as error:
             raise CryptographicFailure(FAILED) from error

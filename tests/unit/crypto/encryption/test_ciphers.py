@@ -413,3 +413,27 @@ async def test_a_key_in_a_form_that_hides_it_is_not_used(crypto: Cryptographer) 
         await encrypt(crypto, opaque.replace(key_value=None), bytes(16), parameters)
     with pytest.raises(InvalidField, match="no keys of 5 bytes"):
         await encrypt(crypto, aes("0102030405"), bytes(16), parameters)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "mode"), [(algorithm, mode) for algorithm, made in ciphers.SCHEMES.items() for mode in made]
+)
+@pytest.mark.parametrize("size", [64, 80_000])
+def test_a_view_of_data_is_as_good_as_the_data(algorithm: Algorithm, mode: Mode | None, size: int) -> None:
+    scheme = ciphers.SCHEMES[algorithm][mode]
+    key, data = bytes(range(max(scheme.key_sizes))), bytes(range(256)) * size
+    data = data[:size]
+    padding = Padding.PKCS5 if scheme.padded else None
+    request = ciphers.Request(
+        SecretBytes(key),
+        Parameters(padding_method=padding),
+        None if scheme.iv is None else bytes(scheme.iv.usual),
+        None,
+    )
+    try:
+        made = ciphers.encrypt(scheme, request, data, Leniencies())
+    except UnsupportedCryptographicParameters:
+        pytest.skip("not in the library")
+    assert ciphers.encrypt(scheme, request, memoryview(data), Leniencies()) == made
+    for sealed in (made.data, memoryview(made.data)):
+        assert ciphers.decrypt(scheme, request, sealed, made.authentication_tag, Leniencies()) == data

@@ -11,12 +11,10 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from strongroom.domain import turn
-from strongroom.domain.audit import AuditUnavailable, Repeated
+from strongroom.domain.audit import Repeated
 from strongroom.domain.context import Again
-from strongroom.domain.errors import KmipError
 from strongroom.domain.identity import ClientIdentity, Connection
 from strongroom.domain.operation import OperationSpec, Response
-from strongroom.domain.store import StoreFailure
 from strongroom.engine.answers import Answer, Answers
 from strongroom.engine.memory import Basis
 from strongroom.engine.services import Services
@@ -165,9 +163,13 @@ class Computations:
 
     def _forget(self, caller: ClientIdentity, message: bytes) -> None:
         """Drop what `find` finds."""
-        for layout, known in self._known.get((caller.client, len(message)), ()):
+        length = caller.client, len(message)
+        layouts = self._known.get(length, [])
+        for layout, known in layouts:
             if known.pop(b"".join([message[part] for part in layout.rest]), None) is not None:
                 self._count -= 1
+        if not any(known for _, known in layouts):  # what is left of lengths would not be counted
+            self._known.pop(length, None)
 
     def clear(self) -> None:
         """Drop all of them."""
@@ -192,7 +194,7 @@ class Computations:
                 return None
             if computation.record is not None:
                 services.audit.record_again(computation.record, now, connection.peer)
-        except (KmipError, StoreFailure, AuditUnavailable):
+        except Exception:  # noqa: BLE001 - done in full, the request says what is wrong
             return None
         return Answers(computation.version, now).around(*item)
 

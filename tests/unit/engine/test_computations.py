@@ -18,7 +18,7 @@ from strongroom.domain.context import Policy
 from strongroom.domain.identity import Connection
 from strongroom.domain.operation import Request
 from strongroom.engine.answers import Answer, joined
-from strongroom.engine.computations import Computations
+from strongroom.engine.computations import Computations, _Form
 from strongroom.engine.dispatch import Dispatcher
 from strongroom.engine.services import Services
 from strongroom.model.attribute_list import AttributeInstance
@@ -269,6 +269,35 @@ def test_only_so_many_are_remembered(kms: TestKms, done_again: list[Answer]) -> 
     for size in range(40):
         kms.call(encryption(keys[0], bytes(size * 8), bytes(12)))
     assert len(computations._lengths) <= 8
+
+
+def test_nothing_is_left_of_what_is_forgotten(kms: TestKms, done_again: list[Answer]) -> None:
+    """Else a client could fill the memory with lengths of requests about keys that it revokes."""
+    key = active_key(kms)
+    for size in range(8, 64, 8):
+        for _ in range(3):
+            kms.call(encryption(key, bytes(size), bytes(12)))
+    computations = kms.dispatcher._computations
+    assert computations._count == len(computations._known) == 7
+    kms.call(revoke(key))
+    for size in range(8, 64, 8):
+        refusal(kms, encryption(key, bytes(size), bytes(12)))
+    assert computations._count == len(computations._known) == 0
+
+
+def test_a_fault_of_the_short_way_is_answered_by_the_long_one(
+    kms: TestKms, done_again: list[Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = active_key(kms)
+    encrypt_often(kms, key)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("nobody has thought of it")
+
+    monkeypatch.setattr(_Form, "fill_in", fail)
+    made = kms.call(encryption(key, b"data", bytes(12)))
+    assert kms.call(decryption(key, made, bytes(12))).data == SecretBytes(b"data")
+    assert len(done_again) == 1
 
 
 def test_no_memory_means_none(kms: TestKms, done_again: list[Answer]) -> None:

@@ -46,7 +46,8 @@ def _in_range(have: Sequence[Any], wanted: Sequence[Any]) -> bool:
 
 
 def _has_bits(have: Sequence[Any], wanted: Sequence[Any]) -> bool:
-    return all(any(value & bits == bits for value in have) for bits in wanted)
+    numbers = list(map(int, have))  # the operators of flags are slow, and a search calls this for each object
+    return all(any(value & bits == bits for value in numbers) for bits in map(int, wanted))
 
 
 def _suffices(have: Sequence[UsageLimits], wanted: Sequence[UsageLimits]) -> bool:

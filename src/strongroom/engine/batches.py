@@ -10,6 +10,7 @@ from strongroom.domain.errors import ServerFailure
 from strongroom.domain.turn import Pace
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.failures import Failures
+from strongroom.engine.request import BatchItem
 from strongroom.engine.run import Done, Run
 from strongroom.engine.services import Services
 from strongroom.engine.tickets import charge
@@ -42,14 +43,13 @@ class Batches:
         pace = Pace()
         for position, item in enumerate(run.request.items):
             if position:
+                run.request.items[position - 1].payload = None  # nor are all let go at once in the end
                 await pace()
             try:
                 result = await self._transactions.transact(run, item)
             except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
                 run.streams.end_claimed()
-                error = self._failures.explain(exc, run.request.version, position, run.message)
-                error = self._failures.record(item, error, run.connection, run.now, run.correlation)
-                results.append(run.answers.failure(item.operation, item.unique_batch_item_id, error))
+                results.append(self._failure(run, position, item, exc))
                 if not run.request.goes_on:
                     break
                 continue
@@ -92,11 +92,8 @@ class Batches:
             run.streams.end_claimed()
             if run.connection.roles is not None:
                 run.connection.roles.wanted = False
-            error = self._failures.explain(exc, run.request.version, failing, run.message)
-        failed = items[failing]
-        error = self._failures.record(failed, error, run.connection, run.now, run.correlation)
-        undone = [run.answers.undone(result) for result in results[:failing]]
-        return [*undone, run.answers.failure(failed.operation, failed.unique_batch_item_id, error)]
+            failure = self._failure(run, failing, items[failing], exc)
+        return [*(run.answers.undone(result) for result in results[:failing]), failure]
 
     async def _all_again(self, run: Run, work: UnitOfWork) -> list[Item]:
         """Return the answers of a batch that was done before as one transaction; none for a new one."""
@@ -124,8 +121,18 @@ class Batches:
                     await charge(work, run.connection.client, Operation(item.operation or 0))
             await work.commit(work.changes())
         except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
-            error = self._failures.explain(exc, run.request.version, 0, run.message)
-            error = self._failures.record(None, error, run.connection, run.now, run.correlation)
-            return [run.answers.failure(None, None, error)]
+            return [self._failure(run, 0, None, exc)]
         self._transactions.backlog.begin(run.connection.client.tenant, key)
         return self._transactions.later.answers(run, key, results)
+
+    def _failure(self, run: Run, position: int, item: BatchItem | None, exc: Exception) -> Item:
+        """Return the answer to an item that failed, None: to the request.
+
+        Whoever catches an exception must not keep it in a variable: it holds his frame, and with it the whole
+        request, which then stays until the garbage collector comes by.
+        """
+        error = self._failures.explain(exc, run.request.version, position, run.message)
+        error = self._failures.record(item, error, run.connection, run.now, run.correlation)
+        if item is None:
+            return run.answers.failure(None, None, error)
+        return run.answers.failure(item.operation, item.unique_batch_item_id, error)

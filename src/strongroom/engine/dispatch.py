@@ -18,7 +18,7 @@ from strongroom.domain.errors import (
 from strongroom.domain.identity import Connection
 from strongroom.domain.store import StoreFailure
 from strongroom.domain.tenants import Tenant
-from strongroom.engine.answers import Answer, Answers, joined
+from strongroom.engine.answers import Answer, Answers, is_long, joined
 from strongroom.engine.applications import Applications
 from strongroom.engine.authenticate import Authenticator
 from strongroom.engine.batch import BatchMemory
@@ -115,6 +115,8 @@ class Dispatcher:
         except DecodeError as error:
             return self.reject(error, connection)
         answers, items = await self._respond(root, connection, message)
+        if is_long(items) and isinstance(answers, Answers):
+            return await answers.long_answer(items)
         return answers.answer(items)
 
     async def handle_passed_on(self, message: bytes, connection: Connection) -> bytes:
@@ -174,7 +176,8 @@ class Dispatcher:
         correlation: Correlation | None = None
         turn.client.set(connection.client.client)
         try:
-            request = read_request(root, message, self._headers, most_items=self._services.limits.batch_items)
+            most_items = self._services.limits.batch_items
+            request = await read_request(root, message, self._headers, most_items=most_items)
             header = request.header
             check_time_stamp(header, self._services.clock.now(), self._services.policy.time_stamp_window)
             neighbours = self._services.neighbours

@@ -16,6 +16,7 @@ from strongroom.domain.errors import (
     ServerLimitExceeded,
     UnsupportedProtocolVersion,
 )
+from strongroom.domain.turn import Pace
 from strongroom.engine.memory import HeaderMemory
 from strongroom.model.convert import decoder, tag_name, under
 from strongroom.model.messages import EPHEMERAL, MessageExtension, RequestHeader
@@ -110,10 +111,16 @@ def version_of(message: bytes) -> Version:
         return V1_0
 
 
+_AT_A_TIME: Final = 64
+"""Batch items that are read without looking whose turn it is."""
+
+_READ: Final[Item] = (_BATCH_ITEM, 1, [])
+"""In the place of one of many batch items: to let go of all of them at once takes longer than a slice."""
+
 _SHORT: Final = Limits(message_size=4096, items=100)
 
 
-def read_request(
+async def read_request(
     root: Item,
     message: bytes | None = None,
     memory: HeaderMemory | None = None,
@@ -138,7 +145,13 @@ def read_request(
                 f"the message holds {len(children) - 1} batch items, the limit is {most_items}; send them in"
                 " several messages"
             )
-        items = [_batch_item(child, n) for n, child in enumerate(children[1:])]
+        items, pace = list[BatchItem](), Pace() if len(children) > _AT_A_TIME else None
+        for position in range(len(children) - 1):
+            items.append(_batch_item(children[position + 1], position))
+            if pace is not None:
+                await pace()
+                if message is not None:
+                    children[position + 1] = _READ
         _check(header, version, items)
     except DecodeError as error:
         if not error.path or error.path[0][0] != "RequestMessage":

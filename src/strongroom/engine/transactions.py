@@ -19,7 +19,7 @@ from strongroom.domain.errors import (
 from strongroom.domain.identity import Connection
 from strongroom.domain.operation import OperationSpec, Request
 from strongroom.domain.store import Changes, LostRace, StoreFailure
-from strongroom.engine.answers import Answers
+from strongroom.engine.answers import Answers, encode_long, is_long
 from strongroom.engine.backlog import RequestBacklog
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.computations import Computation, Computations, Example
@@ -135,7 +135,7 @@ class Transactions:
                 touched = bool(event.objects) or event.found is not None
                 if touched:
                     self._audit.record(event)
-                self._remember(run, item, work, result, event if touched else None)
+                await self._remember(run, item, work, result, event if touched else None)
             elif not await self.commit(work, changes, [Done(item, work.touched(), work.found)], run, attempt):
                 continue
             work.keep()
@@ -302,7 +302,7 @@ class Transactions:
             raise ResponseTooLarge("the Data of all answers of the batch are longer than the server keeps")
         work.told = what
 
-    def _remember(
+    async def _remember(
         self, run: Run, item: BatchItem, work: UnitOfWork, result: Item, event: AuditEvent | None
     ) -> None:
         """Remember what stands alone in its message and has changed nothing, and how it is recorded."""
@@ -324,9 +324,8 @@ class Transactions:
         )
         record = None if event is None else self._audit.repeated(event)
         if spec.repeatable:
-            self._answers.keep(
-                caller, message, RememberedAnswer(version, binary.encode(result), record, basis)
-            )
+            encoded = await encode_long(result) if is_long([result]) else binary.encode(result)
+            self._answers.keep(caller, message, RememberedAnswer(version, encoded, record, basis))
         elif work.computed is not None and _stands_for_others(run, item):
             again, response = work.computed
             example = Example(spec, item.payload or [], response, result)
@@ -340,9 +339,12 @@ def _stands_for_others(run: Run, item: BatchItem) -> bool:
 
 def _has_many(items: list[Item], many: int) -> bool:
     """Tell whether there are more than `many` items, those inside others included."""
-    left, heaps = many, [items]
+    left, heaps = many - len(items), [items]
     while heaps and left >= 0:
-        heap = heaps.pop()
-        left -= len(heap)
-        heaps += [item[2] for item in heap if item[1] == STRUCTURE]
+        for _, kind, value in heaps.pop():
+            if kind == STRUCTURE:
+                left -= len(value)
+                heaps.append(value)
+                if left < 0:
+                    break
     return left < 0

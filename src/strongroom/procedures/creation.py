@@ -83,10 +83,12 @@ async def _template(ctx: Context, name: AttributeInstance) -> list[AttributeInst
 
 def _merge(before: list[AttributeInstance], after: Iterable[AttributeInstance]) -> list[AttributeInstance]:
     """Return both lists, less what `after` says anew of single-valued attributes (KMIP 1.4 §4.2)."""
-    after = list(after)
-    replaced: set[AttributeKey] = {a.key for a in after if not rule_of(a.key).multiple}
-    merged = [a for a in before if a.key not in replaced] + after
+    merged = list(after)
     require_few(len(merged))
+    if before:
+        replaced: set[AttributeKey] = {a.key for a in merged if not rule_of(a.key).multiple}
+        merged = [a for a in before if a.key not in replaced] + merged
+        require_few(len(merged))
     return merged
 
 

@@ -29,6 +29,7 @@ from strongroom.server.logs import get_logger
 from strongroom.server.roles import Asking
 from strongroom.server.shares import Place
 from strongroom.server.turns import Account
+from strongroom.server.writing import NOWHERE, PIECE, pieces
 from strongroom.wire.errors import DecodeError
 
 log = get_logger()
@@ -49,9 +50,8 @@ _REPLACED: Final = frozenset({Refusal.UNKNOWN, Refusal.REPLACED})
 _SCRATCH: Final = memoryview(bytearray(READ_AHEAD))
 """Where all connections are read to: what has come in is taken out before the next is read."""
 
-PIECE: Final = 64 * 1024
-"""Bytes of a long answer that are given to TLS at a time. It encrypts all that it is given before any of it
-leaves, and keeps the memory for that as long as the connection."""
+TAKEN: Final = 128 * 1024
+"""Bytes of a long message after which the other clients have their turn: TLS decrypts all that has come."""
 
 BURST: Final = 32
 """Pipelined requests answered in one go at most; then the other connections have their turn."""
@@ -82,6 +82,7 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
         "_room",
         "_service",
         "_stage",
+        "_taken",
         "_task",
         "_transport",
         "certificate",
@@ -117,6 +118,7 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
         self._requests = 0
         self._reserved = 0  # bytes of the long message that is arriving
         self._room: memoryview | None = None  # where its next bytes go
+        self._taken = 0  # how many of them came in this turn
         self.deadline = NEVER
         self.valid_until = NEVER
 
@@ -173,6 +175,8 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
                 reason=self._reason if exc is None else str(exc) or type(exc).__name__,
             )
         self._on_closed(self)
+        # It holds us as we hold it, with all of TLS: only the garbage collector would part us.
+        self._transport = NOWHERE
 
     @property
     def admitted(self) -> bool:
@@ -239,6 +243,11 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
             framer.fill(nbytes)
             self._room = framer.room()
             if self._room is not None:
+                self._taken += nbytes
+                if self._taken >= TAKEN and not self._account.turns.alone:
+                    self._taken = 0
+                    self._transport.pause_reading()
+                    self._account.turns.wait(self._account, self._read_on)
                 return
         elif self._asking is not None:
             self._hear(self._asking, bytes(_SCRATCH[:nbytes]))
@@ -250,6 +259,10 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
         elif framer.pending > READ_AHEAD and not self._held:
             self._held = True
             self._transport.pause_reading()
+
+    def _read_on(self) -> None:
+        if not self._closing:
+            self._transport.resume_reading()
 
     def _serve(self) -> None:
         """Answer what has arrived, now or when it is this client's turn."""
@@ -318,25 +331,51 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
         try:
             waits_for = started.send(None)
         except StopIteration as done:
-            self._write(done.value)
-            if self._roles is not None and self._roles.turned is not None:
-                self._turn(self._roles.turned)
+            return self._write_now(done.value)
+        self._wait(started, waits_for)
+        return False
+
+    def _write_now(self, answer: Answer) -> bool:
+        """Write an answer that was ready at once; True when the next request can be done at once."""
+        if isinstance(answer, bytes) and len(answer) <= PIECE:
+            self._transport.write(answer)
+        else:
+            writing = self._write(answer)
+            try:
+                waits_for = writing.send(None)
+            except StopIteration:
+                pass
+            else:
+                self._wait(writing, waits_for)
                 return False
-            return not self._blocked
+        if self._roles is not None and self._roles.turned is not None:
+            self._turn(self._roles.turned)
+            return False
+        return not self._blocked
+
+    def _wait(self, started: Coroutine[Any, Any, Answer | None], waits_for: object) -> None:
+        """Let the later requests wait until this one, which waits for something itself, is done."""
         self._busy = True
         self.deadline = NEVER
         self._account.turns.begin(self._account)
         self._task = asyncio.get_running_loop().create_task(self._finish(started, waits_for))
-        return False
 
-    def _write(self, answer: Answer) -> None:
+    async def _write(self, answer: Answer) -> None:
+        """Write an answer; a long one in slices, since TLS takes its time for each piece."""
+        account, clock = self._account, self._account.turns.clock
+        began = clock()
         if isinstance(answer, bytes) and len(answer) <= PIECE:
             self._transport.write(answer)
-            return
-        for piece in (answer,) if isinstance(answer, bytes) else answer:
-            view = memoryview(piece)
-            for start in range(0, len(piece), PIECE):
-                self._transport.write(view[start : start + PIECE])
+        else:
+            for piece in pieces(answer):
+                if clock() - began > account.turns.slice:
+                    account.use(clock() - began)
+                    await account.turns.turn_of(account.client)
+                    began = clock()
+                    if self._closing:
+                        break
+                self._transport.write(piece)
+        account.use(clock() - began)
 
     def _do_late(self, message: M) -> None:
         """Do a request whose time has come."""
@@ -356,10 +395,13 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
         """End a connection on which no next message can be found; the peer has been told."""
         self.close("malformed_message")
 
-    async def _finish(self, started: Coroutine[Any, Any, Answer], waits_for: object) -> None:
-        """Wait for an answer that was not ready at once, then go on with the requests behind it."""
+    async def _finish(self, started: Coroutine[Any, Any, Answer | None], waits_for: object) -> None:
+        """Do the rest of a request, then go on with those behind it; `started` returns an answer that is
+        still to be written, or None."""
         try:
             answer = await resume(started, waits_for)
+            if answer is not None and not self._closing:
+                await self._write(answer)
         except Exception:
             log.exception("handler_failed", client=self._connection.client.name, peer=self._peer)
             self.abort("handler_failed")
@@ -368,17 +410,14 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
             self._task = None
             self._account.turns.end(self._account)
         self._busy = False
-        if not self._closing:
-            clock = self._account.turns.clock
-            began = clock()
-            self._write(answer)
-            self._account.use(clock() - began)
-            if self._last:
-                self.close(self._last)
-            elif self._roles is not None and self._roles.turned is not None:
-                self._turn(self._roles.turned)
-            else:
-                self._next_burst()
+        if self._closing:
+            return
+        if self._last:
+            self.close(self._last)
+        elif self._roles is not None and self._roles.turned is not None:
+            self._turn(self._roles.turned)
+        else:
+            self._next_burst()
 
     # The roles turned
 

@@ -99,6 +99,21 @@ class Turns:
         elif self.at_once != AT_ONCE and now > self._alone_since:
             self.at_once, self.part, self.credit = AT_ONCE, 1.0, ALONE
 
+    @property
+    def alone(self) -> bool:
+        """Tell whether one client only was there lately."""
+        return self.at_once == AT_ONCE
+
+    @property
+    def quiet(self) -> bool:
+        """Tell whether no request is under way."""
+        return not self._line and not any(account.at_work for account in self._accounts.values())
+
+    @property
+    def slice(self) -> float:
+        """Seconds for which a client is served before the sockets are looked at."""
+        return ALONE if self.alone else SLICE
+
     def account(self, client: int) -> Account:
         """Return the account of a client."""
         account = self._accounts.get(client)

@@ -6,7 +6,6 @@ supervisor over one socket; when that closes, the worker ends.
 
 import asyncio
 import contextlib
-import gc
 import itertools
 import math
 import os
@@ -33,6 +32,7 @@ from strongroom.server.data_directory import DataDirectory
 from strongroom.server.deadlines import Deadlines
 from strongroom.server.directory import ClientDirectory
 from strongroom.server.errors import OperatorError, to_answer
+from strongroom.server.garbage import Garbage
 from strongroom.server.http import HttpHandler, HttpsProtocol
 from strongroom.server.http_framing import HttpFramer
 from strongroom.server.joining import JoinHandler
@@ -142,7 +142,7 @@ class Worker:
             return
         loop.add_signal_handler(signal.SIGTERM, self._leave, 0.0, plan.settings.deadlines.drain)
         self._listener.start()
-        _tune_garbage_collection()
+        garbage = Garbage(lambda: self._turns.quiet)
         keep_freed_memory(KEPT)
         _share_the_interpreter()
         self._tell({"event": "ready"})
@@ -150,7 +150,7 @@ class Worker:
             loop.create_task(job)
             for job in (
                 self._deadlines.run(),
-                self._tidy(),
+                self._tidy(garbage),
                 self._obey(reader),
                 self._poll(),
                 self._application.work(self._directory, self._spread),
@@ -370,13 +370,14 @@ class Worker:
             await asyncio.sleep(POLL_INTERVAL)
             await self._try_to_refresh()
 
-    async def _tidy(self) -> None:
+    async def _tidy(self, garbage: Garbage) -> None:
         """Do once a second what is too much for each connection."""
         trimmed = 0
         while True:
             await asyncio.sleep(1.0)
             self._listener.report()
             self._shares.tick()
+            garbage.tidy()
             if self._directory.lists_are_stale():
                 await asyncio.get_running_loop().run_in_executor(None, self._directory.reload_lists)
                 self._listener.recheck()
@@ -434,17 +435,7 @@ def _room(total: int, workers: int) -> int:
 
 def _share_the_interpreter() -> None:
     """Have threads that compute let the event loop have its turn soon, and not after the usual 5 ms."""
-    sys.setswitchinterval(0.000_2)
-
-
-def _tune_garbage_collection() -> None:
-    """Keep the collector away from what lives as long as the process, and from most requests.
-
-    A request makes hardly any cycles; with the default thresholds the collector would run every few requests.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    sys.setswitchinterval(0.000_05)
 
 
 def _log_loop_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

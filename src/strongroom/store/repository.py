@@ -65,7 +65,7 @@ _LARGEST: Final = 16_384
 
 _FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
-_PAGE: Final = 256
+_PAGE: Final = 64
 """Candidates looked at in one go where a filter has no index."""
 
 

@@ -106,10 +106,15 @@ def parts(items: Sequence[Item]) -> tuple[list[bytes], int]:
         raise _encode_fault(items) from None  # the cause may hold the value
 
 
+def head(tag: int, length: int) -> bytes:
+    """Return what comes before the items of a structure, which are `length` bytes."""
+    return _pack_head(tag << 8 | STRUCTURE, length)
+
+
 def structure(tag: int, encoded: Iterable[bytes]) -> bytes:
     """Return the bytes of a structure, from those of its items."""
     body = b"".join(encoded)
-    return _pack_head(tag << 8 | STRUCTURE, len(body)) + body
+    return head(tag, len(body)) + body
 
 
 def offset_of(data: bytes, path: Sequence[tuple[str, int | None]]) -> int | None:

@@ -47,6 +47,8 @@ class Transport(asyncio.Transport):
         self.aborted = False
         self.protocol: KmipProtocol[Any]
         self.full = False
+        self.takes: Callable[[], None] = lambda: None
+        """What passes while something is written."""
 
     def getpeercert(self, *, binary_form: bool) -> bytes:
         assert binary_form
@@ -54,6 +56,7 @@ class Transport(asyncio.Transport):
 
     def write(self, data: Any) -> None:
         self.written.append(bytes(data))
+        self.takes()
         if self.full:
             self.protocol.pause_writing()
 
@@ -125,6 +128,14 @@ class Bench:
         transport.protocol = protocol
         protocol.connection_made(transport)
         return protocol, transport
+
+    def spend(self, seconds: float) -> Callable[[], None]:
+        """Return something that takes so long."""
+
+        def pass_() -> None:
+            self.seconds += seconds
+
+        return pass_
 
     def pass_time(self, seconds: float) -> None:
         """Move the clock, sweeping as often as the real one."""

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import datetime as dt
+import gc
 from functools import partial
 from typing import Any
 
@@ -13,8 +14,9 @@ from strongroom.domain.tenants import Tenant
 from strongroom.domain.turn import SLICE
 from strongroom.server.ca import Authority
 from strongroom.server.shares import Buffers
-from strongroom.server.ttlv import BURST, PIECE, READ_AHEAD
-from strongroom.server.turns import AMONG_OTHERS, AT_ONCE, Turns
+from strongroom.server.ttlv import BURST, READ_AHEAD, TAKEN
+from strongroom.server.turns import ALONE, AMONG_OTHERS, AT_ONCE, Turns
+from strongroom.server.writing import PIECE
 from tests.unit.server.bench import Bench, receive
 from tests.unit.server.conftest import NOW
 
@@ -60,6 +62,61 @@ async def test_a_long_answer_is_written_in_pieces(bench: Bench) -> None:
     receive(protocol, request(b"one"))
     assert list(map(len, transport.written)) == [PIECE, PIECE, 7]
     assert b"".join(transport.written) == answer
+
+
+async def test_others_have_their_turn_between_the_pieces_of_a_long_answer(bench: Bench) -> None:
+    answer = bytes(range(256)) * 4096
+
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        return answer if b"long" in message else b"short"
+
+    bench.handler = handler
+    protocol, transport = bench.connect()
+    transport.takes = bench.spend(2 * ALONE)
+    receive(protocol, request(b"long") + request(b"two"))
+    written: list[int] = []
+    bench.turns.wait(bench.turns.account(8), lambda: written.append(len(transport.written)))
+    await turns_pass()
+    assert written[0] <= 2
+    assert b"".join(transport.written) == answer + b"short"
+
+
+async def test_nothing_more_of_a_long_answer_is_written_to_a_closed_connection(bench: Bench) -> None:
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        return bytes(10 * PIECE)
+
+    bench.handler = handler
+    protocol, transport = bench.connect()
+    transport.takes = bench.spend(2 * ALONE)
+    receive(protocol, request(b"long"))
+    protocol.close("revoked")
+    await turns_pass()
+    assert len(transport.written) == 1
+
+
+async def test_a_lost_connection_lets_go_of_its_transport(bench: Bench) -> None:
+    """TLS keeps much for a connection: it is not left to the garbage collector, which rarely comes by."""
+    protocol, transport = bench.connect()
+    assert transport in gc.get_referents(protocol)
+    protocol.connection_lost(None)
+    assert transport not in gc.get_referents(protocol)
+    protocol.abort("again")
+
+
+async def test_long_messages_arrive_in_turns_while_others_are_there(bench: Bench) -> None:
+    body = b"x" * (4 * TAKEN)
+    protocol, transport = bench.connect()
+    whole = request(body)
+    receive(protocol, whole[: 2 * TAKEN])
+    assert transport.reading  # nobody else is there
+    bench.turns.account(8).may_go_on(bench.seconds)
+    receive(protocol, whole[2 * TAKEN : 3 * TAKEN])
+    assert not transport.reading
+    await turns_pass()
+    assert transport.reading
+    receive(protocol, whole[3 * TAKEN :])
+    await turns_pass()
+    assert b"".join(transport.written) == b"<" + body + b">"
 
 
 async def test_pipelined_requests_in_one_read_are_answered_in_order(bench: Bench) -> None:

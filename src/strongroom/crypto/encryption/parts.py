@@ -37,6 +37,36 @@ def update(context: CipherContext, data: Data) -> bytes:
     return place.take(context.update_into(data, place.view))
 
 
+def pad(context: CipherContext, padding: Padding, block: int, data: Data) -> bytes:
+    """Return the ciphertext of all of the data, padded. Much data is not copied for its last block."""
+    padder = padding(block * 8).padder()
+    if len(data) <= MUCH:
+        return context.update(b"".join((padder.update(data), padder.finalize()))) + context.finalize()
+    whole = len(data) - len(data) % block
+    with memoryview(data) as view, view[:whole] as blocks:
+        end = padder.update(bytes(view[whole:])) + padder.finalize()
+        place = Place(whole + len(end) + _ROOM)
+        size = context.update_into(blocks, place.view)
+        with place.view[size:] as room:
+            size += context.update_into(end, room)
+    context.finalize()
+    return place.take(size)
+
+
+def unpad(context: CipherContext, padding: Padding, block: int, data: Data) -> bytes:
+    """Return the data of all of the ciphertext, without its padding; raises ValueError where it is wrong."""
+    unpadder = padding(block * 8).unpadder()
+    if len(data) <= MUCH:
+        return unpadder.update(context.update(data) + context.finalize()) + unpadder.finalize()
+    place = Place(len(data) + _ROOM)
+    size = context.update_into(data, place.view) - block
+    context.finalize()
+    with place.view[size : size + block] as last:
+        rest = unpadder.update(bytes(last)) + unpadder.finalize()
+        last[: len(rest)] = rest
+    return place.take(size + len(rest))
+
+
 class Encryptor(Protocol):
     """An encryption in parts."""
 

@@ -45,6 +45,8 @@ from strongroom.crypto.encryption.parts import (
     WholeEncryption,
     check_counter,
     not_whole,
+    pad,
+    unpad,
     update,
 )
 from strongroom.domain.errors import BadCryptographicParameters, CryptographicFailure
@@ -112,22 +114,19 @@ class BlockScheme(Scheme):
         return Cipher(self.cipher(job.key.reveal()), self.mode(job.iv))
 
     def encrypt(self, job: Job, data: Data) -> Sealed:
-        if job.padding is not None:
-            padder = job.padding(self.block * 8).padder()
-            data = b"".join((padder.update(data), padder.finalize()))
-        elif self.padded and len(data) % self.block:
-            raise not_whole(self.block)
         encryptor = self.start(job).encryptor()
+        if job.padding is not None:
+            return pad(encryptor, job.padding, self.block, data), None
+        if self.padded and len(data) % self.block:
+            raise not_whole(self.block)
         return update(encryptor, data) + encryptor.finalize(), None
 
     def decrypt(self, job: Job, data: Data, tag: bytes | None) -> bytes:
         try:
             decryptor = self.start(job).decryptor()
-            plain = update(decryptor, data) + decryptor.finalize()
-            if job.padding is None:
-                return plain
-            unpadder = job.padding(self.block * 8).unpadder()
-            return unpadder.update(plain) + unpadder.finalize()
+            if job.padding is not None:
+                return unpad(decryptor, job.padding, self.block, data)
+            return update(decryptor, data) + decryptor.finalize()
         except ValueError as error:
             raise CryptographicFailure(FAILED) from error
 

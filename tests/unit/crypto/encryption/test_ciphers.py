@@ -4,6 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC
+from cryptography.hazmat.primitives.padding import ANSIX923, PKCS7
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +15,7 @@ from strongroom.crypto.cryptographer import Cryptographer
 from strongroom.crypto.encryption import ciphers
 from strongroom.crypto.encryption.adapter import INLINE, QUICK_INLINE
 from strongroom.crypto.encryption.ciphers import REFUSED_MODES, REFUSED_PADDINGS
+from strongroom.crypto.encryption.parts import MUCH
 from strongroom.crypto.leniency import Leniencies
 from strongroom.domain.encryption import Encrypted
 from strongroom.domain.errors import (
@@ -243,6 +248,14 @@ async def test_a_transparent_symmetric_key_is_used_like_a_raw_one(crypto: Crypto
 FAILURES = {
     "padding": (Parameters(block_cipher_mode=Mode.CBC, padding_method=Padding.PKCS5), bytes(32)),
     "part of a block": (Parameters(block_cipher_mode=Mode.CBC, padding_method=Padding.PKCS5), bytes(17)),
+    "padding of much data": (
+        Parameters(block_cipher_mode=Mode.CBC, padding_method=Padding.PKCS5),
+        bytes(32 * 1024),
+    ),
+    "part of a block after much data": (
+        Parameters(block_cipher_mode=Mode.CBC, padding_method=Padding.ANSI_X9_23),
+        bytes(32 * 1024 + 1),
+    ),
     "nothing at all": (Parameters(block_cipher_mode=Mode.CBC, padding_method=Padding.PKCS5), b""),
     "part of a block, no padding": (Parameters(block_cipher_mode=Mode.CBC), bytes(17)),
     "tag": (Parameters(block_cipher_mode=Mode.GCM), bytes(16)),
@@ -413,6 +426,22 @@ async def test_a_key_in_a_form_that_hides_it_is_not_used(crypto: Cryptographer) 
         await encrypt(crypto, opaque.replace(key_value=None), bytes(16), parameters)
     with pytest.raises(InvalidField, match="no keys of 5 bytes"):
         await encrypt(crypto, aes("0102030405"), bytes(16), parameters)
+
+
+@pytest.mark.parametrize("padding", [Padding.PKCS5, Padding.ANSI_X9_23])
+@pytest.mark.parametrize("more", [-17, -16, -1, 0, 1, 15, 16, 17])
+def test_much_data_is_padded_as_little_is(padding: Padding, more: int) -> None:
+    """Against parts that are short each: those go through the library as they are."""
+    data = bytes(range(256)) * (MUCH // 256 + 1)
+    data = data[: MUCH + more]
+    parameters = Parameters(block_cipher_mode=Mode.CBC, padding_method=padding)
+    scheme = ciphers.SCHEMES[Algorithm.AES][Mode.CBC]
+    request = ciphers.Request(SecretBytes(bytes(16)), parameters, bytes(16), None)
+    sealed = ciphers.encrypt(scheme, request, data, Leniencies()).data
+    padder = {Padding.PKCS5: PKCS7, Padding.ANSI_X9_23: ANSIX923}[padding](128).padder()
+    encryptor = Cipher(AES(bytes(16)), CBC(bytes(16))).encryptor()
+    assert sealed == encryptor.update(b"".join((padder.update(data), padder.finalize())))
+    assert ciphers.decrypt(scheme, request, sealed, None, Leniencies()) == data
 
 
 @pytest.mark.parametrize(

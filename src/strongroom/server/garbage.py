@@ -1,0 +1,56 @@
+"""How a worker looks for reference cycles: at young objects often and shortly, at all of them seldom.
+
+Rule: nobody is served while the collector looks, so what it looks at in one go is what a client may wait for.
+Requests and connections leave no cycles behind, however they end; what is left are those of libraries.
+"""
+
+import gc
+import time
+from collections.abc import Callable
+from typing import Final
+
+_YOUNG: Final = 1_000
+"""Objects that may be added before the youngest are looked at: a tenth of a millisecond."""
+
+_LOOKS: Final = 4
+"""Looks at the youngest for one at those that outlived them."""
+
+_NEVER: Final = 1 << 30
+
+_OLDER: Final = 100
+"""Such looks after which it is worth looking at everything, which takes some milliseconds."""
+
+_SELDOM: Final = 10.0
+"""Seconds between two looks at everything, at least."""
+
+_LATEST: Final = 600.0
+"""Seconds after which nobody is spared."""
+
+
+class Garbage:
+    """The collector of this process; `quiet` tells whether nobody would wait for it now."""
+
+    def __init__(self, quiet: Callable[[], bool], clock: Callable[[], float] = time.monotonic) -> None:
+        self._quiet = quiet
+        self._clock = clock
+        self._looked = clock()
+        self._warm = False
+        gc.set_threshold(_YOUNG, _LOOKS, _NEVER)
+        self._keep()
+
+    def tidy(self) -> None:
+        """Look at everything if that is due; to be called about once a second."""
+        waited = self._clock() - self._looked
+        if not self._warm and waited >= _SELDOM and self._quiet():
+            # What the first requests have brought along (codecs, plans, statements) stays as well.
+            self._warm = True
+            self._keep()
+        elif gc.get_count()[2] >= _OLDER and waited >= (_SELDOM if self._quiet() else _LATEST):
+            gc.collect()
+            self._looked = self._clock()
+
+    def _keep(self) -> None:
+        """Have the collector leave alone what there is by now."""
+        gc.collect()
+        gc.freeze()
+        self._looked = self._clock()

@@ -1,0 +1,112 @@
+"""Long answers are made in slices, and nothing of a request is left to the garbage collector."""
+
+import asyncio
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strongroom.domain import turn
+from strongroom.domain.identity import Connection
+from strongroom.engine.answers import Answers, encode_long, is_long, joined
+from strongroom.model.structures import Name
+from strongroom.operations.get import GetRequest
+from strongroom.operations.locate import LocateRequest
+from strongroom.registry import V2_1, BatchErrorContinuationOption, Tag
+from strongroom.wire import binary
+from strongroom.wire.item import Item
+from tests.faults.noise import batch, create, message
+from tests.kms import ALICE, TestKms, attribute
+
+LEAF = st.integers(0, 1000).map(lambda number: (int(Tag.BATCH_COUNT), 2, number))
+TEXT = st.text(st.characters(codec="ascii", exclude_characters="\0"), max_size=9).map(
+    lambda text: (int(Tag.UNIQUE_IDENTIFIER), 7, text)
+)
+SHORT = st.lists(LEAF | TEXT, max_size=4)
+LONG = st.tuples(SHORT, st.integers(1, 300)).map(lambda pair: pair[0] * pair[1])
+STRUCTURE = (SHORT | LONG).map(lambda items: (int(Tag.RESPONSE_PAYLOAD), 1, items))
+BATCH_ITEM = st.lists(LEAF | TEXT | STRUCTURE, min_size=1, max_size=4).map(
+    lambda items: (int(Tag.BATCH_ITEM), 1, items)
+)
+
+
+@given(st.lists(BATCH_ITEM, min_size=1, max_size=3), st.integers(1, 100))
+def test_an_answer_in_slices_is_the_same_answer(few: list[Item], times: int) -> None:
+    items = few * times
+    answers = Answers(V2_1, datetime(2026, 1, 1, tzinfo=UTC))
+    whole = answers.encode(items)
+    assert asyncio.run(encode_long(items[0])) == binary.encode(items[0])
+    assert joined(asyncio.run(answers.long_answer(list(items)))) == whole
+
+
+@pytest.mark.parametrize("items", [[(1, 1, [])] * 65, [(1, 1, [(2, 1, [(3, 2, 1)] * 65)])]])
+async def test_a_long_answer_gives_way(items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turn, "SLICE", 0.0)
+    turns = 0
+
+    class Line:
+        async def turn_of(self, client: int) -> None:
+            nonlocal turns
+            turns += 1
+
+    token = turn.line.set(Line())
+    await Answers(V2_1, datetime(2026, 1, 1, tzinfo=UTC)).long_answer(items)
+    turn.line.reset(token)
+    assert turns > 1
+
+
+def test_short_answers_are_made_at_once() -> None:
+    assert not is_long([(1, 1, [(2, 1, [(3, 2, 1)] * 64)])] * 64)
+
+
+@contextmanager
+def _cycles() -> Iterator[list[Any]]:
+    """Collect what only the collector would have freed."""
+    found: list[Any] = []
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        yield found
+        gc.collect()
+        found += gc.garbage
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+REQUESTS: dict[str, Callable[[Any], bytes]] = {
+    "get": lambda key: message(GetRequest(unique_identifier=key)),
+    "what is missing": lambda _: message(GetRequest(unique_identifier="nowhere")),
+    "search": lambda _: message(LocateRequest()),
+    "creation": lambda _: message(create()),
+    "many names": lambda _: message(
+        create(*(attribute(Tag.NAME, Name(name_value=f"n{number}")) for number in range(1500)))
+    ),
+    "batch": lambda key: batch(GetRequest(unique_identifier=key), 100),
+    "failing batch": lambda _: batch(GetRequest(unique_identifier="nowhere"), 100),
+    "batch undone": lambda _: message(
+        create(),
+        GetRequest(unique_identifier="nowhere"),
+        batch_error_continuation_option=BatchErrorContinuationOption.UNDO,
+    ),
+    "junk": lambda _: bytes.fromhex("4200780100000010") + bytes(16),
+}
+
+
+@pytest.mark.parametrize("kind", REQUESTS)
+def test_a_request_leaves_no_reference_cycles(kms: TestKms, kind: str) -> None:
+    """They would keep keys and long messages in memory until the collector comes by."""
+    key = kms.batch(create(), version=V2_1)[0]
+    data = REQUESTS[kind](key.unique_identifier)
+    connection = Connection(client=ALICE, peer="127.0.0.1:1")
+    kms.run(kms.dispatcher.handle(data, connection))
+    with _cycles() as found:
+        kms.run(kms.dispatcher.handle(data, connection))
+    assert found == []

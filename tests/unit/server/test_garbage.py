@@ -1,0 +1,75 @@
+"""When a worker looks for reference cycles."""
+
+import gc
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from strongroom.server import garbage
+from strongroom.server.garbage import Garbage
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What the collector was told to do; its settings are those of before afterwards."""
+    done: list[str] = []
+    before = gc.get_threshold()
+    monkeypatch.setattr(gc, "freeze", lambda: done.append("freeze"))
+    monkeypatch.setattr(gc, "collect", lambda: done.append("collect"))
+    monkeypatch.setattr(gc, "get_count", lambda: (0, 0, older[0]))
+    older[0] = garbage._OLDER
+    yield done
+    gc.set_threshold(*before)
+
+
+older = [0]
+
+
+def after(seconds: float, *, quiet: bool, warm: bool = True) -> Callable[[], None]:
+    """Return `tidy` of a collector that looked at everything so many seconds ago."""
+    now = [0.0]
+    collector = Garbage(lambda: now[0] < 1000 or quiet, lambda: now[0])
+    if warm:
+        now[0] = 100.0
+        collector.tidy()
+        now[0] = 1000.0
+        collector.tidy()
+    now[0] += seconds
+    return collector.tidy
+
+
+def test_what_there_is_at_the_start_and_after_the_first_requests_is_left_alone(looks: list[str]) -> None:
+    tidy = after(11, quiet=True, warm=False)
+    assert looks == ["collect", "freeze"]
+    tidy()
+    assert looks == ["collect", "freeze"] * 2
+    tidy()
+    assert looks == ["collect", "freeze"] * 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "quiet", "many", "looked"),
+    [
+        (9, True, True, False),
+        (11, True, True, True),
+        (11, True, False, False),
+        (11, False, True, False),
+        (599, False, True, False),
+        (601, False, True, True),
+    ],
+)
+def test_everything_is_looked_at_when_nobody_waits_or_late(
+    looks: list[str], seconds: float, quiet: bool, many: bool, looked: bool
+) -> None:
+    tidy = after(seconds, quiet=quiet)
+    older[0] = garbage._OLDER if many else garbage._OLDER - 1
+    looks.clear()
+    tidy()
+    assert looks == ["collect"] * looked
+
+
+def test_the_collector_looks_at_few_objects_in_one_go(looks: list[str]) -> None:
+    after(0, quiet=True)
+    young, middle, all_ = gc.get_threshold()
+    assert young * middle <= 5_000
+    assert all_ >= 1 << 30

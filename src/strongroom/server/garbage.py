@@ -9,16 +9,14 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-_YOUNG: Final = 1_000
-"""Objects that may be added before the youngest are looked at: a tenth of a millisecond."""
-
-_LOOKS: Final = 4
-"""Looks at the youngest for one at those that outlived them."""
+_YOUNG: Final = 8_000
+"""Objects that may be added before the youngest are looked at: a millisecond at most. Those that outlive that
+nearly all go without the collector some time; they are looked at with everything."""
 
 _NEVER: Final = 1 << 30
 
-_OLDER: Final = 100
-"""Such looks after which it is worth looking at everything, which takes some milliseconds."""
+_OFTEN: Final = 100
+"""Looks at the youngest after which it is worth looking at everything, which takes some milliseconds."""
 
 _SELDOM: Final = 10.0
 """Seconds between two looks at everything, at least."""
@@ -35,7 +33,7 @@ class Garbage:
         self._clock = clock
         self._looked = clock()
         self._warm = False
-        gc.set_threshold(_YOUNG, _LOOKS, _NEVER)
+        gc.set_threshold(_YOUNG, _NEVER, _NEVER)
         self._keep()
 
     def tidy(self) -> None:
@@ -45,7 +43,7 @@ class Garbage:
             # What the first requests have brought along (codecs, plans, statements) stays as well.
             self._warm = True
             self._keep()
-        elif gc.get_count()[2] >= _OLDER and waited >= (_SELDOM if self._quiet() else _LATEST):
+        elif gc.get_count()[1] >= _OFTEN and waited >= (_SELDOM if self._quiet() else _LATEST):
             gc.collect()
             self._looked = self._clock()
 

@@ -16,13 +16,13 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     before = gc.get_threshold()
     monkeypatch.setattr(gc, "freeze", lambda: done.append("freeze"))
     monkeypatch.setattr(gc, "collect", lambda: done.append("collect"))
-    monkeypatch.setattr(gc, "get_count", lambda: (0, 0, older[0]))
-    older[0] = garbage._OLDER
+    monkeypatch.setattr(gc, "get_count", lambda: (0, often[0], 0))
+    often[0] = garbage._OFTEN
     yield done
     gc.set_threshold(*before)
 
 
-older = [0]
+often = [0]
 
 
 def after(seconds: float, *, quiet: bool, warm: bool = True) -> Callable[[], None]:
@@ -62,7 +62,7 @@ def test_everything_is_looked_at_when_nobody_waits_or_late(
     looks: list[str], seconds: float, quiet: bool, many: bool, looked: bool
 ) -> None:
     tidy = after(seconds, quiet=quiet)
-    older[0] = garbage._OLDER if many else garbage._OLDER - 1
+    often[0] = garbage._OFTEN if many else garbage._OFTEN - 1
     looks.clear()
     tidy()
     assert looks == ["collect"] * looked
@@ -70,6 +70,6 @@ def test_everything_is_looked_at_when_nobody_waits_or_late(
 
 def test_the_collector_looks_at_few_objects_in_one_go(looks: list[str]) -> None:
     after(0, quiet=True)
-    young, middle, all_ = gc.get_threshold()
-    assert young * middle <= 5_000
-    assert all_ >= 1 << 30
+    young, *others = gc.get_threshold()
+    assert young <= 10_000
+    assert min(others) >= 1 << 30, "the rest is for `tidy`"

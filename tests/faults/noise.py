@@ -1,7 +1,8 @@
 """A client that asks for as much as it can: `python -m tests.faults.noise PROFILE WAY HOST PORT`.
 
-Rule: it is another process at the lowest priority, so that what it costs the machine is not taken for what it
-costs the server. It prints a line once it is at it, and goes on until it is killed.
+Rule: it is another process and has the processor only when nobody else wants it (SCHED_IDLE), so that what it
+costs the machine is not taken for what it costs the server. It prints a line once it is at it, and goes on
+until it is killed.
 """
 
 import asyncio

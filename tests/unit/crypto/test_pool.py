@@ -2,13 +2,14 @@
 
 import asyncio
 import os
+import sys
 import threading
 
 import pytest
 
 from strongroom.crypto.cryptographer import Cryptographer
 from strongroom.crypto.encryption.adapter import QUICK_INLINE
-from strongroom.crypto.pool import Pool
+from strongroom.crypto.pool import STEPS_BACK, Pool
 from strongroom.domain import turn
 from strongroom.domain.errors import InvalidField, ServerFailure
 from strongroom.model.structures import CryptographicParameters
@@ -20,6 +21,17 @@ async def test_work_runs_beside_the_event_loop() -> None:
     pool = Pool()
     assert await pool.run(threading.current_thread) is not threading.current_thread()
     pool.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nice values of threads are Linux's")
+async def test_the_event_loop_goes_before_the_threads() -> None:
+    """Also in a process that is nice already, where a fixed value would be refused: it would be less."""
+    own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    pool = Pool()
+    theirs = await pool.run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+    pool.close()
+    assert theirs == min(own + STEPS_BACK, 19)
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == own
 
 
 async def test_no_thread_starts_before_there_is_work() -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from strongroom import Client, testing
 from strongroom.audit.segments import Segment, segments
@@ -24,6 +25,7 @@ from strongroom.client.errors import KMIPError, ServerFailure, ServerUnreachable
 from strongroom.registry import ResultReason
 from tests.postgres import PostgresServer, postgres_server
 from tests.processes import kill_trees
+from tests.receiver import Receiver
 
 __all__ = ["postgres_server"]
 
@@ -206,6 +208,23 @@ def test_a_sink_that_blocks_stops_requests_within_the_deadline(tmp_path: Path) -
             until(lambda: not refused(client, identifier, "audit sink"), seconds=60)
             until(lambda: len(received.gets) >= 2000, seconds=60)
             received.stop()
+
+
+def test_a_sink_over_tls_gets_events_while_they_happen(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "siem.pem")
+    receiver = Receiver(authority.issue_cert("127.0.0.1"))
+    sink = f"syslog+tls:127.0.0.1:{receiver.port}"
+    settings = {"audit": {"sinks": [sink], "tls_ca": str(tmp_path / "siem.pem")}}
+    with (
+        testing.server(tmp_path / "server", workers=1, settings=settings) as server,
+        Client.from_profile(server.profile) as client,
+    ):
+        identifier = client.create_symmetric_key(name="told")
+        client.get_material(identifier)
+        until(lambda: b'"operation":"Get"' in b"".join(receiver.received))
+        assert b'"operation":"Create"' in b"".join(receiver.received)
+    receiver.close()
 
 
 class Received:

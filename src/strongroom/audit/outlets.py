@@ -6,14 +6,17 @@ OutletFailed within its deadline. An outlet that failed is opened again by the n
     file:/PATH              appended and brought to disk
     syslog:/dev/log         RFC 5424 to a Unix socket; what is longer than a datagram fails
     syslog:HOST:PORT        RFC 5424 over TCP, framed by octet counting (RFC 6587)
+    syslog+tls:HOST:PORT    the same over TLS (RFC 5425)
     tcp:HOST:PORT           plain lines over TCP
+    tls:HOST:PORT           plain lines over TLS
 """
 
 import contextlib
 import os
 import socket
+import ssl
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
@@ -41,20 +44,25 @@ class Outlet(Protocol):
         """Let go; the next `send` opens it again."""
 
 
-def parse(where: str) -> Outlet:
-    """Return the outlet that a setting names. Raises ValueError."""
+def parse(where: str, make_context: Callable[[], ssl.SSLContext] = ssl.create_default_context) -> Outlet:
+    """Return the outlet that a setting names. Raises ValueError, and what `make_context` raises.
+
+    That is called for a place that is reached over TLS, and says whom to trust there.
+    """
     kind, colon, rest = where.partition(":")
     if not colon or not rest:
-        raise ValueError(f"{where!r} names no place; write file:/PATH, syslog:/dev/log, tcp:HOST:PORT")
+        raise ValueError(f"{where!r} names no place; write file:/PATH, syslog:/dev/log, tls:HOST:PORT")
     if kind == "file":
         if not rest.startswith("/"):
             raise ValueError(f"{where!r}: the path has to be absolute")
         return FileOutlet(Path(rest))
-    if kind == "syslog":
-        return SyslogSocket(rest) if rest.startswith("/") else SyslogStream(*_address(where, rest))
-    if kind == "tcp":
-        return TcpOutlet(*_address(where, rest))
-    raise ValueError(f"{where!r}: {kind!r} is neither file, syslog nor tcp")
+    if kind == "syslog" and rest.startswith("/"):
+        return SyslogSocket(rest)
+    stream = _STREAMS.get(kind)
+    if stream is None:
+        raise ValueError(f"{where!r}: {kind!r} is none of file, syslog, syslog+tls, tcp, tls")
+    host, port = _address(where, rest)
+    return stream(host, port, make_context() if kind.endswith("tls") else None)
 
 
 def _address(where: str, text: str) -> tuple[str, int]:
@@ -125,7 +133,7 @@ class _SocketOutlet(ABC):
         connection.setblocking(False)
         try:
             return not connection.recv(1)
-        except BlockingIOError:
+        except (BlockingIOError, ssl.SSLWantReadError):
             return False
         except OSError:
             return True
@@ -140,24 +148,31 @@ class _SocketOutlet(ABC):
 
 
 class TcpOutlet(_SocketOutlet):
-    """Plain lines over TCP."""
+    """Plain lines over TCP, or TLS with a context."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._where, self._address = f"{host}:{port}", (host, port)
+    def __init__(self, host: str, port: int, context: ssl.SSLContext | None = None) -> None:
+        self._where, self._address, self._context = f"{host}:{port}", (host, port), context
 
     def _connect(self) -> socket.socket:
-        return socket.create_connection(self._address, timeout=DEADLINE)
+        connection = socket.create_connection(self._address, timeout=DEADLINE)
+        if self._context is None:
+            return connection
+        # The handshake has the same deadline for each of its steps; on failure it closes the connection.
+        return self._context.wrap_socket(connection, server_hostname=self._address[0])
 
     def _frame(self, line: bytes) -> bytes:
         return line + b"\n"
 
 
 class SyslogStream(TcpOutlet):
-    """Syslog over TCP."""
+    """Syslog over TCP or TLS."""
 
     def _frame(self, line: bytes) -> bytes:
         message = syslog_message(line)
         return b"%d %b" % (len(message), message)
+
+
+_STREAMS: Final = {"tcp": TcpOutlet, "tls": TcpOutlet, "syslog": SyslogStream, "syslog+tls": SyslogStream}
 
 
 class SyslogSocket(_SocketOutlet):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from strongroom.audit.checkpoints import FILE
@@ -31,6 +32,7 @@ from strongroom.server.config import AuditSettings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
 from strongroom.server.logs import get_logger
+from strongroom.server.tls import outlet_context
 
 log = get_logger()
 
@@ -65,7 +67,7 @@ class WorkerAudit:
         self.log = ReadLog(directory.audit, row=row, size=settings.segment_size)
         self.log.open(node)
         self._node = node
-        self._sinks = make_sinks(settings)
+        self._sinks = make_sinks(settings, directory)
         self._clock = SystemClock()
         self._failing = ""
         self._sink_problem = ""
@@ -234,21 +236,24 @@ def make_keeper(settings: AuditSettings, directory: DataDirectory, root_key: Roo
         directory.audit,
         node=node,
         key=open_audit_key(directory, root_key),
-        anchors=outlets("audit.anchors", settings.anchors),
+        anchors=outlets("audit.anchors", settings.anchors, settings, directory),
         keep=settings.keep_days * 86_400 if settings.keep_days else None,
     )
 
 
-def make_sinks(settings: AuditSettings) -> list[Sink]:
+def make_sinks(settings: AuditSettings, directory: DataDirectory) -> list[Sink]:
     """Return the sinks. Raises OperatorError."""
     plain = {name: name.removeprefix(_CEF) for name in settings.sinks}
-    opened = outlets("audit.sinks", tuple(plain.values()))
+    opened = outlets("audit.sinks", tuple(plain.values()), settings, directory)
     return [Sink(name, opened[place], cef=name != place) for name, place in plain.items()]
 
 
-def outlets(setting: str, places: tuple[str, ...]) -> dict[str, Outlet]:
+def outlets(
+    setting: str, places: tuple[str, ...], settings: AuditSettings, directory: DataDirectory
+) -> dict[str, Outlet]:
     """Return the outlets that a setting names. Raises OperatorError."""
+    make_context = partial(outlet_context, settings, directory)
     try:
-        return {place: parse(place) for place in places}
+        return {place: parse(place, make_context) for place in places}
     except ValueError as error:
         raise OperatorError(f"{setting}: {error}") from error

@@ -212,10 +212,11 @@ class AuditSettings(_Section):
     """The audit log. `segment_size`: bytes of a file of reads, of which each worker reserves two.
 
     `checkpoint`: seconds between two checkpoints while there is news. `anchors`: where checkpoints go, out of
-    the reach of this machine (file:/PATH, syslog:/dev/log, syslog:HOST:PORT, tcp:HOST:PORT). `sinks`: where
-    every event goes, as JSON, or with `cef:` before the place in the Common Event Format. `deadline`: seconds
-    that an anchor or sink may lag behind until it counts as failed. `keep_days`: how long files of reads stay
-    once they are signed for, 0 for ever.
+    the reach of this machine (`audit/outlets.py` has the kinds of places). `sinks`: where every event goes,
+    as JSON, or with `cef:` before the place in the Common Event Format. `tls_ca` (PEM) says who vouches for
+    places that are reached over TLS, None: whoever this machine trusts; `tls_certificate` and `tls_key` (PEM,
+    both or none) are shown to them. `deadline`: seconds that an anchor or sink may lag behind until it counts
+    as failed. `keep_days`: how long files of reads stay once they are signed for, 0 for ever.
     """
 
     segment_size: Annotated[int, Field(ge=1 << 20, le=1 << 30)] = 8 << 20
@@ -224,6 +225,9 @@ class AuditSettings(_Section):
     on_anchor_failure: Literal["refuse", "continue"] = "continue"
     sinks: tuple[str, ...] = ()
     on_sink_failure: Literal["refuse", "continue"] = "refuse"
+    tls_ca: str | None = None
+    tls_certificate: str | None = None
+    tls_key: str | None = None
     deadline: Seconds = 10.0
     keep_days: Annotated[int, Field(ge=0)] = 0
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from cryptography import x509
 
-from strongroom.server.config import ClientsSettings, TlsSettings
+from strongroom.server.config import AuditSettings, ClientsSettings, TlsSettings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
 
@@ -112,6 +112,33 @@ def endpoint_context(
         context.load_verify_locations(file)
     except OSError as error:
         raise OperatorError(_unusable(error, str(file), "holds no CA certificate")) from error
+    return context
+
+
+def outlet_context(settings: AuditSettings, directory: DataDirectory) -> ssl.SSLContext:
+    """Return a context for the places to which audit records and checkpoints go.
+
+    Raises OperatorError for files that cannot be used.
+    """
+    if (settings.tls_certificate is None) != (settings.tls_key is None):
+        raise OperatorError("audit.tls_certificate and audit.tls_key belong together; set both or none")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if settings.tls_ca is None:
+        context.load_default_certs()
+    else:
+        authority = directory.path / settings.tls_ca
+        try:
+            context.load_verify_locations(authority)
+        except OSError as error:
+            raise OperatorError(_unusable(error, str(authority), "holds no CA certificate")) from error
+    if settings.tls_certificate is not None and settings.tls_key is not None:
+        certificate, key = directory.path / settings.tls_certificate, directory.path / settings.tls_key
+        try:
+            context.load_cert_chain(certificate, key)
+        except OSError as error:
+            problem = _unusable(error, f"{certificate} and {key}", "are no certificate and its key")
+            raise OperatorError(problem) from error
     return context
 
 

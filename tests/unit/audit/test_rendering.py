@@ -47,7 +47,19 @@ def test_a_syslog_message_is_as_rfc_5424_wants_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "where", ["", "file", "file:", "file:relative", "tcp:host", "tcp:host:0", "udp:host:1", "syslog:host:x"]
+    "where",
+    [
+        "",
+        "file",
+        "file:",
+        "file:relative",
+        "tcp:host",
+        "tcp:host:0",
+        "udp:host:1",
+        "syslog:host:x",
+        "tls:host",
+        "file+tls:host:1",
+    ],
 )
 def test_a_place_that_cannot_be_is_refused(where: str) -> None:
     with pytest.raises(ValueError):

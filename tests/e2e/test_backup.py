@@ -17,7 +17,7 @@ from strongroom.cli.exit import ExitCode
 from strongroom.client.errors import KMIPError
 from strongroom.server.admin import call_server
 from strongroom.server.data_directory import DataDirectory
-from strongroom.server.errors import Denied
+from strongroom.server.errors import Denied, OperatorError
 from tests.e2e.backups import Kit, Place, old_client, running
 from tests.inventory import inventory, populate
 from tests.postgres import PostgresServer, postgres_server
@@ -474,3 +474,40 @@ def test_nobody_is_given_keys_on_another_machine(
         server.run("person", "add", "ann", "--role", "administrator", "--client", "test", *data)
         with pytest.raises(Denied, match="on the machine of the server"):
             administer(server.profile, {"command": "backup.keys", "recipients": [kit.recipient]})
+
+
+def test_who_made_a_backup_is_proved_by_a_copy_of_its_audit_key(
+    site: testing.Server, backup: Path, kit: Kit, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.pub"
+    copy.write_bytes((site.directory / "audit.pub").read_bytes())
+    opened = (str(backup), "--identity", str(kit.path))
+    told = json.loads(site.run("backup", "verify", *opened, "--signer", str(copy), "-o", "json"))
+    assert re.fullmatch("[0-9a-f]{16}", told["signed_by"])
+    new = tmp_path / "new"
+    site.run("backup", "restore", *opened, "--data", str(new), "--signer", str(copy))
+    assert (new / "audit.pub").read_bytes() == copy.read_bytes()
+
+
+def test_a_backup_that_another_server_made_for_the_same_kit_is_refused(
+    site: testing.Server, kit: Kit, tmp_path: Path
+) -> None:
+    """Whoever can replace a backup knows whom it is encrypted to."""
+    forged, new = tmp_path / "forged.age", tmp_path / "new"
+    with testing.server(tmp_path / "theirs") as theirs:
+        create(theirs, forged, kit)
+    opened = (str(forged), "--identity", str(kit.path))
+    signer = ("--signer", str(site.directory / "audit.pub"))
+    assert "was made by the server with the key" in refused(site, "verify", *opened, *signer)
+    assert "was made by the server with the key" in refused(
+        site, "restore", *opened, *signer, "--data", str(new)
+    )
+    assert not new.exists()
+    told = json.loads(site.run("backup", "verify", *opened, "-o", "json"))
+    assert told["signed_by"] == "not compared: give --signer"
+
+
+def test_only_a_backup_that_was_given_keys_is_signed(site: testing.Server) -> None:
+    request = {"command": "backup.sign", "backup": "20260101T000000Z-00", "digest": "00" * 32}
+    with pytest.raises(OperatorError, match="was given keys"):
+        call_server(DataDirectory(site.directory), request)

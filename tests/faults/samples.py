@@ -83,7 +83,7 @@ def archive(sample: Sample, target: Path, recipient: str) -> None:
         )
         header = Header(
             backup="old", created_at="2026-01-01T00:00:00+00:00", server="0", schema=sample.version,
-            database="sqlite",
+            database="sqlite", format=1,
         )  # fmt: skip
         with target.open("wb") as file, encrypting(file, [recipient]) as plain:
             writer = ArchiveWriter(plain.write, header)

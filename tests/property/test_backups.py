@@ -4,6 +4,7 @@ import io
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyrage import x25519
 
+from strongroom.audit.keys import SigningKey
 from strongroom.domain.backups import Row
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey.memory import MemoryRootKey
@@ -31,6 +33,7 @@ from strongroom.server.backup.archive import (
 from strongroom.server.backup.encryption import BLOCK, BackupDamaged, WrongIdentity, encrypting
 from strongroom.server.backup.parts import seal_again
 from strongroom.server.backup.secrets import pack, unpack
+from strongroom.server.backup.signature import NotSigned, check, read_signer, statement
 from strongroom.server.backup.unpack import backup_events
 from strongroom.server.errors import OperatorError
 
@@ -46,6 +49,7 @@ VALUE = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.text(max_size=
 COLUMNS = ("a", "b", "c")
 ROWS = st.lists(st.tuples(VALUE, VALUE, VALUE), max_size=20)
 IDENTITY = x25519.Identity.generate()
+AUDIT_KEY = SigningKey(SigningKey.new())
 
 
 def archive(rows: list[Row], data: bytes = b"configuration") -> bytes:
@@ -58,7 +62,8 @@ def archive(rows: list[Row], data: bytes = b"configuration") -> bytes:
     writer.begin(PartBegins("objects", "table", COLUMNS, ("a",)))
     writer.rows(rows)
     writer.end()
-    writer.finish()
+    digest = writer.finish()
+    writer.sign(AUDIT_KEY.public.id, AUDIT_KEY.sign(statement(digest)))
     return out.getvalue()
 
 
@@ -83,7 +88,10 @@ def test_an_archive_is_read_back(rows: list[Row], data: bytes) -> None:
     assert b"".join(event.data for event in events if isinstance(event, Data)) == data
     ends = [event for event in events if isinstance(event, PartEnds)]
     assert [end.size for end in ends] == [len(data), len(rows)]
-    assert events[-1] == Manifest(tuple(ends))
+    manifest = events[-1]
+    assert isinstance(manifest, Manifest)
+    assert manifest.parts == tuple(ends)
+    check(manifest.signature, AUDIT_KEY.public)
 
 
 def test_a_table_may_be_longer_than_a_frame_and_so_may_a_row() -> None:
@@ -250,11 +258,63 @@ def test_another_identity_opens_nothing(whole: bytes, file: Path) -> None:
 
 
 def test_a_newer_format_is_refused_by_its_number(file: Path) -> None:
-    newer = archive([]).replace(b'"format":1', b'"format":2')
+    newer = archive([]).replace(b'"format":2', b'"format":3')
     with file.open("wb") as target, encrypting(target, [str(IDENTITY.to_public())]) as plain:
         plain.write(newer)
-    with pytest.raises(OperatorError, match="has format 2, this Strongroom reads formats up to 1"):
+    with pytest.raises(OperatorError, match="has format 3, this Strongroom reads formats up to 2"):
         list(events_of(file))
+
+
+def test_nobody_else_can_make_a_backup_of_a_server() -> None:
+    """Everything before the signature is signed for: anybody can encrypt whatever else to a recipient."""
+    whole = archive([(1, "one", b"first")])
+    end = whole.rindex(b"S\0\0")
+    forgeries = 0
+    for place in range(end):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        try:
+            manifest = read(bytes(changed))[-1]
+        except ArchiveError:
+            continue
+        assert isinstance(manifest, Manifest)
+        forgeries += 1
+        with pytest.raises(NotSigned, match="forged"):
+            check(manifest.signature, AUDIT_KEY.public)
+    assert forgeries > 20, "the digests of the parts do not cover what the header says"
+
+
+@pytest.mark.parametrize(
+    ("made_by", "told"), [("nobody", "nobody has signed"), ("another", "was made by the server with the key")]
+)
+def test_a_backup_of_somebody_else_is_told(made_by: str, told: str) -> None:
+    out = io.BytesIO()
+    writer = ArchiveWriter(out.write, replace(HEADER, format=1 if made_by == "nobody" else 2))
+    digest, other = writer.finish(), SigningKey(SigningKey.new())
+    if made_by == "another":
+        writer.sign(other.public.id, other.sign(statement(digest)))
+    manifest = read(out.getvalue())[-1]
+    assert isinstance(manifest, Manifest)
+    with pytest.raises(NotSigned, match=told):
+        check(manifest.signature, AUDIT_KEY.public)
+
+
+def test_a_backup_of_today_is_not_whole_without_its_signature() -> None:
+    whole = archive([])
+    with pytest.raises(ArchiveError, match="ends too early"):
+        read(whole[: whole.rindex(b"S\0\0")])
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(None, "there is no"), (b"", "no public key"), (b"-----BEGIN", "no copy of audit.pub")],
+)
+def test_what_is_no_copy_of_the_audit_key_is_told(tmp_path: Path, content: bytes | None, told: str) -> None:
+    file = tmp_path / "audit.pub"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(OperatorError, match=told):
+        read_signer(file)
 
 
 def test_what_stops_the_writing_of_a_backup_is_raised() -> None:

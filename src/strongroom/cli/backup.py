@@ -27,6 +27,15 @@ IdentityOption = Annotated[
     ),
 ]
 
+SignerOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--signer",
+        metavar="AUDIT_PUB",
+        help="Copy of audit.pub of the server that has to have made it. [default: whoever made it]",
+    ),
+]
+
 
 @app.command()
 def create(
@@ -79,6 +88,7 @@ def verify(
     file: FileArgument,
     identity: IdentityOption,
     everything: Annotated[bool, typer.Option("--all", help="Open every record, not a sample.")] = False,
+    signer: SignerOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Prove that a backup can be restored.
@@ -88,13 +98,17 @@ def verify(
     from strongroom.cli.exit import Stop
     from strongroom.server.app import StrongroomAdapters
     from strongroom.server.backup.identities import read_identities
+    from strongroom.server.backup.signature import read_signer
     from strongroom.server.backup.verify import verify_backup
     from strongroom.server.logs import configure_logs
 
     configure_logs()
     identities = read_identities(identity)
+    key = None if signer is None else read_signer(signer)
     with progress("verify") as report:
-        found = verify_backup(file, StrongroomAdapters(), identities, everything=everything, report=report)
+        found = verify_backup(
+            file, StrongroomAdapters(), identities, everything=everything, report=report, signer=key
+        )
     if found.problems:
         most = "; ".join(found.problems[:5])
         more = f"; and {len(found.problems) - 5} more" if len(found.problems) > 5 else ""
@@ -114,6 +128,7 @@ def restore(
             metavar="URL", help="The empty store to fill. [default: an SQLite file in the directory]"
         ),
     ] = None,
+    signer: SignerOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Make a data directory of a backup, on an empty host.
@@ -124,12 +139,16 @@ def restore(
     from strongroom.server.app import StrongroomAdapters
     from strongroom.server.backup.identities import read_identities
     from strongroom.server.backup.restore import restore_backup
+    from strongroom.server.backup.signature import read_signer
     from strongroom.server.logs import configure_logs
 
     configure_logs()
     identities = read_identities(identity)
+    key = None if signer is None else read_signer(signer)
     with progress("restore") as report:
-        made = restore_backup(file, data, StrongroomAdapters(), identities, store=store, report=report)
+        made = restore_backup(
+            file, data, StrongroomAdapters(), identities, store=store, report=report, signer=key
+        )
     for warning in made.warnings:
         typer.echo(f"strongroom: warning: {warning}", err=True)
     record = {**_contents(made.contents), "directory": str(made.directory.path), "store": made.settings.store}
@@ -152,4 +171,5 @@ def _contents(contents: "Contents") -> dict[str, object]:
         "refused": len(opened.refused),
         "audit_events": contents.audit_head[0],
         "audit_head": contents.audit_head[1],
+        "signed_by": contents.signed_by or "not compared: give --signer",
     }

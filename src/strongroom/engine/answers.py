@@ -196,7 +196,7 @@ _OPERATIONS: Final = frozenset(map(int, Operation))
 
 def is_long(items: list[Item]) -> bool:
     """Tell whether batch items take so long to encode that others should have their turn meanwhile."""
-    return len(items) > _AT_A_TIME or any(map(_is_long, items))
+    return len(items) > _AT_A_TIME or True in map(_is_long, items)
 
 
 async def encode_long(item: Item) -> bytes:
@@ -240,10 +240,14 @@ async def _encode_in_slices(
 
 def _is_long(item: Item) -> bool:
     """Tell whether a structure, or one in it, has many items side by side."""
-    _, kind, value = item
-    return kind == STRUCTURE and (
-        len(value) > _AT_A_TIME or any(k == STRUCTURE and len(v) > _AT_A_TIME for _, k, v in value)
-    )
+    if item[1] != STRUCTURE:
+        return False
+    if len(item[2]) > _AT_A_TIME:
+        return True
+    for _, kind, value in item[2]:  # noqa: SIM110 - a generator costs more than all of this
+        if kind == STRUCTURE and len(value) > _AT_A_TIME:
+            return True
+    return False
 
 
 def joined(answer: Answer) -> bytes:

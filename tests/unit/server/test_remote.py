@@ -106,7 +106,7 @@ def test_a_command_is_done_for_who_has_one_of_its_roles_and_for_nobody_else(
 
 def test_what_opens_every_key_is_done_on_the_machine_of_the_server_only() -> None:
     local = {name for name, declared in commands().items() if declared.local}
-    assert local == {"backup.keys", "recovery.create", "root.finish", "root.rotate"}
+    assert local == {"backup.keys", "backup.sign", "recovery.create", "root.finish", "root.rotate"}
 
 
 def test_the_command_is_told_which_person_asks(remote: Remote) -> None:

@@ -1,12 +1,14 @@
-"""`backup`: what a backup cannot take from the files.
+"""`backup`: what a backup cannot take from the files, and the signature of the server.
 
 Rule: store keys leave this process encrypted to those who are to open the backup, and never otherwise. Giving
 them is recorded before they are given. Whom a tenant wants asked before material is exported is asked, too,
 unless it is the recovery kit that will open the backup.
 """
 
+import re
 import secrets
 from base64 import b64encode
+from typing import Final
 
 from strongroom.domain.acts import Act
 from strongroom.domain.backups import KeysGiven
@@ -15,8 +17,11 @@ from strongroom.domain.people import Role
 from strongroom.domain.store import Changes, LostRace
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.administration.command import Administrator, command
+from strongroom.server.audit_key import open_audit_key
 from strongroom.server.errors import OperatorError
-from strongroom.server.messages import Message, texts
+from strongroom.server.messages import Message, text, texts
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 async def _act(admin: Administrator, request: Message) -> Act | None:
@@ -68,3 +73,18 @@ async def keys(admin: Administrator, request: Message) -> object:
         "secrets": b64encode(encrypt(pack(store_keys, files), recipients)).decode("ascii"),
         "store_keys": sorted(store_keys),
     }
+
+
+@command("backup.sign", roles={Role.ADMINISTRATOR}, local=True)
+async def sign(admin: Administrator, request: Message) -> object:
+    """Return the signature of a backup that was given keys before, and the name of the key; `digest` is the
+    SHA-256 of its content, in hex."""
+    from strongroom.server.backup.signature import statement
+
+    name, digest = text(request, "backup"), text(request, "digest")
+    if await admin.store.load_entry(KeysGiven, SYSTEM_TENANT, name) is None:
+        raise OperatorError(f"no backup called {name!r} was given keys here; make it again")
+    if not _SHA256.fullmatch(digest):
+        raise OperatorError("the digest of a backup is a SHA-256 in hex")
+    key = open_audit_key(admin.directory, admin.root_key)
+    return {"key": key.public.id, "signature": key.sign(statement(bytes.fromhex(digest))).hex()}

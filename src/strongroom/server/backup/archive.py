@@ -11,7 +11,8 @@ ArchiveError that says where, and never takes more memory than a frame may have.
     R         rows of a table, each value tagged: 0 nothing, 1 integer, 2 text, 3 bytes
     D         bytes of keys or of a file
     E         the part ends, JSON: size (rows or bytes), sha256 of them
-    M         manifest, JSON: the names, sizes and digests of all parts; nothing follows
+    M         manifest, JSON: the names, sizes and digests of all parts
+    S         signature, JSON: key, signature (hex) of the SHA-256 of all that came before; nothing follows
 """
 
 import hashlib
@@ -25,8 +26,10 @@ from strongroom.domain.backups import Row, Table, Value
 from strongroom.server.errors import OperatorError
 
 MAGIC: Final = b"STRONGROOM BACKUP\n"
-FORMAT: Final = 1
-"""Counted up by a change that an older release would misread."""
+FORMAT: Final = 2
+"""Counted up by a change that an older release would misread. 1 is not signed."""
+
+_UNSIGNED: Final = 1
 
 MAX_FRAME: Final = 72 << 20
 """Bytes: a change set has 64 MiB at most, and so has a row."""
@@ -103,10 +106,19 @@ class PartEnds(NamedTuple):
     sha256: str
 
 
+class Signature(NamedTuple):
+    """Who is said to have made the backup: the name of a key, its signature, and the digest it signs."""
+
+    key: str
+    value: bytes
+    digest: bytes
+
+
 class Manifest(NamedTuple):
-    """The end: every part, in order."""
+    """The end: every part, in order; the signature is None in a backup of an older release."""
 
     parts: tuple[PartEnds, ...]
+    signature: Signature | None
 
 
 Event: TypeAlias = Header | PartBegins | Rows | Data | PartEnds | Manifest
@@ -174,6 +186,7 @@ class ArchiveWriter:
         self._part: PartBegins | None = None
         self._digest = hashlib.sha256()
         self._count = 0
+        self._all = hashlib.sha256(MAGIC)
         write(MAGIC)
         self._frame(b"H", _json(asdict(header)))
 
@@ -211,11 +224,15 @@ class ArchiveWriter:
         self._part = None
         return ended
 
-    def finish(self) -> Manifest:
-        """Write the manifest; without it, a backup is not whole."""
+    def finish(self) -> bytes:
+        """Write the manifest and return the digest to be signed."""
         assert self._part is None, "a part has not ended"
         self._frame(b"M", _json({"parts": [part._asdict() for part in self._parts]}))
-        return Manifest(tuple(self._parts))
+        return self._all.digest()
+
+    def sign(self, key: str, signature: bytes) -> None:
+        """Write the signature of the digest; without it, a backup is not whole."""
+        self._frame(b"S", _json({"key": key, "signature": signature.hex()}))
 
     def _content(self, kind: bytes, content: bytes | bytearray) -> None:
         self._digest.update(content)
@@ -224,8 +241,9 @@ class ArchiveWriter:
     def _frame(self, kind: bytes, content: bytes | bytearray) -> None:
         if len(content) > MAX_FRAME:
             raise OperatorError(f"a record of {len(content)} bytes does not fit into a backup")
-        self._write(_FRAME.pack(kind, len(content)))
-        self._write(bytes(content))
+        for piece in (_FRAME.pack(kind, len(content)), bytes(content)):
+            self._all.update(piece)
+            self._write(piece)
 
 
 class ArchiveReader:
@@ -237,6 +255,7 @@ class ArchiveReader:
         self._count = 0
         self._whole = False
         self._header: Header | None = None
+        self._all = hashlib.sha256()
 
     @property
     def where(self) -> str:
@@ -286,10 +305,11 @@ class ArchiveReader:
             yield end
         if _fields(content, {"parts": list})["parts"] != [part._asdict() for part in ended]:
             raise ArchiveError("its parts are not those of its manifest")
+        signature = None if self._header.format == _UNSIGNED else self._signature()
         self._whole = True
         if self._read(1):
             raise ArchiveError("something follows")
-        yield Manifest(tuple(ended))
+        yield Manifest(tuple(ended), signature)
 
     def _contents(self, part: PartBegins) -> Generator[Event, None, PartEnds]:
         digest = hashlib.sha256()
@@ -313,6 +333,17 @@ class ArchiveReader:
             raise ArchiveError("its size or digest is not that of its content")
         return end
 
+    def _signature(self) -> Signature:
+        digest = self._all.digest()
+        kind, content = self._frame()
+        if kind != b"S":
+            raise ArchiveError("there is no signature")
+        values = _fields(content, {"key": str, "signature": str})
+        try:
+            return Signature(values["key"], bytes.fromhex(values["signature"]), digest)
+        except ValueError as error:
+            raise ArchiveError("a signature that cannot be") from error
+
     def _read_header(self) -> Header:
         kind, content = self._frame()
         if kind != b"H":
@@ -326,7 +357,7 @@ class ArchiveReader:
             )
         texts = dict.fromkeys(("backup", "created_at", "server", "schema", "database"), str)
         values = _fields(content, {**texts, "counts": dict, "format": int})
-        if values["format"] != FORMAT or not all(
+        if values["format"] not in (_UNSIGNED, FORMAT) or not all(
             type(n) is int and n >= 0 for n in values["counts"].values()
         ):
             raise ArchiveError("its header says what cannot be")
@@ -347,7 +378,7 @@ class ArchiveReader:
 
     def _frame(self) -> tuple[bytes, bytes]:
         kind, size = _FRAME.unpack(self._exactly(_FRAME.size))
-        if kind not in b"HPRDEM":
+        if kind not in b"HPRDEMS":
             raise ArchiveError("a frame of no known kind")
         if size > (MAX_FRAME if kind in b"RD" else _MAX_TEXT):
             raise ArchiveError(f"a frame of {size} bytes")
@@ -357,6 +388,7 @@ class ArchiveReader:
         found = self._read(size)
         if len(found) != size:
             raise ArchiveCut(f"the backup ends too early: {self.where}")
+        self._all.update(found)
         return found
 
 

@@ -80,7 +80,7 @@ def create_backup(
                     archive.end()
                     _write_files(archive, directory, sizes)
                     await _write_tables(archive, snapshot, header.counts, report)
-                    archive.finish()
+                    await _sign(archive, header, call)
                 return header, openers
 
         try:
@@ -117,6 +117,12 @@ async def _keys(
     if not isinstance(given, list) or not wanted <= set(given):
         raise OperatorError("the server did not give every store key; make the backup again")
     return answer
+
+
+async def _sign(archive: ArchiveWriter, header: Header, call: Callable[[Message], object]) -> None:
+    request: Message = {"command": "backup.sign", "backup": header.backup, "digest": archive.finish().hex()}
+    answer = nested({"answer": await asyncio.to_thread(call, request)}, "answer")
+    archive.sign(text(answer, "key"), bytes.fromhex(text(answer, "signature")))
 
 
 def _write_files(archive: ArchiveWriter, directory: DataDirectory, sizes: Mapping[str, int]) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from pyrage import x25519
 
+from strongroom.audit.keys import VerifyingKey
 from strongroom.domain.audit import AuditEvent
 from strongroom.domain.backups import Restored
 from strongroom.domain.entries import EntryChange, Kept
@@ -60,15 +61,17 @@ def restore_backup(
     *,
     store: str | None = None,
     report: Report,
+    signer: VerifyingKey | None = None,
 ) -> RestoredDirectory:
     """Make the data directory `path` of a backup, on the store at `store`. Raises OperatorError.
 
-    `store` None means an SQLite file in the directory, for a backup of one.
+    `store` None means an SQLite file in the directory, for a backup of one. The backup has to be made by the
+    server whose audit key `signer` is; None: by whomever.
     """
     existed = path.exists()
     directory = DataDirectory.create(path)
     try:
-        return asyncio.run(_restore(file, directory, adapters, identities, store, report))
+        return asyncio.run(_restore(file, directory, adapters, identities, store, report, signer))
     except BaseException as error:
         _undo(directory.path, keep=existed)
         if isinstance(error, StoreFailure):
@@ -83,10 +86,11 @@ async def _restore(
     identities: Sequence[x25519.Identity],
     store: str | None,
     report: Report,
+    signer: VerifyingKey | None,
 ) -> RestoredDirectory:
     now = datetime.now(UTC).replace(microsecond=0)
     with backup_events(file, identities) as events:
-        unpacking = Unpacking(events, identities, folder=directory.path, report=report)
+        unpacking = Unpacking(events, identities, folder=directory.path, report=report, signer=signer)
         contents = unpacking.front()
         url = _store_url(contents, store)
         configuration = with_values(contents.configuration, {"store": url})

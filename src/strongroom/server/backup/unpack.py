@@ -14,6 +14,7 @@ from typing import Final
 
 from pyrage import x25519
 
+from strongroom.audit.keys import VerifyingKey
 from strongroom.domain.backups import STORE_KEYS, WRAPPED, Filling, Opened, Row, Table
 from strongroom.domain.ports import RootKey
 from strongroom.server.backup.archive import (
@@ -34,6 +35,7 @@ from strongroom.server.backup.encryption import decrypt, decrypting
 from strongroom.server.backup.parts import checked_name
 from strongroom.server.backup.secrets import Secrets
 from strongroom.server.backup.secrets import unpack as unpack_secrets
+from strongroom.server.backup.signature import check
 from strongroom.server.config import FILE_NAME
 from strongroom.server.errors import OperatorError
 
@@ -53,6 +55,8 @@ class Contents:
     opened: Opened = field(default_factory=Opened)
     audit_head: tuple[int, str] = (0, "")
     doubts: list[str] = field(default_factory=list)
+    signed_by: str = ""
+    """The key of who made it, if that was proved."""
 
     def problems(self) -> list[str]:
         """Return what is wrong with the records, one line for each."""
@@ -88,9 +92,12 @@ class Unpacking:
         *,
         folder: Path,
         report: Report,
+        signer: VerifyingKey | None,
     ) -> None:
+        """`signer` is whose backup it has to be, None where that need not be proved."""
         self._events = events
         self._identities = identities
+        self._signer = signer
         self._folder = folder
         self._report = report
         self._first_table: PartBegins | None = None
@@ -139,6 +146,9 @@ class Unpacking:
             ended.append((table, await self._fill(table, contents, filling, root_key)))
             begins = self._next()
         assert isinstance(begins, Manifest)
+        if self._signer is not None:
+            check(begins.signature, self._signer)
+            contents.signed_by = self._signer.id
         missing = wanted.keys() - {table.name for table, _ in ended}
         if missing:
             raise ArchiveError(f"the backup lacks the table {', '.join(sorted(missing))}")

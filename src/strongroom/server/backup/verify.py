@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 from pyrage import x25519
 
+from strongroom.audit.keys import VerifyingKey
 from strongroom.domain.store import StoreFailure
 from strongroom.server.backup.create import Report
 from strongroom.server.backup.unpack import Contents, Unpacking, backup_events
@@ -43,12 +44,16 @@ def verify_backup(
     *,
     everything: bool,
     report: Report,
+    signer: VerifyingKey | None = None,
 ) -> Verified:
-    """Restore a backup into nothing, and open a sample of its records, or all. Raises OperatorError."""
+    """Restore a backup into nothing, and open a sample of its records, or all. Raises OperatorError.
+
+    It has to be made by the server whose audit key `signer` is; None: by whomever.
+    """
 
     async def work(folder: Path) -> Contents:
         with backup_events(file, identities) as events:
-            unpacking = Unpacking(events, identities, folder=folder, report=report)
+            unpacking = Unpacking(events, identities, folder=folder, report=report, signer=signer)
             contents = unpacking.front()
             largest = max(contents.header.counts.values(), default=0)
             every = 1 if everything else max(1, largest // SAMPLE)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strongroom.domain import turn
@@ -28,14 +28,15 @@ TEXT = st.text(st.characters(codec="ascii", exclude_characters="\0"), max_size=9
     lambda text: (int(Tag.UNIQUE_IDENTIFIER), 7, text)
 )
 SHORT = st.lists(LEAF | TEXT, max_size=4)
-LONG = st.tuples(SHORT, st.integers(1, 300)).map(lambda pair: pair[0] * pair[1])
+LONG = st.tuples(SHORT, st.integers(1, 150)).map(lambda pair: pair[0] * pair[1])
 STRUCTURE = (SHORT | LONG).map(lambda items: (int(Tag.RESPONSE_PAYLOAD), 1, items))
 BATCH_ITEM = st.lists(LEAF | TEXT | STRUCTURE, min_size=1, max_size=4).map(
     lambda items: (int(Tag.BATCH_ITEM), 1, items)
 )
 
 
-@given(st.lists(BATCH_ITEM, min_size=1, max_size=3), st.integers(1, 100))
+@settings(deadline=None)
+@given(st.lists(BATCH_ITEM, min_size=1, max_size=3), st.integers(1, 70))
 def test_an_answer_in_slices_is_the_same_answer(few: list[Item], times: int) -> None:
     items = few * times
     answers = Answers(V2_1, datetime(2026, 1, 1, tzinfo=UTC))

@@ -6,6 +6,7 @@ threads belong to one process: after a fork, the child starts its own.
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 import threading
@@ -41,7 +42,10 @@ class Pool:
             self._process = os.getpid()
             self._queues = _Queues(self._threads, self._waiting)
         future = self._queues.add(turn.client.get(), partial(work, *args, **keywords))
-        return await asyncio.wrap_future(future)
+        try:
+            return await asyncio.wrap_future(future)
+        finally:
+            del future  # the error in it holds this frame
 
     def close(self) -> None:
         """Drop what waits and let the threads end; does not block, and the pool may be used again.
@@ -64,7 +68,8 @@ def _step_back() -> None:
     if sys.platform == "linux":
         thread = threading.get_native_id()
         nice = os.getpriority(os.PRIO_PROCESS, thread)
-        os.setpriority(os.PRIO_PROCESS, thread, min(nice + STEPS_BACK, 19))
+        with contextlib.suppress(OSError):  # where a filter of system calls has none of it
+            os.setpriority(os.PRIO_PROCESS, thread, min(nice + STEPS_BACK, 19))
 
 
 class _Queues:
@@ -124,9 +129,11 @@ class _Queues:
                 del self._running[client]
             self._start()
         if error is not None:
-            future.set_exception(error)
+            # What it went through holds the work and its data, and is nothing that anybody has to know.
+            future.set_exception(error.with_traceback(None))
         elif wanted:
             future.set_result(result)
+        del error, future, work
 
     def close(self) -> None:
         """Drop what waits."""

@@ -5,6 +5,7 @@ its items ask for is done in `batches.py` and `transactions.py`.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 from strongroom.domain import turn
@@ -63,6 +64,7 @@ class Dispatcher:
         self._headers = HeaderMemory()
         self._answers = AnswerMemory(services.remembered_answers)
         self._computations = Computations(services)
+        self._forget_at: datetime | None = None
         self._audit = services.audit
         self._failures = Failures(services.audit, services.on_event, services.on_failure)
         self.tickets = Tickets(services.store, services.clients)
@@ -86,8 +88,17 @@ class Dispatcher:
         """Take over what tenants have laid down; raises StoreFailure."""
         if await self.transactions.guard.refresh():
             # What may be given out has changed.
-            self._answers.clear()
-            self._computations.clear()
+            self._forget()
+
+    async def tidy(self, now: datetime) -> None:
+        """Forget from time to time what is remembered: it may hold keys that are gone."""
+        if self._forget_at is None or now >= self._forget_at:
+            self._forget_at = now + self._services.remembered_for
+            self._forget()
+
+    def _forget(self) -> None:
+        self._answers.clear()
+        self._computations.clear()
 
     async def handle(self, message: bytes, connection: Connection) -> Answer:
         """Return the response message to a TTLV request message; raises only CancelledError."""

@@ -110,15 +110,17 @@ class RememberedAnswer(NamedTuple):
 class AnswerMemory:
     """Answers to requests that only read, by client and message; `size` 0 remembers nothing.
 
-    What is kept may hold key material in clear, as the cache of opened objects does, in the same process and
-    for no longer than the objects it came from are in that cache.
+    What is kept may hold key material in clear, as the cache of opened objects does, in the same process. It
+    is never given out unless the object is in that cache, and dropped as often as the cache drops objects.
     """
 
-    __slots__ = ("_answers", "_size")
+    __slots__ = ("_answers", "_size", "cleared")
 
     def __init__(self, size: int) -> None:
         self._answers: dict[tuple[int, bytes], RememberedAnswer] = {}
         self._size = size
+        self.cleared = 0
+        """How often: what was begun before must not be kept afterwards."""
 
     def find(self, caller: ClientIdentity, message: bytes) -> RememberedAnswer | None:
         """Return the answer last given to this client for these bytes."""
@@ -137,6 +139,7 @@ class AnswerMemory:
     def clear(self) -> None:
         """Drop all of them."""
         self._answers.clear()
+        self.cleared += 1
 
     def forget(self, caller: ClientIdentity, message: bytes) -> None:
         """Drop an answer that is not true any more."""

@@ -5,6 +5,7 @@ Rule: declarations only.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import ParamSpec, Protocol, TypeVar
 
 from strongroom.domain.audit import AuditEvent, AuditLog
@@ -70,3 +71,5 @@ class Services:
     quotas: QuotaLimits = NO_QUOTAS
     remembered_answers: int = 10_000
     """How many answers to reads are kept; 0 turns the memory off."""
+    remembered_for: timedelta = timedelta(minutes=5)
+    """Between two times that everything remembered is forgotten."""

@@ -116,6 +116,7 @@ class Transactions:
 
     async def transact(self, run: Run, item: BatchItem) -> Item:
         """Do one batch item and commit it; raises what stopped it."""
+        cleared = self._answers.cleared
         for attempt in range(ATTEMPTS):
             if attempt:
                 run.streams.rewind()
@@ -135,7 +136,7 @@ class Transactions:
                 touched = bool(event.objects) or event.found is not None
                 if touched:
                     self._audit.record(event)
-                await self._remember(run, item, work, result, event if touched else None)
+                await self._remember(run, item, work, result, event if touched else None, cleared)
             elif not await self.commit(work, changes, [Done(item, work.touched(), work.found)], run, attempt):
                 continue
             work.keep()
@@ -303,9 +304,18 @@ class Transactions:
         work.told = what
 
     async def _remember(
-        self, run: Run, item: BatchItem, work: UnitOfWork, result: Item, event: AuditEvent | None
+        self,
+        run: Run,
+        item: BatchItem,
+        work: UnitOfWork,
+        result: Item,
+        event: AuditEvent | None,
+        cleared: int,
     ) -> None:
-        """Remember what stands alone in its message and has changed nothing, and how it is recorded."""
+        """Remember what stands alone in its message and has changed nothing, and how it is recorded.
+
+        Nothing is remembered if everything was forgotten meanwhile: it may have been done by other rules.
+        """
         message, spec = run.message, self._services.operations[item.operation or 0]
         if not (spec.repeatable or work.computed) or message is None or len(run.request.items) > 1:
             return
@@ -323,8 +333,12 @@ class Transactions:
             spec.needs, caller.access, sources, work.searches.version, run.now, true_until(sources, run.now)
         )
         record = None if event is None else self._audit.repeated(event)
+        encoded = b""
         if spec.repeatable:
             encoded = await encode_long(result) if is_long([result]) else binary.encode(result)
+        if self._answers.cleared != cleared:
+            return
+        if spec.repeatable:
             self._answers.keep(caller, message, RememberedAnswer(version, encoded, record, basis))
         elif work.computed is not None and _stands_for_others(run, item):
             again, response = work.computed

@@ -253,6 +253,7 @@ async def open_application(
         provisioning=provisioning,
         audit=audit.log,
         tally=tally,
+        remembered_for=timedelta(seconds=settings.cache.lifetime),
     )
     await dispatcher.refresh()
     await neighbours.start(dispatcher.handle_passed_on, clients)
@@ -265,6 +266,7 @@ async def open_application(
             repository, clients.records, timedelta(days=settings.clients.warn_days)
         ).tidy,
         "revocation list": keeper.tidy,
+        "remembered answers": dispatcher.tidy,
         "requests that wait": dispatcher.transactions.backlog.tidy,
         "tickets": dispatcher.tickets.tidy,
         "requests that may be repeated": dispatcher.transactions.repeats.tidy,

@@ -41,6 +41,7 @@ def _resume(started: Coroutine[Any, Any, T], waits_for: object) -> Generator[obj
                 started.close()
                 raise
             except BaseException as error:  # noqa: BLE001
+                waits_for = None  # a future that failed: its error would hold this frame, and the frame it
                 waits_for = started.throw(error)
             else:
                 waits_for = started.send(value)

@@ -4,6 +4,7 @@ Rule: the one place that knows which adapter stands behind which port.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import TypeAlias
 
 import structlog
@@ -99,6 +100,7 @@ def make_dispatcher(
     provisioning: Provisioning | None = None,
     audit: AuditLog | None = None,
     tally: Tally | None = None,
+    remembered_for: timedelta = timedelta(minutes=5),
 ) -> Dispatcher:
     """Return the dispatcher over a store.
 
@@ -133,6 +135,7 @@ def make_dispatcher(
             limits=limits,
             quotas=quotas or NO_QUOTAS,
             aside=Pool(threads=1, waiting=64),
+            remembered_for=remembered_for,
         )
     )
 

@@ -94,7 +94,8 @@ class HttpFramer:
             try:
                 event = self._http.next_event()
             except h11.RemoteProtocolError as error:
-                raise _refusal(error) from error
+                # Its frames hold the connection of h11, which would hold them.
+                raise _refusal(error) from error.with_traceback(None)
             match event:
                 case h11.Request():
                     self._head, self._declared = event, self._judge(event)

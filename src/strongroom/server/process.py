@@ -6,9 +6,11 @@ into the code of its parent.
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from strongroom.server.logs import get_logger
@@ -92,6 +94,15 @@ def keep_freed_memory(most: int) -> None:
     if hasattr(_libc, "mallopt"):
         _libc.mallopt(_M_MMAP_THRESHOLD, most)
         _libc.mallopt(_M_TRIM_THRESHOLD, 8 * most)
+
+
+def resident_memory() -> int:
+    """Return how many bytes of this process are in memory; 0 where the system does not tell it so."""
+    try:
+        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+    except OSError:
+        return 0
+    return pages * resource.getpagesize()
 
 
 def describe_exit(status: int) -> str:

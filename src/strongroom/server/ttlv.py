@@ -13,6 +13,7 @@ the peer.
 import asyncio
 import ssl
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final, Generic, TypeVar, cast
 
 from strongroom.domain.identity import ClientIdentity, Connection, Roles
@@ -247,7 +248,7 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
                 if self._taken >= TAKEN and not self._account.turns.alone:
                     self._taken = 0
                     self._transport.pause_reading()
-                    self._account.turns.wait(self._account, self._read_on)
+                    self._account.turns.wait_to_go_on(self._account, self._read_on)
                 return
         elif self._asking is not None:
             self._hear(self._asking, bytes(_SCRATCH[:nbytes]))
@@ -274,8 +275,7 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
             self._stand_in_line()
 
     def _stand_in_line(self) -> None:
-        self._busy = True
-        self.deadline = NEVER
+        self._set_busy()
         self._account.turns.wait(self._account, self._next_turn)
 
     def _next_turn(self) -> None:
@@ -303,10 +303,11 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
                         facts = {"client": self._connection.client.name}
                         self._service.turned_away(TOO_MANY_REQUESTS, self._peer, facts)
                         self._transport.write(self._service.shed(message, self._connection))
+                        if self._blocked:
+                            return
                         continue
                     if delay > 0.0:
-                        self._busy = True
-                        self.deadline = NEVER
+                        self._set_busy()
                         asyncio.get_running_loop().call_later(delay, self._do_late, message)
                         return
                 if not self._do(message):
@@ -355,10 +356,23 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
 
     def _wait(self, started: Coroutine[Any, Any, Answer | None], waits_for: object) -> None:
         """Let the later requests wait until this one, which waits for something itself, is done."""
-        self._busy = True
-        self.deadline = NEVER
+        self._set_busy()
         self._account.turns.begin(self._account)
         self._task = asyncio.get_running_loop().create_task(self._finish(started, waits_for))
+        self._task.add_done_callback(partial(self._never_begun, started))
+
+    def _never_begun(self, started: Coroutine[Any, Any, Answer | None], task: asyncio.Task[None]) -> None:
+        """Do what `_finish` does in the end, for a task that was cancelled before its beginning."""
+        if self._task is task:
+            started.close()
+            self._task = None
+            self._account.turns.end(self._account)
+
+    def _set_busy(self) -> None:
+        """Let the peer wait. It has no deadline then, unless it is the one that does not read."""
+        self._busy = True
+        if not self._blocked:
+            self.deadline = NEVER
 
     async def _write(self, answer: Answer) -> None:
         """Write an answer; a long one in slices, since TLS takes its time for each piece."""

@@ -48,7 +48,7 @@ class Account:
         self.waiting: deque[Callable[[], None]] = deque()
         """Connections whose next request is due."""
         self.paused: deque[asyncio.Future[None]] = deque()
-        """Requests that have given way."""
+        """Requests that have given way, and messages that are still arriving."""
         self._at = self._debt = 0.0
 
     def may_go_on(self, now: float) -> bool:
@@ -132,12 +132,18 @@ class Turns:
         account.waiting.append(serve)
         self._queue(account)
 
+    def wait_to_go_on(self, account: Account, go_on: Callable[[], None]) -> None:
+        """Call `go_on` when it is the client's turn, however much it has at work."""
+        self._pause(account).add_done_callback(lambda _: go_on())
+
     async def turn_of(self, client: int) -> None:
-        account = self.account(client)
-        paused = asyncio.get_running_loop().create_future()
+        await self._pause(self.account(client))
+
+    def _pause(self, account: Account) -> asyncio.Future[None]:
+        paused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         account.paused.append(paused)
         self._queue(account)
-        await paused
+        return paused
 
     def begin(self, account: Account) -> None:
         """Note a request that has begun to wait."""

@@ -34,6 +34,19 @@ async def test_the_event_loop_goes_before_the_threads() -> None:
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == own
 
 
+async def test_work_is_done_where_threads_cannot_step_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as under a filter of system calls."""
+
+    def refuse(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", refuse)
+    pool = Pool()
+    async with asyncio.timeout(5):
+        assert await pool.run(int, "3") == 3
+    pool.close()
+
+
 async def test_no_thread_starts_before_there_is_work() -> None:
     before = threading.active_count()
     pool = Pool()

@@ -6,6 +6,7 @@ import pytest
 
 from strongroom.domain.identity import DEFAULT_TENANT
 from strongroom.engine.memory import AnswerMemory, HeaderMemory, RememberedAnswer
+from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import NameReference, UniqueIdentifier
 from strongroom.model.messages import RequestHeader
@@ -53,6 +54,36 @@ def test_answers_about_small_objects_are_remembered(kms: TestKms, kept: list[Rem
     kms.call(GetRequest(unique_identifier=small))
     kms.call(GetAttributesRequest(unique_identifier=small))
     assert len(kept) == 2
+
+
+def test_everything_is_forgotten_from_time_to_time(kms: TestKms) -> None:
+    """A key that was destroyed would stay in clear where nobody asks for it again."""
+    small = register(kms, 100)
+    known = kms.dispatcher._answers
+    kms.run(kms.dispatcher.tidy(kms.clock.now()))
+    for passed, forgotten in ((0, False), (299, False), (1, True), (299, False)):
+        kms.clock.pass_time(seconds=passed)
+        kms.call(GetRequest(unique_identifier=small))
+        kms.call(GetRequest(unique_identifier=small))
+        kms.run(kms.dispatcher.tidy(kms.clock.now()))
+        assert (not known._answers) is forgotten
+
+
+def test_what_was_begun_before_everything_was_forgotten_is_not_remembered(
+    kms: TestKms, monkeypatch: pytest.MonkeyPatch, kept: list[RememberedAnswer]
+) -> None:
+    """What may be given out can change while a long answer gives way."""
+    small = register(kms, 100)
+    sources = UnitOfWork.sources
+
+    def forget_first(self: UnitOfWork) -> object:
+        kms.dispatcher._forget()
+        return sources(self)
+
+    kms.call(GetRequest(unique_identifier=small))
+    monkeypatch.setattr(UnitOfWork, "sources", forget_first)
+    kms.call(GetRequest(unique_identifier=small))
+    assert not kept
 
 
 def test_answers_that_hold_or_come_from_large_objects_are_not_remembered(

@@ -25,10 +25,13 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 often = [0]
 
 
+size = [0]
+
+
 def after(seconds: float, *, quiet: bool, warm: bool = True) -> Callable[[], None]:
     """Return `tidy` of a collector that looked at everything so many seconds ago."""
     now = [0.0]
-    collector = Garbage(lambda: now[0] < 1000 or quiet, lambda: now[0])
+    collector = Garbage(lambda: now[0] < 1000 or quiet, lambda: now[0], lambda: size[0])
     if warm:
         now[0] = 100.0
         collector.tidy()
@@ -66,6 +69,22 @@ def test_everything_is_looked_at_when_nobody_waits_or_late(
     looks.clear()
     tidy()
     assert looks == ["collect"] * looked
+
+
+@pytest.mark.parametrize(("seconds", "grown", "looked"), [(11, 65, True), (11, 63, False), (9, 65, False)])
+def test_everything_is_looked_at_when_memory_has_grown(
+    looks: list[str], seconds: float, grown: int, looked: bool
+) -> None:
+    """Also while somebody waits: few objects can hold much memory, for as long as requests come."""
+    size[0] = 0
+    tidy = after(seconds, quiet=False)
+    often[0] = 0
+    looks.clear()
+    size[0] = grown << 20
+    tidy()
+    assert looks == ["collect"] * looked
+    tidy()
+    assert looks == ["collect"] * looked, "once for each time that it grows"
 
 
 def test_the_collector_looks_at_few_objects_in_one_go(looks: list[str]) -> None:

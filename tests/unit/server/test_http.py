@@ -24,6 +24,7 @@ from strongroom.wire.encodings import CODECS, Encoder, Encoding
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.item import STRUCTURE, TEXT_STRING, Item
 from strongroom.wire.limits import DEFAULT_LIMITS
+from tests.cycles import cycles
 from tests.unit.server.bench import Bench, Transport, receive
 
 MIB = 1 << 20
@@ -247,6 +248,16 @@ async def test_what_cannot_be_read_is_told_why_and_is_the_last_request(
     assert response.headers["connection"] == "close"
     receive(protocol, post())
     assert len(transport.written) == 1
+
+
+def test_what_cannot_be_read_is_not_kept_in_reference_cycles() -> None:
+    with cycles() as found:
+        framer = HttpFramer(DEFAULT_LIMITS)
+        framer.feed(b"junk" * 100 + b"\r\n\r\n")
+        with contextlib.suppress(HttpRefusal):
+            framer.next_message()
+        del framer
+    assert found == []
 
 
 async def test_a_refused_client_has_time_to_read_why_and_no_more(bench: HttpBench) -> None:

@@ -94,6 +94,67 @@ async def test_nothing_more_of_a_long_answer_is_written_to_a_closed_connection(b
     assert len(transport.written) == 1
 
 
+async def test_who_does_not_read_a_long_answer_is_cut_off(bench: Bench) -> None:
+    """faults 3: the transport says once only that it is full, in the middle of what is written at once."""
+
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        return bytes(10 * PIECE)
+
+    bench.handler = handler
+    protocol, transport = bench.connect()
+    transport.full, transport.takes = True, bench.spend(2 * ALONE)
+    receive(protocol, request(b"long"))
+    transport.full = False
+    await turns_pass()
+    assert len(transport.written) == 10
+    bench.pass_time(61)
+    assert transport.aborted
+
+
+async def test_who_does_not_read_that_requests_come_too_soon_is_cut_off(authority: Authority) -> None:
+    bench = Bench(authority, requests_per_client=100)
+    await bench.enrol()
+    protocol, transport = bench.connect()
+    while protocol._place.delay(bench.seconds) is not None:
+        pass
+    transport.full = True
+    receive(protocol, b"".join(request(b"%d" % n) for n in range(2 * BURST)))
+    await turns_pass()
+    assert transport.written == [b"SHED 0"]
+    bench.pass_time(61)
+    assert transport.aborted
+
+
+async def test_a_long_message_goes_on_arriving_while_its_client_has_much_at_work(bench: Bench) -> None:
+    """It has a deadline, and must not miss it for what the server does."""
+    protocol, transport = bench.connect()
+    whole = request(b"x" * (4 * TAKEN))
+    receive(protocol, whole[:1000])
+    bench.turns.account(8).may_go_on(bench.seconds)
+    bench.turns.account(bench.record.client).at_work = AT_ONCE
+    receive(protocol, whole[1000 : 2 * TAKEN])
+    assert not transport.reading
+    await turns_pass()
+    assert transport.reading
+
+
+async def test_a_request_that_is_aborted_before_its_task_begins_is_counted_out(bench: Bench) -> None:
+    gate = asyncio.get_running_loop().create_future()
+
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        await gate
+        return b""
+
+    bench.handler = handler
+    protocol, _ = bench.connect()
+    receive(protocol, request(b"one"))
+    account = bench.turns.account(bench.record.client)
+    assert account.at_work == 1
+    protocol.abort("deadline")
+    await turns_pass()
+    assert account.at_work == 0
+
+
 async def test_a_lost_connection_lets_go_of_its_transport(bench: Bench) -> None:
     """TLS keeps much for a connection: it is not left to the garbage collector, which rarely comes by."""
     protocol, transport = bench.connect()

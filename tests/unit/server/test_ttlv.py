@@ -95,7 +95,7 @@ async def test_nothing_more_of_a_long_answer_is_written_to_a_closed_connection(b
 
 
 async def test_who_does_not_read_a_long_answer_is_cut_off(bench: Bench) -> None:
-    """faults 3: the transport says once only that it is full, in the middle of what is written at once."""
+    """The transport says once only that it is full, here in the middle of what is written at once."""
 
     async def handler(message: bytes, connection: Connection) -> bytes:
         return bytes(10 * PIECE)

@@ -4,6 +4,7 @@ Rule: what holds for a message as a whole (its header, its caller, its answer) i
 its items ask for is done in `batches.py` and `transactions.py`.
 """
 
+import contextlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
@@ -47,7 +48,7 @@ from strongroom.registry import V1_0, Version
 from strongroom.wire import binary
 from strongroom.wire.encodings import Encoder
 from strongroom.wire.errors import DecodeError, EncodeError
-from strongroom.wire.item import Item
+from strongroom.wire.item import STRUCTURE, Item
 
 _HEADER_ROOM: Final = 160
 """Bytes that the header of a response takes at most, correlation values aside."""
@@ -114,10 +115,11 @@ class Dispatcher:
                 return computed
         try:
             known_until = self._headers.end_of_known(message)
-            aside, limits = self._services.aside, self._services.limits
+            aside, beside, limits = self._services.aside, None, self._services.limits
             if len(message) <= LONG or aside is None or binary.end_of(message, MANY) is None:
                 root = binary.decode(message, limits, known_until=known_until)
             else:
+                beside = aside
                 turn.client.set(connection.client.client)
                 root = await aside.run(binary.decode, message, limits, known_until=known_until)
         except ServerFailure as error:
@@ -126,6 +128,9 @@ class Dispatcher:
         except DecodeError as error:
             return self.reject(error, connection)
         answers, items = await self._respond(root, connection, message)
+        if beside is not None:
+            with contextlib.suppress(ServerFailure):  # too much waits for that: then it is done here, at once
+                await beside.run(_let_go, root[2])
         if is_long(items) and isinstance(answers, Answers):
             return await answers.long_answer(items)
         return answers.answer(items)
@@ -258,3 +263,14 @@ class Dispatcher:
         if item is None:
             return answers, [answers.failure(None, None, error)]
         return answers, [answers.failure(item.operation, item.unique_batch_item_id, error)]
+
+
+def _let_go(items: list[Item]) -> None:
+    """Empty a tree little by little: in one go, nobody else would have the interpreter meanwhile."""
+    heaps = [items]
+    while heaps:
+        heap = heaps.pop()
+        while heap:
+            _, kind, value = heap.pop()
+            if kind == STRUCTURE and len(value) > 1:
+                heaps.append(value)

@@ -10,12 +10,13 @@ from typing import Final, TypeAlias
 from strongroom.domain.errors import KmipError
 from strongroom.domain.turn import Pace
 from strongroom.engine.correlation import Correlation
+from strongroom.engine.slices import encode_in_slices
 from strongroom.model.forms import form_of
 from strongroom.model.secret import SecretBytes
 from strongroom.registry import V1_0, V3_0, Operation, ResultStatus, Tag, Version
 from strongroom.wire import binary
 from strongroom.wire.encodings import Encoder
-from strongroom.wire.item import STRUCTURE, Item
+from strongroom.wire.item import Item
 from strongroom.wire.place import LONG
 
 Answer: TypeAlias = bytes | list[bytes]
@@ -38,15 +39,10 @@ _ASYNCHRONOUS_CORRELATION_VALUE: Final = int(Tag.ASYNCHRONOUS_CORRELATION_VALUE)
 _CLIENT_CORRELATION_VALUE: Final = int(Tag.CLIENT_CORRELATION_VALUE)
 _SERVER_CORRELATION_VALUE: Final = int(Tag.SERVER_CORRELATION_VALUE)
 
-_WRITTEN: Final[Item] = (_BATCH_ITEM, 1, [])
-
 _SUCCESS: Final[Item] = (_RESULT_STATUS, 5, int(ResultStatus.SUCCESS))
 _FAILED: Final[Item] = (_RESULT_STATUS, 5, int(ResultStatus.OPERATION_FAILED))
 _PENDING: Final[Item] = (_RESULT_STATUS, 5, int(ResultStatus.OPERATION_PENDING))
 _UNDONE: Final[Item] = (_RESULT_STATUS, 5, int(ResultStatus.OPERATION_UNDONE))
-
-_AT_A_TIME: Final = 64
-"""Items side by side that are encoded without looking whose turn it is."""
 
 _MESSAGE_LENGTH: Final = 512
 """Characters of a Result Message; an old client reads little more."""
@@ -104,7 +100,7 @@ class Answers:
     async def long_answer(self, items: list[Item]) -> Answer:
         """Return `answer(items)`, giving way to other clients meanwhile, and empty `items`."""
         parts, count = list[bytes](), len(items)
-        return self._around(parts, await _encode_in_slices(items, parts, Pace(), used_up=True), count)
+        return self._around(parts, await encode_in_slices(items, parts, Pace(), used_up=True), count)
 
     def around(self, parts: list[bytes], size: int) -> Answer:
         """Return the message that holds one encoded batch item: `size` bytes in parts."""
@@ -192,62 +188,6 @@ class Answers:
 
 
 _OPERATIONS: Final = frozenset(map(int, Operation))
-
-
-def is_long(items: list[Item]) -> bool:
-    """Tell whether batch items take so long to encode that others should have their turn meanwhile."""
-    return len(items) > _AT_A_TIME or True in map(_is_long, items)
-
-
-async def encode_long(item: Item) -> bytes:
-    """Return the bytes of a long batch item, giving way to other clients meanwhile."""
-    parts = list[bytes]()
-    await _encode_in_slices([item], parts, Pace())
-    return b"".join(parts)
-
-
-async def _encode_in_slices(
-    items: list[Item], parts: list[bytes], pace: Pace, *, used_up: bool = False
-) -> int:
-    """Append the bytes of the items to `parts`; return how many they are.
-
-    `used_up`: they are let go of as well, which takes its time, too.
-    """
-    size = 0
-    for start in range(0, len(items), _AT_A_TIME):
-        await pace()
-        some = items[start : start + _AT_A_TIME]
-        if used_up:
-            items[start : start + _AT_A_TIME] = [_WRITTEN] * len(some)
-        if not any(map(_is_long, some)):
-            more, length = binary.parts(some)
-            parts += more
-            size += length
-            continue
-        for item in some:
-            tag, kind, value = item
-            place = len(parts)
-            if kind == STRUCTURE:
-                parts.append(b"")
-                length = await _encode_in_slices(value, parts, pace)
-                parts[place] = binary.head(tag, length)
-                size += 8 + length
-            else:
-                parts.append(binary.encode(item))
-                size += len(parts[place])
-    return size
-
-
-def _is_long(item: Item) -> bool:
-    """Tell whether a structure, or one in it, has many items side by side."""
-    if item[1] != STRUCTURE:
-        return False
-    if len(item[2]) > _AT_A_TIME:
-        return True
-    for _, kind, value in item[2]:  # noqa: SIM110 - a generator costs more than all of this
-        if kind == STRUCTURE and len(value) > _AT_A_TIME:
-            return True
-    return False
 
 
 def joined(answer: Answer) -> bytes:

@@ -20,7 +20,7 @@ from strongroom.domain.errors import (
 from strongroom.domain.identity import Connection
 from strongroom.domain.store import StoreFailure
 from strongroom.domain.tenants import Tenant
-from strongroom.engine.answers import Answer, Answers, is_long, joined
+from strongroom.engine.answers import Answer, Answers, joined
 from strongroom.engine.applications import Applications
 from strongroom.engine.authenticate import Authenticator
 from strongroom.engine.batch import BatchMemory
@@ -39,6 +39,7 @@ from strongroom.engine.request import (
 )
 from strongroom.engine.run import Run
 from strongroom.engine.services import Services
+from strongroom.engine.slices import is_long, let_go
 from strongroom.engine.streams import RequestStreams
 from strongroom.engine.tickets import DelegatedTicketUsedUp, Tickets
 from strongroom.engine.transactions import LARGE_ANSWERS, LONG, MANY, Transactions
@@ -48,7 +49,7 @@ from strongroom.registry import V1_0, Version
 from strongroom.wire import binary
 from strongroom.wire.encodings import Encoder
 from strongroom.wire.errors import DecodeError, EncodeError
-from strongroom.wire.item import STRUCTURE, Item
+from strongroom.wire.item import Item
 
 _HEADER_ROOM: Final = 160
 """Bytes that the header of a response takes at most, correlation values aside."""
@@ -130,7 +131,7 @@ class Dispatcher:
         answers, items = await self._respond(root, connection, message)
         if beside is not None:
             with contextlib.suppress(ServerFailure):  # too much waits for that: then it is done here, at once
-                await beside.run(_let_go, root[2])
+                await beside.run(let_go, root[2])
         if is_long(items) and isinstance(answers, Answers):
             return await answers.long_answer(items)
         return answers.answer(items)
@@ -263,14 +264,3 @@ class Dispatcher:
         if item is None:
             return answers, [answers.failure(None, None, error)]
         return answers, [answers.failure(item.operation, item.unique_batch_item_id, error)]
-
-
-def _let_go(items: list[Item]) -> None:
-    """Empty a tree little by little: in one go, nobody else would have the interpreter meanwhile."""
-    heaps = [items]
-    while heaps:
-        heap = heaps.pop()
-        while heap:
-            _, kind, value = heap.pop()
-            if kind == STRUCTURE and len(value) > 1:
-                heaps.append(value)

@@ -19,7 +19,7 @@ from strongroom.domain.errors import (
 from strongroom.domain.identity import Connection
 from strongroom.domain.operation import OperationSpec, Request
 from strongroom.domain.store import Changes, LostRace, StoreFailure
-from strongroom.engine.answers import Answers, encode_long, is_long
+from strongroom.engine.answers import Answers
 from strongroom.engine.backlog import RequestBacklog
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.computations import Computation, Computations, Example
@@ -36,6 +36,7 @@ from strongroom.engine.request import BatchItem, RequestMessage
 from strongroom.engine.run import Condition, Done, Run
 from strongroom.engine.safeguards import Guard
 from strongroom.engine.services import Services
+from strongroom.engine.slices import encode_long, is_long
 from strongroom.engine.streams import RequestStreams
 from strongroom.engine.tickets import charge
 from strongroom.engine.unit_of_work import UnitOfWork

@@ -13,8 +13,8 @@ from strongroom.crypto.pool import Pool
 from strongroom.domain import turn
 from strongroom.domain.errors import ServerFailure
 from strongroom.domain.identity import Connection
-from strongroom.engine import dispatch
-from strongroom.engine.answers import Answers, encode_long, is_long, joined
+from strongroom.engine.answers import Answers, joined
+from strongroom.engine.slices import encode_long, is_long, let_go
 from strongroom.model.structures import Name
 from strongroom.operations.get import GetRequest
 from strongroom.operations.locate import LocateRequest
@@ -128,14 +128,14 @@ def test_the_items_of_a_long_request_are_let_go_beside_the_event_loop(
     kms: TestKms, monkeypatch: pytest.MonkeyPatch, full: bool
 ) -> None:
     """Where too much waits for that, the request is answered all the same."""
-    let_go: list[list[Item]] = []
+    emptied: list[list[Item]] = []
     run = Pool.run
 
     async def note(self: Pool, work: Callable[..., Any], *args: Any, **keywords: Any) -> Any:
-        if work is dispatch._let_go:
+        if work is let_go:
             if full:
                 raise ServerFailure("too much is waiting")
-            let_go.append(args[0])
+            emptied.append(args[0])
         return await run(self, work, *args, **keywords)
 
     monkeypatch.setattr(Pool, "run", note)
@@ -144,4 +144,4 @@ def test_the_items_of_a_long_request_are_let_go_beside_the_event_loop(
     connection = Connection(client=ALICE, peer="127.0.0.1:1")
     answer = binary.decode(joined(kms.run(kms.dispatcher.handle(data, connection))))
     assert len(answer[2]) == 501
-    assert let_go == ([] if full else [[]])
+    assert emptied == ([] if full else [[]])

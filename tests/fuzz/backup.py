@@ -75,7 +75,7 @@ def seeds(folder: Path) -> None:
         writer.rows(rows)
         writer.end()
         writer.finish()
-        writer.sign("00", bytes(64))
+        writer.sign("00" * 8, bytes(64))
         (folder / f"archive{len(rows)}").write_bytes(b"\2" + out.getvalue().removeprefix(MAGIC))
     secret = SecretBytes(bytes(32))
     (folder / "secrets").write_bytes(b"\0" + pack({1: secret}, {"ca.key": secret}))

@@ -31,10 +31,12 @@ from strongroom.server.backup.archive import (
     encode_row,
 )
 from strongroom.server.backup.encryption import BLOCK, BackupDamaged, WrongIdentity, encrypting
-from strongroom.server.backup.parts import seal_again
+from strongroom.server.backup.parts import checked_name, plain_files, seal_again
 from strongroom.server.backup.secrets import pack, unpack
 from strongroom.server.backup.signature import NotSigned, check, read_signer, statement
 from strongroom.server.backup.unpack import backup_events
+from strongroom.server.config import FILE_NAME
+from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
 
 HEADER = Header(
@@ -297,6 +299,43 @@ def test_a_backup_of_somebody_else_is_told(made_by: str, told: str) -> None:
     assert isinstance(manifest, Manifest)
     with pytest.raises(NotSigned, match=told):
         check(manifest.signature, AUDIT_KEY.public)
+
+
+@pytest.mark.parametrize(
+    ("key", "signature"), [("\x1b[2Jgood\n", bytes(64)), ("00" * 9, bytes(64)), ("00" * 8, bytes(63))]
+)
+def test_a_signature_that_cannot_be_is_not_told_of(key: str, signature: bytes) -> None:
+    """Its texts are somebody else's, and go to a terminal."""
+    out = io.BytesIO()
+    writer = ArchiveWriter(out.write, HEADER)
+    writer.finish()
+    writer.sign(key, signature)
+    with pytest.raises(ArchiveError, match="a signature that cannot be") as refused:
+        read(out.getvalue())
+    assert key not in str(refused.value)
+
+
+def test_files_that_the_configuration_names_are_in_a_backup_but_for_keys(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text("""
+        [tls]
+        certificate = "own.pem"
+        key = "own.key"
+        client_ca = "clients.pem"
+        client_crl = "crl/a"
+        [audit]
+        tls_ca = "siem.pem"
+        tls_certificate = "audit-tls.pem"
+        tls_key = "audit-tls.key"
+        [client.web]
+        endpoint_ca = "web.pem"
+    """)
+    files = {"own.pem", "clients.pem", "crl/a", "siem.pem", "audit-tls.pem", "web.pem"}
+    for name in (*files, "own.key", "audit-tls.key"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    assert set(plain_files(DataDirectory(tmp_path))) == files | {FILE_NAME}
+    for name in files:
+        assert checked_name(name, (tmp_path / FILE_NAME).read_text()) == name
 
 
 def test_a_backup_of_today_is_not_whole_without_its_signature() -> None:

@@ -20,7 +20,7 @@ from strongroom.domain.ports import RootKey
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey.recovery import Recipient, prove_claim, read_claim, write_claim
 from strongroom.server.ca import open_key, seal_key, wrapped_key
-from strongroom.server.config import FILE_NAME, parse_settings
+from strongroom.server.config import FILE_NAME, Settings, parse_settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
 
@@ -129,6 +129,14 @@ def checked_name(name: str, configuration: str) -> str:
     return name
 
 
+def named_certificates(settings: Settings) -> list[str]:
+    """Return the files that settings name, but those with keys: they are other people's to keep."""
+    tls, audit = settings.tls, settings.audit
+    named = [tls.certificate, tls.client_ca, tls.client_crl, audit.tls_ca, audit.tls_certificate]
+    named += [client.endpoint_ca for client in settings.client.values()]
+    return [name for name in named if name is not None]
+
+
 def _stays_inside(name: str) -> bool:
     """Tell whether a name means a file below the directory: the * of a pattern takes any character."""
     path = PurePosixPath(name)
@@ -147,8 +155,7 @@ def _named(configuration: str) -> list[str]:
         settings = parse_settings(tomllib.loads(configuration))
     except tomllib.TOMLDecodeError as error:
         raise OperatorError(f"{FILE_NAME} is not valid TOML: {error}") from error
-    named = [settings.tls.certificate, settings.tls.client_ca, settings.tls.client_crl]
-    named += [client.endpoint_ca for client in settings.client.values()]
+    named = named_certificates(settings)
     paths = {PurePosixPath(os.path.normpath(name)) for name in named if name and "\0" not in name}
     inside = (path for path in paths if path.parts and not path.is_absolute() and ".." not in path.parts)
     return sorted(str(path) for path in inside if not any(fnmatchcase(str(path), p) for p in PLAIN))

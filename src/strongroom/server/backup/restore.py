@@ -25,7 +25,7 @@ from strongroom.domain.store import StoreFailure
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.authorities import open_server_authority
 from strongroom.server.backup.create import Report
-from strongroom.server.backup.parts import RECIPIENT, seal_again
+from strongroom.server.backup.parts import RECIPIENT, named_certificates, seal_again
 from strongroom.server.backup.unpack import Contents, Unpacking, backup_events
 from strongroom.server.ca import issue_server_certificate
 from strongroom.server.config import (
@@ -192,7 +192,7 @@ def _instead(line: str, _found: re.Match[str]) -> str:
 
 def _warnings(directory: DataDirectory, settings: Settings, contents: Contents) -> list[str]:
     found = [f"{problem}; it was restored as it was" for problem in contents.problems()]
-    named = (settings.tls.certificate, settings.tls.key, settings.tls.client_ca)
+    named = [*named_certificates(settings), settings.tls.key, settings.audit.tls_key]
     found += [
         f"the configuration names {name}, which is not in the backup; put it in place before you start"
         for name in named

@@ -18,6 +18,7 @@ from strongroom.domain.errors import (
 )
 from strongroom.domain.turn import Pace
 from strongroom.engine.memory import HeaderMemory
+from strongroom.engine.slices import AT_A_TIME, GONE
 from strongroom.model.convert import decoder, tag_name, under
 from strongroom.model.messages import EPHEMERAL, MessageExtension, RequestHeader
 from strongroom.registry import (
@@ -111,12 +112,6 @@ def version_of(message: bytes) -> Version:
         return V1_0
 
 
-_AT_A_TIME: Final = 64
-"""Batch items that are read without looking whose turn it is."""
-
-_READ: Final[Item] = (_BATCH_ITEM, 1, [])
-"""In the place of one of many batch items: to let go of all of them at once takes longer than a slice."""
-
 _SHORT: Final = Limits(message_size=4096, items=100)
 
 
@@ -145,13 +140,13 @@ async def read_request(
                 f"the message holds {len(children) - 1} batch items, the limit is {most_items}; send them in"
                 " several messages"
             )
-        items, pace = list[BatchItem](), Pace() if len(children) > _AT_A_TIME else None
+        items, pace = list[BatchItem](), Pace() if len(children) > AT_A_TIME else None
         for position in range(len(children) - 1):
             items.append(_batch_item(children[position + 1], position))
             if pace is not None:
                 await pace()
                 if message is not None:
-                    children[position + 1] = _READ
+                    children[position + 1] = GONE  # all of them at once would take longer than a slice
         _check(header, version, items)
     except DecodeError as error:
         if not error.path or error.path[0][0] != "RequestMessage":

@@ -57,6 +57,8 @@ class Services:
     """Told of every refusal, for the log of the server."""
     on_failure: Callable[[BaseException], None]
     streams: StreamTable
+    remembered_for: timedelta
+    """How long until all answers and computations that are remembered are forgotten."""
     neighbours: Neighbours | None = None
     """The other workers of this server, None for one that is alone."""
     subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
@@ -71,5 +73,3 @@ class Services:
     quotas: QuotaLimits = NO_QUOTAS
     remembered_answers: int = 10_000
     """How many answers to reads are kept; 0 turns the memory off."""
-    remembered_for: timedelta = timedelta(minutes=5)
-    """Between two times that everything remembered is forgotten."""

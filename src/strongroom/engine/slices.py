@@ -10,16 +10,16 @@ from strongroom.domain.turn import Pace
 from strongroom.wire import binary
 from strongroom.wire.item import STRUCTURE, Item
 
-_AT_A_TIME: Final = 64
-"""Items side by side that are encoded without looking whose turn it is."""
+AT_A_TIME: Final = 64
+"""Items side by side that are read or encoded without looking whose turn it is."""
 
-_GONE: Final[Item] = (0, STRUCTURE, [])
+GONE: Final[Item] = (0, STRUCTURE, [])
 """In the place of an item that was let go."""
 
 
 def is_long(items: list[Item]) -> bool:
     """Tell whether batch items take so long to encode that others should have their turn meanwhile."""
-    return len(items) > _AT_A_TIME or True in map(_is_long, items)
+    return len(items) > AT_A_TIME or True in map(_is_long, items)
 
 
 async def encode_long(item: Item) -> bytes:
@@ -37,11 +37,11 @@ async def encode_in_slices(
     `used_up`: they are let go of as well, which takes its time, too.
     """
     size = 0
-    for start in range(0, len(items), _AT_A_TIME):
+    for start in range(0, len(items), AT_A_TIME):
         await pace()
-        some = items[start : start + _AT_A_TIME]
+        some = items[start : start + AT_A_TIME]
         if used_up:
-            items[start : start + _AT_A_TIME] = [_GONE] * len(some)
+            items[start : start + AT_A_TIME] = [GONE] * len(some)
         if not any(map(_is_long, some)):
             more, length = binary.parts(some)
             parts += more
@@ -65,10 +65,10 @@ def _is_long(item: Item) -> bool:
     """Tell whether a structure, or one in it, has many items side by side."""
     if item[1] != STRUCTURE:
         return False
-    if len(item[2]) > _AT_A_TIME:
+    if len(item[2]) > AT_A_TIME:
         return True
     for _, kind, value in item[2]:  # noqa: SIM110 - a generator costs more than all of this
-        if kind == STRUCTURE and len(value) > _AT_A_TIME:
+        if kind == STRUCTURE and len(value) > AT_A_TIME:
             return True
     return False
 

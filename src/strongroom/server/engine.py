@@ -108,7 +108,7 @@ def make_dispatcher(
     listener. `subscriptions` are what clients want to be told, by name, `outgoing` who tells them, and
     `provisioning` who makes new credentials. `audit` is where reads and refusals are recorded; None is
     nowhere, which only a test may want. `tally` counts wrong credentials with the other workers; None is for
-    a worker that is alone.
+    a worker that is alone. `remembered_for` is how long answers may be remembered, with the keys in them.
     """
     clock = clock or SystemClock()
     return Dispatcher(

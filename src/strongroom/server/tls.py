@@ -63,7 +63,7 @@ def server_context(
         cure = "" if settings.certificate else f"; remove {certificate} to have both made anew"
         raise OperatorError(problem + cure) from error
     if settings_for_clients.expired == "warn":
-        context.verify_flags |= _NO_CHECK_TIME  # `ttlv.py` looks at the dates, and says what it sees
+        context.verify_flags |= _NO_CHECK_TIME  # `connection.py` looks at the dates, and says what it sees
     for authority in authority_files(settings, directory):
         try:
             context.load_verify_locations(authority)

@@ -1,7 +1,8 @@
-"""KMIP over TLS: one connection, from bytes to the engine and back.
+"""KMIP over TLS: the requests of one connection, from bytes to the engine and back.
 
 Rule: this is the hottest file of the server. What it does for each request is feed, take a message, start the
-handler, write the answer; whatever else is needed happens when a connection begins, ends or has to wait.
+handler, write the answer; whatever else is needed happens when a connection has to wait, or begins and ends:
+that is `connection.py`.
 What a message is, the binding decides: `http.py` puts another one in, and all else holds for both. Who asks,
 a client of this binding can change (Set Endpoint Role); `roles.py` has what differs then.
 
@@ -11,42 +12,29 @@ the peer.
 """
 
 import asyncio
-import ssl
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final
 
-from strongroom.domain.identity import ClientIdentity, Connection, Roles
 from strongroom.domain.turn import SLICE
 from strongroom.engine.answers import Answer
 from strongroom.registry import Version
 from strongroom.server.binding import TOO_MANY_REQUESTS, Service
-from strongroom.server.ca import UNREADABLE
+from strongroom.server.connection import ClientConnection, M
 from strongroom.server.deadlines import NEVER
-from strongroom.server.directory import PeerCertificate, Refusal, read_certificate
 from strongroom.server.eager import resume
-from strongroom.server.entrance import TurnedAway, admit
 from strongroom.server.logs import get_logger
 from strongroom.server.roles import Asking
-from strongroom.server.shares import Place
-from strongroom.server.turns import Account
-from strongroom.server.writing import NOWHERE, PIECE, pieces
+from strongroom.server.writing import PIECE, pieces
 from strongroom.wire.errors import DecodeError
 
 log = get_logger()
-
-M = TypeVar("M")
 
 READ_AHEAD: Final = 64 * 1024
 """Bytes of requests to come that are kept while one is being answered; more stay with the peer."""
 
 UNCOUNTED: Final = 4096
 """Bytes of a message that may arrive piece by piece without a place in the memory for unfinished ones."""
-
-WARN_AGAIN: Final = 3600.0
-"""Seconds between two warnings about a connection whose certificate has ended."""
-
-_REPLACED: Final = frozenset({Refusal.UNKNOWN, Refusal.REPLACED})
 
 _SCRATCH: Final = memoryview(bytearray(READ_AHEAD))
 """Where all connections are read to: what has come in is taken out before the next is read."""
@@ -58,180 +46,18 @@ BURST: Final = 32
 """Pipelined requests answered in one go at most; then the other connections have their turn."""
 
 
-class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
-    """One connection after its TLS handshake. Watched by `Deadlines` (see `Timed` there)."""
+class KmipProtocol(ClientConnection[M]):
+    """The requests and answers of one connection."""
 
-    __slots__ = (
-        "_account",
-        "_asking",
-        "_blocked",
-        "_busy",
-        "_closing",
-        "_connection",
-        "_draining",
-        "_framer",
-        "_handle",
-        "_held",
-        "_last",
-        "_on_closed",
-        "_peer",
-        "_place",
-        "_reason",
-        "_requests",
-        "_reserved",
-        "_roles",
-        "_room",
-        "_service",
-        "_stage",
-        "_taken",
-        "_task",
-        "_transport",
-        "certificate",
-        "deadline",
-        "valid_until",
-    )
-
-    _connection: Connection
-    _account: Account
-    _place: Place
-    _transport: asyncio.Transport
-    certificate: PeerCertificate
+    __slots__ = ("_handle", "_held", "_room_taken")
 
     def __init__(
-        self, service: Service[M], peer: str, on_closed: Callable[["KmipProtocol[M]"], None]
+        self, service: Service[M], peer: str, on_closed: Callable[[ClientConnection[M]], None]
     ) -> None:
-        self._service = service
+        super().__init__(service, peer, on_closed)
         self._handle = service.handle
-        self._peer = peer
-        self._on_closed = on_closed
-        self._framer = service.framing(service.limits)
-        self._task: asyncio.Task[None] | None = None
-        self._roles = None if service.attend is None else Roles()
-        self._asking: Asking | None = None  # the client has turned the roles
-        self._busy = False  # a request waits, or the next burst is due
-        self._blocked = False  # the peer does not read its answers
         self._held = False  # we do not read its requests
-        self._draining = False
-        self._last = ""  # why the request under way is the last one
-        self._closing = True  # until it turns out whose connection it is
-        self._reason = "peer"
-        self._stage = "idle"
-        self._requests = 0
-        self._reserved = 0  # bytes of the long message that is arriving
-        self._room: memoryview | None = None  # where its next bytes go
-        self._taken = 0  # how many of them came in this turn
-        self.deadline = NEVER
-        self.valid_until = NEVER
-
-    # Life of the connection
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        tls: ssl.SSLObject = transport.get_extra_info("ssl_object")
-        der = tls.getpeercert(binary_form=True)
-        if der is None:
-            raise RuntimeError("TLS let a peer without a certificate through")
-        try:
-            certificate = read_certificate(der)
-        except UNREADABLE as error:
-            self._turn_away("unreadable_certificate", cure="enrol the client again", error=str(error))
-            return
-        admitted = admit(self._service, certificate, self._look_up(certificate), self._peer)
-        if isinstance(admitted, TurnedAway):
-            self._turn_away(admitted.reason, cure=admitted.cure, **admitted.facts)
-            return
-        client, self._place = admitted
-        self._account = self._place.account
-        self.certificate = certificate
-        self.valid_until = self._service.directory.valid_until(certificate)
-        self._connection = Connection(client=client, peer=self._peer, roles=self._roles)
-        self._closing = False
-        self._service.deadlines.add(self)
-        self._await_request()
-
-    def _look_up(self, certificate: PeerCertificate) -> ClientIdentity | Refusal:
-        """Return whose certificate this is, or why it is nobody's that may come in."""
-        return self._service.directory.admit(certificate)
-
-    def _turn_away(self, reason: str, *, cure: str, **facts: str) -> None:
-        log.warning("client_refused", reason=reason, peer=self._peer, cure=cure, **facts)
-        self._service.turned_away(reason, self._peer, facts)
-        self._transport.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._closing = True
-        if self._asking is not None:
-            self._asking.end("the connection was lost")
-            if self._task is not None and not self._asking.waiting:
-                self._task.cancel()
-        if self.admitted:
-            self._give_back()
-            self._service.deadlines.discard(self)
-            self._service.shares.leave(self._place)
-            log.info(
-                "connection_closed",
-                client=self._connection.client.name,
-                peer=self._peer,
-                requests=self._requests,
-                reason=self._reason if exc is None else str(exc) or type(exc).__name__,
-            )
-        self._on_closed(self)
-        # It holds us as we hold it, with all of TLS: only the garbage collector would part us.
-        self._transport = NOWHERE
-
-    @property
-    def admitted(self) -> bool:
-        """Tell whether the peer turned out to be a client that may come in."""
-        return hasattr(self, "_connection")
-
-    def close(self, reason: str) -> None:
-        """End the connection after what was written; a request in flight runs on, unanswered."""
-        if not self._closing:
-            self._closing = True
-            self._reason = reason
-            self.deadline = NEVER
-            self._give_back()
-            # The peer may take its time to say goodbye, and what it has sent must not wait for that.
-            self._framer = self._service.framing(self._service.limits)
-            self._room = None
-            self._transport.close()
-
-    def abort(self, reason: str) -> None:
-        """End the connection now, and the request that is in flight."""
-        self._closing = True
-        self._reason = reason
-        self.deadline = NEVER
-        if self._task is not None:
-            self._task.cancel()
-        self._transport.abort()
-
-    def drain(self) -> None:
-        """End the connection as soon as no request is under way."""
-        self._draining = True
-        if self._asking is not None:
-            self._asking.end("the server stops")
-            self.close("drained")
-        elif not (self._busy or self._blocked or self._framer.pending):
-            self.close("drained")
-
-    def recheck(self) -> None:
-        """Look the client up again: the directory has changed."""
-        if self._closing:
-            return
-        found = self._look_up(self.certificate)
-        if isinstance(found, Refusal):
-            if found in _REPLACED and self._task is not None and self._asking is None:
-                # The client has another key now. What is under way may be the request that did it.
-                self._last = "credential_replaced"
-            else:
-                self.close(found.name.lower())
-        else:
-            self.valid_until = min(self.valid_until, self._service.directory.valid_until(self.certificate))
-            if found != self._connection.client:
-                self._connection = Connection(client=found, peer=self._peer, roles=self._roles)
-            self._service.shares.refresh(self._place)
-
-    # Requests and answers
+        self._room_taken = 0  # bytes of a long message that came in this turn
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return _SCRATCH if self._room is None else self._room
@@ -244,9 +70,9 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
             framer.fill(nbytes)
             self._room = framer.room()
             if self._room is not None:
-                self._taken += nbytes
-                if self._taken >= TAKEN and not self._account.turns.alone:
-                    self._taken = 0
+                self._room_taken += nbytes
+                if self._room_taken >= TAKEN and not self._account.turns.alone:
+                    self._room_taken = 0
                     self._transport.pause_reading()
                     self._account.turns.wait_to_go_on(self._account, self._read_on)
                 return
@@ -378,17 +204,14 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
         """Write an answer; a long one in slices, since TLS takes its time for each piece."""
         account, clock = self._account, self._account.turns.clock
         began = clock()
-        if isinstance(answer, bytes) and len(answer) <= PIECE:
-            self._transport.write(answer)
-        else:
-            for piece in pieces(answer):
-                if clock() - began > account.turns.slice:
-                    account.use(clock() - began)
-                    await account.turns.turn_of(account.client)
-                    began = clock()
-                    if self._closing:
-                        break
-                self._transport.write(piece)
+        for piece in pieces(answer):
+            if clock() - began > account.turns.slice:
+                account.use(clock() - began)
+                await account.turns.turn_of(account.client)
+                began = clock()
+                if self._closing:
+                    break
+            self._transport.write(piece)
         account.use(clock() - began)
 
     def _do_late(self, message: M) -> None:
@@ -440,9 +263,8 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
         if self._framer.pending:
             self.close("request_while_roles_turn")
             return
-        self._busy = True
+        self._set_busy()
         self._stage = "asking"
-        self.deadline = NEVER
         self._asking = Asking(self._transport.write)
         self._task = asyncio.get_running_loop().create_task(self._attend(self._asking, version))
 
@@ -498,18 +320,6 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
             self._held = False
             self._transport.resume_reading()
 
-    def _reserve(self, size: int) -> None:
-        if self._service.buffers.reserve(size, self._connection.client.client):
-            self._reserved = size
-        else:
-            # Not even goodbye: until the peer answers it, what it has sent so far would stay in memory.
-            self.abort("too_many_long_messages")
-
-    def _give_back(self) -> None:
-        if self._reserved:
-            self._service.buffers.release(self._reserved, self._connection.client.client)
-            self._reserved = 0
-
     def pause_writing(self) -> None:
         self._blocked = True
         self._stage = "answer"
@@ -522,28 +332,3 @@ class KmipProtocol(asyncio.BufferedProtocol, Generic[M]):
         self.deadline = NEVER
         if not self._busy:
             self._serve()
-
-    # Deadlines
-
-    def expire(self) -> None:
-        reason = f"{self._stage}_deadline"
-        if self._stage == "answer":
-            # Nothing that we could still say would be read.
-            self.abort(reason)
-        else:
-            self.close(reason)
-
-    def outlive(self) -> None:
-        if self._service.lenient and not self._closing:
-            # It may be an older key whose time is over, which no policy prolongs.
-            self.recheck()
-            self.valid_until = self._service.deadlines.date + WARN_AGAIN
-            log.warning(
-                "certificate_expired",
-                client=self._connection.client.name,
-                peer=self._peer,
-                alarm="accepted all the same (clients.expired); renew it: strongroom client renew",
-            )
-            return
-        self.valid_until = NEVER
-        self.close("certificate_expired")

@@ -27,6 +27,7 @@ from strongroom.model.attribute_list import (
     AttributeInstance,
     AttributeKey,
     RawValue,
+    SharedInstances,
     VendorAttribute,
 )
 from strongroom.model.struct import Field, Struct, StructMeta
@@ -99,6 +100,14 @@ def changed_terms(old: ManagedObject, new: ManagedObject) -> tuple[set[bytes], s
 
 
 def _stored_terms(key: AttributeKey, instances: Sequence[AttributeInstance]) -> Sequence[bytes]:
+    if type(instances) is not SharedInstances:
+        return _terms_of(key, instances)
+    if instances.terms is None:
+        instances.terms = _terms_of(key, instances)
+    return instances.terms
+
+
+def _terms_of(key: AttributeKey, instances: Sequence[AttributeInstance]) -> Sequence[bytes]:
     if isinstance(key, VendorAttribute):
         return [_raw_term(key, value) for _, value, _ in instances if _is_indexed(value)]
     if len(instances) == 1 and isinstance(instances[0].value, SMALL):

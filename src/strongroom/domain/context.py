@@ -7,7 +7,7 @@ wants to know the version has found a gap in the model.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from strongroom.domain.clients import ClientRecord
 from strongroom.domain.crypto import Cryptography
@@ -90,8 +90,17 @@ class Objects(Protocol):
         `permission` None is that of the operation; `mine`: only what the caller owns.
         """
 
-    def create(self, object_type: ObjectType, *, state: State | None = State.PRE_ACTIVE) -> ManagedObject:
-        """Return a fresh object of the caller; it is stored when the batch item succeeds."""
+    def create(
+        self,
+        object_type: ObjectType,
+        *,
+        state: State | None = State.PRE_ACTIVE,
+        like: ManagedObject | None = None,
+    ) -> ManagedObject:
+        """Return a fresh object of the caller; it is stored when the batch item succeeds.
+
+        It begins with the attributes of `like`, None: without any.
+        """
 
     async def adopt(
         self,
@@ -145,6 +154,20 @@ Again: TypeAlias = Callable[..., Awaitable[Any]]
 the message, and returns a response."""
 
 
+class MakeAnother(Protocol):
+    """Makes an object like one that was made."""
+
+    async def __call__(self, ctx: "Context", *, name: str | None) -> Any:
+        """Return the response to the request of `ctx`, which gives its object this Name, None: none."""
+
+
+class Another(NamedTuple):
+    """How other objects are made like one that was just made, whose Name is `name`; None: they have none."""
+
+    name: str | None
+    make: MakeAnother
+
+
 @dataclass(slots=True, kw_only=True)
 class Context:
     """One batch item's surroundings. `now` is the same for the whole request.
@@ -155,6 +178,9 @@ class Context:
     `again` is for the handler to set: what is still to be done for a request that differs in byte strings of
     its payload only, once all else was checked. The engine uses it while the objects that the handler got are
     unchanged, none of their dates passes, and the caller has the rights that it has.
+
+    `another` is the same for what makes an object: how it is done for a request that differs in the Name of
+    the object only.
     """
 
     caller: ClientIdentity
@@ -172,3 +198,4 @@ class Context:
     roles: Roles | None
     provisioning: Provisioning | None
     again: Again | None = None
+    another: Another | None = None

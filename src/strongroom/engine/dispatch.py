@@ -27,12 +27,14 @@ from strongroom.engine.batch import BatchMemory
 from strongroom.engine.batches import Batches
 from strongroom.engine.computations import Computations
 from strongroom.engine.correlation import LENGTH, Correlation, correlate
+from strongroom.engine.creations import Creations
 from strongroom.engine.failures import Failures
 from strongroom.engine.memory import AnswerMemory, HeaderMemory, RememberedAnswer
 from strongroom.engine.neighbours import PassedOn, owner
 from strongroom.engine.request import (
     BadHeader,
     BatchItem,
+    RequestMessage,
     check_time_stamp,
     read_request,
     version_of,
@@ -66,6 +68,7 @@ class Dispatcher:
         self._headers = HeaderMemory()
         self._answers = AnswerMemory(services.remembered_answers)
         self._computations = Computations(services)
+        self._creations = Creations(enabled=bool(services.remembered_answers))
         self._forget_at: datetime | None = None
         self._audit = services.audit
         self._failures = Failures(services.audit, services.on_event, services.on_failure)
@@ -79,7 +82,9 @@ class Dispatcher:
             Users(services.store, services.crypto, services.guesses),
             services.guesses,
         )
-        self.transactions = Transactions(services, self._answers, self._computations, self._failures)
+        self.transactions = Transactions(
+            services, self._answers, self._computations, self._creations, self._failures
+        )
         self._batches = Batches(services, self.transactions, self._failures)
 
     def lay_down(self, tenants: Mapping[int, Tenant]) -> None:
@@ -101,6 +106,7 @@ class Dispatcher:
     def _forget(self) -> None:
         self._answers.clear()
         self._computations.clear()
+        self._creations.clear()
 
     async def handle(self, message: bytes, connection: Connection) -> Answer:
         """Return the response message to a TTLV request message; raises only CancelledError."""
@@ -114,6 +120,11 @@ class Dispatcher:
             computed = await self._computations.again(computation, message, connection)
             if computed is not None:
                 return computed
+        request = self._creations.find(connection.client, message)
+        if request is not None and connection.client.username is None:
+            turn.client.set(connection.client.client)
+            run = self._run(request, connection, None)
+            return run.answers.answer(await self._batches.answer(run))
         try:
             known_until = self._headers.end_of_known(message)
             aside, beside, limits = self._services.aside, None, self._services.limits
@@ -220,8 +231,27 @@ class Dispatcher:
             return self._refuse(request.version, error, connection, correlation=correlation)
         except DecodeError as error:
             return self._refuse(V1_0, InvalidMessage(str(error)), connection)
+        run = self._run(request, connection, message, correlation, proof)
+        try:
+            items = await self._batches.answer(run)
+            if connection.roles is not None and connection.roles.wanted:
+                connection.roles.wanted = False
+                connection.roles.turned = request.version
+        finally:
+            run.streams.end_claimed()  # nothing is claimed unless the request was cancelled
+        return run.answers, items
+
+    def _run(
+        self,
+        request: RequestMessage,
+        connection: Connection,
+        message: bytes | None,
+        correlation: Correlation | None = None,
+        proof: SecretBytes | None = None,
+    ) -> Run:
+        """Return a request as it sets out."""
         now = self._services.clock.now()
-        room = header.maximum_response_size
+        room = request.header.maximum_response_size
         if room is not None:
             room -= _HEADER_ROOM + (
                 0 if correlation is None else _NAMES_ROOM + len(correlation.client.encode())
@@ -229,7 +259,7 @@ class Dispatcher:
         if len(request.items) > LARGE_ANSWERS:
             most = LARGE_ANSWERS * self._services.limits.message_size
             room = most if room is None else min(room, most)
-        run = Run(
+        return Run(
             request,
             connection,
             now,
@@ -240,14 +270,6 @@ class Dispatcher:
             room,
             correlation=correlation,
         )
-        try:
-            items = await self._batches.answer(run)
-            if connection.roles is not None and connection.roles.wanted:
-                connection.roles.wanted = False
-                connection.roles.turned = request.version
-        finally:
-            run.streams.end_claimed()  # nothing is claimed unless the request was cancelled
-        return run.answers, items
 
     def _refuse(
         self,

@@ -4,10 +4,12 @@ Rule: the header rules of every version are applied here, to the message as a wh
 apart only so far that its failure can be answered in its place.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
+from strongroom.domain.context import Context
 from strongroom.domain.errors import (
     FeatureNotSupported,
     InvalidField,
@@ -70,6 +72,8 @@ class BatchItem:
     ephemeral: Ephemeral | None = None
     """What of the answer is to be withheld."""
     error: DecodeError | None = None
+    another: Callable[[Context], Awaitable[Any]] | None = None
+    """What does it in the place of its payload and the handler: it is like one that was done."""
     refusal: KmipError | None = None
     """What keeps the whole message from being done."""
 

@@ -23,6 +23,7 @@ from strongroom.engine.answers import Answers
 from strongroom.engine.backlog import RequestBacklog
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.computations import Computation, Computations, Example
+from strongroom.engine.creations import Creations
 from strongroom.engine.failures import Failures
 from strongroom.engine.idempotency import Repeats
 from strongroom.engine.later import Later, polled
@@ -97,13 +98,19 @@ class Transactions:
     """Does operations; safe to use from any number of connections of one event loop."""
 
     def __init__(
-        self, services: Services, answers: AnswerMemory, computations: Computations, failures: Failures
+        self,
+        services: Services,
+        answers: AnswerMemory,
+        computations: Computations,
+        creations: Creations,
+        failures: Failures,
     ) -> None:
         self._services = services
         self._by_request = {spec.request: spec for spec in services.operations.values()}
         self._plans = Plans(services.operations)
         self._answers = answers
         self._computations = computations
+        self._creations = creations
         self._audit = services.audit
         self._failures = failures
         self.guard = Guard(services.store, services.clients, services.on_failure)
@@ -140,6 +147,8 @@ class Transactions:
                 await self._remember(run, item, work, result, event if touched else None, cleared)
             elif not await self.commit(work, changes, [Done(item, work.touched(), work.found)], run, attempt):
                 continue
+            else:
+                self._remember_kind(run, work)
             work.keep()
             run.streams.keep()
             if run.room is not None:
@@ -158,7 +167,9 @@ class Transactions:
         spec = plan.spec
         several = len(run.request.items) > 1
         payload = item.payload or []
-        request = await self._read(plan, run.memory.data.fill_in(payload) if several else payload, run)
+        request = None
+        if item.another is None:
+            request = await self._read(plan, run.memory.data.fill_in(payload) if several else payload, run)
         caller = run.connection.client
         work.begin(spec.needs, spec.operation)
         if run.condition is not None:
@@ -181,8 +192,12 @@ class Transactions:
             roles=run.connection.roles,
             provisioning=self._services.provisioning,
         )
-        response = await spec.handler(context, request)
+        if item.another is None:
+            response = await spec.handler(context, request)
+        else:
+            response = await item.another(context)
         work.computed = None if context.again is None else (context.again, response)
+        work.another = context.another
         work.check_made()
         effects = work.effects(exports=caller.tenant in self.guard.laid_down)
         if effects:
@@ -193,7 +208,7 @@ class Transactions:
             await check_constraints(work.entries, caller, created)
             await self.quotas.check(caller, created)
         await check_policies(work.entries, work.policies())
-        if isinstance(response, PollResponse):
+        if isinstance(response, PollResponse) and request is not None:
             result = polled(response, item, run, request.asynchronous_correlation_value)
         else:
             fields = plan.encode(response)
@@ -303,6 +318,18 @@ class Transactions:
         if what.data is not None and run.memory.data.size + len(what.data) > most:
             raise ResponseTooLarge("the Data of all answers of the batch are longer than the server keeps")
         work.told = what
+
+    def _remember_kind(self, run: Run, work: UnitOfWork) -> None:
+        """Remember how another object of the same kind is made, if that was all that the message asked for.
+
+        The object is stored: what fails here is nothing that the client has to know.
+        """
+        if work.another is None or run.message is None or len(run.request.items) > 1:
+            return
+        try:
+            self._creations.keep(run.connection.client, run.message, run.request, work.another)
+        except Exception as failure:  # noqa: BLE001
+            self._services.on_failure(failure)
 
     async def _remember(
         self,

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from strongroom.domain.access import in_sight, may, reaches, scope
 from strongroom.domain.clients import ClientRecord
-from strongroom.domain.context import Again
+from strongroom.domain.context import Again, Another
 from strongroom.domain.entries import Entry, Kept
 from strongroom.domain.errors import (
     InvalidField,
@@ -81,6 +81,7 @@ class UnitOfWork:
         "_sequence",
         "_sources",
         "_store",
+        "another",
         "computed",
         "entries",
         "found",
@@ -120,6 +121,8 @@ class UnitOfWork:
         """What the answer tells, where later items may want to know it."""
         self.computed: tuple[Again, Response] | None = None
         """How the last operation is done again with other data, and its response; None: in full."""
+        self.another: Another | None = None
+        """How the last operation is done for another object of the same kind; None: in full."""
         self._locates = False
         self.found: int | None = None
         """How many objects a Locate has given, None for anything else."""
@@ -301,7 +304,13 @@ class UnitOfWork:
     async def _find(self, wanted: Wanted) -> Found:
         return await self.searches.find(wanted, self._loaded, self._scope)
 
-    def create(self, object_type: ObjectType, *, state: State | None = State.PRE_ACTIVE) -> ManagedObject:
+    def create(
+        self,
+        object_type: ObjectType,
+        *,
+        state: State | None = State.PRE_ACTIVE,
+        like: ManagedObject | None = None,
+    ) -> ManagedObject:
         obj = ManagedObject(
             unique_identifier=UniqueIdentifier(str(uuid4())),
             object_type=object_type,
@@ -309,6 +318,7 @@ class UnitOfWork:
             owner=self._caller.client,
             sequence=self._sequence(self._now),
             state=state,
+            attributes=None if like is None else like.attributes,
         )
         obj.set(Tag.INITIAL_DATE, self._now)
         self._loaded[obj.unique_identifier] = obj

@@ -5,6 +5,7 @@ and `attribute_shapes.py` (a field of them); what an attribute means, and who ma
 `strongroom.attributes`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -52,6 +53,16 @@ class AttributeInstance(NamedTuple):
     key: AttributeKey
     value: Any
     index: int | None = None  # type: ignore[assignment]
+
+
+class SharedInstances(tuple[AttributeInstance, ...]):
+    """The instances of an attribute that many objects have; what was made of them once is kept with them.
+
+    `encoded` is their stored form, `terms` what they are found by.
+    """
+
+    encoded: bytes | None = None
+    terms: Sequence[bytes] | None = None
 
 
 SMALL: Final = (int, datetime)

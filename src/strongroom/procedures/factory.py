@@ -74,6 +74,11 @@ async def defaults(
     return [instance for instances in found.values() for instance in instances]
 
 
+async def has_defaults(ctx: Context) -> bool:
+    """Tell whether the client has set any."""
+    return await ctx.entries.get(FactoryDefaults, key_of(ctx.caller)) is not None
+
+
 async def check_constraints(entries: Entries, caller: ClientIdentity, made: Iterable[ManagedObject]) -> None:
     """Return if new objects fit the constraints of the caller; raises ConstraintViolation."""
     kept = await entries.get(FactoryConstraints, key_of(caller))

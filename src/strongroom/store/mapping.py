@@ -4,13 +4,14 @@ Rule: the stored form of attributes and material is defined here: the storage di
 None), in TTLV, so that every attribute is kept exactly and a new one needs no migration.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
 from strongroom.domain.objects import AttributeMap, ManagedObject
 from strongroom.model.attribute_items import decode_tagged, encode_stored
-from strongroom.model.attribute_list import SMALL, AttributeInstance
+from strongroom.model.attribute_list import SMALL, AttributeInstance, SharedInstances
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import ManagedObjectStruct, decode_object, encode_object
 from strongroom.model.secret import SecretBytes
@@ -40,22 +41,29 @@ _ATTRIBUTES: Final = int(Tag.ATTRIBUTES)
 
 def encode_attributes(attributes: AttributeMap) -> bytes:
     """Return the stored form; an Attribute Index stands before an instance that has one."""
-    return binary.structure(
-        _ATTRIBUTES,
-        [
-            _encode_small(instance) if isinstance(instance[1], SMALL) else _encode_instance(instance)
-            for instances in attributes.values()
-            for instance in instances
-        ],
-    )
+    return binary.structure(_ATTRIBUTES, map(_encode_instances, attributes.values()))
+
+
+def _encode_instances(instances: Sequence[AttributeInstance]) -> bytes:
+    if type(instances) is not SharedInstances:
+        if len(instances) == 1:
+            return _encode_instance(instances[0])
+        return b"".join(map(_encode_instance, instances))
+    if instances.encoded is None:
+        instances.encoded = b"".join(map(_encode_instance, instances))
+    return instances.encoded
 
 
 def _encode_instance(instance: AttributeInstance) -> bytes:
+    return _encode_small(instance) if isinstance(instance[1], SMALL) else _encode_any(instance)
+
+
+def _encode_any(instance: AttributeInstance) -> bytes:
     item = binary.encode(encode_stored(instance))
     return item if instance[2] is None else binary.encode((_INDEX, 2, instance[2])) + item
 
 
-_encode_small: Final = lru_cache(maxsize=4096)(_encode_instance)
+_encode_small: Final = lru_cache(maxsize=4096)(_encode_any)
 
 
 def decode_attributes(stored: bytes) -> AttributeMap:

@@ -37,7 +37,7 @@ from strongroom.store.wal_index import WalIndex
 
 READER_CACHE_KIB: Final = 8_192
 REMEMBERED: Final = 10_000
-"""Generations that a reader knows by heart while nothing is committed."""
+"""Generations, and entries that do not exist, that a reader knows by heart while nothing is committed."""
 CONNECT_FOR: Final = 5.0
 """Seconds to try before a commit gives up: the supervisor restarts a writer that died."""
 CONNECT_PAUSE: Final = 0.02
@@ -54,6 +54,7 @@ class _Reader:
         self._seen: bytes | None = None
         self._version: int | None = None
         self._generations: dict[tuple[int, str], int] = {}
+        self._absent: set[tuple[int, int, str]] = set()
         if watch:
             with contextlib.suppress(OSError):
                 self._index = WalIndex(path)
@@ -73,6 +74,7 @@ class _Reader:
         # What is read from here on is at least as new as this.
         self._seen, self._version = header, None
         self._generations.clear()
+        self._absent.clear()
         return False
 
     def version(self) -> int:
@@ -121,6 +123,19 @@ class _Reader:
             return located
         except sqlite3.Error as error:
             raise unavailable(self._path, error) from error
+
+    def entry(self, tenant: int, kind: int, key: str) -> EntryRow | None:
+        place = (tenant, kind, key)
+        if self._unchanged() and place in self._absent:
+            return None
+        rows = self.entries(statements.ENTRY, place)
+        if rows:
+            return rows[0]
+        if self._seen is not None:
+            if len(self._absent) >= REMEMBERED:
+                self._absent.clear()
+            self._absent.add(place)
+        return None
 
     def entries(self, statement: str, parameters: tuple[int | str, ...]) -> list[EntryRow]:
         try:
@@ -266,8 +281,7 @@ class _DirectReads:
         return self._reading.usage(tenant, owner)
 
     async def entry(self, tenant: int, kind: int, key: str) -> EntryRow | None:
-        rows = self._reading.entries(statements.ENTRY, (tenant, kind, key))
-        return rows[0] if rows else None
+        return self._reading.entry(tenant, kind, key)
 
     async def entries(self, tenant: int, kind: int, owner: int, maximum: int = ALL_ENTRIES) -> list[EntryRow]:
         return self._reading.entries(statements.ENTRIES, (tenant, kind, owner, maximum))

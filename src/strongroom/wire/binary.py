@@ -9,7 +9,7 @@ first four bytes of every other item (tag and item type) are checked once in the
 text, bytes or big numbers.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from struct import Struct
 from struct import error as struct_error
 from typing import Any, Final
@@ -29,6 +29,7 @@ from strongroom.wire.item import (
     LONG_INTEGER,
     NAME_REFERENCE,
     STRUCTURE,
+    TEXT_STRING,
     Item,
 )
 from strongroom.wire.limits import DEFAULT_LIMITS, Limits
@@ -153,6 +154,21 @@ def byte_strings(data: bytes, path: Sequence[tuple[str, int | None]]) -> list[tu
         for _, kind, begins, start, _ in fields
         if kind == BYTE_STRING
     ]
+
+
+def texts(data: bytes, tags: Collection[int]) -> list[tuple[int, int]]:
+    """Return where the values of all texts with one of these tags begin and end, however deep they are.
+
+    For messages that decoded.
+    """
+    found, structures = list[tuple[int, int]](), [(0, len(data))]
+    while structures:
+        for tag, kind, at, start, after in _walk(data, *structures.pop()):
+            if kind == STRUCTURE:
+                structures.append((start, after))
+            elif kind == TEXT_STRING and tag in tags:
+                found.append((start, start + _unpack_head(data, at)[1]))
+    return found
 
 
 def end_of(data: bytes, items: int) -> int | None:

@@ -1,0 +1,80 @@
+"""More objects like one that was made.
+
+Rule: a client that makes many objects asks for the same again and again, but for the Name. What came of the
+attributes of the first such request comes of those of the next one, too, unless it depends on the time, on
+Templates, or on defaults that the client has set. What each object has of its own is made for each: its
+identifiers, dates, Name, material and Digest.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from strongroom.attributes.rules import initial
+from strongroom.domain.context import Context
+from strongroom.domain.objects import ManagedObject
+from strongroom.model.attribute_list import Attributes, SharedInstances, TemplateAttributes
+from strongroom.model.objects import ManagedObjectStruct
+from strongroom.model.structures import Name
+from strongroom.procedures.creation import first
+from strongroom.procedures.factory import has_defaults
+from strongroom.registry import Tag
+
+_OWN: Final = frozenset({Tag.INITIAL_DATE, Tag.ORIGINAL_CREATION_DATE, Tag.LAST_CHANGE_DATE, Tag.DIGEST})
+"""Attributes that each object has of its own, beside the Name."""
+
+
+def name_in(given: TemplateAttributes | None) -> str | None:
+    """Return the Name that a request gives to its object."""
+    name = first(() if given is None else given.attributes, Tag.NAME)
+    return name.name_value if isinstance(name, Name) else None
+
+
+def renamed(given: TemplateAttributes | None, name: str | None) -> TemplateAttributes | None:
+    """Return the same with another text in the Name."""
+    if given is None or name is None:
+        return given
+    other = (
+        a._replace(value=a.value.replace(name_value=name)) if a.key is Tag.NAME else a
+        for a in given.attributes
+    )
+    return replace(given, attributes=Attributes(other))
+
+
+async def model_of(
+    ctx: Context, obj: ManagedObject, given: TemplateAttributes | None
+) -> ManagedObject | None:
+    """Return what all objects have in common that come of attributes like these, `obj` among them; None when
+    the attributes do not tell."""
+    attributes = () if given is None else given.attributes
+    if (
+        (given is not None and given.names)
+        or any(isinstance(a.value, datetime) for a in attributes)
+        or sum(a.key is Tag.NAME for a in attributes) > 1
+        or await has_defaults(ctx)
+    ):
+        return None
+    model = obj.copy()
+    model.material = None
+    # The Name stays, for what it says beside its text.
+    model.attributes = {
+        key: instances if key is Tag.NAME else SharedInstances(instances)
+        for key, instances in obj.attributes.items()
+        if key not in _OWN
+    }
+    return model
+
+
+def make_like(
+    ctx: Context, model: ManagedObject, made: ManagedObjectStruct, name: str | None
+) -> ManagedObject:
+    """Return a new object of this material that is like the others but for what is its own."""
+    obj = ctx.objects.create(model.object_type, like=model)
+    obj.material = made
+    obj.set(Tag.ORIGINAL_CREATION_DATE, ctx.now)
+    if name is not None:
+        (before,) = model.attributes[Tag.NAME]
+        obj.put(Tag.NAME, ())
+        initial(obj, (before._replace(value=before.value.replace(name_value=name)),), now=ctx.now)
+    obj.set(Tag.DIGEST, ctx.crypto.digest(made))
+    return obj

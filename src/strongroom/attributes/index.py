@@ -77,7 +77,8 @@ def terms(obj: ManagedObject) -> set[bytes]:
     """Return every term under which an object is found."""
     found = set(_computed_terms(obj))
     for key, instances in obj.attributes.items():
-        found.update(_stored_terms(key, instances))
+        known = instances.terms if type(instances) is SharedInstances else None
+        found.update(_stored_terms(key, instances) if known is None else known)
     found.update(_due_terms(obj))
     return found
 
@@ -100,11 +101,10 @@ def changed_terms(old: ManagedObject, new: ManagedObject) -> tuple[set[bytes], s
 
 
 def _stored_terms(key: AttributeKey, instances: Sequence[AttributeInstance]) -> Sequence[bytes]:
-    if type(instances) is not SharedInstances:
-        return _terms_of(key, instances)
-    if instances.terms is None:
-        instances.terms = _terms_of(key, instances)
-    return instances.terms
+    terms = _terms_of(key, instances)
+    if type(instances) is SharedInstances:
+        instances.terms = terms
+    return terms
 
 
 def _terms_of(key: AttributeKey, instances: Sequence[AttributeInstance]) -> Sequence[bytes]:

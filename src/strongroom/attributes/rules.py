@@ -166,7 +166,7 @@ def initial(
         _require_applicable(obj, key, rule)
         if by is not SERVER:
             _require_requestable(key, rule)
-        value = _accepted(rule, value)
+        value = accepted(rule, value)
         if index and not rule.multiple:
             raise InvalidField(f"{name_of(key)} has one value, so its Attribute Index is 0")
         before = current_values(obj, key, now)
@@ -196,7 +196,7 @@ def add(obj: ManagedObject, instance: AttributeInstance, *, now: datetime) -> At
     _require_settable(key, rule)
     if index:
         raise InvalidField("the server assigns the Attribute Index; leave it out of Add Attribute")
-    value = _accepted(rule, value)
+    value = accepted(rule, value)
     before = obj.attributes.get(key, ())
     same = next((i for i in before if i.value == value), None)
     if same is not None:
@@ -221,7 +221,7 @@ def modify(
     stored = obj.attributes.get(key, ())
     if not stored:
         raise AttributeNotFound(f"the object has no {name_of(key)} yet; use Add Attribute")
-    value = _accepted(rule, value)
+    value = accepted(rule, value)
     candidates = _alike(obj, key, value) or stored
     if current is not None:
         replaced = _instance_with_value(key, stored, resolved(current))
@@ -245,7 +245,7 @@ def set_attribute(obj: ManagedObject, instance: AttributeInstance, *, now: datet
     rule = rule_of(key)
     _require_applicable(obj, key, rule)
     _require_settable(key, rule)
-    value = _accepted(rule, value)
+    value = accepted(rule, value)
     candidates = _alike(obj, key, value)
     if not candidates:
         return _put(obj, rule, key, value, replaced=None, now=now)
@@ -279,7 +279,7 @@ def adjust(
     if isinstance(rule.kind, type) and issubclass(rule.kind, IntFlag):
         raise InvalidDataType(f"{name_of(key)} is a mask, not a number")
     result = adjusted(current, adjustment_type, adjustment_value)
-    value = _accepted(rule, decode_value(key, result.item_type, result.value, None))
+    value = accepted(rule, decode_value(key, result.item_type, result.value, None))
     return _put(obj, rule, key, value, replaced=before[0] if before else None, now=now)
 
 
@@ -367,7 +367,7 @@ def require_few(count: int) -> None:
         raise ServerLimitExceeded(f"an object has at most {MAXIMUM_INSTANCES} attribute values")
 
 
-def _accepted(rule: Attribute, value: Any) -> Any:
+def accepted(rule: Attribute, value: Any) -> Any:
     """Return a client's value, completed; raises the KmipError that says what is wrong with it."""
     if rule.check is not None:
         rule.check(value)

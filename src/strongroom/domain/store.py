@@ -123,8 +123,12 @@ class ObjectStore(EntryStore, Protocol):
         """Return a number that changes whenever anything in the store does; None where that is not known
         at the price of less than a search."""
 
+    def mark(self) -> object:
+        """Return what is equal only while nothing in the store was changed, by anybody; None where that is
+        not known without asking a database."""
+
     def keeps(self, obj: ManagedObject) -> bool:
-        """Tell whether the store itself holds on to an object that `load` returned."""
+        """Tell whether the store itself (still) holds on to an object that `load` returned."""
 
     async def is_current(self, obj: ManagedObject) -> bool:
         """Tell whether an object that `load` returned is still the current generation."""

@@ -8,6 +8,7 @@ data each time is in `computations.py`, on the same condition.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -66,12 +67,13 @@ def repeatable(header: RequestHeader) -> bool:
     )
 
 
-class Basis(NamedTuple):
+@dataclass(slots=True)
+class Basis:
     """What an answer was made from, and until when it would be made from the same.
 
     `store_version` is that of the store before it was searched, None for an answer that needed no search. The
     answer was made at `since`; `until` is the first date from which one of the objects is good for more, or
-    for less, None: never.
+    for less, None: never. `mark` is that of the store when it was last shown to be unchanged.
     """
 
     permission: Permission
@@ -80,6 +82,7 @@ class Basis(NamedTuple):
     store_version: int | None
     since: datetime
     until: datetime | None
+    mark: object = None
 
     async def holds(self, caller: ClientIdentity, now: datetime, store: ObjectStore) -> bool:
         """Tell whether the request, done again now, would find the same."""
@@ -87,11 +90,16 @@ class Basis(NamedTuple):
             return False
         if caller.access is not self.access:
             return False
-        if self.store_version is not None and await store.version() != self.store_version:
+        mark = store.mark()  # before anything is read
+        unchanged = mark is not None and mark == self.mark
+        if not unchanged and self.store_version is not None and await store.version() != self.store_version:
             return False
         for source in self.sources:
-            if not may(caller, self.permission, source) or not await store.is_current(source):
+            if not may(caller, self.permission, source):
                 return False
+            if not (store.keeps(source) if unchanged else await store.is_current(source)):
+                return False
+        self.mark = mark
         return True
 
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from strongroom.attributes.rules import initial
+from strongroom.attributes.rules import accepted
+from strongroom.attributes.vendor import rule_of
 from strongroom.domain.context import Context
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import Attributes, SharedInstances, TemplateAttributes
@@ -74,7 +75,7 @@ def make_like(
     obj.set(Tag.ORIGINAL_CREATION_DATE, ctx.now)
     if name is not None:
         (before,) = model.attributes[Tag.NAME]
-        obj.put(Tag.NAME, ())
-        initial(obj, (before._replace(value=before.value.replace(name_value=name)),), now=ctx.now)
+        value = accepted(rule_of(Tag.NAME), before.value.replace(name_value=name))
+        obj.put(Tag.NAME, (before._replace(value=value),))
     obj.set(Tag.DIGEST, ctx.crypto.digest(made))
     return obj

@@ -41,17 +41,21 @@ _ATTRIBUTES: Final = int(Tag.ATTRIBUTES)
 
 def encode_attributes(attributes: AttributeMap) -> bytes:
     """Return the stored form; an Attribute Index stands before an instance that has one."""
-    return binary.structure(_ATTRIBUTES, map(_encode_instances, attributes.values()))
+    encoded = [
+        (type(instances) is SharedInstances and instances.encoded) or _encode_instances(instances)
+        for instances in attributes.values()
+    ]
+    return binary.structure(_ATTRIBUTES, encoded)
 
 
 def _encode_instances(instances: Sequence[AttributeInstance]) -> bytes:
-    if type(instances) is not SharedInstances:
-        if len(instances) == 1:
-            return _encode_instance(instances[0])
-        return b"".join(map(_encode_instance, instances))
-    if instances.encoded is None:
-        instances.encoded = b"".join(map(_encode_instance, instances))
-    return instances.encoded
+    if len(instances) == 1:
+        encoded = _encode_instance(instances[0])
+    else:
+        encoded = b"".join(map(_encode_instance, instances))
+    if type(instances) is SharedInstances:
+        instances.encoded = encoded
+    return encoded
 
 
 def _encode_instance(instance: AttributeInstance) -> bytes:

@@ -248,6 +248,9 @@ class PostgresBackend:
         for _ in range(self._connections):
             self._free.release()
 
+    def mark(self) -> None:
+        return None
+
     async def version(self) -> int | None:
         return None  # a round trip to ask costs as much as one to search
 

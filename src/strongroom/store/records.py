@@ -264,6 +264,10 @@ class Backend(Protocol):
     async def close(self) -> None:
         """Disconnect; pending commits are finished first."""
 
+    def mark(self) -> bytes | None:
+        """Return what is equal only while nothing is committed, by whomever; None where that is not known
+        without asking the database."""
+
     async def version(self) -> int | None:
         """Return a number that changes whenever anything is committed, by whomever; None where that is not
         known at the price of less than a search."""

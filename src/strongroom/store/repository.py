@@ -141,13 +141,15 @@ class Repository(ClientRepository):
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
 
+    def mark(self) -> bytes | None:
+        return self._backend.mark()
+
     def keeps(self, obj: ManagedObject) -> bool:
         cached = self._cache.get((obj.tenant, obj.unique_identifier))
-        return cached is not None and cached[0] is obj
+        return cached is not None and cached[0] is obj and time.monotonic() < cached[1]
 
     async def is_current(self, obj: ManagedObject) -> bool:
-        cached = self._cache.get((obj.tenant, obj.unique_identifier))
-        if cached is None or cached[0] is not obj or time.monotonic() >= cached[1]:
+        if not self.keeps(obj):
             return False
         try:
             return await self._backend.generation(obj.tenant, obj.unique_identifier) == obj.generation

@@ -77,6 +77,9 @@ class _Reader:
         self._absent.clear()
         return False
 
+    def mark(self) -> bytes | None:
+        return None if self._index is None else self._index.header()
+
     def version(self) -> int:
         if self._unchanged() and self._version is not None:
             return self._version
@@ -262,6 +265,9 @@ class _DirectReads:
         if self._reader is None:
             raise StoreUnavailable("the store is closed")
         return self._reader
+
+    def mark(self) -> bytes | None:
+        return None if self._reader is None else self._reader.mark()
 
     async def version(self) -> int | None:
         return self._reading.version() if self._reads_apart else None

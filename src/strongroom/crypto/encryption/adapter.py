@@ -3,12 +3,11 @@
 Rule: small data is worked on where it is, big data and RSA on the pool.
 """
 
-from functools import partial
 from typing import Final
 
 from strongroom.crypto.encryption import ciphers, rsa
+from strongroom.crypto.encryption.ciphers import KeyedCipher
 from strongroom.crypto.encryption.parts import Decryptor, Encryptor, WholeDecryption, WholeEncryption
-from strongroom.crypto.encryption.schemes import Scheme
 from strongroom.crypto.keys.examination import symmetric_bytes
 from strongroom.crypto.keys.material import clear_material
 from strongroom.crypto.leniency import Leniencies
@@ -49,18 +48,16 @@ class EncryptionAdapter:
         algorithm = _algorithm(key, parameters)
         if algorithm is _RSA:
             return self._rsa_encryption(key, parameters)
-        scheme = ciphers.scheme_of(algorithm, parameters, legacy=legacy)
-        secret, most = _symmetric(key), _inline(scheme)
-        pool, leniencies = self._pool, self._leniencies
+        cipher, most = self._cipher(algorithm, key, parameters, legacy=legacy)
+        pool = self._pool
 
         async def encrypt(
             data: SecretBytes, *, iv_counter_nonce: bytes | None, additional_data: bytes | None
         ) -> Encrypted:
-            request = ciphers.Request(secret, parameters, iv_counter_nonce, additional_data)
             plain = data.view()
             if len(plain) <= most:
-                return ciphers.encrypt(scheme, request, plain, leniencies)
-            return await pool.run(ciphers.encrypt, scheme, request, plain, leniencies)
+                return cipher.encrypt(plain, iv_counter_nonce, additional_data)
+            return await pool.run(cipher.encrypt, plain, iv_counter_nonce, additional_data)
 
         return encrypt
 
@@ -80,9 +77,8 @@ class EncryptionAdapter:
         algorithm = _algorithm(key, parameters)
         if algorithm is _RSA:
             return self._rsa_decryption(key, parameters)
-        scheme = ciphers.scheme_of(algorithm, parameters, legacy=legacy)
-        secret, most = _symmetric(key), _inline(scheme)
-        pool, leniencies = self._pool, self._leniencies
+        cipher, most = self._cipher(algorithm, key, parameters, legacy=legacy)
+        pool = self._pool
 
         async def decrypt(
             data: bytes | memoryview,
@@ -91,9 +87,10 @@ class EncryptionAdapter:
             additional_data: bytes | None,
             authentication_tag: bytes | None,
         ) -> SecretBytes:
-            request = ciphers.Request(secret, parameters, iv_counter_nonce, additional_data)
-            work = partial(ciphers.decrypt, scheme, request, data, authentication_tag, leniencies)
-            return SecretBytes(work() if len(data) <= most else await pool.run(work))
+            asked = data, iv_counter_nonce, additional_data, authentication_tag
+            if len(data) <= most:
+                return SecretBytes(cipher.decrypt(*asked))
+            return SecretBytes(await pool.run(cipher.decrypt, *asked))
 
         return decrypt
 
@@ -125,10 +122,9 @@ class EncryptionAdapter:
             _check_rsa(iv_counter_nonce, additional_data)
             whole = WholeEncryption(lambda data: (rsa.encrypt(key, parameters, data), None))
             return PooledEncryption(self._pool, whole, None, inline=0)
-        scheme = ciphers.scheme_of(algorithm, parameters, legacy=legacy)
-        request = ciphers.Request(_symmetric(key), parameters, iv_counter_nonce, additional_data)
-        encryptor, fresh = ciphers.encryptor(scheme, request, self._leniencies)
-        return PooledEncryption(self._pool, encryptor, fresh, inline=_inline(scheme))
+        cipher, most = self._cipher(algorithm, key, parameters, legacy=legacy)
+        encryptor, fresh = cipher.encryptor(iv_counter_nonce, additional_data)
+        return PooledEncryption(self._pool, encryptor, fresh, inline=most)
 
     async def begin_decryption(
         self,
@@ -146,10 +142,22 @@ class EncryptionAdapter:
             _check_rsa(iv_counter_nonce, additional_data)
             whole = WholeDecryption(lambda data, _: rsa.decrypt(key, parameters, data))
             return PooledDecryption(self._pool, whole, inline=0)
+        cipher, most = self._cipher(algorithm, key, parameters, legacy=legacy)
+        decryptor = cipher.decryptor(iv_counter_nonce, additional_data)
+        return TaggedDecryption(self._pool, decryptor, cipher, authentication_tag, inline=most)
+
+    def _cipher(
+        self,
+        algorithm: CryptographicAlgorithm,
+        key: KeyBlock,
+        parameters: CryptographicParameters,
+        *,
+        legacy: bool,
+    ) -> tuple[KeyedCipher, int]:
+        """Return the cipher, and up to how many bytes are worked on where they are."""
         scheme = ciphers.scheme_of(algorithm, parameters, legacy=legacy)
-        request = ciphers.Request(_symmetric(key), parameters, iv_counter_nonce, additional_data)
-        decryptor = ciphers.decryptor(scheme, request, self._leniencies)
-        return TaggedDecryption(self._pool, decryptor, scheme, parameters, authentication_tag)
+        cipher = KeyedCipher(scheme, _symmetric(key), parameters, self._leniencies)
+        return cipher, QUICK_INLINE if scheme.quick else INLINE
 
 
 class PooledEncryption:
@@ -214,24 +222,19 @@ class TaggedDecryption(PooledDecryption):
         self,
         pool: Pool,
         decryptor: Decryptor,
-        scheme: Scheme,
-        parameters: CryptographicParameters,
+        cipher: KeyedCipher,
         tag: bytes | None,
+        *,
+        inline: int,
     ) -> None:
-        super().__init__(pool, decryptor, inline=_inline(scheme))
-        self._scheme = scheme
-        self._parameters = parameters
+        super().__init__(pool, decryptor, inline=inline)
+        self._cipher = cipher
         self._tag = tag
 
     async def finish(self, data: bytes, *, authentication_tag: bytes | None) -> SecretBytes:
         tag = self._tag if authentication_tag is None else authentication_tag
-        ciphers.check_tag(self._scheme, self._parameters, tag)
+        self._cipher.check_tag(tag)
         return await super().finish(data, authentication_tag=tag)
-
-
-def _inline(scheme: Scheme) -> int:
-    """Return up to how many bytes are worked on where they are."""
-    return QUICK_INLINE if scheme.quick else INLINE
 
 
 def _algorithm(block: KeyBlock, parameters: CryptographicParameters) -> CryptographicAlgorithm:

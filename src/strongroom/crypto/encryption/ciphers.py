@@ -324,109 +324,100 @@ def _no_scheme(algorithm: Algorithm, mode: Mode | None, schemes: Mapping[Mode | 
     return UnsupportedCryptographicParameters(f"{name} is not used in mode {spec_name(mode)} here")
 
 
-class Request(NamedTuple):
-    """What a request says, beside the data. `iv` and `additional_data` are the client's."""
+class KeyedCipher:
+    """A scheme with a key and parameters that fit it; an IV and additional data are the client's."""
 
-    key: SecretBytes
-    parameters: Parameters
-    iv: bytes | None
-    additional_data: bytes | None
+    __slots__ = ("_key", "_leniencies", "_padding", "_parameters", "_scheme", "_tag_length")
 
+    def __init__(
+        self, scheme: Scheme, key: SecretBytes, parameters: Parameters, leniencies: Leniencies
+    ) -> None:
+        """Check what can be checked before any data comes; raises KmipError for what does not fit."""
+        if len(key) not in scheme.key_sizes:
+            raise InvalidField(f"{scheme.name} has no keys of {len(key)} bytes")
+        self._scheme = scheme
+        self._key = key
+        self._parameters = parameters
+        self._leniencies = leniencies
+        self._padding = _padding(scheme, parameters)
+        self._tag_length = TAG if parameters.tag_length is None else parameters.tag_length
 
-def encrypt(scheme: Scheme, request: Request, data: Data, leniencies: Leniencies) -> Encrypted:
-    """Return the ciphertext, with the IV if it was made here and the tag if the scheme has one."""
-    job, fresh = _to_encrypt(scheme, request, leniencies)
-    try:
-        sealed, tag = scheme.encrypt(job, data)
-    except UnsupportedAlgorithm as error:
-        raise _not_in_the_library(scheme) from error
-    return Encrypted(data=sealed, iv_counter_nonce=fresh, authentication_tag=tag)
+    def encrypt(self, data: Data, iv: bytes | None, additional_data: bytes | None) -> Encrypted:
+        """Return the ciphertext, with the IV if it was made here and the tag if the scheme has one."""
+        job, fresh = self._to_encrypt(iv, additional_data)
+        try:
+            sealed, tag = self._scheme.encrypt(job, data)
+        except UnsupportedAlgorithm as error:
+            raise _not_in_the_library(self._scheme) from error
+        return Encrypted(data=sealed, iv_counter_nonce=fresh, authentication_tag=tag)
 
+    def decrypt(
+        self, data: Data, iv: bytes | None, additional_data: bytes | None, tag: bytes | None
+    ) -> bytes:
+        """Return the plaintext; raises CryptographicFailure, always the same, when there is none."""
+        job = self._to_decrypt(iv, additional_data)
+        self.check_tag(tag)
+        try:
+            return self._scheme.decrypt(job, data, tag)
+        except UnsupportedAlgorithm as error:
+            raise _not_in_the_library(self._scheme) from error
 
-def decrypt(scheme: Scheme, request: Request, data: Data, tag: bytes | None, leniencies: Leniencies) -> bytes:
-    """Return the plaintext; raises CryptographicFailure, always the same, when there is none."""
-    job = _to_decrypt(scheme, request, leniencies)
-    check_tag(scheme, request.parameters, tag)
-    try:
-        return scheme.decrypt(job, data, tag)
-    except UnsupportedAlgorithm as error:
-        raise _not_in_the_library(scheme) from error
+    def encryptor(self, iv: bytes | None, additional_data: bytes | None) -> tuple[Encryptor, bytes | None]:
+        """Return an encryption in parts, and the IV if it was made here."""
+        job, fresh = self._to_encrypt(iv, additional_data)
+        try:
+            return self._scheme.encryptor(job), fresh
+        except UnsupportedAlgorithm as error:
+            raise _not_in_the_library(self._scheme) from error
 
+    def decryptor(self, iv: bytes | None, additional_data: bytes | None) -> Decryptor:
+        """Return a decryption in parts. The tag is the caller's to check, once it has come."""
+        job = self._to_decrypt(iv, additional_data)
+        try:
+            return self._scheme.decryptor(job)
+        except UnsupportedAlgorithm as error:
+            raise _not_in_the_library(self._scheme) from error
 
-def encryptor(scheme: Scheme, request: Request, leniencies: Leniencies) -> tuple[Encryptor, bytes | None]:
-    """Return an encryption in parts, and the IV if it was made here."""
-    job, fresh = _to_encrypt(scheme, request, leniencies)
-    try:
-        return scheme.encryptor(job), fresh
-    except UnsupportedAlgorithm as error:
-        raise _not_in_the_library(scheme) from error
+    def check_tag(self, tag: bytes | None) -> None:
+        """Return if the tag is there and as long as it has to be; raises as decryption does."""
+        scheme = self._scheme
+        if not scheme.tags:
+            return
+        if tag is None:
+            raise InvalidField(f"{scheme.name} needs the Authenticated Encryption Tag to decrypt")
+        wanted = len(tag) if self._parameters.tag_length is None else self._tag_length
+        if len(tag) != wanted or wanted not in scheme.tags:
+            raise CryptographicFailure(FAILED)
 
-
-def decryptor(scheme: Scheme, request: Request, leniencies: Leniencies) -> Decryptor:
-    """Return a decryption in parts. The tag is the caller's to check, once it has come."""
-    job = _to_decrypt(scheme, request, leniencies)
-    try:
-        return scheme.decryptor(job)
-    except UnsupportedAlgorithm as error:
-        raise _not_in_the_library(scheme) from error
-
-
-def check_tag(scheme: Scheme, parameters: Parameters, tag: bytes | None) -> None:
-    """Return if the tag is there and as long as it has to be; raises as decryption does."""
-    if not scheme.tags:
-        return
-    if tag is None:
-        raise InvalidField(f"{scheme.name} needs the Authenticated Encryption Tag to decrypt")
-    wanted = len(tag) if parameters.tag_length is None else parameters.tag_length
-    if len(tag) != wanted or wanted not in scheme.tags:
-        raise CryptographicFailure(FAILED)
-
-
-def _to_encrypt(scheme: Scheme, request: Request, leniencies: Leniencies) -> tuple[Job, bytes | None]:
-    parameters, iv = request.parameters, request.iv
-    rule, fresh = scheme.iv, None
-    if rule is not None and iv is None:
-        if not parameters.random_iv:
-            raise rule.missing()
-        iv = fresh = chosen(rule, parameters, leniencies)
-    else:
-        iv = _iv(scheme, iv, parameters, leniencies)
-    tag_length = TAG
-    if scheme.tags:
-        tag_length = TAG if parameters.tag_length is None else parameters.tag_length
-        if tag_length not in scheme.tags:
+    def _to_encrypt(self, iv: bytes | None, additional_data: bytes | None) -> tuple[Job, bytes | None]:
+        scheme, fresh = self._scheme, None
+        if iv is None and scheme.iv is not None:
+            if not self._parameters.random_iv:
+                raise scheme.iv.missing()
+            iv = fresh = chosen(scheme.iv, self._parameters, self._leniencies)
+        if scheme.tags and self._tag_length not in scheme.tags:
             # INTEROP(OASIS CS-BC-M-GCM-1, 1.4 to 3.0): the reason for it is General Failure.
             raise KmipError(
-                f"a tag of {tag_length} bytes is not made; possible: {', '.join(map(str, scheme.tags))}"
+                f"a tag of {self._tag_length} bytes is not made; possible: {', '.join(map(str, scheme.tags))}"
             )
-    return _job(scheme, request, iv, tag_length), fresh
+        return self._job(iv, additional_data), fresh
 
+    def _to_decrypt(self, iv: bytes | None, additional_data: bytes | None) -> Job:
+        rule = self._scheme.iv
+        if rule is not None and iv is None:
+            raise rule.missing()
+        return self._job(iv, additional_data)
 
-def _to_decrypt(scheme: Scheme, request: Request, leniencies: Leniencies) -> Job:
-    iv = request.iv
-    if scheme.iv is not None and iv is None:
-        raise scheme.iv.missing()
-    return _job(scheme, request, _iv(scheme, iv, request.parameters, leniencies), TAG)
-
-
-def _job(scheme: Scheme, request: Request, iv: bytes, tag_length: int) -> Job:
-    """Return what the scheme works with; raises KmipError for what does not fit it."""
-    key, parameters, _, additional_data = request
-    if len(key) not in scheme.key_sizes:
-        raise InvalidField(f"{scheme.name} has no keys of {len(key)} bytes")
-    if additional_data and not scheme.tags:
-        raise BadCryptographicParameters(f"{scheme.name} cannot authenticate additional data")
-    padding = None if parameters.padding_method is None else _padding(scheme, parameters)
-    return Job(key, iv, parameters, additional_data, padding, tag_length)
-
-
-def _iv(scheme: Scheme, iv: bytes | None, parameters: Parameters, leniencies: Leniencies) -> bytes:
-    rule = scheme.iv
-    if rule is not None:
-        return fitting(rule, iv or b"", parameters, leniencies)
-    if iv is not None and not scheme.padded:  # for ECB it has no meaning; some clients send one always
-        raise BadCryptographicParameters(f"{scheme.name} takes no IV/Counter/Nonce; leave it out")
-    return b""
+    def _job(self, iv: bytes | None, additional_data: bytes | None) -> Job:
+        """Return what the scheme works with; raises KmipError for what does not fit it."""
+        scheme = self._scheme
+        if scheme.iv is not None:
+            iv = fitting(scheme.iv, iv or b"", self._parameters, self._leniencies)
+        elif iv is not None and not scheme.padded:  # for ECB it has no meaning; some clients send one always
+            raise BadCryptographicParameters(f"{scheme.name} takes no IV/Counter/Nonce; leave it out")
+        if additional_data and not scheme.tags:
+            raise BadCryptographicParameters(f"{scheme.name} cannot authenticate additional data")
+        return Job(self._key, iv or b"", self._parameters, additional_data, self._padding, self._tag_length)
 
 
 def _padding(scheme: Scheme, parameters: Parameters) -> LibraryPadding | None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from strongroom.crypto.cryptographer import Cryptographer
 from strongroom.crypto.encryption import ciphers
 from strongroom.crypto.encryption.adapter import INLINE, QUICK_INLINE
-from strongroom.crypto.encryption.ciphers import REFUSED_MODES, REFUSED_PADDINGS
+from strongroom.crypto.encryption.ciphers import REFUSED_MODES, REFUSED_PADDINGS, KeyedCipher
 from strongroom.crypto.encryption.parts import MUCH
 from strongroom.crypto.leniency import Leniencies
 from strongroom.domain.encryption import Encrypted
@@ -218,11 +218,10 @@ async def test_pkcs5_gives_the_answer_of_the_oasis_case(crypto: Cryptographer) -
 def test_padded_data_of_any_length_comes_back(data: bytes, mode: Mode, padding: Padding) -> None:
     parameters = Parameters(block_cipher_mode=mode, padding_method=padding, random_iv=True)
     scheme = ciphers.scheme_of(Algorithm.AES, parameters, legacy=False)
-    request = ciphers.Request(SecretBytes(bytes(16)), parameters, None, None)
-    made = ciphers.encrypt(scheme, request, data, Leniencies())
+    cipher = KeyedCipher(scheme, SecretBytes(bytes(16)), parameters, Leniencies())
+    made = cipher.encrypt(data, None, None)
     assert len(made.data) == len(data) // 16 * 16 + 16
-    request = request._replace(iv=made.iv_counter_nonce)
-    assert ciphers.decrypt(scheme, request, made.data, None, Leniencies()) == data
+    assert cipher.decrypt(made.data, made.iv_counter_nonce, None, None) == data
 
 
 @pytest.mark.parametrize("size", [INLINE, INLINE + 1, QUICK_INLINE, QUICK_INLINE + 1])
@@ -436,12 +435,12 @@ def test_much_data_is_padded_as_little_is(padding: Padding, more: int) -> None:
     data = data[: MUCH + more]
     parameters = Parameters(block_cipher_mode=Mode.CBC, padding_method=padding)
     scheme = ciphers.SCHEMES[Algorithm.AES][Mode.CBC]
-    request = ciphers.Request(SecretBytes(bytes(16)), parameters, bytes(16), None)
-    sealed = ciphers.encrypt(scheme, request, data, Leniencies()).data
+    cipher = KeyedCipher(scheme, SecretBytes(bytes(16)), parameters, Leniencies())
+    sealed = cipher.encrypt(data, bytes(16), None).data
     padder = {Padding.PKCS5: PKCS7, Padding.ANSI_X9_23: ANSIX923}[padding](128).padder()
     encryptor = Cipher(AES(bytes(16)), CBC(bytes(16))).encryptor()
     assert sealed == encryptor.update(b"".join((padder.update(data), padder.finalize())))
-    assert ciphers.decrypt(scheme, request, sealed, None, Leniencies()) == data
+    assert cipher.decrypt(sealed, bytes(16), None, None) == data
 
 
 @pytest.mark.parametrize(
@@ -453,16 +452,12 @@ def test_a_view_of_data_is_as_good_as_the_data(algorithm: Algorithm, mode: Mode 
     key, data = bytes(range(max(scheme.key_sizes))), bytes(range(256)) * size
     data = data[:size]
     padding = Padding.PKCS5 if scheme.padded else None
-    request = ciphers.Request(
-        SecretBytes(key),
-        Parameters(padding_method=padding),
-        None if scheme.iv is None else bytes(scheme.iv.usual),
-        None,
-    )
+    iv = None if scheme.iv is None else bytes(scheme.iv.usual)
+    cipher = KeyedCipher(scheme, SecretBytes(key), Parameters(padding_method=padding), Leniencies())
     try:
-        made = ciphers.encrypt(scheme, request, data, Leniencies())
+        made = cipher.encrypt(data, iv, None)
     except UnsupportedCryptographicParameters:
         pytest.skip("not in the library")
-    assert ciphers.encrypt(scheme, request, memoryview(data), Leniencies()) == made
+    assert cipher.encrypt(memoryview(data), iv, None) == made
     for sealed in (made.data, memoryview(made.data)):
-        assert ciphers.decrypt(scheme, request, sealed, made.authentication_tag, Leniencies()) == data
+        assert cipher.decrypt(sealed, iv, None, made.authentication_tag) == data

@@ -16,6 +16,7 @@ from strongroom.server.config import DeadlineSettings
 from strongroom.server.deadlines import Deadlines
 from strongroom.server.directory import ClientDirectory, PeerCertificate
 from strongroom.server.shares import Buffers, Shares
+from strongroom.server.writing import Departures
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.limits import Limits
 
@@ -80,6 +81,7 @@ class Service(Generic[M]):
     limits: Limits
     shares: Shares
     buffers: Buffers
+    departures: Departures
     shed: Shedder[M]
     turned_away: Callable[[str, str, Mapping[str, str]], None]
     """Told of who got no connection: why, where from, and what else is known."""
@@ -106,6 +108,7 @@ class Service(Generic[M]):
             limits=self.limits,
             shares=self.shares,
             buffers=self.buffers,
+            departures=self.departures,
             shed=shed,
             strangers=self.strangers,
             lenient=self.lenient,

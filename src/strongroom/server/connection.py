@@ -35,7 +35,6 @@ class ClientConnection(asyncio.BufferedProtocol, Generic[M]):
     """One connection after its TLS handshake. Watched by `Deadlines` (see `Timed` there)."""
 
     __slots__ = (
-        "_account",
         "_asking",
         "_blocked",
         "_busy",
@@ -55,16 +54,17 @@ class ClientConnection(asyncio.BufferedProtocol, Generic[M]):
         "_service",
         "_stage",
         "_task",
-        "_transport",
+        "account",
         "certificate",
         "deadline",
+        "transport",
         "valid_until",
     )
 
     _connection: Connection
-    _account: Account
+    account: Account
     _place: Place
-    _transport: asyncio.Transport
+    transport: asyncio.Transport
     certificate: PeerCertificate
 
     def __init__(
@@ -97,7 +97,7 @@ class ClientConnection(asyncio.BufferedProtocol, Generic[M]):
     # From the handshake to the end
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        self.transport = cast(asyncio.Transport, transport)
         tls: ssl.SSLObject = transport.get_extra_info("ssl_object")
         der = tls.getpeercert(binary_form=True)
         if der is None:
@@ -112,7 +112,7 @@ class ClientConnection(asyncio.BufferedProtocol, Generic[M]):
             self._turn_away(admitted.reason, cure=admitted.cure, **admitted.facts)
             return
         client, self._place = admitted
-        self._account = self._place.account
+        self.account = self._place.account
         self.certificate = certificate
         self.valid_until = self._service.directory.valid_until(certificate)
         self._connection = Connection(client=client, peer=self._peer, roles=self._roles)
@@ -127,7 +127,7 @@ class ClientConnection(asyncio.BufferedProtocol, Generic[M]):
     def _turn_away(self, reason: str, *, cure: str, **facts: str) -> None:
         log.warning("client_refused", reason=reason, peer=self._peer, cure=cure, **facts)
         self._service.turned_away(reason, self._peer, facts)
-        self._transport.close()
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
@@ -148,7 +148,7 @@ class ClientConnection(asyncio.BufferedProtocol, Generic[M]):
             )
         self._on_closed(self)
         # It holds us as we hold it, with all of TLS: only the garbage collector would part us.
-        self._transport = NOWHERE
+        self.transport = NOWHERE
 
     @property
     def admitted(self) -> bool:
@@ -165,7 +165,8 @@ class ClientConnection(asyncio.BufferedProtocol, Generic[M]):
             # The peer may take its time to say goodbye, and what it has sent must not wait for that.
             self._framer = self._service.framing(self._service.limits)
             self._room = None
-            self._transport.close()
+            self._service.departures.leave()
+            self.transport.close()
 
     def abort(self, reason: str) -> None:
         """End the connection now, and the request that is in flight."""
@@ -174,7 +175,7 @@ class ClientConnection(asyncio.BufferedProtocol, Generic[M]):
         self.deadline = NEVER
         if self._task is not None:
             self._task.cancel()
-        self._transport.abort()
+        self.transport.abort()
 
     def drain(self) -> None:
         """End the connection as soon as no request is under way."""

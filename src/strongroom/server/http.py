@@ -93,7 +93,8 @@ class HttpsProtocol(KmipProtocol[HttpRequest]):
         if self._stage == "body" and before != "body" and not self._closing:
             ahead = self._framer.go_ahead()
             if ahead:
-                self._transport.write(ahead)
+                self._departures.leave()
+                self.transport.write(ahead)
 
     def drain(self) -> None:
         self._framer.finish()
@@ -110,7 +111,8 @@ class HttpsProtocol(KmipProtocol[HttpRequest]):
     def expire(self) -> None:
         if self._stage == "linger":
             self.deadline = NEVER
-            self._transport.close()
+            self._departures.leave()
+            self.transport.close()
         else:
             super().expire()
 

@@ -6,9 +6,9 @@ that is `connection.py`.
 What a message is, the binding decides: `http.py` puts another one in, and all else holds for both. Who asks,
 a client of this binding can change (Set Endpoint Role); `roles.py` has what differs then.
 
-Answers leave in the order of the requests, each in one write, a long one in pieces. While a request waits, or
-the peer does not read its answers, later requests stay in our buffer, and beyond READ_AHEAD bytes in that of
-the peer.
+Answers leave in the order of the requests, each in one write, a long one in pieces, and short ones of all
+connections together. While a request waits, or the peer does not read its answers, later requests stay in our
+buffer, and beyond READ_AHEAD bytes in that of the peer.
 """
 
 import asyncio
@@ -49,13 +49,14 @@ BURST: Final = 32
 class KmipProtocol(ClientConnection[M]):
     """The requests and answers of one connection."""
 
-    __slots__ = ("_handle", "_held", "_room_taken")
+    __slots__ = ("_departures", "_handle", "_held", "_room_taken")
 
     def __init__(
         self, service: Service[M], peer: str, on_closed: Callable[[ClientConnection[M]], None]
     ) -> None:
         super().__init__(service, peer, on_closed)
         self._handle = service.handle
+        self._departures = service.departures
         self._held = False  # we do not read its requests
         self._room_taken = 0  # bytes of a long message that came in this turn
 
@@ -71,10 +72,10 @@ class KmipProtocol(ClientConnection[M]):
             self._room = framer.room()
             if self._room is not None:
                 self._room_taken += nbytes
-                if self._room_taken >= TAKEN and not self._account.turns.alone:
+                if self._room_taken >= TAKEN and not self.account.turns.alone:
                     self._room_taken = 0
-                    self._transport.pause_reading()
-                    self._account.turns.wait_to_go_on(self._account, self._read_on)
+                    self.transport.pause_reading()
+                    self.account.turns.wait_to_go_on(self.account, self._read_on)
                 return
         elif self._asking is not None:
             self._hear(self._asking, bytes(_SCRATCH[:nbytes]))
@@ -85,15 +86,15 @@ class KmipProtocol(ClientConnection[M]):
             self._serve()
         elif framer.pending > READ_AHEAD and not self._held:
             self._held = True
-            self._transport.pause_reading()
+            self.transport.pause_reading()
 
     def _read_on(self) -> None:
         if not self._closing:
-            self._transport.resume_reading()
+            self.transport.resume_reading()
 
     def _serve(self) -> None:
         """Answer what has arrived, now or when it is this client's turn."""
-        account = self._account
+        account = self.account
         now = account.turns.clock()
         if account.may_go_on(now):
             self._go_on(now)
@@ -102,16 +103,16 @@ class KmipProtocol(ClientConnection[M]):
 
     def _stand_in_line(self) -> None:
         self._set_busy()
-        self._account.turns.wait(self._account, self._next_turn)
+        self.account.turns.wait(self.account, self._next_turn)
 
     def _next_turn(self) -> None:
         self._busy = False
         if not (self._closing or self._blocked):
-            self._go_on(self._account.turns.clock())
+            self._go_on(self.account.turns.clock())
 
     def _go_on(self, began: float) -> None:
         """Answer what has arrived until a request has to wait, the peer stops reading or the turn ends."""
-        framer, rates, clock = self._framer, self._place.rates, self._account.turns.clock
+        framer, rates, clock = self._framer, self._place.rates, self.account.turns.clock
         self._busy = False
         try:
             for _ in range(BURST):
@@ -128,7 +129,7 @@ class KmipProtocol(ClientConnection[M]):
                     if delay is None:
                         facts = {"client": self._connection.client.name}
                         self._service.turned_away(TOO_MANY_REQUESTS, self._peer, facts)
-                        self._transport.write(self._service.shed(message, self._connection))
+                        self._departures.add(self, self._service.shed(message, self._connection))
                         if self._blocked:
                             return
                         continue
@@ -141,7 +142,7 @@ class KmipProtocol(ClientConnection[M]):
                 if framer.pending and clock() - began > SLICE:
                     break
         except DecodeError as error:
-            self._transport.write(self._service.reject(error, self._connection))
+            self._departures.add(self, self._service.reject(error, self._connection))
             self._give_up()
         except Exception:
             # The engine's contract is broken; the edge where that must not take other connections along.
@@ -150,7 +151,7 @@ class KmipProtocol(ClientConnection[M]):
         else:
             self._stand_in_line()
         finally:
-            self._account.use(clock() - began)
+            self.account.use(clock() - began)
 
     def _do(self, message: M) -> bool:
         """Do a request; True when the next one can be done at once."""
@@ -165,7 +166,7 @@ class KmipProtocol(ClientConnection[M]):
     def _write_now(self, answer: Answer) -> bool:
         """Write an answer that was ready at once; True when the next request can be done at once."""
         if isinstance(answer, bytes) and len(answer) <= PIECE:
-            self._transport.write(answer)
+            self._departures.add(self, answer)
         else:
             writing = self._write(answer)
             try:
@@ -183,7 +184,7 @@ class KmipProtocol(ClientConnection[M]):
     def _wait(self, started: Coroutine[Any, Any, Answer | None], waits_for: object) -> None:
         """Let the later requests wait until this one, which waits for something itself, is done."""
         self._set_busy()
-        self._account.turns.begin(self._account)
+        self.account.turns.begin(self.account)
         self._task = asyncio.get_running_loop().create_task(self._finish(started, waits_for))
         self._task.add_done_callback(partial(self._never_begun, started))
 
@@ -192,7 +193,7 @@ class KmipProtocol(ClientConnection[M]):
         if self._task is task:
             started.close()
             self._task = None
-            self._account.turns.end(self._account)
+            self.account.turns.end(self.account)
 
     def _set_busy(self) -> None:
         """Let the peer wait. It has no deadline then, unless it is the one that does not read."""
@@ -202,7 +203,8 @@ class KmipProtocol(ClientConnection[M]):
 
     async def _write(self, answer: Answer) -> None:
         """Write an answer; a long one in slices, since TLS takes its time for each piece."""
-        account, clock = self._account, self._account.turns.clock
+        self._departures.leave()
+        account, clock = self.account, self.account.turns.clock
         began = clock()
         for piece in pieces(answer):
             if clock() - began > account.turns.slice:
@@ -211,7 +213,7 @@ class KmipProtocol(ClientConnection[M]):
                 began = clock()
                 if self._closing:
                     break
-            self._transport.write(piece)
+            self.transport.write(piece)
         account.use(clock() - began)
 
     def _do_late(self, message: M) -> None:
@@ -245,7 +247,7 @@ class KmipProtocol(ClientConnection[M]):
             return
         finally:
             self._task = None
-            self._account.turns.end(self._account)
+            self.account.turns.end(self.account)
         self._busy = False
         if self._closing:
             return
@@ -260,12 +262,13 @@ class KmipProtocol(ClientConnection[M]):
 
     def _turn(self, version: Version) -> None:
         """Become the client of this connection: the peer has just been told so."""
+        self._departures.leave()
         if self._framer.pending:
             self.close("request_while_roles_turn")
             return
         self._set_busy()
         self._stage = "asking"
-        self._asking = Asking(self._transport.write)
+        self._asking = Asking(self.transport.write)
         self._task = asyncio.get_running_loop().create_task(self._attend(self._asking, version))
 
     async def _attend(self, asking: Asking, version: Version) -> None:
@@ -318,7 +321,7 @@ class KmipProtocol(ClientConnection[M]):
                 self._room = framer.room()
         if self._held:
             self._held = False
-            self._transport.resume_reading()
+            self.transport.resume_reading()
 
     def pause_writing(self) -> None:
         self._blocked = True

@@ -53,6 +53,7 @@ from strongroom.server.tls import client_authorities
 from strongroom.server.trust import trusted_by_clients
 from strongroom.server.ttlv import KmipProtocol
 from strongroom.server.turns import Turns
+from strongroom.server.writing import Departures
 from strongroom.wire.framing import Framer
 from strongroom.wire.limits import Limits
 
@@ -120,6 +121,7 @@ class Worker:
         self._listener: Listener
         self._deadlines = Deadlines()
         self._turns = Turns()
+        self._departures = Departures()
         self._shares = Shares(
             plan.numbers, plan.row, plan.settings.connections, plan.settings.limits, turns=self._turns
         )
@@ -225,6 +227,7 @@ class Worker:
             limits=limits,
             shares=self._shares,
             buffers=buffers,
+            departures=self._departures,
             shed=application.shed,
             turned_away=application.turned_away,
             attend=application.attend,

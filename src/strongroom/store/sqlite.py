@@ -208,18 +208,27 @@ class _Link(asyncio.Protocol):
         self._pending: deque[asyncio.Future[Answer]] = deque()
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
+        self._unsent: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio's, though they do the same.
         self._transport = cast(asyncio.Transport, transport)
 
     def send(self, frame: bytes) -> asyncio.Future[Answer]:
-        """Send a change set; the future is its answer, or raises OutcomeUnknown."""
-        assert self._transport is not None
+        """Send a change set, with all others of this moment; the future is its answer, or raises
+        OutcomeUnknown."""
         future: asyncio.Future[Answer] = self._loop.create_future()
         self._pending.append(future)
-        self._transport.write(frame)
+        if not self._unsent:
+            self._loop.call_soon(self._send_all)
+        self._unsent.append(frame)
         return future
+
+    def _send_all(self) -> None:
+        # Whoever is woken by the first of many would write that one alone.
+        frames, self._unsent = self._unsent, []
+        if self._transport is not None and not self.lost:
+            self._transport.writelines(frames)
 
     def data_received(self, data: bytes) -> None:
         pending = self._pending

@@ -17,6 +17,7 @@ from strongroom.server.shared import SharedNumbers
 from strongroom.server.shares import Buffers, Shares
 from strongroom.server.ttlv import KmipProtocol
 from strongroom.server.turns import Turns
+from strongroom.server.writing import Departures, Leaving
 from strongroom.wire.framing import Framer
 from strongroom.wire.limits import Limits
 from tests.unit.server.conftest import NOW
@@ -73,6 +74,13 @@ class Transport(asyncio.Transport):
         self.reading = True
 
 
+class AtOnce(Departures):
+    """Lets each answer leave alone."""
+
+    def add(self, connection: Leaving, answer: bytes) -> None:
+        connection.transport.write(answer)
+
+
 class Bench:
     """One worker's worth of surroundings, and connections to it."""
 
@@ -97,6 +105,7 @@ class Bench:
             limits=Limits(message_size=4 << 20),
             shares=self.shares,
             buffers=Buffers(8 << 20, 8 << 20),
+            departures=AtOnce(),
             shed=lambda message, connection: b"SHED " + message[8:].rstrip(b"."),
             turned_away=lambda reason, peer, facts: self.turned_away.append((reason, peer, dict(facts))),
         )

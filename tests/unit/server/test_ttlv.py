@@ -16,7 +16,7 @@ from strongroom.server.ca import Authority
 from strongroom.server.shares import Buffers
 from strongroom.server.ttlv import BURST, READ_AHEAD, TAKEN
 from strongroom.server.turns import ALONE, AMONG_OTHERS, AT_ONCE, Turns
-from strongroom.server.writing import PIECE
+from strongroom.server.writing import PIECE, Departures
 from tests.unit.server.bench import Bench, receive
 from tests.unit.server.conftest import NOW
 
@@ -49,6 +49,81 @@ async def test_a_request_is_answered_at_once_in_one_write(bench: Bench) -> None:
     protocol, transport = bench.connect()
     receive(protocol, request(b"one"))
     assert transport.written == [b"<one>"]
+
+
+@pytest.fixture
+def together(bench: Bench) -> Bench:
+    """A bench where answers leave together, as they do in a worker."""
+    bench.service.departures = Departures()
+    return bench
+
+
+async def test_short_answers_of_all_connections_leave_when_all_was_looked_at(together: Bench) -> None:
+    (protocol, transport), (other, at_other) = together.connect(), together.connect()
+    receive(protocol, request(b"one") + request(b"two"))
+    receive(other, request(b"three"))
+    assert transport.written + at_other.written == []
+    await turns_pass()
+    assert (transport.written, at_other.written) == ([b"<one>", b"<two>"], [b"<three>"])
+
+
+async def test_an_answer_leaves_before_a_longer_one_behind_it(together: Bench) -> None:
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        return bytes(2 * PIECE) if b"long" in message else b"short"
+
+    together.handler = handler
+    protocol, transport = together.connect()
+    receive(protocol, request(b"one") + request(b"long") + request(b"two"))
+    await turns_pass()
+    assert list(map(len, transport.written)) == [5, PIECE, PIECE, 5]
+
+
+async def test_an_answer_leaves_before_one_that_was_waited_for(together: Bench) -> None:
+    go_on = asyncio.Event()
+
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        if b"wait" in message:
+            await go_on.wait()
+            return b"waited"
+        return b"at once"
+
+    together.handler = handler
+    (protocol, transport), (other, at_other) = together.connect(), together.connect()
+    receive(protocol, request(b"wait"))
+    await turns_pass()
+    go_on.set()
+    receive(other, request(b"one") + request(b"wait"))
+    await turns_pass()
+    assert transport.written == [b"waited"]
+    assert at_other.written == [b"at once", b"waited"]
+
+
+async def test_an_answer_leaves_before_the_connection_is_closed(together: Bench) -> None:
+    protocol, transport = together.connect()
+    receive(protocol, request(b"one"))
+    protocol.close("revoked")
+    assert (transport.written, transport.closed) == ([b"<one>"], True)
+
+
+async def test_an_answer_leaves_before_a_malformed_message_ends_the_connection(together: Bench) -> None:
+    protocol, transport = together.connect()
+    receive(protocol, request(b"one") + b"nonsense" * 4)
+    assert transport.written[0] == b"<one>"
+    assert transport.written[1].startswith(b"REJECTED ")
+    assert transport.closed
+
+
+async def test_who_does_not_read_is_not_answered_for_long(together: Bench) -> None:
+    protocol, transport = together.connect()
+    transport.full = True
+    for number in range(4):
+        receive(protocol, request(b"%d" % number))
+        await turns_pass()
+    assert len(transport.written) == 1, "the others wait until it reads"
+    transport.full = False
+    protocol.resume_writing()
+    await turns_pass()
+    assert len(transport.written) == 4
 
 
 async def test_a_long_answer_is_written_in_pieces(bench: Bench) -> None:
@@ -586,7 +661,7 @@ async def test_a_request_over_the_rate_waits_for_its_time_or_is_refused(
     while place.delay(bench.seconds) is not None:
         pass
     receive(waiting, request(b"two"))
-    assert waiting._transport.written == [b"SHED two"]
+    assert waiting.transport.written == [b"SHED two"]
     await asyncio.sleep(0.1)
     assert len(transport.written) == burst, "the one that waited is done"
     bench.shares.tick()
@@ -594,7 +669,7 @@ async def test_a_request_over_the_rate_waits_for_its_time_or_is_refused(
     assert entry["count"] == 2
     bench.seconds += 3
     receive(waiting, request(b"two"))
-    assert waiting._transport.written[-1] == b"<two>"
+    assert waiting.transport.written[-1] == b"<two>"
 
 
 async def test_a_tenant_has_the_limits_that_were_laid_down_for_it(bench: Bench, logs: list[Any]) -> None:

@@ -7,7 +7,6 @@ written but through `commit`.
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
-from uuid import uuid4
 
 from strongroom.domain.access import in_sight, may, reaches, scope
 from strongroom.domain.clients import ClientRecord
@@ -30,6 +29,7 @@ from strongroom.domain.store import NO_CHANGES, Changes, Found, ObjectStore
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.effects import Effect, Kind, effects_of
 from strongroom.engine.entries import WorkingEntries
+from strongroom.engine.identifiers import new_identifier
 from strongroom.engine.references import Told
 from strongroom.engine.searches import Searches, Wanted
 from strongroom.engine.sequence import SEQUENCE_NUMBERS
@@ -312,7 +312,7 @@ class UnitOfWork:
         like: ManagedObject | None = None,
     ) -> ManagedObject:
         obj = ManagedObject(
-            unique_identifier=UniqueIdentifier(str(uuid4())),
+            unique_identifier=new_identifier(),
             object_type=object_type,
             tenant=self._caller.tenant,
             owner=self._caller.client,

@@ -281,7 +281,8 @@ async def test_what_was_sent_before_the_end_is_written(database: Path, address: 
     await backend.start()
     objects = [row(1) for _ in range(200)]
     commits = [asyncio.create_task(backend.commit(creation(new))) for new in objects]
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # they begin
+    await asyncio.sleep(0)  # what they have to send leaves
     assert await asyncio.to_thread(writer.stop) == 0
     await asyncio.gather(*commits)
     await backend.close()

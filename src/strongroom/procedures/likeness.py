@@ -21,8 +21,8 @@ from strongroom.procedures.creation import first
 from strongroom.procedures.factory import has_defaults
 from strongroom.registry import Tag
 
-_OWN: Final = frozenset({Tag.INITIAL_DATE, Tag.ORIGINAL_CREATION_DATE, Tag.LAST_CHANGE_DATE, Tag.DIGEST})
-"""Attributes that each object has of its own, beside the Name."""
+_OWN: Final = frozenset({Tag.INITIAL_DATE, Tag.ORIGINAL_CREATION_DATE, Tag.NAME})
+"""Attributes that each object has of its own, beside the Digest, which comes last."""
 
 
 def name_in(given: TemplateAttributes | None) -> str | None:
@@ -57,11 +57,11 @@ async def model_of(
         return None
     model = obj.copy()
     model.material = None
-    # The Name stays, for what it says beside its text.
+    # What is its own keeps its place, and the Name what it says beside its text.
     model.attributes = {
-        key: instances if key is Tag.NAME else SharedInstances(instances)
+        key: instances if key in _OWN else SharedInstances(instances)
         for key, instances in obj.attributes.items()
-        if key not in _OWN
+        if key is not Tag.DIGEST
     }
     return model
 

@@ -103,6 +103,7 @@ class HttpsProtocol(KmipProtocol[HttpRequest]):
     def _give_up(self) -> None:
         # Closed at once, the connection would be reset under the bytes that are still on their way to us, and
         # with it the answer. They are thrown away (`buffer_updated`) until the client has gone.
+        self._departures.leave()
         self._closing = True
         self._reason = "malformed_message"
         self._stage = "linger"

@@ -49,7 +49,7 @@ BURST: Final = 32
 class KmipProtocol(ClientConnection[M]):
     """The requests and answers of one connection."""
 
-    __slots__ = ("_departures", "_handle", "_held", "_room_taken")
+    __slots__ = ("_departures", "_handle", "_held", "_interrupted", "_room_taken")
 
     def __init__(
         self, service: Service[M], peer: str, on_closed: Callable[[ClientConnection[M]], None]
@@ -58,6 +58,7 @@ class KmipProtocol(ClientConnection[M]):
         self._handle = service.handle
         self._departures = service.departures
         self._held = False  # we do not read its requests
+        self._interrupted = self._stage, self.deadline  # what went on when the peer stopped reading
         self._room_taken = 0  # bytes of a long message that came in this turn
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -113,6 +114,7 @@ class KmipProtocol(ClientConnection[M]):
     def _go_on(self, began: float) -> None:
         """Answer what has arrived until a request has to wait, the peer stops reading or the turn ends."""
         framer, rates, clock = self._framer, self._place.rates, self.account.turns.clock
+        charged = self._departures.charged
         self._busy = False
         try:
             for _ in range(BURST):
@@ -129,7 +131,8 @@ class KmipProtocol(ClientConnection[M]):
                     if delay is None:
                         facts = {"client": self._connection.client.name}
                         self._service.turned_away(TOO_MANY_REQUESTS, self._peer, facts)
-                        self._departures.add(self, self._service.shed(message, self._connection))
+                        self._departures.leave()
+                        self.transport.write(self._service.shed(message, self._connection))
                         if self._blocked:
                             return
                         continue
@@ -151,7 +154,8 @@ class KmipProtocol(ClientConnection[M]):
         else:
             self._stand_in_line()
         finally:
-            self.account.use(clock() - began)
+            # Answers of others may have left meanwhile, at their cost.
+            self.account.use(clock() - began - (self._departures.charged - charged))
 
     def _do(self, message: M) -> bool:
         """Do a request; True when the next one can be done at once."""
@@ -315,7 +319,7 @@ class KmipProtocol(ClientConnection[M]):
             if self._stage != "body":
                 self._stage = "body"
                 self.deadline = now + timing.body + framer.declared / timing.body_rate
-                if framer.declared > UNCOUNTED:
+                if framer.declared > UNCOUNTED and not self._reserved:
                     self._reserve(framer.declared)
             if self._reserved:
                 self._room = framer.room()
@@ -325,6 +329,7 @@ class KmipProtocol(ClientConnection[M]):
 
     def pause_writing(self) -> None:
         self._blocked = True
+        self._interrupted = self._stage, self.deadline
         self._stage = "answer"
         self.deadline = self._service.deadlines.now + self._service.timing.answer
 
@@ -332,6 +337,9 @@ class KmipProtocol(ClientConnection[M]):
         self._blocked = False
         if self._closing:
             return
-        self.deadline = NEVER
-        if not self._busy:
+        if self._busy:
+            self.deadline = NEVER
+        else:
+            # It may be in the middle of a message, whose time was set.
+            self._stage, self.deadline = self._interrupted
             self._serve()

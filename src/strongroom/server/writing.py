@@ -51,7 +51,7 @@ class Departures:
     all while there are hardly any others.
     """
 
-    __slots__ = ("_alone", "_clock", "_count", "_due", "_since", "_size", "_together", "_waiting")
+    __slots__ = ("_alone", "_clock", "_count", "_due", "_since", "_size", "_together", "_waiting", "charged")
 
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
         self._clock = clock
@@ -62,6 +62,8 @@ class Departures:
         self._count = 0
         self._alone = 0
         self._together = TOGETHER
+        self.charged = 0.0
+        """Seconds that all who have got their answers together have paid for that."""
 
     def add(self, connection: Leaving, answer: bytes) -> None:
         """Let an answer leave, now or soon; what is written to its connection meanwhile would overtake it."""
@@ -84,7 +86,7 @@ class Departures:
         """Let all that waits leave now."""
         waiting, self._waiting, self._size = self._waiting, [], 0
         clock = self._clock
-        began = clock()
+        first = began = clock()
         for connection, answer in waiting:
             try:
                 connection.transport.write(answer)
@@ -94,6 +96,7 @@ class Departures:
             now = clock()
             connection.account.use(now - began)
             began = now
+        self.charged += began - first
 
     def _leave_at_last(self) -> None:
         self._together += (self._count - self._together) / 4

@@ -38,6 +38,8 @@ from strongroom.store.wal_index import WalIndex
 READER_CACHE_KIB: Final = 8_192
 REMEMBERED: Final = 10_000
 """Generations, and entries that do not exist, that a reader knows by heart while nothing is committed."""
+SHORT: Final = 100
+"""Characters of a key that is remembered for an entry that does not exist: some are of a client's choice."""
 CONNECT_FOR: Final = 5.0
 """Seconds to try before a commit gives up: the supervisor restarts a writer that died."""
 CONNECT_PAUSE: Final = 0.02
@@ -134,7 +136,7 @@ class _Reader:
         rows = self.entries(statements.ENTRY, place)
         if rows:
             return rows[0]
-        if self._seen is not None:
+        if self._seen is not None and len(key) <= SHORT:
             if len(self._absent) >= REMEMBERED:
                 self._absent.clear()
             self._absent.add(place)

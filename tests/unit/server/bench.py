@@ -17,7 +17,7 @@ from strongroom.server.shared import SharedNumbers
 from strongroom.server.shares import Buffers, Shares
 from strongroom.server.ttlv import KmipProtocol
 from strongroom.server.turns import Turns
-from strongroom.server.writing import Departures, Leaving
+from strongroom.server.writing import Departures
 from strongroom.wire.framing import Framer
 from strongroom.wire.limits import Limits
 from tests.unit.server.conftest import NOW
@@ -74,13 +74,6 @@ class Transport(asyncio.Transport):
         self.reading = True
 
 
-class AtOnce(Departures):
-    """Lets each answer leave alone."""
-
-    def add(self, connection: Leaving, answer: bytes) -> None:
-        connection.transport.write(answer)
-
-
 class Bench:
     """One worker's worth of surroundings, and connections to it."""
 
@@ -105,7 +98,7 @@ class Bench:
             limits=Limits(message_size=4 << 20),
             shares=self.shares,
             buffers=Buffers(8 << 20, 8 << 20),
-            departures=AtOnce(),
+            departures=Departures(lambda: self.seconds),
             shed=lambda message, connection: b"SHED " + message[8:].rstrip(b"."),
             turned_away=lambda reason, peer, facts: self.turned_away.append((reason, peer, dict(facts))),
         )
@@ -158,11 +151,16 @@ def _fields(record: ClientRecord) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
-def receive(protocol: KmipProtocol[Any], data: bytes) -> None:
-    """Have `data` arrive as it does from an event loop: read to where the protocol wants it."""
+def receive(protocol: KmipProtocol[Any], data: bytes, *, together: bool = False) -> None:
+    """Have `data` arrive as it does from an event loop: read to where the protocol wants it.
+
+    That is all that has arrived, unless it comes `together` with something else.
+    """
     while data:
         buffer = protocol.get_buffer(len(data))
         part = data[: len(buffer)]
         buffer[: len(part)] = part
         protocol.buffer_updated(len(part))
         data = data[len(part) :]
+    if not together:
+        protocol._departures.leave()

@@ -16,7 +16,7 @@ from strongroom.server.ca import Authority
 from strongroom.server.shares import Buffers
 from strongroom.server.ttlv import BURST, READ_AHEAD, TAKEN
 from strongroom.server.turns import ALONE, AMONG_OTHERS, AT_ONCE, Turns
-from strongroom.server.writing import PIECE, Departures
+from strongroom.server.writing import PIECE
 from tests.unit.server.bench import Bench, receive
 from tests.unit.server.conftest import NOW
 
@@ -51,34 +51,27 @@ async def test_a_request_is_answered_at_once_in_one_write(bench: Bench) -> None:
     assert transport.written == [b"<one>"]
 
 
-@pytest.fixture
-def together(bench: Bench) -> Bench:
-    """A bench where answers leave together, as they do in a worker."""
-    bench.service.departures = Departures()
-    return bench
-
-
-async def test_short_answers_of_all_connections_leave_when_all_was_looked_at(together: Bench) -> None:
-    (protocol, transport), (other, at_other) = together.connect(), together.connect()
-    receive(protocol, request(b"one") + request(b"two"))
-    receive(other, request(b"three"))
+async def test_short_answers_of_all_connections_leave_when_all_was_looked_at(bench: Bench) -> None:
+    (protocol, transport), (other, at_other) = bench.connect(), bench.connect()
+    receive(protocol, request(b"one") + request(b"two"), together=True)
+    receive(other, request(b"three"), together=True)
     assert transport.written + at_other.written == []
     await turns_pass()
     assert (transport.written, at_other.written) == ([b"<one>", b"<two>"], [b"<three>"])
 
 
-async def test_an_answer_leaves_before_a_longer_one_behind_it(together: Bench) -> None:
+async def test_an_answer_leaves_before_a_longer_one_behind_it(bench: Bench) -> None:
     async def handler(message: bytes, connection: Connection) -> bytes:
         return bytes(2 * PIECE) if b"long" in message else b"short"
 
-    together.handler = handler
-    protocol, transport = together.connect()
-    receive(protocol, request(b"one") + request(b"long") + request(b"two"))
+    bench.handler = handler
+    protocol, transport = bench.connect()
+    receive(protocol, request(b"one") + request(b"long") + request(b"two"), together=True)
     await turns_pass()
     assert list(map(len, transport.written)) == [5, PIECE, PIECE, 5]
 
 
-async def test_an_answer_leaves_before_one_that_was_waited_for(together: Bench) -> None:
+async def test_an_answer_leaves_before_one_that_was_waited_for(bench: Bench) -> None:
     go_on = asyncio.Event()
 
     async def handler(message: bytes, connection: Connection) -> bytes:
@@ -87,43 +80,84 @@ async def test_an_answer_leaves_before_one_that_was_waited_for(together: Bench) 
             return b"waited"
         return b"at once"
 
-    together.handler = handler
-    (protocol, transport), (other, at_other) = together.connect(), together.connect()
-    receive(protocol, request(b"wait"))
+    bench.handler = handler
+    (protocol, transport), (other, at_other) = bench.connect(), bench.connect()
+    receive(protocol, request(b"wait"), together=True)
     await turns_pass()
     go_on.set()
-    receive(other, request(b"one") + request(b"wait"))
+    receive(other, request(b"one") + request(b"wait"), together=True)
     await turns_pass()
     assert transport.written == [b"waited"]
     assert at_other.written == [b"at once", b"waited"]
 
 
-async def test_an_answer_leaves_before_the_connection_is_closed(together: Bench) -> None:
-    protocol, transport = together.connect()
-    receive(protocol, request(b"one"))
+async def test_an_answer_leaves_before_the_connection_is_closed(bench: Bench) -> None:
+    protocol, transport = bench.connect()
+    receive(protocol, request(b"one"), together=True)
     protocol.close("revoked")
     assert (transport.written, transport.closed) == ([b"<one>"], True)
 
 
-async def test_an_answer_leaves_before_a_malformed_message_ends_the_connection(together: Bench) -> None:
-    protocol, transport = together.connect()
-    receive(protocol, request(b"one") + b"nonsense" * 4)
+async def test_an_answer_leaves_before_a_malformed_message_ends_the_connection(bench: Bench) -> None:
+    protocol, transport = bench.connect()
+    receive(protocol, request(b"one") + b"nonsense" * 4, together=True)
     assert transport.written[0] == b"<one>"
     assert transport.written[1].startswith(b"REJECTED ")
     assert transport.closed
 
 
-async def test_who_does_not_read_is_not_answered_for_long(together: Bench) -> None:
-    protocol, transport = together.connect()
+async def test_who_does_not_read_is_not_answered_for_long(bench: Bench) -> None:
+    protocol, transport = bench.connect()
     transport.full = True
     for number in range(4):
-        receive(protocol, request(b"%d" % number))
+        receive(protocol, request(b"%d" % number), together=True)
         await turns_pass()
     assert len(transport.written) == 1, "the others wait until it reads"
     transport.full = False
     protocol.resume_writing()
     await turns_pass()
     assert len(transport.written) == 4
+
+
+async def test_memory_is_reserved_once_for_who_reads_late(bench: Bench) -> None:
+    """The answer is written, and does not leave, when the long message behind the request has begun."""
+    free = bench.service.buffers._free
+    protocol, transport = bench.connect()
+    transport.full, body = True, 1 << 20
+    receive(protocol, request(b"one") + HEAD + body.to_bytes(4, "big") + bytes(100))
+    transport.full = False
+    protocol.resume_writing()
+    await turns_pass()
+    assert free - bench.service.buffers._free == 8 + body
+    receive(protocol, bytes(body - 100))
+    await turns_pass()
+    assert len(b"".join(transport.written)) == len(b"<one>") + body + len(b"<>")
+    assert free == bench.service.buffers._free
+
+
+async def test_reading_late_does_not_put_off_the_end_of_a_message(bench: Bench) -> None:
+    protocol, transport = bench.connect()
+    transport.full = True
+    receive(protocol, request(b"one") + HEAD + (3000).to_bytes(4, "big") + bytes(100))
+    bench.pass_time(15)
+    transport.full = False
+    protocol.resume_writing()
+    bench.pass_time(10)
+    assert (transport.closed, protocol._reason) == (True, "body_deadline")
+
+
+async def test_whoever_lets_answers_leave_does_not_pay_for_others(bench: Bench) -> None:
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        return bytes(2 * PIECE) if b"long" in message else b"short"
+
+    bench.handler = handler
+    (protocol, transport), (other, _) = bench.connect(), bench.connect()
+    other.account = bench.turns.account(8)
+    transport.takes = bench.spend(0.01)
+    receive(protocol, request(b"one"), together=True)
+    receive(other, request(b"long"), together=True)
+    assert transport.written == [b"short"], "it left before the long answer of the other"
+    assert (protocol.account._debt, other.account._debt) == (pytest.approx(0.01), 0.0)
 
 
 async def test_a_long_answer_is_written_in_pieces(bench: Bench) -> None:
@@ -350,11 +384,12 @@ async def test_a_peer_that_does_not_read_gets_no_more_answers_until_it_does(benc
     protocol, transport = bench.connect()
     transport.full = True
     receive(protocol, request(b"one") + request(b"two"))
-    assert transport.written == [b"<one>"]
+    assert transport.written == [b"<one>", b"<two>"], "what came together"
     receive(protocol, request(b"three"))
-    assert transport.written == [b"<one>"]
+    assert transport.written == [b"<one>", b"<two>"]
     transport.full = False
     protocol.resume_writing()
+    await turns_pass()
     assert transport.written == [b"<one>", b"<two>", b"<three>"]
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from strongroom.store.records import ChangeSet, ObjectRow
-from strongroom.store.sqlite import SqliteBackend
+from strongroom.store.sqlite import SHORT, SqliteBackend
 from strongroom.store.sqlite_file import connect
 from strongroom.store.wal_index import WalIndex
 from tests.unit.store.processes import WriterProcess
-from tests.unit.store.samples import creation, row, update
+from tests.unit.store.samples import creation, entry, row, update
 
 TENANT = 7
 
@@ -57,6 +57,42 @@ async def test_what_does_not_exist_is_asked_for_each_time(
     assert await generation(backend, missing) is None
     assert await generation(backend, missing) is None
     assert len(statements) == 2
+
+
+async def test_an_entry_that_does_not_exist_is_asked_for_once_until_a_commit(
+    backend: SqliteBackend, statements: list[str]
+) -> None:
+    wanted = entry(TENANT, "key")
+    assert [await backend.entry(TENANT, wanted.kind, "key") for _ in range(3)] == [None] * 3
+    assert len(statements) == 1
+    await backend.commit(ChangeSet(entries=[wanted]))
+    assert await backend.entry(TENANT, wanted.kind, "key") == wanted
+    assert await backend.entry(TENANT, wanted.kind, "key") == wanted
+    assert len(statements) == 3, "one that exists is read each time"
+
+
+async def test_long_keys_are_not_remembered(backend: SqliteBackend, statements: list[str]) -> None:
+    """A client chooses some, and may make them as long as a message."""
+    for _ in range(2):
+        assert await backend.entry(TENANT, 1, "k" * (SHORT + 1)) is None
+    assert len(statements) == 2
+    assert not backend._reading._absent
+
+
+async def test_the_mark_changes_with_each_commit_of_anybody(backend: SqliteBackend, database: Path) -> None:
+    one = row(TENANT)
+    marks = {backend.mark()}
+    await backend.commit(creation(one))
+    assert await generation(backend, one) == 1
+    marks.add(backend.mark())
+    assert backend.mark() in marks, "and with nothing else"
+    elsewhere(database, f"UPDATE objects SET generation = 9 WHERE sequence = {one.sequence}")
+    marks.add(backend.mark())
+    elsewhere(database, "PRAGMA wal_checkpoint(TRUNCATE)")
+    elsewhere(database, f"UPDATE objects SET generation = 10 WHERE sequence = {one.sequence}")
+    marks.add(backend.mark())
+    assert len(marks) == 4
+    assert None not in marks
 
 
 async def test_the_version_is_asked_for_once_until_a_commit(

@@ -325,21 +325,20 @@ def _no_scheme(algorithm: Algorithm, mode: Mode | None, schemes: Mapping[Mode | 
 
 
 class KeyedCipher:
-    """A scheme with a key and parameters that fit it; an IV and additional data are the client's."""
+    """A scheme with a key and parameters; an IV and additional data are the client's.
 
-    __slots__ = ("_key", "_leniencies", "_padding", "_parameters", "_scheme", "_tag_length")
+    What does not fit is told with each use, by a KmipError, in one order whatever else is wrong.
+    """
+
+    __slots__ = ("_key", "_leniencies", "_parameters", "_scheme", "_tag_length")
 
     def __init__(
         self, scheme: Scheme, key: SecretBytes, parameters: Parameters, leniencies: Leniencies
     ) -> None:
-        """Check what can be checked before any data comes; raises KmipError for what does not fit."""
-        if len(key) not in scheme.key_sizes:
-            raise InvalidField(f"{scheme.name} has no keys of {len(key)} bytes")
         self._scheme = scheme
         self._key = key
         self._parameters = parameters
         self._leniencies = leniencies
-        self._padding = _padding(scheme, parameters)
         self._tag_length = TAG if parameters.tag_length is None else parameters.tag_length
 
     def encrypt(self, data: Data, iv: bytes | None, additional_data: bytes | None) -> Encrypted:
@@ -395,6 +394,8 @@ class KeyedCipher:
             if not self._parameters.random_iv:
                 raise scheme.iv.missing()
             iv = fresh = chosen(scheme.iv, self._parameters, self._leniencies)
+        else:
+            iv = self._fitting(iv)
         if scheme.tags and self._tag_length not in scheme.tags:
             # INTEROP(OASIS CS-BC-M-GCM-1, 1.4 to 3.0): the reason for it is General Failure.
             raise KmipError(
@@ -406,18 +407,25 @@ class KeyedCipher:
         rule = self._scheme.iv
         if rule is not None and iv is None:
             raise rule.missing()
-        return self._job(iv, additional_data)
+        return self._job(self._fitting(iv), additional_data)
 
-    def _job(self, iv: bytes | None, additional_data: bytes | None) -> Job:
-        """Return what the scheme works with; raises KmipError for what does not fit it."""
+    def _fitting(self, iv: bytes | None) -> bytes:
         scheme = self._scheme
         if scheme.iv is not None:
-            iv = fitting(scheme.iv, iv or b"", self._parameters, self._leniencies)
-        elif iv is not None and not scheme.padded:  # for ECB it has no meaning; some clients send one always
+            return fitting(scheme.iv, iv or b"", self._parameters, self._leniencies)
+        if iv is not None and not scheme.padded:  # for ECB it has no meaning; some clients send one always
             raise BadCryptographicParameters(f"{scheme.name} takes no IV/Counter/Nonce; leave it out")
+        return b""
+
+    def _job(self, iv: bytes, additional_data: bytes | None) -> Job:
+        """Return what the scheme works with."""
+        scheme, parameters = self._scheme, self._parameters
+        if len(self._key) not in scheme.key_sizes:
+            raise InvalidField(f"{scheme.name} has no keys of {len(self._key)} bytes")
         if additional_data and not scheme.tags:
             raise BadCryptographicParameters(f"{scheme.name} cannot authenticate additional data")
-        return Job(self._key, iv or b"", self._parameters, additional_data, self._padding, self._tag_length)
+        padding = None if parameters.padding_method is None else _padding(scheme, parameters)
+        return Job(self._key, iv, parameters, additional_data, padding, self._tag_length)
 
 
 def _padding(scheme: Scheme, parameters: Parameters) -> LibraryPadding | None:

@@ -12,7 +12,6 @@ import selectors
 import signal
 import socket
 import struct
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -27,9 +26,6 @@ from strongroom.store.sqlite_file import UNAVAILABLE, Answer, SqliteFile
 
 MAX_GROUP: Final = 512
 """Change sets in one transaction, so that the first does not wait for too many others."""
-
-GATHER_PAUSE: Final = 0.0001
-"""Seconds that a transaction waits for the next change sets of those who were just answered."""
 
 RECEIVE_SIZE: Final = 2**18
 PARENT_CHECK: Final = 1.0
@@ -82,7 +78,6 @@ class Writer:
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ)
         self._waiting: list[tuple[_Peer, Writes]] = []
-        self._answered = 0
         self._stopping = False
         self._failing = ""
 
@@ -114,18 +109,10 @@ class Writer:
         self._selector.close()
 
     def _gather(self) -> None:
-        """Wait for change sets, and a moment longer for those that are about to come.
-
-        Whoever was answered last will soon send the next. Were the ones that came meanwhile written at once,
-        the two halves would take turns for good, each waiting for the other, at twice the cost.
-        """
+        """Take all change sets that wait, or else wait for some."""
         self._take_all()
-        expected = min(self._answered + len(self._waiting), MAX_GROUP)
         if not self._waiting:
             self._take(PARENT_CHECK)
-            self._take_all()
-        if 0 < len(self._waiting) < expected:
-            time.sleep(GATHER_PAUSE)
             self._take_all()
 
     def _take_all(self) -> None:
@@ -150,7 +137,6 @@ class Writer:
     def _write_all(self) -> None:
         """Write what waits, and answer it."""
         waiting, self._waiting = self._waiting, []
-        self._answered = len(waiting)
         for start in range(0, len(waiting), MAX_GROUP):
             self._write(waiting[start : start + MAX_GROUP])
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from hashlib import sha256
 from json.encoder import encode_basestring_ascii as _quoted
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from strongroom.domain.chain import Head
 from strongroom.model.identifiers import UniqueIdentifier
@@ -58,14 +58,17 @@ class Changed(NamedTuple):
     clients: tuple[tuple[int, int], ...] = ()
 
     def parts(self) -> "list[Changed]":
-        """Return the same in parts of at most MOST_NAMED of each."""
+        """Return the same in parts of at most MOST_NAMED of each; at least one."""
+        longest = max(map(len, self))
+        if longest <= MOST_NAMED:
+            return [self]
         return [
             Changed(
                 self.objects[start : start + MOST_NAMED],
                 self.entries[start : start + MOST_NAMED],
                 self.clients[start : start + MOST_NAMED],
             )
-            for start in range(0, max(map(len, self)), MOST_NAMED)
+            for start in range(0, longest, MOST_NAMED)
         ]
 
 
@@ -134,8 +137,12 @@ class AuditEvent(NamedTuple):
 _KINDS_OF_CHANGES: Final = ("changed", "entries", "clients")
 
 
-def _pairs(name: str, changed: Sequence[tuple[Any, ...]]) -> str:
-    return f',"{name}":{_CANONICAL(changed)}' if changed else ""
+def _pairs(name: str, changed: Sequence[tuple[str | int, ...]]) -> str:
+    if not changed:
+        return ""
+    # What _CANONICAL gives, at a third of the price: this is in every event of a change.
+    rows = [",".join([_quoted(one) if type(one) is str else str(one) for one in row]) for row in changed]
+    return f',"{name}":[[{"],[".join(rows)}]]'
 
 
 class Recording:
@@ -158,7 +165,7 @@ def encode_all(events: Iterable[AuditEvent], changed: Changed) -> list[bytes]:
     """
     *before, last = events
     encoded = [event.encode() for event in before]
-    first, *others = changed.parts() or [NOTHING_CHANGED]
+    first, *others = changed.parts()
     encoded.append(last._replace(changed=first).encode())
     encoded += [last._replace(objects=(), changed=rest).encode() for rest in others]
     return encoded

@@ -183,7 +183,7 @@ class KmipProtocol(ClientConnection[M]):
         if self._roles is not None and self._roles.turned is not None:
             self._turn(self._roles.turned)
             return False
-        return not self._blocked
+        return not (self._blocked or self._closing)
 
     def _wait(self, started: Coroutine[Any, Any, Answer | None], waits_for: object) -> None:
         """Let the later requests wait until this one, which waits for something itself, is done."""

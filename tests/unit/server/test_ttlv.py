@@ -119,6 +119,25 @@ async def test_who_does_not_read_is_not_answered_for_long(bench: Bench) -> None:
     assert len(transport.written) == 4
 
 
+async def test_nothing_more_is_done_for_a_connection_that_takes_no_answer(bench: Bench) -> None:
+    done: list[bytes] = []
+
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        done.append(message)
+        return bytes(PIECE)
+
+    def fail() -> None:
+        raise RuntimeError("nobody has thought of it")
+
+    bench.handler = handler
+    protocol, transport = bench.connect()
+    transport.takes = fail
+    receive(protocol, request(b"one") + request(b"two") + request(b"three"))
+    await turns_pass()
+    assert transport.aborted
+    assert len(done) == 2, "the second answer did not fit beside the first"
+
+
 async def test_memory_is_reserved_once_for_who_reads_late(bench: Bench) -> None:
     """The answer is written, and does not leave, when the long message behind the request has begun."""
     free = bench.service.buffers._free

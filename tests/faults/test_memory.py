@@ -30,9 +30,9 @@ pytestmark = pytest.mark.usefixtures("new_processes")
 
 HEAD: Final = b"\x42\x00\x78\x01"
 QUERY: Final = message(QueryRequest(query_function=(QueryFunction.QUERY_OPERATIONS,)))
-EACH: Final = 192 * 1024
-"""Bytes that a connection may cost a worker, which has half of them: the event loop has 256 KiB for the TLS
-of each, and many that have sent too much may be there in the moment before they are told to go."""
+EACH: Final = 64 * 1024
+"""Bytes that a connection may cost a worker, which has half of them: TLS, and what had come before it was
+told to go."""
 
 PROMPT: Final = 5.0
 """Seconds in which a good client is served on a machine that has other work to do, too."""

@@ -133,7 +133,7 @@ class KmipProtocol(ClientConnection[M]):
                         self._service.turned_away(TOO_MANY_REQUESTS, self._peer, facts)
                         self._departures.leave()
                         self.transport.write(self._service.shed(message, self._connection))
-                        if self._blocked:
+                        if self._blocked or self._closing:
                             return
                         continue
                     if delay > 0.0:
@@ -267,6 +267,8 @@ class KmipProtocol(ClientConnection[M]):
     def _turn(self, version: Version) -> None:
         """Become the client of this connection: the peer has just been told so."""
         self._departures.leave()
+        if self._closing:  # the peer was not told after all
+            return
         if self._framer.pending:
             self.close("request_while_roles_turn")
             return

@@ -402,10 +402,11 @@ async def test_reading_stops_while_too_much_is_waiting_and_goes_on_later(bench: 
 async def test_a_peer_that_does_not_read_gets_no_more_answers_until_it_does(bench: Bench) -> None:
     protocol, transport = bench.connect()
     transport.full = True
-    receive(protocol, request(b"one") + request(b"two"))
-    assert transport.written == [b"<one>", b"<two>"], "what came together"
+    receive(protocol, request(b"one"))
+    receive(protocol, request(b"two"))
+    assert transport.written == [b"<one>"]
     receive(protocol, request(b"three"))
-    assert transport.written == [b"<one>", b"<two>"]
+    assert transport.written == [b"<one>"]
     transport.full = False
     protocol.resume_writing()
     await turns_pass()

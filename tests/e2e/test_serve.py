@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -251,6 +252,20 @@ def test_a_writer_that_is_killed_is_replaced(own_echo: testing.Server) -> None:
     os.kill(writer, signal.SIGKILL)
     own_echo.wait_for_log("store_writer_died")
     own_echo.enrol("late")
+    assert [worker["pid"] for worker in status(own_echo)["workers"]] == workers
+
+
+def test_a_writer_that_dies_under_a_command_is_replaced_meanwhile(own_echo: testing.Server) -> None:
+    """The supervisor waits for a worker then, and the worker for the writer."""
+    workers = [worker["pid"] for worker in status(own_echo)["workers"]]
+    for number in range(3):
+        eventually(lambda: len(children(own_echo.process.pid)) == 3)
+        (writer,) = set(children(own_echo.process.pid)) - set(workers)
+        os.kill(writer, signal.SIGSTOP)
+        later = threading.Timer(0.5, os.kill, (writer, signal.SIGKILL))
+        later.start()
+        own_echo.run("policy", "create", f"late-{number}", "--data", str(own_echo.directory))
+        later.join()
     assert [worker["pid"] for worker in status(own_echo)["workers"]] == workers
 
 

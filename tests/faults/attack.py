@@ -31,6 +31,14 @@ def memory(server: testing.Server) -> dict[int, int]:
     return found
 
 
+def settle(server: testing.Server) -> None:
+    """Wait until the server has what it makes for itself soon after it has started: nobody asks for that."""
+    before, now = dict[int, int](), memory(server)
+    while any(size - before.get(process, 0) > MIB for process, size in now.items()):
+        time.sleep(1.0)
+        before, now = now, memory(server)
+
+
 class Growth:
     """How much the processes of a server grow while the block runs; `most` is the worst of them, in bytes."""
 

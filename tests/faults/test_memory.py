@@ -22,8 +22,9 @@ from strongroom.operations.query import QueryRequest
 from strongroom.operations.register import RegisterRequest
 from strongroom.registry import V2_1, HashingAlgorithm, ObjectType, QueryFunction
 from tests.e2e.conftest import endpoint, eventually, status
-from tests.faults.attack import MIB, Growth, answers_within, crowd, silent
+from tests.faults.attack import MIB, Growth, answers_within, crowd, settle, silent
 from tests.faults.noise import batch, create, message
+from tests.interop.endpoint import RawConnection
 from tests.over_tls import OverTls
 
 pytestmark = pytest.mark.usefixtures("new_processes")
@@ -43,6 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[testing.Server]
     deadlines = {"handshake": 4, "body": 4, "answer": 4}
     settings = {"deadlines": deadlines, "limits": {"buffered": 64 * MIB}}
     with testing.server(tmp_path_factory.mktemp("server"), workers=2, settings=settings) as server:
+        settle(server)
         yield server
 
 
@@ -104,6 +106,21 @@ def test_short_bodies_that_never_end_are_bounded(server: testing.Server, attacke
     announced = HEAD + (60_000).to_bytes(4, "big") + bytes(50_000)
     with Growth(server) as growth, crowd(server, attacker, count) as attack:
         attack.send(announced)
+        growth.look()
+        assert answers_within(server, QUERY, PROMPT)
+    assert growth.most < 64 * MIB + count * EACH
+
+
+@many(150, 1000)
+def test_connections_do_not_keep_what_a_long_message_took(
+    server: testing.Server, attacker: Path, count: int
+) -> None:
+    """Each sends a whole message of 1 MiB, reads the answer, and stays."""
+    parameters = CryptographicParameters(hashing_algorithm=HashingAlgorithm.SHA_256)
+    ask = message(HashRequest(cryptographic_parameters=parameters, data=SecretBytes(bytes(1 * MIB))))
+    with Growth(server) as growth, crowd(server, attacker, count) as attack:
+        for stream in attack.connections:
+            assert len(RawConnection(stream).exchange(ask)) < 1000
         growth.look()
         assert answers_within(server, QUERY, PROMPT)
     assert growth.most < 64 * MIB + count * EACH

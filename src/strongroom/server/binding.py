@@ -16,6 +16,7 @@ from strongroom.server.config import DeadlineSettings
 from strongroom.server.deadlines import Deadlines
 from strongroom.server.directory import ClientDirectory, PeerCertificate
 from strongroom.server.shares import Buffers, Shares
+from strongroom.server.windows import Windows
 from strongroom.server.writing import Departures
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.limits import Limits
@@ -81,6 +82,7 @@ class Service(Generic[M]):
     limits: Limits
     shares: Shares
     buffers: Buffers
+    windows: Windows
     departures: Departures
     shed: Shedder[M]
     turned_away: Callable[[str, str, Mapping[str, str]], None]
@@ -108,6 +110,7 @@ class Service(Generic[M]):
             limits=self.limits,
             shares=self.shares,
             buffers=self.buffers,
+            windows=self.windows,
             departures=self.departures,
             shed=shed,
             strangers=self.strangers,

@@ -19,6 +19,7 @@ from strongroom.server.logs import get_logger
 from strongroom.server.roles import Asking
 from strongroom.server.shares import Place
 from strongroom.server.turns import Account
+from strongroom.server.windows import LONG
 from strongroom.server.writing import NOWHERE
 
 log = get_logger()
@@ -54,6 +55,7 @@ class ClientConnection(asyncio.BufferedProtocol, Generic[M]):
         "_service",
         "_stage",
         "_task",
+        "_wide",
         "account",
         "certificate",
         "deadline",
@@ -87,6 +89,7 @@ class ClientConnection(asyncio.BufferedProtocol, Generic[M]):
         self._requests = 0
         self._reserved = 0  # bytes of the long message that is arriving
         self._room: memoryview | None = None  # where its next bytes go
+        self._wide = False  # it may send much ahead
         self.deadline = NEVER
         self.valid_until = NEVER
 
@@ -137,6 +140,8 @@ class ClientConnection(asyncio.BufferedProtocol, Generic[M]):
                 self._task.cancel()
         if self.admitted:
             self._give_back()
+            if self._wide:
+                self._service.windows.leave(self._connection.client.client)
             self._service.deadlines.discard(self)
             self._service.shares.leave(self._place)
             log.info(
@@ -161,10 +166,7 @@ class ClientConnection(asyncio.BufferedProtocol, Generic[M]):
             self._closing = True
             self._reason = reason
             self.deadline = NEVER
-            self._give_back()
-            # The peer may take its time to say goodbye, and what it has sent must not wait for that.
-            self._framer = self._service.framing(self._service.limits)
-            self._room = None
+            self._forget()
             self._service.departures.leave()
             self.transport.close()
 
@@ -175,6 +177,7 @@ class ClientConnection(asyncio.BufferedProtocol, Generic[M]):
         self.deadline = NEVER
         if self._task is not None:
             self._task.cancel()
+        self._forget()
         self.transport.abort()
 
     def drain(self) -> None:
@@ -203,11 +206,20 @@ class ClientConnection(asyncio.BufferedProtocol, Generic[M]):
                 self._connection = Connection(client=found, peer=self._peer, roles=self._roles)
             self._service.shares.refresh(self._place)
 
-    # Memory for long messages
+    # Memory for messages
+
+    def _forget(self) -> None:
+        """Let go of what has arrived: goodbyes may take their time, and many may leave at once."""
+        self._give_back()
+        self._framer = self._service.framing(self._service.limits)
+        self._room = None
 
     def _reserve(self, size: int) -> None:
-        if self._service.buffers.reserve(size, self._connection.client.client):
+        client = self._connection.client.client
+        if self._service.buffers.reserve(size, client):
             self._reserved = size
+            if size > LONG and not self._wide:
+                self._wide = self._service.windows.widen(self.transport, client)
         else:
             # Not even goodbye: until the peer answers it, what it has sent so far would stay in memory.
             self.abort("too_many_long_messages")

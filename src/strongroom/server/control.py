@@ -7,7 +7,7 @@ import itertools
 import selectors
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Final
 
@@ -15,6 +15,9 @@ from strongroom.server.messages import BrokenMessage, Message, MessageReader, en
 
 _SEND_TIMEOUT: Final = 2.0
 _RECEIVE: Final = 1 << 18
+
+MEANWHILE: Final = 0.05
+"""Seconds between looks at what else there is to do while workers are waited for."""
 
 _numbers = itertools.count(1)
 
@@ -87,8 +90,18 @@ class WorkerHandle:
                     self._answers[number] = message
 
 
-def ask_all(workers: Iterable[WorkerHandle], request: Message, timeout: float) -> dict[WorkerHandle, Message]:
-    """Ask workers at once and return the answers that came in time."""
+def _nothing() -> None:
+    """Do nothing meanwhile."""
+
+
+def ask_all(
+    workers: Iterable[WorkerHandle],
+    request: Message,
+    timeout: float,
+    *,
+    meanwhile: Callable[[], None] = _nothing,
+) -> dict[WorkerHandle, Message]:
+    """Ask workers at once and return the answers that came in time; `meanwhile` is called now and then."""
     waiting = {worker: number for worker in workers if (number := worker.ask(request)) is not None}
     answers: dict[WorkerHandle, Message] = {}
     deadline = time.monotonic() + timeout
@@ -96,7 +109,8 @@ def ask_all(workers: Iterable[WorkerHandle], request: Message, timeout: float) -
         for worker in waiting:
             selector.register(worker.sock, selectors.EVENT_READ, worker)
         while waiting and (left := deadline - time.monotonic()) > 0:
-            for key, _ in selector.select(left):
+            meanwhile()
+            for key, _ in selector.select(min(left, MEANWHILE)):
                 worker = key.data
                 present = worker.receive()
                 answer = worker.answer(waiting[worker])
@@ -108,15 +122,18 @@ def ask_all(workers: Iterable[WorkerHandle], request: Message, timeout: float) -
     return answers
 
 
-def await_start(workers: Iterable[WorkerHandle], timeout: float) -> str | None:
-    """Wait until all workers serve; return why not, None when they do."""
+def await_start(
+    workers: Iterable[WorkerHandle], timeout: float, *, meanwhile: Callable[[], None] = _nothing
+) -> str | None:
+    """Wait until all workers serve; return why not, None when they do. `meanwhile` is called now and then."""
     starting = set(workers)
     deadline = time.monotonic() + timeout
     with selectors.DefaultSelector() as selector:
         for worker in starting:
             selector.register(worker.sock, selectors.EVENT_READ, worker)
         while starting and (left := deadline - time.monotonic()) > 0:
-            for key, _ in selector.select(left):
+            meanwhile()
+            for key, _ in selector.select(min(left, MEANWHILE)):
                 worker = key.data
                 present = worker.receive()
                 if worker.failure is not None:

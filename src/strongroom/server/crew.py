@@ -10,12 +10,13 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
-from strongroom.server.control import State, WorkerHandle, await_start
+from strongroom.server.control import State, WorkerHandle, ask_all, await_start
 from strongroom.server.errors import OperatorError
 from strongroom.server.logs import get_logger
+from strongroom.server.messages import Message
 from strongroom.server.ports import WriterMain
 from strongroom.server.process import describe_exit, fork
 from strongroom.server.shared import SharedNumbers
@@ -59,6 +60,7 @@ class Crew:
         self._writer_main: WriterMain | None = None
         self._writer: int | None = None
         self._writer_started_at = 0.0
+        self._writer_due = 0.0  # when one that died is started again
         self._deaths = 0
         self._stopping = False
 
@@ -85,7 +87,7 @@ class Crew:
         self._main = main
         self.generation += 1
         started = [self._start_worker(slot) for slot in range(self.slots)]
-        problem = await_start(started, timeout)
+        problem = await_start(started, timeout, meanwhile=self._tend_the_writer)
         if problem is not None:
             for worker in started:
                 self.kill(worker)
@@ -96,6 +98,12 @@ class Crew:
             if worker.state is State.SERVING:
                 worker.state = State.RETIRING
                 worker.ask({"ask": "retire"})
+
+    def ask(
+        self, workers: Iterable[WorkerHandle], request: Message, timeout: float
+    ) -> dict[WorkerHandle, Message]:
+        """Ask workers at once and return the answers that came in time."""
+        return ask_all(workers, request, timeout, meanwhile=self._tend_the_writer)
 
     def _start_worker(self, slot: int) -> WorkerHandle:
         row = self._free_row()
@@ -201,6 +209,23 @@ class Crew:
             # Its death is noticed and it is tried again, after a longer pause.
             log.error("store_writer_failed", error=str(error))
 
+    def _tend_the_writer(self) -> None:
+        """Start a writer again that has died: the workers that are waited for may be waiting for it."""
+        if self._writer is not None:
+            pid, status = os.waitpid(self._writer, os.WNOHANG)
+            if pid:
+                self._lose_writer(pid, status)
+        elif time.monotonic() >= self._writer_due:
+            self._restart_writer()
+
+    def _lose_writer(self, pid: int, status: int) -> None:
+        log.error("store_writer_died", pid=pid, how=describe_exit(status))
+        self._writer = None
+        pause = self._back_off(self._writer_started_at)
+        self._writer_due = time.monotonic() + pause
+        # Also while stopping: the last requests may still need it.
+        self._timers.add(pause, self._restart_writer)
+
     # Deaths
 
     def reap(self) -> None:
@@ -213,10 +238,7 @@ class Crew:
             if pid == 0:
                 return
             if pid == self._writer:
-                log.error("store_writer_died", pid=pid, how=describe_exit(status))
-                self._writer = None
-                # Also while stopping: the last requests may still need it.
-                self._timers.add(self._back_off(self._writer_started_at), self._restart_writer)
+                self._lose_writer(pid, status)
             elif pid in self._workers:
                 self._lose(self._workers[pid], status)
 

@@ -9,7 +9,7 @@ from typing import Final
 from strongroom.domain.ports import RootKeyError
 from strongroom.server.admin import result_of
 from strongroom.server.administration.command import find
-from strongroom.server.control import WorkerHandle, ask_all
+from strongroom.server.control import WorkerHandle
 from strongroom.server.crew import Crew
 from strongroom.server.errors import OperatorError
 from strongroom.server.logs import get_logger
@@ -33,7 +33,7 @@ class Delegation:
     def do(self, request: Message) -> object:
         """Have one worker do a command, and all of them follow; raises OperatorError."""
         command = find(request)
-        answers = ask_all(self._crew.serving[:1], {**request, "ask": "administer"}, ANSWER_TIMEOUT)
+        answers = self._crew.ask(self._crew.serving[:1], {**request, "ask": "administer"}, ANSWER_TIMEOUT)
         if not answers:
             raise OperatorError("no worker answers; look at the server's log and try again")
         result = result_of(*answers.values())
@@ -70,7 +70,7 @@ class Delegation:
         except RootKeyError as error:
             log.error("root_key_not_followed", error=str(error))
         workers = self._crew.workers
-        answers = ask_all(workers, {"ask": "refresh"}, ANSWER_TIMEOUT)
+        answers = self._crew.ask(workers, {"ask": "refresh"}, ANSWER_TIMEOUT)
         for worker in workers:
             if "error" in answers.get(worker, {"error": "no answer"}):
                 log.error("worker_killed", pid=worker.pid, reason="it did not take over a change of clients")

@@ -18,9 +18,11 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from strongroom.server.address import Address
 from strongroom.server.config import ConnectionSettings, DeadlineSettings
 from strongroom.server.logs import get_logger
+from strongroom.server.process import return_freed_memory
 from strongroom.server.shared import Seat
 from strongroom.server.shares import BURST, MOST_DELAY, Rate
 from strongroom.server.ttlv import KmipProtocol
+from strongroom.server.windows import keep_narrow
 
 log = get_logger()
 
@@ -29,6 +31,9 @@ BATCH: Final = 16
 
 SHUTDOWN_TIMEOUT: Final = 2.0
 """Seconds that a peer has to answer our close-notify."""
+
+TRIM_AFTER: Final = 128
+"""Connections that have ended before their memory is given back."""
 
 _EXHAUSTED_PAUSE: Final = 0.5
 """Seconds without accepting after the system ran out of descriptors or memory."""
@@ -75,7 +80,7 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._open = False
         self._full = False
-        self.ended = 0
+        self._gone = 0
         """Connections that came and went, failed handshakes included."""
         self._unfinished: dict[str, dict[asyncio.Task[None], None]] = {}
         self._connections: set[Anyone] = set()
@@ -214,6 +219,7 @@ class Listener:
         if len(self._unfinished.get(host, ())) >= self._per_address:
             self._give_way(host)
         connection.setblocking(False)
+        keep_narrow(connection)
         self._seat.live += 1
         self._empty.clear()
         task = self._loop.create_task(self._shake_hands(connection, Address(host, port), door, delay))
@@ -289,7 +295,9 @@ class Listener:
         if protocol in self._connections:
             self._connections.remove(protocol)
             self._seat.live -= 1
-            self.ended += 1
+            self._gone += 1
+            if self._gone % TRIM_AFTER == 0:
+                self._loop.call_soon(return_freed_memory)
             if not self._connections:
                 self._empty.set()
             if self._full:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from strongroom.server.address import Address, resolve
 from strongroom.server.errors import OperatorError
+from strongroom.server.windows import prepare
 
 BACKLOG: Final = 1024
 _KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
@@ -44,6 +45,7 @@ def bind(address: Address, count: int, option: str) -> tuple[Address, list[socke
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             for name, value in _KEEPALIVE:
                 sock.setsockopt(socket.IPPROTO_TCP, name, value)
+            prepare(sock)
             sock.bind(numeric)
             sock.listen(BACKLOG)
             sock.setblocking(False)

@@ -30,13 +30,13 @@ from strongroom.wire.errors import DecodeError
 
 log = get_logger()
 
-READ_AHEAD: Final = 64 * 1024
+READ_AHEAD: Final = 16 * 1024
 """Bytes of requests to come that are kept while one is being answered; more stay with the peer."""
 
 UNCOUNTED: Final = 4096
 """Bytes of a message that may arrive piece by piece without a place in the memory for unfinished ones."""
 
-_SCRATCH: Final = memoryview(bytearray(READ_AHEAD))
+_SCRATCH: Final = memoryview(bytearray(64 * 1024))
 """Where all connections are read to: what has come in is taken out before the next is read."""
 
 TAKEN: Final = 128 * 1024
@@ -85,7 +85,12 @@ class KmipProtocol(ClientConnection[M]):
             framer.feed(bytes(_SCRATCH[:nbytes]))
         if not (self._busy or self._blocked):
             self._serve()
-        elif framer.pending > READ_AHEAD and not self._held:
+        if (self._busy or self._blocked) and not self._held:
+            self._hold()
+
+    def _hold(self) -> None:
+        """Leave with the peer what it sends beyond what is there already, if that is much."""
+        if self._framer.pending > READ_AHEAD and not self._closing:
             self._held = True
             self.transport.pause_reading()
 

@@ -40,7 +40,7 @@ from strongroom.server.listener import Door, Listener
 from strongroom.server.logs import get_logger
 from strongroom.server.messages import LONGEST, BrokenMessage, Message, decode, encode, integer
 from strongroom.server.ports import Adapters, Application, RootKeys
-from strongroom.server.process import keep_freed_memory, return_freed_memory
+from strongroom.server.process import keep_freed_memory
 from strongroom.server.questions import read_question
 from strongroom.server.remote import RemoteAdministration
 from strongroom.server.restrictions import Restrictions
@@ -53,6 +53,7 @@ from strongroom.server.tls import client_authorities
 from strongroom.server.trust import trusted_by_clients
 from strongroom.server.ttlv import KmipProtocol
 from strongroom.server.turns import Turns
+from strongroom.server.windows import Windows
 from strongroom.server.writing import Departures
 from strongroom.wire.framing import Framer
 from strongroom.wire.limits import Limits
@@ -67,9 +68,6 @@ POLL_INTERVAL: Final = 1.0
 
 SPREADING: Final = 2.0
 """Seconds that a request waits for the other workers to follow its change of the client records."""
-
-TRIM_AFTER: Final = 250
-"""Connections that have ended before their memory is given back."""
 
 KEPT: Final = 8 * 1024 * 1024
 """Bytes of a block of memory that is kept when it is freed: twice the longest message, as that is preset."""
@@ -227,6 +225,7 @@ class Worker:
             limits=limits,
             shares=self._shares,
             buffers=buffers,
+            windows=Windows(),
             departures=self._departures,
             shed=application.shed,
             turned_away=application.turned_away,
@@ -375,7 +374,6 @@ class Worker:
 
     async def _tidy(self, garbage: Garbage) -> None:
         """Do once a second what is too much for each connection."""
-        trimmed = 0
         while True:
             await asyncio.sleep(1.0)
             self._listener.report()
@@ -386,9 +384,6 @@ class Worker:
                 self._listener.recheck()
             if self._restrictions.changed():
                 await self._try_to_refresh()
-            if self._listener.ended - trimmed >= TRIM_AFTER:
-                trimmed = self._listener.ended
-                return_freed_memory()
 
     # The end
 

@@ -1,6 +1,7 @@
 """One worker's worth of surroundings for a connection, without sockets; time is moved by hand."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from strongroom.server.shared import SharedNumbers
 from strongroom.server.shares import Buffers, Shares
 from strongroom.server.ttlv import KmipProtocol
 from strongroom.server.turns import Turns
+from strongroom.server.windows import Windows
 from strongroom.server.writing import Departures
 from strongroom.wire.framing import Framer
 from strongroom.wire.limits import Limits
@@ -40,9 +42,11 @@ class Transport(asyncio.Transport):
     """A transport that writes into a list; it blocks when told to."""
 
     def __init__(self, der: bytes) -> None:
-        super().__init__({"ssl_object": self})
+        super().__init__({"ssl_object": self, "socket": self})
         self._der = der
         self.written: list[bytes] = []
+        self.window: int | None = None
+        """What the kernel was asked to take from the peer."""
         self.reading = True
         self.closed = False
         self.aborted = False
@@ -54,6 +58,10 @@ class Transport(asyncio.Transport):
     def getpeercert(self, *, binary_form: bool) -> bytes:
         assert binary_form
         return self._der
+
+    def setsockopt(self, level: int, name: int, value: int) -> None:
+        assert (level, name) == (socket.SOL_SOCKET, socket.SO_RCVBUF)
+        self.window = value
 
     def write(self, data: Any) -> None:
         self.written.append(bytes(data))
@@ -98,6 +106,7 @@ class Bench:
             limits=Limits(message_size=4 << 20),
             shares=self.shares,
             buffers=Buffers(8 << 20, 8 << 20),
+            windows=Windows(),
             departures=Departures(lambda: self.seconds),
             shed=lambda message, connection: b"SHED " + message[8:].rstrip(b"."),
             turned_away=lambda reason, peer, facts: self.turned_away.append((reason, peer, dict(facts))),

@@ -399,6 +399,30 @@ async def test_reading_stops_while_too_much_is_waiting_and_goes_on_later(bench: 
     assert transport.reading
 
 
+async def test_no_more_is_read_from_who_stands_in_line_and_has_sent_much(bench: Bench) -> None:
+    protocol, transport = bench.connect()
+    bench.turns.account(8).may_go_on(bench.seconds)
+    account = bench.turns.account(bench.record.client)
+    account.at_work = AT_ONCE
+    receive(protocol, request(b"x" * READ_AHEAD))
+    assert (transport.written, transport.reading) == ([], False)
+    account.at_work = 1
+    bench.turns.end(account)
+    await turns_pass()
+    assert transport.written == [b"<" + b"x" * READ_AHEAD + b">"]
+    assert transport.reading
+
+
+async def test_what_an_aborted_connection_had_sent_is_gone_before_the_connection_is(bench: Bench) -> None:
+    protocol, _ = bench.connect()
+    free = bench.service.buffers._free
+    receive(protocol, request(b"x" * (1 << 20))[:READ_AHEAD])
+    assert bench.service.buffers._free < free
+    protocol.abort("deadline")
+    assert bench.service.buffers._free == free
+    assert protocol._framer.pending == 0
+
+
 async def test_a_peer_that_does_not_read_gets_no_more_answers_until_it_does(bench: Bench) -> None:
     protocol, transport = bench.connect()
     transport.full = True

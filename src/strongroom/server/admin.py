@@ -148,9 +148,14 @@ class AdminSocket:
             raise OperatorError(f"cannot make {self._path}: {error.strerror}") from error
         selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
+    @property
+    def waiting(self) -> bool:
+        """Tell whether there is a request to answer."""
+        return bool(self._requests)
+
     def serve(self, answer: Callable[[Message], object]) -> None:
-        """Answer the requests that have arrived whole."""
-        while self._requests:
+        """Answer one of the requests that have arrived whole: each may take its time."""
+        if self._requests:
             connection, request = self._requests.popleft()
             reply: Message = {}
             try:

@@ -3,15 +3,21 @@
 Rule: blocking sockets and no event loop. A worker that dies or hangs is an outcome, never an exception.
 """
 
+import contextlib
 import itertools
+import os
 import selectors
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Final
 
+from strongroom.server.logs import get_logger
 from strongroom.server.messages import BrokenMessage, Message, MessageReader, encode
+
+log = get_logger()
 
 _SEND_TIMEOUT: Final = 2.0
 _RECEIVE: Final = 1 << 18
@@ -45,16 +51,23 @@ class WorkerHandle:
         self.failure: str | None = None
         self._reader = MessageReader()
         self._answers: dict[int, Message] = {}
+        self.late: set[int] = set()
+        """Requests whose answers nobody waits for any more."""
         self.changes: list[object] = []
-        """Numbers of the changes of client records that it made and that the others are to follow."""
+        """Numbers of the changes of client records that it made and that the others are to follow; None for
+        what it may have changed without saying so."""
         sock.settimeout(_SEND_TIMEOUT)
 
     def ask(self, request: Message) -> int | None:
-        """Send a request and return its number, None when the worker does not take it."""
+        """Send a request and return its number, None when the worker does not take it: it is ended then,
+        since nothing that came after half a request would be understood."""
         number = next(_numbers)
         try:
             self.sock.sendall(encode({**request, "id": number}))
-        except OSError:
+        except OSError as error:
+            log.error("worker_killed", pid=self.pid, reason=f"it does not take what it is told: {error}")
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
             return None
         return number
 
@@ -86,7 +99,11 @@ class WorkerHandle:
                 self.changes.append(message.get("number"))
             case _:
                 number = message.get("id")
-                if isinstance(number, int):
+                if isinstance(number, int) and number in self.late:
+                    # What it did is followed all the same.
+                    self.late.discard(number)
+                    self.changes.append(None)
+                elif isinstance(number, int):
                     self._answers[number] = message
 
 
@@ -119,6 +136,8 @@ def ask_all(
                 if answer is not None or not present:
                     selector.unregister(worker.sock)
                     del waiting[worker]
+    for worker, number in waiting.items():
+        worker.late.add(number)
     return answers
 
 

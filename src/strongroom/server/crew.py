@@ -25,6 +25,8 @@ from strongroom.server.timers import Timers
 log = get_logger()
 
 START_TIMEOUT: Final = 30.0
+RESTART_TIMEOUT: Final = 3.0
+"""Seconds for a writer that is started again: whoever asks for something waits meanwhile."""
 
 GENERATIONS: Final = 3
 """How many generations of workers may be alive at once; the oldest goes when there would be more."""
@@ -33,6 +35,8 @@ QUICK_DEATH: Final = 30.0
 """Seconds of life below which a death counts towards the pause before the next start."""
 
 LONGEST_BACK_OFF: Final = 10.0
+
+_THERE: Final = frozenset({State.STARTING, State.SERVING})
 
 WorkerMain = Callable[[int, int, socket.socket], None]
 """The main function of a worker. Its arguments: slot (which listening socket), row, control socket."""
@@ -63,6 +67,7 @@ class Crew:
         self._writer_due = 0.0  # when one that died is started again
         self._deaths = 0
         self._stopping = False
+        self._staffed = False  # there are to be workers
 
     @property
     def workers(self) -> list[WorkerHandle]:
@@ -83,19 +88,25 @@ class Crew:
         why.
         """
         before = getattr(self, "_main", main)
-        old = self.serving
+        old = [worker for worker in self.workers if worker.state in _THERE]
         self._main = main
         self.generation += 1
-        started = [self._start_worker(slot) for slot in range(self.slots)]
-        problem = await_start(started, timeout, meanwhile=self._tend_the_writer)
+        started = list[WorkerHandle]()
+        try:
+            for slot in range(self.slots):
+                started.append(self._start_worker(slot))
+            problem = await_start(started, timeout, meanwhile=self._tend_the_writer)
+        except OperatorError as error:
+            problem = str(error)
         if problem is not None:
             for worker in started:
                 self.kill(worker)
             self._main = before
             self.generation -= 1
             raise OperatorError(problem)
+        self._staffed = True
         for worker in old:
-            if worker.state is State.SERVING:
+            if worker.state in _THERE:
                 worker.state = State.RETIRING
                 worker.ask({"ask": "retire"})
 
@@ -115,8 +126,14 @@ class Crew:
             self._leave_parent()
             main(slot, row, theirs)
 
-        pid = fork(run)
-        theirs.close()
+        try:
+            pid = fork(run)
+        except OperatorError:
+            ours.close()
+            self._free_rows.insert(0, row)
+            raise
+        finally:
+            theirs.close()
         worker = WorkerHandle(pid=pid, row=row, slot=slot, generation=self.generation, sock=ours)
         self._workers[pid] = worker
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._listen(worker))
@@ -124,8 +141,13 @@ class Crew:
 
     def _restart_worker(self, slot: int) -> None:
         present = {worker.slot for worker in self.workers if worker.generation == self.generation}
-        if not self._stopping and slot not in present:
+        if self._stopping or not self._staffed or slot in present:
+            return
+        try:
             self._start_worker(slot)
+        except OperatorError as error:
+            log.error("worker_not_started", error=str(error))
+            self._timers.add(LONGEST_BACK_OFF, lambda: self._restart_worker(slot))
 
     def _listen(self, worker: WorkerHandle) -> None:
         if not worker.receive():
@@ -171,7 +193,7 @@ class Crew:
 
     # The writer
 
-    def start_writer(self, main: WriterMain | None) -> None:
+    def start_writer(self, main: WriterMain | None, timeout: float = START_TIMEOUT) -> None:
         """Start the process that writes the store, if it needs one; raises OperatorError."""
         self._writer_main = main
         if main is None:
@@ -185,11 +207,13 @@ class Crew:
             os.setpgid(0, 0)
             main(lambda: writing.sendall(b"."))
 
-        self._writer = fork(run)
-        self._writer_started_at = time.monotonic()
-        writing.close()
         with reading:
-            reading.settimeout(START_TIMEOUT)
+            try:
+                self._writer = fork(run)
+            finally:
+                writing.close()
+            self._writer_started_at = time.monotonic()
+            reading.settimeout(timeout)
             try:
                 ready = reading.recv(1)
             except TimeoutError:
@@ -204,10 +228,13 @@ class Crew:
             # The server was sealed meanwhile.
             return
         try:
-            self.start_writer(self._writer_main)
+            self.start_writer(self._writer_main, RESTART_TIMEOUT)
         except OperatorError as error:
-            # Its death is noticed and it is tried again, after a longer pause.
+            # If there is one its death is noticed, and it is tried again after a longer pause.
             log.error("store_writer_failed", error=str(error))
+            if self._writer is None:
+                self._writer_due = time.monotonic() + LONGEST_BACK_OFF
+                self._timers.add(LONGEST_BACK_OFF, self._restart_writer)
 
     def _tend_the_writer(self) -> None:
         """Start a writer again that has died: the workers that are waited for may be waiting for it."""
@@ -272,7 +299,7 @@ class Crew:
     def dismiss(self, patience: float) -> None:
         """End every process within `patience` seconds and a second for the writer; nobody is started again
         until `start_writer` and `start_generation`."""
-        self._stopping = True
+        self._stopping, self._staffed = True, False
         writer, self._writer_main, self._writer = self._writer, None, None
         for worker in self.workers:
             worker.ask({"ask": "drain"})

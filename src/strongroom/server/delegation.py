@@ -36,10 +36,12 @@ class Delegation:
         answers = self._crew.ask(self._crew.serving[:1], {**request, "ask": "administer"}, ANSWER_TIMEOUT)
         if not answers:
             raise OperatorError("no worker answers; look at the server's log and try again")
-        result = result_of(*answers.values())
-        if command.spreads:
-            self._spread()
-        return result
+        try:
+            return result_of(*answers.values())
+        finally:
+            # Also what failed may be in the store: the writer that was to say so may have died.
+            if command.spreads:
+                self._spread()
 
     def record(self, request: Message, command: str, **fields: int) -> None:
         """Have a worker write it into the audit log; it is done all the same when that fails."""
@@ -61,14 +63,18 @@ class Delegation:
             worker.changes = []
         self._spread()
         for worker, numbers in changed:
-            for number in numbers:
+            for number in filter(None, numbers):
                 worker.ask({"ask": "spread", "number": number})
 
-    def _spread(self) -> None:
+    def follow_root_key(self) -> None:
+        """Take over a root key that a worker has changed."""
         try:
             self._root_key.follow()
         except RootKeyError as error:
             log.error("root_key_not_followed", error=str(error))
+
+    def _spread(self) -> None:
+        self.follow_root_key()
         workers = self._crew.workers
         answers = self._crew.ask(workers, {"ask": "refresh"}, ANSWER_TIMEOUT)
         for worker in workers:

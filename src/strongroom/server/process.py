@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from strongroom.server.errors import OperatorError
 from strongroom.server.logs import get_logger
 
 log = get_logger()
@@ -27,14 +28,20 @@ def fork(main: Callable[[], None]) -> int:
     """Run `main` in a child process and return the child's id.
 
     The child ends with code 0 when `main` returns and 1 when it raises (logged). It is killed when this
-    process dies, however that happens.
+    process dies, however that happens. Raises OperatorError when there can be no child.
     """
     parent = os.getpid()
     sys.stdout.flush()
     sys.stderr.flush()
     # A signal that arrives before the child has handlers of its own must not reach those of the parent.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError as error:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        raise OperatorError(
+            f"no process can be started: {error.strerror}; free memory, or raise the limit of processes"
+        ) from error
     if child:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return child
@@ -110,4 +117,7 @@ def describe_exit(status: int) -> str:
     code = os.waitstatus_to_exitcode(status)
     if code >= 0:
         return f"exit code {code}"
-    return f"signal {signal.Signals(-code).name}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:  # those for programs' own use have no names
+        return f"signal {-code}"

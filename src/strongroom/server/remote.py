@@ -57,9 +57,12 @@ class RemoteAdministration:
         except (OperatorError, BrokenMessage, StoreFailure, TamperedRecord) as error:
             return encode(to_answer(error))
         try:
-            result = await perform(self._surroundings(caller), _own(request))
-            if declared.spreads:
-                await self._spread()
+            try:
+                result = await perform(self._surroundings(caller), _own(request))
+            finally:
+                # Also what failed may be in the store.
+                if declared.spreads:
+                    await self._spread()
         except (OperatorError, BrokenMessage, StoreFailure, TamperedRecord, RootKeyError) as error:
             return encode(to_answer(error))
         except Exception:

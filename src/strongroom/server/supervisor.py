@@ -59,6 +59,9 @@ TURNOVER: Final = 24 * 3600.0
 STOP_MARGIN: Final = 1.5
 """Seconds beyond the drain deadline before a worker is killed."""
 
+FOLLOW_INTERVAL: Final = 1.0
+"""Seconds between looks whether the root key is another one."""
+
 SEAL_WITHIN: Final = 2.0
 """Seconds that requests in flight get when the server is sealed."""
 
@@ -131,6 +134,7 @@ class Supervisor:
             raise
         self._timers.add(TURNOVER, self._turn_over)
         self._timers.add(WATCH_INTERVAL, self._watch)
+        self._timers.add(FOLLOW_INTERVAL, self._follow_root)
         if sealed:
             cure = f"strongroom server unseal --data {self._directory.path}"
             log.warning("server_sealed", provider=self._root_key.provider, cure=cure, pid=os.getpid())
@@ -188,10 +192,12 @@ class Supervisor:
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain and return."""
         while not self._stopping:
-            self._turn(0.0 if self._delegation.changed() else self._timers.sleep())
-            self._delegation.follow()
-            if self._admin is not None:
-                self._admin.serve(self.administer)
+            waiting = self._delegation.changed() or (self._admin is not None and self._admin.waiting)
+            self._turn(0.0 if waiting else self._timers.sleep())
+            if not self._stopping:
+                self._delegation.follow()
+                if self._admin is not None:
+                    self._admin.serve(self.administer)
         log.info("server_stopping")
         self._stop()
         log.info("server_stopped")
@@ -249,6 +255,8 @@ class Supervisor:
 
         Raises OperatorError, after logging it.
         """
+        if self._stopping:
+            raise OperatorError("the server is stopping")
         if not self._open:
             raise Sealed("the server is sealed; it reads its files when it is opened")
         before = self._settings, self._context
@@ -275,6 +283,12 @@ class Supervisor:
         if self._open and self._tls.outdated(self._settings):
             self._reload_if_possible()
 
+    def _follow_root(self) -> None:
+        """Take over a root key whose change nobody has told of: whoever made it may have died."""
+        self._timers.add(FOLLOW_INTERVAL, self._follow_root)
+        if self._open:
+            self._delegation.follow_root_key()
+
     def _turn_over(self) -> None:
         self._timers.add(TURNOVER, self._turn_over)
         self._reload_if_possible()
@@ -299,8 +313,8 @@ class Supervisor:
             self._context = self._tls.context(self._settings)
             self._ports.listen_again()
             self._start_serving()
-        except OperatorError as error:
-            log.error("unseal_failed", error=str(error))
+        except BaseException as error:
+            log.error("unseal_failed", error=str(error) or type(error).__name__)
             self._close_down()
             raise
         self._attempts.succeed()
@@ -318,10 +332,13 @@ class Supervisor:
 
     def _close_down(self) -> None:
         self._open = False
-        self._crew.dismiss(SEAL_WITHIN)
-        self._ports.stop_listening()
-        self._root_key.close()
-        gc.collect()
+        try:
+            self._crew.dismiss(SEAL_WITHIN)
+            self._ports.stop_listening()
+        finally:
+            # Whatever else goes wrong, nobody opens the server without what opens the key.
+            self._root_key.close()
+            gc.collect()
 
     # The end
 

@@ -14,6 +14,7 @@ import signal
 import socket
 import ssl
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -64,7 +65,10 @@ LOOP_VARIABLE: Final = "STRONGROOM_LOOP"
 """Set it to `asyncio` to run on the standard event loop instead of uvloop."""
 
 POLL_INTERVAL: Final = 1.0
-"""Seconds between looks for clients that another machine has changed."""
+"""Seconds between looks for clients and rules that others have changed."""
+
+POLL_SELDOM: Final = 50.0
+"""How much longer the pause is than such a look has taken, at least: some have very many clients."""
 
 SPREADING: Final = 2.0
 """Seconds that a request waits for the other workers to follow its change of the client records."""
@@ -261,8 +265,7 @@ class Worker:
     # What the supervisor says
 
     async def _obey(self, reader: asyncio.StreamReader) -> None:
-        while line := await reader.readline():
-            request = decode(line)
+        while (request := await _next_request(reader)) is not None:
             answer: Message = {"id": request.get("id")}
             try:
                 answer["result"] = await self._do(request)
@@ -273,7 +276,8 @@ class Worker:
                 log.exception("admin_command_failed", command=request.get("command"))
                 answer["error"] = "the server could not do it; its log says why"
             self._tell(answer)
-        # The supervisor is gone: nobody would restart, reload or drain us.
+        # The supervisor is gone, or we do not understand each other any more: nobody would restart, reload or
+        # drain us.
         os._exit(1)
 
     async def _do(self, request: Message) -> object:
@@ -367,10 +371,15 @@ class Worker:
             del self._spreading[number]
 
     async def _poll(self) -> None:
-        """Follow changes that other machines make to the client records."""
-        while self._application.shared:
-            await asyncio.sleep(POLL_INTERVAL)
-            await self._try_to_refresh()
+        """Follow what others have changed: other machines, and whoever ended before it could tell."""
+        seen, pause = None, POLL_INTERVAL
+        while True:
+            await asyncio.sleep(pause)
+            mark = self._application.store.mark()
+            if mark is None or mark != seen:
+                seen, began = mark, time.perf_counter()
+                await self._try_to_refresh()
+                pause = max(POLL_INTERVAL, POLL_SELDOM * (time.perf_counter() - began))
 
     async def _tidy(self, garbage: Garbage) -> None:
         """Do once a second what is too much for each connection."""
@@ -412,6 +421,16 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._listener.empty()
+
+
+async def _next_request(reader: asyncio.StreamReader) -> Message | None:
+    """Return what the supervisor says next; None when there is nothing more that can be understood."""
+    try:
+        line = await reader.readline()
+        return decode(line) if line else None
+    except (BrokenMessage, ValueError) as error:
+        log.error("supervisor_not_understood", error=str(error))
+        return None
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

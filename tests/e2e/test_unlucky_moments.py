@@ -1,0 +1,195 @@
+"""Processes of a server that stop or die while others wait for them, start or leave.
+
+Rule: whatever was stored is in force everywhere soon, whoever was to tell of it; whoever is to be there is
+there again, and whoever is not is not.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from strongroom import Client, KMIPError, testing
+from strongroom.server.admin import call_server
+from strongroom.server.data_directory import DataDirectory
+from strongroom.server.errors import OperatorError
+from strongroom.server.messages import Message
+from tests.e2e.conftest import eventually, status
+from tests.e2e.test_serve import answers, children
+from tests.sealed import Vault
+
+WITHIN: Final = 2.5
+"""Seconds within which a revocation is effective, and half a second for a machine with other work."""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[testing.Server]:
+    with testing.server(tmp_path, workers=2) as server:
+        yield server
+
+
+def writer(server: testing.Server) -> int:
+    workers = {worker["pid"] for worker in status(server)["workers"]}
+    (found,) = set(children(server.process.pid)) - workers
+    return found
+
+
+def ask(server: testing.Server, command: str, **arguments: object) -> object:
+    request: Message = {"command": command, **arguments}
+    return call_server(DataDirectory.open(server.directory), request)
+
+
+@contextlib.contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def served(clients: list[Client]) -> int:
+    count = 0
+    for client in clients:
+        with contextlib.suppress(KMIPError):
+            client.query()
+            count += 1
+    return count
+
+
+@pytest.fixture
+def clients(own: testing.Server) -> Iterator[list[Client]]:
+    """Six connections of the client of the server, on both workers."""
+    with contextlib.ExitStack() as stack:
+        made = [stack.enter_context(Client.from_profile(own.profile)) for _ in range(6)]
+        assert served(made) == 6
+        yield made
+
+
+def revoke(server: testing.Server) -> None:
+    """Revoke the client, and find that nobody can say whether it was done."""
+    done = server.try_run("client", "revoke", "test", "--data", str(server.directory))
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("who", ["writer", "worker"])
+def test_a_revocation_that_nobody_heard_of_in_time_is_in_force(
+    own: testing.Server, clients: list[Client], who: str
+) -> None:
+    """The command fails after five seconds; what it asked for is done when the process goes on."""
+    pid = writer(own) if who == "writer" else status(own)["workers"][0]["pid"]
+    with stopped(pid):
+        revoke(own)
+    time.sleep(WITHIN)
+    assert served(clients) == 0
+
+
+def test_a_revocation_is_in_force_though_the_worker_that_asked_for_it_is_dead(
+    own: testing.Server, clients: list[Client]
+) -> None:
+    worker = status(own)["workers"][0]["pid"]
+    with stopped(writer(own)):
+        asked = threading.Thread(target=revoke, args=(own,))
+        asked.start()
+        time.sleep(2.0)
+        os.kill(worker, signal.SIGKILL)
+        asked.join()
+    time.sleep(WITHIN)
+    listed = own.run("client", "list", "--data", str(own.directory))
+    assert served(clients) == (6 if "never" in listed else 0)
+
+
+def test_a_worker_that_was_starting_during_a_reload_leaves_with_its_generation(
+    own_echo: testing.Server,
+) -> None:
+    before = set(children(own_echo.process.pid))
+    os.kill(status(own_echo)["workers"][0]["pid"], signal.SIGKILL)
+    eventually(lambda: bool(set(children(own_echo.process.pid)) - before))
+    (starting,) = set(children(own_echo.process.pid)) - before
+    with stopped(starting):
+        own_echo.process.send_signal(signal.SIGHUP)
+        own_echo.wait_for_log('"reloaded"')
+    eventually(lambda: {worker["generation"] for worker in status(own_echo)["workers"]} == {2})
+    assert [worker["state"] for worker in status(own_echo)["workers"]] == ["serving"] * 2
+
+
+def test_a_server_that_stops_does_not_reload(own: testing.Server, clients: list[Client]) -> None:
+    with stopped(writer(own)):
+        creating = threading.Thread(target=clients[0].create_symmetric_key)
+        creating.start()
+        time.sleep(0.3)
+        own.process.send_signal(signal.SIGTERM)
+        own.wait_for_log("server_stopping")
+        own.process.send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+    creating.join()
+    assert own.process.wait(20) == 0
+    assert "did not drain in time" not in own.log_text()
+
+
+def test_a_sealed_server_starts_no_worker_in_the_place_of_one_that_had_died(tmp_path: Path) -> None:
+    shares = ("--root-key", "shares", "--shares", "2/3", f"--shares-out={tmp_path}/vault/shares")
+    vault = Vault(tmp_path / "vault", *shares, workers=2)
+    vault.start_sealed()
+    try:
+        vault.unseal(1)
+        vault.unseal(2)
+        assert vault.said_ready()
+        for _ in range(5):  # each start again waits longer
+            victim = status(vault)["workers"][0]["pid"]
+            os.kill(victim, signal.SIGKILL)
+            eventually(lambda gone=victim: gone not in children(vault.process.pid))  # type: ignore[misc]
+            eventually(lambda: len(children(vault.process.pid)) == 3)
+        os.kill(status(vault)["workers"][0]["pid"], signal.SIGKILL)
+        ask(vault, "seal")
+        time.sleep(3.0)
+        assert children(vault.process.pid) == []
+        assert "worker_died" not in vault.log_text().rpartition('"server_sealed"')[2]
+    finally:
+        vault.stop()
+
+
+def test_a_worker_that_stops_in_the_middle_of_a_command_does_not_keep_others_from_theirs(
+    own: testing.Server,
+) -> None:
+    with stopped(status(own)["workers"][0]["pid"]), pytest.raises(OperatorError):
+        ask(own, "policy.create", name="long", text="x" * 600_000)
+    eventually(lambda: [worker["state"] for worker in status(own)["workers"]] == ["serving"] * 2)
+    for _ in range(3):
+        assert ask(own, "client.list")
+
+
+def test_a_worker_that_is_killed_by_a_signal_without_a_name_is_replaced(own_echo: testing.Server) -> None:
+    victim = status(own_echo)["workers"][0]["pid"]
+    os.kill(victim, signal.SIGRTMIN + 5)
+    own_echo.wait_for_log("worker_died")
+    eventually(lambda: len(status(own_echo)["workers"]) == 2)
+    assert answers(own_echo)
+
+
+def test_sigterm_does_not_wait_for_commands_that_wait(own: testing.Server) -> None:
+    directory = DataDirectory.open(own.directory)
+
+    def list_clients() -> None:
+        with contextlib.suppress(OperatorError, OSError):
+            call_server(directory, {"command": "client.list"})
+
+    worker = status(own)["workers"][0]["pid"]
+    asking = [threading.Thread(target=list_clients) for _ in range(6)]
+    os.kill(worker, signal.SIGSTOP)
+    for thread in asking:
+        thread.start()
+    time.sleep(1.0)
+    own.process.send_signal(signal.SIGTERM)
+    own.wait_for_log("server_stopping", timeout=8.0)
+    os.kill(worker, signal.SIGCONT)
+    assert own.process.wait(20) == 0
+    for thread in asking:
+        thread.join()

@@ -1,0 +1,52 @@
+"""Child processes that cannot be had, and keys that are forgotten whatever else fails."""
+
+import errno
+import os
+import signal
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from strongroom.server.errors import OperatorError
+from strongroom.server.process import describe_exit, fork
+from strongroom.server.supervisor import Supervisor
+
+
+def test_signals_arrive_as_before_when_there_can_be_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> int:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(os, "fork", fail)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with pytest.raises(OperatorError, match="raise the limit of processes"):
+        fork(lambda: None)
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(3 << 8, "exit code 3"), (signal.SIGKILL, "signal SIGKILL"), (signal.SIGRTMIN + 6, "signal 40")],
+)
+def test_every_end_of_a_child_has_words(status: int, words: str) -> None:
+    assert describe_exit(status) == words
+
+
+@pytest.mark.parametrize("fails", ["crew", "ports"])
+def test_the_root_key_is_forgotten_though_something_else_cannot_be_closed(fails: str) -> None:
+    """Another program may have taken the port meanwhile."""
+    done: list[str] = []
+
+    def close(what: str) -> None:
+        done.append(what)
+        if what == fails:
+            raise OperatorError("it is in use")
+
+    supervisor = cast(Any, Supervisor.__new__(Supervisor))
+    supervisor._crew = SimpleNamespace(dismiss=lambda _: close("crew"))
+    supervisor._ports = SimpleNamespace(stop_listening=lambda: close("ports"))
+    supervisor._root_key = SimpleNamespace(close=lambda: close("root key"))
+    with pytest.raises(OperatorError):
+        supervisor._close_down()
+    assert done[-1] == "root key"
+    assert not supervisor._open

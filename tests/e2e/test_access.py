@@ -43,6 +43,13 @@ def grant(server: testing.Server, to: str, on: str, permissions: str, *more: str
 
 
 @pytest.fixture
+def own(tmp_path: Path) -> Iterator[testing.Server]:
+    """Give a server that a test may stop and start: others have connections to theirs."""
+    with testing.server(tmp_path, workers=2) as running:
+        yield running
+
+
+@pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
     """Give the name of a client that no other test has."""
     return f"c{abs(hash(request.node.name))}"
@@ -100,15 +107,16 @@ def test_a_group_is_entered_and_left_at_once_on_every_connection(
     assert refused(clients, key)
 
 
-def test_a_rule_survives_a_restart(server: testing.Server, clients: list[Client], name: str) -> None:
-    with Client.from_profile(server.profile) as owner:
+def test_a_rule_survives_a_restart(own: testing.Server) -> None:
+    reader = own.enrol("reader")
+    with Client.from_profile(own.profile) as owner:
         key = owner.create_symmetric_key()
-    grant(server, f"client:{name}", f"object:{key}", "get")
-    server.stop()
-    listed = json.loads(administer(server, "grant", "list", "-o", "json"))  # by this process alone
+    grant(own, "client:reader", f"object:{key}", "get")
+    own.stop()
+    listed = json.loads(administer(own, "grant", "list", "-o", "json"))  # by this process alone
     assert f"object:{key}" in {rule["on"] for rule in listed}
-    server.start()
-    with Client.from_profile(server.folder / name / "profile.toml") as client:
+    own.start()
+    with Client.from_profile(reader) as client:
         assert client.get(key)
         assert client.locate() == []
 
@@ -285,29 +293,32 @@ def test_the_published_cases_of_two_clients_pass_once_each_may_use_what_the_othe
 
 
 def test_a_restriction_is_followed_within_seconds_and_a_broken_one_stops_only_the_start(
-    server: testing.Server, clients: list[Client], name: str
+    own: testing.Server,
 ) -> None:
     pytest.importorskip("cedarpy", reason="an extra: pip install 'strongroom[cedar]'")
-    file = server.directory / "policy.cedar"
+    name, clients = testing.CLIENT, [Client.from_profile(own.profile) for _ in range(CONNECTIONS)]
+    file = own.directory / "policy.cedar"
     keys = [client.create_symmetric_key() for client in clients]
-    new = server.directory / "policy.new"
+    new = own.directory / "policy.new"
     try:
         new.write_text(f'forbid(principal == Client::"{name}", action == Action::"get", resource);')
         new.rename(file)
         eventually(lambda: all(is_refused(client, key) for client, key in zip(clients, keys, strict=True)))
         assert clients[0].locate()
-        assert "policy.cedar forbid" in administer(server, "why", name, "get", keys[0])
+        assert "policy.cedar forbid" in administer(own, "why", name, "get", keys[0])
         new.write_text("forbid(")
         new.rename(file)
-        server.wait_for_log("restrictions_refused")
+        own.wait_for_log("restrictions_refused")
         assert all(is_refused(client, key) for client, key in zip(clients, keys, strict=True))
-        server.stop()
+        own.stop()
         with pytest.raises(testing.ServerFailed, match=r"policy\.cedar"):
-            server.start()
+            own.start()
     finally:
         file.unlink()
-    server.start()
-    with Client.from_profile(server.folder / name / "profile.toml") as client:
+    own.start()
+    for client in clients:
+        client.close()
+    with Client.from_profile(own.profile) as client:
         assert client.get(keys[0])
 
 

@@ -19,7 +19,7 @@ from tests.e2e.conftest import https, status
 from tests.people import hire
 
 PEOPLE = {
-    "ada": ([Role.ADMINISTRATOR], ["ada-laptop", "ada-desk"]),
+    "ada": ([Role.ADMINISTRATOR], ["ada-laptop", "ada-desk", "ada-tablet"]),
     "oto": ([Role.OPERATOR], ["oto-laptop"]),
     "ann": ([Role.APPROVER], ["ann-laptop"]),
 }
@@ -110,11 +110,11 @@ def test_nothing_answers_without_a_client_certificate(server: testing.Server, ta
 def test_whoever_was_revoked_administers_no_more(server: testing.Server, run: Run, tmp_path: Path) -> None:
     ada = profile(server, "ada-laptop")
     run("client", "enrol", "ada-phone", "--profile", ada, "--out", str(tmp_path / "phone"))
-    with https(server, server.folder / "ada-desk" / "profile.toml") as connection:
+    with https(server, server.folder / "ada-tablet" / "profile.toml") as connection:
         headers = {"Content-Type": "application/json"}
         body = b'{"command": "client.list"}'
         assert b"result" in connection.request("POST", "/admin", body, headers).body
-        run("client", "revoke", "ada-desk", "--profile", ada)
+        run("client", "revoke", "ada-tablet", "--profile", ada)
         with pytest.raises((OSError, HTTPException)):
             connection.request("POST", "/admin", body, headers)
     assert len(status(server)["workers"]) == 2

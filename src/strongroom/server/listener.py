@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from strongroom.server.address import Address
@@ -96,13 +97,11 @@ class Listener:
         self._loop.add_reader(self._seat.inbox.fileno(), self._take)
 
     def stop(self) -> None:
-        """Accept no more; connections that other workers have handed on still come in."""
+        """Accept no more; connections that other workers hand on still come in until `drain`."""
         if self._open:
             self._open = False
             self._seat.accept(False)
             self._look_away()
-            self._take()
-            self._loop.remove_reader(self._seat.inbox.fileno())
 
     def connections(self) -> Iterator[Anyone]:
         """Yield the connections of admitted clients; they may end meanwhile."""
@@ -125,6 +124,9 @@ class Listener:
     def drain(self) -> None:
         """Stop, end the handshakes, and each connection as soon as no request is under way."""
         self.stop()
+        while self._take():
+            pass
+        self._loop.remove_reader(self._seat.inbox.fileno())
         for tasks in tuple(self._unfinished.values()):
             for task in tuple(tasks):
                 task.cancel()
@@ -179,8 +181,12 @@ class Listener:
             if lightest is None or not self._seat.hand_on(connection, lightest, number):
                 self._begin(connection, address, door)
 
-    def _take(self) -> None:
-        while (taken := self._seat.take()) is not None:
+    def _take(self) -> bool:
+        """Take connections that were handed on; False when there are no more."""
+        for _ in range(BATCH):
+            taken = self._seat.take()
+            if taken is None:
+                return False
             connection, number = taken
             try:
                 address = connection.getpeername()
@@ -189,6 +195,7 @@ class Listener:
                 connection.close()
                 continue
             self._begin(connection, address, self._doors[number])
+        return True
 
     def _pause(self) -> None:
         """Let new connections wait in the kernel until one of ours ends."""
@@ -222,8 +229,21 @@ class Listener:
         keep_narrow(connection)
         self._seat.live += 1
         self._empty.clear()
-        task = self._loop.create_task(self._shake_hands(connection, Address(host, port), door, delay))
+        peer = Address(host, port)
+        protocol = door.protocol(str(peer), self._ended)
+        self._connections.add(protocol)
+        task = self._loop.create_task(self._shake_hands(connection, peer, protocol, delay))
         self._unfinished.setdefault(host, {})[task] = None
+        task.add_done_callback(partial(self._shaken, host, connection, protocol))
+
+    def _shaken(
+        self, host: str, connection: socket.socket, protocol: Anyone, task: asyncio.Task[None]
+    ) -> None:
+        """Forget a handshake that is over, also one that was cancelled before its task began."""
+        self._forget(host, task)
+        if task.cancelled():
+            connection.close()
+            self._ended(protocol)
 
     def _give_way(self, host: str | None) -> bool:
         """End the oldest unfinished handshake of an address; False when there is none."""
@@ -258,16 +278,13 @@ class Listener:
                 rate = self._rates[host] = Rate(self._new_per_address, 0)
             rate.take(self._loop.time())
 
-    async def _shake_hands(self, connection: socket.socket, peer: Address, door: Door, delay: float) -> None:
-        protocol = door.protocol(str(peer), self._ended)
-        self._connections.add(protocol)
+    async def _shake_hands(
+        self, connection: socket.socket, peer: Address, protocol: Anyone, delay: float
+    ) -> None:
+        # When this is cancelled, it was shed or drained: both are reported in one line for all of them.
         try:
             if delay > 0.0:
-                try:
-                    await asyncio.sleep(delay)
-                except asyncio.CancelledError:
-                    connection.close()
-                    raise
+                await asyncio.sleep(delay)
             await self._loop.connect_accepted_socket(
                 lambda: protocol,
                 connection,
@@ -280,16 +297,8 @@ class Listener:
             if isinstance(error, ssl.SSLError):
                 self._charge(peer.host)
             log.info("handshake_failed", peer=str(peer), reason=_reason(error))
-        except asyncio.CancelledError:
-            # Shed or drained: both are reported in one line for all of them.
-            self._ended(protocol)
-            raise
         else:
             self._charge(peer.host)
-        finally:
-            task = asyncio.current_task()
-            if task is not None:
-                self._forget(peer.host, task)
 
     def _ended(self, protocol: Anyone) -> None:
         if protocol in self._connections:

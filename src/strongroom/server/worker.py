@@ -407,6 +407,9 @@ class Worker:
 
     async def _drain(self, grace: float, drain: float) -> None:
         self._listener.stop()
+        if grace:
+            # Another worker may be handing on a connection at this moment.
+            await asyncio.sleep(SETTLING)
         # Requests that are in the kernel's buffers by now are in flight too.
         await self._until_empty(max(grace, SETTLING))
         self._listener.drain()

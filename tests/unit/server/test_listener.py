@@ -1,0 +1,80 @@
+"""Connections from the moment they are accepted: each is counted until it ends, and none is forgotten."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+
+import pytest
+
+from strongroom.server.ca import Authority
+from strongroom.server.config import ConnectionSettings, DeadlineSettings
+from strongroom.server.listener import Door, Listener
+from strongroom.server.shared import Seat, SharedNumbers
+from strongroom.server.ttlv import KmipProtocol
+from tests.unit.server.bench import Bench
+
+AT_ONCE = 2
+"""Unfinished handshakes that an address may have."""
+
+
+class Site:
+    """A listener whose connections are accepted by hand."""
+
+    def __init__(self, bench: Bench, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self.door = Door(
+            stack.enter_context(socket.socket()),
+            lambda peer, ended: KmipProtocol(bench.service, peer, ended),
+        )
+        self.listener = Listener(
+            [self.door],
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER),
+            seat=Seat(SharedNumbers(1), 0),
+            settings=ConnectionSettings(unfinished_per_address=AT_ONCE),
+            timing=DeadlineSettings(),
+            total=100,
+        )
+
+    def accept(self) -> socket.socket:
+        """Begin the handshake with a peer that says nothing, and return the peer."""
+        peer, ours = socket.socketpair()
+        self._stack.enter_context(peer)
+        peer.setblocking(False)
+        self.listener._begin(ours, ("192.0.2.1", 4711), self.door)
+        return peer
+
+
+@pytest.fixture
+async def site(authority: Authority) -> Iterator[Site]:  # type: ignore[misc]
+    with contextlib.ExitStack() as stack:
+        yield Site(Bench(authority), stack)
+
+
+async def test_a_worker_is_not_empty_while_a_handshake_is_about_to_begin(site: Site) -> None:
+    site.accept()
+    await asyncio.sleep(0)
+    (first,) = site.listener._connections
+    site.accept()
+    site.listener._ended(first)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await site.listener.empty()
+    site.listener.drain()
+    await site.listener.empty()
+    assert site.listener.live == 0
+
+
+async def test_handshakes_that_give_way_before_they_began_are_counted_out_and_closed(site: Site) -> None:
+    peers = [site.accept() for _ in range(AT_ONCE + 3)]
+    await asyncio.sleep(0.01)
+    assert site.listener.live == AT_ONCE
+    for peer in peers[:3]:
+        assert peer.recv(1) == b""
+    for peer in peers[3:]:
+        with pytest.raises(BlockingIOError):
+            peer.recv(1)
+    site.listener.drain()
+    await site.listener.empty()
+    assert site.listener.live == 0

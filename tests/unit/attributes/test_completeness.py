@@ -1,6 +1,8 @@
 """Every declaration, compared with the rule tables of the specification, version by version."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -241,3 +243,15 @@ def test_conditions_belong_to_attributes_that_a_client_may_change() -> None:
         assert attribute.modifiable_while is None or MODIFY in attribute.client_may
         assert attribute.deletable_while is None or DELETE in attribute.client_may
         assert attribute.applies_to <= ALL_OBJECTS
+
+
+@pytest.mark.parametrize("first", ["attributes.rotation", "operations.create", "procedures.creation"])
+def test_the_order_of_attributes_does_not_depend_on_what_is_imported_first(first: str) -> None:
+    program = (
+        f"import strongroom.{first}\n"
+        "from strongroom.attributes.declaration import declared\n"
+        "print(*(tag.name for tag in declared()))"
+    )
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert printed.stdout.split() == [tag.name for tag in all_attributes()]
+    assert printed.stdout.startswith("UNIQUE_IDENTIFIER SHORT_UNIQUE_IDENTIFIER ")

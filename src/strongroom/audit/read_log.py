@@ -87,6 +87,7 @@ class ReadLog:
         self._stamp = b""
         self._peers: dict[str, bytes] = {}
         self._lock = threading.Lock()
+        self._syncing = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -279,6 +280,10 @@ class ReadLog:
 
     def _sync(self) -> None:
         """Bring to disk what was written, then tell where it ends."""
+        with self._syncing:  # a segment is ended once
+            self._sync_alone()
+
+    def _sync_alone(self) -> None:
         with self._lock:
             ended = list(self._ended)
             file, state = self._file, self._state

@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -27,12 +26,6 @@ CHANGES: Final = 30
 READS: Final = 40
 
 
-def settle(log: ReadLog) -> None:
-    """Wait until the log's own thread has brought to disk what was recorded, and has let go of what ended."""
-    while log._ended or log._file is None or log._file.synced is not log._state:
-        time.sleep(0.01)
-
-
 class Log:
     """CHANGES changes and READS reads, the last five of each after the last checkpoint."""
 
@@ -53,7 +46,7 @@ class Log:
             for number in range(start, end + 10 if end == CHANGES else end):
                 log.record(event(number))
             if end < CHANGES:
-                settle(log)
+                log._sync()
                 self.checkpoint(end)
         log.close()
 

@@ -18,7 +18,6 @@ from strongroom.audit.outlets import Outlet, OutletFailed
 from strongroom.audit.read_log import ReadLog
 from strongroom.audit.segments import segments
 from strongroom.domain.chain import EMPTY, Head
-from tests.unit.audit.logs import settle
 from tests.unit.audit.test_read_log import event
 
 ONE, TWO = Head(1, bytes([1]) * 32), Head(2, bytes([2]) * 32)
@@ -94,7 +93,7 @@ def test_every_end_of_a_segment_stands_in_a_checkpoint_once_it_is_final(site: Si
     for number in range(50):
         log.record(event(number))
         if number in (2, 30):
-            settle(log)
+            log._sync()
             site.keeper.make(Head(number, bytes(32)), number, "test")
     log.close()
     site.keeper.make(Head(99, bytes(32)), 99, "test")

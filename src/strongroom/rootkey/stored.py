@@ -213,6 +213,13 @@ class StoredKeyring(Keyring):
         """Take over what other processes have changed; tell whether anything was. Raises RootKeyError."""
         if self._closed or self._look() == self._seen:
             return False
+        # A change is two files; between them neither fits the other.
+        with self._locked(fcntl.LOCK_SH):
+            return self._take_over()
+
+    def _take_over(self) -> bool:
+        if self._closed or self._look() == self._seen:
+            return False
         self._read()
         return True
 
@@ -468,16 +475,21 @@ class StoredKeyring(Keyring):
     @contextmanager
     def _editing(self) -> Iterator[None]:
         """Hold the lock, see the newest state, and follow what was changed."""
+        with self._locked(fcntl.LOCK_EX):
+            self._take_over()
+            yield
+            self._take_over()
+
+    @contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
         path = self._place.book.with_name("root.lock")
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise RootKeyError(f"cannot open {path}: {error.strerror}") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            self.follow()
+            fcntl.flock(descriptor, how)
             yield
-            self.follow()
         finally:
             os.close(descriptor)
 

@@ -379,9 +379,18 @@ class Worker:
             mark = self._application.store.mark()
             if mark is None or mark != seen:
                 seen, began = mark, time.perf_counter()
-                await self._try_to_refresh()
-                if not self._application.shared:  # who shares a store hears of nothing in another way
-                    pause = max(POLL_INTERVAL, POLL_SELDOM * (time.perf_counter() - began))
+                if self._application.shared:  # it hears of nothing in another way
+                    await self._try_to_refresh()
+                    continue
+                await self._look_for_clients()
+                pause = max(POLL_INTERVAL, POLL_SELDOM * (time.perf_counter() - began))
+
+    async def _look_for_clients(self) -> None:
+        try:
+            if await self._directory.refresh():
+                self._listener.recheck()
+        except (StoreFailure, TamperedRecord) as error:
+            log.warning("clients_not_read", error=str(error))
 
     async def _tidy(self, garbage: Garbage) -> None:
         """Do once a second what is too much for each connection."""

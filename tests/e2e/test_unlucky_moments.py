@@ -17,12 +17,14 @@ import pytest
 
 from strongroom import Client, KMIPError, testing
 from strongroom.server.admin import call_server
+from strongroom.server.app import StrongroomAdapters
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
 from strongroom.server.messages import Message
 from tests.e2e.conftest import eventually, status
 from tests.e2e.test_serve import answers, children
 from tests.sealed import Vault
+from tests.unit.rootkey.conftest import new
 
 WITHIN: Final = 2.5
 """Seconds within which a revocation is effective, and half a second for a machine with other work."""
@@ -193,3 +195,14 @@ def test_sigterm_does_not_wait_for_commands_that_wait(own: testing.Server) -> No
     assert own.process.wait(20) == 0
     for thread in asking:
         thread.join()
+
+
+def test_the_supervisor_follows_a_root_key_of_which_nobody_has_told_it(own: testing.Server) -> None:
+    """Whoever has changed it died then; a worker that starts later has the root key from the supervisor."""
+    keyring = StrongroomAdapters().open_root_key(DataDirectory.open(own.directory))
+    made = new("file", 2)
+    keyring.adopt(keyring.prepare(made.described, made.secret))
+    eventually(lambda: status(own)["root_key_generation"] == 2)
+    os.kill(status(own)["workers"][0]["pid"], signal.SIGKILL)
+    own.wait_for_log("worker_died")
+    eventually(lambda: [worker["state"] for worker in status(own)["workers"]] == ["serving"] * 2)

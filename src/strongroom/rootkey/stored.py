@@ -83,6 +83,11 @@ class StoredKeyring(Keyring):
         return self._closed or bool(self._missing)
 
     @property
+    def state(self) -> object:
+        """Return which root keys there are, to be compared with a later state."""
+        return tuple(record.id for record in self._records)
+
+    @property
     def changing(self) -> bool:
         """Tell whether one root key is taking over from another."""
         return len(self._records) > 1
@@ -211,13 +216,6 @@ class StoredKeyring(Keyring):
 
     def follow(self) -> bool:
         """Take over what other processes have changed; tell whether anything was. Raises RootKeyError."""
-        if self._closed or self._look() == self._seen:
-            return False
-        # A change is two files; between them neither fits the other.
-        with self._locked(fcntl.LOCK_SH):
-            return self._take_over()
-
-    def _take_over(self) -> bool:
         if self._closed or self._look() == self._seen:
             return False
         self._read()
@@ -425,12 +423,16 @@ class StoredKeyring(Keyring):
             self._write([self._records[-1], record])
             return True
 
-    def complete(self) -> None:
+    def complete(self, judged: object) -> bool:
         """Let go of every root key but the newest: nothing is wrapped by them any more, the caller knows.
 
-        Also tidies up after a run that was killed. Raises RootKeyError.
+        `judged` is the `state` that was found so. When it is another one by now, a newer key has come, with
+        everything still to be wrapped by it: nothing is done, and False returned. Also tidies up after a run
+        that was killed. Raises RootKeyError.
         """
         with self._editing():
+            if self.state != judged:
+                return False
             newest = self._records[-1]
             if self.changing:
                 self._write([newest.settled()])
@@ -439,6 +441,7 @@ class StoredKeyring(Keyring):
                 with suppress(FileNotFoundError):
                     self._place.next_key_file(newest.generation).replace(self._place.key_file)
             self._clear_up()
+            return True
 
     def set_recovery(self, recipient: str) -> None:
         """Wrap for the kit of this recipient from now on. Raises RootKeyError."""
@@ -475,21 +478,16 @@ class StoredKeyring(Keyring):
     @contextmanager
     def _editing(self) -> Iterator[None]:
         """Hold the lock, see the newest state, and follow what was changed."""
-        with self._locked(fcntl.LOCK_EX):
-            self._take_over()
-            yield
-            self._take_over()
-
-    @contextmanager
-    def _locked(self, how: int) -> Iterator[None]:
         path = self._place.book.with_name("root.lock")
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise RootKeyError(f"cannot open {path}: {error.strerror}") from error
         try:
-            fcntl.flock(descriptor, how)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self.follow()
             yield
+            self.follow()
         finally:
             os.close(descriptor)
 

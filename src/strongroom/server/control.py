@@ -59,15 +59,17 @@ class WorkerHandle:
         sock.settimeout(_SEND_TIMEOUT)
 
     def ask(self, request: Message) -> int | None:
-        """Send a request and return its number, None when the worker does not take it: it is ended then,
-        since nothing that came after half a request would be understood."""
+        """Send a request and return its number, None when the worker does not take it. One that stops in the
+        middle is ended: nothing that came after half a request would be understood."""
         number = next(_numbers)
         try:
             self.sock.sendall(encode({**request, "id": number}))
-        except OSError as error:
-            log.error("worker_killed", pid=self.pid, reason=f"it does not take what it is told: {error}")
+        except TimeoutError:
+            log.error("worker_killed", pid=self.pid, reason="it does not take what it is told")
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
+            return None
+        except OSError:
             return None
         return number
 

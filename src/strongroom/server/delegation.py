@@ -66,11 +66,15 @@ class Delegation:
             for number in filter(None, numbers):
                 worker.ask({"ask": "spread", "number": number})
 
-    def _spread(self) -> None:
+    def follow_root_key(self) -> None:
+        """Take over a root key that another process has changed."""
         try:
             self._root_key.follow()
         except RootKeyError as error:
             log.error("root_key_not_followed", error=str(error))
+
+    def _spread(self) -> None:
+        self.follow_root_key()
         workers = self._crew.workers
         answers = self._crew.ask(workers, {"ask": "refresh"}, ANSWER_TIMEOUT)
         for worker in workers:

@@ -242,6 +242,9 @@ class Listener:
         """Forget a handshake that is over, also one that was cancelled before its task began."""
         self._forget(host, task)
         if task.cancelled():
+            if protocol.admitted:
+                # It was done at that moment; a connection that is counted out would serve on unseen.
+                protocol.abort("handshake_shed")
             connection.close()
             self._ended(protocol)
 

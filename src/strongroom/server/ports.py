@@ -59,6 +59,10 @@ class RootKeys(RootKey, Protocol):
         """Return the number of the newest."""
 
     @property
+    def state(self) -> object:
+        """Return which there are, to be compared with a later state."""
+
+    @property
     def provider(self) -> str:
         """Return what the newest comes from."""
 
@@ -115,8 +119,11 @@ class RootKeys(RootKey, Protocol):
     def adopt(self, described: object) -> bool:
         """Take a new root key beside the one there is; tell whether there was anything to do."""
 
-    def complete(self) -> None:
-        """Let go of all but the newest: nothing is wrapped by them any more."""
+    def complete(self, judged: object) -> bool:
+        """Let go of all but the newest: nothing was wrapped by them any more in the state that is `judged`.
+
+        False, and nothing is done, when there is another state by now.
+        """
 
     def set_recovery(self, recipient: str) -> None:
         """Wrap for the kit of this recipient from now on."""

@@ -59,6 +59,9 @@ TURNOVER: Final = 24 * 3600.0
 STOP_MARGIN: Final = 1.5
 """Seconds beyond the drain deadline before a worker is killed."""
 
+FOLLOW_INTERVAL: Final = 1.0
+"""Seconds between looks whether the root key is another one."""
+
 SEAL_WITHIN: Final = 2.0
 """Seconds that requests in flight get when the server is sealed."""
 
@@ -131,6 +134,7 @@ class Supervisor:
             raise
         self._timers.add(TURNOVER, self._turn_over)
         self._timers.add(WATCH_INTERVAL, self._watch)
+        self._timers.add(FOLLOW_INTERVAL, self._follow_root_key)
         if sealed:
             cure = f"strongroom server unseal --data {self._directory.path}"
             log.warning("server_sealed", provider=self._root_key.provider, cure=cure, pid=os.getpid())
@@ -278,6 +282,12 @@ class Supervisor:
         self._timers.add(WATCH_INTERVAL, self._watch)
         if self._open and self._tls.outdated(self._settings):
             self._reload_if_possible()
+
+    def _follow_root_key(self) -> None:
+        """Take over a root key of which nobody has told: workers that start have it from here."""
+        self._timers.add(FOLLOW_INTERVAL, self._follow_root_key)
+        if self._open:
+            self._delegation.follow_root_key()
 
     def _turn_over(self) -> None:
         self._timers.add(TURNOVER, self._turn_over)

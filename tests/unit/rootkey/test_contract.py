@@ -75,7 +75,7 @@ def test_every_provider_takes_over_from_every_other(make_root: Make, tmp_path: P
     assert not both.sealed, "the older root key opens the newer one"
     assert both.unwrap(first) == KEY
     again = both.wrap(both.unwrap(first))
-    both.complete()
+    both.complete(both.state)
     with pytest.raises(WrongRootKey):
         both.unwrap(first)
     after = opened(tmp_path, second)

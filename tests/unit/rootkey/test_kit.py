@@ -98,7 +98,7 @@ def test_with_the_kit_a_lost_root_key_is_replaced(
         root = Recovering(identity, where, found.record, found.secret)
         assert root.unwrap(wrapped) == KEY
     again = root.wrap(root.unwrap(wrapped))
-    root.new.complete()
+    root.new.complete(root.new.state)
     keyring = StoredKeyring(place(tmp_path))
     assert keyring.unwrap(again) == KEY
     assert keyring.generation == 3, "no number is used again"
@@ -113,6 +113,6 @@ def test_recovery_to_shares_is_opened_by_the_new_shares(tmp_path: Path) -> None:
     found = new("shares", 2)
     root = Recovering(identity, place(tmp_path), found.record, found.secret)
     again = root.wrap(root.unwrap(wrapped))
-    root.new.complete()
+    root.new.complete(root.new.state)
     assert not (tmp_path / "root.key").exists()
     assert opened(tmp_path, found).unwrap(again) == KEY

@@ -111,7 +111,7 @@ def test_it_is_sealed_again_when_the_root_key_is_replaced(tmp_path: Path) -> Non
     second = new("file", 2)
     keyring.adopt(keyring.prepare(second.described, second.secret))
     assert wrapped_for(keyring) is KIT
-    keyring.complete()
+    keyring.complete(keyring.state)
     with pytest.raises(RootKeyError, match="has not sealed"):
         opened(tmp_path, second).wrap(KEY)
 

@@ -52,7 +52,7 @@ def test_once_it_is_complete_the_old_key_is_gone_and_not_needed(tmp_path: Path) 
     before, wrapped = file.read(tmp_path / "root.key"), root.wrap(KEY)
     made = new("file", 2)
     root.adopt(root.prepare(made.described, made.secret))
-    root.complete()
+    root.complete(root.state)
     assert file.read(tmp_path / "root.key") == made.secret
     assert not any(before.reveal() in path.read_bytes() for path in tmp_path.iterdir())
     assert [path.name for path in tmp_path.glob("root*.key")] == ["root.key"]
@@ -65,7 +65,7 @@ def test_no_key_file_stays_when_the_provider_changes(tmp_path: Path) -> None:
     made = new("passphrase", 2)
     root.adopt(root.prepare(made.described, made.secret))
     assert (tmp_path / "root.key").exists(), "it is needed until it is complete"
-    root.complete()
+    root.complete(root.state)
     assert not list(tmp_path.glob("root*.key"))
     assert "handover" not in (tmp_path / "root.json").read_text()
 
@@ -104,7 +104,7 @@ def test_a_rotation_that_is_killed_before_anything_knows_of_it_never_was(
     assert found.unwrap(wrapped) == KEY
     again = new("file", 2)
     found.adopt(found.prepare(again.described, again.secret))
-    found.complete()
+    found.complete(found.state)
     assert file.read(tmp_path / "root.key") == again.secret
 
 
@@ -118,7 +118,7 @@ def test_a_kill_between_the_record_and_the_key_file_at_the_end_is_finished(tmp_p
     dying = StoredKeyring(place(tmp_path))
     vars(dying)["_place"] = _with(tmp_path, die)
     with pytest.raises(Killed):
-        dying.complete()
+        dying.complete(dying.state)
     assert StoredKeyring(place(tmp_path)).unwrap(wrapped) == KEY
     new_file = tmp_path / "root-2.key"
     (tmp_path / "root.json").write_bytes(_record_of_the_newest(tmp_path))
@@ -126,7 +126,7 @@ def test_a_kill_between_the_record_and_the_key_file_at_the_end_is_finished(tmp_p
     found = StoredKeyring(place(tmp_path))
     assert not found.changing
     assert found.unwrap(wrapped) == KEY
-    found.complete()
+    found.complete(found.state)
     assert [path.name for path in tmp_path.glob("root*.key")] == ["root.key"]
     assert StoredKeyring(place(tmp_path)).unwrap(wrapped) == KEY
 
@@ -149,7 +149,7 @@ def test_two_do_not_take_over_at_once(tmp_path: Path) -> None:
 
 def test_one_that_was_made_for_an_older_state_does_not_take_over(tmp_path: Path) -> None:
     root = announced(tmp_path)
-    root.complete()
+    root.complete(root.state)
     late = new("file", 2)
     with pytest.raises(RootKeyError, match="came first"):
         root.adopt(root.prepare(late.described, late.secret))
@@ -164,20 +164,33 @@ def test_a_record_of_one_key_with_another_key_is_refused(tmp_path: Path) -> None
 
 def test_completing_twice_is_completing_once(tmp_path: Path) -> None:
     root, other = announced(tmp_path), StoredKeyring(place(tmp_path))
-    root.complete()
-    other.complete()
+    root.complete(root.state)
+    other.complete(other.state)
     assert not StoredKeyring(place(tmp_path)).changing
 
 
 def test_a_late_completion_does_not_undo_the_next_rotation(tmp_path: Path) -> None:
     """Both look at the record under one lock."""
     root, late = announced(tmp_path), StoredKeyring(place(tmp_path))
-    root.complete()
+    root.complete(root.state)
     made = new("file", 3)
     root.adopt(root.prepare(made.described, made.secret))
     assert late.generation == 2
-    late.follow()
+    assert not late.complete(late.state)
     assert (late.generation, late.changing) == (3, True)
+    assert StoredKeyring(place(tmp_path)).changing
+
+
+def test_what_was_found_before_a_newer_root_key_came_does_not_let_go_of_the_older(tmp_path: Path) -> None:
+    """Nothing is left to wrap for who knows of one root key; everything is, once there is another."""
+    root = begin(tmp_path, new("file"))
+    wrapped, late = root.wrap(KEY), StoredKeyring(place(tmp_path))
+    judged = late.state
+    made = new("file", 2)
+    root.adopt(root.prepare(made.described, made.secret))
+    assert not late.complete(judged)
+    assert StoredKeyring(place(tmp_path)).changing
+    assert StoredKeyring(place(tmp_path)).unwrap(wrapped) == KEY
 
 
 def test_another_node_follows_with_the_announcement_and_the_older_root_key(tmp_path: Path) -> None:
@@ -191,7 +204,7 @@ def test_another_node_follows_with_the_announcement_and_the_older_root_key(tmp_p
     assert two.adopt(prepared)
     assert not two.adopt(prepared)
     assert two.unwrap(one.wrap(KEY)) == KEY
-    two.complete()
+    two.complete(two.state)
     assert opened(tmp_path / "two", made).unwrap(one.wrap(KEY)) == KEY
 
 
@@ -264,7 +277,7 @@ def test_a_record_of_a_newer_release_is_not_guessed_at(tmp_path: Path) -> None:
 
 def test_the_wrong_key_file_is_named_with_the_one_that_is_needed(tmp_path: Path) -> None:
     root = announced(tmp_path)
-    root.complete()
+    root.complete(root.state)
     (tmp_path / "root.key").unlink()
     file.create(tmp_path / "root.key")
     with pytest.raises(WrongRootKey, match="restore that one"):

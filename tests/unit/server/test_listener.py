@@ -13,7 +13,7 @@ from strongroom.server.config import ConnectionSettings, DeadlineSettings
 from strongroom.server.listener import Door, Listener
 from strongroom.server.shared import Seat, SharedNumbers
 from strongroom.server.ttlv import KmipProtocol
-from tests.unit.server.bench import Bench
+from tests.unit.server.bench import Bench, Transport
 
 AT_ONCE = 2
 """Unfinished handshakes that an address may have."""
@@ -23,6 +23,7 @@ class Site:
     """A listener whose connections are accepted by hand."""
 
     def __init__(self, bench: Bench, stack: contextlib.ExitStack) -> None:
+        self.bench = bench
         self._stack = stack
         self.door = Door(
             stack.enter_context(socket.socket()),
@@ -78,3 +79,19 @@ async def test_handshakes_that_give_way_before_they_began_are_counted_out_and_cl
     site.listener.drain()
     await site.listener.empty()
     assert site.listener.live == 0
+
+
+async def test_a_handshake_that_gives_way_at_the_moment_it_is_done_leaves_no_connection(site: Site) -> None:
+    await site.bench.enrol()
+    site.accept()
+    await asyncio.sleep(0)
+    (protocol,) = site.listener._connections
+    transport = Transport(site.bench.der)
+    protocol.connection_made(transport)
+    for _ in range(AT_ONCE):
+        site.accept()
+    await asyncio.sleep(0.01)
+    assert transport.aborted
+    assert protocol not in site.listener._connections
+    site.listener.drain()
+    await site.listener.empty()

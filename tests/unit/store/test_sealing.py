@@ -320,7 +320,7 @@ def test_a_store_key_that_was_on_its_way_while_the_root_key_changed_is_wrapped_a
     rewrap = keys.take_over()
     assert rewrap is not None
     assert (rewrap.store_key, rewrap.before) == (fresh.store_key, fresh.wrapped)
-    root_key.complete()
+    root_key.complete(root_key.state)
     again = StoreKeys(root_key)
     again.load([fresh._replace(wrapped=rewrap.wrapped)])
     stored = row(1, store_key=keys.current)

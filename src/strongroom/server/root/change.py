@@ -88,10 +88,12 @@ class RootKeyChange:
             await self._probe()
         if (self._looked and not self._root_key.changing) or self._root_key.waiting:
             return
+        judged, changing = self._root_key.state, self._root_key.changing
         left = await rewrap(self._root_key, self._places)
-        changing = self._root_key.changing
         if left == 0 and (settled(self._root_key, now) or not changing):
-            self._root_key.complete()
+            if not self._root_key.complete(judged):
+                self._looked = False
+                return
             if changing:
                 log.info("root_key_replaced", generation=self._root_key.generation)
                 if self.spread is not None:
@@ -177,14 +179,14 @@ def settled(root_key: RootKeys, now: datetime) -> bool:
 
 async def finish(root_key: RootKeys, places: Sequence[WrappedKeys], *, everybody_knows: bool) -> int:
     """Wrap again what is left, let go of the older root key, and return how many keys are left, or -1 when
-    only time is missing. Raises StoreFailure and RootKeyError."""
+    it has to be looked at again: time is missing, or another one came meanwhile. Raises StoreFailure and
+    RootKeyError."""
     if root_key.waiting:
         return -1
+    judged = root_key.state
     left = await rewrap(root_key, places)
-    if left == 0 and root_key.changing:
-        if not everybody_knows:
-            return -1
-        root_key.complete()
+    if left == 0 and root_key.changing and not (everybody_knows and root_key.complete(judged)):
+        return -1
     return left
 
 

@@ -48,7 +48,7 @@ async def recover(
         raise
     for one in where:
         await one.rewrap(root_key)
-    root_key.new.complete()
+    root_key.new.complete(root_key.new.state)
     return {
         "generation": generation,
         "provider": choice.provider,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from strongroom.rootkey.envelope import parse
 from strongroom.rootkey.recovery import Identity
 from strongroom.rootkey.stored import StoredKeyring
 from strongroom.server.administration.command import Administrator, perform
@@ -130,6 +131,30 @@ def test_two_workers_finish_the_same_change(node: Node, tmp_path: Path, kms: Tes
     assert not node.root_key.changing
     assert not other.root_key.changing
     assert StoredKeyring(place(tmp_path)).generation == 2
+
+
+def test_a_look_does_not_end_a_change_that_begins_meanwhile(
+    node: Node, tmp_path: Path, kms: TestKms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has found nothing that is left, of the root key before; all is left to wrap by the new one."""
+    other = Node(kms, tmp_path, shared=False)
+    look = change.rewrap
+
+    async def looked(*arguments: Any) -> int:
+        left = await look(*arguments)
+        made = new("file", 2)
+        node.root_key.adopt(node.root_key.prepare(made.described, made.secret))
+        return left
+
+    monkeypatch.setattr(change, "rewrap", looked)
+    other.work()
+    monkeypatch.undo()
+    found = StoredKeyring(place(tmp_path))
+    assert found.changing
+    for row in kms.run(kms.backend.store_keys()):
+        found.unwrap(row.wrapped)
+    assert node.command("root.finish")["finished"]
+    assert {parse(row.wrapped).generation for row in kms.run(kms.backend.store_keys())} == {2}
 
 
 def test_a_second_rotation_has_to_wait_for_the_first(node: Node) -> None:

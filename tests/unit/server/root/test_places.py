@@ -59,7 +59,7 @@ def test_the_key_of_the_authority_is_wrapped_again(
     root_key.adopt(root_key.prepare(second.described, second.secret))
     asyncio.run(place.rewrap(root_key))
     assert all(map(root_key.is_current, asyncio.run(place.wrapped())))
-    root_key.complete()
+    root_key.complete(root_key.state)
     assert open_authority(directory, root_key).certificate == authority.certificate
 
 

@@ -41,11 +41,12 @@ class Pool:
         if self._queues is None or self._process != os.getpid():
             self._process = os.getpid()
             self._queues = _Queues(self._threads, self._waiting)
-        future = self._queues.add(turn.client.get(), partial(work, *args, **keywords))
-        try:
-            return await asyncio.wrap_future(future)
-        finally:
-            del future  # the error in it holds this frame
+        outcome = await asyncio.wrap_future(
+            self._queues.add(turn.client.get(), partial(work, *args, **keywords))
+        )
+        if isinstance(outcome, _Failed):
+            raise outcome.take()
+        return outcome
 
     def close(self) -> None:
         """Drop what waits and let the threads end; does not block, and the pool may be used again.
@@ -72,6 +73,26 @@ def _step_back() -> None:
             os.setpriority(os.PRIO_PROCESS, thread, min(nice + STEPS_BACK, 19))
 
 
+class _Failed:
+    """An error on its way to whoever asked for the work.
+
+    It travels as a result: a future that keeps it would keep what it goes through, which are the frames that
+    keep the future, with all that they work on.
+    """
+
+    __slots__ = ("_error",)
+
+    def __init__(self, error: BaseException) -> None:
+        # What it went through so far holds the work and its data, and is nothing that anybody has to know.
+        self._error: BaseException | None = error.with_traceback(None)
+
+    def take(self) -> BaseException:
+        """Return the error, once."""
+        error, self._error = self._error, None
+        assert error is not None
+        return error
+
+
 class _Queues:
     """What waits, by client, and the threads."""
 
@@ -87,9 +108,9 @@ class _Queues:
         self._queues: dict[int, deque[tuple[Future[Any], Callable[[], Any]]]] = {}  # whose turn it is first
         self._running: dict[int, int] = {}
 
-    def add(self, client: int, work: Callable[[], R]) -> "Future[R]":
+    def add(self, client: int, work: Callable[[], R]) -> "Future[R | _Failed]":
         """Put work behind the client's other work; raises ServerFailure."""
-        future: Future[R] = Future()
+        future: Future[R | _Failed] = Future()
         with self._lock:
             own = len(self._queues.get(client, ())) + self._running.get(client, 0)
             all_ = sum(map(len, self._queues.values())) + sum(self._running.values())
@@ -116,24 +137,21 @@ class _Queues:
         return client == turn.NOBODY or self._running.get(client, 0) < self._at_once
 
     def _do(self, client: int, future: "Future[Any]", work: Callable[[], Any]) -> None:
-        result, error = None, None
+        outcome = None
         wanted = future.set_running_or_notify_cancel()
         if wanted:
             try:
-                result = work()
-            except BaseException as exc:  # noqa: BLE001 - raised where the work was asked for
-                error = exc
+                outcome = work()
+            except BaseException as error:  # noqa: BLE001 - raised where the work was asked for
+                outcome = _Failed(error)
         with self._lock:
             self._running[client] -= 1
             if not self._running[client]:
                 del self._running[client]
             self._start()
-        if error is not None:
-            # What it went through holds the work and its data, and is nothing that anybody has to know.
-            future.set_exception(error.with_traceback(None))
-        elif wanted:
-            future.set_result(result)
-        del error, future, work
+        if wanted:
+            future.set_result(outcome)
+        del outcome, future, work
 
     def close(self) -> None:
         """Drop what waits."""

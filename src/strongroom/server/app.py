@@ -115,7 +115,9 @@ class StrongroomAdapters:
             return None
         from strongroom.store import writer
 
-        return lambda ready: writer.serve(where.path, _writer_socket(directory), ready=ready)
+        return lambda ready, alive: writer.serve(
+            where.path, _writer_socket(directory), ready=ready, alive=alive
+        )
 
     async def open_application(
         self,

@@ -17,24 +17,16 @@ from strongroom.server.control import State, WorkerHandle, ask_all, await_start
 from strongroom.server.errors import OperatorError
 from strongroom.server.logs import get_logger
 from strongroom.server.messages import Message
-from strongroom.server.ports import WriterMain
-from strongroom.server.process import describe_exit, fork
+from strongroom.server.process import LONGEST_BACK_OFF, BackOff, describe_exit, fork
+from strongroom.server.pulses import LONGEST_SILENCE, make_pulses
 from strongroom.server.shared import SharedNumbers
 from strongroom.server.timers import Timers
+from strongroom.server.writer_process import WriterProcess
 
 log = get_logger()
 
-START_TIMEOUT: Final = 30.0
-RESTART_TIMEOUT: Final = 3.0
-"""Seconds for a writer that is started again: whoever asks for something waits meanwhile."""
-
 GENERATIONS: Final = 3
 """How many generations of workers may be alive at once; the oldest goes when there would be more."""
-
-QUICK_DEATH: Final = 30.0
-"""Seconds of life below which a death counts towards the pause before the next start."""
-
-LONGEST_BACK_OFF: Final = 10.0
 
 _THERE: Final = frozenset({State.STARTING, State.SERVING})
 
@@ -53,6 +45,8 @@ class Crew:
         leave: Callable[[], None],
     ) -> None:
         self.numbers = SharedNumbers(slots * GENERATIONS)
+        *self.pulses, writer = make_pulses(self.numbers.rows + 1)
+        self.writer = WriterProcess(writer, timers, self._leave_parent)
         self.generation = 0
         self.slots = slots
         self._selector = selector
@@ -61,11 +55,7 @@ class Crew:
         self._free_rows = list(range(self.numbers.rows))
         self._workers: dict[int, WorkerHandle] = {}
         self._main: WorkerMain
-        self._writer_main: WriterMain | None = None
-        self._writer: int | None = None
-        self._writer_started_at = 0.0
-        self._writer_due = 0.0  # when one that died is started again
-        self._deaths = 0
+        self._back_off = BackOff()
         self._stopping = False
         self._staffed = False  # there are to be workers
 
@@ -95,7 +85,7 @@ class Crew:
         try:
             for slot in range(self.slots):
                 started.append(self._start_worker(slot))
-            problem = await_start(started, timeout, meanwhile=self._tend_the_writer)
+            problem = await_start(started, timeout, meanwhile=self.writer.tend)
         except OperatorError as error:
             problem = str(error)
         if problem is not None:
@@ -114,7 +104,7 @@ class Crew:
         self, workers: Iterable[WorkerHandle], request: Message, timeout: float
     ) -> dict[WorkerHandle, Message]:
         """Ask workers at once and return the answers that came in time."""
-        return ask_all(workers, request, timeout, meanwhile=self._tend_the_writer)
+        return ask_all(workers, request, timeout, meanwhile=self.writer.tend)
 
     def _start_worker(self, slot: int) -> WorkerHandle:
         row = self._free_row()
@@ -177,6 +167,7 @@ class Crew:
         self._ignore(worker)
         worker.sock.close()
         self.numbers.clear(worker.row)
+        self.pulses[worker.row].clear()
         self._free_rows.append(worker.row)
 
     def _free_row(self) -> int:
@@ -191,69 +182,19 @@ class Crew:
             worker.sock.close()
         self._leave()
 
-    # The writer
+    # Silence and deaths
 
-    def start_writer(self, main: WriterMain | None, timeout: float = START_TIMEOUT) -> None:
-        """Start the process that writes the store, if it needs one; raises OperatorError."""
-        self._writer_main = main
-        if main is None:
-            return
-        reading, writing = socket.socketpair()
-
-        def run() -> None:
-            reading.close()
-            self._leave_parent()
-            # A signal to the whole group must not take the writer away before the workers have finished.
-            os.setpgid(0, 0)
-            main(lambda: writing.sendall(b"."))
-
-        with reading:
-            try:
-                self._writer = fork(run)
-            finally:
-                writing.close()
-            self._writer_started_at = time.monotonic()
-            reading.settimeout(timeout)
-            try:
-                ready = reading.recv(1)
-            except TimeoutError:
-                ready = b""
-        if not ready:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._writer, signal.SIGKILL)
-            raise OperatorError("the process that writes the store did not start; the log says why")
-
-    def _restart_writer(self) -> None:
-        if self._writer_main is None or self._writer is not None:
-            # The server was sealed meanwhile.
-            return
-        try:
-            self.start_writer(self._writer_main, RESTART_TIMEOUT)
-        except OperatorError as error:
-            # If there is one its death is noticed, and it is tried again after a longer pause.
-            log.error("store_writer_failed", error=str(error))
-            if self._writer is None:
-                self._writer_due = time.monotonic() + LONGEST_BACK_OFF
-                self._timers.add(LONGEST_BACK_OFF, self._restart_writer)
-
-    def _tend_the_writer(self) -> None:
-        """Start a writer again that has died: the workers that are waited for may be waiting for it."""
-        if self._writer is not None:
-            pid, status = os.waitpid(self._writer, os.WNOHANG)
-            if pid:
-                self._lose_writer(pid, status)
-        elif time.monotonic() >= self._writer_due:
-            self._restart_writer()
-
-    def _lose_writer(self, pid: int, status: int) -> None:
-        log.error("store_writer_died", pid=pid, how=describe_exit(status))
-        self._writer = None
-        pause = self._back_off(self._writer_started_at)
-        self._writer_due = time.monotonic() + pause
-        # Also while stopping: the last requests may still need it.
-        self._timers.add(pause, self._restart_writer)
-
-    # Deaths
+    def watch(self) -> None:
+        """See who shows signs of life, once a second. Who hangs is ended, and its death starts another."""
+        for pulse in self.pulses:
+            pulse.look()
+        self.writer.watch()
+        for worker in self.workers:
+            silence = self.pulses[worker.row].silence
+            if silence >= LONGEST_SILENCE:
+                log.error("worker_hangs", pid=worker.pid, seconds=silence)
+                self.pulses[worker.row].clear()
+                self.replace(worker)
 
     def reap(self) -> None:
         """See which children have ended, and start again those that should be there."""
@@ -264,9 +205,7 @@ class Crew:
                 return
             if pid == 0:
                 return
-            if pid == self._writer:
-                self._lose_writer(pid, status)
-            elif pid in self._workers:
+            if not self.writer.lost(pid, status) and pid in self._workers:
                 self._lose(self._workers[pid], status)
 
     def _lose(self, worker: WorkerHandle, status: int) -> None:
@@ -279,14 +218,8 @@ class Crew:
         else:
             log.error("worker_died", pid=worker.pid, how=describe_exit(status), error=worker.failure)
             if current:
-                self._timers.add(self._back_off(worker.started_at), lambda: self._restart_worker(worker.slot))
-
-    def _back_off(self, started_at: float) -> float:
-        """Return how many seconds to wait before starting a child again that was started then."""
-        if time.monotonic() - started_at > QUICK_DEATH:
-            self._deaths = 0
-        self._deaths += 1
-        return float(min(LONGEST_BACK_OFF, 0.05 * 2 ** min(self._deaths - 1, 10)))
+                pause = self._back_off.after(worker.started_at)
+                self._timers.add(pause, lambda: self._restart_worker(worker.slot))
 
     # The end
 
@@ -298,9 +231,8 @@ class Crew:
 
     def dismiss(self, patience: float) -> None:
         """End every process within `patience` seconds and a second for the writer; nobody is started again
-        until `start_writer` and `start_generation`."""
+        until the writer and `start_generation`."""
         self._stopping, self._staffed = True, False
-        writer, self._writer_main, self._writer = self._writer, None, None
         for worker in self.workers:
             worker.ask({"ask": "drain"})
         give_up = time.monotonic() + patience
@@ -312,8 +244,7 @@ class Crew:
             time.sleep(0.005)
         for worker in self.workers:
             self.kill(worker)
-        if writer is not None:
-            _end(writer, patience=1.0)
+        self.writer.dismiss()
         self._stopping = False
 
     def end(self) -> None:
@@ -321,18 +252,4 @@ class Crew:
         for worker in self.workers:
             log.error("worker_killed", pid=worker.pid, reason="it did not drain in time")
             self.kill(worker)
-        if self._writer is not None:
-            _end(self._writer, patience=1.0)
-
-
-def _end(pid: int, *, patience: float) -> None:
-    """End a child process: politely, then not."""
-    os.kill(pid, signal.SIGTERM)
-    give_up = time.monotonic() + patience
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(pid, os.WNOHANG)[0] == 0:
-            if time.monotonic() > give_up:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-                return
-            time.sleep(0.005)
+        self.writer.dismiss()

@@ -28,9 +28,10 @@ from strongroom.wire.encodings import Encoder
 from strongroom.wire.errors import DecodeError
 from strongroom.wire.item import Item
 
-WriterMain: TypeAlias = Callable[[Callable[[], None]], None]
-"""The main function of the process that writes the store. It calls its argument once it takes changes, ends
-on SIGTERM after writing what waits, and ends when its parent process is gone."""
+WriterMain: TypeAlias = Callable[[Callable[[], None], Callable[[], None]], None]
+"""The main function of the process that writes the store. It calls its first argument once it takes changes,
+and the second at least once a second from then on, but for the time that one transaction takes. It ends on
+SIGTERM after writing what waits, and when its parent process is gone."""
 
 
 class Live(Protocol):

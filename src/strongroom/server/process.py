@@ -4,11 +4,13 @@ Rule: every fork of the server is made here. A child starts with default signal 
 into the code of its parent.
 """
 
+import contextlib
 import ctypes
 import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -17,6 +19,11 @@ from strongroom.server.errors import OperatorError
 from strongroom.server.logs import get_logger
 
 log = get_logger()
+
+QUICK_DEATH: Final = 30.0
+"""Seconds of life below which a death counts towards the pause before the next start."""
+
+LONGEST_BACK_OFF: Final = 10.0
 
 _PR_SET_PDEATHSIG: Final = 1
 _M_TRIM_THRESHOLD: Final = -1
@@ -77,6 +84,33 @@ def run_apart(job: Callable[[], None], leave: Callable[[], None]) -> bool:
 
     _, status = os.waitpid(fork(main), 0)
     return os.waitstatus_to_exitcode(status) == 0
+
+
+class BackOff:
+    """How long to wait before a child that has died is started again."""
+
+    def __init__(self) -> None:
+        self._deaths = 0
+
+    def after(self, started_at: float) -> float:
+        """Return the seconds, for one that was started then (as `time.monotonic` says it)."""
+        if time.monotonic() - started_at > QUICK_DEATH:
+            self._deaths = 0
+        self._deaths += 1
+        return float(min(LONGEST_BACK_OFF, 0.05 * 2 ** min(self._deaths - 1, 10)))
+
+
+def end(pid: int, *, patience: float) -> None:
+    """End a child process: politely, and after `patience` seconds not."""
+    os.kill(pid, signal.SIGTERM)
+    give_up = time.monotonic() + patience
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(pid, os.WNOHANG)[0] == 0:
+            if time.monotonic() > give_up:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+                return
+            time.sleep(0.005)
 
 
 def return_freed_memory() -> None:

@@ -5,17 +5,17 @@ Rule: it looks and asks, and changes nothing. A worker that does not say how it 
 
 import datetime as dt
 import os
-from collections.abc import Sequence
 from typing import Final
 
 from strongroom.server.address import OFF, Listening
 from strongroom.server.config import Settings
-from strongroom.server.control import WorkerHandle, ask_all
+from strongroom.server.control import ask_all
 from strongroom.server.crew import Crew
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.expiry import certificates_of_the_server
 from strongroom.server.messages import Message
 from strongroom.server.ports import RootKeys
+from strongroom.server.pulses import NOTED_SILENCE
 from strongroom.version import VERSION
 
 HEALTH_TIMEOUT: Final = 1.0
@@ -35,7 +35,7 @@ def server_status(
 ) -> Message:
     """Return the record; `refused_attempts` to unseal, since the last that succeeded."""
     now = dt.datetime.now(dt.UTC)
-    problems = {} if sealed else _problems(crew.serving)
+    problems = {} if sealed else _problems(crew)
     return {
         "version": VERSION,
         "sealed": sealed,
@@ -72,11 +72,15 @@ def _health(crew: Crew, problems: Message) -> str:
     return "ok" if len(crew.serving) >= crew.slots and not problems else "degraded"
 
 
-def _problems(workers: Sequence[WorkerHandle]) -> Message:
+def _problems(crew: Crew) -> Message:
     """Return what is wrong, by what it is wrong with; empty when all is well."""
-    answers = ask_all(workers, {"ask": "status"}, HEALTH_TIMEOUT)
+    answers = ask_all(crew.serving, {"ask": "status"}, HEALTH_TIMEOUT)
     problems: Message = {}
-    for worker in workers:
+    if crew.writer.silence >= NOTED_SILENCE:
+        problems["writer"] = (
+            f"it has done nothing for {crew.writer.silence} s; nothing can be changed meanwhile"
+        )
+    for worker in crew.serving:
         result = answers.get(worker, {}).get("result")
         told = result.get("health") if isinstance(result, dict) else {"workers": "one does not answer"}
         problems |= told if isinstance(told, dict) else {}

@@ -25,7 +25,7 @@ from typing import Final
 
 from strongroom.server.address import OFF, Listening
 from strongroom.server.admin import AdminSocket
-from strongroom.server.crew import START_TIMEOUT, Crew, WorkerMain
+from strongroom.server.crew import Crew, WorkerMain
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.delegation import Delegation
 from strongroom.server.errors import OperatorError, Sealed
@@ -35,6 +35,7 @@ from strongroom.server.loading import for_good
 from strongroom.server.logs import get_logger
 from strongroom.server.messages import Message, text
 from strongroom.server.ports import Adapters, RootKeys
+from strongroom.server.pulses import PULSE
 from strongroom.server.root.attempts import Attempts
 from strongroom.server.root.bringing import bring
 from strongroom.server.settings_in_force import read_again, read_settings
@@ -46,6 +47,9 @@ from strongroom.server.tls_renewal import TlsRenewal
 from strongroom.server.worker import WorkerPlan, run_worker
 
 log = get_logger()
+
+START_TIMEOUT: Final = 30.0
+"""Seconds for the first workers to start."""
 
 RELOAD_TIMEOUT: Final = 5.0
 """Seconds for the workers of a reload to start; else the old ones stay."""
@@ -135,6 +139,7 @@ class Supervisor:
         self._timers.add(TURNOVER, self._turn_over)
         self._timers.add(WATCH_INTERVAL, self._watch)
         self._timers.add(FOLLOW_INTERVAL, self._follow_root_key)
+        self._timers.add(PULSE, self._watch_the_crew)
         if sealed:
             cure = f"strongroom server unseal --data {self._directory.path}"
             log.warning("server_sealed", provider=self._root_key.provider, cure=cure, pid=os.getpid())
@@ -144,7 +149,7 @@ class Supervisor:
         return self._ports.where
 
     def _start_serving(self) -> None:
-        self._crew.start_writer(self._adapters.store_writer(self._settings, self._directory))
+        self._crew.writer.start(self._adapters.store_writer(self._settings, self._directory))
         self._crew.start_generation(self._worker_main(), START_TIMEOUT)
         self._open = True
 
@@ -172,6 +177,7 @@ class Supervisor:
                 context=context,
                 numbers=self._crew.numbers,
                 row=row,
+                show_life=self._crew.pulses[row].show,
                 first=slot == 0 and self._crew.generation == 1,
                 workers=self._crew.slots,
                 control=control,
@@ -282,6 +288,10 @@ class Supervisor:
         self._timers.add(WATCH_INTERVAL, self._watch)
         if self._open and self._tls.outdated(self._settings):
             self._reload_if_possible()
+
+    def _watch_the_crew(self) -> None:
+        self._timers.add(PULSE, self._watch_the_crew)
+        self._crew.watch()
 
     def _follow_root_key(self) -> None:
         """Take over a root key of which nobody has told: workers that start have it from here."""

@@ -42,6 +42,7 @@ from strongroom.server.logs import get_logger
 from strongroom.server.messages import LONGEST, BrokenMessage, Message, decode, encode, integer
 from strongroom.server.ports import Adapters, Application, RootKeys
 from strongroom.server.process import keep_freed_memory
+from strongroom.server.pulses import PULSE
 from strongroom.server.questions import read_question
 from strongroom.server.remote import RemoteAdministration
 from strongroom.server.restrictions import Restrictions
@@ -96,6 +97,7 @@ class WorkerPlan:
     context: ssl.SSLContext
     numbers: SharedNumbers
     row: int
+    show_life: Callable[[], None]
     first: bool
     workers: int
     control: socket.socket
@@ -106,6 +108,7 @@ def run_worker(plan: WorkerPlan) -> None:
     # The terminal and SIGHUP mean the supervisor; it tells us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    plan.show_life()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(Worker(plan).run())
 
@@ -154,6 +157,7 @@ class Worker:
         jobs = [
             loop.create_task(job)
             for job in (
+                self._show_life(),
                 self._deadlines.run(),
                 self._tidy(garbage),
                 self._obey(reader),
@@ -391,6 +395,11 @@ class Worker:
                 self._listener.recheck()
         except (StoreFailure, TamperedRecord) as error:
             log.warning("clients_not_read", error=str(error))
+
+    async def _show_life(self) -> None:
+        while True:
+            self._plan.show_life()
+            await asyncio.sleep(PULSE)
 
     async def _tidy(self, garbage: Garbage) -> None:
         """Do once a second what is too much for each connection."""

@@ -34,11 +34,18 @@ PARENT_CHECK: Final = 1.0
 log = structlog.get_logger()
 
 
-def serve(database: Path, address: Path, *, ready: Callable[[], None] | None = None) -> None:
+def serve(
+    database: Path,
+    address: Path,
+    *,
+    ready: Callable[[], None] | None = None,
+    alive: Callable[[], None] | None = None,
+) -> None:
     """Write what is sent to the Unix socket at `address`, until SIGTERM or until the parent process is gone.
 
-    Runs in the main thread of a process of its own; `ready` is called when the socket accepts. The database
-    is opened when it is first needed: while it cannot be, every change set is answered so. Raises OSError.
+    Runs in the main thread of a process of its own; `ready` is called when the socket accepts, `alive` after
+    each transaction and once a second when there is none. The database is opened when it is first needed:
+    while it cannot be, every change set is answered so. Raises OSError.
     """
     parent = os.getppid()
     listener = unix.listen(address)
@@ -51,7 +58,7 @@ def serve(database: Path, address: Path, *, ready: Callable[[], None] | None = N
         gc.disable()
         if ready is not None:
             ready()
-        writer.run(parent=parent)
+        writer.run(parent=parent, alive=alive)
     finally:
         listener.close()
         address.unlink(missing_ok=True)
@@ -93,9 +100,11 @@ class Writer:
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
 
-    def run(self, *, parent: int) -> None:
+    def run(self, *, parent: int, alive: Callable[[], None] | None = None) -> None:
         """Serve until told to stop, or until `parent` is no longer the parent process."""
         while not self._stopping and os.getppid() == parent:
+            if alive is not None:
+                alive()
             self._gather()
             self._write_all()
         # What was sent before the signal is still written.

@@ -105,6 +105,7 @@ class ManagedObject:
     def snapshot(self) -> "ManagedObject":
         """Return a copy that also knows what was changed so far."""
         other = self.copy()
+        self._owns_attributes = False  # from now on both share them
         other.changed, other.essential, other.removed = self.changed, self.essential, self.removed
         other.revealed = self.revealed
         return other

@@ -76,6 +76,7 @@ class Batches:
                     if repeats:
                         self._transactions.repeats.note(run, item, work, result)
                     work.keep()
+                    work.go_on()
                     room = None if room is None else room - size
                     results.append(result)
                     done.append(Done(item, work.touched(), work.found))

@@ -59,28 +59,30 @@ class Effect(NamedTuple):
 def effects_of(
     loaded: Iterable[ManagedObject],
     revealed: Iterable[ManagedObject],
-    stored: Iterable[ManagedObject],
+    before: Mapping[str, ManagedObject],
     replaced: Mapping[str, ManagedObject],
 ) -> list[Effect]:
     """Return what a unit of work does to the objects that it has.
 
-    `revealed` are objects given out by a part that was undone; `stored` are objects as they were read, and
+    `revealed` are objects given out by a part that was undone; `before` are objects as they were, and
     `replaced` those in whose place others stand.
     """
     found = [Effect(Kind.REVEALED, obj, obj) for obj in revealed if obj.object_type not in PUBLIC]
-    originals: dict[str, ManagedObject] | None = None
     for obj in loaded:
         if obj.revealed and obj.object_type not in PUBLIC:
             found.append(Effect(Kind.REVEALED, obj, obj))
         if not obj.changed or not obj.generation:
             continue
         if obj.unique_identifier in replaced:
-            found.append(Effect(Kind.REPLACED, replaced[obj.unique_identifier], obj))
-            continue
-        if originals is None:
-            originals = {one.unique_identifier: one for one in stored}
-        found += _changes(originals[obj.unique_identifier], obj)
+            found += _replacement(replaced[obj.unique_identifier], obj)
+        else:
+            found += _changes(before[obj.unique_identifier], obj)
     return found
+
+
+def _replacement(before: ManagedObject, after: ManagedObject) -> Iterable[Effect]:
+    yield Effect(Kind.REPLACED, before, after)
+    yield from _compromise(before, after)
 
 
 def _changes(before: ManagedObject, after: ManagedObject) -> Iterable[Effect]:
@@ -90,10 +92,14 @@ def _changes(before: ManagedObject, after: ManagedObject) -> Iterable[Effect]:
     lost = before.material is not None and after.material is not before.material
     if lost or (after.destroyed and not before.destroyed):
         yield Effect(Kind.DESTROYED, before, after)
-    if after.state in _COMPROMISED and before.state not in _COMPROMISED:
-        yield Effect(Kind.COMPROMISED, before, after)
+    yield from _compromise(before, after)
     if before.attributes is not after.attributes and groups_of(before) - groups_of(after):
         yield Effect(Kind.LEFT_GROUP, before, after)
+
+
+def _compromise(before: ManagedObject, after: ManagedObject) -> Iterable[Effect]:
+    if after.state in _COMPROMISED and before.state not in _COMPROMISED:
+        yield Effect(Kind.COMPROMISED, before, after)
 
 
 def acts_of(effects: Collection[Effect]) -> set[Act]:

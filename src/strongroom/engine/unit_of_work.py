@@ -6,7 +6,7 @@ written but through `commit`.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from strongroom.domain.access import in_sight, may, reaches, scope
 from strongroom.domain.clients import ClientRecord
@@ -25,6 +25,7 @@ from strongroom.domain.identity import ClientIdentity, Grant
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Response
 from strongroom.domain.permission import Permission
+from strongroom.domain.reserved import check_changes
 from strongroom.domain.store import NO_CHANGES, Changes, Found, ObjectStore
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.effects import Effect, Kind, effects_of
@@ -41,9 +42,6 @@ from strongroom.model.identifiers import (
 )
 from strongroom.model.structures import Name
 from strongroom.registry import ObjectType, Operation, State, Tag, UniqueIdentifierEnumeration
-
-_REACHED_BY: Final = (Tag.OBJECT_GROUP, Tag.GROUP_LINK, Tag.OPERATION_POLICY_NAME)
-"""Attributes by which rules, and the rights of tickets, reach an object."""
 
 
 class Savepoint(NamedTuple):
@@ -113,7 +111,7 @@ class UnitOfWork:
         self._fresh: list[ManagedObject] = []  # what this operation has made
         self._replaced: dict[str, ManagedObject] = {}
         self._revealed: list[ManagedObject] = []  # by parts that were undone
-        self._judged: set[tuple[str, Kind]] = set()
+        self._judged: dict[str, ManagedObject] = {}  # as the items before have left them
         self._sequence = sequence
         self._clients: list[ClientRecord] = []
         self.made: Mapping[UniqueIdentifierEnumeration, UniqueIdentifier] = {}
@@ -167,26 +165,21 @@ class UnitOfWork:
         """Return if the operation may have made and changed what it did; raises PermissionDenied.
 
         Within the rights of a ticket that names objects or groups, something new comes out of one of those
-        objects, or goes into one of those groups. What puts an object within the reach of rules is changed by
-        its owner alone: else the right to change attributes would imply all others.
+        objects, or goes into one of those groups.
         """
         for obj in self._loaded.values():
-            if (
-                obj.changed
-                and obj.owner != self._caller.client
-                and obj.unique_identifier not in self._adopted
-            ):
-                self._check_reach(obj)
+            if obj.changed and obj.generation:
+                check_changes(self._caller, self._permission, self._before(obj.unique_identifier), obj)
         scope = self._scope
         if scope is None or self._reached:
             return
         if not all(obj.removed or reaches(scope, obj.unique_identifier, obj) for obj in self._fresh):
             raise PermissionDenied("the rights of the ticket do not cover a new object like this one")
 
-    def _check_reach(self, obj: ManagedObject) -> None:
-        before = next(o for o in self._sources if o.unique_identifier == obj.unique_identifier)
-        if any(obj.attributes.get(tag) != before.attributes.get(tag) for tag in _REACHED_BY):
-            raise PermissionDenied("only the owner of an object changes its groups and its operation policy")
+    def _before(self, identifier: UniqueIdentifier) -> ManagedObject:
+        """Return an object as it was before this item."""
+        known = self._replaced.get(identifier) or self._judged.get(identifier)
+        return known or next(o for o in self._sources if o.unique_identifier == identifier)
 
     def roll_back(self, point: Savepoint) -> None:
         """Undo what the inner operation changed; working copies handed out before are stale then."""
@@ -387,7 +380,7 @@ class UnitOfWork:
         return tuple(self._sources)
 
     def effects(self, *, exports: bool) -> Sequence[Effect]:
-        """Return what was done to objects that is still to be judged; it counts as judged from now on.
+        """Return what this item, as far as it has come, does to objects: that is still to be judged.
 
         `exports`: what was given out in clear matters.
         """
@@ -397,21 +390,23 @@ class UnitOfWork:
         else:
             if not self._revealed:
                 return ()
+        before = {obj.unique_identifier: obj for obj in self._sources} | self._judged
         found = [
             effect
-            for effect in effects_of(self._loaded.values(), self._revealed, self._sources, self._replaced)
-            if (
-                exports
-                if effect.kind is Kind.REVEALED
-                else (effect.after.unique_identifier, effect.kind) not in self._judged
-            )
+            for effect in effects_of(self._loaded.values(), self._revealed, before, self._replaced)
+            if exports or effect.kind is not Kind.REVEALED
         ]
         if found:
             self._revealed = []
             for effect in found:
                 effect.after.revealed = False
-                self._judged.add((effect.after.unique_identifier, effect.kind))
         return found
+
+    def go_on(self) -> None:
+        """Begin another item of the same transaction: it answers for what it does to what the others have
+        left, since one act that was allowed is not another."""
+        self._judged = {key: obj.snapshot() for key, obj in self._loaded.items() if obj.changed}
+        self._replaced.clear()
 
     def created(self) -> list[ManagedObject]:
         """Return the objects that are new."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from strongroom.operations.import_ import ImportRequest
 from strongroom.operations.locate import LocateRequest
 from strongroom.operations.modify_attribute import ModifyAttributeRequest
 from strongroom.operations.re_key import ReKeyRequest
+from strongroom.operations.set_attribute import SetAttributeRequest
 from strongroom.operations.validate import ValidateRequest
 from strongroom.registry import (
     V1_0,
@@ -247,6 +249,62 @@ def test_the_right_to_change_attributes_does_not_reach_for_others(kms: TestKms, 
     if tag is Tag.OBJECT_GROUP:
         kms.call(request)
         assert kms.call(GetRequest(unique_identifier=made), caller=caller).unique_identifier == made
+
+
+def test_the_right_to_change_attributes_does_not_tell_of_names(kms: TestKms) -> None:
+    """A Name that is taken by an object out of sight is refused like one that is free."""
+    made = key(kms, named("seen"))
+    key(kms, named("hidden"))
+    caller = with_rules(BOB, rule(Permission.CHANGE_ATTRIBUTES, on="object", on_client=None, on_name=made))
+    refusals = {
+        str(
+            refusal(
+                kms, AddAttributeRequest(unique_identifier=made, new_attribute=named(name)), caller=caller
+            )
+        )
+        for name in ("hidden", "free")
+    }
+    assert len(refusals) == 1
+
+
+BEFORE = datetime(2025, 12, 31, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("changed", "needed"),
+    [
+        (attribute(Tag.ACTIVATION_DATE, BEFORE), Permission.ACTIVATE),
+        (attribute(Tag.DEACTIVATION_DATE, BEFORE + timedelta(days=365)), Permission.REVOKE),
+        (attribute(Tag.ROTATE_INTERVAL, 7200), Permission.RE_KEY),
+    ],
+    ids=["activate", "revoke", "re-key"],
+)
+def test_the_right_to_change_attributes_is_not_that_to_do_the_same_by_a_date(
+    kms: TestKms, changed: AttributeInstance, needed: Permission
+) -> None:
+    made = key(kms)
+    request = SetAttributeRequest(unique_identifier=made, new_attribute=changed)
+    alone, both = (with_rules(BOB, rule(Permission.CHANGE_ATTRIBUTES, *more)) for more in ((), (needed,)))
+    refused = refusal(kms, request, caller=alone, version=V2_1)
+    assert refused.reason is ResultReason.PERMISSION_DENIED
+    assert needed.value in refused.message
+    kms.call(request, caller=both, version=V2_1)
+
+
+def test_an_import_over_anothers_object_does_not_reach_for_what_comes_of_it(kms: TestKms) -> None:
+    made = key(kms)
+    caller = with_rules(
+        BOB, rule(Permission.IMPORT, Permission.DESTROY), on("group", "tapes", Permission.GET)
+    )
+    for given in (attribute(Tag.OBJECT_GROUP, "tapes"), attribute(Tag.ROTATE_INTERVAL, 7200), named("mine")):
+        request = ImportRequest(
+            unique_identifier=made,
+            replace_existing=True,
+            attributes=template(mask(EVERY_USE), given),
+            managed_object=raw_key(),
+        )
+        refused = refusal(kms, request, caller=caller, version=V2_1)
+        assert refused.reason is ResultReason.PERMISSION_DENIED
 
 
 def test_a_wrapping_key_of_somebody_else_needs_the_right_to_wrap(kms: TestKms) -> None:

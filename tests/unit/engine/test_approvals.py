@@ -13,7 +13,9 @@ from strongroom.domain.approvals import LIFETIME, MOST, name_of
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId
 from strongroom.domain.operation import Request
 from strongroom.domain.people import Role
+from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import NameReference, UniqueIdentifier
+from strongroom.model.objects import ManagedObjectStruct
 from strongroom.model.structures import RevocationReason
 from strongroom.operations.delete_attribute import DeleteAttributeRequest
 from strongroom.operations.destroy import DestroyRequest
@@ -38,7 +40,7 @@ from strongroom.registry import (
     Version,
 )
 from tests.expect import key_pair, named
-from tests.kms import ALICE, BOB, Refused, TestKms, template
+from tests.kms import ALICE, BOB, Refused, TestKms, attribute, template
 from tests.people import appoint
 from tests.safeguards import (
     ALICE_LAPTOP,
@@ -392,6 +394,54 @@ def test_one_approval_does_not_do_for_two_items_of_a_batch_with_undo(kms: TestKm
     results = kms.batch(request, request, version=V2_1, batch_error_continuation_option=undo)
     assert isinstance(results[-1], Refused)
     assert len(waiting(kms)) == 1
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        lambda key, other: over(key, other),
+        lambda key, _: DestroyRequest(unique_identifier=key),
+        lambda key, _: RevokeRequest(unique_identifier=key, revocation_reason=COMPROMISED),
+    ],
+    ids=["another import", "destroy", "revoke"],
+)
+def test_an_approved_item_does_not_cover_what_comes_after_it_in_a_batch_with_undo(
+    kms: TestKms, then: Callable[[UniqueIdentifier, ManagedObjectStruct], Request[Any]]
+) -> None:
+    """Approved is an Import of the very material that the object has, in which nobody sees a loss."""
+    key, other = (UniqueIdentifier(kms.create_symmetric_key()) for _ in range(2))
+    material, others = (kms.run(kms.repository.load(DEFAULT_TENANT, one)).material for one in (key, other))
+    lay_down(kms, destroy=1, revoke_compromised=1)
+    harmless = over(key, material)
+    refused(kms, harmless, V2_1)
+    vote(kms, only_name(kms), "carol", CAROL)
+    undo = BatchErrorContinuationOption.UNDO
+    results = kms.batch(harmless, then(key, others), version=V2_1, batch_error_continuation_option=undo)
+    assert isinstance(results[-1], Refused)
+    assert results[-1].reason is ResultReason.PERMISSION_DENIED
+    unchanged(kms, key)
+    kms.call(harmless, version=V2_1)
+
+
+def test_an_import_of_a_compromised_object_over_another_is_a_revocation(kms: TestKms) -> None:
+    key = UniqueIdentifier(kms.create_symmetric_key())
+    material = kms.run(kms.repository.load(DEFAULT_TENANT, key)).material
+    lay_down(kms, revoke_compromised=1)
+    refused(kms, over(key, material, attribute(Tag.STATE, State.COMPROMISED)), V2_1)
+    kms.call(over(key, material), version=V2_1)
+
+
+def over(
+    key: UniqueIdentifier, material: ManagedObjectStruct, *attributes: AttributeInstance
+) -> ImportRequest:
+    """Return an Import in the place of an object."""
+    return ImportRequest(
+        unique_identifier=key,
+        object_type=ObjectType.SYMMETRIC_KEY,
+        replace_existing=True,
+        attributes=template(*attributes),
+        managed_object=material,
+    )
 
 
 def test_a_refusal_of_a_foreign_object_is_that_of_a_missing_one(kms: TestKms) -> None:

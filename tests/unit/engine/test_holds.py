@@ -17,7 +17,17 @@ from strongroom.operations.get import GetRequest
 from strongroom.operations.import_ import ImportRequest
 from strongroom.operations.modify_attribute import ModifyAttributeRequest
 from strongroom.operations.obliterate import ObliterateRequest
-from strongroom.registry import V1_2, V2_1, V3_0, ObjectType, ResultReason, State, Tag, Version
+from strongroom.registry import (
+    V1_2,
+    V2_1,
+    V3_0,
+    BatchErrorContinuationOption,
+    ObjectType,
+    ResultReason,
+    State,
+    Tag,
+    Version,
+)
 from strongroom.server.administration.command import perform
 from strongroom.server.errors import NotFound, OperatorError
 from tests.kms import BOB, Refused, TestKms, attribute
@@ -93,6 +103,19 @@ def test_what_is_held_cannot_leave_the_group_that_holds_it(kms: TestKms) -> None
         AddAttributeRequest(unique_identifier=key, new_attribute=AttributeInstance(Tag.OBJECT_GROUP, "x")),
         version=V2_1,
     )
+    denied(kms, DestroyRequest(unique_identifier=key))
+
+
+def test_what_is_held_cannot_leave_its_group_behind_another_one(kms: TestKms) -> None:
+    """That the first item was allowed says nothing of the second."""
+    groups = [attribute(Tag.OBJECT_GROUP, name) for name in ("free", GROUP)]
+    key = UniqueIdentifier(kms.create_symmetric_key(*groups))
+    hold(kms, group=GROUP)
+    requests = [DeleteAttributeRequest(unique_identifier=key, current_attribute=group) for group in groups]
+    undo = BatchErrorContinuationOption.UNDO
+    *_, last = kms.batch(*requests, version=V2_1, batch_error_continuation_option=undo)
+    assert isinstance(last, Refused)
+    assert last.reason is ResultReason.PERMISSION_DENIED
     denied(kms, DestroyRequest(unique_identifier=key))
 
 

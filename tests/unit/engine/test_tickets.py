@@ -25,6 +25,7 @@ from strongroom.model.rights import ObjectGroups, Objects, Operations, Right, Ri
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Seconds
 from strongroom.model.structures import UsageLimits
+from strongroom.operations.add_attribute import AddAttributeRequest
 from strongroom.operations.cancel import CancelRequest
 from strongroom.operations.create import CreateRequest
 from strongroom.operations.delegated_login import MOST_NAMED, DelegatedLoginRequest
@@ -269,6 +270,23 @@ def test_a_right_may_name_a_group(kms: TestKms) -> None:
     assert isinstance(using(kms, ticket, get(inside)), Response)
     assert reason(using(kms, ticket, get(outside))) is ResultReason.PERMISSION_DENIED
     assert reason(using(kms, ticket, get(MISSING))) is ResultReason.PERMISSION_DENIED
+
+
+def test_a_right_to_change_attributes_does_not_widen_itself(kms: TestKms) -> None:
+    """Neither for the ticket, nor for what rules grant to its holder."""
+    made = key(kms)
+    ticket = delegate(
+        kms,
+        right(Operation.ADD_ATTRIBUTE, objects=[made]),
+        right(Operation.GET, object_groups=ObjectGroups(object_group=("red",))),
+    )
+    add = [
+        AddAttributeRequest(unique_identifier=made, new_attribute=attribute(tag, value))
+        for tag, value in ((Tag.OBJECT_GROUP, "red"), (Tag.CONTACT_INFORMATION, "somebody"))
+    ]
+    assert reason(using(kms, ticket, add[0])) is ResultReason.PERMISSION_DENIED
+    assert isinstance(using(kms, ticket, add[1]), Response)
+    assert isinstance(using(kms, ticket, get(made)), Refused)
 
 
 def test_locate_finds_what_the_ticket_covers(kms: TestKms) -> None:

@@ -191,16 +191,19 @@ def _plans(query: LocateQuery) -> list[Plan]:
 def _look(query: LocateQuery, dialect: Dialect, plan: Plan) -> Search[Located | None]:
     """Look at the first objects of a walk; return the answer if they have it.
 
-    There is a row for each: the identifier, or NULL for an object that fails another condition.
+    There is a row for each: the identifier, or NULL for an object that fails another condition, such as that
+    the caller may see it. How many of those there are must not show in the answer: so the total is told when
+    it is that of what is told, as in `_walk`, and not when it merely happens to be known.
     """
     shape = _shape(query, dialect, plan)
     rows = yield _look_sql(shape), (*_condition_values(query, shape, plan), *_walk_values(query, plan))
     found = [identifier for (identifier,) in rows if identifier is not None]
     complete = len(rows) <= FEW
     end = None if query.maximum is None else query.offset + query.maximum
-    if not complete and (end is None or len(found) < end):
+    more = end is not None and len(found) >= end
+    if not complete and not more:
         return None
-    return Located(found[query.offset : end], len(found) if complete else None)
+    return Located(found[query.offset : end], None if more else len(found))
 
 
 def _rarest(query: LocateQuery, dialect: Dialect, plans: list[Plan], bound: int) -> Search[tuple[int, Plan]]:

@@ -51,6 +51,7 @@ from strongroom.registry import (
     WrappingMethod,
 )
 from strongroom.server.kept import put
+from strongroom.store.locate import FEW
 from tests.certificates import authority, leaf
 from tests.expect import (
     EVERY_USE,
@@ -120,6 +121,19 @@ def test_locate_finds_what_may_be_located_and_nothing_else(kms: TestKms) -> None
     everything = with_rules(BOB, rule(Permission.LOCATE, on="everything", on_client=None))
     assert found(kms, everything) == [mine, other, taped, plain]
     assert found(kms, CAROL) == [foreign]
+
+
+@pytest.mark.parametrize("maximum", [1, 2, 3])
+def test_locate_tells_nothing_of_how_many_objects_are_out_of_sight(kms: TestKms, maximum: int) -> None:
+    """Neither what is found nor whether it is counted depends on them."""
+    given = attribute(Tag.OBJECT_GROUP, "tapes")
+    for _ in range(2):
+        key(kms, given, caller=BOB)
+    request = LocateRequest(maximum_items=maximum, attributes=template(given))
+    before = kms.call(request, caller=BOB, version=V2_1)
+    for _ in range(FEW):
+        key(kms, given)
+    assert kms.call(request, caller=BOB, version=V2_1) == before
 
 
 def test_locate_needs_the_right_to_locate(kms: TestKms) -> None:
@@ -299,6 +313,7 @@ def test_an_import_over_anothers_object_does_not_reach_for_what_comes_of_it(kms:
     for given in (attribute(Tag.OBJECT_GROUP, "tapes"), attribute(Tag.ROTATE_INTERVAL, 7200), named("mine")):
         request = ImportRequest(
             unique_identifier=made,
+            object_type=ObjectType.SYMMETRIC_KEY,
             replace_existing=True,
             attributes=template(mask(EVERY_USE), given),
             managed_object=raw_key(),

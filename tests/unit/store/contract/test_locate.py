@@ -255,7 +255,8 @@ async def test_the_total_is_given_where_it_is_known(backend: Backend, tenant: in
     assert await total(maximum=5) == 4
     assert await total(maximum=3, offset=2) == 4
     assert await total(maximum=3) is None
-    assert await total(terms=[b"a"], maximum=1) == 4
+    assert await total(terms=[b"a"], maximum=5) == 4
+    assert await total(terms=[b"a"], maximum=3) is None
     assert await total(terms=[b"a", b"b"], maximum=1) is None
     assert await total(offset=9) is None
 

@@ -255,10 +255,12 @@ def register_password(kms: TestKms) -> UniqueIdentifier:
     return kms.call(request).unique_identifier
 
 
-def register_template(kms: TestKms, name: str, *attributes: AttributeInstance) -> UniqueIdentifier:
+def register_template(
+    kms: TestKms, name: str, *attributes: AttributeInstance, caller: ClientIdentity = ALICE
+) -> UniqueIdentifier:
     """Return the identifier of a Template that prescribes the attributes (1.x)."""
     request = registration(ObjectType.TEMPLATE, Template(attributes=template(*attributes)), named(name))
-    return kms.call(request).unique_identifier
+    return kms.call(request, caller=caller).unique_identifier
 
 
 def key_pair(kms: TestKms, *common: AttributeInstance) -> tuple[UniqueIdentifier, UniqueIdentifier]:

@@ -14,8 +14,8 @@ from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
 from strongroom.registry import Tag
 
-_REACHED_BY: Final = (Tag.OBJECT_GROUP, Tag.GROUP_LINK, Tag.OPERATION_POLICY_NAME)
-"""Attributes by which rules, and the rights of tickets, reach an object."""
+REACHED_BY: Final = (Tag.OBJECT_GROUP, Tag.GROUP_LINK, Tag.OPERATION_POLICY_NAME)
+"""Attributes by which rules, and the rights of tickets, reach an object. They are its owner's to say."""
 
 _NEEDS: Final[Mapping[Tag, Permission]] = {
     Tag.ACTIVATION_DATE: Permission.ACTIVATE,
@@ -40,7 +40,7 @@ def check_changes(
     owner = after.owner == caller.client
     if (owner and caller.rights is None) or before.attributes is after.attributes:
         return
-    if any(_changed(before, after, tag) for tag in _REACHED_BY):
+    if any(_changed(before, after, tag) for tag in REACHED_BY):
         raise PermissionDenied("only the owner of an object changes its groups and its operation policy")
     if owner or permission not in _CHANGING:
         return

@@ -18,6 +18,7 @@ from strongroom.domain.errors import ObjectNotFound
 from strongroom.domain.key_form_errors import KeyFormatTypeNotSupported
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
+from strongroom.domain.reserved import REACHED_BY
 from strongroom.model.attribute_list import AttributeInstance, AttributeKey, Attributes, TemplateAttributes
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.keys import KeyBlock, KeyValue
@@ -68,17 +69,23 @@ async def gather(
 async def _template(ctx: Context, name: AttributeInstance) -> list[AttributeInstance]:
     """Return what a Template prescribes (KMIP 1.4 §2.2.6)."""
     filters = [name, AttributeInstance(Tag.OBJECT_TYPE, ObjectType.TEMPLATE)]
-    find = partial(ctx.objects.locate, filters, storage=_ON_LINE_OR_ARCHIVED, maximum=1, offset=0)
+    find = partial(ctx.objects.locate, filters, storage=_ON_LINE_OR_ARCHIVED, maximum=2, offset=0)
     # One's own comes before another's of the same name; to use that, one must be allowed to get it.
-    found = await find(mine=True)
-    if not found.unique_identifiers:
-        found = await find(permission=Permission.GET)
-    if not found.unique_identifiers:
-        raise ObjectNotFound(f"no template is called {name.value.name_value!r}")
-    template = (await ctx.objects.get(found.unique_identifiers[0], permission=Permission.GET)).material
-    if not isinstance(template, Template) or template.attributes is None:
+    found = (await find(mine=True)).unique_identifiers
+    if not found:
+        found = (await find(permission=Permission.GET)).unique_identifiers
+    if len(found) != 1:
+        # Of two, the newer one may be there to take the place of the other.
+        raise ObjectNotFound(f"no template, or more than one, is called {name.value.name_value!r}")
+    obj = await ctx.objects.get(found[0], permission=Permission.GET)
+    if not isinstance(obj.material, Template) or obj.material.attributes is None:
         return []
-    return [a for a in template.attributes.attributes if a.key is not Tag.NAME]
+    own = obj.owner == ctx.caller.client
+    return [
+        a
+        for a in obj.material.attributes.attributes
+        if a.key is not Tag.NAME and (own or a.key not in REACHED_BY)
+    ]
 
 
 def _merge(before: list[AttributeInstance], after: Iterable[AttributeInstance]) -> list[AttributeInstance]:

@@ -221,6 +221,40 @@ def test_a_template_of_somebody_else_is_used_by_whom_may_get_it(kms: TestKms) ->
     assert stored.value(Tag.CRYPTOGRAPHIC_LENGTH) == 192
 
 
+def test_a_template_of_somebody_else_puts_nothing_within_the_reach_of_rules(kms: TestKms) -> None:
+    """Else whoever has a Template would have what others make by it."""
+    register_template(kms, "house", attribute(Tag.OBJECT_GROUP, "tapes"))
+    caller = with_rules(BOB, rule(Permission.GET))
+    given = [attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.AES), mask(EVERY_USE)]
+    request = CreateRequest(
+        object_type=ObjectType.SYMMETRIC_KEY,
+        attributes=TemplateAttributes(names=(Name(name_value="house"),), attributes=Attributes(given)),
+    )
+    made = {who: kms.call(request, caller=who).unique_identifier for who in (ALICE, caller)}
+    groups = {
+        who: kms.run(kms.repository.load(DEFAULT_TENANT, key)).values(Tag.OBJECT_GROUP)
+        for who, key in made.items()
+    }
+    assert {who: list(values) for who, values in groups.items()} == {ALICE: ["tapes"], caller: []}
+
+
+def test_no_template_takes_the_place_of_another_of_its_name(kms: TestKms) -> None:
+    """Where rules show those of several owners, anybody may add one."""
+    given = [attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.AES), mask(EVERY_USE)]
+    request = CreateRequest(
+        object_type=ObjectType.SYMMETRIC_KEY,
+        attributes=TemplateAttributes(names=(Name(name_value="house"),), attributes=Attributes(given)),
+    )
+    third = ClientIdentity(client=ClientId(9), tenant=DEFAULT_TENANT, name="third")
+    third = with_rules(third, rule(Permission.GET, on="everything", on_client=None))
+    register_template(kms, "house", attribute(Tag.CRYPTOGRAPHIC_LENGTH, 192))
+    kms.call(request, caller=third)
+    register_template(kms, "house", attribute(Tag.CRYPTOGRAPHIC_LENGTH, 128), caller=BOB)
+    assert refusal(kms, request, caller=third).reason is MISSING_REASON
+    for who in (ALICE, BOB):
+        kms.call(request, caller=who)
+
+
 # Nothing implies anything
 
 

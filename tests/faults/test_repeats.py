@@ -15,14 +15,17 @@ from strongroom.operations.create import CreateRequest
 from strongroom.operations.create_key_pair import CreateKeyPairRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.locate import LocateRequest
+from strongroom.operations.obliterate import ObliterateRequest
 from strongroom.operations.re_key import ReKeyRequest
 from strongroom.registry import (
     V1_3,
     V1_4,
     V2_1,
+    V3_0,
     BatchErrorContinuationOption,
     CryptographicAlgorithm,
     CryptographicUsageMask,
+    Operation,
     ResultReason,
     Tag,
     Version,
@@ -33,6 +36,8 @@ from tests.faults.noise import create
 from tests.interop.endpoint import RawConnection
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
 from tests.processes import kill_trees
+from tests.safeguards import CAROL, lay_down, only_name, people, vote
+from tests.unit.engine.test_tickets import delegate, right, using
 
 POLICY = Policy(
     idempotency={"alice": timedelta(hours=1), "bob": timedelta(hours=1)},
@@ -157,6 +162,41 @@ def test_a_name_is_the_clients_own(kms: TestKms) -> None:
     """faults 31."""
     first = kms.call(create(), client_correlation_value="one")
     assert kms.call(create(), client_correlation_value="one", caller=BOB) != first
+
+
+def test_an_answer_that_somebody_has_to_be_allowed_to_read_is_not_kept(kms: TestKms) -> None:
+    """Else it would be given out again when its approval is used up, and when its key is gone."""
+    people(kms)
+    get = GetRequest(unique_identifier=kms.create_symmetric_key())
+    lay_down(kms, export=1)
+
+    def ask() -> object:
+        return kms.batch(get, version=V2_1, client_correlation_value="one")[0]
+
+    assert isinstance(ask(), Refused)
+    vote(kms, only_name(kms), "carol", CAROL)
+    assert not isinstance(ask(), Refused)
+    assert isinstance(ask(), Refused)
+    lay_down(kms)
+    assert not isinstance(ask(), Refused)
+    kms.call(ObliterateRequest(unique_identifier=get.unique_identifier), version=V3_0)
+    assert isinstance(ask(), Refused)
+
+
+def test_a_batch_with_undo_is_done_once_though_not_all_of_its_answers_are_kept(kms: TestKms) -> None:
+    undo = BatchErrorContinuationOption.UNDO
+    options: dict[str, Any] = {"batch_error_continuation_option": undo, "client_correlation_value": "one"}
+    first, second = (kms.batch(create(), GetRequest(), create(), **options) for _ in range(2))
+    assert first == second
+    assert keys(kms) == 2
+
+
+def test_who_has_a_ticket_is_not_answered_what_its_giver_was(kms: TestKms) -> None:
+    made = kms.call(create(), version=V2_1, client_correlation_value="one").unique_identifier
+    ticket = delegate(kms, right(Operation.CREATE))
+    given = [using(kms, ticket, create(), client_correlation_value="one") for _ in range(2)]
+    assert given[0] == given[1]
+    assert given[0].unique_identifier != made  # type: ignore[union-attr]
 
 
 def test_a_name_is_forgotten_in_time(kms: TestKms) -> None:

@@ -5,7 +5,6 @@ Rule: an item raises to stop, and what it raised becomes its answer here, in the
 
 from typing import Final
 
-from strongroom.domain.audit import AuditEvent
 from strongroom.domain.errors import ServerFailure
 from strongroom.domain.turn import Pace
 from strongroom.engine.batch import BatchMemory
@@ -15,7 +14,6 @@ from strongroom.engine.run import Done, Run
 from strongroom.engine.services import Services
 from strongroom.engine.tickets import charge
 from strongroom.engine.transactions import ATTEMPTS, Transactions, event_of
-from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.registry import AsynchronousIndicator, Operation
 from strongroom.wire.item import Item
 
@@ -67,23 +65,26 @@ class Batches:
                 work, room = self._transactions.unit_of_work(run), run.room
                 results.clear()
                 done: list[Done] = []
-                repeats = self._transactions.repeats.knows(run)
-                if repeats and (known := await self._all_again(run, work)):
-                    return known
+                repeated = 0
                 for failing, item in enumerate(items):  # noqa: B007 - says which item failed
                     await pace()
-                    result, size = await self._transactions.perform(run, item, work, room)
-                    if repeats:
-                        self._transactions.repeats.note(run, item, work, result)
+                    known = await self._transactions.again(run, item, work)
+                    if known is not None:
+                        repeated += 1
+                        done.append(Done(item, tuple(work.made.values()), None))
+                        results.append(known)
+                    else:
+                        result, size = await self._transactions.perform(run, item, work, room)
+                        self._transactions.note(run, item, work, result)
+                        room = None if room is None else room - size
+                        done.append(Done(item, work.touched(), work.found))
+                        results.append(result)
                     work.keep()
                     work.go_on()
-                    room = None if room is None else room - size
-                    results.append(result)
-                    done.append(Done(item, work.touched(), work.found))
                 changes = work.changes()
                 if not changes:
                     for item, objects, found in done:
-                        if objects or found is not None:
+                        if objects or found is not None or repeated:
                             self._audit.record(event_of(run, item, objects, found))
                 if not changes or await self._transactions.commit(work, changes, done, run, attempt):
                     run.streams.keep()
@@ -95,19 +96,6 @@ class Batches:
                 run.connection.roles.wanted = False
             failure = self._failure(run, failing, items[failing], exc)
         return [*(run.answers.undone(result) for result in results[:failing]), failure]
-
-    async def _all_again(self, run: Run, work: UnitOfWork) -> list[Item]:
-        """Return the answers of a batch that was done before as one transaction; none for a new one."""
-        results, events = list[Item](), list[AuditEvent]()
-        for item in run.request.items:
-            result = await self._transactions.repeats.again(run, item, work)
-            if result is None:
-                return []
-            results.append(result)
-            events.append(event_of(run, item, tuple(work.made.values()), None))
-        for event in events:
-            self._audit.record(event)
-        return results
 
     async def _keep(self, run: Run) -> list[Item]:
         """Keep the batch, to be done soon, and answer that its items are pending (KMIP 1.4 §6.7)."""

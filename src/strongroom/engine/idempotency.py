@@ -4,6 +4,9 @@ Rule: a client that is set so may name its requests (Client Correlation Value, K
 one whose answer it did not get. What an item changed and what it answered are written in one commit, so that
 after a crash there are both or neither. A name that is used for something else is refused: answering it with
 what was asked before would be worse than doing nothing.
+
+An answer is given again without asking anew what the caller may do. So it is only to whom it was given, user
+and ticket included, and none is kept that gives out what somebody has to be allowed to read each time.
 """
 
 import hashlib
@@ -13,6 +16,8 @@ from typing import Annotated, Final
 
 from strongroom.domain.entries import Entry, Kept
 from strongroom.domain.errors import InvalidField
+from strongroom.domain.operation import OperationSpec
+from strongroom.domain.permission import Permission
 from strongroom.domain.store import ObjectStore
 from strongroom.engine.entries import forget
 from strongroom.engine.references import named
@@ -31,6 +36,35 @@ LARGEST_ANSWER: Final = 64 * 1024
 """Bytes of an answer that is kept; what a change answers is a few identifiers."""
 
 _PAGE: Final = 32
+
+_KEPT: Final = frozenset(
+    {
+        Permission.ACTIVATE,
+        Permission.ALLOCATE_USAGE,
+        Permission.ARCHIVE,
+        Permission.CERTIFY,
+        Permission.CHANGE_ATTRIBUTES,
+        Permission.CREATE,
+        Permission.DERIVE_KEY,
+        Permission.DESTROY,
+        Permission.ENCRYPT,
+        Permission.IMPORT,
+        Permission.JOIN,
+        Permission.LEASE,
+        Permission.MAC,
+        Permission.MANAGE_USERS,
+        Permission.OBLITERATE,
+        Permission.REGISTER,
+        Permission.REVOKE,
+        Permission.RE_KEY,
+        Permission.SET_CONSTRAINTS,
+        Permission.SET_DEFAULTS,
+        Permission.SIGN,
+        Permission.SPLIT,
+    }
+)
+"""What the operations need whose answers are kept. The others change something by the way (a counter, an
+approval that is used up) and are done again."""
 
 
 class DoneRequest(Entry, kind=70, passing=True):
@@ -64,15 +98,18 @@ class Repeats:
         done = _checked(kept, _digest(run, item))
         if done.placeholder is not None:
             work.place(UniqueIdentifier(done.placeholder))
+        work.told = None
         made = [UniqueIdentifier(one) for one in done.made]
         work.made = named(Operation(item.operation or 0), made)
         return binary.decode(done.answer.reveal(), OWN)
 
-    def note(self, run: Run, item: BatchItem, work: UnitOfWork, answer: Item) -> None:
-        """Have the answer to an item kept together with what the item changes."""
+    def note(self, run: Run, item: BatchItem, spec: OperationSpec, work: UnitOfWork, answer: Item) -> bool:
+        """Have the answer to an item kept together with what the item changes; False where none is kept."""
+        if spec.needs not in _KEPT:
+            return False
         encoded = binary.encode(answer)
         if len(encoded) > LARGEST_ANSWER:
-            return
+            return False
         placed = work.placed
         done = DoneRequest(
             request_digest=_digest(run, item),
@@ -82,6 +119,7 @@ class Repeats:
         )
         due = run.now + self._clients[run.connection.client.name]
         work.entries.put(_key(run, item), done, due=due)
+        return True
 
     async def tidy(self, now: datetime) -> None:
         """Forget what is too long ago to be repeated. Raises StoreFailure."""
@@ -98,11 +136,14 @@ def _checked(kept: Kept[DoneRequest], digest: bytes) -> DoneRequest:
 
 
 def _key(run: Run, item: BatchItem) -> str:
-    """Return the key of an item: of one client, one name and one place in the batch."""
+    """Return the key of an item: of one caller, one name and one place in the batch."""
     assert run.correlation is not None
+    caller = run.connection.client
     place = next(number for number, one in enumerate(run.request.items) if one is item)
-    name = hashlib.sha256(run.correlation.client.encode()).hexdigest()
-    return f"{run.connection.client.client}-{name}-{place}"
+    name = hashlib.sha256(run.correlation.client.encode())
+    if (caller.acting, caller.ticket, caller.user) != (None, None, None):
+        name.update(repr((caller.acting, caller.ticket, caller.user)).encode())
+    return f"{caller.client}-{name.hexdigest()}-{place}"
 
 
 def _digest(run: Run, item: BatchItem) -> bytes:

@@ -129,15 +129,14 @@ class Transactions:
             if attempt:
                 run.streams.rewind()
             work = self.unit_of_work(run)
-            repeats = self.repeats.knows(run)
-            if repeats and (known := await self.repeats.again(run, item, work)) is not None:
+            known = await self.again(run, item, work)
+            if known is not None:
                 self._audit.record(event_of(run, item, tuple(work.made.values()), None))
                 work.keep()
                 return known
             result, size = await self.perform(run, item, work, run.room)
             changes = work.changes()
-            if repeats and changes.essential:
-                self.repeats.note(run, item, work, result)
+            if changes.essential and self.note(run, item, work, result):
                 changes = work.changes()
             if not changes:
                 event = event_of(run, item, work.touched(), work.found)
@@ -155,6 +154,16 @@ class Transactions:
                 run.room -= size
             return result
         raise ServerFailure("the object is being changed by too many requests at once; try again")
+
+    async def again(self, run: Run, item: BatchItem, work: UnitOfWork) -> Item | None:
+        """Return the answer of an item that was done before under its name, None for a new one."""
+        return await self.repeats.again(run, item, work) if self.repeats.knows(run) else None
+
+    def note(self, run: Run, item: BatchItem, work: UnitOfWork, result: Item) -> bool:
+        """Have the answer of an item kept, if it has a name; tell whether that is a change of its own."""
+        if not self.repeats.knows(run):
+            return False
+        return self.repeats.note(run, item, self._services.operations[item.operation or 0], work, result)
 
     async def perform(
         self, run: Run, item: BatchItem, work: UnitOfWork, room: int | None

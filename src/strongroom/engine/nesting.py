@@ -10,7 +10,7 @@ from typing import Any
 
 from strongroom.domain.context import Context
 from strongroom.domain.operation import OperationSpec
-from strongroom.engine.tickets import charge
+from strongroom.engine.tickets import charge, charge_rights
 from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.struct import Struct
 
@@ -33,6 +33,7 @@ class Nesting:
             await charge(self._work, ctx.caller, spec.operation)
             response = await spec.handler(ctx, request)
             self._work.check_made()
+            await charge_rights(self._work, ctx.caller, spec.operation)
             done = keep(response)
         finally:
             if not done:

@@ -4,11 +4,11 @@ Rule: every request counts, also one that fails afterwards; every operation that
 commit. See `domain.tickets`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Final
 
-from strongroom.domain.access import covers
+from strongroom.domain.access import covers, reaches
 from strongroom.domain.errors import InvalidTicket, ServerFailure, UsageLimitExceeded
 from strongroom.domain.identity import ClientId, ClientIdentity, Grant
 from strongroom.domain.store import LostRace, ObjectStore
@@ -79,23 +79,51 @@ async def charge(work: UnitOfWork, caller: ClientIdentity, operation: Operation)
         raise _unknown()
     ticket = given.value.replace(usage_limits=_spend(given.value.usage_limits))
     if ticket.rights is not None:
-        rights = _spend_right(ticket.rights.right, caller.rights or (), operation)
-        ticket = ticket.replace(rights=ticket.rights.replace(right=rights))
+        # Which of them it is counted against is known once it is known what it is done with.
+        _one_of(ticket.rights.right, _covering(caller, operation), ())
     if ticket != given.value:
         work.entries.put(caller.ticket, ticket, due=given.due)
 
 
-def _spend_right(
-    rights: tuple[Right, ...], grants: Iterable[Grant], operation: Operation
-) -> tuple[Right, ...]:
-    """Return the rights with one use of the first that covers the operation and has one left."""
-    covering = [n for n, grant in enumerate(grants) if covers(grant, operation)]
-    if any(rights[n].usage_limits is None for n in covering):
-        return rights
-    for n in covering:
+async def charge_rights(work: UnitOfWork, caller: ClientIdentity, operation: Operation) -> None:
+    """Count an operation that was done against the rights that reach the objects it was done with.
+
+    One use of each right that it needed, however many objects; raises UsageLimitExceeded.
+    """
+    if caller.ticket is None or caller.rights is None:
+        return
+    given = await work.entries.get(GivenTicket, caller.ticket)
+    if given is None or given.value.rights is None:
+        raise _unknown()
+    rights, covering = given.value.rights.right, _covering(caller, operation)
+    spent = set[int]()
+    for identifier, obj in work.reached.items():
+        reaching = [n for n in covering if reaches((caller.rights[n],), identifier, obj)]
+        spent |= _one_of(rights, reaching, spent)
+    if not work.reached:
+        spent |= _one_of(rights, covering, spent)
+    if spent:
+        left = tuple(
+            one.replace(usage_limits=_spend(one.usage_limits)) if n in spent else one
+            for n, one in enumerate(rights)
+        )
+        ticket = given.value.replace(rights=given.value.rights.replace(right=left))
+        work.entries.put(caller.ticket, ticket, due=given.due)
+
+
+def _covering(caller: ClientIdentity, operation: Operation) -> list[int]:
+    """Return the numbers of the caller's rights that cover an operation."""
+    return [n for n, grant in enumerate(caller.rights or ()) if covers(grant, operation)]
+
+
+def _one_of(rights: tuple[Right, ...], usable: Sequence[int], spent: Collection[int]) -> set[int]:
+    """Return the right to count a use against: none where one is without limits or is paid for already."""
+    if any(rights[n].usage_limits is None or n in spent for n in usable):
+        return set()
+    for n in usable:
         limits = rights[n].usage_limits
         if limits is not None and _left(limits) > 0:
-            return (*rights[:n], rights[n].replace(usage_limits=_spend(limits)), *rights[n + 1 :])
+            return {n}
     raise UsageLimitExceeded("the Usage Limits of the ticket's rights are used up")
 
 

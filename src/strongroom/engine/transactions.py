@@ -39,7 +39,7 @@ from strongroom.engine.safeguards import Guard
 from strongroom.engine.services import Services
 from strongroom.engine.slices import encode_long, is_long
 from strongroom.engine.streams import RequestStreams
-from strongroom.engine.tickets import charge
+from strongroom.engine.tickets import charge, charge_rights
 from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.convert import encoder
 from strongroom.model.dialect import dialect_of
@@ -208,6 +208,8 @@ class Transactions:
         work.computed = None if context.again is None else (context.again, response)
         work.another = context.another
         work.check_made()
+        if caller.rights is not None:
+            await charge_rights(work, caller, spec.operation)
         effects = work.effects(exports=caller.tenant in self.guard.laid_down)
         if effects:
             await self.guard.allow(run, work, spec, request, effects)

@@ -53,7 +53,7 @@ class Savepoint(NamedTuple):
     scope: tuple[Grant, ...] | None
     placed: tuple[UniqueIdentifier | None] | None
     placeholder: UniqueIdentifier | None
-    reached: bool
+    reached: dict[UniqueIdentifier, ManagedObject]
     fresh: list[ManagedObject]
 
 
@@ -72,7 +72,6 @@ class UnitOfWork:
         "_now",
         "_permission",
         "_placed",
-        "_reached",
         "_replaced",
         "_revealed",
         "_scope",
@@ -84,6 +83,7 @@ class UnitOfWork:
         "entries",
         "found",
         "made",
+        "reached",
         "searches",
         "told",
     )
@@ -107,7 +107,8 @@ class UnitOfWork:
         self._permission = Permission.NONE
         self._scope: tuple[Grant, ...] | None = ()  # nothing, until `begin` says what
         self._placed: tuple[UniqueIdentifier | None] | None = None
-        self._reached = False  # this operation has read an object
+        self.reached: dict[UniqueIdentifier, ManagedObject] = {}
+        """The objects that this operation has read."""
         self._fresh: list[ManagedObject] = []  # what this operation has made
         self._replaced: dict[str, ManagedObject] = {}
         self._revealed: list[ManagedObject] = []  # by parts that were undone
@@ -139,7 +140,7 @@ class UnitOfWork:
         self.told = None
         self.found = None
         self._locates = operation is Operation.LOCATE
-        self._reached = False
+        self.reached = {}
         self._fresh = []
 
     def savepoint(self) -> Savepoint:
@@ -151,7 +152,7 @@ class UnitOfWork:
             self._scope,
             self._placed,
             self._memory.placeholder,
-            self._reached,
+            self.reached,
             self._fresh,
         )
 
@@ -159,7 +160,7 @@ class UnitOfWork:
         """Go on with the outer operation: its permission, and the ID Placeholder as it was."""
         self._permission, self._scope, self._placed = point.permission, point.scope, point.placed
         self._memory.placeholder = point.placeholder
-        self._reached, self._fresh = point.reached, point.fresh
+        self.reached, self._fresh = point.reached, point.fresh
 
     def check_made(self) -> None:
         """Return if the operation may have made and changed what it did; raises PermissionDenied.
@@ -171,7 +172,7 @@ class UnitOfWork:
             if obj.changed and obj.generation:
                 check_changes(self._caller, self._permission, self._before(obj.unique_identifier), obj)
         scope = self._scope
-        if scope is None or self._reached:
+        if scope is None or self.reached:
             return
         if not all(obj.removed or reaches(scope, obj.unique_identifier, obj) for obj in self._fresh):
             raise PermissionDenied("the rights of the ticket do not cover a new object like this one")
@@ -256,7 +257,7 @@ class UnitOfWork:
             raise ObjectDestroyed("the object was destroyed; only its attributes are left")
         if obj.archived and not archived:
             raise ObjectArchived("the object is archived; Recover it first")
-        self._reached = True
+        self.reached[identifier] = obj
         return obj
 
     def _hidden(self, identifier: UniqueIdentifier) -> KmipError:

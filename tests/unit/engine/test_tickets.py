@@ -308,6 +308,27 @@ def test_the_usage_limits_of_a_right_count_its_operations(kms: TestKms) -> None:
     assert isinstance(using(kms, ticket, QUERY), Response)
 
 
+@pytest.mark.parametrize("other", [None, 5])
+def test_the_usage_limits_of_a_right_count_what_is_done_with_its_objects(
+    kms: TestKms, other: int | None
+) -> None:
+    """A right to do the same with something else has nothing to do with it (KMIP 2.1 §7.34)."""
+
+    def limited(identifier: str, uses: int | None) -> Right:
+        unit = UsageLimitsUnit.OBJECT
+        limits = None if uses is None else UsageLimits(usage_limits_total=uses, usage_limits_unit=unit)
+        return right(Operation.GET, objects=[identifier], usage_limits=limits)
+
+    first, second = key(kms), key(kms)
+    ticket = delegate(kms, limited(second, other), limited(first, 1))
+    assert isinstance(using(kms, ticket, get(first)), Response)
+    for _ in range(2):
+        assert reason(using(kms, ticket, get(first))) is ResultReason.USAGE_LIMIT_EXCEEDED
+    for _ in range(other or 7):
+        assert isinstance(using(kms, ticket, get(second)), Response)
+    assert isinstance(using(kms, ticket, get(second)), Response) is (other is None)
+
+
 def test_an_object_that_its_giver_may_not_see_cannot_be_delegated(kms: TestKms) -> None:
     foreign = key(kms, caller=BOB)
     request = DelegatedLoginRequest(rights=Rights(right=(right(Operation.GET, objects=[foreign]),)))

@@ -168,6 +168,31 @@ class Another(NamedTuple):
     make: MakeAnother
 
 
+class Locate(Protocol):
+    """Finds objects of the caller, from the first on."""
+
+    async def __call__(
+        self,
+        filters: Sequence[AttributeInstance],
+        *,
+        storage: int,
+        maximum: int | None,
+        oldest_first: bool,
+    ) -> Found:
+        """Return what matches all filters."""
+
+
+Seek: TypeAlias = Callable[[Locate, str], Awaitable[Any]]
+"""Looks for a Name and returns the response."""
+
+
+class Sought(NamedTuple):
+    """How other names are sought than the one that was just sought."""
+
+    name: str
+    seek: Seek
+
+
 @dataclass(slots=True, kw_only=True)
 class Context:
     """One batch item's surroundings. `now` is the same for the whole request.
@@ -180,7 +205,7 @@ class Context:
     unchanged, none of their dates passes, and the caller has the rights that it has.
 
     `another` is the same for what makes an object: how it is done for a request that differs in the Name of
-    the object only.
+    the object only. `sought` is the same for a search that changes nothing and asks for nothing else.
     """
 
     caller: ClientIdentity
@@ -199,3 +224,4 @@ class Context:
     provisioning: Provisioning | None
     again: Again | None = None
     another: Another | None = None
+    sought: Sought | None = None

@@ -30,7 +30,10 @@ from strongroom.engine.correlation import LENGTH, Correlation, correlate
 from strongroom.engine.creations import Creations
 from strongroom.engine.failures import Failures
 from strongroom.engine.memory import AnswerMemory, HeaderMemory, RememberedAnswer
+from strongroom.engine.named import NamedSearches
 from strongroom.engine.neighbours import PassedOn, owner
+from strongroom.engine.plans import Plans
+from strongroom.engine.remembering import Remembering
 from strongroom.engine.request import (
     BadHeader,
     BatchItem,
@@ -69,6 +72,7 @@ class Dispatcher:
         self._answers = AnswerMemory(services.remembered_answers)
         self._computations = Computations(services)
         self._creations = Creations(enabled=bool(services.remembered_answers))
+        self._named = NamedSearches(services, self._answers)
         self._forget_at: datetime | None = None
         self._audit = services.audit
         self._failures = Failures(services.audit, services.on_event, services.on_failure)
@@ -82,9 +86,11 @@ class Dispatcher:
             Users(services.store, services.crypto, services.guesses),
             services.guesses,
         )
-        self.transactions = Transactions(
-            services, self._answers, self._computations, self._creations, self._failures
+        plans = Plans(services.operations)
+        remembering = Remembering(
+            services, plans, self._answers, self._computations, self._creations, self._named
         )
+        self.transactions = Transactions(services, plans, remembering, self._failures)
         self._batches = Batches(services, self.transactions, self._failures)
 
     def lay_down(self, tenants: Mapping[int, Tenant]) -> None:
@@ -107,6 +113,7 @@ class Dispatcher:
         self._answers.clear()
         self._computations.clear()
         self._creations.clear()
+        self._named.clear()
 
     async def handle(self, message: bytes, connection: Connection) -> Answer:
         """Return the response message to a TTLV request message; raises only CancelledError."""
@@ -120,6 +127,11 @@ class Dispatcher:
             computed = await self._computations.again(computation, message, connection)
             if computed is not None:
                 return computed
+        search = self._named.find(connection.client, message)
+        if search is not None and connection.client.username is None:
+            found = await self._named.again(search, message, connection)
+            if found is not None:
+                return found
         request = self._creations.find(connection.client, message)
         if request is not None and connection.client.username is None:
             turn.client.set(connection.client.client)

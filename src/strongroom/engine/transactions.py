@@ -22,22 +22,19 @@ from strongroom.domain.store import Changes, LostRace, StoreFailure
 from strongroom.engine.answers import Answers
 from strongroom.engine.backlog import RequestBacklog
 from strongroom.engine.batch import BatchMemory
-from strongroom.engine.computations import Computation, Computations, Example
-from strongroom.engine.creations import Creations
 from strongroom.engine.failures import Failures
 from strongroom.engine.idempotency import Repeats
 from strongroom.engine.later import Later, polled
-from strongroom.engine.memory import AnswerMemory, Basis, RememberedAnswer, repeatable, true_until
 from strongroom.engine.nesting import Nesting
 from strongroom.engine.outbox import Outbox
 from strongroom.engine.plans import Plan, Plans
 from strongroom.engine.quotas import Quotas
 from strongroom.engine.references import Told, made_by, told, without
+from strongroom.engine.remembering import Remembering
 from strongroom.engine.request import BatchItem, RequestMessage
 from strongroom.engine.run import Condition, Done, Run
 from strongroom.engine.safeguards import Guard
 from strongroom.engine.services import Services
-from strongroom.engine.slices import encode_long, is_long
 from strongroom.engine.streams import RequestStreams
 from strongroom.engine.tickets import charge, charge_rights
 from strongroom.engine.unit_of_work import UnitOfWork
@@ -100,17 +97,14 @@ class Transactions:
     def __init__(
         self,
         services: Services,
-        answers: AnswerMemory,
-        computations: Computations,
-        creations: Creations,
+        plans: Plans,
+        remembering: Remembering,
         failures: Failures,
     ) -> None:
         self._services = services
         self._by_request = {spec.request: spec for spec in services.operations.values()}
-        self._plans = Plans(services.operations)
-        self._answers = answers
-        self._computations = computations
-        self._creations = creations
+        self._plans = plans
+        self._remembering = remembering
         self._audit = services.audit
         self._failures = failures
         self.guard = Guard(services.store, services.clients, services.on_failure)
@@ -124,7 +118,7 @@ class Transactions:
 
     async def transact(self, run: Run, item: BatchItem) -> Item:
         """Do one batch item and commit it; raises what stopped it."""
-        cleared = self._answers.cleared
+        cleared = self._remembering.cleared
         for attempt in range(ATTEMPTS):
             if attempt:
                 run.streams.rewind()
@@ -143,11 +137,11 @@ class Transactions:
                 touched = bool(event.objects) or event.found is not None
                 if touched:
                     self._audit.record(event)
-                await self._remember(run, item, work, result, event if touched else None, cleared)
+                await self._remembering.read(run, item, work, result, event if touched else None, cleared)
             elif not await self.commit(work, changes, [Done(item, work.touched(), work.found)], run, attempt):
                 continue
             else:
-                self._remember_kind(run, work)
+                self._remembering.made(run, work)
             work.keep()
             run.streams.keep()
             if run.room is not None:
@@ -206,7 +200,7 @@ class Transactions:
         else:
             response = await item.another(context)
         work.computed = None if context.again is None else (context.again, response)
-        work.another = context.another
+        work.another, work.sought = context.another, context.sought
         work.check_made()
         if caller.rights is not None:
             await charge_rights(work, caller, spec.operation)
@@ -329,65 +323,6 @@ class Transactions:
         if what.data is not None and run.memory.data.size + len(what.data) > most:
             raise ResponseTooLarge("the Data of all answers of the batch are longer than the server keeps")
         work.told = what
-
-    def _remember_kind(self, run: Run, work: UnitOfWork) -> None:
-        """Remember how another object of the same kind is made, if that was all that the message asked for.
-
-        The object is stored: what fails here is nothing that the client has to know.
-        """
-        if work.another is None or run.message is None or len(run.request.items) > 1:
-            return
-        try:
-            self._creations.keep(run.connection.client, run.message, run.request, work.another)
-        except Exception as failure:  # noqa: BLE001
-            self._services.on_failure(failure)
-
-    async def _remember(
-        self,
-        run: Run,
-        item: BatchItem,
-        work: UnitOfWork,
-        result: Item,
-        event: AuditEvent | None,
-        cleared: int,
-    ) -> None:
-        """Remember what stands alone in its message and has changed nothing, and how it is recorded.
-
-        Nothing is remembered if everything was forgotten meanwhile: it may have been done by other rules.
-        """
-        message, spec = run.message, self._services.operations[item.operation or 0]
-        if not (spec.repeatable or work.computed) or message is None or len(run.request.items) > 1:
-            return
-        if not repeatable(run.request.header):
-            return
-        sources = work.sources()
-        if (
-            work.entries.asked
-            or not work.searches.lasting
-            or not all(map(self._services.store.keeps, sources))
-        ):
-            return
-        caller, version = run.connection.client, run.request.version
-        basis = Basis(
-            spec.needs, caller.access, sources, work.searches.version, run.now, true_until(sources, run.now)
-        )
-        record = None if event is None else self._audit.repeated(event)
-        encoded = b""
-        if spec.repeatable:
-            encoded = await encode_long(result) if is_long([result]) else binary.encode(result)
-        if self._answers.cleared != cleared:
-            return
-        if spec.repeatable:
-            self._answers.keep(caller, message, RememberedAnswer(version, encoded, record, basis))
-        elif work.computed is not None and _stands_for_others(run, item):
-            again, response = work.computed
-            example = Example(spec, item.payload or [], response, result)
-            self._computations.keep(caller, message, example, Computation(again, version, record, basis))
-
-
-def _stands_for_others(run: Run, item: BatchItem) -> bool:
-    """Tell whether a request may be followed by more of its kind, each with an answer like its own."""
-    return run.room is None and item.unique_batch_item_id is None and item.ephemeral is None
 
 
 def _has_many(items: list[Item], many: int) -> bool:

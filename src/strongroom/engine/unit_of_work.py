@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from strongroom.domain.access import in_sight, may, reaches, scope
 from strongroom.domain.clients import ClientRecord
-from strongroom.domain.context import Again, Another
+from strongroom.domain.context import Again, Another, Sought
 from strongroom.domain.entries import Entry, Kept
 from strongroom.domain.errors import (
     InvalidField,
@@ -85,6 +85,7 @@ class UnitOfWork:
         "made",
         "reached",
         "searches",
+        "sought",
         "told",
     )
 
@@ -122,6 +123,8 @@ class UnitOfWork:
         """How the last operation is done again with other data, and its response; None: in full."""
         self.another: Another | None = None
         """How the last operation is done for another object of the same kind; None: in full."""
+        self.sought: Sought | None = None
+        """How the last operation, a search, is done for another Name; None: in full."""
         self._locates = False
         self.found: int | None = None
         """How many objects a Locate has given, None for anything else."""

@@ -1,8 +1,10 @@
 """Locate (KMIP 1.x §4.9, 2.x §6.1.28)."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
-from strongroom.domain.context import Context
+from strongroom.domain.context import Context, Locate, Sought
 from strongroom.domain.errors import InvalidField, ServerLimitExceeded
 from strongroom.domain.objects import ON_LINE
 from strongroom.domain.operation import Request, Response, operation
@@ -12,6 +14,7 @@ from strongroom.model.attribute_shapes import AttributesShape
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.struct import Implied, Int32, Since, Until
 from strongroom.procedures.groups import default_member, fresh_members
+from strongroom.procedures.likeness import name_in, named
 from strongroom.registry import (
     V1_0,
     V1_1,
@@ -76,12 +79,28 @@ async def locate(ctx: Context, request: LocateRequest) -> LocateResponse:
         found = await ctx.objects.locate(
             filters, storage=storage, maximum=wanted, offset=offset, oldest_first=oldest_first
         )
+        name = name_in(request.attributes)
+        if name is not None and request.offset_items is None:
+            ctx.sought = Sought(name, partial(_seek, filters, storage, wanted, oldest_first))
     total = found.total
     if total is None and request.offset_items is not None:
         # Who pages wants to know how far; beyond some pages, counting costs more than the answer is worth.
         every = await ctx.objects.locate(filters, storage=storage, maximum=COUNTED + 1, offset=0)
         total = len(every.unique_identifiers) if len(every.unique_identifiers) <= COUNTED else None
-    identifiers = tuple(found.unique_identifiers)
+    identifiers = found.unique_identifiers
     # SPEC(KMIP 2.1 §6.1.28): one hit fills the ID Placeholder, anything else empties it.
     ctx.objects.place(identifiers[0] if len(identifiers) == 1 else None)
-    return LocateResponse(located_items=total, unique_identifier=identifiers)
+    return LocateResponse(located_items=total, unique_identifier=tuple(identifiers))
+
+
+async def _seek(
+    filters: Sequence[AttributeInstance],
+    storage: int,
+    maximum: int,
+    oldest_first: bool,
+    find: Locate,
+    name: str,
+) -> LocateResponse:
+    """Do a request that differs in the text of the Name only."""
+    found = await find(named(filters, name), storage=storage, maximum=maximum, oldest_first=oldest_first)
+    return LocateResponse(located_items=found.total, unique_identifier=tuple(found.unique_identifiers))

@@ -6,6 +6,7 @@ Templates, or on defaults that the client has set. What each object has of its o
 identifiers, dates, Name, material and Digest.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -14,7 +15,7 @@ from strongroom.attributes.rules import accepted
 from strongroom.attributes.vendor import rule_of
 from strongroom.domain.context import Context
 from strongroom.domain.objects import ManagedObject
-from strongroom.model.attribute_list import Attributes, SharedInstances, TemplateAttributes
+from strongroom.model.attribute_list import AttributeInstance, Attributes, SharedInstances, TemplateAttributes
 from strongroom.model.objects import ManagedObjectStruct
 from strongroom.model.structures import Name
 from strongroom.procedures.creation import first
@@ -35,11 +36,15 @@ def renamed(given: TemplateAttributes | None, name: str | None) -> TemplateAttri
     """Return the same with another text in the Name."""
     if given is None or name is None:
         return given
-    other = (
-        a._replace(value=a.value.replace(name_value=name)) if a.key is Tag.NAME else a
-        for a in given.attributes
-    )
-    return replace(given, attributes=Attributes(other))
+    return replace(given, attributes=Attributes(named(given.attributes, name)))
+
+
+def named(instances: Iterable[AttributeInstance], name: str) -> list[AttributeInstance]:
+    """Return the same attributes with another text in the Name."""
+    return [
+        AttributeInstance(a.key, a.value.replace(name_value=name), a.index) if a.key is Tag.NAME else a
+        for a in instances
+    ]
 
 
 async def model_of(

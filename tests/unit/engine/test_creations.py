@@ -278,8 +278,8 @@ def test_an_error_is_no_example(kms: TestKms, alike: list[RequestMessage]) -> No
 
 
 def test_kinds_are_few(kms: TestKms, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("strongroom.engine.creations._KINDS", 8)
-    creations = kms.dispatcher._creations
+    monkeypatch.setattr("strongroom.engine.namesakes._KINDS", 8)
+    creations = kms.dispatcher._creations._kinds
     for number in range(20):
         note = attribute(Tag.COMMENT, f"number {number}")
         for name in "abc":
@@ -290,7 +290,7 @@ def test_kinds_are_few(kms: TestKms, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nothing_secret_is_remembered(kms: TestKms) -> None:
     made = make(kms, *(f"name {number}" for number in range(4)))
-    kinds = [kind for kind in kms.dispatcher._creations._kinds.values() if kind is not None]
+    kinds = [kind for kind in kms.dispatcher._creations._kinds._kinds.values() if kind is not None]
     assert kinds
     assert isinstance(kinds[0].make, partial)
     (model,) = (one for one in kinds[0].make.args if isinstance(one, ManagedObject))

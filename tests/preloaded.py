@@ -50,6 +50,13 @@ LARGEST: Final = 1 << 17
 """Bytes of a request: arguments and environment."""
 
 
+def readable(file: socket.socket | IO[str], timeout: float | None) -> bool:
+    """Tell whether there is something to read within so many seconds, however many files are open."""
+    looking = select.poll()
+    looking.register(file, select.POLLIN)
+    return bool(looking.poll(None if timeout is None else timeout * 1000))
+
+
 class Popen:
     """A process that runs, with what tests use of `subprocess.Popen`."""
 
@@ -89,14 +96,14 @@ class Popen:
 
     def poll(self) -> int | None:
         """Return the exit code, None while the process runs."""
-        if self.returncode is None and select.select([self._line], [], [], 0.0)[0]:
+        if self.returncode is None and readable(self._line, 0.0):
             self.wait()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Return the exit code; raises TimeoutExpired."""
         if self.returncode is None:
-            if not select.select([self._line], [], [], timeout)[0]:
+            if not readable(self._line, timeout):
                 raise TimeoutExpired(self.args, timeout or 0.0)
             self.returncode = int(self._said.readline())
             self._said.close()

@@ -4,7 +4,6 @@ Rule: as in `strongroom.testing`, which these extend: another process, real TLS,
 """
 
 import json
-import select
 import subprocess
 import time
 from collections.abc import Sequence
@@ -54,7 +53,7 @@ class Vault(testing.Server):
     def said_ready(self, within: float = 10.0) -> bool:
         """Tell whether the ready line comes, and take the address from it."""
         assert self.process.stdout is not None
-        if not select.select([self.process.stdout], [], [], within)[0]:
+        if not preloaded.readable(self.process.stdout, within):
             return False
         line = self.process.stdout.readline()
         assert line.startswith("ready "), line

@@ -24,13 +24,18 @@ from strongroom.conformance.trees import children, find
 from strongroom.domain.operation import Request
 from strongroom.model.attribute_list import Attributes, TemplateAttributes
 from strongroom.model.objects import Certificate, CertificateRequest
+from strongroom.model.secret import SecretBytes
+from strongroom.model.structures import CryptographicParameters
 from strongroom.operations.get import GetRequest
+from strongroom.operations.hash import HashRequest
 from strongroom.operations.locate import LocateRequest
 from strongroom.operations.re_provision import ReProvisionRequest
 from strongroom.registry import (
     V2_1,
+    BatchErrorContinuationOption,
     CertificateRequestType,
     CertificateType,
+    HashingAlgorithm,
     KeyFormatType,
     ObjectType,
     ResultReason,
@@ -192,6 +197,44 @@ def test_whoever_a_rule_lets_in_gets_no_credential_that_outlasts_the_rule(
         assert works(connection)
     admin(server, "client", "unmap", "mapped")
     assert not works_anew(server, profile)
+
+
+def test_nor_does_it_where_the_request_is_passed_on_to_another_worker(
+    server: testing.Server, tmp_path: Path
+) -> None:
+    """A batch that names a stream is answered by the worker that has the stream, or would have it."""
+    map_(server, "passed")
+    profile = profile_of(server, tmp_path / "passed", *OUTSIDE.issue("passed"))
+    hashed = HashRequest(
+        cryptographic_parameters=CryptographicParameters(hashing_algorithm=HashingAlgorithm.SHA_256),
+        data=SecretBytes(b"x"),
+        init_indicator=True,
+    )
+    started = []
+    for _ in range(8):  # whichever worker
+        with endpoint(server, profile).connect() as connection:
+            begun = binary.decode(connection.exchange(binary.encode(request_message(hashed, version=V2_1))))
+            started.append(value_of(begun, Tag.CORRELATION_VALUE))
+    invented = [row.to_bytes(2) + bytes(20) for row in range(3)]
+    for value in (*started, *invented):
+        part = HashRequest(
+            cryptographic_parameters=hashed.cryptographic_parameters,
+            correlation_value=value,
+            data=SecretBytes(b"y"),
+        )
+        batch = request_message(
+            csr(new_key()),
+            part,
+            version=V2_1,
+            batch_error_continuation_option=BatchErrorContinuationOption.CONTINUE,
+        )
+        with endpoint(server, profile).connect() as connection:
+            answer = binary.decode(connection.exchange(binary.encode(batch)))
+        first, second = children(answer, Tag.BATCH_ITEM)
+        assert [found[2] for found in find(first, Tag.RESULT_REASON)] == [ResultReason.PERMISSION_DENIED]
+        done = [found[2] for found in find(second, Tag.RESULT_STATUS)] == [ResultStatus.SUCCESS]
+        assert done == (value in started)
+    assert works_anew(server, profile)
 
 
 Form = Callable[[testing.Server, RawConnection], tuple[bytes, bytes]]

@@ -137,6 +137,14 @@ class Dispatcher:
             turn.client.set(connection.client.client)
             run = self._run(request, connection, None)
             return run.answers.answer(await self._batches.answer(run))
+        return await self._in_full(message, connection, passed_on=False)
+
+    async def handle_passed_on(self, message: bytes, connection: Connection) -> bytes:
+        """Return the response to a message that a neighbour has passed on; see `engine.neighbours`."""
+        return joined(await self._in_full(message, connection, passed_on=True))
+
+    async def _in_full(self, message: bytes, connection: Connection, *, passed_on: bool) -> Answer:
+        """Return the response to a message of which nothing is remembered."""
         try:
             known_until = self._headers.end_of_known(message)
             aside, beside, limits = self._services.aside, None, self._services.limits
@@ -151,22 +159,13 @@ class Dispatcher:
             return refused.encode(items)
         except DecodeError as error:
             return self.reject(error, connection)
-        answers, items = await self._respond(root, connection, message)
+        answers, items = await self._respond(root, connection, message, passed_on=passed_on)
         if beside is not None:
             with contextlib.suppress(ServerFailure):  # too much waits for that: then it is done here, at once
                 await beside.run(let_go, root[2])
         if is_long(items) and isinstance(answers, Answers):
             return await answers.long_answer(items)
         return answers.answer(items)
-
-    async def handle_passed_on(self, message: bytes, connection: Connection) -> bytes:
-        """Return the response to a message that a neighbour has passed on; see `engine.neighbours`."""
-        try:
-            root = binary.decode(message, self._services.limits)
-        except DecodeError as error:
-            return self.reject(error, connection)
-        answers, items = await self._respond(root, connection, message, passed_on=True)
-        return joined(answers.answer(items))
 
     async def _again(self, known: RememberedAnswer, message: bytes, connection: Connection) -> bytes | None:
         """Return a remembered answer, None when it would be different now."""

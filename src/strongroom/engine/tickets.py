@@ -151,6 +151,7 @@ def _become(owner: ClientIdentity, caller: ClientIdentity, key: str, ticket: Giv
         access=owner.access,
         ticket=key,
         rights=grants,
+        mapped=caller.mapped,
         acting=caller.client,
     )
 

@@ -2,14 +2,15 @@
 
 import asyncio
 import stat
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from strongroom.domain.errors import ServerFailure
-from strongroom.domain.identity import ClientId, ClientIdentity, Connection
+from strongroom.domain.identity import ClientId, ClientIdentity, Connection, Grant
 from strongroom.server.errors import OperatorError
-from strongroom.server.neighbours import WorkerSockets
+from strongroom.server.neighbours import LOOKED_UP, PASSED_ON, STAYS, WorkerSockets
 from strongroom.store import address
 from tests.kms import ALICE, BOB
 
@@ -73,6 +74,47 @@ async def test_a_message_beyond_the_limit_is_not_answered(tmp_path: Path) -> Non
     await answering.start(echo, only_alice)
     with pytest.raises(ServerFailure, match="no answer"):
         await asking.answer(answering.name, bytes(LARGEST + 1), connection())
+    await answering.close()
+
+
+async def test_who_asks_is_the_same_there_as_here(tmp_path: Path) -> None:
+    """Whoever a rule has let in is no more than that at the neighbour."""
+    asking, answering = sockets(tmp_path, 0), sockets(tmp_path, 1)
+    asked: list[ClientIdentity] = []
+
+    async def note(message: bytes, connection: Connection) -> bytes:
+        asked.append(connection.client)
+        return message
+
+    await answering.start(note, only_alice)
+    for client in (ALICE, replace(ALICE, mapped=True)):
+        assert await asking.answer(answering.name, b"x", connection(client)) == b"x"
+        assert asked.pop() == client
+    for more in ({"user": "u"}, {"ticket": "t"}, {"acting": BOB.client}, {"rights": (Grant(),)}):
+        assert await asking.answer(answering.name, b"x", connection(replace(ALICE, **more))) is None
+    assert not asked
+    await answering.close()
+
+
+def test_all_of_an_identity_is_passed_on_or_looked_up_or_keeps_the_request_here() -> None:
+    parts = [*LOOKED_UP, *PASSED_ON, *STAYS]
+    assert sorted(parts) == sorted(one.name for one in fields(ClientIdentity))
+
+
+async def test_a_worker_does_nothing_under_the_name_of_another(tmp_path: Path) -> None:
+    """Nor under that of the worker that had its row before, whatever is asked."""
+    asking, answering = sockets(tmp_path, 0), sockets(tmp_path, 1)
+    asked: list[bytes] = []
+
+    async def note(message: bytes, _: Connection) -> bytes:
+        asked.append(message)
+        return message
+
+    await answering.start(note, only_alice)
+    for name in (sockets(tmp_path, 1).name, answering.name[:2] + bytes(4)):
+        for size in (1, LARGEST):
+            assert await asking.answer(name, bytes(size), connection()) is None
+    assert not asked
     await answering.close()
 
 

@@ -16,7 +16,10 @@ from strongroom.registry import Tag
 
 
 class LinkCredential(Entry, kind=9):
-    """The Certificate object that stands for a client's credential; the key is the client's number."""
+    """The Certificate object that stands for a client's credential; the key is the client's number.
+
+    It is the object that was made with the credential: nothing is imported under its identifier.
+    """
 
     certificate: Annotated[UniqueIdentifier, Tagged(Tag.CERTIFICATE_LINK)]
 

@@ -4,10 +4,12 @@ from typing import Annotated
 
 from strongroom.domain.context import Context
 from strongroom.domain.credentials import prepare
-from strongroom.domain.errors import InvalidField
+from strongroom.domain.errors import InvalidField, PermissionDenied
 from strongroom.domain.lifecycle import DESTROYED_STATES
+from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
+from strongroom.domain.provisioning import LinkCredential
 from strongroom.model.attribute_list import TemplateAttributes
 from strongroom.model.attribute_shapes import AttributesShape
 from strongroom.model.identifiers import UniqueIdentifier
@@ -57,6 +59,7 @@ async def import_(ctx: Context, request: ImportRequest) -> ImportResponse:
         state=state,
         replace=bool(request.replace_existing),
     )
+    await _require_no_credential(ctx, obj)
     unwrapping = is_wrapped(value) and request.key_wrap_type is KeyWrapType.NOT_WRAPPED
     if value is not None and unwrapping:
         value = await unwrap(ctx, value)
@@ -75,6 +78,16 @@ async def import_(ctx: Context, request: ImportRequest) -> ImportResponse:
     await restore(ctx, obj, given, facts)
     ctx.objects.place(obj.unique_identifier)
     return ImportResponse(unique_identifier=obj.unique_identifier)
+
+
+async def _require_no_credential(ctx: Context, obj: ManagedObject) -> None:
+    """Return unless a client's credential has the identifier: one that was revoked would be good again."""
+    kept = await ctx.entries.get(LinkCredential, str(obj.owner))
+    if kept is not None and kept.value.certificate == obj.unique_identifier:
+        raise PermissionDenied(
+            "the object with this Unique Identifier stands for a client's credential, which only Re-Provision"
+            " replaces; import under another"
+        )
 
 
 def _check_identifier(unique_identifier: UniqueIdentifier) -> None:

@@ -36,7 +36,6 @@ from strongroom.registry import (
 )
 
 _READABLE: Final = frozenset({CertificateRequestType.PKCS_10, CertificateRequestType.PEM})
-_WITHDRAWN: Final = frozenset({State.DEACTIVATED, State.COMPROMISED, State.DESTROYED_COMPROMISED})
 
 
 class ReProvisionResponse(Response):
@@ -91,9 +90,13 @@ async def _require_good_standing(ctx: Context) -> None:
     try:
         current = await ctx.objects.get(kept.value.certificate, archived=True, destroyed=True)
     except ObjectNotFound:
-        return
-    if current.state in _WITHDRAWN:
-        raise PermissionDenied("the certificate of the current credential was revoked; enrol the client anew")
+        current = None
+    # It was Active from the start: whatever else it is now, or if it is gone, somebody has withdrawn it.
+    if current is None or current.owner != ctx.caller.client or current.state is not State.ACTIVE:
+        raise PermissionDenied(
+            "the certificate of the current credential was revoked or removed; the administrator can give the"
+            " client another one: strongroom client renew NAME --now"
+        )
 
 
 def _pkcs_10(request: CertificateRequest) -> bytes:

@@ -143,11 +143,16 @@ async def in_force(store: ClientStore, name: str) -> ClientRecord:
 
 
 async def renew(
-    store: ClientStore, name: str, certificate: ClientCertificate, *, old_until: datetime | None
+    store: ClientStore,
+    name: str,
+    certificate: ClientCertificate,
+    *,
+    old_until: datetime | None,
+    together_with: Callable[[], Awaitable[Sequence[EntryChange]]] = nothing_else,
 ) -> ClientRecord:
     """Give a client a new key; the old one is good until `old_until`, None ends it now.
 
-    Raises NotFound and OperatorError.
+    `together_with` as for `enrol`. Raises NotFound and OperatorError.
     """
     for _ in range(_ATTEMPTS):
         record = await in_force(store, name)
@@ -158,8 +163,9 @@ async def renew(
         if is_known(await store.clients(), certificate.fingerprint):
             raise OperatorError("this key was enrolled before; use a new one")
         changed = record.with_key(certificate, old_until=old_until)
+        entries = await together_with()
         try:
-            await store.put(changed)
+            await (store.put(changed, entries=entries) if entries else store.put(changed))
         except (ClientExists, ClientChanged):
             continue
         return changed

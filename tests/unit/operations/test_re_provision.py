@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
 from cryptography.x509.oid import NameOID
 
 from strongroom.domain.clients import ClientRecord
@@ -19,19 +19,28 @@ from strongroom.domain.provisioning import LinkCredential
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import Certificate, CertificateRequest
 from strongroom.model.structures import RevocationReason
+from strongroom.operations.archive import ArchiveRequest
+from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
+from strongroom.operations.import_ import ImportRequest
+from strongroom.operations.obliterate import ObliterateRequest
 from strongroom.operations.re_provision import ReProvisionRequest
 from strongroom.operations.revoke import RevokeRequest
 from strongroom.registry import (
     V1_4,
     V2_1,
+    V3_0,
     CertificateRequestType,
     CertificateType,
     KeyFormatType,
+    ObjectType,
     ResultReason,
     RevocationReasonCode,
+    State,
+    Tag,
 )
 from strongroom.rootkey.file import FileRootKey
+from strongroom.server.administration.command import perform
 from strongroom.server.ca import Authority, create_authority, fingerprint, new_key, open_authority
 from strongroom.server.clients import known_certificate
 from strongroom.server.clients import renew as renew_by_administrator
@@ -39,11 +48,14 @@ from strongroom.server.data_directory import DataDirectory
 from strongroom.server.directory import Refusal
 from strongroom.server.provisioning import ClientProvisioning
 from strongroom.server.stored_clients import StoredClients
-from tests.expect import assert_refused, refusal
-from tests.kms import ALICE, BOB, TestKms
+from tests.expect import assert_refused, raw_key, refusal
+from tests.kms import ALICE, BOB, TestKms, attribute, template
 from tests.unit.engine.test_tickets import delegate, reason, right, using
+from tests.unit.server.test_administration import administrator
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+COMPROMISED = RevocationReason(revocation_reason_code=RevocationReasonCode.KEY_COMPROMISE)
 
 
 @pytest.fixture
@@ -219,12 +231,85 @@ def test_the_workers_are_told_after_the_commit(kms: TestKms, authority: Authorit
 def test_a_revoked_certificate_renews_nothing(kms: TestKms, authority: Authority) -> None:
     """KMIP 2.1 §6.1.48: SHALL fail if the certificate has been revoked or compromised."""
     current = renew(kms, csr(new_key()))
-    reason = RevocationReason(revocation_reason_code=RevocationReasonCode.KEY_COMPROMISE)
-    kms.call(RevokeRequest(unique_identifier=current, revocation_reason=reason), version=V2_1)
+    kms.call(RevokeRequest(unique_identifier=current, revocation_reason=COMPROMISED), version=V2_1)
     before = fingerprint_of(kms)
     refused = ResultReason.PERMISSION_DENIED
     assert_refused(kms, csr(new_key()), refused, refused)
     assert fingerprint_of(kms) == before
+
+
+def test_a_certificate_that_is_gone_renews_nothing_either(kms: TestKms, authority: Authority) -> None:
+    """Whoever has stolen the credential may do with the object what the client may."""
+    current = renew(kms, csr(new_key()))
+    kms.call(RevokeRequest(unique_identifier=current, revocation_reason=COMPROMISED), version=V2_1)
+    kms.call(ObliterateRequest(unique_identifier=current), version=V3_0)
+    assert_refused(kms, csr(new_key()), ResultReason.PERMISSION_DENIED, ResultReason.PERMISSION_DENIED)
+
+
+def test_one_that_was_revoked_and_then_destroyed_renews_nothing(kms: TestKms, authority: Authority) -> None:
+    current = renew(kms, csr(new_key()))
+    over = RevocationReason(revocation_reason_code=RevocationReasonCode.CESSATION_OF_OPERATION)
+    kms.call(RevokeRequest(unique_identifier=current, revocation_reason=over), version=V2_1)
+    kms.call(DestroyRequest(unique_identifier=current), version=V2_1)
+    assert_refused(kms, csr(new_key()), ResultReason.PERMISSION_DENIED, ResultReason.PERMISSION_DENIED)
+
+
+@pytest.mark.parametrize("obliterated", [False, True])
+def test_nothing_takes_the_place_of_a_certificate_that_was_revoked(
+    kms: TestKms, authority: Authority, obliterated: bool
+) -> None:
+    """Not the same certificate, nor a key; not by the client itself, nor by another one."""
+    current = renew(kms, csr(new_key()))
+    certificate = kms.call(GetRequest(unique_identifier=current), version=V2_1).managed_object
+    kms.call(RevokeRequest(unique_identifier=current, revocation_reason=COMPROMISED), version=V2_1)
+    if obliterated:
+        kms.call(ObliterateRequest(unique_identifier=current), version=V3_0)
+    active = attribute(Tag.STATE, State.ACTIVE)
+    again = ImportRequest(
+        unique_identifier=current,
+        object_type=ObjectType.CERTIFICATE,
+        replace_existing=True,
+        managed_object=certificate,
+        attributes=template(active),
+    )
+    key = again.replace(object_type=ObjectType.SYMMETRIC_KEY, managed_object=raw_key(bytes(16)))
+    assert refusal(kms, again, version=V2_1).reason is ResultReason.PERMISSION_DENIED
+    if obliterated:
+        assert refusal(kms, key, version=V2_1).reason is ResultReason.PERMISSION_DENIED
+        kms.call(again, version=V2_1, caller=BOB)
+    assert_refused(kms, csr(new_key()), ResultReason.PERMISSION_DENIED, ResultReason.PERMISSION_DENIED)
+
+
+def test_a_certificate_of_the_past_is_an_object_like_any_other(kms: TestKms, authority: Authority) -> None:
+    past, current = renew(kms, csr(new_key())), renew(kms, csr(new_key()))
+    kms.call(RevokeRequest(unique_identifier=past, revocation_reason=COMPROMISED), version=V2_1)
+    kms.call(ObliterateRequest(unique_identifier=past), version=V3_0)
+    kms.call(ArchiveRequest(unique_identifier=current), version=V2_1)
+    renew(kms, csr(new_key()))
+
+
+def test_a_new_credential_of_the_administrator_is_in_good_standing_where_it_ends_the_old_one(
+    kms: TestKms, authority: Authority
+) -> None:
+    current = renew(kms, csr(new_key()))
+    kms.call(RevokeRequest(unique_identifier=current, revocation_reason=COMPROMISED), version=V2_1)
+    kms.call(ObliterateRequest(unique_identifier=current), version=V3_0)
+
+    def renew_by_command(*, now: bool) -> None:
+        admin = dataclasses.replace(
+            administrator(kms),
+            clients=StoredClients(kms.repository),
+            directory=DataDirectory(kms.directory.parent / "authority"),
+            root_key=FileRootKey(kms.directory / "root.key"),  # type: ignore[arg-type]
+        )
+        spki = new_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        request = {"command": "client.renew", "name": "alice", "public_key": spki.decode(), "now": now}
+        kms.run(perform(admin, request))
+
+    renew_by_command(now=False)
+    assert_refused(kms, csr(new_key()), ResultReason.PERMISSION_DENIED, ResultReason.PERMISSION_DENIED)
+    renew_by_command(now=True)
+    renew(kms, csr(new_key()))
 
 
 def expired(authority: Authority, now: dt.datetime) -> ReProvisionRequest:

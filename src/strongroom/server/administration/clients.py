@@ -4,14 +4,18 @@ Rule: the commands read their request and answer it; `server/clients.py` decides
 makes the certificate first: a record without one would block the name.
 """
 
+from collections.abc import Sequence
+
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from strongroom.domain.acts import Act
 from strongroom.domain.clients import ClientRecord
+from strongroom.domain.entries import EntryChange
 from strongroom.domain.identity import TenantId
 from strongroom.domain.people import Role, person_of
+from strongroom.domain.provisioning import LinkCredential
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.administration.command import Administrator, command, tenant_it_names
 from strongroom.server.admission import all_but_the_key, gives_rights
@@ -81,13 +85,26 @@ async def _concerned(admin: Administrator, request: Message) -> TenantId:
     essence=all_but_the_key,
 )
 async def renew_(admin: Administrator, request: Message) -> object:
-    """A new key and certificate for a client; the old ones are good until their end, or end `now`."""
+    """A new key and certificate for a client; the old ones are good until their end, or end `now`.
+
+    Where they end, a credential that was withdrawn (see Re-Provision) is one of the past.
+    """
     record = await in_force(admin.clients, text(request, "name"))
     public_key = _public_key(request)
     authority, certificate = _certificate(admin, public_key, record.name)
     until = None if request.get("now") is True else record.ends_at or admin.now + CLIENT_LIFETIME
+
+    async def old_is_forgotten() -> Sequence[EntryChange]:
+        key = str(int(record.client))
+        kept = await admin.store.load_entry(LinkCredential, record.tenant, key) if until is None else None
+        return () if kept is None else [EntryChange(LinkCredential, kept.tenant, key, kept.generation, None)]
+
     changed = await renew(
-        admin.clients, record.name, known_certificate(certificate, authority.certificate), old_until=until
+        admin.clients,
+        record.name,
+        known_certificate(certificate, authority.certificate),
+        old_until=until,
+        together_with=old_is_forgotten,
     )
     return _granted(admin, changed, certificate)
 

@@ -1,7 +1,8 @@
 """Port: cryptographic operations in parts, which the specification calls streaming (KMIP 1.3 §4, 2.1 §6.1).
 
 Rule: what a request says of parts is read here and nowhere else. A stream belongs to one client, one
-operation and one key. Whether the client may use the key is the handler's to check, at every part.
+operation and one key, and does not outlive that key under its identifier. Whether the client may use the key
+is the handler's to check, at every part.
 
     part = part_of(request)
     if part is None: ...                                       # all of it in this request
@@ -14,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol, TypeVar
 
 from strongroom.domain.errors import InvalidField
+from strongroom.domain.objects import ManagedObject
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.registry import Operation
 
@@ -84,7 +86,7 @@ class Stream(Protocol):
 
     async def advance(
         self,
-        key: UniqueIdentifier | None,
+        key: ManagedObject | None,
         *,
         size: int,
         begin: Callable[[], Awaitable[W]],

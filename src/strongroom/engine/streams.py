@@ -9,13 +9,15 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from strongroom.domain.errors import InvalidCorrelationValue, InvalidField, ServerLimitExceeded
 from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.objects import ManagedObject
 from strongroom.domain.streams import Part, StreamWork
 from strongroom.domain.tenants import Tenant
 from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.objects import ManagedObjectStruct
 from strongroom.registry import Operation
 
 W = TypeVar("W", bound=StreamWork)
@@ -39,6 +41,22 @@ class StreamLimits:
     size: int = 1 << 30
     held: int = 64 << 20
     idle: timedelta = timedelta(minutes=5)
+
+
+class _Key(NamedTuple):
+    """The key that a stream began with.
+
+    Under its identifier there can be another object by now (Obliterate, then Import), or the same one with
+    another key in it (Import over it).
+    """
+
+    unique_identifier: UniqueIdentifier
+    sequence: int
+    material: ManagedObjectStruct | None
+
+
+def _key_of(obj: ManagedObject | None) -> _Key | None:
+    return None if obj is None else _Key(obj.unique_identifier, obj.sequence, obj.material)
 
 
 class _Open:
@@ -71,7 +89,7 @@ class _Open:
         client: int,
         tenant: int,
         operation: Operation,
-        key: UniqueIdentifier | None,
+        key: ManagedObject | None,
         request: "RequestStreams",
         now: datetime,
     ) -> None:
@@ -79,7 +97,7 @@ class _Open:
         self.client = client
         self.tenant = tenant
         self.operation = operation
-        self.key = key
+        self.key = _key_of(key)
         self.request: RequestStreams | None = request
         self.last_used = now
         self.work: Any = None
@@ -113,7 +131,7 @@ class StreamTable:
         self,
         request: "RequestStreams",
         operation: Operation,
-        key: UniqueIdentifier | None,
+        key: ManagedObject | None,
     ) -> _Open:
         """Return a new stream; raises ServerLimitExceeded."""
         self._expire(request.now)
@@ -242,7 +260,7 @@ class RequestStreams:
             self._claimed.append(stream)
         return OpenStream(self, self._table, operation, part, stream)
 
-    def begin(self, operation: Operation, key: UniqueIdentifier | None) -> _Open:
+    def begin(self, operation: Operation, key: ManagedObject | None) -> _Open:
         """Return a new stream, to be ended should the request fail."""
         stream = self._table.begin(self, operation, key)
         self._begun.append(stream)
@@ -298,7 +316,8 @@ class OpenStream:
 
     @property
     def key(self) -> UniqueIdentifier | None:
-        return None if self._stream is None else self._stream.key
+        began = None if self._stream is None else self._stream.key
+        return None if began is None else began.unique_identifier
 
     @property
     def correlation_value(self) -> bytes | None:
@@ -306,7 +325,7 @@ class OpenStream:
 
     async def advance(
         self,
-        key: UniqueIdentifier | None,
+        key: ManagedObject | None,
         *,
         size: int,
         begin: Callable[[], Awaitable[W]],
@@ -316,8 +335,11 @@ class OpenStream:
         if stream is None:
             stream = self._stream = self._request.begin(self._operation, key)
             stream.work = await begin()
-        elif key != stream.key:
-            raise InvalidField("the stream began with another key; each of its parts names the same one")
+        elif _key_of(key) != stream.key:
+            raise InvalidField(
+                "the stream began with another key, or with one that was replaced since; each of its parts is"
+                " done with the same one"
+            )
         stream.ended = self._part.last
         if stream.seen < len(stream.results):  # the handler is run again
             again: T = stream.results[stream.seen]

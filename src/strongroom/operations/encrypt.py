@@ -108,7 +108,7 @@ async def _encrypt_part(ctx: Context, request: EncryptRequest, part: Part) -> En
         )
 
     made = await stream.advance(
-        key.unique_identifier,
+        key,
         size=len(data),
         begin=begin,
         step=lambda work: work.finish(data) if part.last else work.update(data),

@@ -63,7 +63,7 @@ async def _mac_part(ctx: Context, request: MACRequest, part: Part) -> MACRespons
         return _starter(ctx, key, request)()
 
     made = await stream.advance(
-        key.unique_identifier,
+        key,
         size=len(data),
         begin=begin,
         step=lambda work: advance(work, data, last=part.last),

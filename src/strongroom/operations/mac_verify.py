@@ -55,7 +55,7 @@ async def _verify_part(ctx: Context, request: MACVerifyRequest, part: Part) -> M
         return _start(ctx, key, request)
 
     found = await stream.advance(
-        key.unique_identifier,
+        key,
         size=len(data),
         begin=begin,
         step=lambda work: work.advance(data, request.mac_data, last=part.last),

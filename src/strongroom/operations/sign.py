@@ -71,7 +71,7 @@ async def _sign_part(ctx: Context, request: SignRequest, part: Part) -> SignResp
     if part.first:
         count(key, Tag.SIGN_COUNTER)
     made = await stream.advance(
-        key.unique_identifier,
+        key,
         size=len(data),
         begin=lambda: _start(ctx, key, request),
         step=lambda work: advance(work, data, last=part.last),

@@ -85,7 +85,7 @@ async def _verify_part(ctx: Context, request: SignatureVerifyRequest, part: Part
         count(key, Tag.SIGNATURE_VERIFY_COUNTER)
     data = request.data or NO_DATA
     found = await stream.advance(
-        key.unique_identifier,
+        key,
         size=len(data),
         begin=lambda: _start(ctx, key, request),
         step=lambda work: work.advance(data, request.signature_data, last=part.last),

@@ -10,27 +10,38 @@ from strongroom.engine.streams import StreamLimits
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicParameters, UsageLimits
+from strongroom.operations.add_attribute import AddAttributeRequest
 from strongroom.operations.decrypt import DecryptRequest, DecryptResponse
 from strongroom.operations.encrypt import EncryptRequest, EncryptResponse
+from strongroom.operations.import_ import ImportRequest
+from strongroom.operations.mac import MACRequest
+from strongroom.operations.mac_verify import MACVerifyRequest
+from strongroom.operations.obliterate import ObliterateRequest
 from strongroom.registry import (
     V1_3,
     V2_1,
+    V3_0,
     BatchErrorContinuationOption,
     BlockCipherMode,
+    CryptographicAlgorithm,
+    CryptographicUsageMask,
+    ObjectType,
     PaddingMethod,
     ResultReason,
     RevocationReasonCode,
+    State,
     Tag,
     UsageLimitsUnit,
 )
-from tests.expect import active_key, assert_refused, refusal, revoke, value
-from tests.kms import ALICE, BOB, Refused, TestKms, attribute
+from tests.expect import EVERY_USE, active_key, assert_refused, mask, raw_key, refusal, revoke, value
+from tests.kms import ALICE, BOB, Refused, TestKms, attribute, template
 
 CBC = CryptographicParameters(block_cipher_mode=BlockCipherMode.CBC, padding_method=PaddingMethod.PKCS5)
 ECB = CryptographicParameters(block_cipher_mode=BlockCipherMode.ECB)
 GCM = CryptographicParameters(block_cipher_mode=BlockCipherMode.GCM)
 CCM = CryptographicParameters(block_cipher_mode=BlockCipherMode.CCM)
 IV = bytes(range(16))
+USES = EVERY_USE | CryptographicUsageMask.MAC_GENERATE | CryptographicUsageMask.MAC_VERIFY
 NO_STREAM = (ResultReason.ITEM_NOT_FOUND, ResultReason.INVALID_CORRELATION_VALUE)
 
 
@@ -53,6 +64,52 @@ def begin(kms: TestKms, key: str, data: bytes | None = None, how: Any = ECB, **g
     answer = kms.call(request)
     assert answer.correlation_value is not None
     return answer
+
+
+def all_in_parts(key: str) -> Iterator[tuple[Any, Any]]:
+    """Yield the first part of a stream of each operation that has a key, and what makes its last one."""
+    hmac = CryptographicParameters(cryptographic_algorithm=CryptographicAlgorithm.HMAC_SHA256)
+    uid, some = UniqueIdentifier(key), SecretBytes(bytes(16))
+    yield encrypt(key, bytes(16), cryptographic_parameters=ECB, init_indicator=True), {"data": some}
+    yield decrypt(key, bytes(16), cryptographic_parameters=ECB, init_indicator=True), {"data": bytes(16)}
+    how: dict[str, Any] = {"unique_identifier": uid, "cryptographic_parameters": hmac, "init_indicator": True}
+    yield MACRequest(data=some, **how), {"data": some}
+    yield MACVerifyRequest(data=some, **how), {"data": some, "mac_data": bytes(32)}
+
+
+@pytest.mark.parametrize("obliterated", [False, True])
+@pytest.mark.parametrize("number", range(4))
+def test_a_stream_does_not_outlive_its_key(kms: TestKms, number: int, obliterated: bool) -> None:
+    """Another key that has its identifier by then is not the one that the stream would go on with."""
+    key = active_key(kms, mask=USES)
+    first, last = list(all_in_parts(key))[number]
+    for another in (bytes(16), b"n" * 16):
+        begun = kms.call(first, version=V2_1)
+        if obliterated:
+            kms.call(revoke(key))
+            kms.call(ObliterateRequest(unique_identifier=key), version=V3_0)
+        instead = ImportRequest(
+            unique_identifier=key,
+            object_type=ObjectType.SYMMETRIC_KEY,
+            replace_existing=True,
+            managed_object=raw_key(another),
+            attributes=template(mask(USES), attribute(Tag.STATE, State.ACTIVE)),
+        )
+        kms.call(instead, version=V2_1)
+        end = type(first)(correlation_value=begun.correlation_value, final_indicator=True, **last)
+        got = refusal(kms, end, version=V2_1)
+        assert got.reason is ResultReason.INVALID_FIELD
+        assert "replaced" in got.message
+    kms.call(first, version=V2_1)  # with the new one
+
+
+def test_a_change_of_its_attributes_leaves_a_stream_its_key(kms: TestKms) -> None:
+    key = active_key(kms)
+    value = begin(kms, key, bytes(16)).correlation_value
+    kms.call(
+        AddAttributeRequest(unique_identifier=key, new_attribute=attribute(Tag.COMMENT, "new")), version=V2_1
+    )
+    assert kms.call(encrypt(key, bytes(16), correlation_value=value, final_indicator=True)).data
 
 
 def test_parts_give_what_the_whole_gives(kms: TestKms) -> None:

@@ -45,23 +45,34 @@ _NOT_OF_THE_ACT: Final = frozenset({"command", "ask", "id", "by_user"})
 _SHOWN: Final = frozenset(
     {
         "act",
+        "add",
         "clients",
+        "csr",
         "deletion_window",
+        "description",
         "group",
         "groups",
         "hold",
         "issuer",
+        "limits",
         "name",
+        "now",
         "object",
         "on",
         "permissions",
         "policy",
         "provider",
         "recipients",
+        "remove",
         "roles",
+        "rule",
+        "san",
+        "seconds",
+        "subject",
         "tenant",
         "to",
         "unique_identifier",
+        "username",
         "votes",
         "without_clients",
         "without_groups",
@@ -102,6 +113,11 @@ class Asked:
 def essence_of(request: Message) -> Message:
     """Return the fields of a request that are not about how it came."""
     return {name: value for name, value in request.items() if name not in _NOT_OF_THE_ACT}
+
+
+def shown(essence: Message) -> Message:
+    """Return what people see of the essence of a request."""
+    return {name: value if name in _SHOWN else "..." for name, value in essence.items()}
 
 
 def meant_by(essence: Message, records: Iterable[ClientRecord]) -> Message:
@@ -203,8 +219,7 @@ async def _new(
     waiting = await store.count_entries(Approval, SYSTEM_TENANT, asked.client)
     if expired is None and waiting >= MOST:
         raise Denied(f"it needs approval, and {MOST} requests of yours wait for that already")
-    shown = {name: value if name in _SHOWN else "..." for name, value in asked.essence.items()}
-    details = json.dumps(shown | asked.facts, sort_keys=True)
+    details = json.dumps(shown(asked.essence) | asked.facts, sort_keys=True)
     if len(details) > _LONGEST:
         raise Denied(
             "it needs approval, and is too long to be shown to those who give it; ask for less at once"

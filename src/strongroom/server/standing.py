@@ -4,12 +4,14 @@ Rule: a store that is behind a mark is served for reading only, until an adminis
 back on purpose. A backup that was restored by its command says so itself.
 """
 
+import json
 from collections.abc import Iterable
 from typing import Annotated, Final
 
 from strongroom.audit.marks import Mark
 from strongroom.domain.audit import AuditChain
 from strongroom.domain.backups import Restored
+from strongroom.domain.chain import EMPTY, Head
 from strongroom.domain.entries import Entry
 from strongroom.domain.store import ObjectStore
 from strongroom.domain.tenants import SYSTEM_TENANT
@@ -19,6 +21,12 @@ CURE: Final = (
     "changes are refused; restore a newer backup or, if it was put back on purpose, say so: strongroom store"
     " accept --data DIR"
 )
+
+_AT_A_TIME: Final = 256
+"""Events that are read in one go."""
+
+_OBJECTS_OR_CLIENTS: Final = frozenset({"changed", "clients"})
+"""What an event has that changed one of these (`AuditEvent`)."""
 
 
 class Accepted(Entry, kind=14):
@@ -48,6 +56,22 @@ async def _accepted(store: ObjectStore, mark: Mark) -> bool:
         return True
     restored = await store.entries_of(Restored, SYSTEM_TENANT, 0)
     return any(one.value.restored_at.timestamp() >= mark.at for one in restored)
+
+
+async def newest_change(chain: AuditChain) -> Head:
+    """Return where the chain has the newest change of an object or a client.
+
+    What people ask for, vote on and look at comes after it, while the store is behind a mark. Raises
+    StoreFailure.
+    """
+    end = (await chain.head()).position
+    while end:
+        start = max(0, end - _AT_A_TIME)
+        for one in reversed(await chain.after(start, end - start)):
+            if not _OBJECTS_OR_CLIENTS.isdisjoint(json.loads(one.event)):
+                return Head(one.position, one.hash)
+        end = start
+    return EMPTY
 
 
 def reason(mark: Mark) -> str:

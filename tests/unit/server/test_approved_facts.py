@@ -8,8 +8,13 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
+from strongroom.audit.checkpoints import NO_DIGEST, Checkpoint
+from strongroom.domain.approvals import name_of
+from strongroom.domain.chain import Head
 from strongroom.domain.doubts import Distrusted
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.identity import DEFAULT_TENANT
@@ -18,6 +23,8 @@ from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.get import GetRequest
+from strongroom.server.audit_key import open_audit_key
+from strongroom.server.ca import fingerprint, new_key
 from strongroom.server.directory import PeerCertificate, read_certificate
 from strongroom.server.errors import OperatorError, PendingApproval
 from strongroom.server.pending import Strangers
@@ -177,3 +184,97 @@ def test_people_see_the_whole_certificate_that_they_let_in_and_let_in_no_other(o
     office.kms.clock.pass_time(seconds=90)
     wait(office, certificate)
     assert office.ask(short)["fingerprint"] == seen.fingerprint
+
+
+def test_people_see_what_the_rule_says_that_they_take_away(office: Office) -> None:
+    request: dict[str, object] = {
+        "command": "grant.add",
+        "to": {"kind": "group", "name": "ops"},
+        "on": {"kind": "everything"},
+        "permissions": ["get"],
+        "tenant": "default",
+    }
+    rule = office.ask(request)
+    lay_down(office.kms, tenant=SYSTEM_TENANT, policy=1)
+    removal: dict[str, object] = {"command": "grant.remove", "rule": rule["id"], "permissions": []}
+    name = office.pending(removal)
+    assert details(office, name) == {"rule": rule["id"], "permissions": [], "grants": rule}
+    office.vote(name, "carol", CAROL)
+    lay_down(office.kms, tenant=SYSTEM_TENANT, policy=0)
+    office.ask(request | {"permissions": ["encrypt"]})
+    lay_down(office.kms, tenant=SYSTEM_TENANT, policy=1)
+    with pytest.raises(PendingApproval):
+        office.ask(removal)
+
+
+def test_people_see_what_is_held_that_they_let_go_of(office: Office) -> None:
+    key = office.kms.create_symmetric_key()
+    asked = {"command": "hold.add", "unique_identifier": key, "group": None, "reason": "case 7"}
+    hold = office.ask(asked | {"tenant": "default"})["hold"]
+    lay_down(office.kms, tenant=SYSTEM_TENANT, policy=1)
+    name = office.pending({"command": "hold.remove", "hold": hold})
+    held = {"tenant": "default", "unique_identifier": key, "group": None, "reason": "case 7"}
+    assert details(office, name) == {"hold": hold, "holds": held}
+
+
+def test_people_see_whose_key_a_certificate_request_brings(office: Office) -> None:
+    lay_down(office.kms, tenant=SYSTEM_TENANT, policy=1)
+    lay_down(office.kms, tenant=DEFAULT_TENANT, policy=1)
+    private = new_key()
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "new")])
+    signed = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(private, hashes.SHA256())
+    csr = signed.public_bytes(Encoding.PEM).decode()
+    request: dict[str, object] = {"command": "client.enrol", "name": "new", "groups": ["ops"], "csr": csr}
+    shown = details(office, office.pending(request))
+    assert (shown["csr"], shown["fingerprint"]) == (csr, fingerprint(private.public_key()))
+
+
+def sign_for(office: Office, position: int) -> None:
+    """Have a checkpoint outside the store say that it had this many changes."""
+    admin = office.administrator(None, 0)
+    key = open_audit_key(admin.directory, admin.root_key)
+    ended = Checkpoint(1, 1_700_000_000, "node", "time", NO_DIGEST, Head(position, bytes(32)), ())
+    admin.directory.audit.mkdir(exist_ok=True)
+    (admin.directory.audit / "checkpoints").write_bytes(ended.line(key) + b"\n")
+
+
+def test_people_see_how_far_a_store_was_put_back_and_accept_that_and_no_other(office: Office) -> None:
+    """One that is put back further, or misses another mark, is another matter."""
+    office.kms.create_symmetric_key()
+    lay_down(office.kms, tenant=SYSTEM_TENANT, policy=1)
+    request: dict[str, object] = {"command": "store.accept"}
+    asked: list[str] = []
+
+    def asked_anew() -> Any:
+        """Return what people see of a request that waits, although others like it were approved of."""
+        with pytest.raises(PendingApproval):
+            office.ask(request)
+        (name,) = {name_of(kept) for kept in waiting(office.kms)} - set(asked)
+        office.vote(name, "carol", CAROL)
+        asked.append(name)
+        return details(office, name)
+
+    assert asked_anew()["missed"] == [], "nobody agrees beforehand"
+    sign_for(office, 1000)
+    first = asked_anew()
+    (missed,) = first["missed"]
+    assert missed["position"] == 1000
+    assert missed["place"].endswith("checkpoints")
+    sign_for(office, 2000)
+    assert asked_anew()["newest_change"] == first["newest_change"]
+    sign_for(office, 1000)
+    office.kms.create_symmetric_key()
+    another = asked_anew()
+    assert another["missed"] == first["missed"]
+    assert another["newest_change"] != first["newest_change"]
+
+
+def test_a_store_that_was_put_back_is_accepted_once_people_have_agreed(office: Office) -> None:
+    office.kms.create_symmetric_key()
+    lay_down(office.kms, tenant=SYSTEM_TENANT, policy=1)
+    sign_for(office, 1000)
+    name = office.pending({"command": "store.accept"})
+    office.vote(name, "carol", CAROL)
+    office.ask({"command": "approval.list"})
+    assert [one["position"] for one in office.ask({"command": "store.accept"})] == [1000]
+    assert not waiting(office.kms)

@@ -1,7 +1,10 @@
 """Administrative acts that need approval, votes, and what needs how many."""
 
+import ast
 import dataclasses
+import inspect
 import json
+import textwrap
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +18,8 @@ from strongroom.domain.clients import ClientRecord
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId, TenantId
 from strongroom.domain.people import Person, Role
 from strongroom.domain.tenants import SYSTEM_TENANT
-from strongroom.server.administration.command import Administrator, Caller, commands, perform
+from strongroom.server.administration.command import Administrator, Caller, commands, no_act, perform
+from strongroom.server.approving import shown
 from strongroom.server.errors import Denied, NotFound, OperatorError, PendingApproval
 from tests.kms import TestKms
 from tests.people import appoint
@@ -507,6 +511,55 @@ def test_a_field_that_is_not_known_to_be_harmless_is_shown_to_nobody(strict: Off
     details = strict.ask({"command": "approval.show", "approval": name})["details"]
     assert "something" in details
     assert "secret" not in details
+
+
+UNSEEN = {
+    ("client.enrol", "password_hash"): "a secret",
+    ("client.enrol", "public_key"): "made by whoever asks, anew each time",
+    ("client.renew", "public_key"): "made by whoever asks, anew each time",
+    ("client.invite", "public_key"): "made by whoever asks, anew each time",
+    ("client.accept", "fingerprint"): "the facts have all of it",
+    ("root.rotate", "secret"): "a secret",
+    ("root.rotate", "record"): "it may hold a secret; the facts say where the key will be",
+    ("recovery.create", "recipient"): "made by whoever asks, anew each time",
+}
+"""What commands that need approval read, and people do not see; and why."""
+
+
+def fields_read_by(function: Any, request: str = "request") -> set[str]:
+    """Return the fields of a request that a function reads, itself or by what it hands the request to."""
+    if not inspect.isfunction(function) or not function.__module__.startswith("strongroom."):
+        return set()
+    found: set[str] = set()
+    for call in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))):
+        if isinstance(call, ast.Subscript) and ast.unparse(call.value) == request:
+            found.add(ast.literal_eval(call.slice))
+        if not isinstance(call, ast.Call):
+            continue
+        names = [ast.unparse(one) for one in call.args]
+        if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == request:
+            found.add(ast.literal_eval(call.args[0]))
+        elif request in names and len(names) > names.index(request) + 1 and names[-1][0] in "'\"":
+            found.add(ast.literal_eval(call.args[-1]))
+        elif request in names and isinstance(call.func, ast.Name):
+            called = function.__globals__[call.func.id]
+            parameter = list(inspect.signature(called).parameters)[names.index(request)]
+            found |= fields_read_by(called, parameter)
+    return found
+
+
+def test_people_see_all_that_a_command_reads_or_it_is_known_why_not() -> None:
+    """What nobody sees when they approve could be anything: groups, names in certificates, limits."""
+    read: set[tuple[str, str]] = set()
+    for name, declared in commands().items():
+        if declared.approval is not no_act:
+            parts = (declared.handler, declared.approval, declared.concerns, declared.facts)
+            read |= {(name, field) for part in parts for field in fields_read_by(part)}
+    assert {("client.group", "add"), ("client.map", "san"), ("grant.add", "to")} <= read
+    assert set(UNSEEN) <= read, "nothing is excused that nobody reads"
+    for name, field in sorted(read - set(UNSEEN)):
+        seen = shown(commands()[name].essence({"command": name, field: ["all of it"]}))
+        assert seen.get(field) == ["all of it"], f"approvers of {name} do not see {field}"
 
 
 def test_the_audit_log_tells_what_was_laid_down_and_what_was_voted_on(office: Office) -> None:

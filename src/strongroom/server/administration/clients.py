@@ -42,6 +42,12 @@ async def list_(admin: Administrator, request: Message) -> object:
     return [to_message(record) for record in records]
 
 
+async def _key_it_brings(admin: Administrator, request: Message) -> Message:
+    """Return the fingerprint of the key in a certificate request, where there is one."""
+    csr = optional_text(request, "csr")
+    return {} if csr is None else {"fingerprint": fingerprint(requested_key(csr.encode()))}
+
+
 @command(
     "client.enrol",
     roles={Role.ADMINISTRATOR},
@@ -49,6 +55,7 @@ async def list_(admin: Administrator, request: Message) -> object:
     approval=gives_rights,
     concerns=tenant_it_names,
     essence=all_but_the_key,
+    facts=_key_it_brings,
 )
 async def enrol_(admin: Administrator, request: Message) -> object:
     name = check_name(text(request, "name"))
@@ -83,6 +90,7 @@ async def _concerned(admin: Administrator, request: Message) -> TenantId:
     approval=Act.POLICY,
     concerns=_concerned,
     essence=all_but_the_key,
+    facts=_key_it_brings,
 )
 async def renew_(admin: Administrator, request: Message) -> object:
     """A new key and certificate for a client; the old ones are good until their end, or end `now`.

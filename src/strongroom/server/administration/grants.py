@@ -57,7 +57,17 @@ async def list_(admin: Administrator, request: Message) -> object:
     ]
 
 
-@command("grant.remove", roles={Role.ADMINISTRATOR}, approval=Act.POLICY, spreads=True)
+async def _rule(admin: Administrator, request: Message) -> Message:
+    """Return what a rule says, which is all that anybody can judge it by; nothing where there is none."""
+    try:
+        kept = await _find(admin, text(request, "rule"))
+    except NotFound:
+        return {}
+    tenant = await _tenant_name(admin, kept.tenant)
+    return {"grants": to_message(kept.value, kept.key, tenant, await admin.clients.clients())}
+
+
+@command("grant.remove", roles={Role.ADMINISTRATOR}, approval=Act.POLICY, spreads=True, facts=_rule)
 async def remove(admin: Administrator, request: Message) -> object:
     key, taken, store = text(request, "rule"), frozenset(texts(request, "permissions")), admin.store
 

@@ -76,7 +76,24 @@ async def list_(admin: Administrator, request: Message) -> object:
     ]
 
 
-@command("hold.remove", roles={Role.ADMINISTRATOR}, approval=Act.POLICY)
+async def _held(admin: Administrator, request: Message) -> Message:
+    """Return what a hold keeps, and why; nothing where there is none."""
+    name = text(request, "hold")
+    for tenant, kept in await _all(admin):
+        for matter in kept.value.matters:
+            if matter.name == name:
+                return {
+                    "holds": {
+                        "tenant": tenant,
+                        "unique_identifier": kept.value.unique_identifier,
+                        "group": kept.value.group,
+                        "reason": matter.reason,
+                    }
+                }
+    return {}
+
+
+@command("hold.remove", roles={Role.ADMINISTRATOR}, approval=Act.POLICY, facts=_held)
 async def remove(admin: Administrator, request: Message) -> object:
     name = text(request, "hold")
 

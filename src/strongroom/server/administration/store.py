@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from strongroom.audit.marks import Unreadable, marks
+from strongroom.audit.marks import Mark, Unreadable, marks
 from strongroom.domain.acts import Act
 from strongroom.domain.doubts import MOST_DISTRUSTED, Distrusted
 from strongroom.domain.entries import EntryChange, Kept
@@ -22,7 +22,7 @@ from strongroom.server.administration.command import Administrator, command, ten
 from strongroom.server.audit_key import open_audit_key
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.messages import Message, text
-from strongroom.server.standing import Accepted, behind
+from strongroom.server.standing import Accepted, behind, newest_change
 
 _FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -69,17 +69,43 @@ async def verify(admin: Administrator, request: Message) -> object:
     return None
 
 
-@command("store.accept", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.POLICY)
-async def accept(admin: Administrator, request: Message) -> object:
-    """Let a store count that is behind what was signed for; from then on it is signed for as it is."""
+async def _missed(admin: Administrator) -> list[Mark]:
     key = open_audit_key(admin.directory, admin.root_key).public
     try:
         found = list(marks(admin.directory.audit, admin.settings.audit.anchors, key))
     except Unreadable as error:
         raise OperatorError(str(error)) from error
-    missed = await behind(admin.store, admin.store.chain, found)
+    return await behind(admin.store, admin.store.chain, found)
+
+
+async def _how_far_behind(admin: Administrator, _request: Message) -> Message:
+    """Return which marks the store is behind, and the newest change that it has.
+
+    A store that was put back to yet another day is behind the same marks, and has another one.
+    """
+    newest = await newest_change(admin.store.chain)
+    return {
+        "missed": [
+            {
+                "place": mark.place,
+                "position": mark.changes.position,
+                "signed_at": datetime.fromtimestamp(mark.at, UTC).isoformat(),
+                "checkpoint": mark.checkpoint,
+            }
+            for mark in await _missed(admin)
+        ],
+        "newest_change": {"position": newest.position, "hash": newest.hash.hex()},
+    }
+
+
+@command("store.accept", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.POLICY, facts=_how_far_behind)
+async def accept(admin: Administrator, request: Message) -> object:
+    """Let a store count that is behind what was signed for; from then on it is signed for as it is."""
+    missed = await _missed(admin)
     if not missed:
         raise OperatorError("the store is as far as was signed for; there is nothing to accept")
+    if await _how_far_behind(admin, request) != admin.facts:
+        raise OperatorError("the store has just changed; look again: strongroom server status")
     for mark in missed:
         value = Accepted(place=mark.place, position=mark.changes.position)
         kept = Kept(tenant=SYSTEM_TENANT, key=mark.checkpoint, owner=0, value=value)

@@ -6,15 +6,16 @@ A correlation value is the key of the entry and the place of the item in it.
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Final
 
 from strongroom.domain.context import Context
 from strongroom.domain.entries import Entry, Kept
 from strongroom.domain.errors import InvalidAsynchronousCorrelationValue
+from strongroom.domain.identity import ClientId, ClientIdentity
 from strongroom.model.secret import SecretBytes
-from strongroom.model.struct import Int32, Struct, Tagged
+from strongroom.model.struct import Int32, Int64, Own, Struct, Tagged
 from strongroom.model.structures import ProtocolVersion
 from strongroom.registry import (
     BatchErrorContinuationOption,
@@ -63,7 +64,8 @@ class WaitingBatch(Entry, kind=1, passing=True):
     """A request that waits.
 
     `placeholder` is the ID Placeholder after the items that are done; `iteration_count` says how often the
-    next one was taken up from a worker that ended.
+    next one was taken up from a worker that ended. `user`, `acting` and `mapped` say of whoever sent it what
+    the record of the client does not (`ClientIdentity`).
     """
 
     protocol_version: ProtocolVersion
@@ -72,6 +74,14 @@ class WaitingBatch(Entry, kind=1, passing=True):
     placeholder: Annotated[str | None, Tagged(Tag.PRIVATE_KEY_UNIQUE_IDENTIFIER)] = None
     iteration_count: Int32 | None = None
     items: Annotated[tuple[WaitingItem, ...], Tagged(Tag.BATCH_ITEM)] = ()
+    user: Annotated[str | None, Own(1)] = None
+    acting: Annotated[Int64 | None, Own(2)] = None
+    mapped: Annotated[bool | None, Own(3)] = None
+
+    def sent_by(self, client: ClientIdentity) -> ClientIdentity:
+        """Return the client as it was when it sent the request."""
+        acting = None if self.acting is None else ClientId(self.acting)
+        return replace(client, user=self.user, acting=acting, mapped=bool(self.mapped))
 
     def with_item(self, position: int, item: WaitingItem) -> "WaitingBatch":
         """Return the batch with one item changed."""
@@ -124,15 +134,21 @@ class Waiting:
             ctx.entries.remove(self.batch)
 
 
+def is_of(batch: Kept[WaitingBatch], caller: ClientIdentity) -> bool:
+    """Tell whether it was this caller that has sent a batch."""
+    return batch.owner == caller.client and batch.value.user == caller.user
+
+
 async def find(ctx: Context, value: bytes) -> Waiting:
     """Return what a correlation value of the caller means; raises InvalidAsynchronousCorrelationValue.
 
-    The holder of a delegated ticket has none: what waits is of the client itself, and beyond the rights.
+    The holder of a delegated ticket has none: what waits is of the client itself, and beyond the rights. Nor
+    has one user what another has sent, or the client itself: it may have been approved for that one alone.
     """
     key, position = value[:_KEY_SIZE].hex(), int.from_bytes(value[_KEY_SIZE:], "big")
     if len(value) == _KEY_SIZE + _PLACE_SIZE and ctx.caller.rights is None:
         batch = await ctx.entries.get(WaitingBatch, key)
-        if batch is not None and batch.owner == ctx.caller.client and position < len(batch.value.items):
+        if batch is not None and is_of(batch, ctx.caller) and position < len(batch.value.items):
             waiting = Waiting(batch, position)
             if waiting.item.outstanding:
                 return waiting

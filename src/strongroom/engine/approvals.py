@@ -209,6 +209,7 @@ class Approvals:
             outcome=SUCCESS,
             objects=tuple(map(UniqueIdentifier, after.value.objects)),
             acting=after.value.acting,
+            user=run.connection.client.user,
             target=f"approval={name_of(after)} operation={after.value.operation}",
         )
         try:

@@ -24,6 +24,7 @@ from strongroom.engine.entries import forget
 from strongroom.engine.later import Later, LaterItem
 from strongroom.engine.references import named
 from strongroom.engine.unit_of_work import UnitOfWork
+from strongroom.engine.users import may_log_in
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.registry import BatchErrorContinuationOption
 
@@ -167,11 +168,14 @@ class RequestBacklog:
 
     async def _do_one(self, batch: Kept[WaitingBatch], position: int, attempt: int) -> bool:
         """Do one item and commit it with its answer; False when another change came first."""
-        caller = self._clients(ClientId(batch.owner))
+        client = self._clients(ClientId(batch.owner))
+        caller = batch.value.sent_by(_owner(batch) if client is None else client)
         turn.client.set(batch.owner)
         try:
-            if caller is None:
+            if client is None:
                 raise PermissionDenied("the client that sent the request may not connect any more")
+            if not await may_log_in(self._store, caller, self._clock.now()):
+                raise PermissionDenied("the user who sent the request may not log in any more")
             if (batch.value.iteration_count or 0) > MOST_TRIES:
                 raise ServerFailure(f"the server ended {MOST_TRIES} times while it did this; do it in parts")
             work = self._work(batch, caller)
@@ -184,12 +188,12 @@ class RequestBacklog:
         except ApprovalNeeded as needed:
             return await self._park(batch, needed.until)
         except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
-            work = self._work(batch, caller or _owner(batch))
-            item = self._later.item(batch, position, work, caller or _owner(batch))
+            work = self._work(batch, caller)
+            item = self._later.item(batch, position, work, caller)
             done = batch.value.items[position].done(item.explain(exc, position))
             after = batch.value.with_item(position, done)
             if after.batch_error_continuation_option is not BatchErrorContinuationOption.CONTINUE:
-                after = self._stopped(replace(batch, value=after), work, caller or _owner(batch))
+                after = self._stopped(replace(batch, value=after), work, caller)
             return await self._commit(batch, after, work, item, attempt)
 
     async def _commit(

@@ -113,6 +113,9 @@ class Later:
             batch_error_continuation_option=request.header.batch_error_continuation_option,
             placeholder=run.memory.placeholder,
             items=tuple(waiting),
+            user=run.connection.client.user,
+            acting=run.connection.client.acting,
+            mapped=run.connection.client.mapped or None,
         )
         return batch, results
 

@@ -221,6 +221,18 @@ class Users:
         return found
 
 
+async def may_log_in(store: ObjectStore, caller: ClientIdentity, now: datetime) -> bool:
+    """Tell whether the user of a caller, if it is one, may be used now. Raises StoreFailure."""
+    if caller.user is None:
+        return True
+    stored = await store.load(caller.tenant, caller.user, own(caller.client))
+    if stored is None or stored.owner != caller.client or stored.object_type is not ObjectType.USER:
+        return False
+    obj = stored.copy()
+    obj.settle(now)
+    return _usable(obj)
+
+
 def _usable(obj: ManagedObject) -> bool:
     """Tell whether a user or credential may be used now: one that waits for its date may not."""
     if obj.archived or obj.destroyed or obj.state not in _USABLE:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from strongroom.domain.asynchronous import WaitingBatch, correlation_value
+from strongroom.domain.asynchronous import WaitingBatch, correlation_value, is_of
 from strongroom.domain.context import Context
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
@@ -57,6 +57,7 @@ async def query_asynchronous_requests(
             processing_stage=item.processing_stage,
         )
         for batch in await ctx.entries.mine(WaitingBatch)
+        if is_of(batch, ctx.caller)
         for position, item in enumerate(batch.value.items)
         if item.outstanding
     ]

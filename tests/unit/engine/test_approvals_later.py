@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,16 +12,32 @@ from strongroom.domain.approvals import LIFETIME, name_of
 from strongroom.domain.asynchronous import WaitingBatch
 from strongroom.domain.identity import DEFAULT_TENANT
 from strongroom.engine import backlog
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.messages import UsernameAndPassword
+from strongroom.model.secret import SecretBytes
 from strongroom.operations.cancel import CancelRequest
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
+from strongroom.operations.locate import LocateRequest
+from strongroom.operations.poll import PollRequest
 from strongroom.operations.process import ProcessRequest
-from strongroom.registry import V2_1, CancellationResult, ResultReason, ResultStatus
+from strongroom.operations.query_asynchronous_requests import QueryAsynchronousRequestsRequest
+from strongroom.registry import (
+    V2_1,
+    V3_0,
+    CancellationResult,
+    ResultReason,
+    ResultStatus,
+    RevocationReasonCode,
+)
 from strongroom.server.errors import Denied
 from strongroom.server.voting import cast
-from tests.kms import Refused, TestKms
+from tests.expect import named, revoke
+from tests.kms import ALICE, Refused, TestKms, template
 from tests.safeguards import ALICE_LAPTOP, CAROL, DAN, lay_down, only_name, people, waiting
+from tests.unit.engine import test_users as users
 from tests.unit.engine.test_later import create, poll, send
+from tests.unit.server.test_administration import recorded
 
 PENDING, SUCCESS, FAILED = (
     ResultStatus.OPERATION_PENDING,
@@ -227,3 +244,73 @@ def test_the_entry_of_what_waits_is_due_when_the_approval_ends(kms: TestKms) -> 
     (kept,) = kms.run(kms.repository.due_entries(WaitingBatch, kms.clock.now() + timedelta(days=2), 10))
     assert kept.due is not None
     assert kept.due - kms.clock.now() > LIFETIME - timedelta(minutes=1)
+
+
+# Users of the client
+
+
+def as_user(kms: TestKms, name: str) -> dict[str, Any]:
+    """Return what a request of a user has in its header; the user is made if there is none."""
+    proof = users.header(UsernameAndPassword(username=name, password=SecretBytes(name.encode())))
+    if not kms.call(LocateRequest(attributes=template(named(name))), version=V3_0).unique_identifier:
+        users.user(kms, users.password(kms, name.encode()), name=name)
+    return {"authentication": proof, "version": V3_0}
+
+
+def approve(kms: TestKms) -> None:
+    for person, client in (("carol", CAROL), ("dan", DAN)):
+        say(kms, person, client)
+
+
+def test_what_was_approved_for_one_user_is_not_done_for_another(kms: TestKms) -> None:
+    """Nor for the client itself; and the audit log names the user whose request was done."""
+    get = GetRequest(unique_identifier=UniqueIdentifier(kms.create_symmetric_key()))
+    ann, carl = as_user(kms, "ann"), as_user(kms, "carl")
+    (value,) = send(kms, get, **ann)
+    begin(kms)
+    kms.call(CancelRequest(asynchronous_correlation_value=value), **ann)
+    approve(kms)
+    for other in (carl, {}):
+        (another,) = send(kms, get, **other)
+        begin(kms)
+        tick(kms)
+        assert poll(kms, another, **other).result_status is PENDING
+    (value,) = send(kms, get, **ann)
+    begin(kms)
+    assert poll(kms, value, **ann).result_status is SUCCESS
+    (found,) = kms.call(LocateRequest(attributes=template(named("ann"))), version=V3_0).unique_identifier
+    assert [one.get("user") for one in recorded(kms) if one["operation"] == "Get"] == [found]
+
+
+def test_what_waits_is_of_the_user_who_sent_it(kms: TestKms) -> None:
+    """Another one sees nothing of it, fetches nothing and ends nothing."""
+    get = GetRequest(unique_identifier=UniqueIdentifier(kms.create_symmetric_key()))
+    ann, carl = as_user(kms, "ann"), as_user(kms, "carl")
+    (value,) = send(kms, get, **ann)
+    begin(kms)
+    approve(kms)
+    tick(kms)
+    for other in (carl, {"version": V3_0}):
+        listed = kms.call(QueryAsynchronousRequestsRequest(), **other)
+        assert listed.asynchronous_request == ()
+        for request in (PollRequest, CancelRequest, ProcessRequest):
+            with pytest.raises(Refused) as refused:
+                kms.call(request(asynchronous_correlation_value=value), **other)
+            assert refused.value.reason is ResultReason.INVALID_ASYNCHRONOUS_CORRELATION_VALUE
+    assert len(kms.call(QueryAsynchronousRequestsRequest(), **ann).asynchronous_request) == 1
+    assert poll(kms, value, **ann).result_status is SUCCESS
+
+
+def test_what_a_user_has_sent_is_not_done_once_the_user_is_gone(kms: TestKms) -> None:
+    get = GetRequest(unique_identifier=UniqueIdentifier(kms.create_symmetric_key()))
+    ann = as_user(kms, "ann")
+    send(kms, get, **ann)
+    begin(kms)
+    (found,) = kms.call(LocateRequest(attributes=template(named("ann"))), version=V3_0).unique_identifier
+    kms.call(revoke(found, RevocationReasonCode.KEY_COMPROMISE), version=V3_0)
+    approve(kms)
+    tick(kms)
+    (kept,) = kms.run(kms.repository.entries_of(WaitingBatch, DEFAULT_TENANT, ALICE.client))
+    answer = kept.value.items[0].answer
+    assert answer is not None
+    assert b"may not log in any more" in answer.reveal()

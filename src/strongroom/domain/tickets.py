@@ -1,8 +1,8 @@
 """Tickets: what Login and Delegated Login give out, and what they are worth (KMIP 2.1 §6.1.12, §6.1.30).
 
-Rule: a ticket is never enough alone; it comes over the connection of an enrolled client. One of Login stands
-in for the password of the client that logged in. One of Delegated Login lets any client of the tenant act for
-the client that gave it, within its rights. The store knows a ticket only by its digest.
+Rule: a ticket is never enough alone; it comes over the connection of an enrolled client, and gives no other.
+One of Login stands in for the password of the client that logged in. One of Delegated Login lets any client
+of the tenant act for the client that gave it, within its rights. The store knows a ticket only by its digest.
 """
 
 import hashlib
@@ -54,11 +54,14 @@ async def give(
     """Return a new ticket of the caller.
 
     A `lease_time` of None or 0 means as long as the policy allows, a `request_count` of 0 any number. Raises
-    PermissionDenied for a caller that has only a delegated ticket itself, InvalidField and
-    ServerLimitExceeded.
+    PermissionDenied for a caller that has only a ticket itself, InvalidField and ServerLimitExceeded.
     """
     if ctx.caller.rights is not None:
         raise PermissionDenied("a delegated ticket cannot be passed on; log in with your own credentials")
+    if ctx.caller.ticket is not None:
+        # SPEC(KMIP 2.1 §6.1.30): says nothing of it. A new ticket would outlast the lease, the counts and the
+        # Logout of the one that it was got with, and never need the password again.
+        raise PermissionDenied("a ticket gives no other ticket; log in with your own credentials")
     if request_count is not None and request_count < 0:
         raise InvalidField("Request Count is negative")
     for limits in (usage_limits, *(right.usage_limits for right in (rights.right if rights else ()))):

@@ -346,6 +346,16 @@ def test_a_delegated_ticket_is_not_passed_on(kms: TestKms, request_: Request[Any
     assert reason(using(kms, ticket, request_)) is ResultReason.PERMISSION_DENIED
 
 
+@pytest.mark.parametrize("request_", [LoginRequest(), DelegatedLoginRequest(rights=Rights(right=(Right(),)))])
+def test_a_ticket_of_login_gives_no_other_that_outlasts_it(kms: TestKms, request_: Request[Any]) -> None:
+    """Neither its lease, nor its counts, nor its Logout would end the one that came of it."""
+    ticket = login(kms, lease_time=Seconds(60), request_count=5)
+    result = using(kms, ticket, request_, caller=ALICE)
+    assert reason(result) is ResultReason.PERMISSION_DENIED
+    assert len(kms.run(kms.repository.entries_of(GivenTicket, ALICE.tenant, ALICE.client))) == 1
+    assert isinstance(using(kms, ticket, QUERY, caller=ALICE), Response)
+
+
 def test_a_delegated_ticket_does_not_escape_into_the_background(kms: TestKms) -> None:
     ticket = delegate(kms, right(Operation.GET))
     result = using(kms, ticket, get(key(kms)), asynchronous_indicator=AsynchronousIndicator.MANDATORY)

@@ -1,6 +1,7 @@
 """Enrolled clients: the record, and the port to where records are kept.
 
 Rule: a record is never deleted. A client that is revoked keeps its number, since its objects still name it.
+A key that was a client's is known for ever, so that it never becomes anybody's again.
 A record whose seal is not whole lets nobody in, and says nothing that may be believed.
 """
 
@@ -18,7 +19,10 @@ NO_KEY: Final = "none:"
 """What stands before the random fingerprint of a client that is not known by a key: see `server.mapping`."""
 
 MAX_CERTIFICATES: Final = 32
-"""Certificates that a record remembers; the oldest go first."""
+"""Certificates that a record remembers; of older ones it remembers the key alone."""
+
+MOST_KEYS: Final = 1024
+"""Keys that a client can have had and still renew itself: they all stay in its record."""
 
 
 class Seal(Enum):
@@ -53,7 +57,8 @@ class ClientRecord:
     `groups` is sorted. `password_hash` is an Argon2id string, None without a user name. `revoked_at` is None
     while the client may connect. Times are aware UTC, second resolution. `revision` is 0 until the record is
     stored; the store counts it up. `certificates` are those that are known, oldest first; a client of an
-    older release, or one with a certificate of another authority, may have none.
+    older release, or one with a certificate of another authority, may have none. `former` are the
+    fingerprints of keys whose certificates are not remembered any more, oldest first.
     """
 
     client: ClientId
@@ -67,7 +72,13 @@ class ClientRecord:
     revoked_at: datetime | None = None
     revision: int = 0
     certificates: tuple[ClientCertificate, ...] = ()
+    former: tuple[str, ...] = ()
     seal: Seal = Seal.WHOLE
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Return the fingerprints of every key that the client has, or ever had."""
+        return frozenset({self.fingerprint, *self.former, *(one.fingerprint for one in self.certificates)})
 
     @property
     def ends_at(self) -> datetime | None:
@@ -104,10 +115,13 @@ class ClientRecord:
             else one
             for one in known
         ]
+        remembered = (*kept, certificate)[-MAX_CERTIFICATES:]
+        left_out = (one.fingerprint for one in kept[: len(kept) + 1 - len(remembered)])
         return replace(
             self,
             fingerprint=certificate.fingerprint,
-            certificates=(*kept, certificate)[-MAX_CERTIFICATES:],
+            certificates=remembered,
+            former=tuple(dict.fromkeys((*self.former, *left_out))),
         )
 
 

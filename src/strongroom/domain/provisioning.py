@@ -50,7 +50,8 @@ class Provisioning(Protocol):
         """Return the record of a client that is known by this certificate from now on.
 
         Raises InvalidField for a certificate that the listeners would not accept or whose key is known
-        already, PermissionDenied when the client was revoked, StoreFailure.
+        already, PermissionDenied when the client was revoked, ServerLimitExceeded when it had too many keys,
+        StoreFailure.
         """
 
     async def spread(self) -> None:

@@ -117,11 +117,7 @@ def new_number(records: Sequence[ClientRecord]) -> ClientId:
 
 def is_known(records: Sequence[ClientRecord], fingerprint: str) -> bool:
     """Tell whether a key is, or ever was, that of a client."""
-    return any(
-        record.fingerprint == fingerprint
-        or any(one.fingerprint == fingerprint for one in record.certificates)
-        for record in records
-    )
+    return any(fingerprint in record.keys for record in records)
 
 
 def known_certificate(certificate: x509.Certificate, authority: x509.Certificate | None) -> ClientCertificate:

@@ -137,8 +137,8 @@ class ClientDirectory:
                 continue
             revoked = record.revoked_at is not None
             identity = self._identity(record)
-            for one in record.certificates:
-                found[one.fingerprint] = Refusal.REVOKED if revoked else Refusal.REPLACED
+            for key in record.keys:
+                found[key] = Refusal.REVOKED if revoked else Refusal.REPLACED
             found[record.fingerprint] = Refusal.REVOKED if revoked else identity
             if not revoked:
                 for one in record.retired(now):

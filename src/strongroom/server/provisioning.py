@@ -15,8 +15,14 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from strongroom.domain.clients import ClientCertificate, ClientRecord, ClientStore
-from strongroom.domain.errors import CryptographicFailure, InvalidField, PermissionDenied, ServerFailure
+from strongroom.domain.clients import MOST_KEYS, ClientCertificate, ClientRecord, ClientStore
+from strongroom.domain.errors import (
+    CryptographicFailure,
+    InvalidField,
+    PermissionDenied,
+    ServerFailure,
+    ServerLimitExceeded,
+)
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.ports import RootKeyError
 from strongroom.server.ca import UNREADABLE, Authority
@@ -94,6 +100,11 @@ class ClientProvisioning:
             raise PermissionDenied("the client was revoked")
         if is_known(records, accepted.fingerprint):
             raise InvalidField("a client is enrolled with this key already; use a new one")
+        if len(record.keys) >= MOST_KEYS:
+            raise ServerLimitExceeded(
+                f"the client has had {MOST_KEYS} keys, the most that it gets by itself; the administrator can"
+                " give it one more: strongroom client renew NAME"
+            )
         return record.with_key(accepted, old_until=None)
 
     def _accepted(self, value: bytes, now: datetime) -> ClientCertificate:

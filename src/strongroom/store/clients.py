@@ -49,6 +49,7 @@ class ClientDetails(Struct):
     """What a client record has beside its columns."""
 
     certificates: Annotated[tuple[StoredCertificate, ...], Own(1)] = ()
+    former: Annotated[tuple[str, ...], Own(2)] = ()
 
 
 class ClientRepository(EntryRepository):
@@ -115,6 +116,7 @@ def _record(row: ClientRow, details: ClientDetails, seal: Seal) -> ClientRecord:
         revoked_at=None if row.revoked_at is None else _date(row.revoked_at),
         revision=row.revision,
         certificates=tuple(map(_certificate, details.certificates)),
+        former=details.former,
         seal=seal,
     )
 
@@ -153,7 +155,8 @@ def _encode(record: ClientRecord) -> SecretBytes:
                 until=None if one.until is None else int(one.until.timestamp()),
             )
             for one in record.certificates
-        )
+        ),
+        former=record.former,
     )
     return SecretBytes(binary.encode((_VALUE, 1, encoder(ClientDetails, None)(details))))
 

@@ -40,6 +40,7 @@ from strongroom.registry import (
     Tag,
 )
 from strongroom.rootkey.file import FileRootKey
+from strongroom.server import provisioning
 from strongroom.server.administration.command import perform
 from strongroom.server.ca import Authority, create_authority, fingerprint, new_key, open_authority
 from strongroom.server.clients import known_certificate
@@ -132,9 +133,9 @@ def test_a_request_is_signed_and_its_key_is_the_credential(kms: TestKms, authori
 
 def say_by_rule(kms: TestKms, whose: ClientIdentity | Refusal) -> None:
     """Have the rules for certificates of other authorities say of each whose it is."""
-    provisioning = kms.dispatcher._services.provisioning
-    assert isinstance(provisioning, ClientProvisioning)
-    provisioning.by_rule = lambda _: whose
+    own = kms.dispatcher._services.provisioning
+    assert isinstance(own, ClientProvisioning)
+    own.by_rule = lambda _: whose
 
 
 def test_a_certificate_that_a_rule_gives_to_the_client_is_adopted(kms: TestKms, authority: Authority) -> None:
@@ -213,6 +214,16 @@ def test_a_credential_is_renewed_again_and_again(kms: TestKms, authority: Author
     assert len(seen) == 4
 
 
+def test_a_client_does_not_make_its_record_longer_for_ever(
+    kms: TestKms, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All its keys stay in the record, which every worker reads."""
+    monkeypatch.setattr(provisioning, "MOST_KEYS", 3)
+    for _ in range(2):
+        renew(kms, csr(new_key()))
+    assert refusal(kms, csr(new_key()), version=V2_1).reason is ResultReason.SERVER_LIMIT_EXCEEDED
+
+
 def test_the_workers_are_told_after_the_commit(kms: TestKms, authority: Authority) -> None:
     told: list[str] = []
 
@@ -220,9 +231,9 @@ def test_the_workers_are_told_after_the_commit(kms: TestKms, authority: Authorit
         records = await StoredClients(kms.repository).clients()
         told.append(records[0].fingerprint)
 
-    provisioning = kms.dispatcher._services.provisioning
-    assert isinstance(provisioning, ClientProvisioning)
-    provisioning.on_change = on_change
+    own = kms.dispatcher._services.provisioning
+    assert isinstance(own, ClientProvisioning)
+    own.on_change = on_change
     key = new_key()
     renew(kms, csr(key))
     assert told == [fingerprint(key.public_key())]

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 import pytest
 
 from strongroom.domain.audit import Recording
-from strongroom.domain.clients import ClientChanged, ClientExists, ClientRecord
+from strongroom.domain.clients import (
+    MAX_CERTIFICATES,
+    ClientCertificate,
+    ClientChanged,
+    ClientExists,
+    ClientRecord,
+)
 from strongroom.domain.entries import EntryChange
 from strongroom.server import clients
 from strongroom.server.errors import NotFound, OperatorError
@@ -144,3 +150,19 @@ async def test_a_listing_never_holds_a_password_hash() -> None:
     (record,) = store.records.values()
     assert "argon2" not in str(clients.to_message(record))
     assert "argon2" not in repr(record)
+
+
+async def test_a_key_that_was_a_clients_is_known_for_ever() -> None:
+    """However many came after it: it never becomes the key of another client, nor again of the same."""
+    store, now = Store(), NOW
+    await enrol(store)
+    for number in range(2, 3 * MAX_CERTIFICATES):
+        new = ClientCertificate(fingerprint=f"f{number}", authority="a", serial=number, ends_at=now)
+        record = await clients.renew(store, "web", new, old_until=None)
+    assert len(record.certificates) == MAX_CERTIFICATES
+    for number in range(1, 3 * MAX_CERTIFICATES):
+        with pytest.raises(OperatorError, match="enrolled before"):
+            await enrol(store, "thief", f"f{number}")
+    old = ClientCertificate(fingerprint="f1", authority="a", serial=1, ends_at=now)
+    with pytest.raises(OperatorError, match="enrolled before"):
+        await clients.renew(store, "web", old, old_until=None)

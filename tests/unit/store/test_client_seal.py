@@ -64,6 +64,14 @@ def put(kms: TestKms, *made: ClientRecord) -> None:
         kms.run(StoredClients(kms.repository).put(one))
 
 
+def test_the_oldest_keys_come_back_too_and_let_nobody_in(kms: TestKms) -> None:
+    put(kms, record(1, former=("old", "older")), record(2, former=("revoked",), revoked_at=NOW))
+    directory = ClientDirectory(StoredClients(kms.repository))
+    kms.run(directory.refresh())
+    assert directory.find("old") is directory.find("older") is Refusal.REPLACED
+    assert directory.find("revoked") is Refusal.REVOKED
+
+
 def test_a_record_comes_back_whole_with_what_has_no_column(kms: TestKms) -> None:
     made = record(1)
     put(kms, made)

@@ -157,11 +157,13 @@ class Courier:
         self, client: ClientIdentity, exchange: Exchange, lease: Lease, usual: Version
     ) -> None:
         wanted = self._subscriptions.get(client.name, Subscription())
+        # Of those on whom somebody has called for a while, the rights may have changed.
+        current = (one for one in self._subscribers() if one.client == client.client)
         await Delivery(
             self._store,
             self._clock,
             lease,
-            client=client,
+            client=next(current, client),
             exchange=exchange,
             fixed=wanted.version,
             usual=usual,

@@ -1,7 +1,7 @@
 """What waits for one client, sent over one connection.
 
 Rule: in order, each message until it is answered. An answer ends a message whatever it says; what is no
-answer ends the connection, and the message waits for the next.
+answer ends the connection, and the message waits for the next. Nobody is told what it could not ask for.
 """
 
 from datetime import timedelta
@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import structlog
 
+from strongroom.domain.access import may
 from strongroom.domain.acts import Act, Safeguards
 from strongroom.domain.clock import Clock
 from strongroom.domain.entries import Kept
@@ -16,6 +17,7 @@ from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request
 from strongroom.domain.outgoing import Exchange, Outgoing
+from strongroom.domain.permission import Permission
 from strongroom.domain.sight import own
 from strongroom.domain.store import ObjectStore, TamperedRecord
 from strongroom.domain.tenants import SYSTEM_TENANT
@@ -45,7 +47,13 @@ _QUESTIONS: Final = (
 )
 """What a client is asked at the first contact, and once a day."""
 
-_ABOUT_OBJECTS: Final = frozenset({Operation.PUT, Operation.NOTIFY})
+_NEEDS: Final = {
+    Operation.PUT: (Permission.GET, Permission.READ_ATTRIBUTES),
+    Operation.NOTIFY: (Permission.READ_ATTRIBUTES,),
+}
+"""What a client needs on an object to be told of it: what it would need to ask for the same."""
+
+_ABOUT_OBJECTS: Final = frozenset(_NEEDS)
 
 log = structlog.get_logger()
 
@@ -144,6 +152,7 @@ class Delivery:
         }
         try:
             obj = await self._object(message)
+            self._require_permission(message, obj)
             request = payload(message, obj, now)
             await self._require_no_approval(obj)
             answer = await self._exchanged(message, request)
@@ -162,6 +171,14 @@ class Delivery:
         """Send a request and return the answer; raises Unsayable, EndpointUnreachable."""
         version = version_for(request, self._wanted(message), self._lease.value.protocol_version)
         return read(request, await self._exchange(write(request, version)), version)
+
+    def _require_permission(self, message: Outgoing, obj: ManagedObject | None) -> None:
+        """Return if the client could ask for what it is told; raises Unsayable."""
+        if obj is None:
+            return
+        for permission in _NEEDS.get(message.operation, ()):
+            if not may(self._client, permission, obj):
+                raise Unsayable(f"the client may not {permission.value} it")
 
     async def _require_no_approval(self, obj: ManagedObject | None) -> None:
         """Return if what goes out conceals its secrets, or nobody has to approve that; raises Unsayable."""

@@ -65,12 +65,12 @@ def _request(root: Item) -> Request[Any]:
     return request
 
 
-def courier(kms: TestKms, listening: Listening, **more: Any) -> Courier:
+def courier(kms: TestKms, listening: Listening, *, client: ClientIdentity = ALICE, **more: Any) -> Courier:
     """Return a worker's deliveries; each call is another worker."""
     return Courier(
         kms.repository,
         kms.clock,
-        subscribers=lambda: [ALICE],
+        subscribers=lambda: [client],
         subscriptions=SUBSCRIPTIONS,
         endpoints=listening,
         **more,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,12 @@ from typing import Any
 import pytest
 
 from strongroom.conformance.endpoint import polite
+from strongroom.domain.objects import ManagedObject
 from strongroom.domain.outgoing import Correspondence, EndpointUnreachable
+from strongroom.domain.permission import Permission
+from strongroom.domain.rights import compile_rights
 from strongroom.model.attribute_list import AttributeInstance, RawValue, VendorAttribute
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.add_attribute import AddAttributeRequest
 from strongroom.operations.create import CreateRequest
@@ -208,6 +213,36 @@ def test_a_key_is_not_put_in_clear_where_that_needs_approval(kms: TestKms, liste
     _, public = key_pair(kms)
     deliver(kms, courier(kms, listening))
     assert [told.unique_identifier for told in listening.told()] == [public]
+
+
+class Forbid:
+    """A restriction that takes one permission from everybody, owners too."""
+
+    def __init__(self, permission: Permission) -> None:
+        self._permission = permission
+
+    def permits(self, permission: Permission, obj: ManagedObject) -> bool:
+        return permission is not self._permission
+
+
+def test_nobody_is_told_what_a_restriction_keeps_it_from_asking_for(
+    kms: TestKms, listening: Listening
+) -> None:
+    """Put is Get and Get Attributes that nobody asked for, Notify is Get Attributes."""
+    key = put(kms, listening)
+    kms.call(ActivateRequest(unique_identifier=UniqueIdentifier(key)))
+    for permission in (Permission.GET, Permission.READ_ATTRIBUTES, Permission.EXPORT):
+        rights = compile_rights(ALICE.client, (), (), Forbid(permission))
+        another = kms.create_symmetric_key()
+        deliver(kms, courier(kms, listening, client=replace(ALICE, access=rights)))
+        told = [(type(one), one.unique_identifier) for one in listening.told()]
+        expected: dict[Permission, list[object]] = {
+            Permission.GET: [(NotifyRequest, key)],
+            Permission.READ_ATTRIBUTES: [],
+            Permission.EXPORT: [(PutRequest, another)],
+        }
+        assert told == expected[permission]
+        assert waiting(kms) == []
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from strongroom.domain.errors import (
     ObjectArchived,
     ObjectDestroyed,
     ObjectNotFound,
+    PermissionDenied,
 )
 from strongroom.domain.key_form_errors import (
     EncodingOptionError,
@@ -124,6 +125,8 @@ async def wrap(
         raise InvalidField("this Wrapping Method needs the Encryption Key Information")
     if steps.authenticates and authentication is None:
         raise InvalidField("this Wrapping Method needs the MAC/Signature Key Information")
+    if specification.attribute_name:
+        await _require_readable(ctx, obj)
     data = _plain(ctx, obj, key_block, specification)
     cipher_key = None if encryption is None else await _to_wrap(ctx, obj, encryption)
     mac_key = None if authentication is None else await _to_authenticate(ctx, obj, authentication)
@@ -173,6 +176,17 @@ async def _authenticated(ctx: Context, key: WrappingKey, data: SecretBytes) -> b
     else:
         computation = ctx.crypto.start_mac(key.block, key.parameters, legacy=legacy)
     return await over(computation, data)
+
+
+async def _require_readable(ctx: Context, obj: ManagedObject) -> None:
+    """Return if the attributes of the object may go along with it; raises PermissionDenied."""
+    try:
+        await ctx.objects.get(obj.unique_identifier, permission=Permission.READ_ATTRIBUTES)
+    except ObjectNotFound as error:
+        raise PermissionDenied(
+            "attributes are wrapped along only for who may read them: leave Attribute Name out, or have the"
+            " administrator grant read-attributes"
+        ) from error
 
 
 def steps_of(method: WrappingMethod) -> _Steps:

@@ -25,6 +25,7 @@ from strongroom.operations.add_attribute import AddAttributeRequest
 from strongroom.operations.create import CreateRequest
 from strongroom.operations.derive_key import DeriveKeyRequest
 from strongroom.operations.encrypt import EncryptRequest
+from strongroom.operations.export import ExportRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.get_attributes import GetAttributesRequest
 from strongroom.operations.import_ import ImportRequest
@@ -66,6 +67,7 @@ from tests.expect import (
     revoke,
 )
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, template
+from tests.wrapping import HMAC, specification
 
 CAROL = ClientIdentity(client=ClientId(3), tenant=TenantId(2), name="carol")
 MISSING_REASON = ResultReason.ITEM_NOT_FOUND
@@ -378,6 +380,31 @@ def test_a_wrapping_key_of_somebody_else_needs_the_right_to_wrap(kms: TestKms) -
         )
         assert (refused.reason, refused.message) == (nothing.reason, nothing.message)
     assert kms.call(get(wrapping), caller=with_rules(BOB, rule(Permission.WRAP))).unique_identifier == mine
+
+
+@pytest.mark.parametrize("request_type", [GetRequest, ExportRequest])
+def test_attributes_are_wrapped_along_for_who_may_read_them(
+    kms: TestKms, request_type: type[GetRequest] | type[ExportRequest]
+) -> None:
+    """KMIP 2.1 §7.18: whoever chooses the wrapping key, or has a MAC only, reads what is wrapped."""
+    made = UniqueIdentifier(kms.create_symmetric_key(name="taped"))
+    own = key(kms, mask=CryptographicUsageMask.MAC_GENERATE, caller=BOB)
+    kms.call(ActivateRequest(unique_identifier=own), caller=BOB)
+
+    def wrapped(*names: Tag) -> GetRequest | ExportRequest:
+        wanted = specification(
+            None, mac_key=own, mac=HMAC, method=WrappingMethod.MAC_SIGN, encoding=None, attributes=names
+        )
+        return request_type(unique_identifier=made, key_wrapping_specification=wanted)
+
+    others = with_rules(BOB, rule(*(GRANTABLE - {Permission.READ_ATTRIBUTES})))
+    refused = refusal(kms, wrapped(Tag.NAME), caller=others)
+    assert refused.reason is ResultReason.PERMISSION_DENIED
+    assert "read-attributes" in refused.message
+    kms.call(wrapped(), caller=others)
+    reader = with_rules(BOB, rule(Permission.GET, Permission.EXPORT, Permission.READ_ATTRIBUTES))
+    block = kms.call(wrapped(Tag.NAME), caller=reader).managed_object.key_block  # type: ignore[union-attr]
+    assert b"taped" in block.key_value.reveal()
 
 
 def test_a_wrapping_key_is_asked_for_each_time(kms: TestKms) -> None:

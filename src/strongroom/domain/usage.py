@@ -67,6 +67,7 @@ def count(key: ManagedObject, counter: Tag) -> None:
 def spend(key: ManagedObject, size: int, *, again: bool = False) -> None:
     """Count a protecting use of `size` bytes against the Usage Limits; raises PermissionDenied.
 
+    A use costs a byte at least: what makes a tag, a MAC or a signature of nothing protects all the same.
     `again`: another part of a use that was counted already, so that only its bytes are.
     SPEC(KMIP 1.4 §3.21): limits concern applying protection only; without limits there is nothing to count.
     """
@@ -74,7 +75,7 @@ def spend(key: ManagedObject, size: int, *, again: bool = False) -> None:
     if limits is None:
         return
     of_use = 0 if again else 1
-    amount = size if limits.usage_limits_unit is UsageLimitsUnit.BYTE else of_use
+    amount = max(size, of_use) if limits.usage_limits_unit is UsageLimitsUnit.BYTE else of_use
     if amount == 0:
         return
     left = limits.usage_limits_total if limits.usage_limits_count is None else limits.usage_limits_count

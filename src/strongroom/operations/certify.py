@@ -8,6 +8,7 @@ from strongroom.domain.errors import EmptyPlaceholder
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
+from strongroom.domain.usage import spend
 from strongroom.model.attribute_list import TemplateAttributes
 from strongroom.model.attribute_shapes import AttributesShape
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
@@ -61,7 +62,7 @@ async def certify(ctx: Context, request: CertifyRequest) -> CertifyResponse:
     wishes = sort(await gather(ctx, request.attributes))
     value = request.certificate_request or request.certificate_request_value
     public_key, stored = await _subject(ctx, request.unique_identifier, with_request=value is not None)
-    issuer, authority = await find_issuer(ctx, wishes, public_key, usual=ctx.policy.issuer)
+    issuer, signer, authority = await find_issuer(ctx, wishes, public_key, usual=ctx.policy.issuer)
     new = ctx.objects.create(ObjectType.CERTIFICATE)
     issued = await ctx.crypto.certify(
         CertificateOrder(
@@ -77,6 +78,7 @@ async def certify(ctx: Context, request: CertifyRequest) -> CertifyResponse:
         ),
         issuer,
     )
+    spend(signer, len(issued.certificate.certificate_value))
     await describe(ctx, new, issued.certificate)
     dress(ctx, new, wishes.attributes(issued))
     if authority is not None:

@@ -8,7 +8,7 @@ from strongroom.domain.errors import InvalidField, InvalidObjectType
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
-from strongroom.domain.usage import Use, require
+from strongroom.domain.usage import Use, require, spend
 from strongroom.model.attribute_list import TemplateAttributes
 from strongroom.model.attribute_shapes import AttributesShape
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
@@ -68,6 +68,8 @@ async def derive_key(ctx: Context, request: DeriveKeyRequest) -> DeriveKeyRespon
     if not isinstance(length, int):
         raise InvalidField("Derive Key needs a Cryptographic Length")
     made = await _derived(ctx, request, bases, first(given, Tag.CRYPTOGRAPHIC_ALGORITHM), length)
+    for base in bases:
+        spend(base, _protected(request, bases, base, length))
     obj = ctx.objects.create(request.object_type)
     obj.material = await in_wanted_format(ctx, made, first(given, Tag.KEY_FORMAT_TYPE))
     obj.set(Tag.CRYPTOGRAPHIC_ALGORITHM, first(given, Tag.CRYPTOGRAPHIC_ALGORITHM))
@@ -115,6 +117,25 @@ async def _derived(
     return SymmetricKey(
         key_block=block.replace(cryptographic_algorithm=algorithm, cryptographic_length=length)
     )
+
+
+def _protected(
+    request: DeriveKeyRequest, bases: list[ManagedObject], base: ManagedObject, length: int
+) -> int:
+    """Return how many bytes a use of `base` protects: what goes in beside it, or more that comes out.
+
+    Method Encrypt is Encrypt by another name, and with the others what comes out hides as much.
+    """
+    beside = sum(_size(other) for other in bases if other is not base)
+    given = sum(len(data) for data in request.derivation_parameters.derivation_data)
+    return max(given + beside, -(-length // 8))
+
+
+def _size(base: ManagedObject) -> int:
+    """Return how many bytes of derivation data an object is."""
+    value = usable_key(base).key_value
+    material = value.key_material if isinstance(value, KeyValue) else None
+    return len(material) if isinstance(material, SecretBytes) else 0
 
 
 def _raw(material: SecretBytes) -> KeyBlock:

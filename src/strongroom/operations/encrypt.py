@@ -53,7 +53,8 @@ async def encrypt(ctx: Context, request: EncryptRequest) -> EncryptResponse:
             raise InvalidField("Data is required when nothing is streamed")
         data = _NO_DATA
     await refuse_used_iv(ctx, key, request.iv_counter_nonce)
-    spend(key, len(data))
+    additional_data = request.authenticated_encryption_additional_data
+    spend(key, len(data) + len(additional_data or b""))  # it is authenticated with the key
     count(key, Tag.ENCRYPT_COUNTER)
     encrypt_with_key = ctx.crypto.encryption(
         usable_key(key),
@@ -79,7 +80,7 @@ async def encrypt(ctx: Context, request: EncryptRequest) -> EncryptResponse:
         )
 
     ctx.again = compute
-    response = await compute(data, request.iv_counter_nonce, request.authenticated_encryption_additional_data)
+    response = await compute(data, request.iv_counter_nonce, additional_data)
     await refuse_used_iv(ctx, key, response.iv_counter_nonce)
     return response
 
@@ -94,7 +95,7 @@ async def _encrypt_part(ctx: Context, request: EncryptRequest, part: Part) -> En
         raise InvalidField("Authenticated Encryption Additional Data comes with the first part of a stream")
     if part.first:
         await refuse_used_iv(ctx, key, request.iv_counter_nonce)
-    spend(key, len(data), again=not part.first)
+    spend(key, len(data) + len(additional_data or b""), again=not part.first)
     if part.first:
         count(key, Tag.ENCRYPT_COUNTER)
 

@@ -8,6 +8,7 @@ from strongroom.domain.errors import FeatureNotSupported, InvalidObjectType
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
+from strongroom.domain.usage import spend
 from strongroom.model.attribute_list import TemplateAttributes
 from strongroom.model.attribute_shapes import AttributesShape
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
@@ -71,7 +72,7 @@ async def re_certify(ctx: Context, request: ReCertifyRequest) -> ReCertifyRespon
     usual = linked(old, LinkType.CERTIFICATE_LINK)
     if usual is None and old.value(Tag.CERTIFICATE_SUBJECT_DN) != old.value(Tag.CERTIFICATE_ISSUER_DN):
         usual = ctx.policy.issuer
-    issuer, authority = await find_issuer(ctx, wishes, public_key, usual=usual)
+    issuer, signer, authority = await find_issuer(ctx, wishes, public_key, usual=usual)
     dates = carried_dates(old, request.offset, ctx.now)
     start = wishes.date(Tag.ACTIVATION_DATE) or dates[Tag.ACTIVATION_DATE]
     end = wishes.date(Tag.DEACTIVATION_DATE) or dates[Tag.DEACTIVATION_DATE]
@@ -92,6 +93,7 @@ async def re_certify(ctx: Context, request: ReCertifyRequest) -> ReCertifyRespon
         ),
         issuer,
     )
+    spend(signer, len(issued.certificate.certificate_value))
     new = ctx.objects.create(ObjectType.CERTIFICATE)
     await describe(ctx, new, issued.certificate)
     replace(ctx, old, new, offset=request.offset, given=wishes.rest)

@@ -116,10 +116,11 @@ def linked(obj: ManagedObject | None, link_type: LinkType) -> UniqueIdentifier |
 
 async def find_issuer(
     ctx: Context, wishes: Wishes, public_key: ManagedObject | None, *, usual: UniqueIdentifier | None
-) -> tuple[Issuer, ManagedObject | None]:
-    """Return who signs, and the issuing certificate's object, None for a self-signed certificate.
+) -> tuple[Issuer, ManagedObject, ManagedObject | None]:
+    """Return who signs, its key, and the issuing certificate's object, None for a self-signed certificate.
 
-    That is the issuer that the request names, else `usual`, else the key's own private key. Counts the use.
+    That is the issuer that the request names, else `usual`, else the key's own private key. Counts the use;
+    what is signed is `usage.spend`'s to count.
     Raises PermissionDenied when nobody is there to sign, and what `usage.require` raises.
     """
     named = wishes.issuing_certificate
@@ -132,14 +133,13 @@ async def find_issuer(
     if not isinstance(key.material, PrivateKey):
         raise InvalidObjectType("certificates are signed with a Private Key")
     usage.require(key, _SIGN if authority is not None else _SIGN_ITSELF, usage.Use.PROTECT, ctx.now)
-    usage.spend(key, 1)
     usage.count(key, Tag.CERTIFY_COUNTER)
     issuer = Issuer(
         private_key=key.material,
         certificate=certificate,
         parameters=key.value(Tag.CRYPTOGRAPHIC_PARAMETERS),
     )
-    return issuer, authority
+    return issuer, key, authority
 
 
 def _certificate_of(authority: ManagedObject) -> Certificate:

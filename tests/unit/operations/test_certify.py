@@ -620,6 +620,18 @@ def test_certifying_counts_against_the_usage_limits_of_the_issuing_key(kms: Test
     assert_refused(kms, by_request(root, csr()), DENIED, DENIED)
 
 
+def test_certifying_spends_the_bytes_of_the_certificate(kms: TestKms, root: Authority) -> None:
+    limits = UsageLimits(
+        usage_limits_total=9000, usage_limits_count=9000, usage_limits_unit=UsageLimitsUnit.BYTE
+    )
+    kms.call(
+        AddAttributeRequest(unique_identifier=root.private, new_attribute=attribute(Tag.USAGE_LIMITS, limits))
+    )
+    certificate = issue(kms, by_request(root, csr()))
+    spent = 9000 - value(kms, root.private, Tag.USAGE_LIMITS).usage_limits_count
+    assert spent == len(certificate.public_bytes(Encoding.DER))
+
+
 def test_a_key_that_only_signs_data_certifies_itself_but_nobody_else(kms: TestKms, root: Authority) -> None:
     other = pair(kms, usage=USE.SIGN)
     wanted = template(issued_by(root), link_to(LinkType.PRIVATE_KEY_LINK, other.private))

@@ -21,7 +21,7 @@ from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.keys import KeyBlock, KeyValue
 from strongroom.model.objects import PrivateKey, PublicKey, SecretData, SymmetricKey
 from strongroom.model.secret import SecretBytes
-from strongroom.model.structures import CryptographicParameters, DerivationParameters, Link
+from strongroom.model.structures import CryptographicParameters, DerivationParameters, Link, UsageLimits
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.derive_key import DeriveKeyRequest
 from strongroom.operations.destroy import DestroyRequest
@@ -45,6 +45,7 @@ from strongroom.registry import (
     State,
     Tag,
     UniqueIdentifierEnumeration,
+    UsageLimitsUnit,
 )
 from tests.expect import (
     MISSING,
@@ -636,3 +637,31 @@ def test_links_can_be_read_in_3_0(kms: TestKms) -> None:
         kms.call(derivation(M.HMAC, base, data=b"data"), version=V3_0)
     assert len(values(kms, base, Tag.LINK)) == 2
     assert values(kms, base, Tag.DERIVED_OBJECT_LINK, version=V3_0)
+
+
+@pytest.mark.parametrize(("unit", "total"), [(UsageLimitsUnit.OBJECT, 1), (UsageLimitsUnit.BYTE, 16)])
+def test_encryption_by_derivation_counts_against_the_usage_limits(
+    kms: TestKms, unit: UsageLimitsUnit, total: int
+) -> None:
+    """KMIP 2.1 §4.59: the derived key, which Get gives out, is the ciphertext that Encrypt would refuse."""
+    limits = attribute(Tag.USAGE_LIMITS, UsageLimits(usage_limits_total=total, usage_limits_unit=unit))
+    base = symmetric(kms, KEY[:16], A.AES, limits)
+    parameters = CryptographicParameters(block_cipher_mode=BlockCipherMode.ECB)
+    request = to_secret(M.ENCRYPT, base, size=16, data=bytes(16), parameters=parameters)
+    kms.call(request)
+    assert_refused(kms, request, ResultReason.PERMISSION_DENIED, ResultReason.PERMISSION_DENIED)
+    assert len(values(kms, base, Tag.LINK)) == 1
+
+
+def test_what_goes_in_and_what_comes_out_of_a_derivation_are_counted(kms: TestKms) -> None:
+    limits = UsageLimits(usage_limits_total=1000, usage_limits_unit=UsageLimitsUnit.BYTE)
+
+    def cost(*others: Any, size: int, **given: Any) -> int:
+        base = symmetric(kms, KEY, A.HMAC_SHA256, attribute(Tag.USAGE_LIMITS, limits))
+        kms.call(to_secret(M.HMAC, base, *others, size=size, parameters=SHA_256, **given))
+        left: int = value(kms, base, Tag.USAGE_LIMITS).usage_limits_count
+        return 1000 - left
+
+    assert cost(size=16, data=bytes(100)) == 100
+    assert cost(secret(kms, bytes(100)), size=16) == 100
+    assert cost(size=32, data=b"data") == 32

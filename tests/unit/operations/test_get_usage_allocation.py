@@ -14,11 +14,13 @@ from strongroom.operations.archive import ArchiveRequest
 from strongroom.operations.decrypt import DecryptRequest
 from strongroom.operations.encrypt import EncryptRequest, EncryptResponse
 from strongroom.operations.get_usage_allocation import GetUsageAllocationRequest
+from strongroom.operations.mac import MACRequest
 from strongroom.operations.modify_attribute import ModifyAttributeRequest
 from strongroom.registry import (
     V1_4,
     BatchErrorContinuationOption,
     BlockCipherMode,
+    CryptographicUsageMask,
     PaddingMethod,
     ResultReason,
     ResultStatus,
@@ -132,6 +134,47 @@ def test_encrypt_without_enough_left_is_permission_denied(kms: TestKms) -> None:
     request = encrypt(made, 17)
     assert_refused(kms, request, ResultReason.PERMISSION_DENIED, ResultReason.PERMISSION_DENIED)
     assert left(kms, made) == 16
+
+
+@pytest.mark.parametrize(("data", "additional", "spent"), [(16, 1000, 1016), (0, 1000, 1000), (0, 0, 1)])
+def test_what_a_tag_protects_is_spent_too(kms: TestKms, data: int, additional: int, spent: int) -> None:
+    """KMIP 2.1 §4.59: the limits reflect the use for applying protection, and a tag of nothing is one."""
+    made = limited(kms, spent)
+    request = EncryptRequest(
+        unique_identifier=made,
+        data=SecretBytes(bytes(data)),
+        iv_counter_nonce=bytes(12),
+        authenticated_encryption_additional_data=bytes(additional),
+        cryptographic_parameters=CryptographicParameters(block_cipher_mode=BlockCipherMode.GCM),
+    )
+    kms.call(request)
+    assert left(kms, made) == 0
+    for _ in range(3):  # also once the same was asked for often enough to be done from memory
+        assert refusal(kms, request).reason is ResultReason.PERMISSION_DENIED
+
+
+def test_the_additional_data_of_a_stream_are_spent_with_its_first_part(kms: TestKms) -> None:
+    made = limited(kms, 100)
+    request = EncryptRequest(
+        unique_identifier=made,
+        data=SecretBytes(bytes(16)),
+        init_indicator=True,
+        iv_counter_nonce=bytes(12),
+        authenticated_encryption_additional_data=bytes(50),
+        cryptographic_parameters=CryptographicParameters(block_cipher_mode=BlockCipherMode.GCM),
+    )
+    kms.call(request)
+    assert left(kms, made) == 34
+
+
+@pytest.mark.parametrize("size", [0, 16])
+def test_a_mac_of_nothing_is_a_use(kms: TestKms, size: int) -> None:
+    limits = UsageLimits(usage_limits_total=16, usage_limits_unit=UsageLimitsUnit.BYTE)
+    usage = CryptographicUsageMask.MAC_GENERATE
+    made = active_key(kms, attribute(Tag.USAGE_LIMITS, limits), mask=usage)
+    cmac = CryptographicParameters(block_cipher_mode=BlockCipherMode.CMAC)
+    kms.call(MACRequest(unique_identifier=made, data=SecretBytes(bytes(size)), cryptographic_parameters=cmac))
+    assert left(kms, made) == 16 - max(size, 1)
 
 
 def test_decrypt_spends_nothing(kms: TestKms) -> None:

@@ -3,20 +3,25 @@
 Rule: what is stored is counted by the database, and the count is remembered while there is room: a count for
 each new object would cost more than the object, and a counter in each commit would let only one client at a
 time commit. So near a limit the count is at most a second old, and a limit can be passed by what other
-workers store within that second, never by what this one does.
+workers store within that second, never by what this one does. What an object grows by counts like what is
+new, so that a small one is no way to store a large one.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
+from typing import Final, NamedTuple
 
 from strongroom.domain.errors import ServerLimitExceeded
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.store import ObjectStore, Usage
 from strongroom.domain.tenants import Tenant
+from strongroom.model.attribute_items import encode_stored
+from strongroom.model.attribute_list import AttributeInstance, AttributeKey
 from strongroom.model.objects import encode_object
+from strongroom.registry import Tag
 from strongroom.wire import binary
 
 OLDEST: Final = 60.0
@@ -29,7 +34,8 @@ _PART: Final = 8
 """It is remembered until one part in so many of the room is used here: others use some too."""
 
 _ATTRIBUTES: Final = 1024
-"""Bytes that the attributes and the seal of a new object are taken for, until it is counted."""
+"""Bytes that the attributes and the seal of a new object are taken for, until it is counted; and by which it
+may grow when its State changes."""
 
 _KEPT: Final = 10_000
 
@@ -44,6 +50,22 @@ class QuotaLimits:
 
 
 NO_QUOTAS: Final = QuotaLimits()
+
+
+class Rewritten(NamedTuple):
+    """An object that is stored already, as it is stored and as it will be."""
+
+    before: ManagedObject
+    after: ManagedObject
+    replaced: bool
+
+
+class _More(NamedTuple):
+    """What a request adds: objects, those of them that are the caller's, bytes."""
+
+    objects: int
+    own: int
+    bytes: int
 
 
 class _Count:
@@ -70,48 +92,64 @@ class Quotas:
         self._clock = clock
         self._counts: dict[tuple[int, int | None], _Count] = {}
 
-    async def check(self, caller: ClientIdentity, made: Sequence[ManagedObject]) -> None:
-        """Return if there is room for new objects; raises ServerLimitExceeded and StoreFailure."""
-        own, limits = self.tenants.get(caller.tenant), self._limits
-        client_objects, objects, size = limits.client_objects, limits.tenant_objects, limits.tenant_bytes
-        if own is not None:
-            client_objects = _choose(own.most_client_objects, client_objects)
-            objects = _choose(own.most_objects, objects)
-            size = _choose(own.most_bytes, size)
-        if client_objects:
-            count = await self._count(caller.tenant, caller.client, client_objects, 0, made)
-            _require_room(count.objects + count.new_objects, len(made), client_objects, caller.name)
-        if objects or size:
-            count = await self._count(caller.tenant, None, objects, size, made)
+    def apply(self, tenant: int) -> bool:
+        """Tell whether the tenant or its clients have a limit."""
+        limits = self._of(tenant)
+        return bool(limits.client_objects or limits.tenant_objects or limits.tenant_bytes)
+
+    async def check(
+        self, caller: ClientIdentity, made: Sequence[ManagedObject], rewritten: Sequence[Rewritten]
+    ) -> None:
+        """Return if there is room for what is new or grows; raises ServerLimitExceeded and StoreFailure."""
+        limits = self._of(caller.tenant)
+        more = _more(caller, made, rewritten, sized=limits.tenant_bytes > 0)
+        if limits.client_objects and more.own:
+            own = more._replace(objects=more.own)
+            count = await self._count(caller.tenant, caller.client, limits.client_objects, 0, own)
+            _require_room(count.objects + count.new_objects, more.own, limits.client_objects, caller.name)
+        if (limits.tenant_objects and more.objects) or more.bytes > 0:
+            objects, size = limits.tenant_objects, limits.tenant_bytes
+            count = await self._count(caller.tenant, None, objects, size, more)
             if objects:
-                _require_room(count.objects + count.new_objects, len(made), objects, "the tenant")
-            if size and count.bytes + count.new_bytes + _size(made) > size:
+                _require_room(count.objects + count.new_objects, more.objects, objects, "the tenant")
+            if more.bytes > 0 and count.bytes + count.new_bytes + more.bytes > size:
                 raise ServerLimitExceeded(
                     f"the objects of the tenant take {count.bytes + count.new_bytes} of {size} bytes; destroy"
                     " or obliterate some, or have the administrator raise the limit"
                 )
 
-    def note(self, caller: ClientIdentity, made: Sequence[ManagedObject]) -> None:
-        """Count new objects that were stored."""
-        for owner in (caller.client, None):
-            count = self._counts.get((caller.tenant, owner))
-            if count is not None:
-                count.new_objects += len(made)
-                if owner is None and self._counts_bytes(caller.tenant):
-                    count.new_bytes += _size(made)
+    def note(
+        self, caller: ClientIdentity, made: Sequence[ManagedObject], rewritten: Sequence[Rewritten]
+    ) -> None:
+        """Count what was stored."""
+        own = self._counts.get((caller.tenant, caller.client))
+        everybody = self._counts.get((caller.tenant, None))
+        if own is None and everybody is None:
+            return
+        more = _more(caller, made, rewritten, sized=self._of(caller.tenant).tenant_bytes > 0)
+        if own is not None:
+            own.new_objects += more.own
+        if everybody is not None:
+            everybody.new_objects += more.objects
+            everybody.new_bytes += max(more.bytes, 0)  # what becomes less is seen when it is counted
 
-    def _counts_bytes(self, tenant: int) -> bool:
-        own = self.tenants.get(tenant)
-        return bool(_choose(None if own is None else own.most_bytes, self._limits.tenant_bytes))
+    def _of(self, tenant: int) -> QuotaLimits:
+        """Return the limits of a tenant."""
+        own, limits = self.tenants.get(tenant), self._limits
+        if own is None:
+            return limits
+        return QuotaLimits(
+            client_objects=_choose(own.most_client_objects, limits.client_objects),
+            tenant_objects=_choose(own.most_objects, limits.tenant_objects),
+            tenant_bytes=_choose(own.most_bytes, limits.tenant_bytes),
+        )
 
-    async def _count(
-        self, tenant: int, owner: int | None, objects: int, size: int, made: Sequence[ManagedObject]
-    ) -> _Count:
+    async def _count(self, tenant: int, owner: int | None, objects: int, size: int, more: _More) -> _Count:
         """Return what is stored, counted anew when what was remembered may be wrong by too much."""
         count, now = self._counts.get((tenant, owner)), self._clock()
         if count is not None:
-            near = (objects and (count.new_objects + len(made)) * _PART > objects - count.objects) or (
-                size and (count.new_bytes + _size(made)) * _PART > size - count.bytes
+            near = (objects and (count.new_objects + more.objects) * _PART > objects - count.objects) or (
+                size and (count.new_bytes + more.bytes) * _PART > size - count.bytes
             )
             if now - count.at < (NEWEST if near else OLDEST):
                 return count
@@ -132,7 +170,49 @@ def _require_room(stored: int, more: int, limit: int, who: str) -> None:
         )
 
 
-def _size(made: Sequence[ManagedObject]) -> int:
-    """Return about how many bytes the records of new objects will take."""
-    forms = [form for obj in made for form in (obj.material, obj.as_registered) if form is not None]
-    return sum(len(binary.encode(encode_object(form, None))) for form in forms) + _ATTRIBUTES * len(made)
+def _more(
+    caller: ClientIdentity, made: Sequence[ManagedObject], rewritten: Sequence[Rewritten], *, sized: bool
+) -> _More:
+    """Return what new objects and changes of others add; bytes only where they are limited."""
+    # What was destroyed does not count as an object, until an Import puts another one in its place.
+    revived = [r.after for r in rewritten if r.before.destroyed and not r.after.destroyed]
+    size = sum(map(_size, made)) + sum(map(_growth, rewritten)) if sized else 0
+    own = sum(obj.owner == caller.client for obj in revived)
+    return _More(len(made) + len(revived), len(made) + own, size)
+
+
+def _size(made: ManagedObject) -> int:
+    """Return about how many bytes the record of a new object will take."""
+    return _material(made) + max(_ATTRIBUTES, sum(map(_length, made.attributes.items())))
+
+
+def _growth(rewritten: Rewritten) -> int:
+    """Return by how many bytes a record grows; below zero when it gets shorter.
+
+    Dates, numbers and flags are left out, and the little that comes with another State: an object has a few
+    of them once, most are the server's, and what is there has to be used, archived and revoked at the limit.
+    """
+    before, after, replaced = rewritten
+    grown = 0
+    if before.material is not after.material or before.as_registered is not after.as_registered:
+        grown = _material(after) - _material(before)
+    for key in before.attributes.keys() | after.attributes.keys():
+        old, new = before.attributes.get(key, ()), after.attributes.get(key, ())
+        if old is not new:
+            grown += _length((key, new)) - _length((key, old))
+    if 0 < grown <= _ATTRIBUTES and before.state is not after.state and not replaced:
+        return 0
+    return grown
+
+
+def _material(obj: ManagedObject) -> int:
+    forms = [form for form in (obj.material, obj.as_registered) if form is not None]
+    return sum(len(binary.encode(encode_object(form, None))) for form in forms)
+
+
+def _length(attribute: tuple[AttributeKey, tuple[AttributeInstance, ...]]) -> int:
+    """Return how many bytes of a record the instances of an attribute take, without those of fixed size."""
+    key, instances = attribute
+    if isinstance(key, Tag) and len(instances) <= 1:
+        instances = tuple(i for i in instances if not isinstance(i.value, int | datetime))
+    return sum(len(binary.encode(encode_stored(instance))) for instance in instances)

@@ -208,10 +208,11 @@ class Transactions:
         if effects:
             await self.guard.allow(run, work, spec, request, effects)
         work.made = made_by(spec.operation, response)
-        created = work.created()
+        created, rewritten = work.created(), work.rewritten()
         if created:
             await check_constraints(work.entries, caller, created)
-            await self.quotas.check(caller, created)
+        if (created or rewritten) and self.quotas.apply(caller.tenant):
+            await self.quotas.check(caller, created, rewritten)
         await check_policies(work.entries, work.policies())
         if isinstance(response, PollResponse) and request is not None:
             result = polled(response, item, run, request.asynchronous_correlation_value)
@@ -259,9 +260,10 @@ class Transactions:
                 self._audit.record(event)
         if any(obj.removed or obj.destroyed for obj in changes.objects):
             self.guard.material_is_gone()
-        made = [obj for obj in changes.objects if not obj.generation]
-        if made:
-            self.quotas.note(run.connection.client, made)
+        caller = run.connection.client
+        if changes.objects and self.quotas.apply(caller.tenant):
+            made = [obj for obj in changes.objects if not obj.generation]
+            self.quotas.note(caller, made, work.rewritten())
         if changes.clients and self._services.provisioning is not None:
             await self._services.provisioning.spread()
         if self._services.outgoing is not None:

@@ -31,6 +31,7 @@ from strongroom.engine.batch import BatchMemory
 from strongroom.engine.effects import Effect, Kind, effects_of
 from strongroom.engine.entries import WorkingEntries
 from strongroom.engine.identifiers import new_identifier
+from strongroom.engine.quotas import Rewritten
 from strongroom.engine.references import Told
 from strongroom.engine.searches import Searches, Wanted
 from strongroom.engine.sequence import SEQUENCE_NUMBERS
@@ -415,6 +416,16 @@ class UnitOfWork:
     def created(self) -> list[ManagedObject]:
         """Return the objects that are new."""
         return [o for o in self._loaded.values() if not o.generation and not o.removed]
+
+    def rewritten(self) -> list[Rewritten]:
+        """Return the objects that are stored already and are changed, without those that are removed."""
+        changed = [o for o in self._loaded.values() if o.changed and o.generation and not o.removed]
+        if not changed:
+            return []
+        stored = self._replaced | {o.unique_identifier: o for o in self._sources}
+        return [
+            Rewritten(stored[o.unique_identifier], o, o.unique_identifier in self._replaced) for o in changed
+        ]
 
     def policies(self) -> set[str]:
         """Return the operation policies (KMIP 1.x) of what was made or changed."""

@@ -7,6 +7,8 @@ takes a change set in one statement (`store/postgres_commit.py`).
 
 from typing import Final
 
+from strongroom.domain.parking import Parked
+
 OBJECT_COLUMNS: Final = (
     "sequence, unique_identifier, tenant, owner, generation, object_type, state, storage, usage_mask,"
     " activation_date, deactivation_date, store_key, attributes, sealed"
@@ -29,9 +31,15 @@ GENERATION: Final = "SELECT generation FROM objects WHERE tenant = ? AND unique_
 FETCH: Final = f"SELECT {OBJECT_COLUMNS} FROM objects o WHERE o.tenant = ? AND o.unique_identifier = ?"  # noqa: S608
 USAGE: Final = (
     "SELECT count(*) FILTER (WHERE storage <> 4),"
-    " CAST(coalesce(sum(length(attributes) + length(sealed)), 0) AS bigint) FROM objects WHERE tenant = ?"
+    " CAST(coalesce(sum(length(attributes) + length(sealed)), 0) AS bigint)"
+    " + CAST((SELECT coalesce(sum(length(sealed)), 0) FROM entries WHERE tenant = ? AND kind = ?) AS bigint)"
+    " FROM objects WHERE tenant = ?"
 )
-USAGE_OF_OWNER: Final = f"{USAGE} AND owner = ?"
+USAGE_OF_OWNER: Final = (
+    "SELECT count(*) FILTER (WHERE storage <> 4),"
+    " CAST(coalesce(sum(length(attributes) + length(sealed)), 0) AS bigint)"
+    " FROM objects WHERE tenant = ? AND owner = ?"
+)
 CLIENTS: Final = f"SELECT {CLIENT_COLUMNS} FROM clients ORDER BY client"  # noqa: S608 -- fixed text
 STORE_KEYS: Final = "SELECT store_key, wrapped, created_at FROM store_keys ORDER BY created_at, store_key"
 ENTRY: Final = f"SELECT {ENTRY_COLUMNS} FROM entries WHERE tenant = ? AND kind = ? AND key = ?"  # noqa: S608
@@ -89,4 +97,6 @@ CHAIN_EVENT: Final = "UPDATE audit SET position = ?, hash = ? WHERE sequence = ?
 
 def usage_of(tenant: int, owner: int | None) -> tuple[str, tuple[int, ...]]:
     """Return the statement that counts what an owner (None: the tenant) has, and its parameters."""
-    return (USAGE, (tenant,)) if owner is None else (USAGE_OF_OWNER, (tenant, owner))
+    if owner is None:
+        return USAGE, (tenant, Parked.kind, tenant)
+    return USAGE_OF_OWNER, (tenant, owner)

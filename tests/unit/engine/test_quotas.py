@@ -1,41 +1,59 @@
 """How much clients and tenants may store: what is counted, what is refused, and in which words."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from strongroom.domain.identity import Connection
+from strongroom.domain.operation import Request
 from strongroom.domain.store import Usage
 from strongroom.domain.tenants import Tenant
 from strongroom.engine.quotas import NEWEST, OLDEST, QuotaLimits, Quotas
 from strongroom.engine.streams import StreamLimits
+from strongroom.model.attribute_list import AttributeInstance, RawValue, VendorAttribute
 from strongroom.model.convert import decoder
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.messages import ResponseBatchItem, ResponseHeader
 from strongroom.model.objects import OpaqueObject
 from strongroom.model.secret import SecretBytes
-from strongroom.model.structures import CryptographicParameters
+from strongroom.model.structures import CryptographicParameters, RevocationReason
+from strongroom.operations.activate import ActivateRequest
+from strongroom.operations.add_attribute import AddAttributeRequest
+from strongroom.operations.archive import ArchiveRequest
 from strongroom.operations.create import CreateRequest
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.hash import HashRequest
+from strongroom.operations.import_ import ImportRequest
 from strongroom.operations.locate import LocateRequest
+from strongroom.operations.modify_attribute import ModifyAttributeRequest
+from strongroom.operations.obliterate import ObliterateRequest
+from strongroom.operations.recover import RecoverRequest
 from strongroom.operations.register import RegisterRequest
+from strongroom.operations.revoke import RevokeRequest
 from strongroom.registry import (
     V1_0,
     V1_4,
     V2_0,
+    V3_0,
     VERSIONS,
     BatchErrorContinuationOption,
     CryptographicAlgorithm,
     CryptographicUsageMask,
     HashingAlgorithm,
+    ItemType,
     ObjectType,
     ResultReason,
+    RevocationReasonCode,
     Tag,
     Version,
 )
 from strongroom.wire import binary
+from tests.expect import revoke
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, protocol, request_message, template
+from tests.safeguards import lay_down
 
 
 class Time:
@@ -139,6 +157,81 @@ def test_a_tenant_stores_so_many_bytes_and_no_more(limited: Callable[..., TestKm
     assert 15_000 < size < 20_000
 
 
+def test_an_object_grows_no_further_than_the_limit(limited: Callable[..., TestKms]) -> None:
+    """Neither by an Import in its place, nor by attributes, nor by a change of its State."""
+    kms = limited(tenant_bytes=20_000)
+    made = kms.call(opaque(10)).unique_identifier
+    large = RevocationReason(
+        revocation_reason_code=RevocationReasonCode.KEY_COMPROMISE, revocation_message="m" * 20_000
+    )
+    requests: list[Request[Any]] = [
+        import_over(made, 20_000),
+        AddAttributeRequest(unique_identifier=made, new_attribute=note("n", 20_000)),
+        RevokeRequest(unique_identifier=made, revocation_reason=large),
+    ]
+    for wanted in requests:
+        with pytest.raises(Refused, match="destroy or obliterate some"):
+            kms.call(wanted)
+    kms.call(import_over(made, 10_000))
+    kms.call(AddAttributeRequest(unique_identifier=made, new_attribute=note("n", 2000)))
+    for size, fits in ((2500, True), (9000, False)):
+        request = ModifyAttributeRequest(unique_identifier=made, new_attribute=note("n", size))
+        assert isinstance(kms.batch(request)[0], Refused) is not fits
+    undo = BatchErrorContinuationOption.UNDO
+    halves = [AddAttributeRequest(unique_identifier=made, new_attribute=note(n, 5000)) for n in "ab"]
+    assert isinstance(kms.batch(*halves, batch_error_continuation_option=undo)[-1], Refused)
+    assert kms.run(kms.repository.usage(ALICE.tenant, None)).bytes < 20_000
+
+
+def test_growth_is_noted_until_it_is_counted(limited: Callable[..., TestKms]) -> None:
+    kms = limited(tenant_bytes=200_000)
+    made = [kms.call(opaque(10)).unique_identifier for _ in range(30)]
+    results = [kms.batch(import_over(one, 10_000))[0] for one in made]
+    assert any(isinstance(result, Refused) for result in results)
+    assert kms.run(kms.repository.usage(ALICE.tenant, None)).bytes < 200_000
+
+
+def test_at_the_limit_objects_are_used_retired_and_made_smaller(
+    limited: Callable[..., TestKms], time: Time
+) -> None:
+    kms = limited()
+    large = kms.call(opaque(20_000)).unique_identifier
+    key = kms.create_symmetric_key()
+    kms.dispatcher.transactions.quotas = Quotas(kms.repository, QuotaLimits(tenant_bytes=1000), time)
+    for request in (
+        ActivateRequest(unique_identifier=UniqueIdentifier(key)),
+        ArchiveRequest(unique_identifier=UniqueIdentifier(key)),
+        RecoverRequest(unique_identifier=UniqueIdentifier(key)),
+        revoke(UniqueIdentifier(key), RevocationReasonCode.KEY_COMPROMISE),
+        DestroyRequest(unique_identifier=UniqueIdentifier(key)),
+        import_over(large, 10_000),
+    ):
+        kms.call(request)
+
+
+def test_an_import_over_what_was_destroyed_counts_as_an_object(limited: Callable[..., TestKms]) -> None:
+    kms = limited(client_objects=1)
+    first = kms.call(opaque(10)).unique_identifier
+    kms.call(DestroyRequest(unique_identifier=first))
+    kms.dispatcher.transactions.quotas = Quotas(kms.repository, QuotaLimits(client_objects=1))
+    kms.call(opaque(10))
+    with pytest.raises(Refused, match="alice has 1 objects of at most 1"):
+        kms.call(import_over(first, 10))
+
+
+def test_material_that_a_deletion_window_keeps_takes_room(limited: Callable[..., TestKms]) -> None:
+    kms = limited(tenant_bytes=20_000)
+    lay_down(kms, window=timedelta(days=7))
+    parked = kms.call(opaque(15_000)).unique_identifier
+    kms.call(DestroyRequest(unique_identifier=parked))
+    kms.dispatcher.transactions.quotas = Quotas(kms.repository, QuotaLimits(tenant_bytes=20_000))
+    with pytest.raises(Refused, match="obliterate some"):
+        kms.call(opaque(10_000))
+    kms.call(ObliterateRequest(unique_identifier=parked), version=V3_0)
+    kms.dispatcher.transactions.quotas = Quotas(kms.repository, QuotaLimits(tenant_bytes=20_000))
+    kms.call(opaque(10_000))
+
+
 def test_what_is_laid_down_for_a_tenant_beats_the_configuration(limited: Callable[..., TestKms]) -> None:
     kms = limited(client_objects=1)
     kms.dispatcher.lay_down(
@@ -212,6 +305,20 @@ def opaque(size: int) -> RegisterRequest:
         opaque_data_value=SecretBytes(bytes(size)),
     )
     return RegisterRequest(object_type=ObjectType.OPAQUE_OBJECT, managed_object=value)
+
+
+def import_over(made: UniqueIdentifier, size: int) -> ImportRequest:
+    given = opaque(size)
+    return ImportRequest(
+        unique_identifier=made,
+        object_type=given.object_type,
+        managed_object=given.managed_object,
+        replace_existing=True,
+    )
+
+
+def note(name: str, size: int) -> AttributeInstance:
+    return attribute(VendorAttribute("x", name), RawValue(ItemType.BYTE_STRING, bytes(size)))
 
 
 def part() -> HashRequest:

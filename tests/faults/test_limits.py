@@ -94,14 +94,14 @@ def test_a_limit_that_is_laid_down_for_a_tenant_holds_at_once(server: testing.Se
     connections = [endpoint(server, out / "profile.toml").connect() for _ in range(4)]
     try:
         for connection in connections:
-            assert b"objects of at most" not in connection.exchange(message(create()))
+            assert b"as many objects as it may have" not in connection.exchange(message(create()))
         server.run("tenant", "limit", "blue", "--set", "objects=4", *data)
         for connection in connections:
-            assert b"the tenant has 4 objects of at most 4" in connection.exchange(message(create()))
+            assert b"the tenant has as many objects as it may have" in connection.exchange(message(create()))
         assert "objects" in server.run("tenant", "show", "blue", *data)
         server.run("tenant", "limit", "blue", "--set", "objects=configured", *data)
         for connection in connections:
-            assert b"objects of at most" not in connection.exchange(message(create()))
+            assert b"as many objects as it may have" not in connection.exchange(message(create()))
     finally:
         for connection in connections:
             connection.stream.close()

@@ -106,16 +106,25 @@ class Quotas:
         if limits.client_objects and more.own:
             own = more._replace(objects=more.own)
             count = await self._count(caller.tenant, caller.client, limits.client_objects, 0, own)
-            _require_room(count.objects + count.new_objects, more.own, limits.client_objects, caller.name)
+            stored, most = count.objects + count.new_objects, limits.client_objects
+            if stored + more.own > most:
+                raise ServerLimitExceeded(
+                    f"{caller.name} has {stored} objects of at most {most}; destroy some, or have the"
+                    " administrator raise it"
+                )
         if (limits.tenant_objects and more.objects) or more.bytes > 0:
             objects, size = limits.tenant_objects, limits.tenant_bytes
             count = await self._count(caller.tenant, None, objects, size, more)
-            if objects:
-                _require_room(count.objects + count.new_objects, more.objects, objects, "the tenant")
+            # Without numbers: they would tell each client how much the others store.
+            if objects and more.objects and count.objects + count.new_objects + more.objects > objects:
+                raise ServerLimitExceeded(
+                    "the tenant has as many objects as it may have; destroy some, or have the administrator"
+                    " raise the limit"
+                )
             if more.bytes > 0 and count.bytes + count.new_bytes + more.bytes > size:
                 raise ServerLimitExceeded(
-                    f"the objects of the tenant take {count.bytes + count.new_bytes} of {size} bytes; destroy"
-                    " or obliterate some, or have the administrator raise the limit"
+                    "the objects of the tenant would take more bytes than they may; destroy or obliterate"
+                    " some, or have the administrator raise the limit"
                 )
 
     def note(
@@ -161,13 +170,6 @@ class Quotas:
 
 def _choose(own: int | None, common: int) -> int:
     return common if own is None else own
-
-
-def _require_room(stored: int, more: int, limit: int, who: str) -> None:
-    if stored + more > limit:
-        raise ServerLimitExceeded(
-            f"{who} has {stored} objects of at most {limit}; destroy some, or have the administrator raise it"
-        )
 
 
 def _more(

@@ -144,7 +144,7 @@ class World:
         hits = [
             obj
             for obj in self.objects
-            if may(caller, Permission.LOCATE, obj)
+            if may(caller, Permission.LOCATE, obj, now)
             and obj.tenant == caller.tenant
             and matches(obj, filters, now)
         ]

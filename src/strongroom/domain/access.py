@@ -5,6 +5,7 @@ not be seen is answered like what does not exist; only the holder of a ticket is
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from strongroom.domain.errors import PermissionDenied
 from strongroom.domain.identity import ClientIdentity, Grant
@@ -14,13 +15,16 @@ from strongroom.domain.sight import Sight, own
 from strongroom.registry import Operation, Tag
 
 
-def may(caller: ClientIdentity, permission: Permission, obj: ManagedObject) -> bool:
-    """Tell whether the caller has the permission on the object: its owner has, and whom a rule grants it."""
+def may(caller: ClientIdentity, permission: Permission, obj: ManagedObject, now: datetime) -> bool:
+    """Tell whether the caller has the permission on the object: its owner has, and whom a rule grants it.
+
+    `obj` may be as it is stored: what depends on its State is decided as of `now`.
+    """
     if obj.tenant != caller.tenant:
         return False
     if caller.access is None:
         return obj.owner == caller.client
-    return caller.access.permit(permission, obj)
+    return caller.access.permit(permission, obj, now)
 
 
 def in_sight(caller: ClientIdentity, permission: Permission) -> Sight | None:

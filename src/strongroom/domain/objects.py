@@ -112,13 +112,26 @@ class ManagedObject:
 
     def settle(self, now: datetime) -> None:
         """Let the dates act that have passed; not a change, since it is worked out anew at each use."""
-        if self.state is not None and self.state <= State.ACTIVE:
-            self.state = state_at(
-                self.state,
-                now,
-                activation_date=self.value(Tag.ACTIVATION_DATE),
-                deactivation_date=self.value(Tag.DEACTIVATION_DATE),
-            )
+        self.state = self._state_at(now)
+
+    def as_of(self, now: datetime) -> "ManagedObject":
+        """Return the object as the dates have it by then: itself where they change nothing."""
+        state = self._state_at(now)
+        if state is self.state:
+            return self
+        settled = self.snapshot()
+        settled.state = state
+        return settled
+
+    def _state_at(self, now: datetime) -> State | None:
+        if self.state is None or self.state > State.ACTIVE:
+            return self.state
+        return state_at(
+            self.state,
+            now,
+            activation_date=self.value(Tag.ACTIVATION_DATE),
+            deactivation_date=self.value(Tag.DEACTIVATION_DATE),
+        )
 
     @property
     def destroyed(self) -> bool:

@@ -6,6 +6,7 @@ is another object, which is how answers that are remembered are known to be out 
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from strongroom.domain.objects import ManagedObject
@@ -18,7 +19,10 @@ class Restriction(Protocol):
     """What may say no where rules and ownership say yes; made for one client."""
 
     def permits(self, permission: Permission, obj: ManagedObject) -> bool:
-        """Tell whether the client may all the same. Never raises: what cannot be evaluated is a no."""
+        """Tell whether the client may all the same; `obj` is in the State that it has now.
+
+        Never raises: what cannot be evaluated is a no.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +40,13 @@ class Rights:
         """Return what is in sight with a permission."""
         return self.sights[permission] if permission in self.sights else own(self.client)
 
-    def permit(self, permission: Permission, obj: ManagedObject) -> bool:
-        """Tell whether the client has the permission on an object of its tenant."""
+    def permit(self, permission: Permission, obj: ManagedObject, now: datetime) -> bool:
+        """Tell whether the client has the permission on an object of its tenant, as the object is by then."""
         if obj.owner != self.client:
             sight = self.sight(permission)
             if sight is not None and not sight.covers(obj):
                 return False
-        return self.restriction is None or self.restriction.permits(permission, obj)
+        return self.restriction is None or self.restriction.permits(permission, obj.as_of(now))
 
 
 def compile_rights(

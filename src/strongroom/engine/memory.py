@@ -95,7 +95,7 @@ class Basis:
         if not unchanged and self.store_version is not None and await store.version() != self.store_version:
             return False
         for source in self.sources:
-            if not may(caller, self.permission, source):
+            if not may(caller, self.permission, source, now):
                 return False
             if not (store.keeps(source) if unchanged else await store.is_current(source)):
                 return False

@@ -60,6 +60,8 @@ class Searches:
         """Find what the caller may see; `grants` are those of its ticket, None without one."""
         if grants is None and not restricted(self._caller):
             return await self._in_sight(wanted, loaded)
+        if restricted(self._caller):
+            self.lasting = False  # what is restricted by its State changes with time
         found = await self._in_sight(wanted._replace(maximum=None, offset=0), loaded)
         return wanted.of(await self._covered(found.unique_identifiers, wanted.permission, loaded, grants))
 
@@ -89,7 +91,7 @@ class Searches:
             for o in pending
             if o.storage & wanted.storage
             and not o.removed
-            and may(caller, wanted.permission, o)
+            and may(caller, wanted.permission, o, self._now)
             and (o.owner == caller.client or not wanted.mine)
             and matches(o, wanted.filters, self._now)
         ]
@@ -116,7 +118,7 @@ class Searches:
                 obj = loaded.get(identifier) or await self._store.load(self._caller.tenant, identifier)
                 reached = (
                     obj is not None
-                    and may(self._caller, permission, obj)
+                    and may(self._caller, permission, obj, self._now)
                     and (reached or reaches(grants or (), identifier, obj))
                 )
             if reached:

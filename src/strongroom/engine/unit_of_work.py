@@ -244,13 +244,13 @@ class UnitOfWork:
             stored = await self._store.load(
                 self._caller.tenant, identifier, in_sight(self._caller, permission)
             )
-            if stored is None or not may(self._caller, permission, stored):
+            if stored is None or not may(self._caller, permission, stored, self._now):
                 raise self._hidden(identifier)
             obj = stored.copy()
             obj.settle(self._now)
             self._loaded[identifier] = obj
             self._sources.append(stored)
-        elif obj.removed or not may(self._caller, permission, obj):
+        elif obj.removed or not may(self._caller, permission, obj, self._now):
             raise self._hidden(identifier)
         if self._scope is not None and not reaches(self._scope, identifier, obj):
             raise self._hidden(identifier)
@@ -334,7 +334,7 @@ class UnitOfWork:
         held = self._loaded.get(unique_identifier) or await self._store.load(
             self._caller.tenant, unique_identifier
         )
-        mine = held if held is not None and may(self._caller, self._permission, held) else None
+        mine = held if held is not None and may(self._caller, self._permission, held, self._now) else None
         if self._scope is not None and not reaches(self._scope, unique_identifier, mine):
             raise PermissionDenied("the rights of the ticket do not cover an object with this identifier")
         if held is not None and not (replace and self._may_replace(held)):
@@ -364,8 +364,8 @@ class UnitOfWork:
         """Tell whether the caller may put another object in the place of this one."""
         return (
             not held.removed
-            and may(self._caller, self._permission, held)
-            and may(self._caller, Permission.DESTROY, held)
+            and may(self._caller, self._permission, held, self._now)
+            and may(self._caller, Permission.DESTROY, held, self._now)
         )
 
     def renew(self, record: ClientRecord) -> None:

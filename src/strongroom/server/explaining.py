@@ -5,6 +5,7 @@ together here. What is said is for administrators: clients are told nothing of i
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from strongroom.domain.access import may
@@ -58,6 +59,7 @@ def explain(
     rules: Sequence[tuple[str, AccessRule]],
     names: Names,
     *,
+    now: datetime,
     restriction: Restriction | None = None,
 ) -> Reasons:
     """Return whether a client has a permission on an object, and why.
@@ -82,12 +84,12 @@ def explain(
         return Reasons(False, said)
     said.append(_what(obj, names))
     caller = identity(record, (rule for _, rule in rules), restriction)
-    allowed = may(caller, permission, obj)
+    allowed = may(caller, permission, obj, now)
     if obj.owner == record.client:
         said.append("The client owns the object, and the owner has every permission on it.")
     else:
         said += _by_rules(record, permission, obj, rules, names)
-    unrestricted = may(identity(record, (rule for _, rule in rules), None), permission, obj)
+    unrestricted = may(identity(record, (rule for _, rule in rules), None), permission, obj, now)
     if unrestricted and not allowed:
         said.append("The restrictions in policy.cedar forbid it.")
     elif restriction is not None and allowed:

@@ -5,6 +5,7 @@ now, and what is tried would say another. Where both say the same, there is noth
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 from strongroom.domain.access import may
@@ -44,9 +45,12 @@ Restricting: TypeAlias = Callable[[ClientRecord], Restriction | None]
 class Law:
     """Rules by tenant, and what restricts each client beyond them."""
 
-    def __init__(self, rules: Mapping[int, Sequence[AccessRule]], restricting: Restricting) -> None:
+    def __init__(
+        self, rules: Mapping[int, Sequence[AccessRule]], restricting: Restricting, now: datetime
+    ) -> None:
         self._rules = rules
         self._restricting = restricting
+        self._now = now
         self._callers: dict[int, ClientIdentity] = {}
 
     def allows(self, case: Case) -> bool:
@@ -56,7 +60,7 @@ class Law:
         if caller is None:
             caller = identity(record, self._rules.get(record.tenant, ()), self._restricting(record))
             self._callers[record.client] = caller
-        return may(caller, case.permission, case.obj)
+        return may(caller, case.permission, case.obj, self._now)
 
 
 def cases(

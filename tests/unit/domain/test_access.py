@@ -1,6 +1,7 @@
 """Who may do what: owners, rules, tenants, and nothing by implication."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ from strongroom.domain.sight import Sight, own
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.registry import ObjectType, State, Tag
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OWNER = ClientIdentity(client=ClientId(1), tenant=TenantId(1), name="owner")
 OTHER = ClientIdentity(client=ClientId(2), tenant=TenantId(1), name="other", groups=("ops", "x"))
 
@@ -114,15 +116,15 @@ def granted(caller: ClientIdentity, *rules: AccessRule) -> ClientIdentity:
 
 @pytest.mark.parametrize("permission", list(Permission))
 def test_an_owner_may_do_everything_and_nobody_else_anything(permission: Permission) -> None:
-    assert may(OWNER, permission, it())
-    assert not may(OTHER, permission, it())
+    assert may(OWNER, permission, it(), NOW)
+    assert not may(OTHER, permission, it(), NOW)
     assert in_sight(OTHER, permission) == own(2)
 
 
 @pytest.mark.parametrize("permission", sorted(GRANTABLE, key=lambda p: p.value))
 def test_a_rule_gives_its_permission_and_no_other(permission: Permission) -> None:
     caller = granted(OTHER, rule(permission.value))
-    assert [p for p in Permission if may(caller, p, it())] == [permission]
+    assert [p for p in Permission if may(caller, p, it(), NOW)] == [permission]
     assert in_sight(caller, permission) is None
     assert all(in_sight(caller, p) == own(2) for p in Permission if p is not permission)
 
@@ -148,8 +150,8 @@ def test_a_permission_of_a_later_release_is_nothing() -> None:
 @pytest.mark.parametrize("to", TO_OTHER)
 def test_a_rule_reaches_whom_it_names_and_what_it_names(to: dict[str, Any], on: dict[str, Any]) -> None:
     caller = granted(OTHER, rule("get", **(to | on)))
-    assert may(caller, Permission.GET, it())
-    assert not may(caller, Permission.EXPORT, it())
+    assert may(caller, Permission.GET, it(), NOW)
+    assert not may(caller, Permission.EXPORT, it(), NOW)
 
 
 @pytest.mark.parametrize("to", NOT_TO_OTHER)
@@ -162,8 +164,8 @@ def test_a_rule_is_for_nobody_else(to: dict[str, Any]) -> None:
 @pytest.mark.parametrize("on", NOT_ON_IT)
 def test_a_rule_covers_nothing_else(on: dict[str, Any]) -> None:
     caller = granted(OTHER, rule("get", **on))
-    assert not may(caller, Permission.GET, it())
-    assert not may(caller, Permission.GET, bare())
+    assert not may(caller, Permission.GET, it(), NOW)
+    assert not may(caller, Permission.GET, bare(), NOW)
 
 
 @pytest.mark.parametrize("kind", ["object", "group", "policy", "owner"])
@@ -175,29 +177,29 @@ def test_a_rule_that_lacks_what_its_kind_needs_covers_nothing(kind: str) -> None
 def test_a_rule_does_not_reach_into_another_tenant(on: dict[str, Any]) -> None:
     """Not even where the numbers and names are the same."""
     caller = granted(OTHER, rule("get", **on))
-    assert not may(caller, Permission.GET, it(tenant=2))
-    assert not may(replace(caller, tenant=TenantId(2)), Permission.GET, it())
-    assert not may(OWNER, Permission.GET, it(tenant=2))
-    assert not may(replace(OWNER, tenant=TenantId(2)), Permission.GET, it())
+    assert not may(caller, Permission.GET, it(tenant=2), NOW)
+    assert not may(replace(caller, tenant=TenantId(2)), Permission.GET, it(), NOW)
+    assert not may(OWNER, Permission.GET, it(tenant=2), NOW)
+    assert not may(replace(OWNER, tenant=TenantId(2)), Permission.GET, it(), NOW)
 
 
 def test_one_of_several_rules_is_enough() -> None:
     rules = [rule("get", **on) for on in NOT_ON_IT]
-    assert not may(granted(OTHER, *rules), Permission.GET, it())
-    assert may(granted(OTHER, *rules, rule("get", on="object", on_name="it")), Permission.GET, it())
-    assert may(granted(OTHER, rule("get", on="everything"), *rules), Permission.GET, it())
+    assert not may(granted(OTHER, *rules), Permission.GET, it(), NOW)
+    assert may(granted(OTHER, *rules, rule("get", on="object", on_name="it")), Permission.GET, it(), NOW)
+    assert may(granted(OTHER, rule("get", on="everything"), *rules), Permission.GET, it(), NOW)
 
 
 def test_who_is_granted_something_keeps_what_is_their_own() -> None:
     caller = granted(OTHER, rule("get", on="object", on_name="x"))
     mine = it(owner=2)
-    assert all(may(caller, permission, mine) for permission in Permission)
+    assert all(may(caller, permission, mine, NOW) for permission in Permission)
     assert in_sight(caller, Permission.GET) == Sight(owners=frozenset((2,)), objects=frozenset(("x",)))
 
 
 def test_an_object_without_groups_or_policy_is_in_none() -> None:
     rules = [rule("get", on=on, on_name=name) for on in ("group", "policy") for name in ("tapes", "shared")]
-    assert not may(granted(OTHER, *rules), Permission.GET, bare())
+    assert not may(granted(OTHER, *rules), Permission.GET, bare(), NOW)
 
 
 def test_a_sight_is_of_one_owner_only_where_nothing_else_is_in_it() -> None:
@@ -229,19 +231,34 @@ class Never:
         return permission is Permission.LOCATE
 
 
+class NotActive:
+    def permits(self, permission: Permission, obj: ManagedObject) -> bool:
+        return obj.state is not State.ACTIVE
+
+
+def test_a_restriction_is_asked_with_the_state_that_the_dates_have_made() -> None:
+    caller = replace(OWNER, access=Rights(client=1, sights={}, restriction=NotActive()))
+    stored = it(state=State.PRE_ACTIVE)
+    stored.set(Tag.ACTIVATION_DATE, NOW)
+    stored.set(Tag.DEACTIVATION_DATE, NOW + timedelta(days=1))
+    for when, allowed in ((-1, True), (0, False), (1, True)):
+        assert may(caller, Permission.GET, stored, NOW + timedelta(days=when)) is allowed
+    assert stored.state is State.PRE_ACTIVE
+
+
 def test_a_restriction_has_the_last_word_over_owners_and_rules() -> None:
     only = Rights(client=1, sights={}, restriction=Never())
     owner = replace(OWNER, access=only)
     assert restricted(owner)
-    assert may(owner, Permission.LOCATE, it())
-    assert not may(owner, Permission.GET, it())
-    assert not may(owner, Permission.LOCATE, it(owner=3))
+    assert may(owner, Permission.LOCATE, it(), NOW)
+    assert not may(owner, Permission.GET, it(), NOW)
+    assert not may(owner, Permission.LOCATE, it(owner=3), NOW)
     never = Never()
     made = compile_rights(2, (), [rule("get", "locate")], never)
     assert made is not None
     other = replace(OTHER, access=made)
-    assert not may(other, Permission.GET, it())
-    assert may(other, Permission.LOCATE, it())
+    assert not may(other, Permission.GET, it(), NOW)
+    assert may(other, Permission.LOCATE, it(), NOW)
     assert compile_rights(1, (), [], never) == Rights(client=1, sights={}, restriction=never)
 
 

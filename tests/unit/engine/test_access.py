@@ -47,6 +47,7 @@ from strongroom.registry import (
     ObjectType,
     PaddingMethod,
     ResultReason,
+    State,
     Tag,
     ValidityIndicator,
     WrappingMethod,
@@ -59,6 +60,7 @@ from tests.expect import (
     MISSING,
     active_key,
     key,
+    later,
     mask,
     named,
     raw_key,
@@ -665,6 +667,32 @@ def test_a_restriction_hides_an_object_even_from_its_owner(kms: TestKms) -> None
     nothing = refusal(kms, GetRequest(unique_identifier=MISSING), caller=alice)
     assert (refused.reason, refused.message) == (nothing.reason, nothing.message)
     assert kms.call(GetRequest(unique_identifier=shown), caller=alice)
+
+
+class NotActive:
+    def permits(self, permission: Permission, obj: ManagedObject) -> bool:
+        return obj.state is not State.ACTIVE
+
+
+def test_a_restriction_on_the_state_holds_from_the_date_that_makes_it(kms: TestKms) -> None:
+    """Asked for again and again, so that answers are remembered, too."""
+    soon = later(kms, hours=1)
+    made = key(kms, attribute(Tag.ACTIVATION_DATE, soon))
+    alice = replace(ALICE, access=Rights(client=ALICE.client, sights={}, restriction=NotActive()))
+    over = ImportRequest(
+        unique_identifier=made,
+        object_type=ObjectType.SYMMETRIC_KEY,
+        replace_existing=True,
+        managed_object=raw_key(bytes(16)),
+    )
+    for _ in range(3):
+        assert kms.call(GetRequest(unique_identifier=made), caller=alice)
+        assert found(kms, alice) == [made]
+    kms.clock.pass_time(hours=1)
+    assert refusal(kms, GetRequest(unique_identifier=made), caller=alice).reason is MISSING_REASON
+    assert found(kms, alice) == []
+    with pytest.raises(Refused, match="exists"):
+        kms.call(over, caller=alice)
 
 
 # Operation policies of KMIP 1.x

@@ -184,14 +184,14 @@ def test_a_grant_is_in_force_with_the_next_refresh_and_gone_with_its_removal(off
     assert made is not None
     assert office.worker(2).access is None
     rule = office.grant("client:bob", "owner:alice", "get")
-    assert may(office.worker(2), Permission.GET, made)
-    assert not may(office.worker(2), Permission.LOCATE, made)
+    assert may(office.worker(2), Permission.GET, made, NOW)
+    assert not may(office.worker(2), Permission.LOCATE, made, NOW)
     assert office.worker(1).access is None
     assert office.grant("client:bob", "owner:alice", "locate", "get")["id"] == rule["id"]
-    assert may(office.worker(2), Permission.LOCATE, made)
+    assert may(office.worker(2), Permission.LOCATE, made, NOW)
     office("grant.remove", rule=rule["id"], permissions=["get"])
-    assert not may(office.worker(2), Permission.GET, made)
-    assert may(office.worker(2), Permission.LOCATE, made)
+    assert not may(office.worker(2), Permission.GET, made, NOW)
+    assert may(office.worker(2), Permission.LOCATE, made, NOW)
     with pytest.raises(NotFound, match="does not grant get"):
         office("grant.remove", rule=rule["id"], permissions=["get"])
     office("grant.remove", rule=rule["id"], permissions=[])
@@ -205,11 +205,11 @@ def test_a_group_gives_to_who_is_in_it_now(office: Office) -> None:
     made = office.kms.run(office.kms.repository.load(1, key(office.kms, attribute(Tag.OBJECT_GROUP, "t"))))
     assert made is not None
     office.grant("group:ops", "group:t", "get")
-    assert not may(office.worker(2), Permission.GET, made)
+    assert not may(office.worker(2), Permission.GET, made, NOW)
     office("client.group", name="bob", add=["ops"], remove=[])
-    assert may(office.worker(2), Permission.GET, made)
+    assert may(office.worker(2), Permission.GET, made, NOW)
     office("client.group", name="bob", add=[], remove=["ops"])
-    assert not may(office.worker(2), Permission.GET, made)
+    assert not may(office.worker(2), Permission.GET, made, NOW)
 
 
 def test_a_rule_reads_as_it_was_written(office: Office) -> None:
@@ -265,14 +265,14 @@ def test_a_rule_stays_within_one_tenant(office: Office) -> None:
     assert made is not None
     everything = {"to": {"kind": "everyone"}, "on": {"kind": "everything"}, "permissions": ["get"]}
     assert office("grant.add", tenant="blue", **everything)["tenant"] == "blue"
-    assert not may(office.worker(2), Permission.GET, made)
-    assert not may(office.worker(3), Permission.GET, made)
+    assert not may(office.worker(2), Permission.GET, made, NOW)
+    assert not may(office.worker(3), Permission.GET, made, NOW)
     assert office.worker(3).access is not None
     assert office("grant.add", tenant=None, **everything)["tenant"] == "default"
     ids = {one["tenant"]: one["id"] for one in office("grant.list", tenant=None)}
     office("grant.remove", rule=ids["blue"], permissions=[])
     assert [one["tenant"] for one in office("grant.list", tenant=None)] == ["default"]
-    assert may(office.worker(2), Permission.GET, made)
+    assert may(office.worker(2), Permission.GET, made, NOW)
 
 
 def test_whoever_is_enrolled_again_is_granted_nothing_of_before(office: Office) -> None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from strongroom.domain.clock import SystemClock
 from strongroom.domain.entries import Kept
 from strongroom.domain.identity import TenantId
 from strongroom.domain.objects import ManagedObject
@@ -51,6 +52,7 @@ async def explain_(admin: Administrator, request: Message) -> object:
         obj,
         [(kept.key, kept.value) for kept in rules],
         names,
+        now=SystemClock().now(),
         restriction=Restrictions(admin.directory.restrictions).of(record),
     )
     return {"allowed": reasons.allowed, "permission": permission.value, "reasons": reasons.sentences}
@@ -93,8 +95,9 @@ async def test(admin: Administrator, request: Message) -> object:
     in_force = Restrictions(admin.directory.restrictions).of
     cedar = optional_text(request, "cedar")
     tried = in_force if cedar is None else (await attempt(cedar, [case for _, case in decided])).of
-    now = Law({number: [one.value for one in some] for number, some in kept.items()}, in_force)
-    then = Law({number: list(some.values()) for number, some in changed.items()}, tried)
+    at = SystemClock().now()
+    now = Law({number: [one.value for one in some] for number, some in kept.items()}, in_force, at)
+    then = Law({number: list(some.values()) for number, some in changed.items()}, tried, at)
     differences = []
     for start in range(0, len(decided), _BETWEEN):
         differences += rehearse(decided[start : start + _BETWEEN], now, then)
@@ -131,11 +134,11 @@ async def _anywhere(
 async def _objects(
     admin: Administrator, requests: Sequence[Recorded]
 ) -> Mapping[tuple[int, str], ManagedObject]:
-    found = {}
+    found, now = {}, SystemClock().now()
     for place in {(request.tenant, request.object) for request in requests}:
         obj = await admin.store.load(*place)
         if obj is not None:
-            found[place] = obj
+            found[place] = obj.as_of(now)
     return found
 
 

@@ -6,13 +6,18 @@ not be seen is answered like what does not exist; only the holder of a ticket is
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 
 from strongroom.domain.errors import PermissionDenied
 from strongroom.domain.identity import ClientIdentity, Grant
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
+from strongroom.domain.rules import GRANTABLE
 from strongroom.domain.sight import Sight, own
 from strongroom.registry import Operation, Tag
+
+_NAMED_BY: Final = (Tag.OBJECT_GROUP, Tag.OPERATION_POLICY_NAME)
+"""Attributes by which restrictions name an object, and which its owner changes."""
 
 
 def may(caller: ClientIdentity, permission: Permission, obj: ManagedObject, now: datetime) -> bool:
@@ -35,6 +40,17 @@ def in_sight(caller: ClientIdentity, permission: Permission) -> Sight | None:
 def restricted(caller: ClientIdentity) -> bool:
     """Tell whether `may` can say no to what is in sight."""
     return caller.access is not None and caller.access.restriction is not None
+
+
+def loosens(caller: ClientIdentity, before: ManagedObject, after: ManagedObject, now: datetime) -> bool:
+    """Tell whether restrictions would forbid the caller less once an object has other groups or policies.
+
+    Else whom they bind would step out of them, do what they forbid, and come back. What only hardens an
+    object (Sensitive), or moves it along its life cycle, is no way out.
+    """
+    if not restricted(caller) or all(after.attributes.get(t) == before.attributes.get(t) for t in _NAMED_BY):
+        return False
+    return any(may(caller, p, after, now) and not may(caller, p, before, now) for p in GRANTABLE)
 
 
 def covers(grant: Grant, operation: Operation) -> bool:

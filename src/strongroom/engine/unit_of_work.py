@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from strongroom.domain.access import in_sight, may, reaches, scope
+from strongroom.domain.access import in_sight, loosens, may, reaches, restricted, scope
 from strongroom.domain.clients import ClientRecord
 from strongroom.domain.context import Again, Another, Sought
 from strongroom.domain.entries import Entry, Kept
@@ -104,7 +104,7 @@ class UnitOfWork:
         self._caller = caller
         self._now = now
         self._loaded: dict[str, ManagedObject] = {}
-        self._adopted: set[str] = set()
+        self._adopted: dict[str, ManagedObject | None] = {}  # and in whose place, None: in nobody's
         self._sources: list[ManagedObject] = []
         self._permission = Permission.NONE
         self._scope: tuple[Grant, ...] | None = ()  # nothing, until `begin` says what
@@ -170,11 +170,14 @@ class UnitOfWork:
         """Return if the operation may have made and changed what it did; raises PermissionDenied.
 
         Within the rights of a ticket that names objects or groups, something new comes out of one of those
-        objects, or goes into one of those groups.
+        objects, or goes into one of those groups. Nobody takes an object out of the restrictions that bind
+        them.
         """
         for obj in self._loaded.values():
             if obj.changed and obj.generation:
                 check_changes(self._caller, self._permission, self._before(obj.unique_identifier), obj)
+        if restricted(self._caller):
+            self._check_restrictions()
         scope = self._scope
         if scope is None or self.reached:
             return
@@ -185,6 +188,14 @@ class UnitOfWork:
         """Return an object as it was before this item."""
         known = self._replaced.get(identifier) or self._judged.get(identifier)
         return known or next(o for o in self._sources if o.unique_identifier == identifier)
+
+    def _check_restrictions(self) -> None:
+        for before, after, replaced in self.rewritten():
+            if not replaced and loosens(self._caller, before, after, self._now):
+                raise PermissionDenied(
+                    "the groups and the operation policy of this object stay as they are for you: by them a"
+                    " restriction of the administrator forbids something"
+                )
 
     def roll_back(self, point: Savepoint) -> None:
         """Undo what the inner operation changed; working copies handed out before are stale then."""
@@ -355,7 +366,7 @@ class UnitOfWork:
         )
         obj.changed = obj.essential = True
         self._loaded[unique_identifier] = obj
-        self._adopted.add(unique_identifier)
+        self._adopted.setdefault(unique_identifier, held)
         if held is not None and held.generation:
             self._replaced.setdefault(unique_identifier, held)
         return obj
@@ -422,9 +433,12 @@ class UnitOfWork:
         changed = [o for o in self._loaded.values() if o.changed and o.generation and not o.removed]
         if not changed:
             return []
-        stored = self._replaced | {o.unique_identifier: o for o in self._sources}
+        stored = self._adopted | {o.unique_identifier: o for o in self._sources}
+        found = ((stored[o.unique_identifier], o) for o in changed)
         return [
-            Rewritten(stored[o.unique_identifier], o, o.unique_identifier in self._replaced) for o in changed
+            Rewritten(before, after, after.unique_identifier in self._adopted)
+            for before, after in found
+            if before is not None
         ]
 
     def policies(self) -> set[str]:

@@ -23,6 +23,7 @@ from strongroom.model.wrapping import EncryptionKeyInformation, KeyWrappingSpeci
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.add_attribute import AddAttributeRequest
 from strongroom.operations.create import CreateRequest
+from strongroom.operations.delete_attribute import DeleteAttributeRequest
 from strongroom.operations.derive_key import DeriveKeyRequest
 from strongroom.operations.encrypt import EncryptRequest
 from strongroom.operations.export import ExportRequest
@@ -39,6 +40,7 @@ from strongroom.registry import (
     V1_4,
     V2_1,
     V3_0,
+    BatchErrorContinuationOption,
     BlockCipherMode,
     CryptographicAlgorithm,
     CryptographicUsageMask,
@@ -693,6 +695,42 @@ def test_a_restriction_on_the_state_holds_from_the_date_that_makes_it(kms: TestK
     assert found(kms, alice) == []
     with pytest.raises(Refused, match="exists"):
         kms.call(over, caller=alice)
+
+
+class NotInClear:
+    """Nobody gets what is in the group `payment`, or is not in the group `free`."""
+
+    def permits(self, permission: Permission, obj: ManagedObject) -> bool:
+        groups = set(obj.values(Tag.OBJECT_GROUP))
+        return permission is not Permission.GET or ("payment" not in groups and "free" in groups)
+
+
+@pytest.mark.parametrize("undo", [False, True])
+def test_nobody_takes_an_object_out_of_a_restriction_that_binds_them(kms: TestKms, undo: bool) -> None:
+    payment, free = (attribute(Tag.OBJECT_GROUP, name) for name in ("payment", "free"))
+    rights = Rights(client=ALICE.client, sights={}, restriction=NotInClear())
+    alice = replace(ALICE, access=rights)
+    held, outside = key(kms, payment, free), key(kms, attribute(Tag.OBJECT_GROUP, "other"))
+    get = GetRequest(unique_identifier=held)
+    for change in (
+        DeleteAttributeRequest(unique_identifier=held, attribute_name=Tag.OBJECT_GROUP, attribute_index=0),
+        ModifyAttributeRequest(unique_identifier=held, new_attribute=attribute(Tag.OBJECT_GROUP, "x", 0)),
+        AddAttributeRequest(unique_identifier=outside, new_attribute=free),
+    ):
+        if undo:
+            *_, last = kms.batch(
+                change, get, caller=alice, batch_error_continuation_option=BatchErrorContinuationOption.UNDO
+            )
+            assert isinstance(last, Refused)
+            assert last.reason is ResultReason.PERMISSION_DENIED
+        else:
+            assert refusal(kms, change, caller=alice).reason is ResultReason.PERMISSION_DENIED
+    assert refusal(kms, get, caller=alice).reason is MISSING_REASON
+    # What leaves the restriction as it is may be done, and by whom it does not bind, everything.
+    kms.call(AddAttributeRequest(unique_identifier=held, new_attribute=named("n")), caller=alice)
+    more = attribute(Tag.OBJECT_GROUP, "more")
+    kms.call(AddAttributeRequest(unique_identifier=held, new_attribute=more), caller=alice)
+    kms.call(AddAttributeRequest(unique_identifier=outside, new_attribute=free))
 
 
 # Operation policies of KMIP 1.x

@@ -113,8 +113,8 @@ class Objects(Protocol):
         """Return an empty object with an identifier of the client's choice, for Import.
 
         With `replace` it takes the place of one that the caller may import over and destroy. Any other object
-        with the identifier, the caller's or not, is one ObjectAlreadyExists. InvalidField: the one to replace
-        has another Object Type.
+        with the identifier, the caller's or not, is one ObjectAlreadyExists, and so is one of another client
+        that was obliterated. InvalidField: the one to replace has another Object Type.
         """
 
     def renew(self, record: ClientRecord) -> None:

@@ -23,6 +23,7 @@ from strongroom.domain.errors import (
 )
 from strongroom.domain.identity import ClientIdentity, Grant
 from strongroom.domain.objects import ManagedObject
+from strongroom.domain.obliterated import Obliterated, obliterated_key
 from strongroom.domain.operation import Response
 from strongroom.domain.permission import Permission
 from strongroom.domain.reserved import check_changes
@@ -348,10 +349,15 @@ class UnitOfWork:
         mine = held if held is not None and may(self._caller, self._permission, held, self._now) else None
         if self._scope is not None and not reaches(self._scope, unique_identifier, mine):
             raise PermissionDenied("the rights of the ticket do not cover an object with this identifier")
-        if held is not None and not (replace and self._may_replace(held)):
+        if held is None:
+            gone = await self.entries.get(Obliterated, obliterated_key(unique_identifier))
+            taken = gone is not None and gone.value.owner != self._caller.client
+        else:
+            taken = not (replace and self._may_replace(held))
+        if taken:
             raise ObjectAlreadyExists(
-                "an object with this Unique Identifier exists; import under another, or set Replace Existing"
-                " if it is yours to replace"
+                "an object with this Unique Identifier exists, or was another client's; import under another,"
+                " or set Replace Existing if it is yours to replace"
             )
         if held is not None and held.object_type is not object_type:
             raise InvalidField("the object with this Unique Identifier has another Object Type")

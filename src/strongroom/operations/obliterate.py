@@ -2,6 +2,7 @@
 
 from strongroom.domain.context import Context
 from strongroom.domain.errors import WrongKeyLifecycleState
+from strongroom.domain.obliterated import Obliterated, obliterated_key
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.model.identifiers import ObjectReference
@@ -23,4 +24,8 @@ async def obliterate(ctx: Context, request: ObliterateRequest) -> ObliterateResp
     if obj.state is State.ACTIVE:
         raise WrongKeyLifecycleState("the object is Active; Revoke or Deactivate it first")
     obj.remove()
+    if obj.generation:  # what the batch itself has made was never anybody's
+        key = obliterated_key(obj.unique_identifier)
+        await ctx.entries.get(Obliterated, key)
+        ctx.entries.put(key, Obliterated(owner=obj.owner), shared=True)
     return ObliterateResponse()

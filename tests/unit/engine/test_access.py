@@ -32,6 +32,7 @@ from strongroom.operations.get_attributes import GetAttributesRequest
 from strongroom.operations.import_ import ImportRequest
 from strongroom.operations.locate import LocateRequest
 from strongroom.operations.modify_attribute import ModifyAttributeRequest
+from strongroom.operations.obliterate import ObliterateRequest
 from strongroom.operations.re_key import ReKeyRequest
 from strongroom.operations.set_attribute import SetAttributeRequest
 from strongroom.operations.validate import ValidateRequest
@@ -487,6 +488,40 @@ def test_an_import_over_anothers_object_needs_import_and_destroy_on_it(kms: Test
 
 
 # Tenants
+
+
+def test_an_identifier_that_was_obliterated_is_never_another_clients(kms: TestKms) -> None:
+    """A rule names it, and whom the rule lets would use the key of whoever is next."""
+    made = key(kms)
+    kms.call(ObliterateRequest(unique_identifier=made), version=V3_0)
+    again = ImportRequest(
+        unique_identifier=made,
+        object_type=ObjectType.SYMMETRIC_KEY,
+        managed_object=raw_key(bytes(16)),
+        attributes=template(mask(EVERY_USE)),
+    )
+    for replacing in (None, True):
+        refused = refusal(kms, again.replace(replace_existing=replacing), caller=BOB)
+        assert refused.reason is ResultReason.OBJECT_ALREADY_EXISTS
+    assert kms.call(again.replace(unique_identifier=UniqueIdentifier("free")), caller=BOB)
+    assert kms.call(again, caller=CAROL).unique_identifier == made  # in another tenant
+    assert kms.call(again).unique_identifier == made
+    kms.call(ObliterateRequest(unique_identifier=made), version=V3_0)
+    kms.forget()
+    assert refusal(kms, again, caller=BOB).reason is ResultReason.OBJECT_ALREADY_EXISTS
+
+
+def test_what_a_batch_made_and_obliterated_itself_was_nobodys(kms: TestKms) -> None:
+    made = ImportRequest(
+        unique_identifier=UniqueIdentifier("mine"),
+        object_type=ObjectType.SYMMETRIC_KEY,
+        managed_object=raw_key(bytes(16)),
+        attributes=template(mask(EVERY_USE)),
+    )
+    gone = ObliterateRequest(unique_identifier=UniqueIdentifier("mine"))
+    undo = BatchErrorContinuationOption.UNDO
+    kms.batch(made, gone, version=V3_0, batch_error_continuation_option=undo)
+    assert kms.call(made, caller=BOB).unique_identifier == "mine"
 
 
 def test_two_tenants_import_under_one_identifier_and_see_their_own(kms: TestKms) -> None:

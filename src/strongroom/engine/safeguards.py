@@ -154,7 +154,8 @@ class Guard:
                 )
                 await self._change(kept, later, now)
                 continue
-            if await self._change(kept, None, now, await self._ended(obj, now)):
+            ivs = await self._ended(obj, now)
+            if await self._change(kept, None, now, others=ivs, objects=_touched(obj)):
                 self.material_is_gone()
         await self._scrub(now)
 
@@ -177,7 +178,9 @@ class Guard:
         kept: Kept[Parked],
         after: Kept[Parked] | None,
         now: datetime,
+        *,
         others: Sequence[EntryChange] = (),
+        objects: Sequence[ManagedObject] = (),
     ) -> bool:
         change = EntryChange(Parked, kept.tenant, kept.key, kept.generation, after)
         event = AuditEvent(
@@ -191,10 +194,19 @@ class Guard:
             by="server",
         )
         try:
-            await self._store.commit(Changes(entries=[change, *others], events=[event]))
-        except LostRace:  # another node was first, or it was restored or obliterated
+            await self._store.commit(Changes(objects=objects, entries=[change, *others], events=[event]))
+        except LostRace:  # another node was first, or it was restored, held or obliterated
             return False
         return True
+
+
+def _touched(obj: ManagedObject | None) -> list[ManagedObject]:
+    """Return an object for its next generation alone: whoever has put a hold on it meanwhile was first."""
+    if obj is None:
+        return []
+    touched = obj.copy()
+    touched.changed = True
+    return [touched]
 
 
 async def held(store: ObjectStore, obj: ManagedObject) -> bool:

@@ -248,6 +248,27 @@ def test_what_is_held_outlasts_its_window(kms: TestKms) -> None:
         restore(kms, "no-such-object")
 
 
+def test_a_hold_that_comes_while_the_window_ends_keeps_the_material(kms: TestKms) -> None:
+    """The job has looked for holds and found none; then the hold is placed; then it wants to commit."""
+    key = destroyed(kms)
+    commit = kms.backend.commit
+    placed: list[object] = []
+
+    async def late(changes: Any) -> None:
+        if not placed:
+            vars(kms.backend).pop("commit")
+            request = {"command": "hold.add", "unique_identifier": key, "reason": "case 7"}
+            placed.append(await perform(administrator(kms), request))
+        await commit(changes)
+
+    vars(kms.backend)["commit"] = late
+    end(kms)
+    assert placed
+    assert parked(kms, key)
+    tick(kms)
+    assert parked(kms, key)
+
+
 def test_a_second_node_finds_nothing_to_do(kms: TestKms, tmp_path: Path) -> None:
     key = destroyed(kms)
     kms.clock.time += WINDOW + timedelta(seconds=1)

@@ -85,7 +85,8 @@ class ManagedObject:
         self._owns_attributes = attributes is None
 
     def copy(self) -> "ManagedObject":
-        """Return a working copy; the attribute map is shared until the copy changes it."""
+        """Return a working copy; the attribute map is shared until one of the two changes it."""
+        self._owns_attributes = False
         other = ManagedObject.__new__(ManagedObject)
         other.unique_identifier = self.unique_identifier
         other.object_type = self.object_type

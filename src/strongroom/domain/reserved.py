@@ -5,6 +5,7 @@ ends, or when the server renews it, would have all rights on it with that one.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 from strongroom.domain.access import may
@@ -31,7 +32,11 @@ _CHANGING: Final = frozenset({Permission.CHANGE_ATTRIBUTES, Permission.IMPORT})
 
 
 def check_changes(
-    caller: ClientIdentity, permission: Permission, before: ManagedObject, after: ManagedObject
+    caller: ClientIdentity,
+    permission: Permission,
+    before: ManagedObject,
+    after: ManagedObject,
+    now: datetime,
 ) -> None:
     """Return if the caller may have changed an object like this; raises PermissionDenied.
 
@@ -48,7 +53,7 @@ def check_changes(
         # Names are unique among the objects of an owner: a refusal would tell of others.
         raise PermissionDenied("only the owner of an object changes its Names")
     for tag, needed in _NEEDS.items():
-        if _changed(before, after, tag) and not may(caller, needed, before):
+        if _changed(before, after, tag) and not may(caller, needed, before, now):
             raise PermissionDenied(
                 f"to change {tag.name.replace('_', ' ').title()} needs the right to {needed.value}, too"
             )

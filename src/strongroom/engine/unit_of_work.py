@@ -176,7 +176,8 @@ class UnitOfWork:
         """
         for obj in self._loaded.values():
             if obj.changed and obj.generation:
-                check_changes(self._caller, self._permission, self._before(obj.unique_identifier), obj)
+                before = self._before(obj.unique_identifier)
+                check_changes(self._caller, self._permission, before, obj, self._now)
         if restricted(self._caller):
             self._check_restrictions()
         scope = self._scope

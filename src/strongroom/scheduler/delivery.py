@@ -177,7 +177,7 @@ class Delivery:
         if obj is None:
             return
         for permission in _NEEDS.get(message.operation, ()):
-            if not may(self._client, permission, obj):
+            if not may(self._client, permission, obj, self._clock.now()):
                 raise Unsayable(f"the client may not {permission.value} it")
 
     async def _require_no_approval(self, obj: ManagedObject | None) -> None:

@@ -287,7 +287,8 @@ def test_nothing_takes_the_place_of_a_certificate_that_was_revoked(
     assert refusal(kms, again, version=V2_1).reason is ResultReason.PERMISSION_DENIED
     if obliterated:
         assert refusal(kms, key, version=V2_1).reason is ResultReason.PERMISSION_DENIED
-        kms.call(again, version=V2_1, caller=BOB)
+        taken = refusal(kms, again, version=V2_1, caller=BOB)
+        assert taken.reason is ResultReason.OBJECT_ALREADY_EXISTS
     assert_refused(kms, csr(new_key()), ResultReason.PERMISSION_DENIED, ResultReason.PERMISSION_DENIED)
 
 

@@ -7,7 +7,7 @@ the scheduler's job) that decided so. Whatever a client may name and use by KMIP
         ticket_type: TicketType
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
@@ -119,5 +119,14 @@ class EntryStore(Protocol):
     async def count_entries(self, kind: type[E], tenant: int, owner: int) -> int:
         """Return how many entries of a kind an owner has."""
 
-    async def due_entries(self, kind: type[E], before: datetime, maximum: int) -> Sequence[Kept[E]]:
-        """Return at most `maximum` entries of every tenant that are due before a time, soonest first."""
+    async def due_entries(
+        self,
+        kind: type[E],
+        before: datetime,
+        maximum: int,
+        offset: int = 0,
+        damaged: Callable[[Exception], None] | None = None,
+    ) -> Sequence[Kept[E]]:
+        """Return at most `maximum` entries of every tenant that are due before a time, soonest first, without
+        the first `offset`. With `damaged`, one that cannot be opened counts among them, but is left out and
+        told there."""

@@ -5,9 +5,11 @@ their owner destroys objects.
 """
 
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from strongroom.domain.store import ObjectStore
+from strongroom.engine.due import each_due
 from strongroom.engine.entries import forget
 from strongroom.operations.pkcs11.state import Application
 
@@ -22,5 +24,4 @@ class Applications:
 
     async def tidy(self, now: datetime) -> None:
         """Forget applications that have expired. Raises StoreFailure."""
-        for kept in await self._store.due_entries(Application, now, _PAGE):
-            await forget(self._store, kept)
+        await each_due(self._store, Application, now, _PAGE, partial(forget, self._store))

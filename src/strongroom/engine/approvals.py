@@ -33,6 +33,7 @@ from strongroom.domain.operation import OperationSpec
 from strongroom.domain.people import Person
 from strongroom.domain.store import Changes, LostRace, ObjectStore
 from strongroom.domain.tenants import SYSTEM_TENANT
+from strongroom.engine.due import each_due
 from strongroom.engine.effects import Effect
 from strongroom.engine.run import Awaited, Run
 from strongroom.engine.unit_of_work import UnitOfWork
@@ -110,20 +111,22 @@ class Approvals:
 
     async def tidy(self, now: datetime) -> None:
         """Forget requests that nobody approved or used in time. Raises StoreFailure."""
-        for kept in await self._store.due_entries(Approval, now, _PAGE):
-            change = EntryChange(Approval, kept.tenant, kept.key, kept.generation, None)
-            event = AuditEvent(
-                at=now,
-                client=0,
-                tenant=kept.tenant,
-                peer="-",
-                operation=EXPIRED,
-                outcome=SUCCESS,
-                by="server",
-                target=f"approval={name_of(kept)}",
-            )
-            with contextlib.suppress(LostRace):  # another worker was first
-                await self._store.commit(Changes(entries=[change], events=[event]))
+        await each_due(self._store, Approval, now, _PAGE, lambda kept: self._expire(kept, now))
+
+    async def _expire(self, kept: Kept[Approval], now: datetime) -> None:
+        change = EntryChange(Approval, kept.tenant, kept.key, kept.generation, None)
+        event = AuditEvent(
+            at=now,
+            client=0,
+            tenant=kept.tenant,
+            peer="-",
+            operation=EXPIRED,
+            outcome=SUCCESS,
+            by="server",
+            target=f"approval={name_of(kept)}",
+        )
+        with contextlib.suppress(LostRace):  # another worker was first
+            await self._store.commit(Changes(entries=[change], events=[event]))
 
     async def _given(self, kept: Kept[Approval]) -> list[str]:
         if not kept.value.votes:

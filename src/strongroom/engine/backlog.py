@@ -20,6 +20,7 @@ from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
 from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure
 from strongroom.engine.approvals import ApprovalNeeded
 from strongroom.engine.batch import BatchMemory
+from strongroom.engine.due import each_due
 from strongroom.engine.entries import forget
 from strongroom.engine.later import Later, LaterItem
 from strongroom.engine.references import named
@@ -127,17 +128,13 @@ class RequestBacklog:
 
         Raises StoreFailure, or what else went wrong first, after all of them had their turn.
         """
-        failed: Exception | None = None
-        for batch in await self._store.due_entries(WaitingBatch, now, _PAGE):
-            try:
-                if batch.value.next is None:
-                    await forget(self._store, batch)
-                elif (batch.tenant, batch.key) not in self._doing and await self._claim(batch):
-                    await self._do_all(batch.tenant, batch.key)
-            except Exception as exc:  # noqa: BLE001 - raised below; one batch must not keep the others back
-                failed = failed or exc
-        if failed is not None:
-            raise failed
+        await each_due(self._store, WaitingBatch, now, _PAGE, self._take_up)
+
+    async def _take_up(self, batch: Kept[WaitingBatch]) -> None:
+        if batch.value.next is None:
+            await forget(self._store, batch)
+        elif (batch.tenant, batch.key) not in self._doing and await self._claim(batch):
+            await self._do_all(batch.tenant, batch.key)
 
     async def _claim(self, batch: Kept[WaitingBatch]) -> bool:
         """Take a batch over, and count that; False when another worker was quicker."""

@@ -12,6 +12,7 @@ and ticket included, and none is kept that gives out what somebody has to be all
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Final
 
 from strongroom.domain.entries import Entry, Kept
@@ -19,6 +20,7 @@ from strongroom.domain.errors import InvalidField
 from strongroom.domain.operation import OperationSpec
 from strongroom.domain.permission import Permission
 from strongroom.domain.store import ObjectStore
+from strongroom.engine.due import each_due
 from strongroom.engine.entries import forget
 from strongroom.engine.references import named
 from strongroom.engine.request import BatchItem
@@ -123,8 +125,7 @@ class Repeats:
 
     async def tidy(self, now: datetime) -> None:
         """Forget what is too long ago to be repeated. Raises StoreFailure."""
-        for kept in await self._store.due_entries(DoneRequest, now, _PAGE):
-            await forget(self._store, kept)
+        await each_due(self._store, DoneRequest, now, _PAGE, partial(forget, self._store))
 
 
 def _checked(kept: Kept[DoneRequest], digest: bytes) -> DoneRequest:

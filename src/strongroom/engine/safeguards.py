@@ -20,6 +20,7 @@ from strongroom.domain.operation import OperationSpec
 from strongroom.domain.parking import Parked, park
 from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure, TamperedRecord
 from strongroom.engine.approvals import Approvals
+from strongroom.engine.due import attempt_each_due
 from strongroom.engine.effects import LOSSES, Effect, Kind, acts_of
 from strongroom.engine.run import Run
 from strongroom.engine.unit_of_work import UnitOfWork
@@ -140,24 +141,33 @@ class Guard:
         return bool(await self._store.entries_of(UsedIv, obj.tenant, obj.sequence, 1))
 
     async def tidy(self, now: datetime) -> None:
-        """Remove for good what was parked until now, unless it is held. Raises StoreFailure."""
-        for kept in await self._store.due_entries(Parked, now, _PAGE):
-            obj = await self._store.load(kept.tenant, kept.key)
-            if obj is not None and await held(self._store, obj):
-                later = Kept(
-                    tenant=kept.tenant,
-                    key=kept.key,
-                    owner=kept.owner,
-                    value=kept.value,
-                    due=now.replace(microsecond=0) + _LOOK_AGAIN,
-                    generation=kept.generation,
-                )
-                await self._change(kept, later, now)
-                continue
-            ivs = await self._ended(obj, now)
-            if await self._change(kept, None, now, others=ivs, objects=_touched(obj)):
-                self.material_is_gone()
+        """Remove for good what was parked until now, unless it is held, or it cannot be told whether it is.
+
+        Raises StoreFailure, or what else went wrong first, after all of it had its turn.
+        """
+        failure = await attempt_each_due(
+            self._store, Parked, now, _PAGE, lambda kept: self._end_window(kept, now)
+        )
         await self._scrub(now)
+        if failure is not None:
+            raise failure
+
+    async def _end_window(self, kept: Kept[Parked], now: datetime) -> None:
+        obj = await self._store.load(kept.tenant, kept.key)
+        if obj is not None and await held(self._store, obj):
+            later = Kept(
+                tenant=kept.tenant,
+                key=kept.key,
+                owner=kept.owner,
+                value=kept.value,
+                due=now.replace(microsecond=0) + _LOOK_AGAIN,
+                generation=kept.generation,
+            )
+            await self._change(kept, later, now)
+            return
+        ivs = await self._ended(obj, now)
+        if await self._change(kept, None, now, others=ivs, objects=_touched(obj)):
+            self.material_is_gone()
 
     def material_is_gone(self) -> None:
         """Have the files of the store rid of something soon, which was removed by a commit."""

@@ -6,6 +6,7 @@ commit. See `domain.tickets`.
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from strongroom.domain.access import covers, reaches
@@ -14,6 +15,7 @@ from strongroom.domain.identity import ClientId, ClientIdentity, Grant
 from strongroom.domain.store import LostRace, ObjectStore
 from strongroom.domain.tickets import GivenTicket, key_of
 from strongroom.engine.batch import BatchMemory
+from strongroom.engine.due import each_due
 from strongroom.engine.entries import forget
 from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.rights import Right
@@ -66,8 +68,7 @@ class Tickets:
 
     async def tidy(self, now: datetime) -> None:
         """Forget tickets whose lease has ended. Raises StoreFailure."""
-        for given in await self._store.due_entries(GivenTicket, now, _PAGE):
-            await forget(self._store, given)
+        await each_due(self._store, GivenTicket, now, _PAGE, partial(forget, self._store))
 
 
 async def charge(work: UnitOfWork, caller: ClientIdentity, operation: Operation) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 from strongroom.domain.audit import SUCCESS, AuditEvent
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.store import Changes, LostRace, ObjectStore, TamperedRecord
+from strongroom.engine.due import each_due
 from strongroom.engine.entries import forget
 from strongroom.procedures.used_ivs import EndOfIvs, UsedIv
 
@@ -26,14 +27,17 @@ _PAGE: Final = 10
 
 async def forget_ivs(store: ObjectStore, now: datetime) -> None:
     """Remove some of what keys have used that are gone. Raises StoreFailure."""
-    for ended in await store.due_entries(EndOfIvs, now, _PAGE):
-        used = await store.entries_of(UsedIv, ended.tenant, int(ended.key), AT_ONCE)
-        # After that: what another key under this identifier has used since is not among them.
-        if used and await _is_gone(store, ended):
-            with contextlib.suppress(LostRace):  # another worker was first
-                await store.commit(Changes(entries=list(map(_removal, used)), events=[_event(ended, now)]))
-        else:
-            await forget(store, ended)
+    await each_due(store, EndOfIvs, now, _PAGE, lambda ended: _forget(store, ended, now))
+
+
+async def _forget(store: ObjectStore, ended: Kept[EndOfIvs], now: datetime) -> None:
+    used = await store.entries_of(UsedIv, ended.tenant, int(ended.key), AT_ONCE)
+    # After that: what another key under this identifier has used since is not among them.
+    if used and await _is_gone(store, ended):
+        with contextlib.suppress(LostRace):  # another worker was first
+            await store.commit(Changes(entries=list(map(_removal, used)), events=[_event(ended, now)]))
+    else:
+        await forget(store, ended)
 
 
 async def _is_gone(store: ObjectStore, ended: Kept[EndOfIvs]) -> bool:

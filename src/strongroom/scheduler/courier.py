@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from strongroom.domain.clock import Clock
+from strongroom.domain.entries import Kept
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.outgoing import (
     Endpoints,
@@ -22,6 +23,7 @@ from strongroom.domain.outgoing import (
     Subscription,
 )
 from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure
+from strongroom.engine.due import attempt_each_due
 from strongroom.engine.entries import forget
 from strongroom.engine.outbox import queued
 from strongroom.engine.outgoing import read, version_for, write
@@ -87,15 +89,19 @@ class Courier:
 
     async def tidy(self, now: datetime) -> None:
         """Give up what is too old, and deliver what a worker left behind. Raises StoreFailure."""
-        for message in await self._store.due_entries(Outgoing, now, _PAGE):
-            log.warning("message_given_up", client=message.owner, operation=message.value.operation.name)
-            await forget(self._store, message)
+        failure = await attempt_each_due(self._store, Outgoing, now, _PAGE, self._give_up)
         for client in self._subscribers():
             waiting = await self._waiting(client)
             if waiting > MOST:
                 await self._drop(client, waiting - MOST)
             if waiting and client.client not in self._attended:
                 self._visit_soon(client)
+        if failure is not None:
+            raise failure
+
+    async def _give_up(self, message: Kept[Outgoing]) -> None:
+        log.warning("message_given_up", client=message.owner, operation=message.value.operation.name)
+        await forget(self._store, message)
 
     async def _waiting(self, client: ClientIdentity) -> int:
         return await self._store.count_entries(Outgoing, client.tenant, client.client)

@@ -12,6 +12,7 @@ from typing import Final
 from strongroom.domain.entries import Kept
 from strongroom.domain.outgoing import DateWatch, Outgoing, OutgoingQueue, Subscription
 from strongroom.domain.store import Changes, LostRace, ObjectStore
+from strongroom.engine.due import each_due
 from strongroom.engine.entries import forget
 from strongroom.engine.outbox import queued, watch
 from strongroom.registry import Operation, Tag
@@ -34,9 +35,11 @@ class DateNotices:
 
     async def tidy(self, now: datetime) -> None:
         """Notify clients of States that dates have changed. Raises StoreFailure."""
-        for kept in await self._store.due_entries(DateWatch, now, _PAGE):
-            with contextlib.suppress(LostRace):  # another worker was first
-                await self._notice(kept, now)
+        await each_due(self._store, DateWatch, now, _PAGE, lambda kept: self._look(kept, now))
+
+    async def _look(self, kept: Kept[DateWatch], now: datetime) -> None:
+        with contextlib.suppress(LostRace):  # another worker was first
+            await self._notice(kept, now)
 
     async def _notice(self, kept: Kept[DateWatch], now: datetime) -> None:
         stored = await self._store.load(kept.tenant, kept.key)

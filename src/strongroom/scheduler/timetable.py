@@ -8,7 +8,7 @@ generations.
 import asyncio
 import random
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 import structlog
@@ -18,6 +18,9 @@ from strongroom.domain.store import StoreFailure
 
 INTERVAL: Final = 1.0
 """Seconds between two looks."""
+
+REMINDER: Final = timedelta(hours=1)
+"""After this a job that still fails is told of again."""
 
 log = structlog.get_logger()
 
@@ -35,7 +38,7 @@ class Timetable:
     def __init__(self, clock: Clock, jobs: Mapping[str, Job]) -> None:
         self._clock = clock
         self._jobs = dict(jobs)
-        self._failing: set[str] = set()
+        self._told: dict[str, datetime] = {}  # of jobs that fail: when it was logged
 
     def add(self, name: str, job: Job) -> None:
         """Ask one more job, from before `run` on."""
@@ -63,10 +66,11 @@ class Timetable:
         except Exception as error:  # noqa: BLE001 - the edge: the other jobs go on
             self._tell(name, f"{type(error).__name__}: {error}", error)
         else:
-            self._failing.discard(name)
+            self._told.pop(name, None)
 
     def _tell(self, name: str, error: str, exc: Exception | None = None) -> None:
-        """Log a failure, once until the job succeeds again."""
-        if name not in self._failing:
-            self._failing.add(name)
+        """Log a failure, and again now and then until the job succeeds."""
+        now = self._clock.now()
+        if name not in self._told or now >= self._told[name] + REMINDER:
+            self._told[name] = now
             log.error("job_failed", job=name, error=error, exc_info=exc)

@@ -4,7 +4,7 @@ Rule: the port `domain.entries.EntryStore`, once for every database. Entries are
 cached.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -53,12 +53,27 @@ class EntryRepository:
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
 
-    async def due_entries(self, kind: type[E], before: datetime, maximum: int) -> Sequence[Kept[E]]:
+    async def due_entries(
+        self,
+        kind: type[E],
+        before: datetime,
+        maximum: int,
+        offset: int = 0,
+        damaged: Callable[[Exception], None] | None = None,
+    ) -> Sequence[Kept[E]]:
         try:
-            rows = await self._backend.due_entries(kind.kind, int(before.timestamp()), maximum)
+            rows = await self._backend.due_entries(kind.kind, int(before.timestamp()), maximum, offset)
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
-        return [await self._open_entry(kind, row) for row in rows]
+        due: list[Kept[E]] = []
+        for row in rows:
+            try:
+                due.append(await self._open_entry(kind, row))
+            except TamperedRecord as exc:
+                if damaged is None:
+                    raise
+                damaged(exc)
+        return due
 
     def seal_entry(self, change: EntryChange) -> EntryRow | EntryRemoval:
         """Return what the back end does for a change."""

@@ -297,8 +297,9 @@ class PostgresBackend:
         counted: int = (await self._read(_COUNT_ENTRIES, (tenant, kind, owner)))[0][0]
         return counted
 
-    async def due_entries(self, kind: int, before: int, maximum: int) -> list[EntryRow]:
-        return [EntryRow._make(row) for row in await self._read(_DUE_ENTRIES, (kind, before, maximum))]
+    async def due_entries(self, kind: int, before: int, maximum: int, offset: int = 0) -> list[EntryRow]:
+        rows = await self._read(_DUE_ENTRIES, (kind, before, maximum, offset))
+        return [EntryRow._make(row) for row in rows]
 
     async def clients(self) -> list[ClientRow]:
         return [client_row(tuple(row)) for row in await self._read(statements.CLIENTS)]

@@ -299,8 +299,9 @@ class Backend(Protocol):
     async def count_entries(self, tenant: int, kind: int, owner: int) -> int:
         """Return how many entries of a kind an owner has."""
 
-    async def due_entries(self, kind: int, before: int, maximum: int) -> list[EntryRow]:
-        """Return at most `maximum` entries of every tenant with `due` < `before`, soonest first."""
+    async def due_entries(self, kind: int, before: int, maximum: int, offset: int = 0) -> list[EntryRow]:
+        """Return at most `maximum` entries of every tenant with `due` < `before`, soonest first, without the
+        first `offset`."""
 
     async def commit(self, changes: ChangeSet) -> None:
         """Make all changes durable, then return.

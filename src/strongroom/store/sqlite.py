@@ -306,8 +306,8 @@ class _DirectReads:
     async def count_entries(self, tenant: int, kind: int, owner: int) -> int:
         return self._reading.count(statements.COUNT_ENTRIES, (tenant, kind, owner))
 
-    async def due_entries(self, kind: int, before: int, maximum: int) -> list[EntryRow]:
-        return self._reading.entries(statements.DUE_ENTRIES, (kind, before, maximum))
+    async def due_entries(self, kind: int, before: int, maximum: int, offset: int = 0) -> list[EntryRow]:
+        return self._reading.entries(statements.DUE_ENTRIES, (kind, before, maximum, offset))
 
     async def clients(self) -> list[ClientRow]:
         return self._reading.clients()

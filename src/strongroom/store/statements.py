@@ -48,7 +48,8 @@ ENTRIES: Final = (
 )
 COUNT_ENTRIES: Final = "SELECT count(*) FROM entries WHERE tenant = ? AND kind = ? AND owner = ?"
 DUE_ENTRIES: Final = (
-    f"SELECT {ENTRY_COLUMNS} FROM entries WHERE kind = ? AND due < ? ORDER BY due, key LIMIT ?"  # noqa: S608
+    f"SELECT {ENTRY_COLUMNS} FROM entries WHERE kind = ? AND due < ?"  # noqa: S608
+    " ORDER BY due, key, tenant LIMIT ? OFFSET ?"
 )
 AUDIT_HEAD: Final = (
     "SELECT position, hash FROM audit WHERE position IS NOT NULL ORDER BY position DESC LIMIT 1"

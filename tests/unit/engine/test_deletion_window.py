@@ -318,6 +318,36 @@ def test_the_files_of_the_database_keep_no_byte_of_what_is_gone_for_good(
     assert not [piece for piece in pieces if piece in left]
 
 
+@pytest.mark.parametrize("what", ["object", "parked", "doubted"])
+def test_what_cannot_be_trusted_keeps_nothing_else_past_its_window_and_is_told(
+    kms: TestKms, what: str
+) -> None:
+    bad = [destroyed(kms) for _ in range(33)]  # more than are looked at in one go
+    kms.clock.pass_time(seconds=2)
+    good = destroyed(kms)
+    with database(kms) as editor:
+        for key in bad:
+            if what == "object":
+                editor.execute("UPDATE objects SET activation_date = 5 WHERE unique_identifier = ?", (key,))
+            elif what == "parked":
+                editor.execute("UPDATE entries SET sealed = zeroblob(40) WHERE kind = 42 AND key = ?", (key,))
+            else:
+                kms.repository._distrusted[DEFAULT_TENANT, key] = "it is older than the audit log says"
+        (sealed,) = editor.execute(
+            "SELECT sealed FROM entries WHERE kind = 42 AND key = ?", (good,)
+        ).fetchone()
+    editor.close()
+    kms.repository._cache.clear()
+    with pytest.raises(TamperedRecord, match=bad[0]):
+        end(kms)
+    assert not parked(kms, good)
+    assert sealed not in files(kms)
+    with database(kms) as reader:
+        (left,) = reader.execute("SELECT count(*) FROM entries WHERE kind = 42").fetchone()
+    reader.close()
+    assert left == len(bad)  # nobody knows whether they are held
+
+
 def test_a_parked_record_is_not_made_a_living_object_by_editing_the_database(kms: TestKms) -> None:
     key = destroyed(kms)
     with database(kms) as editor:

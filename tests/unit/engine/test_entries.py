@@ -161,6 +161,20 @@ def test_due_entries_of_every_client_are_found(kms: TestKms) -> None:
     assert kms.run(kms.repository.due_entries(Note, NOW, 10)) == []
 
 
+def test_a_damaged_entry_that_is_due_is_left_out_only_for_who_is_told_of_it(kms: TestKms) -> None:
+    keep(kms, "a")
+    keep(kms, "b")
+    with sqlite3.connect(kms.directory / "strongroom.db") as editor:
+        editor.execute("UPDATE entries SET sealed = zeroblob(40) WHERE key = 'a'")
+    editor.close()
+    later, told = NOW + timedelta(seconds=1), list[Exception]()
+    (kept,) = kms.run(kms.repository.due_entries(Note, later, 10, damaged=told.append))
+    assert kept.key == "b"
+    assert [type(one) for one in told] == [TamperedRecord]
+    with pytest.raises(TamperedRecord):
+        kms.run(kms.repository.due_entries(Note, later, 10))
+
+
 def test_a_kind_is_declared_once() -> None:
     with pytest.raises(TypeError, match="kind 900"):
 

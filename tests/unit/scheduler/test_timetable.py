@@ -4,6 +4,7 @@ import asyncio
 from datetime import datetime
 
 import pytest
+from structlog.testing import capture_logs
 
 from strongroom.scheduler import timetable
 from tests.kms import MovableClock
@@ -36,3 +37,25 @@ async def test_a_job_that_takes_long_or_fails_does_not_hold_up_the_others(
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+async def test_a_job_that_goes_on_failing_is_told_of_once_an_hour() -> None:
+    clock, broken = MovableClock(), True
+
+    async def failing(_: datetime) -> None:
+        if broken:
+            raise RuntimeError("not today")
+
+    jobs = timetable.Timetable(clock, {"failing": failing})
+    with capture_logs() as logged:
+        for _ in range(3):
+            await jobs._ask("failing")
+        assert len(logged) == 1
+        clock.pass_time(hours=1)
+        await jobs._ask("failing")
+        assert len(logged) == 2
+        broken = False
+        await jobs._ask("failing")
+        broken = True
+        await jobs._ask("failing")
+    assert [line["job"] for line in logged] == ["failing"] * 3

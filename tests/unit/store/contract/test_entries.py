@@ -84,3 +84,5 @@ async def test_what_is_due_comes_soonest_first_and_no_more_than_asked_for(
     await backend.commit(ChangeSet(entries=[*rows.values(), entry(tenant, "never", kind=kind)]))
     assert await backend.due_entries(kind, 40, 10) == [rows["soon"], rows["next"], rows["late"]]
     assert await backend.due_entries(kind, 40, 1) == [rows["soon"]]
+    assert await backend.due_entries(kind, 40, 1, 1) == [rows["next"]]
+    assert await backend.due_entries(kind, 40, 10, 3) == []

@@ -17,6 +17,9 @@ LinkedIdentifier = NewType("LinkedIdentifier", str)
 MAXIMUM_LENGTH = 1024
 """Characters; ours have 36, and no client is known to send more than 128."""
 
+MAXIMUM_BYTES = 2000
+"""In UTF-8, of one that a client chooses: it stands in indexes, and those of PostgreSQL hold 2,700 a row."""
+
 
 class BatchReference(NamedTuple):
     """The Unique Identifier of that number in the answer, counted from 0, or backwards (KMIP 2.1 §4.58)."""

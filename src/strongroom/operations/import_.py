@@ -12,7 +12,7 @@ from strongroom.domain.permission import Permission
 from strongroom.domain.provisioning import LinkCredential
 from strongroom.model.attribute_list import TemplateAttributes
 from strongroom.model.attribute_shapes import AttributesShape
-from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.identifiers import MAXIMUM_BYTES, MAXIMUM_LENGTH, UniqueIdentifier
 from strongroom.model.objects import OBJECT_TYPES, WITHOUT_MATERIAL, ManagedObjectStruct, ObjectShape
 from strongroom.model.struct import RequiredSince, Since
 from strongroom.procedures.creation import embedded, first, stateful
@@ -91,9 +91,14 @@ async def _require_no_credential(ctx: Context, obj: ManagedObject) -> None:
 
 
 def _check_identifier(unique_identifier: UniqueIdentifier) -> None:
-    """Return if an object may have this identifier: it stands in logs and on terminals."""
+    """Return if an object may have this identifier: one can ask for it, every store can hold it, and it
+    stands in logs and on terminals."""
     if not unique_identifier or not unique_identifier.isprintable():
         raise InvalidField("a Unique Identifier has at least one character, and only such as can be printed")
+    if len(unique_identifier) > MAXIMUM_LENGTH or len(unique_identifier.encode()) > MAXIMUM_BYTES:
+        raise InvalidField(
+            f"a Unique Identifier has at most {MAXIMUM_LENGTH} characters, and {MAXIMUM_BYTES} bytes in UTF-8"
+        )
 
 
 def _object_type(request: ImportRequest) -> ObjectType:

@@ -13,10 +13,14 @@ import asyncpg
 
 from strongroom.domain.backups import Filling, Row, Table
 from strongroom.domain.store import StoreFailure
+from strongroom.model.identifiers import MAXIMUM_BYTES
 from strongroom.store import migrate, postgres, statements, tables, versions
 from strongroom.store.refilling import RefilledRecords
 from strongroom.store.snapshot import PostgresTables, SqliteTables, translated
 from strongroom.store.url import PostgresUrl, SqliteUrl, StoreUrl
+
+_SHOWN: Final = 64
+"""Characters of an identifier that is too long."""
 
 _SQLITE_COLUMNS: Final = "SELECT name FROM pragma_table_info(?) ORDER BY cid"
 _SQLITE_TABLES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid"
@@ -124,6 +128,14 @@ class PostgresRecords(RefilledRecords, PostgresTables):
                 )
             except (ValueError, asyncpg.DataError) as error:
                 raise StoreFailure(f"PostgreSQL cannot hold a row of {table.name}: {error}") from error
+            except asyncpg.ProgramLimitExceededError as error:
+                # Older releases let clients choose such identifiers.
+                long = [text for row in rows for text in row if isinstance(text, str) and _is_long(text)]
+                raise StoreFailure(
+                    f"PostgreSQL cannot hold a row of {table.name}: {error}; what is called"
+                    f" {', '.join(f'{text[:_SHOWN]!r}...' for text in long)} has to be obliterated by its"
+                    " owner before the backup is made, or the backup restored into SQLite"
+                ) from error
 
     async def put_unless_there(self, table: Table, rows: Sequence[Row]) -> None:
         if rows:
@@ -181,6 +193,10 @@ def _count_on(table: str, column: str) -> str:
         f"SELECT setval(pg_get_serial_sequence('{name}', '{column}'), max({counted}))"  # noqa: S608
         f" FROM {name} HAVING max({counted}) IS NOT NULL"
     )
+
+
+def _is_long(text: str) -> bool:
+    return len(text.encode()) > MAXIMUM_BYTES
 
 
 def _insert(table: Table) -> str:

@@ -307,6 +307,22 @@ def test_an_identifier_that_cannot_be_shown(kms: TestKms, identifier: str) -> No
     assert_refused(kms, request, R.INVALID_FIELD, R.INVALID_FIELD)
 
 
+@pytest.mark.parametrize("identifier", ["a" * 1025, "\u4e2d" * 667, "\U0001f511" * 501])
+def test_an_identifier_that_nobody_could_ask_for_or_not_every_store_can_hold(
+    kms: TestKms, identifier: str
+) -> None:
+    request = importing(identifier=UniqueIdentifier(identifier))
+    assert_refused(kms, request, R.INVALID_FIELD, R.INVALID_FIELD)
+
+
+@pytest.mark.parametrize("identifier", ["a" * 1024, "\u4e2d" * 666, "\U0001f511" * 500])
+def test_the_longest_identifiers_are_used_like_any(kms: TestKms, identifier: str) -> None:
+    chosen = UniqueIdentifier(identifier)
+    assert kms.call(importing(identifier=chosen), version=V2_1).unique_identifier == chosen
+    assert material_of(get(kms, chosen)) == AES_128
+    kms.call(DestroyRequest(unique_identifier=chosen))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -1,15 +1,19 @@
 """PostgreSQL when things go wrong (faults 33 and 34)."""
 
 import asyncio
+import random
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from strongroom.store import migrate, postgres
+from strongroom.domain.backups import Table
+from strongroom.domain.store import StoreFailure
+from strongroom.store import migrate, postgres, versions
+from strongroom.store.filling import fill
 from strongroom.store.postgres import PostgresBackend
-from strongroom.store.records import ChangeSet, OutcomeUnknown, StoreUnavailable
+from strongroom.store.records import ChangeSet, ObjectRow, OutcomeUnknown, StoreUnavailable
 from strongroom.store.url import PostgresUrl, parse
 from tests.postgres import PostgresServer, running_server
 from tests.unit.store.load import Load
@@ -215,3 +219,13 @@ async def test_a_closed_store_says_so(url: PostgresUrl) -> None:
     await backend.close()
     with pytest.raises(StoreUnavailable, match="closed"):
         await backend.fetch(1, "any")
+
+
+async def test_an_identifier_that_is_too_long_for_its_indexes_is_named(server: PostgresServer) -> None:
+    """As older releases let clients choose them."""
+    chosen = "".join(random.choices([chr(one) for one in range(0x4E00, 0x9FA0)], k=1024))
+    objects = Table("objects", tuple(ObjectRow._fields))
+    async with fill(store_url(server, server.create_database())) as filling:
+        await filling.begin(versions.VERSIONS[-1])
+        with pytest.raises(StoreFailure, match=f"what is called '{chosen[:64]}'... has to be obliterated"):
+            await filling.put(objects, [tuple(row(1)), tuple(row(1, unique_identifier=chosen))])

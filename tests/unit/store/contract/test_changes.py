@@ -1,10 +1,12 @@
 """What a commit does and does not do."""
 
 import asyncio
+import random
 from collections import Counter
 
 import pytest
 
+from strongroom.model.identifiers import MAXIMUM_BYTES
 from strongroom.store.records import (
     MAX_TERM,
     Backend,
@@ -19,7 +21,7 @@ from strongroom.store.records import (
     StoreKeyRow,
 )
 from tests.unit.store.contract.conftest import Store
-from tests.unit.store.samples import client, creation, row, update
+from tests.unit.store.samples import client, creation, entry, row, update
 
 
 async def names_taken(backend: Backend, tenant: int, *names: str, owner: int = 1) -> list[str]:
@@ -51,6 +53,18 @@ async def test_a_row_comes_back_as_it_was_committed(backend: Backend, tenant: in
     await backend.commit(creation(new))
     assert await backend.fetch(new.tenant, new.unique_identifier) == new
     assert await backend.generation(new.tenant, new.unique_identifier) == 1
+
+
+async def test_the_longest_identifier_that_a_client_may_choose_fits_every_index(
+    backend: Backend, tenant: int
+) -> None:
+    # At random: PostgreSQL makes others shorter before it looks at their length.
+    chosen = "".join(random.choices([chr(one) for one in range(0x4E00, 0x9FA0)], k=MAXIMUM_BYTES // 3))
+    new = row(tenant, unique_identifier=chosen)
+    changes = creation(new)
+    changes.entries.append(entry(tenant, chosen, due=5))
+    await backend.commit(changes)
+    assert await backend.fetch(tenant, chosen) == new
 
 
 @pytest.mark.parametrize("identifier", ["no such object", "", "a\0b"])

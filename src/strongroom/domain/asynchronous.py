@@ -29,12 +29,25 @@ _KEY_SIZE: Final = 16  # bytes, random: the value cannot be guessed
 _PLACE_SIZE: Final = 4
 
 
+class GivenOut(Struct):
+    """That an answer holds the material of an object, or what only that can open, and by which permission.
+
+    `sensitive`: so the object was, and its material is wrapped.
+    """
+
+    unique_identifier: Annotated[str, Own(1)]
+    sequence: Annotated[Int64, Own(2)]
+    permission: Annotated[str, Own(3)]
+    sensitive: Annotated[bool, Own(4)]
+
+
 class WaitingItem(Struct):
     """One item of a batch that waits.
 
     `payload` is the TTLV of the request payload, `answer` that of the batch item of the response: None until
     the item is done, and again None when the client has it. `made` are the identifiers that later items may
-    refer to, the main one first.
+    refer to, the main one first. `given` are the objects whose secrets the answer holds; an answer without a
+    byte was taken away because one of them is gone.
     """
 
     operation: Operation
@@ -43,21 +56,43 @@ class WaitingItem(Struct):
     payload: Annotated[SecretBytes, Tagged(Tag.REQUEST_PAYLOAD)]
     answer: Annotated[SecretBytes | None, Tagged(Tag.RESPONSE_PAYLOAD)] = None
     made: Annotated[tuple[str, ...], Tagged(Tag.UNIQUE_IDENTIFIER)] = ()
+    given: Annotated[tuple[GivenOut, ...], Own(1)] = ()
 
     @property
     def outstanding(self) -> bool:
         """Tell whether the client does not know yet what became of it."""
         return self.answer is not None or self.processing_stage is not ProcessingStage.COMPLETED
 
-    def done(self, answer: SecretBytes, made: tuple[str, ...] = ()) -> "WaitingItem":
+    @property
+    def withdrawn(self) -> bool:
+        """Tell whether the answer was taken away."""
+        return self.answer is not None and len(self.answer) == 0
+
+    def done(
+        self, answer: SecretBytes, made: tuple[str, ...] = (), given: tuple[GivenOut, ...] = ()
+    ) -> "WaitingItem":
         """Return the item with its answer."""
         return self.replace(
-            processing_stage=ProcessingStage.COMPLETED, payload=SecretBytes(b""), answer=answer, made=made
+            processing_stage=ProcessingStage.COMPLETED,
+            payload=SecretBytes(b""),
+            answer=answer,
+            made=made,
+            given=given,
         )
 
     def obtained(self) -> "WaitingItem":
         """Return the item as one that the client knows all about; only what it made is still kept."""
         return self.done(SecretBytes(b""), self.made).replace(answer=None)
+
+
+class KeptAnswer(Entry, kind=73, passing=True):
+    """That the answer to an item holds secrets of an object, so that what ends the object finds it.
+
+    It belongs to the object, by its sequence number.
+    """
+
+    batch: Annotated[str, Own(1)]
+    position: Annotated[Int32, Own(2)]
 
 
 class WaitingBatch(Entry, kind=1, passing=True):
@@ -98,6 +133,11 @@ class WaitingBatch(Entry, kind=1, passing=True):
         return sum(len(item.answer) for item in self.items if item.answer is not None)
 
     @property
+    def counts(self) -> bool:
+        """Tell whether it is one of those of which a client has only so many."""
+        return self.next is not None or self.answered > 0
+
+    @property
     def next(self) -> int | None:
         """Return the place of the first item that is not done, None when all are."""
         places = (n for n, i in enumerate(self.items) if i.processing_stage is not ProcessingStage.COMPLETED)
@@ -107,6 +147,11 @@ class WaitingBatch(Entry, kind=1, passing=True):
 def new_key() -> str:
     """Return a key for a batch."""
     return secrets.token_hex(_KEY_SIZE)
+
+
+def answer_key(batch: str, position: int, given: GivenOut) -> str:
+    """Return the key under which it is kept that an answer holds secrets of an object."""
+    return f"{batch}-{position}-{given.sequence}"
 
 
 def correlation_value(key: str, position: int) -> bytes:
@@ -125,8 +170,12 @@ class Waiting:
     def item(self) -> WaitingItem:
         return self.batch.value.items[self.position]
 
-    def obtain(self, ctx: Context) -> None:
+    async def obtain(self, ctx: Context) -> None:
         """Forget the item, and the batch with its last one."""
+        for one in self.item.given:
+            kept = await ctx.entries.get(KeptAnswer, answer_key(self.batch.key, self.position, one))
+            if kept is not None:
+                ctx.entries.remove(kept)
         rest = self.batch.value.with_item(self.position, self.item.obtained())
         if any(item.outstanding for item in rest.items):
             ctx.entries.put(self.batch.key, rest, due=self.batch.due)

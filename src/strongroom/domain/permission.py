@@ -4,6 +4,7 @@ Rule: one permission per family of operations, and none implies another.
 """
 
 from enum import Enum
+from typing import Final
 
 
 class Permission(Enum):
@@ -47,3 +48,7 @@ class Permission(Enum):
     SET_DEFAULTS = "set-defaults"
     SET_CONSTRAINTS = "set-constraints"
     LOG = "log"
+
+
+GIVING: Final = frozenset({Permission.GET, Permission.EXPORT, Permission.DECRYPT})
+"""Rights to the material of an object, or to what only its material can open."""

@@ -20,8 +20,9 @@ from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
 from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure
 from strongroom.engine.approvals import ApprovalNeeded
 from strongroom.engine.batch import BatchMemory
-from strongroom.engine.due import each_due
+from strongroom.engine.due import attempt_each_due
 from strongroom.engine.entries import forget
+from strongroom.engine.kept_answers import KeptAnswers
 from strongroom.engine.later import Later, LaterItem
 from strongroom.engine.references import named
 from strongroom.engine.unit_of_work import UnitOfWork
@@ -74,12 +75,13 @@ class RequestBacklog:
         self._later = later
         self._clients = clients
         self._on_failure = on_failure
+        self.answers = KeptAnswers(store, RETENTION, on_failure)
         self._running: set[asyncio.Task[None]] = set()
         self._doing: set[tuple[int, str]] = set()
 
     async def keep(self, batch: WaitingBatch, work: UnitOfWork) -> str:
         """Put a batch among the changes of a unit of work and return its key; raises ServerLimitExceeded."""
-        mine = await work.entries.mine(WaitingBatch)
+        mine = [kept for kept in await work.entries.mine(WaitingBatch) if kept.value.counts]
         if len(mine) >= MOST:
             raise ServerLimitExceeded(
                 f"{MOST} requests of yours wait already; fetch their answers with Poll, or cancel some"
@@ -128,7 +130,10 @@ class RequestBacklog:
 
         Raises StoreFailure, or what else went wrong first, after all of them had their turn.
         """
-        await each_due(self._store, WaitingBatch, now, _PAGE, self._take_up)
+        failure = await attempt_each_due(self._store, WaitingBatch, now, _PAGE, self._take_up)
+        await self.answers.tidy(now)
+        if failure is not None:
+            raise failure
 
     async def _take_up(self, batch: Kept[WaitingBatch]) -> None:
         if batch.value.next is None:
@@ -178,8 +183,12 @@ class RequestBacklog:
             work = self._work(batch, caller)
             item = self._later.item(batch, position, work, caller)
             answer = await item.perform()
-            done = batch.value.items[position].done(answer, tuple(work.made.values()))
-            return await self._commit(batch, batch.value.with_item(position, done), work, item, attempt)
+            given = self.answers.note(work, batch.key, position)
+            # It may have taken answers of its own batch away.
+            current = await work.entries.get(WaitingBatch, batch.key)
+            value = batch.value if current is None else current.value
+            done = value.items[position].done(answer, tuple(work.made.values()), given)
+            return await self._commit(batch, value.with_item(position, done), work, item, attempt)
         except StoreFailure:
             raise
         except ApprovalNeeded as needed:

@@ -207,6 +207,7 @@ class Transactions:
         effects = work.effects(exports=caller.tenant in self.guard.laid_down)
         if effects:
             await self.guard.allow(run, work, spec, request, effects)
+            await self.backlog.answers.withdraw(run, work, effects)
         work.made = made_by(spec.operation, response)
         created, rewritten = work.created(), work.rewritten()
         if created:

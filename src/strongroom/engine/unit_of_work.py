@@ -25,11 +25,11 @@ from strongroom.domain.identity import ClientIdentity, Grant
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.obliterated import Obliterated, obliterated_key
 from strongroom.domain.operation import Response
-from strongroom.domain.permission import Permission
+from strongroom.domain.permission import GIVING, Permission
 from strongroom.domain.reserved import check_changes
 from strongroom.domain.store import NO_CHANGES, Changes, Found, ObjectStore
 from strongroom.engine.batch import BatchMemory
-from strongroom.engine.effects import Effect, Kind, effects_of
+from strongroom.engine.effects import PUBLIC, Effect, Kind, effects_of
 from strongroom.engine.entries import WorkingEntries
 from strongroom.engine.identifiers import new_identifier
 from strongroom.engine.quotas import Rewritten
@@ -67,6 +67,7 @@ class UnitOfWork:
         "_caller",
         "_clients",
         "_fresh",
+        "_given",
         "_judged",
         "_loaded",
         "_locates",
@@ -110,6 +111,7 @@ class UnitOfWork:
         self._permission = Permission.NONE
         self._scope: tuple[Grant, ...] | None = ()  # nothing, until `begin` says what
         self._placed: tuple[UniqueIdentifier | None] | None = None
+        self._given: dict[UniqueIdentifier, tuple[ManagedObject, Permission]] = {}
         self.reached: dict[UniqueIdentifier, ManagedObject] = {}
         """The objects that this operation has read."""
         self._fresh: list[ManagedObject] = []  # what this operation has made
@@ -274,6 +276,8 @@ class UnitOfWork:
             raise ObjectDestroyed("the object was destroyed; only its attributes are left")
         if obj.archived and not archived:
             raise ObjectArchived("the object is archived; Recover it first")
+        if permission in GIVING:
+            self._given[identifier] = (obj, permission)
         self.reached[identifier] = obj
         return obj
 
@@ -401,6 +405,10 @@ class UnitOfWork:
     def sources(self) -> tuple[ManagedObject, ...]:
         """Return the objects that were read, as the store gave them."""
         return tuple(self._sources)
+
+    def given(self) -> list[tuple[ManagedObject, Permission]]:
+        """Return the objects whose secrets an answer may hold, with the right to them that was asked for."""
+        return [one for one in self._given.values() if one[0].object_type not in PUBLIC]
 
     def effects(self, *, exports: bool) -> Sequence[Effect]:
         """Return what this item, as far as it has come, does to objects: that is still to be judged.

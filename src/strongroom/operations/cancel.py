@@ -22,7 +22,7 @@ async def cancel(ctx: Context, request: CancelRequest) -> CancelResponse:
     if waiting.item.answer is None:
         # A worker that is at it just now loses the race for the entry, and with it what it has done.
         result = CancellationResult.CANCELED
-        waiting.obtain(ctx)
+        await waiting.obtain(ctx)
     else:
         result = CancellationResult.COMPLETED  # it stays, for Poll to fetch
     return CancelResponse(

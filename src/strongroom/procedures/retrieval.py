@@ -72,15 +72,20 @@ async def given_out(ctx: Context, obj: ManagedObject, wanted: Wanted) -> Managed
     return value if specification is None else await wrap(ctx, obj, value, specification)
 
 
-def _require_free(obj: ManagedObject, *, concealed: bool) -> None:
-    """Return if the object may leave the server, `concealed` by a wrapping or in the clear.
-
-    In the clear it is marked as such: whether that needs more than a permission is the engine's to say.
-    """
+def check_free(obj: ManagedObject, *, concealed: bool) -> None:
+    """Return if the object may leave the server, `concealed` by a wrapping or in the clear."""
     if obj.value(Tag.SENSITIVE) and not concealed:
         raise Sensitive("the object is Sensitive: it is given out only wrapped")
     if obj.value(Tag.EXTRACTABLE) is False:
         raise NotExtractable("the object is not Extractable: it never leaves the server")
+
+
+def _require_free(obj: ManagedObject, *, concealed: bool) -> None:
+    """Do the same for an object that leaves the server now.
+
+    In the clear it is marked as such: whether that needs more than a permission is the engine's to say.
+    """
+    check_free(obj, concealed=concealed)
     if not concealed:
         obj.revealed = True
 

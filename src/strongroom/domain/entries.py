@@ -50,8 +50,8 @@ class Kept(Generic[E_co]):
     """An entry as it is stored.
 
     `key` is unique within (tenant, kind). `owner` is the client whose it is, 0 the tenant itself. At `due`
-    something is to happen to it, mostly its end; None means never. `generation` grows with each change and is
-    0 until the entry is stored.
+    something is to happen to it, mostly its end; None means never. `generation` says which write it came from
+    (`domain.generation`), and is 0 until the entry is stored.
     """
 
     tenant: int

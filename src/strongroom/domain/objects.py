@@ -28,7 +28,8 @@ AttributeMap = dict[AttributeKey, tuple[AttributeInstance, ...]]
 class ManagedObject:
     """One object: identity, life cycle, attributes and material.
 
-    `state` holds at the time of the request that loaded the object. `generation` is 0 until it is stored.
+    `state` holds at the time of the request that loaded the object. `generation` says which write it came
+    from (`domain.generation`), and is 0 until it is stored.
     `changed` says that a commit writes the object, `essential` that an answer depends on it, `removed` that
     the commit takes it out of the store, `revealed` that its material leaves the server unconcealed.
     `material` is None once destroyed, `as_registered` is what a client sent if the material was unwrapped

@@ -167,8 +167,11 @@ class ObjectStore(EntryStore, Protocol):
         this digest. Raises LostRace when something else is there, and TamperedRecord.
         """
 
-    async def commit(self, changes: Changes) -> None:
-        """Make the changes durable, then return. Raises LostRace and NameInUse."""
+    async def commit(self, changes: Changes) -> Sequence[int]:
+        """Make the changes durable, then return which generation each of the entries is now, 0 if it is gone.
+
+        Raises LostRace and NameInUse.
+        """
 
     @property
     def chain(self) -> AuditChain:

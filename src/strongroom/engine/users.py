@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from strongroom.domain.audit import SUCCESS, AuditEvent
 from strongroom.domain.credentials import CredentialChecks, CredentialUse, HashedLogin
+from strongroom.domain.generation import Generation
 from strongroom.domain.identity import ClientId, ClientIdentity
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
@@ -133,7 +134,8 @@ class Users:
         for obj, material in credentials:
             if not isinstance(material, PasswordCredential) or password is None:
                 continue
-            said = f"{obj.sequence}:{obj.generation}:".encode() + password.reveal()
+            written = obj.generation.nonce if isinstance(obj.generation, Generation) else b""
+            said = b"%d:%b:%b" % (obj.sequence, written, password.reveal())
             digest = hmac.digest(self._key, said, "sha256")
             if digest in self._good:
                 return True

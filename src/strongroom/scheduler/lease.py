@@ -86,5 +86,5 @@ class Lease:
     async def _change(self, value: Correspondence, due: datetime | None) -> None:
         after = replace(self._kept, value=value, due=due)
         change = EntryChange(Correspondence, after.tenant, after.key, self._kept.generation, after)
-        await self._store.commit(Changes(entries=[change]))
-        self._kept = replace(after, generation=self._kept.generation + 1)
+        (generation,) = await self._store.commit(Changes(entries=[change]))
+        self._kept = replace(after, generation=generation)

@@ -135,5 +135,5 @@ class Verifier:
         """Keep how it stands; raises LostRace when another worker has taken it over."""
         after = replace(kept, value=value, due=due)
         change = EntryChange(Verification, SYSTEM_TENANT, KEY, kept.generation, after)
-        await self._store.commit(Changes(entries=[change]))
-        return replace(after, generation=kept.generation + 1)
+        (generation,) = await self._store.commit(Changes(entries=[change]))
+        return replace(after, generation=generation)

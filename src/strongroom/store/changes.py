@@ -8,6 +8,7 @@ import json
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from strongroom.domain.audit import GONE, Changed, ChangedEntry, named
+from strongroom.domain.generation import Generation
 from strongroom.store.records import MAX_TERM, ChangeSet, ClientRow, NameRow
 
 Row: TypeAlias = tuple[Any, ...]
@@ -24,16 +25,16 @@ class Writes(NamedTuple):
     """Rows by table, in the order in which they are written. Plain tuples, lists, strings, bytes and
     integers.
 
-    Each row of `updated`, `removed` and `inserted`, of objects and of entries, finds its generation or the
-    change set is a Conflict; each of `names_added` is free or it is NameTaken. What usually fails comes
-    first.
+    Each row of `updated`, `removed` and `inserted`, of objects and of entries, finds the write that it
+    expects or the change set is a Conflict; each of `names_added` is free or it is NameTaken. What usually
+    fails comes first.
     """
 
     updated: list[Row]
     """owner, generation, state, storage, usage_mask, activation_date, deactivation_date, store_key,
-    attributes, sealed; tenant, unique_identifier, expected generation"""
+    attributes, sealed; tenant, unique_identifier, expected generation, its nonce"""
     removed: list[Row]
-    """tenant, unique_identifier, expected generation"""
+    """tenant, unique_identifier, expected generation, its nonce"""
     names_removed: list[Row]
     """tenant, owner, name key"""
     names_added: list[Row]
@@ -41,9 +42,9 @@ class Writes(NamedTuple):
     inserted: list[Row]
     """the columns of ObjectRow"""
     entries_updated: list[Row]
-    """owner, generation, due, store_key, sealed; tenant, kind, key, expected generation"""
+    """owner, generation, due, store_key, sealed; tenant, kind, key, expected generation, its nonce"""
     entries_removed: list[Row]
-    """tenant, kind, key, expected generation"""
+    """tenant, kind, key, expected generation, its nonce"""
     entries_inserted: list[Row]
     """the columns of EntryRow"""
     clients_updated: list[Row]
@@ -76,7 +77,7 @@ def flatten(changes: ChangeSet) -> Writes:
         row = change.row
         sequence = row.sequence
         tenant = row.tenant
-        if change.expected_generation == 0:
+        if change.expected_generation is None:
             inserted.append(tuple(row))
         else:
             updated.append(
@@ -86,7 +87,7 @@ def flatten(changes: ChangeSet) -> Writes:
                     *row[6:],
                     tenant,
                     row.unique_identifier,
-                    change.expected_generation,
+                    *_plain(change.expected_generation),
                 )
             )
         if change.terms_removed:
@@ -100,7 +101,7 @@ def flatten(changes: ChangeSet) -> Writes:
         if change.names_added:
             names_added += map(_name, change.names_added)
     for removal in changes.removals:
-        removed.append((removal.tenant, removal.unique_identifier, removal.expected_generation))
+        removed.append((removal.tenant, removal.unique_identifier, *_plain(removal.expected_generation)))
         terms_removed += [(removal.tenant, term, removal.sequence) for term in removal.terms]
         names_removed += map(_name, removal.names)
     if names_removed and names_added:
@@ -114,9 +115,9 @@ def flatten(changes: ChangeSet) -> Writes:
         names_removed,
         names_added,
         inserted,
-        [(*row[3:], *row[:3], row.generation - 1) for row in changes.entries if row.generation > 1],
-        [tuple(removal) for removal in changes.entry_removals],
-        [tuple(row) for row in changes.entries if row.generation == 1],
+        [(*row[3:], *row[:3], *_plain(expected)) for row, expected in changes.entry_updates],
+        [(*removal[:3], *_plain(removal.expected_generation)) for removal in changes.entry_removals],
+        [tuple(row) for row in changes.entries],
         [(*_client(row)[1:], row.client, row.revision) for row in changes.clients if row.revision],
         [_client(row) for row in changes.clients if not row.revision],
         [tuple(row) for row in changes.store_keys],
@@ -138,7 +139,10 @@ def changed(changes: ChangeSet) -> Changed:
             *((named(removal.unique_identifier), GONE, removal.tenant) for removal in changes.removals),
         ),
         (
-            *(ChangedEntry(row.tenant, row.kind, named(row.key), row.generation) for row in changes.entries),
+            *(
+                ChangedEntry(row.tenant, row.kind, named(row.key), row.generation)
+                for row in (*changes.entries, *(update.row for update in changes.entry_updates))
+            ),
             *(ChangedEntry(*removal[:2], named(removal.key), GONE) for removal in changes.entry_removals),
         ),
         tuple((row.client, row.revision + 1) for row in changes.clients),
@@ -163,6 +167,11 @@ def name_taken(changes: ChangeSet, key: bytes) -> str:
 def client_exists(name: str) -> str:
     """Return what a ClientExists says."""
     return f"the client {name} is enrolled already, or its key was enrolled before"
+
+
+def _plain(expected: Generation) -> Row:
+    """Return what a row is compared with. The writer process is sent no subclasses."""
+    return int(expected), expected.nonce
 
 
 def _name(row: NameRow) -> Row:

@@ -4,16 +4,25 @@ Rule: the port `domain.entries.EntryStore`, once for every database. Entries are
 cached.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from strongroom.domain.entries import E, Entry, EntryChange, Kept
+from strongroom.domain.generation import as_read
 from strongroom.domain.store import StoreFailure, TamperedRecord
 from strongroom.model.convert import decoder, encoder
 from strongroom.model.secret import SecretBytes
 from strongroom.registry import Tag
-from strongroom.store.records import ALL_ENTRIES, Backend, EntryRemoval, EntryRow, StoreUnavailable
+from strongroom.store.records import (
+    ALL_ENTRIES,
+    Backend,
+    ChangeSet,
+    EntryRemoval,
+    EntryRow,
+    EntryUpdate,
+    StoreUnavailable,
+)
 from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey
 from strongroom.wire import binary
 from strongroom.wire.errors import DecodeError
@@ -75,9 +84,22 @@ class EntryRepository:
                 damaged(exc)
         return due
 
-    def seal_entry(self, change: EntryChange) -> EntryRow | EntryRemoval:
-        """Return what the back end does for a change."""
-        return sealed_entry(self._keys, change)
+    def seal_entries(self, entries: Iterable[EntryChange], rows: ChangeSet) -> list[int]:
+        """Add what the back end does for these changes; return which generation each leaves, 0 for none."""
+        left = []
+        for change in entries:
+            row = None if change.after is None else sealed_entry(self._keys, change, change.after)
+            left.append(0 if row is None else row.written)
+            if row is None:
+                expected = as_read(change.generation)
+                rows.entry_removals.append(
+                    EntryRemoval(change.tenant, change.kind.kind, change.key, expected)
+                )
+            elif change.generation:
+                rows.entry_updates.append(EntryUpdate(row, as_read(change.generation)))
+            else:
+                rows.entries.append(row)
+        return left
 
     async def _open_entry(self, kind: type[E], row: EntryRow) -> Kept[E]:
         try:
@@ -97,15 +119,12 @@ class EntryRepository:
             owner=row.owner,
             value=value,
             due=due,
-            generation=row.generation,
+            generation=row.written,
         )
 
 
-def sealed_entry(keys: StoreKeys, change: EntryChange) -> EntryRow | EntryRemoval:
-    """Return what a back end does for a change, sealed under the newest of the keys."""
-    after = change.after
-    if after is None:
-        return EntryRemoval(change.tenant, change.kind.kind, change.key, change.generation)
+def sealed_entry(keys: StoreKeys, change: EntryChange, after: Kept[Entry]) -> EntryRow:
+    """Return the row that a change leaves, sealed under the newest of the keys."""
     row = EntryRow(
         tenant=change.tenant,
         kind=change.kind.kind,

@@ -137,7 +137,7 @@ def from_row(row: ObjectRow, opened: SecretBytes) -> ManagedObject:
         owner=row.owner,
         sequence=row.sequence,
         state=None if row.state is None else State(row.state),
-        generation=row.generation,
+        generation=row.written,
         archived=Tag.ARCHIVE_DATE in (attributes := decode_attributes(row.attributes)),
         attributes=attributes,
         material=material,

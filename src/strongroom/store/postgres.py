@@ -30,6 +30,7 @@ from strongroom.store.records import (
     StoreKeyRow,
     StoreUnavailable,
     Visible,
+    Written,
 )
 from strongroom.store.url import Host, PostgresUrl
 
@@ -69,7 +70,7 @@ _SETTINGS: Final = {
     "enable_bitmapscan": "off",
 }
 
-_GENERATION: Final = statements.numbered(statements.GENERATION)
+_WRITTEN: Final = statements.numbered(statements.WRITTEN)
 _ENTRY: Final = statements.numbered(statements.ENTRY)
 _ENTRIES: Final = statements.numbered(statements.ENTRIES)
 _COUNT_ENTRIES: Final = statements.numbered(statements.COUNT_ENTRIES)
@@ -254,12 +255,12 @@ class PostgresBackend:
     async def version(self) -> int | None:
         return None  # a round trip to ask costs as much as one to search
 
-    async def generation(self, tenant: int, unique_identifier: str) -> int | None:
+    async def written(self, tenant: int, unique_identifier: str) -> Written | None:
         # PostgreSQL has no text with a NUL in it, so nothing can be called so.
         if "\0" in unique_identifier:
             return None
-        rows = await self._read(_GENERATION, (tenant, unique_identifier))
-        return rows[0][0] if rows else None
+        rows = await self._read(_WRITTEN, (tenant, unique_identifier))
+        return (rows[0][0], rows[0][1]) if rows else None
 
     async def fetch(
         self, tenant: int, unique_identifier: str, visible: Visible | None = None

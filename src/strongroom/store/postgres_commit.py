@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any, Final, NamedTuple
 
 from strongroom.store.changes import Writes
+from strongroom.store.records import NONCE_SIZE
 
 CONFLICT: Final = "SR001"
 NAME_TAKEN: Final = "SR002"
@@ -32,6 +33,19 @@ class _Step(NamedTuple):
     refusal: str | None = None
 
 
+class _Expected(NamedTuple):
+    """What a row is compared with that is changed or removed."""
+
+    columns: str
+    condition: str
+
+
+_WRITE: Final = _Expected(
+    "expected bigint, nonce bytea",
+    f"r.generation = v.expected AND substr(r.sealed, 1, {NONCE_SIZE}) = v.nonce",
+)
+_REVISION: Final = _Expected("expected bigint", "r.revision = v.expected")
+
 _OBJECT: Final = (
     "sequence bigint, unique_identifier text, tenant bigint, owner bigint, generation bigint,"
     " object_type int, state int, storage int, usage_mask bigint, activation_date bigint,"
@@ -42,6 +56,7 @@ _CLIENT: Final = (
     " password_hash text, enrolled_at bigint, revoked_at bigint, revision bigint,"
     " store_key bigint, sealed bytea"
 )
+_OBJECT_KEY: Final = "tenant bigint, unique_identifier text"
 _NAME: Final = "tenant bigint, owner bigint, name bytea"
 _TERM: Final = "tenant bigint, term bytea, sequence bigint"
 _ENTRY_KEY: Final = "tenant bigint, kind int, key text"
@@ -68,38 +83,39 @@ def _insert(table: str, columns: str, refusal: str | None = None) -> _Step:
     return _Step(columns, sql, refusal)
 
 
-def _update(table: str, columns: str, key: str, expected: str) -> _Step:
+def _update(table: str, columns: str, key: str, found: _Expected) -> _Step:
     changes = ", ".join(f"{name} = v.{name}" for name in _names(columns))
     same = " AND ".join(f"r.{name} = v.{name}" for name in _names(key))
     sql = (
         f"UPDATE {table} AS r SET {changes} FROM {{rows}}"  # noqa: S608 -- fixed text
-        f" WHERE {same} AND r.{_names(expected)[0]} = v.expected"
+        f" WHERE {same} AND {found.condition}"
     )
-    return _Step(f"{columns}, {key}, expected bigint", sql, CONFLICT)
+    return _Step(f"{columns}, {key}, {found.columns}", sql, CONFLICT)
 
 
-def _delete(table: str, columns: str) -> _Step:
-    same = " AND ".join(f"r.{name} = v.{name}" for name in _names(columns))
-    return _Step(columns, f"DELETE FROM {table} AS r USING {{rows}} WHERE {same}")  # noqa: S608 -- fixed text
+def _delete(table: str, key: str, found: _Expected | None = None) -> _Step:
+    same = " AND ".join(f"r.{name} = v.{name}" for name in _names(key))
+    sql = f"DELETE FROM {table} AS r USING {{rows}} WHERE {same}"  # noqa: S608 -- fixed text
+    if found is None:
+        return _Step(key, sql)
+    return _Step(f"{key}, {found.columns}", f"{sql} AND {found.condition}", CONFLICT)
 
 
 _STEPS: Final = {
     "updated": _update(
         "objects",
         _without(_OBJECT, "sequence", "unique_identifier", "tenant", "object_type"),
-        "tenant bigint, unique_identifier text",
-        "generation bigint",
+        _OBJECT_KEY,
+        _WRITE,
     ),
-    "removed": _delete("objects", "tenant bigint, unique_identifier text, generation bigint")._replace(
-        refusal=CONFLICT
-    ),
+    "removed": _delete("objects", _OBJECT_KEY, _WRITE),
     "names_removed": _delete("names", _NAME),
     "names_added": _insert("names", _NAME, NAME_TAKEN),
     "inserted": _insert("objects", _OBJECT, CONFLICT),
-    "entries_updated": _update("entries", _ENTRY, _ENTRY_KEY, "generation bigint"),
-    "entries_removed": _delete("entries", f"{_ENTRY_KEY}, generation bigint")._replace(refusal=CONFLICT),
+    "entries_updated": _update("entries", _ENTRY, _ENTRY_KEY, _WRITE),
+    "entries_removed": _delete("entries", _ENTRY_KEY, _WRITE),
     "entries_inserted": _insert("entries", f"{_ENTRY_KEY}, {_ENTRY}", CONFLICT),
-    "clients_updated": _update("clients", _without(_CLIENT, "client"), "client bigint", "revision bigint"),
+    "clients_updated": _update("clients", _without(_CLIENT, "client"), "client bigint", _REVISION),
     "clients_inserted": _insert("clients", _CLIENT, CLIENT_EXISTS),
     "store_keys": _insert("store_keys", _STORE_KEY, CONFLICT),
     "store_keys_rewrapped": _Step(

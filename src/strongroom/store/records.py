@@ -6,12 +6,20 @@ arrive as opaque index terms whose byte order is their order.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from strongroom.domain.chain import Head
+from strongroom.domain.generation import Generation
 
 MAX_TERM: Final = 1024
 """Bytes in one index term; PostgreSQL cannot index much more. Longer values are indexed by a digest."""
+
+NONCE_SIZE: Final = 12
+"""Bytes at the beginning of `sealed` that chance makes: no two writes share them."""
+
+Written: TypeAlias = tuple[int, bytes]
+"""A generation and its nonce as the database gives them, for whoever compares them with every request; what
+somebody has spoilt (SQLite keeps values of any type) is like no other."""
 
 ALL_ENTRIES: Final = 2**31 - 1
 """More entries than an owner can have."""
@@ -46,6 +54,11 @@ class ObjectRow(NamedTuple):
     attributes: bytes
     sealed: bytes
 
+    @property
+    def written(self) -> Generation:
+        """Return which write made this row."""
+        return Generation(self.generation, self.sealed[:NONCE_SIZE])
+
 
 class NameRow(NamedTuple):
     """A name that is taken: unique within (tenant, owner)."""
@@ -57,14 +70,14 @@ class NameRow(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class ObjectChange:
-    """A new object (`expected_generation` 0) or the next generation of one.
+    """A new object (`expected_generation` None) or the next generation of one.
 
     Terms and names are differences to what is stored; adding a term that is there does nothing. A Conflict is
-    raised unless the stored generation is `expected_generation` when the change is applied.
+    raised unless the stored row is the one that `expected_generation` wrote when the change is applied.
     """
 
     row: ObjectRow
-    expected_generation: int
+    expected_generation: Generation | None
     terms_added: Sequence[bytes] = ()
     terms_removed: Sequence[bytes] = ()
     names_added: Sequence[NameRow] = ()
@@ -76,7 +89,7 @@ class ObjectRemoval(NamedTuple):
 
     sequence: int
     unique_identifier: str
-    expected_generation: int
+    expected_generation: Generation
     tenant: int
     terms: Sequence[bytes]
     names: Sequence[NameRow]
@@ -121,14 +134,26 @@ class EntryRow(NamedTuple):
     store_key: int
     sealed: bytes
 
+    @property
+    def written(self) -> Generation:
+        """Return which write made this row."""
+        return Generation(self.generation, self.sealed[:NONCE_SIZE])
+
+
+class EntryUpdate(NamedTuple):
+    """Replace an entry by its next generation, if it is still the one that was expected."""
+
+    row: EntryRow
+    expected_generation: Generation
+
 
 class EntryRemoval(NamedTuple):
-    """Remove an entry, if its generation is still the expected one."""
+    """Remove an entry, if it is still the one that was expected."""
 
     tenant: int
     kind: int
     key: str
-    expected_generation: int
+    expected_generation: Generation
 
 
 class StoreKeyRow(NamedTuple):
@@ -151,14 +176,14 @@ class StoreKeyRewrap(NamedTuple):
 class ChangeSet:
     """All that one unit of work changes: applied whole or not at all.
 
-    An object or entry appears at most once; an entry of generation 1 is new, a later one replaces the one
-    before. `events` are audit events, appended in order in the same transaction. Values are plain: no
-    subclasses of int, str, bytes.
+    An object or entry appears at most once; `entries` are new. `events` are audit events, appended in order
+    in the same transaction. Values are plain: no subclasses of int, str, bytes.
     """
 
     objects: list[ObjectChange] = field(default_factory=list)
     removals: list[ObjectRemoval] = field(default_factory=list)
     entries: list[EntryRow] = field(default_factory=list)
+    entry_updates: list[EntryUpdate] = field(default_factory=list)
     entry_removals: list[EntryRemoval] = field(default_factory=list)
     clients: list[ClientRow] = field(default_factory=list)
     store_keys: list[StoreKeyRow] = field(default_factory=list)
@@ -272,8 +297,8 @@ class Backend(Protocol):
         """Return a number that changes whenever anything is committed, by whomever; None where that is not
         known at the price of less than a search."""
 
-    async def generation(self, tenant: int, unique_identifier: str) -> int | None:
-        """Return the current generation, None when the tenant has no such object."""
+    async def written(self, tenant: int, unique_identifier: str) -> Written | None:
+        """Return which write made the current row, None when the tenant has no such object."""
 
     async def fetch(
         self, tenant: int, unique_identifier: str, visible: Visible | None = None

@@ -100,8 +100,8 @@ class RefilledRecords:
         fresh = keys.create(max(int(event.at.timestamp()), keys.newest_at) + 1)
         keys.load([fresh])
         await self.put(_KEYS, [tuple(fresh)])
-        row = sealed_entry(keys, marker)
-        assert isinstance(row, EntryRow), "a marker is no removal"
+        assert marker.after is not None, "a marker is no removal"
+        row = sealed_entry(keys, marker, marker.after)
         await self.put(_ENTRIES, [tuple(row)])
         changed = ChangedEntry(row.tenant, row.kind, named(row.key), row.generation)
         key = keys.event_key(fresh.store_key)

@@ -3,7 +3,7 @@
 Rule: the one implementation of the port `domain.store.ObjectStore` (`store/entries.py` has the entries,
 `store/clients.py` the client records); what
 differs between databases is in the back ends. An opened object is used only after a read in the same request
-has shown that its generation is current.
+has shown that the write it came from is the newest (`domain.generation`).
 """
 
 import copy
@@ -21,6 +21,7 @@ from strongroom.attributes.rules import matches
 from strongroom.domain.audit import AuditChain, AuditEvent, Changed, Recording, encode_all
 from strongroom.domain.doubts import MOST_DISTRUSTED, Distrusted
 from strongroom.domain.entries import EntryChange
+from strongroom.domain.generation import as_read
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.ports import RootKeyUnavailable
 from strongroom.domain.sight import Sight
@@ -41,11 +42,11 @@ from strongroom.store.changes import changed
 from strongroom.store.clients import ClientRepository
 from strongroom.store.mapping import encode_material, from_row, names, to_row
 from strongroom.store.records import (
+    NONCE_SIZE,
     Backend,
     ChangeSet,
     ClientExists,
     Conflict,
-    EntryRemoval,
     LocateQuery,
     NameTaken,
     ObjectChange,
@@ -54,6 +55,7 @@ from strongroom.store.records import (
     StoreUnavailable,
     TermRange,
     Visible,
+    Written,
 )
 from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey, associated_data
 from strongroom.store.stored_audit import StoredAudit
@@ -80,7 +82,7 @@ class Repository(ClientRepository):
         self, backend: Backend, keys: StoreKeys, *, cache_size: int = 10_000, cache_seconds: int = 300
     ) -> None:
         super().__init__(backend, keys)
-        self._cache: OrderedDict[tuple[int, str], tuple[ManagedObject, float]] = OrderedDict()
+        self._cache: OrderedDict[tuple[int, str], tuple[ManagedObject, float, Written]] = OrderedDict()
         self._cache_size = cache_size if cache_seconds else 0
         self._cache_seconds = cache_seconds
         self._recording: Recording | None = None
@@ -106,8 +108,8 @@ class Repository(ClientRepository):
             cached = self._cache.get(place)
             # Out of sight is as good as not cached: the one query that follows is that for a missing object.
             if cached is not None and (sight is None or sight.covers(cached[0])):
-                generation = await self._backend.generation(tenant, unique_identifier)
-                if generation == cached[0].generation and time.monotonic() < cached[1]:
+                written = await self._backend.written(tenant, unique_identifier)
+                if written == cached[2] and time.monotonic() < cached[1]:
                     return cached[0]
                 self._cache.pop(place, None)
             visible = None if sight is None else _visible_one(sight, unique_identifier)
@@ -145,14 +147,18 @@ class Repository(ClientRepository):
         return self._backend.mark()
 
     def keeps(self, obj: ManagedObject) -> bool:
+        return self._cached(obj) is not None
+
+    def _cached(self, obj: ManagedObject) -> tuple[ManagedObject, float, Written] | None:
         cached = self._cache.get((obj.tenant, obj.unique_identifier))
-        return cached is not None and cached[0] is obj and time.monotonic() < cached[1]
+        return cached if cached is not None and cached[0] is obj and time.monotonic() < cached[1] else None
 
     async def is_current(self, obj: ManagedObject) -> bool:
-        if not self.keeps(obj):
+        cached = self._cached(obj)
+        if cached is None:
             return False
         try:
-            return await self._backend.generation(obj.tenant, obj.unique_identifier) == obj.generation
+            return await self._backend.written(obj.tenant, obj.unique_identifier) == cached[2]
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
 
@@ -185,7 +191,12 @@ class Repository(ClientRepository):
             return
         while len(self._cache) >= self._cache_size:
             self._cache.popitem(last=False)
-        self._cache[obj.tenant, obj.unique_identifier] = (obj, time.monotonic() + self._cache_seconds)
+        until = time.monotonic() + self._cache_seconds
+        self._cache[obj.tenant, obj.unique_identifier] = (
+            obj,
+            until,
+            (row.generation, row.sealed[:NONCE_SIZE]),
+        )
 
     async def locate(self, query: ObjectQuery) -> Found:
         plan = filter_terms(query.filters)
@@ -317,7 +328,7 @@ class Repository(ClientRepository):
                 self._distrusted[obj.tenant, obj.unique_identifier] = reason
             raise
 
-    async def commit(self, changes: Changes, *, above: int = 0) -> None:
+    async def commit(self, changes: Changes, *, above: int = 0) -> Sequence[int]:
         if self.read_only is not None and changes and not changes.accepting:
             raise StoreFailure(self.read_only)
         rows = ChangeSet()
@@ -334,12 +345,7 @@ class Repository(ClientRepository):
                 else:
                     rows.objects.append(await self._change(obj, above=above))
                     sealed.append(obj)
-            for change in changes.entries:
-                row = self.seal_entry(change)
-                if isinstance(row, EntryRemoval):
-                    rows.entry_removals.append(row)
-                else:
-                    rows.entries.append(row)
+            left = self.seal_entries(changes.entries, rows)
             rows.events = self._events(events, changed(rows))
             await self._backend.commit(rows)
         except (Conflict, ClientExists):
@@ -356,8 +362,9 @@ class Repository(ClientRepository):
             self._cache.pop((removal.tenant, removal.unique_identifier), None)
         for obj, stored in zip(sealed, rows.objects, strict=True):
             kept = obj.copy()
-            kept.generation = stored.row.generation
+            kept.generation = stored.row.written
             self._remember(kept, stored.row)
+        return left
 
     async def scrub(self) -> None:
         try:
@@ -387,14 +394,14 @@ class Repository(ClientRepository):
         new_names = names(obj)
         if not obj.generation:
             return ObjectChange(
-                row=row, expected_generation=0, terms_added=list(terms(obj)), names_added=list(new_names)
+                row=row, expected_generation=None, terms_added=list(terms(obj)), names_added=list(new_names)
             )
         old = await self._stored(obj)
         old_names = names(old)
         added, removed = changed_terms(old, obj)
         return ObjectChange(
             row=row,
-            expected_generation=obj.generation,
+            expected_generation=as_read(obj.generation),
             terms_added=list(added),
             terms_removed=list(removed),
             names_added=list(new_names - old_names),
@@ -407,7 +414,7 @@ class Repository(ClientRepository):
         return ObjectRemoval(
             sequence=old.sequence,
             unique_identifier=old.unique_identifier,
-            expected_generation=old.generation,
+            expected_generation=as_read(old.generation),
             tenant=old.tenant,
             terms=list(terms(old)),
             names=list(names(old)),

@@ -36,7 +36,13 @@ async def after(lost: OutcomeUnknown, changes: ChangeSet, send: Send, reads: Rea
 
     Raises what `send` raises; OutcomeUnknown if it stays unknown.
     """
-    if not (changes.objects or changes.entries or changes.removals or changes.entry_removals):
+    if not (
+        changes.objects
+        or changes.entries
+        or changes.entry_updates
+        or changes.removals
+        or changes.entry_removals
+    ):
         raise lost
     for _ in range(ATTEMPTS):
         try:
@@ -59,8 +65,8 @@ async def _is_stored(changes: ChangeSet, reads: Reads, lost: OutcomeUnknown) -> 
     if changes.objects:
         wanted = changes.objects[0].row
         stored = await reads.fetch(wanted.tenant, wanted.unique_identifier)
-    elif changes.entries:
-        wanted = changes.entries[0]
+    elif changes.entries or changes.entry_updates:
+        wanted = changes.entries[0] if changes.entries else changes.entry_updates[0].row
         stored = await reads.entry(wanted.tenant, wanted.kind, wanted.key)
     elif changes.removals:
         gone = changes.removals[0]

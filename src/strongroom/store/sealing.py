@@ -23,13 +23,19 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from strongroom.domain.ports import RootKey, RootKeyUnavailable
 from strongroom.domain.store import StoreFailure
 from strongroom.model.secret import SecretBytes
-from strongroom.store.records import ClientRow, EntryRow, ObjectRow, StoreKeyRewrap, StoreKeyRow
+from strongroom.store.records import (
+    NONCE_SIZE,
+    ClientRow,
+    EntryRow,
+    ObjectRow,
+    StoreKeyRewrap,
+    StoreKeyRow,
+)
 from strongroom.store.witness import event_key
 
 log = structlog.get_logger()
 
 KEY_SIZE: Final = 32
-NONCE_SIZE: Final = 12
 
 # Random nonces allow 2^32 seals under one key (NIST SP 800-38D §8.3). Each process counts its own, from its
 # start, so the limit is far lower: 1,024 process lifetimes may each spend all of theirs within the days that

@@ -31,6 +31,7 @@ from strongroom.store.records import (
     StoreKeyRow,
     StoreUnavailable,
     Visible,
+    Written,
 )
 from strongroom.store.sqlite_file import COMMITTED, Answer, SqliteFile, connect, raise_for, unavailable
 from strongroom.store.wal_index import WalIndex
@@ -55,7 +56,7 @@ class _Reader:
         self._index: WalIndex | None = None
         self._seen: bytes | None = None
         self._version: int | None = None
-        self._generations: dict[tuple[int, str], int] = {}
+        self._written: dict[tuple[int, str], Written] = {}
         self._absent: set[tuple[int, int, str]] = set()
         if watch:
             with contextlib.suppress(OSError):
@@ -75,7 +76,7 @@ class _Reader:
             return True
         # What is read from here on is at least as new as this.
         self._seen, self._version = header, None
-        self._generations.clear()
+        self._written.clear()
         self._absent.clear()
         return False
 
@@ -92,21 +93,21 @@ class _Reader:
         self._version = row[0]
         return row[0]
 
-    def generation(self, tenant: int, unique_identifier: str) -> int | None:
+    def written(self, tenant: int, unique_identifier: str) -> Written | None:
         place = (tenant, unique_identifier)
-        if self._unchanged() and (known := self._generations.get(place)) is not None:
+        if self._unchanged() and (known := self._written.get(place)) is not None:
             return known
         try:
-            row: tuple[int] | None = self._cursor.execute(statements.GENERATION, place).fetchone()
+            row: Written | None = self._cursor.execute(statements.WRITTEN, place).fetchone()
         except sqlite3.Error as error:
             raise unavailable(self._path, error) from error
         if row is None:
             return None
         if self._seen is not None:
-            if len(self._generations) >= REMEMBERED:
-                self._generations.clear()
-            self._generations[place] = row[0]
-        return row[0]
+            if len(self._written) >= REMEMBERED:
+                self._written.clear()
+            self._written[place] = row
+        return row
 
     def fetch(self, tenant: int, unique_identifier: str, visible: Visible | None) -> ObjectRow | None:
         statement, parameters = visibility.fetch(tenant, unique_identifier, visible)
@@ -283,8 +284,8 @@ class _DirectReads:
     async def version(self) -> int | None:
         return self._reading.version() if self._reads_apart else None
 
-    async def generation(self, tenant: int, unique_identifier: str) -> int | None:
-        return self._reading.generation(tenant, unique_identifier)
+    async def written(self, tenant: int, unique_identifier: str) -> Written | None:
+        return self._reading.written(tenant, unique_identifier)
 
     async def fetch(
         self, tenant: int, unique_identifier: str, visible: Visible | None = None

@@ -8,6 +8,7 @@ takes a change set in one statement (`store/postgres_commit.py`).
 from typing import Final
 
 from strongroom.domain.parking import Parked
+from strongroom.store.records import NONCE_SIZE
 
 OBJECT_COLUMNS: Final = (
     "sequence, unique_identifier, tenant, owner, generation, object_type, state, storage, usage_mask,"
@@ -27,7 +28,10 @@ def numbered(sql: str) -> str:
     return first + "".join(f"${number}{part}" for number, part in enumerate(rest, 1))
 
 
-GENERATION: Final = "SELECT generation FROM objects WHERE tenant = ? AND unique_identifier = ?"
+NONCE: Final = f"substr(sealed, 1, {NONCE_SIZE})"
+"""What tells one write of a row from every other; see `domain.generation`."""
+
+WRITTEN: Final = f"SELECT generation, {NONCE} FROM objects WHERE tenant = ? AND unique_identifier = ?"  # noqa: S608
 FETCH: Final = f"SELECT {OBJECT_COLUMNS} FROM objects o WHERE o.tenant = ? AND o.unique_identifier = ?"  # noqa: S608
 USAGE: Final = (
     "SELECT count(*) FILTER (WHERE storage <> 4),"
@@ -58,11 +62,13 @@ AUDIT_ROWS: Final = "SELECT position, hash, event FROM audit WHERE position > ? 
 UNCHAINED: Final = "SELECT sequence, event FROM audit WHERE position IS NULL ORDER BY sequence LIMIT ?"
 
 UPDATE_OBJECT: Final = (
-    "UPDATE objects SET owner = ?, generation = ?, state = ?, storage = ?, usage_mask = ?,"
+    "UPDATE objects SET owner = ?, generation = ?, state = ?, storage = ?, usage_mask = ?,"  # noqa: S608
     " activation_date = ?, deactivation_date = ?, store_key = ?, attributes = ?, sealed = ?"
-    " WHERE tenant = ? AND unique_identifier = ? AND generation = ?"
+    f" WHERE tenant = ? AND unique_identifier = ? AND generation = ? AND {NONCE} = ?"
 )
-REMOVE_OBJECT: Final = "DELETE FROM objects WHERE tenant = ? AND unique_identifier = ? AND generation = ?"
+REMOVE_OBJECT: Final = (
+    f"DELETE FROM objects WHERE tenant = ? AND unique_identifier = ? AND generation = ? AND {NONCE} = ?"  # noqa: S608
+)
 REMOVE_NAME: Final = "DELETE FROM names WHERE tenant = ? AND owner = ? AND name = ?"
 ADD_NAME: Final = "INSERT INTO names (tenant, owner, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 INSERT_OBJECT: Final = (
@@ -70,10 +76,12 @@ INSERT_OBJECT: Final = (
     " ON CONFLICT DO NOTHING"
 )
 UPDATE_ENTRY: Final = (
-    "UPDATE entries SET owner = ?, generation = ?, due = ?, store_key = ?, sealed = ?"
-    " WHERE tenant = ? AND kind = ? AND key = ? AND generation = ?"
+    "UPDATE entries SET owner = ?, generation = ?, due = ?, store_key = ?, sealed = ?"  # noqa: S608
+    f" WHERE tenant = ? AND kind = ? AND key = ? AND generation = ? AND {NONCE} = ?"
 )
-REMOVE_ENTRY: Final = "DELETE FROM entries WHERE tenant = ? AND kind = ? AND key = ? AND generation = ?"
+REMOVE_ENTRY: Final = (
+    f"DELETE FROM entries WHERE tenant = ? AND kind = ? AND key = ? AND generation = ? AND {NONCE} = ?"  # noqa: S608
+)
 INSERT_ENTRY: Final = (
     f"INSERT INTO entries ({ENTRY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"  # noqa: S608
 )

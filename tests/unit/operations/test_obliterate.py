@@ -22,6 +22,7 @@ from tests.expect import (
     register_opaque,
 )
 from tests.kms import ALICE, BOB, Refused, TestKms, template
+from tests.unit.store.samples import generation_of
 
 ANYWHERE = StorageStatusMask(7)
 
@@ -102,7 +103,7 @@ def test_a_later_item_of_the_batch_does_not_find_it(kms: TestKms) -> None:
         if option is BatchErrorContinuationOption.CONTINUE:
             assert results[1].unique_identifier == ()  # type: ignore[union-attr]
             made = key(kms, named("n"))
-    assert kms.run(kms.backend.generation(DEFAULT_TENANT, made)) == 1
+    assert kms.run(generation_of(kms.backend, DEFAULT_TENANT, made)) == 1
 
 
 def test_an_older_generation_is_not_removed(kms: TestKms) -> None:
@@ -115,4 +116,4 @@ def test_an_older_generation_is_not_removed(kms: TestKms) -> None:
     copy.remove()
     with pytest.raises(LostRace):
         kms.run(kms.repository.commit(Changes(objects=[copy])))
-    assert kms.run(kms.backend.generation(DEFAULT_TENANT, made)) == 2
+    assert kms.run(generation_of(kms.backend, DEFAULT_TENANT, made)) == 2

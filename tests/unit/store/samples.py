@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
-from strongroom.store.records import ChangeSet, ClientRow, EntryRow, NameRow, ObjectChange, ObjectRow
+from strongroom.store.records import Backend, ChangeSet, ClientRow, EntryRow, NameRow, ObjectChange, ObjectRow
 
 _sequences = itertools.count(random.SystemRandom().getrandbits(61))
 
@@ -39,7 +39,7 @@ def creation(
     """Return the change set that creates the object."""
     change = ObjectChange(
         row=new,
-        expected_generation=0,
+        expected_generation=None,
         terms_added=list(terms),
         names_added=[NameRow(new.tenant, new.owner, name) for name in names],
     )
@@ -50,7 +50,13 @@ def update(old: ObjectRow, **changes: Any) -> ObjectChange:
     """Return the change to the next generation; keywords are columns, or fields of ObjectChange."""
     fields = {name: changes.pop(name) for name in list(changes) if name not in ObjectRow._fields}
     new = old._replace(generation=old.generation + 1, sealed=os.urandom(48), **changes)
-    return ObjectChange(row=new, expected_generation=old.generation, **fields)
+    return ObjectChange(row=new, expected_generation=old.written, **fields)
+
+
+async def generation_of(backend: Backend, tenant: int, unique_identifier: str) -> int | None:
+    """Return the number of the current generation, None when there is no such object."""
+    written = await backend.written(tenant, unique_identifier)
+    return None if written is None else written[0]
 
 
 def client(tenant: int, **changes: Any) -> ClientRow:

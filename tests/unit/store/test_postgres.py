@@ -17,7 +17,7 @@ from strongroom.store.records import ChangeSet, ObjectRow, OutcomeUnknown, Store
 from strongroom.store.url import PostgresUrl, parse
 from tests.postgres import PostgresServer, running_server
 from tests.unit.store.load import Load
-from tests.unit.store.samples import creation, row, update
+from tests.unit.store.samples import creation, generation_of, row, update
 
 pytestmark = pytest.mark.postgres
 
@@ -44,7 +44,7 @@ def url(server: PostgresServer) -> PostgresUrl:
 
 async def assert_nothing_lost(backend: PostgresBackend, load: Load) -> None:
     for identifier, generation in load.acknowledged.items():
-        found = await backend.generation(1, identifier)
+        found = await generation_of(backend, 1, identifier)
         assert found is not None
         assert found >= generation
 
@@ -208,7 +208,9 @@ async def test_more_callers_than_connections_wait_for_their_turn(url: PostgresUr
     await backend.start()
     objects = [row(1) for _ in range(20)]
     await asyncio.gather(*(backend.commit(creation(new)) for new in objects))
-    found = await asyncio.gather(*(backend.generation(new.tenant, new.unique_identifier) for new in objects))
+    found = await asyncio.gather(
+        *(generation_of(backend, new.tenant, new.unique_identifier) for new in objects)
+    )
     assert found == [1] * 20
     await backend.close()
 

@@ -13,7 +13,7 @@ from strongroom.store.sqlite import SHORT, SqliteBackend
 from strongroom.store.sqlite_file import connect
 from strongroom.store.wal_index import WalIndex
 from tests.unit.store.processes import WriterProcess
-from tests.unit.store.samples import creation, entry, row, update
+from tests.unit.store.samples import creation, entry, generation_of, row, update
 
 TENANT = 7
 
@@ -27,7 +27,7 @@ def statements(backend: SqliteBackend) -> list[str]:
 
 
 async def generation(backend: SqliteBackend, of: ObjectRow) -> int | None:
-    return await backend.generation(of.tenant, of.unique_identifier)
+    return await generation_of(backend, of.tenant, of.unique_identifier)
 
 
 def elsewhere(database: Path, statement: str) -> None:

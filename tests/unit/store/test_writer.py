@@ -22,7 +22,7 @@ from strongroom.store.sqlite import InlineSqliteBackend, SqliteBackend
 from strongroom.store.url import SqliteUrl
 from tests.unit.store.load import Load
 from tests.unit.store.processes import WriterProcess
-from tests.unit.store.samples import creation, row
+from tests.unit.store.samples import creation, generation_of, row
 
 
 async def test_a_killed_writer_loses_no_acknowledged_change(database: Path, address: Path) -> None:
@@ -38,7 +38,7 @@ async def test_a_killed_writer_loses_no_acknowledged_change(database: Path, addr
     assert not load.failures
     assert len(load.acknowledged) > 50
     for identifier, generation in load.acknowledged.items():
-        found = await backend.generation(1, identifier)
+        found = await generation_of(backend, 1, identifier)
         assert found is not None
         assert found >= generation
     await backend.close()
@@ -324,7 +324,7 @@ async def test_no_read_keeps_a_transaction_open(backend: SqliteBackend, database
     new = row(1)
     await backend.commit(creation(new, terms=[b"t"]))
     await backend.fetch(new.tenant, new.unique_identifier)
-    await backend.generation(new.tenant, new.unique_identifier)
+    await generation_of(backend, new.tenant, new.unique_identifier)
     other = sqlite3.connect(database, isolation_level=None)
     busy, _, _ = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     assert not busy

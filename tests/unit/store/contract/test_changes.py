@@ -17,11 +17,16 @@ from strongroom.store.records import (
     NameRow,
     NameTaken,
     ObjectRemoval,
+    ObjectRow,
     StoreKeyRewrap,
     StoreKeyRow,
 )
 from tests.unit.store.contract.conftest import Store
-from tests.unit.store.samples import client, creation, entry, row, update
+from tests.unit.store.samples import client, creation, entry, generation_of, row, update
+
+
+def removal(old: ObjectRow) -> ObjectRemoval:
+    return ObjectRemoval(old.sequence, old.unique_identifier, old.written, old.tenant, [], [])
 
 
 async def names_taken(backend: Backend, tenant: int, *names: str, owner: int = 1) -> list[str]:
@@ -52,7 +57,7 @@ async def test_a_row_comes_back_as_it_was_committed(backend: Backend, tenant: in
     )
     await backend.commit(creation(new))
     assert await backend.fetch(new.tenant, new.unique_identifier) == new
-    assert await backend.generation(new.tenant, new.unique_identifier) == 1
+    assert await generation_of(backend, new.tenant, new.unique_identifier) == 1
 
 
 async def test_the_longest_identifier_that_a_client_may_choose_fits_every_index(
@@ -70,7 +75,7 @@ async def test_the_longest_identifier_that_a_client_may_choose_fits_every_index(
 @pytest.mark.parametrize("identifier", ["no such object", "", "a\0b"])
 async def test_what_is_not_there_is_none(backend: Backend, identifier: str) -> None:
     assert await backend.fetch(1, identifier) is None
-    assert await backend.generation(1, identifier) is None
+    assert await generation_of(backend, 1, identifier) is None
 
 
 async def test_a_change_replaces_every_column_that_may_change(backend: Backend, tenant: int) -> None:
@@ -99,9 +104,9 @@ async def test_another_connection_sees_what_was_acknowledged(
     try:
         old = row(tenant)
         await backend.commit(creation(old))
-        assert await other.generation(old.tenant, old.unique_identifier) == 1
+        assert await generation_of(other, old.tenant, old.unique_identifier) == 1
         await backend.commit(ChangeSet(objects=[update(old)]))
-        assert await other.generation(old.tenant, old.unique_identifier) == 2
+        assert await generation_of(other, old.tenant, old.unique_identifier) == 2
     finally:
         await other.close()
 
@@ -172,7 +177,7 @@ async def test_a_removed_object_is_gone_with_its_terms_and_names(backend: Backen
     old = row(tenant)
     await backend.commit(creation(old, terms=[b"t"], names=["n"]))
     removal = ObjectRemoval(
-        old.sequence, old.unique_identifier, 1, tenant, [b"t"], [NameRow(tenant, old.owner, "n")]
+        old.sequence, old.unique_identifier, old.written, tenant, [b"t"], [NameRow(tenant, old.owner, "n")]
     )
     await backend.commit(ChangeSet(removals=[removal]))
     assert await backend.fetch(old.tenant, old.unique_identifier) is None
@@ -186,10 +191,24 @@ async def test_removing_an_older_generation_is_a_conflict(backend: Backend, tena
     await backend.commit(creation(old))
     await backend.commit(ChangeSet(objects=[update(old)]))
     with pytest.raises(Conflict):
-        await backend.commit(
-            ChangeSet(removals=[ObjectRemoval(old.sequence, old.unique_identifier, 1, tenant, [], [])])
-        )
-    assert await backend.generation(old.tenant, old.unique_identifier) == 2
+        await backend.commit(ChangeSet(removals=[removal(old)]))
+    assert await generation_of(backend, old.tenant, old.unique_identifier) == 2
+
+
+async def test_the_same_number_of_another_write_is_another_generation(backend: Backend, tenant: int) -> None:
+    """What was removed and made again begins at 1 again."""
+    old = row(tenant)
+    await backend.commit(creation(old))
+    await backend.commit(ChangeSet(removals=[removal(old)]))
+    new = row(tenant, unique_identifier=old.unique_identifier)
+    await backend.commit(creation(new))
+    stored = await backend.written(tenant, old.unique_identifier)
+    assert stored == (1, new.written.nonce)
+    assert stored != (1, old.written.nonce)
+    for stale in (ChangeSet(objects=[update(old, state=4)]), ChangeSet(removals=[removal(old)])):
+        with pytest.raises(Conflict):
+            await backend.commit(stale)
+    assert await backend.fetch(tenant, old.unique_identifier) == new
 
 
 async def test_a_name_belongs_to_one_object_of_an_owner(backend: Backend, tenant: int) -> None:
@@ -260,7 +279,7 @@ async def test_a_bad_change_set_does_not_harm_those_beside_it(backend: Backend, 
     commits.insert(10, backend.commit(bad))
     results = await asyncio.gather(*commits, return_exceptions=True)
     assert [type(result) for result in results if result is not None] == [Conflict]
-    assert all([await backend.generation(new.tenant, new.unique_identifier) for new in good])
+    assert all([await generation_of(backend, new.tenant, new.unique_identifier) for new in good])
 
 
 async def test_a_value_that_no_column_takes_is_refused_alone(backend: Backend, tenant: int) -> None:

@@ -2,9 +2,17 @@
 
 import pytest
 
-from strongroom.store.records import Backend, ChangeSet, Conflict, EntryRemoval
+from strongroom.store.records import Backend, ChangeSet, Conflict, EntryRemoval, EntryRow, EntryUpdate
 from tests.unit.store.contract.conftest import Store
 from tests.unit.store.samples import creation, entry, row
+
+
+def update(before: EntryRow, after: EntryRow) -> ChangeSet:
+    return ChangeSet(entry_updates=[EntryUpdate(after, before.written)])
+
+
+def removal(old: EntryRow) -> ChangeSet:
+    return ChangeSet(entry_removals=[EntryRemoval(old.tenant, old.kind, old.key, old.written)])
 
 
 async def test_an_entry_comes_back_as_it_was_committed(backend: Backend, tenant: int) -> None:
@@ -34,22 +42,36 @@ async def test_a_key_is_taken_once(backend: Backend, tenant: int) -> None:
 
 
 async def test_an_entry_changes_only_from_the_generation_that_was_read(backend: Backend, tenant: int) -> None:
-    await backend.commit(ChangeSet(entries=[entry(tenant, "k")]))
+    first = entry(tenant, "k")
+    await backend.commit(ChangeSet(entries=[first]))
     second = entry(tenant, "k", generation=2, owner=7, due=5)
-    await backend.commit(ChangeSet(entries=[second]))
+    await backend.commit(update(first, second))
     with pytest.raises(Conflict):
-        await backend.commit(ChangeSet(entries=[entry(tenant, "k", generation=2)]))
+        await backend.commit(update(first, entry(tenant, "k", generation=2)))
     assert await backend.entry(tenant, 1, "k") == second
 
 
 async def test_an_entry_is_removed_only_in_the_generation_that_was_read(
     backend: Backend, tenant: int
 ) -> None:
-    await backend.commit(ChangeSet(entries=[entry(tenant, "k")]))
+    first, second = entry(tenant, "k"), entry(tenant, "k", generation=2)
+    await backend.commit(ChangeSet(entries=[first]))
     with pytest.raises(Conflict):
-        await backend.commit(ChangeSet(entry_removals=[EntryRemoval(tenant, 1, "k", 2)]))
-    await backend.commit(ChangeSet(entry_removals=[EntryRemoval(tenant, 1, "k", 1)]))
+        await backend.commit(removal(second))
+    await backend.commit(removal(first))
     assert await backend.entry(tenant, 1, "k") is None
+
+
+async def test_the_same_number_of_another_write_is_another_generation(backend: Backend, tenant: int) -> None:
+    """What was removed and made again begins at 1 again."""
+    first, again = entry(tenant, "k"), entry(tenant, "k")
+    await backend.commit(ChangeSet(entries=[first]))
+    await backend.commit(removal(first))
+    await backend.commit(ChangeSet(entries=[again]))
+    for stale in (removal(first), update(first, entry(tenant, "k", generation=2))):
+        with pytest.raises(Conflict):
+            await backend.commit(stale)
+    assert await backend.entry(tenant, 1, "k") == again
 
 
 async def test_an_entry_that_is_refused_takes_the_object_of_its_change_set_along(

@@ -17,7 +17,7 @@ from strongroom.store.records import (
     TermRange,
     Visible,
 )
-from tests.unit.store.samples import creation, row, update
+from tests.unit.store.samples import creation, generation_of, row, update
 
 ORDERED = b"\x80"
 
@@ -124,8 +124,8 @@ async def test_two_tenants_have_objects_with_one_identifier(backend: Backend, te
     change = update(mine, state=3)
     await backend.commit(ChangeSet(objects=[change]))
     assert await backend.fetch(theirs.tenant, name) == theirs
-    assert await backend.generation(theirs.tenant, name) == 1
-    gone = ObjectRemoval(mine.sequence, name, 2, tenant, (), ())
+    assert await generation_of(backend, theirs.tenant, name) == 1
+    gone = ObjectRemoval(mine.sequence, name, change.row.written, tenant, (), ())
     await backend.commit(ChangeSet(removals=[gone]))
     assert await backend.fetch(tenant, name) is None
     assert await backend.fetch(theirs.tenant, name) == theirs
@@ -363,7 +363,7 @@ async def test_every_plan_finds_what_a_plain_search_finds(
     model = Model()
     model.objects = [random_object(dice, tenant) for _ in range(250)]
     changes = [
-        ObjectChange(row=stored, expected_generation=0, terms_added=list(terms))
+        ObjectChange(row=stored, expected_generation=None, terms_added=list(terms))
         for stored, terms in model.objects
     ]
     await backend.commit(ChangeSet(objects=changes))

@@ -98,17 +98,18 @@ class RefilledRecords:
         keys = await _store_keys(self, root_key)
         # The newest seals, also where the clock of this host is behind.
         fresh = keys.create(max(int(event.at.timestamp()), keys.newest_at) + 1)
-        keys.load([fresh])
-        await self.put(_KEYS, [tuple(fresh)])
+        await self.put(_KEYS, [tuple(fresh.row)])
+        keys.take_over(fresh)
         assert marker.after is not None, "a marker is no removal"
         row = sealed_entry(keys, marker, marker.after)
         await self.put(_ENTRIES, [tuple(row)])
         changed = ChangedEntry(row.tenant, row.kind, named(row.key), row.generation)
-        key = keys.event_key(fresh.store_key)
+        key = keys.event_key(fresh.row.store_key)
         assert key is not None, "it was loaded a moment ago"
         witness = Witness()
         stored = [
-            witness.add(one, fresh.store_key, key) for one in encode_all([event], Changed(entries=(changed,)))
+            witness.add(one, fresh.row.store_key, key)
+            for one in encode_all([event], Changed(entries=(changed,)))
         ]
         last = [number async for page in self.rows(_EVENTS) for number, _ in page if isinstance(number, int)]
         # Without a place in the chain: whoever writes next gives it the one behind all others.

@@ -23,7 +23,6 @@ from strongroom.domain.doubts import MOST_DISTRUSTED, Distrusted
 from strongroom.domain.entries import EntryChange
 from strongroom.domain.generation import as_read
 from strongroom.domain.objects import ManagedObject
-from strongroom.domain.ports import RootKeyUnavailable
 from strongroom.domain.sight import Sight
 from strongroom.domain.store import (
     Changes,
@@ -58,6 +57,7 @@ from strongroom.store.records import (
     Written,
 )
 from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey, associated_data
+from strongroom.store.store_keys import renew
 from strongroom.store.stored_audit import StoredAudit
 from strongroom.store.witness import Witness
 from strongroom.wire.errors import DecodeError
@@ -429,20 +429,8 @@ class Repository(ClientRepository):
 
     async def _renew_key(self) -> None:
         """Start a new store key when the current one has sealed enough or is old."""
-        now = int(time.time())
-        if not self._keys.due(now):
-            return
-        self._keys.load(await self._backend.store_keys())
-        if self._keys.due(now):
-            try:
-                fresh = self._keys.create(now)
-            except RootKeyUnavailable as exc:
-                self._keys.put_off(now, exc)
-                return
-            await self._backend.commit(ChangeSet(store_keys=[fresh]))
-            rewrap = self._keys.take_over()
-            if rewrap is not None:
-                await self._backend.commit(ChangeSet(store_keys_rewrapped=[rewrap]))
+        if self._keys.due(int(time.time())):
+            await renew(self._backend, self._keys)
 
 
 def _digest(row: ObjectRow | None) -> str:

@@ -10,11 +10,12 @@ cannot open the key can make it younger, or an old one the newest. The numbers o
 zero and say nothing: such a key opens what it has sealed, and seals nothing more.
 """
 
+import asyncio
 import os
 import struct
 from collections.abc import Iterable
 from hashlib import blake2b
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import structlog
 from cryptography.exceptions import InvalidTag
@@ -177,10 +178,18 @@ def open_(key: AESGCM, sealed: bytes, associated: bytes) -> SecretBytes:
     return SecretBytes(key.decrypt(sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], associated))
 
 
+class FreshKey(NamedTuple):
+    """A store key that was made a moment ago: its row, to be committed, and the key itself."""
+
+    row: StoreKeyRow
+    key: SecretBytes
+
+
 class StoreKeys:
     """The store keys of one process, opened.
 
-    `load` them at the start; when `due` says so, `create` one, commit it, and `load` it.
+    `load` them at the start; when `due` says so, `create` one, commit it, and `take_over` with it. `renewing`
+    is held meanwhile, so that one is made and not one for each commit that waits.
     """
 
     def __init__(self, root_key: RootKey) -> None:
@@ -192,7 +201,7 @@ class StoreKeys:
         self._current: StoreKeyRow | None = None
         self._seals = 0
         self._not_before = 0
-        self._made: tuple[StoreKeyRow, SecretBytes]
+        self.renewing = asyncio.Lock()
 
     def load(self, rows: Iterable[StoreKeyRow]) -> None:
         """Open those that are not open yet; the newest seals from now on, of those that say truly when they
@@ -207,37 +216,39 @@ class StoreKeys:
                 except RootKeyUnavailable as error:
                     raise StoreFailure(str(error)) from error
                 self._open_key(row.store_key, key)
-            if not self._is_dated(row):
-                self._tell(row)
-            elif self._current is None or _age(row) > _age(self._current):
-                self._current = row
-                self._seals = 0
+            self._consider(row)
 
-    def create(self, now: int) -> StoreKeyRow:
-        """Return a fresh store key, wrapped, to be committed before it is loaded. `now` in seconds.
+    def create(self, now: int) -> FreshKey:
+        """Return a fresh store key, wrapped, to be committed before it takes over. `now` in seconds.
 
         Raises RootKeyError.
         """
         key = SecretBytes(os.urandom(KEY_SIZE))
         # As random as the key, which keeps two nodes that create one at the same time apart.
-        row = StoreKeyRow(_number(_number_key(key), now), self._root_key.wrap(key), now)
-        self._made = row, key
-        return row
+        return FreshKey(StoreKeyRow(_number(_number_key(key), now), self._root_key.wrap(key), now), key)
 
-    def take_over(self) -> StoreKeyRewrap | None:
-        """Seal with the store key that was created last and is committed by now.
+    def take_over(self, fresh: FreshKey) -> StoreKeyRewrap | None:
+        """Seal with a store key that was created and is committed by now.
 
         The root key may have been replaced during the commit, so that nobody has seen that this one was to be
         wrapped again. What puts that right is returned, to be committed before anything is sealed; None when
         there is nothing to do. Raises RootKeyError.
         """
-        row, key = self._made
+        row, key = fresh
         rewrap = None
         if not self._root_key.is_current(row.wrapped):
             rewrap = StoreKeyRewrap(row.store_key, self._root_key.wrap(key), row.wrapped)
-            row = row._replace(wrapped=rewrap.wrapped)
-        self.load([row])
+        self._open_key(row.store_key, key)
+        self._consider(row)
         return rewrap
+
+    def _consider(self, row: StoreKeyRow) -> None:
+        """Seal with an open store key from now on if it is the newest and says truly when it was made."""
+        if not self._is_dated(row):
+            self._tell(row)
+        elif self._current is None or _age(row) > _age(self._current):
+            self._current = row
+            self._seals = 0
 
     def put_off(self, now: int, why: RootKeyUnavailable) -> None:
         """Go on with the current store key, since there cannot be another. Raises StoreFailure when it is

@@ -4,7 +4,9 @@ Rule: a store key is compared and exchanged in one commit, so that every reader 
 two that do the same at once harm nothing.
 """
 
-from strongroom.domain.ports import RootKey
+import time
+
+from strongroom.domain.ports import RootKey, RootKeyUnavailable
 from strongroom.domain.store import StoreFailure
 from strongroom.store.records import (
     Backend,
@@ -14,6 +16,7 @@ from strongroom.store.records import (
     StoreKeyRow,
     StoreUnavailable,
 )
+from strongroom.store.sealing import StoreKeys
 
 _BATCH = 64
 """Store keys in one commit."""
@@ -50,3 +53,27 @@ class StoredStoreKeys:
             return await self._backend.store_keys()
         except StoreUnavailable as error:
             raise StoreFailure(str(error)) from error
+
+
+async def renew(backend: Backend, keys: StoreKeys) -> None:
+    """Let a new store key take over; those that wait for the same one find it made.
+
+    A key seals once it is in the database, and not before: what it seals is lost with it. Raises
+    StoreUnavailable, StoreFailure and RootKeyError.
+    """
+    async with keys.renewing:
+        now = int(time.time())
+        if not keys.due(now):
+            return
+        keys.load(await backend.store_keys())
+        if not keys.due(now):
+            return
+        try:
+            fresh = keys.create(now)
+        except RootKeyUnavailable as exc:
+            keys.put_off(now, exc)
+            return
+        await backend.commit(ChangeSet(store_keys=[fresh.row]))
+        rewrap = keys.take_over(fresh)
+        if rewrap is not None:
+            await backend.commit(ChangeSet(store_keys_rewrapped=[rewrap]))

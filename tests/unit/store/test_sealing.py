@@ -39,7 +39,7 @@ def root_key(tmp_path: Path) -> FileRootKey:
 @pytest.fixture
 def sealed(root_key: FileRootKey) -> Sealed:
     keys = StoreKeys(root_key)
-    keys.load([keys.create(NOW)])
+    keys.load([keys.create(NOW).row])
     new = row(1, store_key=keys.current, activation_date=NOW, deactivation_date=NOW + 1)
     return Sealed(keys, new._replace(sealed=keys.seal(new, MATERIAL)))
 
@@ -152,7 +152,7 @@ def test_the_associated_data_is_as_it_was_when_the_first_record_was_sealed() -> 
 
 
 def test_store_keys_are_opened_by_another_process(sealed: Sealed, root_key: FileRootKey) -> None:
-    fresh = sealed.keys.create(NOW + 1)
+    fresh = sealed.keys.create(NOW + 1).row
     other = StoreKeys(root_key)
     with pytest.raises(UnknownStoreKey, match=sealed.row.unique_identifier):
         other.open(sealed.row)
@@ -162,7 +162,7 @@ def test_store_keys_are_opened_by_another_process(sealed: Sealed, root_key: File
 
 def test_the_newest_store_key_seals_and_older_ones_still_open(sealed: Sealed) -> None:
     old = sealed.keys.current
-    newer = sealed.keys.create(NOW + 1)
+    newer = sealed.keys.create(NOW + 1).row
     sealed.keys.load([newer])
     assert sealed.keys.current == newer.store_key != old
     assert sealed.keys.open(sealed.row) == MATERIAL
@@ -173,7 +173,7 @@ def test_a_store_key_whose_date_was_changed_opens_and_seals_nothing(
     sealed: Sealed, root_key: FileRootKey, created_at: Any
 ) -> None:
     """Else somebody could put its replacement off, or have an old one take over."""
-    older, newest = sealed.keys.create(NOW - 5), sealed.keys.create(NOW + 1)
+    older, newest = sealed.keys.create(NOW - 5).row, sealed.keys.create(NOW + 1).row
     redated = newest._replace(created_at=created_at)
     for rows, current in (([redated], None), ([older, redated], older), ([redated, older], older)):
         keys = StoreKeys(root_key)
@@ -191,7 +191,7 @@ def test_a_store_key_whose_date_was_changed_opens_and_seals_nothing(
 
 
 def test_a_store_key_under_another_number_is_not_believed(sealed: Sealed, root_key: FileRootKey) -> None:
-    one, other = sealed.keys.create(NOW), sealed.keys.create(NOW)
+    one, other = sealed.keys.create(NOW).row, sealed.keys.create(NOW).row
     keys = StoreKeys(root_key)
     keys.load([one._replace(store_key=other.store_key)])
     assert keys.due(NOW)
@@ -201,7 +201,7 @@ def test_a_store_key_of_an_older_release_opens_and_another_takes_its_place(
     sealed: Sealed, root_key: FileRootKey
 ) -> None:
     """Nothing vouches for when it was made; that it opens is no doubt."""
-    older = sealed.keys.create(NOW)._replace(store_key=7)
+    older = sealed.keys.create(NOW).row._replace(store_key=7)
     keys = StoreKeys(root_key)
     keys.load([older])
     assert keys.doubt(older) is None
@@ -209,14 +209,14 @@ def test_a_store_key_of_an_older_release_opens_and_another_takes_its_place(
     stored = stored._replace(sealed=keys.seal(stored, MATERIAL))
     assert keys.open(stored) == MATERIAL
     assert keys.due(NOW)
-    fresh = keys.create(NOW - 100)
+    fresh = keys.create(NOW - 100).row
     keys.load([older, fresh])
     assert keys.current == fresh.store_key
     assert not keys.due(NOW)
 
 
 def test_a_changed_date_is_told_once(sealed: Sealed, root_key: FileRootKey) -> None:
-    redated = sealed.keys.create(NOW)._replace(created_at=NOW + 1)
+    redated = sealed.keys.create(NOW).row._replace(created_at=NOW + 1)
     keys = StoreKeys(root_key)
     with capture_logs() as logs:
         keys.load([redated])
@@ -235,7 +235,7 @@ def test_a_store_key_is_due_by_use(sealed: Sealed, monkeypatch: pytest.MonkeyPat
         assert not sealed.keys.due(NOW)
         sealed.keys.seal(sealed.row, MATERIAL)
     assert sealed.keys.due(NOW)
-    sealed.keys.load([sealed.keys.create(NOW + 1)])
+    sealed.keys.load([sealed.keys.create(NOW + 1).row])
     assert not sealed.keys.due(NOW + 1)
 
 
@@ -263,7 +263,7 @@ def absent(tmp_path: Path) -> Absent:
 
 def test_what_is_open_stays_open_when_the_root_key_is_away(absent: Absent) -> None:
     keys = StoreKeys(absent)
-    first, second = keys.create(NOW), keys.create(NOW + 1)
+    first, second = keys.create(NOW).row, keys.create(NOW + 1).row
     keys.load([first])
     stored = row(1, store_key=keys.current)
     stored = stored._replace(sealed=keys.seal(stored, MATERIAL))
@@ -279,7 +279,7 @@ def test_what_is_open_stays_open_when_the_root_key_is_away(absent: Absent) -> No
 
 def test_a_store_key_is_used_for_as_long_again_when_there_cannot_be_another(absent: Absent) -> None:
     keys = StoreKeys(absent)
-    keys.load([keys.create(NOW)])
+    keys.load([keys.create(NOW).row])
     late, too_late = NOW + sealing.LIFETIME, NOW + 2 * sealing.LIFETIME
     why = RootKeyUnavailable("the token is out")
     keys.put_off(late, why)
@@ -293,7 +293,7 @@ def test_a_store_key_is_used_for_as_long_again_when_there_cannot_be_another(abse
 def test_the_same_holds_for_its_uses(absent: Absent, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sealing, "SEALS_PER_PROCESS", 3)
     keys = StoreKeys(absent)
-    keys.load([keys.create(NOW)])
+    keys.load([keys.create(NOW).row])
     stored = row(1, store_key=keys.current)
     for _ in range(3):
         keys.seal(stored, MATERIAL)
@@ -317,16 +317,23 @@ def test_a_store_key_that_was_on_its_way_while_the_root_key_changed_is_wrapped_a
     fresh = keys.create(NOW)
     second = new("file", 2)
     root_key.adopt(root_key.prepare(second.described, second.secret))
-    rewrap = keys.take_over()
+    rewrap = keys.take_over(fresh)
     assert rewrap is not None
-    assert (rewrap.store_key, rewrap.before) == (fresh.store_key, fresh.wrapped)
+    assert (rewrap.store_key, rewrap.before) == (fresh.row.store_key, fresh.row.wrapped)
     root_key.complete(root_key.state)
     again = StoreKeys(root_key)
-    again.load([fresh._replace(wrapped=rewrap.wrapped)])
+    again.load([fresh.row._replace(wrapped=rewrap.wrapped)])
     stored = row(1, store_key=keys.current)
     assert again.open(stored._replace(sealed=keys.seal(stored, MATERIAL))) == MATERIAL
-    keys.create(NOW + 1)
-    assert keys.take_over() is None
+    assert keys.take_over(keys.create(NOW + 1)) is None
+
+
+def test_the_store_key_that_takes_over_is_the_one_that_was_committed(sealed: Sealed) -> None:
+    """Another may have been made meanwhile, and be in no database yet."""
+    committed, other = sealed.keys.create(NOW + 1), sealed.keys.create(NOW + 2)
+    sealed.keys.take_over(committed)
+    assert sealed.keys.current == committed.row.store_key
+    assert not sealed.keys.knows(other.row.store_key)
 
 
 def test_a_store_without_keys_needs_one(root_key: FileRootKey) -> None:

@@ -108,7 +108,7 @@ def test_what_a_straggler_wraps_meanwhile_is_found(node: Node, tmp_path: Path) -
     node.rotate()
     node.work()
     keys = StoreKeys(straggler)
-    node.kms.run(node.kms.backend.commit(ChangeSet(store_keys=[keys.create(1)])))
+    node.kms.run(node.kms.backend.commit(ChangeSet(store_keys=[keys.create(1).row])))
     node.work(after=SETTLING + 1)
     assert not node.root_key.changing
     rows = node.kms.run(node.kms.backend.store_keys())

@@ -72,7 +72,7 @@ def test_every_place_is_gone_through_and_what_is_left_is_counted(
         backend = InlineSqliteBackend(None)
         await backend.start()
         keys = StoreKeys(root_key)
-        rows = [keys.create(int(NOW.timestamp()) + number) for number in range(130)]
+        rows = [keys.create(int(NOW.timestamp()) + number).row for number in range(130)]
         await backend.commit(ChangeSet(store_keys=rows))
         where = places(StoredStoreKeys(backend), directory)
         second = new("file", 2)

@@ -50,6 +50,12 @@ class RootKey(Protocol):
         Raises RootKeyError when it is damaged.
         """
 
+    def generation_of(self, wrapped: bytes) -> int:
+        """Return the number of the root key that `wrapped` was made by; each new root key has the next one.
+
+        It may be one that is not here. Raises RootKeyError when it is damaged.
+        """
+
 
 class WrappedKeys(Protocol):
     """A place where keys lie that the root key has wrapped.

@@ -68,3 +68,6 @@ class Keyring:
         tag = None if envelope.recovery is None else envelope.recovery.tag
         for_the_kit = self._recovery is None or tag == self._recovery.tag
         return envelope.root_id == self._newest.id and for_the_kit
+
+    def generation_of(self, wrapped: bytes) -> int:
+        return parse(wrapped).generation

@@ -35,5 +35,8 @@ class MemoryRootKey:
     def is_current(self, wrapped: bytes) -> bool:
         return True
 
+    def generation_of(self, wrapped: bytes) -> int:
+        return 1
+
     def __repr__(self) -> str:
         return "MemoryRootKey()"

@@ -56,3 +56,6 @@ class Recovering:
 
     def is_current(self, wrapped: bytes) -> bool:
         return self.new.is_current(wrapped)
+
+    def generation_of(self, wrapped: bytes) -> int:
+        return self.new.generation_of(wrapped)

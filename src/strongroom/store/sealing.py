@@ -13,7 +13,7 @@ zero and say nothing: such a key opens what it has sealed, and seals nothing mor
 import asyncio
 import os
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple, TypeAlias
 
@@ -227,20 +227,42 @@ class StoreKeys:
         # As random as the key, which keeps two nodes that create one at the same time apart.
         return FreshKey(StoreKeyRow(_number(_number_key(key), now), self._root_key.wrap(key), now), key)
 
-    def take_over(self, fresh: FreshKey) -> StoreKeyRewrap | None:
-        """Seal with a store key that was created and is committed by now.
+    def fence(self, rows: Sequence[StoreKeyRow], fresh: FreshKey) -> list[StoreKeyRewrap]:
+        """Return what is to be committed together with a store key that was created.
 
-        The root key may have been replaced during the commit, so that nobody has seen that this one was to be
-        wrapped again. What puts that right is returned, to be committed before anything is sealed; None when
-        there is nothing to do. Raises RootKeyError.
+        It changes nothing, and is refused if one of those that are stored, under no newer root key than the
+        fresh one, was wrapped again meanwhile. So the fresh one is stored before the root key that has
+        wrapped it is let go of, while whoever does that still looks, or not at all.
+
+        Raises RootKeyUnavailable when all of them are under a newer root key.
+        """
+        if not rows:
+            return []
+        number = self._root_key.generation_of
+        oldest = min(rows, key=lambda row: number(row.wrapped))
+        if number(oldest.wrapped) > number(fresh.row.wrapped):
+            raise RootKeyUnavailable(
+                "the root key was replaced a moment ago, and the new one is not in use here yet; try again"
+            )
+        return [StoreKeyRewrap(oldest.store_key, oldest.wrapped, oldest.wrapped)]
+
+    def wrapped_again(self, fresh: FreshKey) -> StoreKeyRewrap | None:
+        """Return how a store key that was created is wrapped now, None if that has not changed.
+
+        Raises RootKeyError.
         """
         row, key = fresh
-        rewrap = None
-        if not self._root_key.is_current(row.wrapped):
-            rewrap = StoreKeyRewrap(row.store_key, self._root_key.wrap(key), row.wrapped)
-        self._open_key(row.store_key, key)
-        self._consider(row)
-        return rewrap
+        if self._root_key.is_current(row.wrapped):
+            return None
+        return StoreKeyRewrap(row.store_key, self._root_key.wrap(key), row.wrapped)
+
+    def take_over(self, fresh: FreshKey) -> None:
+        """Seal with a store key that was created and is committed by now.
+
+        It is not opened by the root key: that may have been replaced meanwhile.
+        """
+        self._open_key(fresh.row.store_key, fresh.key)
+        self._consider(fresh.row)
 
     def _consider(self, row: StoreKeyRow) -> None:
         """Seal with an open store key from now on if it is the newest and says truly when it was made."""

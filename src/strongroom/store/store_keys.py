@@ -5,6 +5,8 @@ two that do the same at once harm nothing.
 """
 
 import time
+from contextlib import suppress
+from typing import Final
 
 from strongroom.domain.ports import RootKey, RootKeyUnavailable
 from strongroom.domain.store import StoreFailure
@@ -16,10 +18,13 @@ from strongroom.store.records import (
     StoreKeyRow,
     StoreUnavailable,
 )
-from strongroom.store.sealing import StoreKeys
+from strongroom.store.sealing import FreshKey, StoreKeys
 
-_BATCH = 64
+_BATCH: Final = 64
 """Store keys in one commit."""
+
+_TRIES: Final = 5
+"""How often a new store key is made again because the root key is being replaced."""
 
 
 class StoredStoreKeys:
@@ -58,22 +63,36 @@ class StoredStoreKeys:
 async def renew(backend: Backend, keys: StoreKeys) -> None:
     """Let a new store key take over; those that wait for the same one find it made.
 
-    A key seals once it is in the database, and not before: what it seals is lost with it. Raises
-    StoreUnavailable, StoreFailure and RootKeyError.
+    A key seals once it is in the database, and not before: what it seals is lost with it. And it comes there
+    only while whoever lets go of the root key that has wrapped it will still find it (`StoreKeys.fence`).
+    Raises StoreUnavailable, StoreFailure and RootKeyError.
     """
     async with keys.renewing:
-        now = int(time.time())
-        if not keys.due(now):
-            return
-        keys.load(await backend.store_keys())
-        if not keys.due(now):
-            return
-        try:
-            fresh = keys.create(now)
-        except RootKeyUnavailable as exc:
-            keys.put_off(now, exc)
-            return
-        await backend.commit(ChangeSet(store_keys=[fresh.row]))
-        rewrap = keys.take_over(fresh)
-        if rewrap is not None:
-            await backend.commit(ChangeSet(store_keys_rewrapped=[rewrap]))
+        for _ in range(_TRIES):
+            now = int(time.time())
+            if not keys.due(now):
+                return
+            rows = await backend.store_keys()
+            keys.load(rows)
+            if not keys.due(now):
+                return
+            try:
+                fresh = keys.create(now)
+                fence = keys.fence(rows, fresh)
+            except RootKeyUnavailable as exc:
+                keys.put_off(now, exc)
+                return
+            with suppress(Conflict):  # the root key is being replaced: it is looked at again
+                await backend.commit(ChangeSet(store_keys=[fresh.row], store_keys_rewrapped=fence))
+                if not rows:
+                    await _wrap_the_first_again(backend, keys, fresh)
+                keys.take_over(fresh)
+                return
+    raise StoreFailure("the store keys are being wrapped again at this moment; try again")
+
+
+async def _wrap_the_first_again(backend: Backend, keys: StoreKeys, fresh: FreshKey) -> None:
+    """See to it that the first store key of all, which has no fence, is under the newest root key."""
+    rewrap = keys.wrapped_again(fresh)
+    if rewrap is not None:
+        await backend.commit(ChangeSet(store_keys_rewrapped=[rewrap]))

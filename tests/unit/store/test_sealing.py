@@ -317,15 +317,16 @@ def test_a_store_key_that_was_on_its_way_while_the_root_key_changed_is_wrapped_a
     fresh = keys.create(NOW)
     second = new("file", 2)
     root_key.adopt(root_key.prepare(second.described, second.secret))
-    rewrap = keys.take_over(fresh)
+    rewrap = keys.wrapped_again(fresh)
     assert rewrap is not None
     assert (rewrap.store_key, rewrap.before) == (fresh.row.store_key, fresh.row.wrapped)
     root_key.complete(root_key.state)
+    keys.take_over(fresh)
     again = StoreKeys(root_key)
     again.load([fresh.row._replace(wrapped=rewrap.wrapped)])
     stored = row(1, store_key=keys.current)
     assert again.open(stored._replace(sealed=keys.seal(stored, MATERIAL))) == MATERIAL
-    assert keys.take_over(keys.create(NOW + 1)) is None
+    assert keys.wrapped_again(keys.create(NOW + 1)) is None
 
 
 def test_the_store_key_that_takes_over_is_the_one_that_was_committed(sealed: Sealed) -> None:

@@ -1,4 +1,4 @@
-"""A store key that takes over: what it seals is never without it."""
+"""A store key that takes over: what it seals is never without it (fault 40)."""
 
 import asyncio
 import time
@@ -9,9 +9,14 @@ import pytest
 
 from strongroom.domain.entries import Entry, EntryChange, Kept
 from strongroom.domain.store import Changes, StoreFailure
+from strongroom.rootkey import file
+from strongroom.rootkey.keyring import Keyring
+from strongroom.rootkey.roots import SoftwareRoot, new_secret
 from strongroom.server.root.change import RootHandover
 from strongroom.store import sealing
-from strongroom.store.records import ChangeSet, StoreUnavailable
+from strongroom.store.records import ChangeSet, StoreKeyRow, StoreUnavailable
+from strongroom.store.sealing import StoreKeys, UnknownStoreKey
+from strongroom.store.store_keys import StoredStoreKeys, renew
 from strongroom.store.url import PostgresUrl, parse
 from tests.kms import TestKms
 from tests.postgres import PostgresServer, postgres_server
@@ -93,3 +98,104 @@ def test_what_is_stored_is_never_sealed_by_a_store_key_whose_commit_fails(kms: T
     kms.forget()
     for key in done:
         assert kms.run(kms.repository.load_entry(RootHandover, 1, key)) is not None
+
+
+class Change:
+    """The root key of a key manager is replaced, by another process that looks at every store key."""
+
+    def __init__(self, kms: TestKms, folder: Path) -> None:
+        self._kms = kms
+        self._old = SoftwareRoot(file.read(folder / "root.key"), 1)
+        self._new = SoftwareRoot(new_secret(), 2)
+        self.made: list[StoreKeyRow] = []
+
+    async def finish(self) -> None:
+        """Let go of the older root key, once nothing is under it."""
+        where, both = StoredStoreKeys(self._kms.backend), Keyring([self._old, self._new])
+        await where.rewrap(both)
+        assert all(both.is_current(wrapped) for wrapped in await where.wrapped())
+        self._kms.repository._keys._root_key = Keyring([self._new])
+
+    def restart(self) -> None:
+        """Start again with the newer root key alone."""
+        self._kms.root_key = Keyring([self._new])
+        self._kms.forget()
+
+    def during_commit(self, *, before: bool) -> None:
+        """Have it happen while a store key is committed, `before` it comes to the database or after that."""
+        real = self._kms.backend.commit
+
+        async def commit(changes: ChangeSet) -> None:
+            self.made += changes.store_keys
+            first = len(self.made) == 1 and changes.store_keys
+            if first and before:
+                await self.finish()
+            await real(changes)
+            if first and not before:
+                await self.finish()
+
+        vars(self._kms.backend)["commit"] = commit
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_no_store_key_is_left_under_a_root_key_that_was_let_go(
+    kms: TestKms, tmp_path: Path, before: bool
+) -> None:
+    """Whoever replaced it has seen the store key that was on its way, or that one does not arrive.
+
+    So nothing has to be done once it is there, and a process may be killed at any point.
+    """
+    change = Change(kms, tmp_path)
+    change.during_commit(before=before)
+    kms.run(kms.repository.commit(kept("entry")))
+    assert len(change.made) == (2 if before else 1)
+    rows = kms.run(kms.backend.store_keys())
+    assert change.made[-1].store_key in {row.store_key for row in rows}
+    assert len(rows) == 2, "the one that was refused is nowhere"
+    change.restart()
+    assert kms.run(kms.repository.load_entry(RootHandover, 1, "entry")) is not None
+
+
+def test_a_process_that_missed_a_change_of_the_root_key_makes_no_store_key(
+    kms: TestKms, tmp_path: Path
+) -> None:
+    """Nobody else could open it: it goes on with the one that it has, as if the root key were away."""
+    change, keys = Change(kms, tmp_path), kms.repository._keys
+    missed = keys._root_key
+    kms.run(change.finish())
+    keys._root_key = missed
+    before = keys.current
+    kms.run(kms.repository.commit(kept("entry")))
+    assert keys.current == before
+    change.restart()
+    assert kms.run(kms.repository.load_entry(RootHandover, 1, "entry")) is not None
+
+
+def test_the_first_store_key_of_all_seals_once_it_is_under_the_newest_root_key(
+    kms: TestKms, tmp_path: Path
+) -> None:
+    """There is no other one that would be wrapped again before it."""
+    change, keys = Change(kms, tmp_path), StoreKeys(kms.root_key)
+    real = kms.backend.commit
+    reading = kms.backend.store_keys
+    rewraps = 0
+
+    async def commit(changes: ChangeSet) -> None:
+        nonlocal rewraps
+        if changes.store_keys:
+            keys._root_key = Keyring([change._new])
+        else:
+            rewraps += 1
+            raise StoreUnavailable("the database did not answer")
+        await real(changes)
+
+    async def nothing() -> list[StoreKeyRow]:
+        return []
+
+    vars(kms.backend).update(commit=commit, store_keys=nothing)
+    with pytest.raises(StoreUnavailable):
+        kms.run(renew(kms.backend, keys))
+    vars(kms.backend).update(commit=real, store_keys=reading)
+    assert rewraps == 1
+    with pytest.raises(UnknownStoreKey):
+        _ = keys.current

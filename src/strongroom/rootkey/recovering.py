@@ -6,6 +6,7 @@ from its beginning: whatever was wrapped meanwhile is wrapped for the kit too.
 
 from collections.abc import Iterable
 
+from strongroom.domain.ports import RootKeyError
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey import file
 from strongroom.rootkey.envelope import parse
@@ -26,6 +27,16 @@ def next_generation(place: Place, wrapped: Iterable[bytes]) -> int:
     if place.book.exists():
         used += [record.generation for record in from_file(place.book.read_bytes(), str(place.book))]
     return max(used, default=1) + 1
+
+
+def knows(place: Place, record: RootRecord) -> bool:
+    """Tell whether a root key may be one of the data directory."""
+    try:
+        return record.id in [known.id for known in from_file(place.book.read_bytes(), str(place.book))]
+    except FileNotFoundError:
+        return False
+    except (OSError, RootKeyError):
+        return True
 
 
 class Recovering:

@@ -34,6 +34,10 @@ class Denied(OperatorError):
     """Whoever asks may not have this done."""
 
 
+class NothingBegun(OperatorError):
+    """It was refused before anything was changed, for certain: what was made for it is for nothing."""
+
+
 class PendingApproval(OperatorError):
     """It is done once enough people have approved it."""
 
@@ -43,7 +47,8 @@ class Sealed(OperatorError):
 
 
 _TOLD: Final = {
-    cls.__name__: cls for cls in (OperatorError, InvalidOption, NotFound, Denied, PendingApproval, Sealed)
+    cls.__name__: cls
+    for cls in (OperatorError, InvalidOption, NotFound, Denied, NothingBegun, PendingApproval, Sealed)
 }
 
 

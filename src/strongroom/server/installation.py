@@ -59,7 +59,8 @@ def create_installation(
         write_private(directory.configuration, render_toml(chosen, _COMMENT).encode())
     except BaseException:
         _undo(directory.path, keep=existed)
-        remove(kept)
+        if not directory.configuration.exists():  # else it could be served, and would need them
+            remove(kept)
         raise
     return directory
 

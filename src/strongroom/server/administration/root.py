@@ -11,9 +11,10 @@ from typing import Final
 
 from strongroom.domain.acts import Act
 from strongroom.domain.people import Role
+from strongroom.domain.ports import RootKeyError, RootKeySealed, RootKeyUnavailable
 from strongroom.model.secret import SecretBytes
 from strongroom.server.administration.command import Administrator, command
-from strongroom.server.errors import Denied, OperatorError
+from strongroom.server.errors import Denied, NothingBegun, OperatorError
 from strongroom.server.messages import BrokenMessage, Message, nested, optional_text, text
 from strongroom.server.root.change import HEARD_WITHIN, announce_to_nodes, finish, settled, stale_keys
 
@@ -116,14 +117,26 @@ async def rotate(admin: Administrator, request: Message) -> object:
     if admin.shared:
         # First the others: before it wraps anything, they are to have it.
         wraps_from = int(admin.now.timestamp()) + HEARD_WITHIN
-        prepared = admin.root_key.prepare(record, secret, wraps_from=wraps_from)
+        prepared = _prepared(admin, record, secret, wraps_from=wraps_from)
         await announce_to_nodes(prepared, admin.store, admin.now)
     else:
-        prepared = admin.root_key.prepare(record, secret)
+        prepared = _prepared(admin, record, secret)
     admin.root_key.adopt(prepared)
     if admin.root_key.described()[-1]["id"] != prepared["id"]:
         raise OperatorError("another root key came first; look at: strongroom server root status")
     return {"generation": admin.root_key.generation}
+
+
+def _prepared(
+    admin: Administrator, record: Message, secret: SecretBytes | None, *, wraps_from: int | None = None
+) -> Message:
+    """Return what nodes are told of a new root key; nothing has changed yet."""
+    try:
+        return admin.root_key.prepare(record, secret, wraps_from=wraps_from)
+    except (RootKeySealed, RootKeyUnavailable):
+        raise
+    except RootKeyError as error:
+        raise NothingBegun(str(error)) from error
 
 
 @command("root.finish", roles={Role.ADMINISTRATOR}, spreads=True, local=True)
@@ -147,6 +160,6 @@ async def finish_(admin: Administrator, request: Message) -> object:
 async def create(admin: Administrator, request: Message) -> object:
     """Wrap everything for a recovery kit too, from now on: `recipient` is who has it."""
     if admin.root_key.changing:
-        raise OperatorError("a root key is being replaced; make the kit when that is finished")
+        raise NothingBegun("a root key is being replaced; make the kit when that is finished")
     admin.root_key.set_recovery(text(request, "recipient"))
     return {"recovery": admin.root_key.recovery}

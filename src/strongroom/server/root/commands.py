@@ -1,7 +1,8 @@
 """What the command line does about root keys, beyond asking a server.
 
 Rule: secrets are made here, in the process of whoever holds them; the server is told what it needs, through
-the administration socket. Each command may be killed at any point and be given again.
+the administration socket. Each command may be killed at any point and be given again. What only its caller
+has, shares or a kit, is removed only when it is certain that nothing depends on it and nothing ever will.
 """
 
 import asyncio
@@ -19,7 +20,14 @@ from strongroom.server.admin import call, call_server
 from strongroom.server.app import StrongroomAdapters
 from strongroom.server.config import load_settings
 from strongroom.server.data_directory import DataDirectory
-from strongroom.server.errors import Denied, OperatorError, PendingApproval
+from strongroom.server.errors import (
+    Denied,
+    DirectoryLocked,
+    NothingBegun,
+    OperatorError,
+    PendingApproval,
+    Sealed,
+)
 from strongroom.server.messages import Message
 from strongroom.server.root.credential import ask, read_passphrase
 from strongroom.server.root.files import Kit, RootChoice, prepare_files, remove, write_files
@@ -27,6 +35,9 @@ from strongroom.server.root.files import Kit, RootChoice, prepare_files, remove,
 _PAUSE: Final = 0.5
 _FINISH_WITHIN: Final = 300.0
 _LONGEST_FILE: Final = 1 << 16
+
+_NOTHING_BEGUN: Final = (Denied, DirectoryLocked, NothingBegun, PendingApproval)
+"""After any other error what was asked for may have been done, or be done soon by the server itself."""
 
 
 def unseal(directory: DataDirectory, *, shares: Sequence[Path], passphrase_file: Path | None) -> object:
@@ -51,21 +62,16 @@ def provider_now(directory: DataDirectory) -> str:
 def rotate(directory: DataDirectory, choice: RootChoice) -> Message:
     """Make a root key and have it take over; raises OperatorError."""
     adapters = StrongroomAdapters()
-    before = _status(directory)
-    if before["changing"]:
-        raise OperatorError("a root key is being replaced already; wait until that is finished")
+    before = _ready(directory)
     new, kept = choice.make(adapters, generation=cast(int, before["generation"]) + 1)
+    which = f"root key {new.described['id']}"
+    shares = f"; keep its shares in {kept[0].parent}" if kept else ""
     request: Message = {"command": "root.rotate", "record": new.described}
     if new.secret is not None:
         request["secret"] = base64.b64encode(new.secret.reveal()).decode()
-    try:
-        call(directory, adapters, request)
-    except OperatorError:
-        # When nobody answered, it may have been done all the same; shares are kept then.
-        if not _may_have_begun(directory, before):
-            remove(kept)
-        raise
-    return finish(directory)
+    look = "look in an hour whether it does: strongroom server root status"
+    _begin(directory, request, kept, unsure=f"{which} may take over all the same{shares}, and {look}")
+    return _go_on(directory, sure=f"{which} takes over all the same{shares}")
 
 
 def finish(directory: DataDirectory) -> Message:
@@ -86,15 +92,18 @@ def finish(directory: DataDirectory) -> Message:
 def create_recovery(directory: DataDirectory, kit: Kit) -> Message:
     """Make a recovery kit and have everything wrapped for it; raises OperatorError."""
     adapters = StrongroomAdapters()
+    _ready(directory)
     paths = prepare_files(kit.out, 1 if kit.split is None else int(kit.split.partition("/")[2] or 1))
     made = adapters.make_recovery_kit(kit.split, name=str(directory.path))
     write_files(paths, made.files)
-    try:
-        call(directory, adapters, {"command": "recovery.create", "recipient": made.recipient})
-    except (Denied, PendingApproval):
-        remove(paths)  # this kit opens nothing; the next try makes another
-        raise
-    return finish(directory)
+    request: Message = {"command": "recovery.create", "recipient": made.recipient}
+    look = f"look whether {made.recipient} is named: strongroom server status"
+    _begin(
+        directory, request, paths, unsure=f"keep the kit, {paths[0]}: it may count all the same, and {look}"
+    )
+    return _go_on(
+        directory, sure=f"the kit, {paths[0]}, counts; the server wraps everything for it by itself"
+    )
 
 
 def recover(directory: DataDirectory, kit: Sequence[Path], choice: RootChoice) -> Message:
@@ -116,11 +125,33 @@ def _status(directory: DataDirectory) -> Message:
     return cast(Message, call(directory, StrongroomAdapters(), {"command": "root.status"}))
 
 
-def _may_have_begun(directory: DataDirectory, before: Message) -> bool:
+def _ready(directory: DataDirectory) -> Message:
+    """Return how the root keys are, where a new one, or a kit, can be made; raises OperatorError."""
+    found = _status(directory)
+    if not all(key["open"] for key in cast(list[Message], found["root_keys"])):
+        raise Sealed(f"the root key is not open; bring it: strongroom serve {directory.path}")
+    if found["changing"]:
+        raise OperatorError("a root key is being replaced already; wait until that is finished")
+    return found
+
+
+def _begin(directory: DataDirectory, request: Message, made: Sequence[Path], *, unsure: str) -> None:
+    """Have a change begun that `made` is for; raises OperatorError, saying `unsure` where that is so."""
     try:
-        return _status(directory)["generation"] != before["generation"]
-    except OperatorError:
-        return True
+        call(directory, StrongroomAdapters(), request)
+    except _NOTHING_BEGUN:
+        remove(made)  # it opens nothing; the next try makes another
+        raise
+    except OperatorError as error:
+        raise type(error)(f"{error}; {unsure}") from error
+
+
+def _go_on(directory: DataDirectory, *, sure: str) -> Message:
+    """Have a change finished that was begun; raises OperatorError, saying that it was."""
+    try:
+        return finish(directory)
+    except OperatorError as error:
+        raise type(error)(f"{error}; {sure}") from error
 
 
 def _lines(path: Path) -> list[str]:

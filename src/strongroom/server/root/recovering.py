@@ -44,7 +44,8 @@ async def recover(
             identity, replace(place, passphrase=lambda: None), record, new.secret
         )
     except BaseException:
-        remove(kept)
+        if not recovering.knows(place, record):
+            remove(kept)
         raise
     for one in where:
         await one.rewrap(root_key)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from strongroom.domain.ports import RootKeyError
 from strongroom.rootkey.envelope import parse
 from strongroom.rootkey.recovery import Identity
 from strongroom.rootkey.stored import StoredKeyring
@@ -16,6 +17,7 @@ from strongroom.server.administration.command import Administrator, perform
 from strongroom.server.ca import create_authority, open_authority
 from strongroom.server.config import parse_settings
 from strongroom.server.data_directory import DataDirectory
+from strongroom.server.errors import NothingBegun
 from strongroom.server.root import change
 from strongroom.server.root.change import ANNOUNCED_FOR, PROBE, SETTLING, RootHandover, RootKeyChange
 from strongroom.server.root.places import places
@@ -159,8 +161,22 @@ def test_a_look_does_not_end_a_change_that_begins_meanwhile(
 
 def test_a_second_rotation_has_to_wait_for_the_first(node: Node) -> None:
     node.rotate()
-    with pytest.raises(Exception, match="already"):
+    with pytest.raises(NothingBegun, match="already"):
         node.rotate()
+
+
+def test_what_was_announced_takes_over_though_its_own_node_could_not_write_it_down(
+    kms: TestKms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So whoever asked for it must not be told that nothing was begun."""
+    node = Node(kms, tmp_path, shared=True)
+    with monkeypatch.context() as full:
+        full.setattr(node.root_key, "adopt", lambda _: node.root_key.unwrap(b"nothing"))
+        with pytest.raises(RootKeyError):
+            node.rotate()
+    assert node.root_key.generation == 1
+    node.work()
+    assert (node.root_key.generation, node.root_key.changing) == (2, True)
 
 
 def test_a_new_kit_is_wrapped_for_by_the_next_look(node: Node) -> None:

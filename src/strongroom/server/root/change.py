@@ -69,7 +69,9 @@ class RootKeyChange:
         self._places = places
         self._store = store
         self._shared = shared
-        self._looked = False
+        self._found: object = None  # which root keys there are, and which kit
+        self._look_until = datetime.min.replace(tzinfo=UTC)
+        self._looked = False  # and nothing was left
         self._probe_at = datetime.min.replace(tzinfo=UTC)
         self.problem: str | None = None
         self.spread: Callable[[], Awaitable[None]] | None = None
@@ -78,14 +80,19 @@ class RootKeyChange:
         """Look once. Raises StoreFailure and RootKeyError."""
         if self._shared:
             await self._follow_node(now)
-        if self._root_key.follow():
-            self._looked = False
+        self._root_key.follow()
         if not self._root_key.stays_elsewhere:
             if not self._prove():
                 return
         elif now >= self._probe_at:
             self._probe_at = now + timedelta(seconds=PROBE)
             await self._probe()
+        # Not what `follow` tells: a command may have had it followed before.
+        found = self._root_key.state, self._root_key.recovery
+        if found != self._found:
+            if self._found is not None:  # another worker may not have heard of it yet, and wrap meanwhile
+                self._look_until = now + timedelta(seconds=SETTLING)
+            self._found, self._looked = found, False
         if (self._looked and not self._root_key.changing) or self._root_key.waiting:
             return
         judged, changing = self._root_key.state, self._root_key.changing
@@ -98,7 +105,7 @@ class RootKeyChange:
                 log.info("root_key_replaced", generation=self._root_key.generation)
                 if self.spread is not None:
                     await self.spread()
-        self._looked = left == 0
+        self._looked = left == 0 and now >= self._look_until
 
     def _prove(self) -> bool:
         """Tell whether the recovery kit is the one that the root key knows; no other one counts."""

@@ -188,6 +188,36 @@ def test_a_new_kit_is_wrapped_for_by_the_next_look(node: Node) -> None:
     assert all(node.root_key.is_current(row.wrapped) for row in rows)
 
 
+def test_a_new_kit_is_wrapped_for_whoever_had_the_worker_follow(node: Node, tmp_path: Path) -> None:
+    """The command that made it ended before it asked for more; every worker has followed by then."""
+    node.work()
+    recipient = Identity.generate().recipient.text
+    StoredKeyring(place(tmp_path)).set_recovery(recipient)
+    assert node.root_key.follow()
+    assert node.command("root.status")["left"] != {}
+    node.work()
+    assert node.command("root.status")["left"] == {}
+    (tmp_path / "recovery.pub").unlink()
+    assert node.root_key.follow()
+    node.work()
+    StoredKeyring(place(tmp_path)).set_recovery(recipient)
+    assert node.root_key.follow()
+    node.work()
+    assert node.command("root.status")["left"] == {}
+
+
+def test_what_a_straggler_wraps_without_the_new_kit_is_found(node: Node, tmp_path: Path) -> None:
+    straggler = StoredKeyring(place(tmp_path))
+    node.work()
+    node.root_key.set_recovery(Identity.generate().recipient.text)
+    node.work()
+    keys = StoreKeys(straggler)
+    node.kms.run(node.kms.backend.commit(ChangeSet(store_keys=[keys.create(1)])))
+    assert node.command("root.status")["left"] == {"store keys": 1}
+    node.work(after=1)
+    assert node.command("root.status")["left"] == {}
+
+
 def test_another_node_follows_and_a_late_one_is_not_left_the_key(kms: TestKms, tmp_path: Path) -> None:
     """The announcement goes after an hour, and with it the way from the older root key to the newer."""
     (tmp_path / "two").mkdir()

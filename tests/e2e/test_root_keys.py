@@ -247,6 +247,29 @@ def recipients(vault: Vault) -> set[bytes | None]:
     return {None if (found := parse(key).recovery) is None else found.tag for key in keys}
 
 
+def test_a_kit_that_cannot_be_read_keeps_nobody_from_serving(tmp_path: Path, vaults: list[Vault]) -> None:
+    """Nothing is wrapped for whoever it may be; workers follow, die and start all the same."""
+    kit, second = tmp_path / "kit", tmp_path / "second"
+    vault = started(vaults, Vault(tmp_path / "vault", f"--recovery={kit}"))
+    first, before = create(vault), recipients(vault)
+    (vault.directory / "recovery.pub").write_bytes(b"\0\0garbage")
+    pid = worker(vault)
+    vault.try_run("client", "revoke", "nobody", "--data", str(vault.directory))
+    assert worker(vault) == pid, "a command has every worker follow"
+    kill_worker(vault)
+    vault.wait_for_log("worker_died")
+    eventually(lambda: "recovery.pub" in vault.status()["problems"].get("root key", ""))
+    assert vault.status()["recovery"] == "unreadable"
+    assert readable(vault, first, create(vault))
+    vault.stop()
+    vault.start()
+    assert readable(vault, first, create(vault))
+    assert recipients(vault) == before
+    vault.ok("recovery", "create", f"--out={second}")
+    assert len(recipients(vault)) == 1
+    eventually(lambda: not vault.status()["problems"])
+
+
 def test_nobody_else_has_keys_wrapped_for_them_by_writing_a_file(tmp_path: Path, vaults: list[Vault]) -> None:
     """A recipient that somebody has put there: nothing is wrapped for it, and it is said what to do."""
     kit, second, thief = tmp_path / "kit", tmp_path / "second", Identity.generate().recipient

@@ -32,6 +32,9 @@ PASSPHRASE: Final = "passphrase"  # noqa: S105 - the name of a provider
 SHARES: Final = "shares"
 PKCS11: Final = "pkcs11"
 KMIP: Final = "kmip"
+UNREADABLE: Final = "unreadable"
+"""Whom the recovery kit belongs to where what is written cannot be read."""
+
 PROVIDERS: Final = (FILE, PASSPHRASE, PKCS11, KMIP, SHARES)
 
 
@@ -70,7 +73,7 @@ class StoredKeyring(Keyring):
         self._records: list[RootRecord] = []
         self._collections: dict[bytes, shares.Collection] = {}
         self._seen: object = None
-        self._claim: Claim | None = None
+        self._claim: Claim | RootKeyError | None = None
         self._is_proven = False
         self._closed = False
         self._read()
@@ -123,6 +126,8 @@ class StoredKeyring(Keyring):
     @property
     def recovery(self) -> str | None:
         """Return whom the recovery kit belongs to, as it is written, None when there is none."""
+        if isinstance(self._claim, RootKeyError):
+            return UNREADABLE
         return None if self._recovery is None else self._recovery.text
 
     @property
@@ -165,6 +170,8 @@ class StoredKeyring(Keyring):
     def _proven(self) -> Recipient | None:
         while self._claim is not None and not self._is_proven:
             claim = self._claim
+            if isinstance(claim, RootKeyError):
+                raise RootKeyError(str(claim)) from claim
             if claim.wrapped is None:
                 self._seal_older(claim)
                 continue
@@ -270,7 +277,7 @@ class StoredKeyring(Keyring):
         before = self._roots, self._records, self._recovery, self._claim, self._is_proven
         try:
             self._claim, self._is_proven = self._read_claim(), False
-            self._recovery = None if self._claim is None else self._claim.recipient
+            self._recovery = self._claim.recipient if isinstance(self._claim, Claim) else None
             self._records = self._book()
             known, self._roots = self._roots, {}
             for record in self._records:
@@ -285,7 +292,8 @@ class StoredKeyring(Keyring):
         except RootKeyError:
             self._roots, self._records, self._recovery, self._claim, self._is_proven = before
             raise
-        self._seen = seen
+        # What cannot be read may be readable again without another sign.
+        self._seen = None if isinstance(self._claim, RootKeyError) else seen
 
     def _book(self) -> list[RootRecord]:
         try:
@@ -298,13 +306,16 @@ class StoredKeyring(Keyring):
         except OSError as error:
             raise RootKeyError(f"cannot read {self._place.book}: {error.strerror}") from error
 
-    def _read_claim(self) -> Claim | None:
+    def _read_claim(self) -> Claim | RootKeyError | None:
+        """Return what `recovery.pub` says, or why that cannot be told: what is open is used without it."""
         try:
             return read_claim(self._place.recovery.read_bytes(), str(self._place.recovery))
         except FileNotFoundError:
             return None
+        except RootKeyError as error:
+            return error
         except OSError as error:
-            raise RootKeyError(f"cannot read {self._place.recovery}: {error.strerror}") from error
+            return RootKeyError(f"cannot read {self._place.recovery}: {error.strerror}")
 
     def _look(self) -> object:
         def state(path: Path) -> object:

@@ -77,7 +77,8 @@ class RootKeys(RootKey, Protocol):
 
     @property
     def recovery(self) -> str | None:
-        """Return whom the recovery kit belongs to, as it is written; None when there is none."""
+        """Return whom the recovery kit belongs to, as it is written; None when there is none. Of what cannot
+        be read it says just that."""
 
     def prove_recovery(self) -> str | None:
         """Return whom the recovery kit belongs to, after making sure that nobody has changed it."""

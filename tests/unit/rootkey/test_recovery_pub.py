@@ -97,11 +97,36 @@ def test_no_other_wrapped_key_passes_for_a_seal(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"\xff", b"age1wrong\n", b"# seal x y z\n", b"two\nlines\n"], ids=repr
 )
-def test_what_cannot_be_read_is_refused_with_the_cure(tmp_path: Path, content: bytes) -> None:
-    begin(tmp_path, new("file"), recipient=KIT.recipient.text)
+@pytest.mark.parametrize("running", [False, True], ids=["at the start", "while it runs"])
+def test_what_cannot_be_read_is_refused_with_the_cure(tmp_path: Path, content: bytes, running: bool) -> None:
+    keyring = begin(tmp_path, new("file"), recipient=KIT.recipient.text)
+    before = keyring.wrap(KEY)
     file(tmp_path).write_bytes(content)
-    with pytest.raises(RootKeyError, match="remove it, and make a new kit"):
-        older(tmp_path)
+    if running:
+        keyring.follow()
+    else:
+        keyring = older(tmp_path)
+    for use in (lambda: keyring.wrap(KEY), keyring.prove_recovery):
+        with pytest.raises(RootKeyError, match="remove it, and make a new kit"):
+            use()
+    assert keyring.recovery == "unreadable"
+    assert keyring.unwrap(before) == KEY, "what is open stays open"
+    assert keyring.is_current(before)
+    keyring.set_recovery(KIT.recipient.text)
+    assert wrapped_for(keyring) is KIT
+
+
+def test_what_could_not_be_read_for_a_moment_counts_again(tmp_path: Path) -> None:
+    keyring = begin(tmp_path, new("file"), recipient=KIT.recipient.text)
+    away = file(tmp_path).rename(tmp_path / "away")
+    file(tmp_path).mkdir()
+    keyring.follow()
+    with pytest.raises(RootKeyError, match="cannot read"):
+        keyring.wrap(KEY)
+    file(tmp_path).rmdir()
+    away.rename(file(tmp_path))
+    keyring.follow()
+    assert wrapped_for(keyring) is KIT
 
 
 def test_it_is_sealed_again_when_the_root_key_is_replaced(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from strongroom.domain.ports import RootKey
+from strongroom.domain.ports import RootKey, RootKeyError
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey.recovery import Recipient, prove_claim, read_claim, write_claim
 from strongroom.server.ca import open_key, seal_key, wrapped_key
@@ -39,7 +39,10 @@ class SealedFile:
 
 
 def _recipient_seal(content: bytes, name: str) -> bytes | None:
-    return read_claim(content, name).wrapped
+    try:
+        return read_claim(content, name).wrapped
+    except RootKeyError:
+        return None  # nothing is wrapped or backed up until a new kit takes its place
 
 
 def _open_recipient(content: bytes, root_key: RootKey, name: str) -> SecretBytes:

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,13 @@ from strongroom.cli.administration import administer
 from strongroom.cli.exit import ExitCode
 from strongroom.client.errors import KMIPError
 from strongroom.server.admin import call_server
+from strongroom.server.backup.parts import PLAIN, SEALED
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import Denied, OperatorError
 from tests.e2e.backups import Kit, Place, old_client, running
 from tests.inventory import inventory, populate
 from tests.postgres import PostgresServer, postgres_server
+from tests.property.test_backups import LEFT_OUT
 
 __all__ = ["postgres_server"]
 
@@ -321,6 +324,31 @@ def test_the_configuration_comes_back_but_for_the_store(
     assert stat.S_IMODE(os.stat(new).st_mode) == 0o700
     with running(here.folder) as restored, old_client(server.profile, restored) as client:
         client.create_symmetric_key()
+
+
+def test_what_an_administrator_forbids_is_forbidden_on_what_is_restored(
+    place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
+) -> None:
+    there, here = place("sqlite", "there"), place("sqlite", "here")
+    backup, new = tmp_path / "backup.age", here.folder / "data"
+    with testing.server(there.folder) as server, Client.from_profile(server.profile) as client:
+        key = client.create_symmetric_key()
+        rules = 'permit(principal, action, resource); forbid(principal, action == Action::"get", resource);'
+        (server.directory / "policy.cedar").write_text(rules)
+        create(server, backup, kit)
+    server.run("backup", "restore", str(backup), "--data", str(new), "--identity", str(kit.path))
+    assert (new / "policy.cedar").read_text() == rules
+    with running(here.folder) as restored, old_client(server.profile, restored) as client:
+        assert client.locate() == [key]
+        with pytest.raises(KMIPError, match=r"(?i)permit|permission|not found|denied"):
+            client.get(key)
+
+
+def test_a_running_server_makes_no_file_that_a_backup_does_not_know(site: testing.Server) -> None:
+    """Those that a data directory knows of are in another test; here is what is beside them."""
+    files = {str(path.relative_to(site.directory)) for path in site.directory.rglob("*") if not path.is_dir()}
+    known = [*PLAIN, *(kind.pattern for kind in SEALED), *LEFT_OUT]
+    assert {name for name in files if not any(fnmatchcase(name, one) for one in known)} == set()
 
 
 def test_a_record_that_was_tampered_with_is_named_and_restored_as_it_was(

@@ -1,10 +1,12 @@
 """Backups: what is written is read back, and whatever else comes is refused with the place."""
 
+import inspect
 import io
 import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -31,7 +33,7 @@ from strongroom.server.backup.archive import (
     encode_row,
 )
 from strongroom.server.backup.encryption import BLOCK, BackupDamaged, WrongIdentity, encrypting
-from strongroom.server.backup.parts import checked_name, plain_files, seal_again
+from strongroom.server.backup.parts import PLAIN, SEALED, checked_name, plain_files, seal_again
 from strongroom.server.backup.secrets import pack, unpack
 from strongroom.server.backup.signature import NotSigned, check, read_signer, statement
 from strongroom.server.backup.unpack import backup_events
@@ -336,6 +338,51 @@ def test_files_that_the_configuration_names_are_in_a_backup_but_for_keys(tmp_pat
     assert set(plain_files(DataDirectory(tmp_path))) == files | {FILE_NAME}
     for name in files:
         assert checked_name(name, (tmp_path / FILE_NAME).read_text()) == name
+
+
+LEFT_OUT = {
+    "root.key": "a restored directory gets a root key of its own",
+    "root.json": "says how the root key is opened, which is another one",
+    "server.pem": "made again",
+    "server.key": "made again",
+    "unseal.json": "attempts on a root key that is not in the backup",
+    "root-*.key": "a root key on its way",
+    "root.lock": "held by processes",
+    "lock": "held by processes",
+    "audit/lock": "held by processes",
+    "admin.sock": "a socket",
+    "worker-*.sock": "a socket",
+    "writer.sock": "a socket",
+    "strongroom.db*": "its tables are in the backup",
+    "clients": "what `dev` has enrolled",
+    "clients/*": "what `dev` has enrolled",
+    "authorities": "its files are listed one by one",
+    "audit": "its files are listed one by one",
+}
+"""What of a data directory is not in a backup, and why. Everything else has to be."""
+
+
+def paths_of(directory: DataDirectory) -> Iterator[str]:
+    """Yield the name of every path that a data directory knows of."""
+    for name, member in vars(DataDirectory).items():
+        found = None
+        if isinstance(member, property):
+            found = getattr(directory, name)
+        elif inspect.isfunction(member) and inspect.signature(member).return_annotation is Path:
+            given = list(inspect.signature(member).parameters.values())[1:]
+            found = member(directory, *(7 if one.annotation is int else "0123456789abcdef" for one in given))
+        if isinstance(found, Path) and found != directory.path:
+            yield str(found.relative_to(directory.path))
+
+
+def test_every_path_of_a_data_directory_is_in_a_backup_or_left_out_for_a_reason(tmp_path: Path) -> None:
+    names = set(paths_of(DataDirectory(tmp_path)))
+    assert {"policy.cedar", "worker-7.sock", "authorities/0123456789abcdef.key"} <= names
+    listed = [*PLAIN, *(kind.pattern for kind in SEALED)]
+    for name in names:
+        backed_up = any(fnmatchcase(name, pattern) for pattern in listed)
+        left_out = any(fnmatchcase(name, pattern) for pattern in LEFT_OUT)
+        assert backed_up != left_out, f"{name}: list it in PLAIN or SEALED, or in LEFT_OUT"
 
 
 def test_a_backup_of_today_is_not_whole_without_its_signature() -> None:

@@ -10,6 +10,7 @@ Rule: every path in the directory is named here, and nobody opens the directory 
     root.lock         held while root.json is changed
     recovery.pub      whom the recovery kit belongs to (an age recipient)
     unseal.json       attempts to unseal that were refused
+    policy.cedar      what an administrator forbids beyond rules; absent where nothing is
     lock              held while a server or an administration command works
     admin.sock        administration of the live server (0600)
     worker-N.sock     where worker N takes requests that others pass on (0600)

@@ -5,7 +5,7 @@ What is secret is opened by the server, encrypted to those who may open the back
 root key of the new directory; it is never in a backup as a file.
 
 Not in a backup: the root key, server key and certificate (made again), sockets, and keys of other people that
-the configuration names.
+the configuration names. A test has a list of them: it finds what is neither here nor there.
 """
 
 import os
@@ -68,6 +68,7 @@ PLAIN: Final = (
     "authorities/*.pem",
     "authorities/*.retired",
     "crl.pem",
+    "policy.cedar",
     "clients.sealed",
     "audit/anchored",
     "audit/checkpoints",

@@ -374,6 +374,53 @@ def test_a_record_that_was_tampered_with_is_named_and_restored_as_it_was(
             client.get(victim)
 
 
+_OBJECT = "object {victim} does not open"
+_CLIENT = "client victim does not open"
+_EVENT = "event {event} of the audit log does not follow from the one before it"
+DAMAGES = {
+    "UPDATE objects SET attributes = 1.5 WHERE unique_identifier = :victim": _OBJECT,
+    "UPDATE objects SET usage_mask = 1.5 WHERE unique_identifier = :victim": _OBJECT,
+    "UPDATE objects SET generation = 'two' WHERE unique_identifier = :victim": _OBJECT,
+    "UPDATE objects SET attributes = CAST(x'ff' AS TEXT) WHERE unique_identifier = :victim": _OBJECT,
+    "UPDATE clients SET groups = 1.5 WHERE name = 'victim'": _CLIENT,
+    "UPDATE clients SET revision = 'two' WHERE name = 'victim'": _CLIENT,
+    "UPDATE audit SET event = CAST('edited' AS BLOB) WHERE position = 3": _EVENT,
+    "UPDATE audit SET event = 'no bytes' WHERE position = 3": _EVENT,
+    "UPDATE audit SET hash = 1.5 WHERE position = 3": _EVENT,
+    "DELETE FROM audit WHERE position = 3": _EVENT,
+}
+"""What somebody, or a failing disk, may do to a database, and what is told of it."""
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_whatever_was_damaged_is_told_and_keeps_nothing_else_from_being_restored(
+    damage: str, place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
+) -> None:
+    there, here = place("sqlite", "there"), place("sqlite", "here")
+    backup, new = tmp_path / "backup.age", here.folder / "data"
+    with testing.server(there.folder) as server, Client.from_profile(server.profile) as client:
+        server.enrol("victim")
+        victim = client.create_symmetric_key(name="victim")
+        other = client.create_symmetric_key(name="other")
+    with closing(sqlite3.connect(server.directory / "strongroom.db")) as database:
+        assert database.execute(damage, {"victim": victim}).rowcount == 1
+        database.commit()
+    create(server, backup, kit)
+    told = DAMAGES[damage].format(victim=victim, event=4 if "DELETE" in damage else 3)
+    for more in ([], ["--all"]):
+        said = refused(server, "verify", str(backup), "--identity", str(kit.path), *more)
+        assert "is whole, but: " in said
+        assert said.count(told) == 1
+    done = server.try_run("backup", "restore", str(backup), "--data", str(new), "--identity", str(kit.path))
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert f"warning: {told}" in done.stderr
+    with running(here.folder) as restored, old_client(server.profile, restored) as client:
+        assert client.get(other)
+        assert client.create_symmetric_key(name="the audit log goes on")
+    verdict = server.try_run("audit", "verify", str(new))
+    assert (verdict.returncode == ExitCode.OK) == ("audit" not in damage), verdict.stdout
+
+
 def test_an_old_record_that_was_put_back_is_told_and_stops_no_restore(
     place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
 ) -> None:

@@ -169,7 +169,7 @@ def _contents(contents: "Contents") -> dict[str, object]:
         "clients": contents.rows.get("clients", 0),
         "opened": opened.objects + opened.entries + opened.clients,
         "refused": len(opened.refused),
-        "audit_events": contents.audit_head[0],
-        "audit_head": contents.audit_head[1],
+        "audit_events": contents.audit_end.position,
+        "audit_head": contents.audit_end.hash,
         "signed_by": contents.signed_by or "not compared: give --signer",
     }

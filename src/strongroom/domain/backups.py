@@ -14,8 +14,8 @@ from strongroom.domain.entries import Entry, EntryChange
 from strongroom.domain.ports import RootKey
 from strongroom.model.struct import Own
 
-Value: TypeAlias = int | str | bytes | None
-"""What a column can hold."""
+Value: TypeAlias = int | str | bytes | float | None
+"""What a column can hold. No column of ours is for a float, but SQLite keeps any value that is put there."""
 
 Row: TypeAlias = tuple[Value, ...]
 
@@ -91,6 +91,15 @@ class Opened:
     refused: list[str] = field(default_factory=list)
 
 
+class AuditEnd(NamedTuple):
+    """How many events the chain of changes has, the hash of the last in hex, and which do not follow."""
+
+    position: int = 0
+    hash: str = ""
+    breaks: tuple[str, ...] = ()
+    """Positions of events that do not follow from the one before: they or that one were edited."""
+
+
 class Filling(Tables, Protocol):
     """An empty store that a backup is put into. Nothing counts before `commit`. Raises StoreFailure."""
 
@@ -115,10 +124,10 @@ class Filling(Tables, Protocol):
     async def doubts(self, root_key: RootKey) -> list[str]:
         """Compare the store with itself and return what cannot be true of it: see `store/verification.py`."""
 
-    async def audit_head(self) -> tuple[int, str]:
-        """Return how many events the chain of changes has, and the hash of the last in hex.
+    async def audit_end(self) -> AuditEnd:
+        """Return where the chain of changes ends, as the store says: whoever writes next goes on there.
 
-        Raises StoreFailure where an event does not follow from the one before it.
+        Behind an event that does not follow the chain is compared again, so that each break is told.
         """
 
     async def mark(self, root_key: RootKey, marker: EntryChange, event: AuditEvent) -> None:

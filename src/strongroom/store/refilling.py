@@ -10,11 +10,10 @@ from typing import Final, Protocol
 
 from strongroom.attributes.index import terms
 from strongroom.domain.audit import AuditEvent, Changed, ChangedEntry, encode_all, named
-from strongroom.domain.backups import STORE_KEYS, Opened, Row, Table
+from strongroom.domain.backups import STORE_KEYS, AuditEnd, Opened, Row, Table
 from strongroom.domain.chain import EMPTY, Head, link
 from strongroom.domain.entries import EntryChange
 from strongroom.domain.ports import RootKey
-from strongroom.domain.store import StoreFailure
 from strongroom.store import statements, verification
 from strongroom.store.changes import client_row, name_key
 from strongroom.store.entries import sealed_entry
@@ -79,20 +78,22 @@ class RefilledRecords:
             async for doubt in verification.verify(self, keys)
         ]
 
-    async def audit_head(self: Filled) -> tuple[int, str]:
+    async def audit_end(self: Filled) -> AuditEnd:
         head = EMPTY
+        breaks: list[str] = []
         async for page in self.rows(_CHAIN):
             for event, position, hash_ in page:
                 if position is None:
                     continue  # it has no place in the chain yet
-                if not isinstance(event, bytes):
-                    raise StoreFailure(f"event {position!s} of the audit log is no event")
-                head = Head(head.position + 1, link(head.hash, event))
-                if (position, hash_) != head:
-                    raise StoreFailure(
-                        f"event {position!s} of the audit log does not follow from the one before it"
-                    )
-        return head.position, head.hash.hex()
+                following = Head(
+                    head.position + 1, link(head.hash, event) if isinstance(event, bytes) else b""
+                )
+                if (position, hash_) != following and len(breaks) < _MOST_REFUSED:
+                    breaks.append(repr(position))
+                # The server that it came from has gone on behind what is stored.
+                if isinstance(position, int) and isinstance(hash_, bytes):
+                    head = Head(position, hash_)
+        return AuditEnd(head.position, head.hash.hex(), tuple(breaks))
 
     async def mark(self: Filled, root_key: RootKey, marker: EntryChange, event: AuditEvent) -> None:
         keys = await _store_keys(self, root_key)

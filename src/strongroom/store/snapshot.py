@@ -55,6 +55,7 @@ def translated() -> Iterator[None]:
 
 def _sqlite_snapshot(connection: sqlite3.Connection) -> "SqliteTables":
     connection.execute("PRAGMA query_only = 1").close()
+    connection.text_factory = _text
     connection.execute("BEGIN")
     # The transaction begins with what it reads first.
     return SqliteTables(connection, str(migrate.sqlite_version(connection)))
@@ -70,6 +71,14 @@ async def _postgres_snapshot(url: PostgresUrl) -> AsyncIterator["PostgresTables"
             yield PostgresTables(connection, str(schema))
     finally:
         await connection.close()
+
+
+def _text(stored: bytes) -> str | bytes:
+    """Return a text of the database; as bytes where it was damaged, which is no reason to read nothing."""
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return stored
 
 
 class SqliteTables:

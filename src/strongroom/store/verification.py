@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from strongroom.attributes.index import terms
 from strongroom.domain.audit import ADMINISTRATION, GONE, named
-from strongroom.domain.backups import STORE_KEYS, Row, Table, Tables, Value
+from strongroom.domain.backups import STORE_KEYS, Row, Table, Tables
 from strongroom.domain.chain import EMPTY, Head, extend
 from strongroom.domain.doubts import Doubt, Subject
 from strongroom.domain.entries import passes
@@ -177,12 +177,11 @@ async def _chain(snapshot: Tables) -> AsyncIterator[Doubt]:
         for position, known, event in page:
             if position is None:
                 continue  # on PostgreSQL events are chained a moment after their commit
-            assert isinstance(position, int)
             (head,) = extend(end, [_bytes(event)])
             if head != (position, _bytes(known)):
                 reason = "the audit log was edited, or something taken out of it, here"
-                yield Doubt(Subject.EVENT, 0, f"at position {position}", reason)
-            end = Head(position, _bytes(known))
+                yield Doubt(Subject.EVENT, 0, f"at position {position!r}", reason)
+            end = Head(_whole(position), _bytes(known))
 
 
 async def _history(snapshot: Tables, keys: StoreKeys, at_once: int) -> AsyncIterator[Doubt]:
@@ -197,8 +196,7 @@ async def _history(snapshot: Tables, keys: StoreKeys, at_once: int) -> AsyncIter
         history = _History(keys)
         async for page in _pages(snapshot, AUDIT):
             for sequence, event in page:
-                assert isinstance(event, bytes)
-                doubt = history.add(event, mine)
+                doubt = history.add(_bytes(event), mine)
                 if doubt is not None and not shard:
                     yield Doubt(Subject.EVENT, 0, str(sequence), doubt)
         async for seen in _generations(snapshot):
@@ -295,16 +293,16 @@ async def _generations(snapshot: Tables) -> AsyncIterator[_Seen]:
         for values in page:
             row = ObjectRow._make(values)
             name = str(row.unique_identifier)
-            yield _Seen((Subject.OBJECT, row.tenant, named(name)), row.tenant, name, row.generation)
+            generation = _whole(row.generation)
+            yield _Seen((Subject.OBJECT, row.tenant, named(name)), row.tenant, name, generation)
     async for page in _pages(snapshot, ENTRIES):
         for values in page:
             entry = EntryRow._make(values)
             key = (Subject.ENTRY, entry.tenant, entry.kind, named(str(entry.key)))
-            yield _Seen(key, entry.tenant, f"{entry.kind}/{entry.key}", entry.generation)
+            yield _Seen(key, entry.tenant, f"{entry.kind}/{entry.key}", _whole(entry.generation))
     async for page in _pages(snapshot, CLIENTS):
         for client, revision in page:
-            assert isinstance(revision, int)
-            yield _Seen((Subject.CLIENT, client), 0, str(client), revision)
+            yield _Seen((Subject.CLIENT, client), 0, str(client), _whole(revision))
 
 
 def _told(key: _Key) -> tuple[Subject, int, str]:
@@ -326,9 +324,14 @@ def _name_rows(obj: ManagedObject) -> Iterable[Row]:
     return ((row.tenant, row.owner, name_key(row.name)) for row in names(obj))
 
 
-def _bytes(value: Value | memoryview) -> bytes:
-    assert isinstance(value, bytes | memoryview)
-    return bytes(value)
+def _bytes(value: object) -> bytes:
+    """Return bytes as they are stored, none for a value of another type: SQLite keeps any."""
+    return bytes(value) if isinstance(value, bytes | memoryview) else b""
+
+
+def _whole(value: object) -> int:
+    """Return a number as it is stored, one that no record has for a value of another type."""
+    return value if isinstance(value, int) else -1
 
 
 def _plain(row: Row) -> Row:

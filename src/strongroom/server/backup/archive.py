@@ -146,6 +146,9 @@ def _encode(value: Value) -> bytes:
             return _SIZED.pack(2, len(encoded)) + encoded
         case bytes():
             return _SIZED.pack(3, len(value)) + value
+        case float():
+            # SQLite keeps values of any type. No column of ours has this one, so no record with it opens.
+            return _encode(repr(value))
         case _:
             raise TypeError(f"a backup has no form for {type(value).__name__}")
 

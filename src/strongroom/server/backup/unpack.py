@@ -15,7 +15,7 @@ from typing import Final
 from pyrage import x25519
 
 from strongroom.audit.keys import VerifyingKey
-from strongroom.domain.backups import STORE_KEYS, WRAPPED, Filling, Opened, Row, Table
+from strongroom.domain.backups import STORE_KEYS, WRAPPED, AuditEnd, Filling, Opened, Row, Table
 from strongroom.domain.ports import RootKey
 from strongroom.server.backup.archive import (
     ArchiveCut,
@@ -53,16 +53,18 @@ class Contents:
     files: list[str] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
     opened: Opened = field(default_factory=Opened)
-    audit_head: tuple[int, str] = (0, "")
+    audit_end: AuditEnd = field(default_factory=AuditEnd)
     doubts: list[str] = field(default_factory=list)
     signed_by: str = ""
     """The key of who made it, if that was proved."""
 
     def problems(self) -> list[str]:
         """Return what is wrong with the records, one line for each."""
-        refused = self.opened.refused
-        rest = [doubt for doubt in self.doubts if doubt.partition(":")[0] not in refused]
-        return [f"{name} does not open" for name in refused] + rest
+        refused, breaks = self.opened.refused, self.audit_end.breaks
+        told = {*refused, *(f"event at position {position}" for position in breaks)}
+        found = [f"{name} does not open" for name in refused]
+        found += [f"event {one} of the audit log does not follow from the one before it" for one in breaks]
+        return found + [doubt for doubt in self.doubts if doubt.partition(":")[0] not in told]
 
 
 @contextmanager
@@ -158,7 +160,7 @@ class Unpacking:
         await filling.upgrade()
         self._report("records", 0, 0)
         contents.opened = await filling.open_records(root_key, every=every)
-        contents.audit_head = await filling.audit_head()
+        contents.audit_end = await filling.audit_end()
         if every == 1:
             contents.doubts = await filling.doubts(root_key)
 

@@ -16,10 +16,14 @@ from strongroom import Client, testing
 from strongroom.cli.administration import administer
 from strongroom.cli.exit import ExitCode
 from strongroom.client.errors import KMIPError
-from strongroom.server.admin import call_server
+from strongroom.server.admin import call, call_server
+from strongroom.server.app import StrongroomAdapters
+from strongroom.server.backup.create import create_backup
+from strongroom.server.backup.files import settled_files
 from strongroom.server.backup.parts import PLAIN, SEALED
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import Denied, OperatorError
+from strongroom.server.messages import Message
 from tests.e2e.backups import Kit, Place, old_client, running
 from tests.inventory import inventory, populate
 from tests.postgres import PostgresServer, postgres_server
@@ -349,6 +353,83 @@ def test_a_running_server_makes_no_file_that_a_backup_does_not_know(site: testin
     files = {str(path.relative_to(site.directory)) for path in site.directory.rglob("*") if not path.is_dir()}
     known = [*PLAIN, *(kind.pattern for kind in SEALED), *LEFT_OUT]
     assert {name for name in files if not any(fnmatchcase(name, one) for one in known)} == set()
+
+
+def create_while(server: testing.Server, file: Path, kit: Kit, command: str, act: Callable[[], None]) -> None:
+    """Make a backup; `act` comes once, right before the server is given this command for the backup."""
+    directory, adapters, acted = DataDirectory.open(server.directory), StrongroomAdapters(), []
+
+    def called(request: Message) -> object:
+        if request["command"] == command and not acted:
+            acted.append(True)
+            act()
+        return call(directory, adapters, request)
+
+    create_backup(directory, adapters, file, (kit.recipient,), call=called, report=lambda *_: None)
+    assert acted
+
+
+def test_an_authority_that_is_replaced_while_a_backup_is_made_is_in_it_with_its_key(
+    place: Callable[[str, str], Place], kit: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, here = place("sqlite", "there"), place("sqlite", "here")
+    backup, new = tmp_path / "backup.age", here.folder / "data"
+    with testing.server(there.folder) as server:
+
+        def rotate() -> None:
+            server.run("server", "ca", "rotate", "--data", str(server.directory))
+
+        create_while(server, backup, kit, "backup.keys", rotate)
+        # Once more, between the keys and the files.
+        rotations = [rotate]
+
+        def settled(directory: DataDirectory) -> dict[str, bytes]:
+            if rotations:
+                rotations.pop()()
+            return settled_files(directory)
+
+        monkeypatch.setattr("strongroom.server.backup.create.settled_files", settled)
+        create_while(server, tmp_path / "second.age", kit, "backup.keys", lambda: None)
+    assert rotations == []
+    for file in (backup, tmp_path / "second.age"):
+        assert verified(server, file, kit)["result"] == "good"
+    server.run(
+        "backup", "restore", str(tmp_path / "second.age"), "--data", str(new), "--identity", str(kit.path)
+    )
+    assert len(list((new / "authorities").glob("*.pem"))) == 2
+    with running(here.folder) as restored, old_client(server.profile, restored) as client:
+        client.create_symmetric_key()
+
+
+def test_an_authority_without_its_certificate_makes_no_good_backup(
+    place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
+) -> None:
+    there = place("sqlite", "there")
+    with testing.server(there.folder) as server:
+        server.run("server", "ca", "rotate", "--data", str(server.directory))
+    (certificate,) = (server.directory / "authorities").glob("*.pem")
+    certificate.unlink()
+    create(server, tmp_path / "backup.age", kit)
+    said = refused(server, "verify", str(tmp_path / "backup.age"), "--identity", str(kit.path))
+    assert f"is whole, but: authorities/{certificate.stem}.key has no certificate" in said
+
+
+def test_a_file_that_is_replaced_while_a_backup_is_made_is_whole_in_it(
+    place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
+) -> None:
+    there, new = place("sqlite", "there"), tmp_path / "new"
+    with testing.server(there.folder) as server:
+        configuration = server.directory / "strongroom.toml"
+        longer = f"# {'longer ' * 40}\n{configuration.read_text()}\n[policy]\nlease_time = 77\n"
+
+        def replace() -> None:
+            configuration.with_suffix(".new").write_text(longer)
+            configuration.with_suffix(".new").rename(configuration)
+
+        create_while(server, tmp_path / "backup.age", kit, "backup.keys", replace)
+    words = ["--data", str(new), "--identity", str(kit.path)]
+    server.run("backup", "restore", str(tmp_path / "backup.age"), *words)
+    assert (new / "strongroom.toml").read_text() == longer
 
 
 def test_a_record_that_was_tampered_with_is_named_and_restored_as_it_was(

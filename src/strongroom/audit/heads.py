@@ -17,6 +17,10 @@ _SIZE: Final = 256
 _CHECK: Final = 8
 
 
+PATTERN: Final = "end-*"
+"""The files of all rows, in their folder."""
+
+
 class Published(NamedTuple):
     """The end of a segment: its name, its bytes, and its chain."""
 

@@ -1,7 +1,8 @@
 """Making a backup of a data directory, whether a server runs on it or not.
 
-Rule: the snapshot comes first and the keys second, so that every key that sealed something in it is there. A
-file of that name appears when the backup is whole and on disk, and never in place of another.
+Rule: the snapshot comes first and the keys second, so that every key that sealed something in it is there.
+The files come third, and if a key was replaced meanwhile, the keys and they are read again. A file of that
+name appears when the backup is whole and on disk, and never in place of another.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeAlias
 
@@ -20,7 +22,8 @@ from strongroom.domain.backups import STORE_KEYS, WRAPPED, Row, Snapshot, Table
 from strongroom.domain.store import StoreFailure
 from strongroom.server.backup.archive import ArchiveWriter, Header, PartBegins
 from strongroom.server.backup.encryption import encrypting
-from strongroom.server.backup.parts import plain_files
+from strongroom.server.backup.files import TRIES, AuditFiles, settled_files, stamps
+from strongroom.server.backup.parts import sealed_files
 from strongroom.server.config import load_settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
@@ -30,8 +33,6 @@ from strongroom.version import VERSION
 
 KEYS: Final = "keys"
 """The part with what is secret."""
-
-_PIECE: Final = 256 << 10
 
 Report: TypeAlias = Callable[[str, int, int], None]
 """Told how far things are: what is being done, how many are done, of how many."""
@@ -63,14 +64,13 @@ def create_backup(
     recipients than the recovery kit.
     """
     settings = load_settings(directory.configuration)
-    # Before the snapshot: what speaks of the store may not speak of more than will be in it.
-    sizes = {name: (directory.path / name).stat().st_size for name in plain_files(directory)}
+    audit = AuditFiles(directory)
     with _new_file(target) as file:
         sink = _Sink(file)
 
         async def work() -> tuple[Header, tuple[str, ...]]:
             async with adapters.take_snapshot(settings, directory) as snapshot:
-                keys = await _keys(snapshot, recipients, call)
+                keys, files = await _keys_and_files(snapshot, directory, recipients, call)
                 header = await _header(snapshot, text(keys, "backup"))
                 openers = tuple(texts(keys, "recipients"))
                 with encrypting(sink, openers) as plain:
@@ -78,7 +78,7 @@ def create_backup(
                     archive.begin(PartBegins(KEYS, "keys"))
                     archive.data(b64decode(text(keys, "secrets"), validate=True))
                     archive.end()
-                    _write_files(archive, directory, sizes)
+                    _write_files(archive, files, audit)
                     await _write_tables(archive, snapshot, header.counts, report)
                     await _sign(archive, header, call)
                 return header, openers
@@ -103,6 +103,26 @@ async def _header(snapshot: Snapshot, backup: str) -> Header:
     )
 
 
+async def _keys_and_files(
+    snapshot: Snapshot,
+    directory: DataDirectory,
+    recipients: tuple[str, ...],
+    call: Callable[[Message], object],
+) -> tuple[Message, Mapping[str, bytes]]:
+    """Return everything secret and the files beside it, as they were at one moment."""
+    for _ in range(TRIES):
+        before = stamps(directory, _sealed_names(directory))
+        keys = await _keys(snapshot, recipients, call)
+        files = settled_files(directory)
+        if stamps(directory, _sealed_names(directory)) == before:
+            return keys, files
+    raise OperatorError("the certificate authorities are being replaced; make the backup again later")
+
+
+def _sealed_names(directory: DataDirectory) -> list[str]:
+    return [name for name, _ in sealed_files(directory)]
+
+
 async def _keys(
     snapshot: Snapshot, recipients: tuple[str, ...], call: Callable[[Message], object]
 ) -> Message:
@@ -125,10 +145,10 @@ async def _sign(archive: ArchiveWriter, header: Header, call: Callable[[Message]
     archive.sign(text(answer, "key"), bytes.fromhex(text(answer, "signature")))
 
 
-def _write_files(archive: ArchiveWriter, directory: DataDirectory, sizes: Mapping[str, int]) -> None:
-    for name, size in sizes.items():
+def _write_files(archive: ArchiveWriter, files: Mapping[str, bytes], audit: AuditFiles) -> None:
+    for name, pieces in chain(((name, (content,)) for name, content in files.items()), audit.read()):
         archive.begin(PartBegins(name, "file"))
-        for piece in _pieces(directory.path / name, size):
+        for piece in pieces:
             archive.data(piece)
         archive.end()
 
@@ -152,14 +172,6 @@ def without_wrapping(table: Table, rows: Sequence[Row]) -> Sequence[Row]:
         return rows
     place = table.columns.index(WRAPPED)
     return [(*row[:place], b"", *row[place + 1 :]) for row in rows]
-
-
-def _pieces(path: Path, size: int) -> Iterator[bytes]:
-    """Yield a file as far as it went before: others may be adding to it."""
-    with path.open("rb") as file:
-        while size and (piece := file.read(min(_PIECE, size))):
-            size -= len(piece)
-            yield piece
 
 
 class _Sink:

@@ -61,7 +61,7 @@ RECIPIENT: Final = "recovery.pub"
 ONCE_PLAIN: Final = (RECIPIENT,)
 """Files that older releases have copied as they were."""
 
-PLAIN: Final = (
+REPLACED: Final = (
     FILE_NAME,
     "ca.pem",
     "audit.pub",
@@ -70,14 +70,13 @@ PLAIN: Final = (
     "crl.pem",
     "policy.cedar",
     "clients.sealed",
-    "audit/anchored",
-    "audit/checkpoints",
-    "audit/end-*",
-    "audit/node",
-    "audit/reads-*",
 )
-"""Files that are copied as they are, by name or pattern, in this order: what says where another file ends
-comes before that one, so that it never says too much."""
+"""Files that are copied as they are, by name or pattern; whoever changes one puts another in its place."""
+
+AUDIT: Final = ("audit/anchored", "audit/checkpoints", "audit/end-*", "audit/node", "audit/reads-*")
+"""Files that are copied as they are and that grow meanwhile; `files.py` knows how far each is to be read."""
+
+PLAIN: Final = REPLACED + AUDIT
 
 SEALED: Final = (
     SealedFile(pattern="ca.key", wrapped=wrapped_key, open=open_key, seal=seal_key),
@@ -88,8 +87,9 @@ SEALED: Final = (
 
 
 def plain_files(directory: DataDirectory) -> Iterator[str]:
-    """Yield the names of the files that are copied as they are, those that the configuration names too."""
-    for pattern in PLAIN:
+    """Yield the names of the files that are copied as they are, those that the configuration names too, but
+    for the audit log; the configuration comes first."""
+    for pattern in REPLACED:
         yield from _found(directory.path, pattern)
     for name in _named(directory.configuration.read_text(encoding="utf-8")):
         if (directory.path / name).is_file():

@@ -8,7 +8,8 @@ import asyncio
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from cryptography import x509
@@ -17,6 +18,7 @@ from pyrage import x25519
 
 from strongroom.audit.keys import VerifyingKey
 from strongroom.domain.store import StoreFailure
+from strongroom.server.authorities import identity
 from strongroom.server.backup.create import Report
 from strongroom.server.backup.unpack import Contents, Unpacking, backup_events
 from strongroom.server.data_directory import DataDirectory
@@ -72,7 +74,7 @@ def verify_backup(
 
 
 def _authority_problems(folder: Path, contents: Contents) -> list[str]:
-    """Tell what is wrong with the certificate authority, without which no client is let in."""
+    """Tell what is wrong with the certificate authorities, without which no client is let in."""
     secret = contents.secrets.files.get("ca.key")
     if secret is None or "ca.pem" not in contents.files:
         return ["the certificate authority is missing"]
@@ -83,4 +85,16 @@ def _authority_problems(folder: Path, contents: Contents) -> list[str]:
         return ["the certificate authority cannot be read"]
     if key.public_key() != certificate.public_key():
         return ["ca.key is not the key of ca.pem"]
-    return []
+    return [
+        f"{name} has no certificate: clients of that authority would not be let in"
+        for name in contents.secrets.files
+        if fnmatchcase(name, "authorities/*.key") and not _has_certificate(name, certificate, contents)
+    ]
+
+
+def _has_certificate(name: str, current: x509.Certificate, contents: Contents) -> bool:
+    """Tell whether an authority of which there is a key can be trusted; the current one has its own file."""
+    file = PurePosixPath(name)
+    if identity(current).startswith(file.stem):
+        return True
+    return any(str(file.with_suffix(suffix)) in contents.files for suffix in (".pem", ".retired"))

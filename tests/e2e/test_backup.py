@@ -21,6 +21,7 @@ from strongroom.server.app import StrongroomAdapters
 from strongroom.server.backup.create import create_backup
 from strongroom.server.backup.files import settled_files
 from strongroom.server.backup.parts import PLAIN, SEALED
+from strongroom.server.config import load_settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import Denied, OperatorError
 from strongroom.server.messages import Message
@@ -412,6 +413,60 @@ def test_an_authority_without_its_certificate_makes_no_good_backup(
     create(server, tmp_path / "backup.age", kit)
     said = refused(server, "verify", str(tmp_path / "backup.age"), "--identity", str(kit.path))
     assert f"is whole, but: authorities/{certificate.stem}.key has no certificate" in said
+
+
+def test_an_authority_with_the_certificate_of_another_makes_no_good_backup(
+    place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
+) -> None:
+    there = place("sqlite", "there")
+    with testing.server(there.folder) as server:
+        server.run("server", "ca", "rotate", "--data", str(server.directory))
+    (certificate,) = (server.directory / "authorities").glob("*.pem")
+    with testing.server(tmp_path / "other") as other:
+        certificate.write_bytes((other.directory / "ca.pem").read_bytes())
+    create(server, tmp_path / "backup.age", kit)
+    said = refused(server, "verify", str(tmp_path / "backup.age"), "--identity", str(kit.path))
+    assert "is whole, but: cannot read authorities/" in said
+    assert "strongroom-verify" not in said
+
+
+@pytest.mark.parametrize(
+    "store", ['"store" = "sqlite:///strongroom.db"', "store = 'sqlite:///strongroom.db'"]
+)
+def test_a_configuration_is_restored_however_it_is_written(
+    store: str, place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
+) -> None:
+    there, new = place("sqlite", "there"), tmp_path / "new"
+    with testing.server(there.folder, settings={"policy": {"lease_time": 77}}) as server:
+        pass
+    configuration = server.directory / "strongroom.toml"
+    written = configuration.read_text().replace('store = "sqlite:///strongroom.db"', f"# where\n{store}")
+    configuration.write_text(written)
+    create(server, tmp_path / "backup.age", kit)
+    assert verified(server, tmp_path / "backup.age", kit)["result"] == "good"
+    words = ["--data", str(new), "--identity", str(kit.path), "--store", f"sqlite:///{tmp_path}/new.db"]
+    done = server.try_run("backup", "restore", str(tmp_path / "backup.age"), *words)
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert ("without its comments" in done.stderr) == store.startswith('"')
+    restored = load_settings(new / "strongroom.toml")
+    assert (restored.policy.lease_time, restored.store) == (77, f"sqlite:///{tmp_path}/new.db")
+
+
+@pytest.mark.parametrize("spoilt", [b"hosts = [", b"\xff", b"hostz = []"])
+def test_a_configuration_that_could_not_be_restored_makes_no_backup(
+    spoilt: bytes, place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
+) -> None:
+    """It was saved half way, while the server goes on with the one before."""
+    there = place("sqlite", "there")
+    with testing.server(there.folder) as server:
+        configuration = server.directory / "strongroom.toml"
+
+        def spoil() -> None:
+            configuration.write_bytes(spoilt)
+
+        with pytest.raises(OperatorError, match=r"strongroom\.toml"):
+            create_while(server, tmp_path / "backup.age", kit, "backup.keys", spoil)
+    assert not (tmp_path / "backup.age").exists()
 
 
 def test_a_file_that_is_replaced_while_a_backup_is_made_is_whole_in_it(

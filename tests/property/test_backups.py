@@ -4,6 +4,7 @@ import inspect
 import io
 import re
 import threading
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -33,7 +34,15 @@ from strongroom.server.backup.archive import (
     encode_row,
 )
 from strongroom.server.backup.encryption import BLOCK, BackupDamaged, WrongIdentity, encrypting
-from strongroom.server.backup.parts import PLAIN, SEALED, checked_name, plain_files, seal_again
+from strongroom.server.backup.making import configuration_on
+from strongroom.server.backup.parts import (
+    MAX_CONFIGURATION,
+    PLAIN,
+    SEALED,
+    checked_name,
+    plain_files,
+    seal_again,
+)
 from strongroom.server.backup.secrets import pack, unpack
 from strongroom.server.backup.signature import NotSigned, check, read_signer, statement
 from strongroom.server.backup.unpack import backup_events
@@ -338,6 +347,50 @@ def test_files_that_the_configuration_names_are_in_a_backup_but_for_keys(tmp_pat
     assert set(plain_files(DataDirectory(tmp_path))) == files | {FILE_NAME}
     for name in files:
         assert checked_name(name, (tmp_path / FILE_NAME).read_text()) == name
+
+
+STORE = 'store = "sqlite:///strongroom.db"'
+
+
+@pytest.mark.parametrize(
+    ("line", "as_written"),
+    [
+        (STORE, True),
+        ("", True),
+        (f"{STORE}  # where keys are", True),
+        (f"{STORE}\r", True),
+        (STORE.replace("store", '"store"'), False),
+        (STORE.replace("store", "'store'"), False),
+        ('store = """\nsqlite:///strongroom.db"""', False),
+    ],
+)
+def test_whatever_a_configuration_looks_like_it_can_be_restored(line: str, as_written: bool) -> None:
+    before = f"""# comment
+hosts = [
+  "localhost",
+]
+{line}
+
+[policy]
+lease_time = 77
+
+[client.web]
+put = "off"
+
+[client."a \\" b"]
+put = "off"
+"""
+    made = configuration_on("sqlite:///new.db", before)
+    assert tomllib.loads(made.text) == {**tomllib.loads(before), "store": "sqlite:///new.db"}
+    assert made.settings.store == "sqlite:///new.db"
+    assert made.as_written == as_written
+    assert ("# comment" in made.text) == as_written
+
+
+@pytest.mark.parametrize("spoilt", ["hosts = ", "[policy]\nlease_tme = 7", f"#{' ' * MAX_CONFIGURATION}"])
+def test_a_configuration_that_cannot_be_restored_is_refused(spoilt: str) -> None:
+    with pytest.raises(OperatorError, match=FILE_NAME):
+        configuration_on("sqlite:///new.db", spoilt)
 
 
 LEFT_OUT = {

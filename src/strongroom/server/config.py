@@ -7,6 +7,7 @@ their own.
 
 import difflib
 import ipaddress
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -389,15 +390,15 @@ def _section_of(annotation: object) -> type[BaseModel] | None:
 
 
 def _toml(value: object) -> str:
-    """Return a TOML value; strings here hold no control characters (paths, hosts and URLs)."""
+    """Return a TOML value."""
     match value:
         case bool():
             return "true" if value else "false"
         case int() | float():
             return str(value)
         case str():
-            escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-            return f'"{escaped}"'
+            # A string of JSON is one of TOML, but for one control character.
+            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
         case list() | tuple():
             return "[" + ", ".join(_toml(item) for item in value) + "]"
         case _:

@@ -23,8 +23,9 @@ from strongroom.domain.store import StoreFailure
 from strongroom.server.backup.archive import ArchiveWriter, Header, PartBegins
 from strongroom.server.backup.encryption import encrypting
 from strongroom.server.backup.files import TRIES, AuditFiles, settled_files, stamps
+from strongroom.server.backup.making import configuration_on
 from strongroom.server.backup.parts import sealed_files
-from strongroom.server.config import load_settings
+from strongroom.server.config import DEFAULT_STORE, FILE_NAME, load_settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
 from strongroom.server.messages import Message, nested, text, texts
@@ -114,6 +115,8 @@ async def _keys_and_files(
         before = stamps(directory, _sealed_names(directory))
         keys = await _keys(snapshot, recipients, call)
         files = settled_files(directory)
+        # What could not be restored is said now, while it can be put right.
+        configuration_on(DEFAULT_STORE, files[FILE_NAME].decode())
         if stamps(directory, _sealed_names(directory)) == before:
             return keys, files
     raise OperatorError("the certificate authorities are being replaced; make the backup again later")

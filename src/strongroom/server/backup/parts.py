@@ -55,6 +55,8 @@ def _seal_recipient(text: SecretBytes, root_key: RootKey) -> bytes:
     return write_claim(Recipient(text.reveal().decode()), root_key.wrap)
 
 
+MAX_CONFIGURATION: Final = 4 << 20
+
 RECIPIENT: Final = "recovery.pub"
 """Whom the recovery kit belongs to: no secret, but sealed like one, since backups are made for it."""
 
@@ -91,7 +93,7 @@ def plain_files(directory: DataDirectory) -> Iterator[str]:
     for the audit log; the configuration comes first."""
     for pattern in REPLACED:
         yield from _found(directory.path, pattern)
-    for name in _named(directory.configuration.read_text(encoding="utf-8")):
+    for name in _named(_configuration(directory)):
         if (directory.path / name).is_file():
             yield name
 
@@ -151,6 +153,16 @@ def _found(directory: Path, pattern: str) -> Iterator[str]:
     for path in sorted(directory.glob(pattern)):
         if path.is_file():
             yield str(path.relative_to(directory))
+
+
+def _configuration(directory: DataDirectory) -> str:
+    path = directory.configuration
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise OperatorError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise OperatorError(f"{path} is not valid TOML: {error}") from error
 
 
 def _named(configuration: str) -> list[str]:

@@ -5,15 +5,11 @@ way leaves nothing that `serve` would start on.
 """
 
 import asyncio
-import re
 import shutil
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Any, Final
 
 from pyrage import x25519
 
@@ -25,22 +21,20 @@ from strongroom.domain.store import StoreFailure
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.authorities import open_server_authority
 from strongroom.server.backup.create import Report
-from strongroom.server.backup.parts import RECIPIENT, named_certificates, seal_again
+from strongroom.server.backup.making import (
+    Configuration,
+    configuration_on,
+    recovery_recipient,
+    seal_files,
+)
+from strongroom.server.backup.parts import named_certificates
 from strongroom.server.backup.unpack import Contents, Unpacking, backup_events
 from strongroom.server.ca import issue_server_certificate
-from strongroom.server.config import (
-    DEFAULT_STORE,
-    FILE_NAME,
-    Settings,
-    parse_settings,
-    render_toml,
-)
+from strongroom.server.config import DEFAULT_STORE, FILE_NAME, Settings
 from strongroom.server.data_directory import DataDirectory, write_private
 from strongroom.server.errors import InvalidOption, OperatorError
 from strongroom.server.ports import Adapters
 from strongroom.server.recording import act
-
-_FIRST_SECTION: Final = re.compile(r"^\s*\[", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,19 +87,14 @@ async def _restore(
         unpacking = Unpacking(events, identities, folder=directory.path, report=report, signer=signer)
         contents = unpacking.front()
         url = _store_url(contents, store)
-        configuration = with_values(contents.configuration, {"store": url})
-        settings = parse_settings(tomllib.loads(configuration))
+        configuration = configuration_on(url, contents.configuration)
+        settings = configuration.settings
         adapters.check_store_url(url, directory)
         root_key = adapters.create_root_key(directory, adapters.make_root_key("file", 1, {}))
-        recipient = _recipient(directory, contents)
+        recipient = recovery_recipient(directory, contents.secrets)
         if recipient is not None:  # before anything is wrapped, so that it is wrapped for the kit, too
             root_key.set_recovery(recipient)
-        for name, secret in contents.secrets.files.items():
-            if name == RECIPIENT:
-                continue
-            sealed = seal_again(name, secret, root_key)
-            (directory.path / name).parent.mkdir(mode=0o700, exist_ok=True)
-            write_private(directory.path / name, sealed)
+        seal_files(directory, contents.secrets, root_key)
         if settings.tls.certificate is None:
             authority = open_server_authority(directory, root_key)
             issue_server_certificate(directory, authority, settings.hosts, now)
@@ -113,24 +102,13 @@ async def _restore(
             await unpacking.tables(contents, filling, root_key)
             await filling.mark(root_key, _marker(contents, now), _event(contents, now))
             await filling.commit()
-    write_private(directory.configuration, configuration.encode())
+    write_private(directory.configuration, configuration.text.encode())
     return RestoredDirectory(
         directory=directory,
         contents=contents,
         settings=settings,
-        warnings=tuple(_warnings(directory, settings, contents)),
+        warnings=tuple(_warnings(directory, configuration, contents)),
     )
-
-
-def _recipient(directory: DataDirectory, contents: Contents) -> str | None:
-    """Return whom the recovery kit belongs to; None without one.
-
-    An older release has put it into the backup as a file, which is believed as the rest of the backup is.
-    """
-    sealed = contents.secrets.files.get(RECIPIENT)
-    if sealed is not None:
-        return sealed.reveal().decode()
-    return directory.recovery.read_text() if directory.recovery.exists() else None
 
 
 def _marker(contents: Contents, now: datetime) -> EntryChange:
@@ -158,40 +136,11 @@ def _store_url(contents: Contents, store: str | None) -> str:
     return DEFAULT_STORE
 
 
-def with_values(configuration: str, values: Mapping[str, Any]) -> str:
-    """Return a configuration file with other top-level values, everything else as it was written.
-
-    Raises OperatorError where that cannot be done line by line.
-    """
-    wanted = {**tomllib.loads(configuration), **values}
-    found = _FIRST_SECTION.search(configuration)
-    place = len(configuration) if found is None else found.start()
-    top, rest = configuration[:place], configuration[place:]
-    for name, value in values.items():
-        line = render_toml({name: value}, "").split("\n", 1)[1].strip()
-        # As a function, since a replacement string would have its backslashes read.
-        top, changed = re.subn(rf"(?m)^[ \t]*{name}[ \t]*=.*$", partial(_instead, line), top)
-        if not changed:
-            top = f"{top.rstrip()}\n{line}\n" + ("\n" if rest else "")
-    result = top + rest
-    try:
-        as_wanted = tomllib.loads(result) == wanted
-    except tomllib.TOMLDecodeError:
-        as_wanted = False
-    if not as_wanted:
-        raise OperatorError(
-            f"{FILE_NAME} in the backup is written in a way that cannot be changed line by line; "
-            "write it with one line for each top-level setting and make the backup again"
-        )
-    return result
-
-
-def _instead(line: str, _found: re.Match[str]) -> str:
-    return line
-
-
-def _warnings(directory: DataDirectory, settings: Settings, contents: Contents) -> list[str]:
+def _warnings(directory: DataDirectory, configuration: Configuration, contents: Contents) -> list[str]:
+    settings = configuration.settings
     found = [f"{problem}; it was restored as it was" for problem in contents.problems()]
+    if not configuration.as_written:
+        found.append(f"{FILE_NAME} could not be changed line by line; it says the same, without its comments")
     named = [*named_certificates(settings), settings.tls.key, settings.audit.tls_key]
     found += [
         f"the configuration names {name}, which is not in the backup; put it in place before you start"

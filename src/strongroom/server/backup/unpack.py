@@ -32,7 +32,7 @@ from strongroom.server.backup.archive import (
 )
 from strongroom.server.backup.create import KEYS, Report, without_wrapping
 from strongroom.server.backup.encryption import decrypt, decrypting
-from strongroom.server.backup.parts import checked_name
+from strongroom.server.backup.parts import MAX_CONFIGURATION, checked_name
 from strongroom.server.backup.secrets import Secrets
 from strongroom.server.backup.secrets import unpack as unpack_secrets
 from strongroom.server.backup.signature import check
@@ -40,7 +40,6 @@ from strongroom.server.config import FILE_NAME
 from strongroom.server.errors import OperatorError
 
 _MAX_SECRETS: Final = 64 << 20
-_MAX_CONFIGURATION: Final = 4 << 20
 
 
 @dataclass(kw_only=True)
@@ -119,7 +118,7 @@ class Unpacking:
         contents = Contents(header=header, secrets=secrets, configuration="")
         while isinstance(begins := self._next(), PartBegins) and begins.kind == "file":
             if begins.name == FILE_NAME:
-                contents.configuration = self._content(_MAX_CONFIGURATION).decode("utf-8", "replace")
+                contents.configuration = self._content(MAX_CONFIGURATION).decode("utf-8", "replace")
             else:
                 self._save(checked_name(begins.name, contents.configuration))
                 contents.files.append(begins.name)

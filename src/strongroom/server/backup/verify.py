@@ -8,6 +8,7 @@ import asyncio
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -17,10 +18,15 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 from pyrage import x25519
 
 from strongroom.audit.keys import VerifyingKey
+from strongroom.domain.ports import RootKey, RootKeyError
 from strongroom.domain.store import StoreFailure
-from strongroom.server.authorities import identity
+from strongroom.model.secret import SecretBytes
+from strongroom.server.authorities import identity, open_server_authority
 from strongroom.server.backup.create import Report
+from strongroom.server.backup.making import configuration_on, recovery_recipient, seal_files
+from strongroom.server.backup.parts import RECIPIENT, seal_again
 from strongroom.server.backup.unpack import Contents, Unpacking, backup_events
+from strongroom.server.ca import new_key
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
 from strongroom.server.ports import Adapters
@@ -53,14 +59,20 @@ def verify_backup(
     It has to be made by the server whose audit key `signer` is; None: by whomever.
     """
 
+    problems: list[str] = []
+
     async def work(folder: Path) -> Contents:
         with backup_events(file, identities) as events:
             unpacking = Unpacking(events, identities, folder=folder, report=report, signer=signer)
             contents = unpacking.front()
+            root_key = adapters.throw_away_root_key()
+            problems.extend(
+                _authority_problems(folder, contents) or _making_problems(folder, contents, root_key)
+            )
             largest = max(contents.header.counts.values(), default=0)
             every = 1 if everything else max(1, largest // SAMPLE)
             async with adapters.fill_store(_THROW_AWAY, DataDirectory(folder)) as filling:
-                await unpacking.tables(contents, filling, adapters.throw_away_root_key(), every=every)
+                await unpacking.tables(contents, filling, root_key, every=every)
             return contents
 
     with tempfile.TemporaryDirectory(prefix="strongroom-verify-") as folder:
@@ -68,9 +80,7 @@ def verify_backup(
             contents = asyncio.run(work(Path(folder)))
         except StoreFailure as error:
             raise OperatorError(str(error)) from error
-        problems = contents.problems()
-        problems += _authority_problems(Path(folder), contents)
-    return Verified(contents=contents, problems=tuple(problems))
+    return Verified(contents=contents, problems=(*contents.problems(), *problems))
 
 
 def _authority_problems(folder: Path, contents: Contents) -> list[str]:
@@ -90,6 +100,23 @@ def _authority_problems(folder: Path, contents: Contents) -> list[str]:
         for name in contents.secrets.files
         if fnmatchcase(name, "authorities/*.key") and not _has_certificate(name, certificate, contents)
     ]
+
+
+def _making_problems(folder: Path, contents: Contents, root_key: RootKey) -> list[str]:
+    """Make the files of a data directory, as restoring does; tell what keeps it from that."""
+    directory, now = DataDirectory(folder), datetime.now(UTC)
+    try:
+        settings = configuration_on(_THROW_AWAY, contents.configuration).settings
+        recipient = recovery_recipient(directory, contents.secrets)
+        if recipient is not None:
+            seal_again(RECIPIENT, SecretBytes(recipient.encode()), root_key)
+        seal_files(directory, contents.secrets, root_key)
+        # For a key that nobody has: a certificate of the authority is good wherever it lies.
+        authority = open_server_authority(directory, root_key)
+        authority.server_certificate(new_key().public_key(), settings.hosts, now)
+    except (OperatorError, RootKeyError, ValueError) as error:
+        return [str(error).replace(f"{folder}/", "")]
+    return []
 
 
 def _has_certificate(name: str, current: x509.Certificate, contents: Contents) -> bool:

@@ -1,6 +1,8 @@
 """Rules on a running server: in force when the command returns, on connections that are open, too."""
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +21,7 @@ from strongroom.registry import V1_4, V2_1, Operation, ResultStatus, Version
 from tests import oasis
 from tests.e2e.commands import Run
 from tests.e2e.completeness.test_operations import ROWS
-from tests.e2e.conftest import eventually
+from tests.e2e.conftest import eventually, status
 from tests.faults.test_permissions import named, on_objects, without_object
 from tests.over_tls import OverTls
 
@@ -310,6 +312,8 @@ def test_a_restriction_is_followed_within_seconds_and_a_broken_one_stops_only_th
         new.rename(file)
         own.wait_for_log("restrictions_refused")
         assert all(is_refused(client, key) for client, key in zip(clients, keys, strict=True))
+        assert "restrictions" in status(own)["problems"]
+        assert "policy.cedar forbid" in administer(own, "why", name, "get", keys[0])
         own.stop()
         with pytest.raises(testing.ServerFailed, match=r"policy\.cedar"):
             own.start()
@@ -320,6 +324,37 @@ def test_a_restriction_is_followed_within_seconds_and_a_broken_one_stops_only_th
         client.close()
     with Client.from_profile(own.profile) as client:
         assert client.get(keys[0])
+
+
+@pytest.mark.parametrize("left", [None, "", "forbid("])
+def test_workers_that_start_late_are_restricted_as_the_others_whatever_has_become_of_the_file(
+    own: testing.Server, left: str | None
+) -> None:
+    pytest.importorskip("cedarpy", reason="an extra: pip install 'strongroom[cedar]'")
+    file = own.directory / "policy.cedar"
+    with Client.from_profile(own.profile) as client:
+        key = client.create_symmetric_key()
+        file.write_text('forbid(principal, action == Action::"get", resource);')
+        eventually(lambda: is_refused(client, key))
+    if left is None:
+        file.unlink()
+    else:
+        file.write_text(left)
+    own.wait_for_log("restrictions_refused")
+    before = {worker["pid"] for worker in status(own)["workers"]}
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    eventually(
+        lambda: (
+            len({worker["pid"] for worker in status(own)["workers"] if worker["state"] == "serving"} - before)
+            == len(before)
+        )
+    )
+    own.process.send_signal(signal.SIGHUP)
+    own.wait_for_log('"reloaded"')
+    for _ in range(CONNECTIONS):
+        with Client.from_profile(own.profile) as client:
+            assert is_refused(client, key)
 
 
 def is_refused(client: Client, identifier: Any) -> bool:

@@ -1,7 +1,7 @@
 """Cedar policies, read and asked; also a program of its own that tries some out.
 
 Rule: it imports nothing of Strongroom, so that the program starts quickly. In comes JSON, `policies` and
-`questions`; out goes JSON, an answer for each, or `wrong`, what is wrong with the policies.
+`questions`; out goes JSON, an answer for each and the number of policies, or `wrong`, what is wrong.
 
 Policies that are in force are the word of whoever owns the data directory. Those that are only tried may come
 from a person elsewhere, and the library does not survive everything that can be written (some thousand
@@ -66,7 +66,8 @@ def main() -> int:
     except ValueError as error:
         answer: dict[str, object] = {"wrong": str(error)}
     else:
-        answer = {"answers": [_tried(policies, question) for question in asked["questions"]]}
+        answers = [_tried(policies, question) for question in asked["questions"]]
+        answer = {"answers": answers, "policies": len(policies) - 1}
     json.dump(answer, sys.stdout)
     return 0
 

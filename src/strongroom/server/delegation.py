@@ -73,11 +73,20 @@ class Delegation:
         except RootKeyError as error:
             log.error("root_key_not_followed", error=str(error))
 
+    def restrict(self, policies: str) -> None:
+        """Have every worker enforce other restrictions."""
+        self._have_all({"ask": "restrict", "text": policies}, "restrictions")
+
     def _spread(self) -> None:
         self.follow_root_key()
+        self._have_all({"ask": "refresh"}, "clients")
+
+    def _have_all(self, request: Message, changed: str) -> None:
         workers = self._crew.workers
-        answers = self._crew.ask(workers, {"ask": "refresh"}, ANSWER_TIMEOUT)
+        answers = self._crew.ask(workers, request, ANSWER_TIMEOUT)
         for worker in workers:
             if "error" in answers.get(worker, {"error": "no answer"}):
-                log.error("worker_killed", pid=worker.pid, reason="it did not take over a change of clients")
+                log.error(
+                    "worker_killed", pid=worker.pid, reason=f"it did not take over a change of {changed}"
+                )
                 self._crew.replace(worker)

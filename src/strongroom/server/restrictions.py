@@ -1,8 +1,8 @@
 """`policy.cedar`: what an administrator forbids beyond ownership and rules, in the language Cedar.
 
 Rule: it can only take away. It is asked after a yes, and whatever is not clearly permitted (a policy that
-cannot be evaluated, an answer that is no decision) is a no. A file that cannot be read stops the server from
-starting; while it runs, the one before stays in force, with an alarm.
+cannot be evaluated, an answer that is no decision) is a no. Nothing here reads the file, which is done once
+for all processes of a server (`restrictions_file.py`).
 
 A policy knows: `Client::"NAME"`, in `ClientGroup::"GROUP"`s, with `number` and `tenant`;
 `Action::"PERMISSION"`; `Object::"ID"`, in `ObjectGroup::"GROUP"`s, with `owner` and `tenant` (numbers),
@@ -12,7 +12,6 @@ A policy knows: `Client::"NAME"`, in `ClientGroup::"GROUP"`s, with `number` and 
 import importlib.util
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from strongroom.domain.clients import ClientRecord
@@ -34,38 +33,25 @@ _REMEMBERED: Final = 4096
 
 
 class Restrictions:
-    """What the file says, followed as it changes. Nothing is loaded as long as there is no file."""
+    """What policies say, as one process has them; `text` is None without any. Nothing is loaded then.
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._seen: tuple[int, int] | None = None
-        self._policies: cedarpy.PolicySet | None = None
+    `revision` is another number with each text.
+    """
+
+    def __init__(self, text: str | None) -> None:
+        """Raises OperatorError."""
+        self.revision = 0
+        self._policies = None if text is None else _read(text)
         self._made: dict[int, ForClient] = {}
-        self._policies, self._seen = self._read()
 
-    def refresh(self) -> bool:
-        """Read the file again if it has changed, and tell whether something else is in force now."""
-        try:
-            if self._stamp() == self._seen:
-                return False
-            if self._stamp() is None:
-                raise OperatorError(f"{self._file} is gone; restart the server to do without restrictions")
-            self._policies, self._seen = self._read()
-        except OperatorError as error:
-            stamp = self._safe_stamp()
-            if stamp != self._seen:
-                log.error("restrictions_refused", error=str(error), kept="the ones before")
-            self._seen = stamp
-            return False
+    def adopt(self, text: str) -> None:
+        """Enforce another text from now on; raises OperatorError, and then the one before stays."""
+        self._policies = _read(text)
         self._made.clear()
-        return True
-
-    def changed(self) -> bool:
-        """Tell whether `refresh` has something to do."""
-        return self._safe_stamp() != self._seen
+        self.revision += 1
 
     def of(self, record: ClientRecord) -> Restriction | None:
-        """Return what binds a client, None without a file; the same object as long as nothing has changed."""
+        """Return what binds a client, None without policies; the same object as long as nothing changes."""
         if self._policies is None:
             return None
         made = self._made.get(record.client)
@@ -73,35 +59,13 @@ class Restrictions:
             made = self._made[record.client] = ForClient(self._policies, record)
         return made
 
-    def _read(self) -> "tuple[cedarpy.PolicySet | None, tuple[int, int] | None]":
-        stamp = self._stamp()
-        if stamp is None:
-            return None, None
-        try:
-            text = self._file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise OperatorError(f"cannot read {self._file}: {error}") from error
-        require_cedar(f"for {self._file}")
-        try:
-            return cedar.read(text), stamp
-        except ValueError as error:
-            raise OperatorError(f"{self._file} is no Cedar policy: {error}") from error
 
-    def _stamp(self) -> tuple[int, int] | None:
-        """Return what changes with the file, None when there is none; raises OperatorError."""
-        try:
-            status = self._file.stat()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise OperatorError(f"cannot read {self._file}: {error.strerror}") from error
-        return status.st_mtime_ns, status.st_ino
-
-    def _safe_stamp(self) -> tuple[int, int] | None:
-        try:
-            return self._stamp()
-        except OperatorError:
-            return None
+def _read(text: str) -> "cedarpy.PolicySet":
+    require_cedar("for the restrictions in policy.cedar")
+    try:
+        return cedar.read(text)
+    except ValueError as error:
+        raise OperatorError(f"the restrictions are no Cedar policies: {error}") from error
 
 
 class ForClient:

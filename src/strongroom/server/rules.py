@@ -28,6 +28,7 @@ class RuleBook:
         self._store = store
         self._restrictions = restrictions
         self._revision = -1
+        self._restricted = 0
         self._rules: dict[int, Sequence[AccessRule]] = {}
         self._compiled: dict[int, Rights | None] = {}
 
@@ -41,14 +42,16 @@ class RuleBook:
 
         `tenants` are those whose rules are wanted.
         """
-        restricted = self._restrictions is not None and self._restrictions.refresh()
+        restrictions = 0 if self._restrictions is None else self._restrictions.revision
+        restricted = restrictions != self._restricted
         # Before the rules: when they change meanwhile, they are read once more the next time.
         revision = await self._read_revision()
         if revision == self._revision and tenants <= self._rules.keys():
+            self._restricted = restrictions
             return restricted
         rules = {tenant: await self._of_tenant(tenant) for tenant in sorted(tenants)}
         changed = restricted or rules != self._rules
-        self._rules, self._revision = rules, revision
+        self._rules, self._revision, self._restricted = rules, revision, restrictions
         return changed
 
     async def _read_revision(self) -> int:

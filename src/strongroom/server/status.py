@@ -30,12 +30,16 @@ def server_status(
     *,
     sealed: bool,
     refused_attempts: int,
+    restrictions: str | None,
     listening: Listening,
     started_at: dt.datetime,
 ) -> Message:
-    """Return the record; `refused_attempts` to unseal, since the last that succeeded."""
+    """Return the record; `refused_attempts` to unseal, since the last that succeeded; what is wrong with the
+    file of the `restrictions`, None when all is well."""
     now = dt.datetime.now(dt.UTC)
     problems = {} if sealed else _problems(crew)
+    if restrictions is not None:
+        problems["restrictions"] = f"the ones before are in force: {restrictions}"
     return {
         "version": VERSION,
         "sealed": sealed,

@@ -36,6 +36,7 @@ from strongroom.server.logs import get_logger
 from strongroom.server.messages import Message, text
 from strongroom.server.ports import Adapters, RootKeys
 from strongroom.server.pulses import PULSE
+from strongroom.server.restrictions_file import RestrictionsFile
 from strongroom.server.root.attempts import Attempts
 from strongroom.server.root.bringing import bring
 from strongroom.server.settings_in_force import read_again, read_settings
@@ -64,7 +65,7 @@ STOP_MARGIN: Final = 1.5
 """Seconds beyond the drain deadline before a worker is killed."""
 
 FOLLOW_INTERVAL: Final = 1.0
-"""Seconds between looks whether the root key is another one."""
+"""Seconds between looks whether the root key is another one, or the restrictions."""
 
 SEAL_WITHIN: Final = 2.0
 """Seconds that requests in flight get when the server is sealed."""
@@ -107,6 +108,7 @@ class Supervisor:
         self._root_key: RootKeys
         self._delegation: Delegation
         self._tls: TlsRenewal
+        self._restrictions: RestrictionsFile
         self._context: ssl.SSLContext
         self._signals: Signals
 
@@ -118,6 +120,7 @@ class Supervisor:
         raise_file_limit()
         with for_good():
             self._adapters.preload()
+        self._restrictions = RestrictionsFile(self._directory.restrictions)
         self._root_key = self._adapters.open_root_key(self._directory)
         self._delegation = Delegation(self._crew, self._root_key)
         self._tls = TlsRenewal(self._directory, self._root_key, self._leave)
@@ -139,6 +142,7 @@ class Supervisor:
         self._timers.add(TURNOVER, self._turn_over)
         self._timers.add(WATCH_INTERVAL, self._watch)
         self._timers.add(FOLLOW_INTERVAL, self._follow_root_key)
+        self._timers.add(FOLLOW_INTERVAL, self._watch_restrictions)
         self._timers.add(PULSE, self._watch_the_crew)
         if sealed:
             cure = f"strongroom server unseal --data {self._directory.path}"
@@ -180,6 +184,7 @@ class Supervisor:
                 show_life=self._crew.pulses[row].show,
                 first=slot == 0 and self._crew.generation == 1,
                 workers=self._crew.slots,
+                restrictions=self._restrictions.text,
                 control=control,
             )
             run_worker(plan)
@@ -250,6 +255,7 @@ class Supervisor:
             self._crew,
             sealed=not self._open,
             refused_attempts=self._attempts.refused,
+            restrictions=self._restrictions.problem,
             listening=self._ports.where,
             started_at=self._started_at,
         )
@@ -265,6 +271,7 @@ class Supervisor:
             raise OperatorError("the server is stopping")
         if not self._open:
             raise Sealed("the server is sealed; it reads its files when it is opened")
+        self._follow_restrictions()
         before = self._settings, self._context
         try:
             settings = read_again(self._directory.configuration, self._options, self._settings)
@@ -298,6 +305,14 @@ class Supervisor:
         self._timers.add(FOLLOW_INTERVAL, self._follow_root_key)
         if self._open:
             self._delegation.follow_root_key()
+
+    def _watch_restrictions(self) -> None:
+        self._timers.add(FOLLOW_INTERVAL, self._watch_restrictions)
+        self._follow_restrictions()
+
+    def _follow_restrictions(self) -> None:
+        if self._restrictions.follow() and self._restrictions.text is not None:
+            self._delegation.restrict(self._restrictions.text)
 
     def _turn_over(self) -> None:
         self._timers.add(TURNOVER, self._turn_over)

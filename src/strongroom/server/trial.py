@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from strongroom.domain.clients import ClientRecord
 from strongroom.domain.objects import ManagedObject
@@ -26,6 +26,9 @@ LONGEST: Final = 256 << 10
 
 _PATIENCE: Final = 60
 """Seconds until a process that gets no processor time is given up."""
+
+_SHORT_PATIENCE: Final = 15
+"""The same where a whole server waits, for policies that are only read."""
 
 _Key: TypeAlias = tuple[int, Permission, int, str]
 
@@ -72,11 +75,16 @@ async def attempt(policies: str, cases: Sequence[Case]) -> Trial:
     different = {case.key: case for case in cases}
     asked = {"policies": policies, "questions": [question(*case) for case in different.values()]}
     loop = asyncio.get_running_loop()
-    answers = await loop.run_in_executor(None, _ask, json.dumps(asked))
-    return Trial(dict(zip(different, answers, strict=True)))
+    said = await loop.run_in_executor(None, _ask, json.dumps(asked), _PATIENCE)
+    return Trial(dict(zip(different, said["answers"], strict=True)))
 
 
-def _ask(asked: str) -> list[bool]:
+def count_policies(policies: str) -> int:
+    """Return how many Cedar policies are in a text; raises OperatorError for what cannot be read."""
+    return int(_ask(json.dumps({"policies": policies, "questions": []}), _SHORT_PATIENCE)["policies"])
+
+
+def _ask(asked: str, patience: float) -> dict[str, Any]:
     try:
         done = subprocess.run(  # noqa: S603 - our own program; what comes from outside is its input
             [sys.executable, "-I", str(Path(cedar.__file__))],
@@ -84,15 +92,16 @@ def _ask(asked: str) -> list[bool]:
             capture_output=True,
             check=True,
             text=True,
-            timeout=_PATIENCE,
+            timeout=patience,
         )
+    except OSError as error:
+        raise OperatorError(f"no process can be started to read Cedar policies: {error.strerror}") from error
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
         raise OperatorError(
             "these Cedar policies are too much for the library that reads them: too many brackets or"
             " conditions in each other, or too long"
         ) from None
-    said = json.loads(done.stdout)
+    said: dict[str, Any] = json.loads(done.stdout)
     if "wrong" in said:
         raise OperatorError(f"these are no Cedar policies: {said['wrong']}")
-    answers: list[bool] = said["answers"]
-    return answers
+    return said

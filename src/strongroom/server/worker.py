@@ -39,7 +39,7 @@ from strongroom.server.http_framing import HttpFramer
 from strongroom.server.joining import JoinHandler
 from strongroom.server.listener import Door, Listener
 from strongroom.server.logs import get_logger
-from strongroom.server.messages import LONGEST, BrokenMessage, Message, decode, encode, integer
+from strongroom.server.messages import LONGEST, BrokenMessage, Message, decode, encode, integer, text
 from strongroom.server.ports import Adapters, Application, RootKeys
 from strongroom.server.process import keep_freed_memory
 from strongroom.server.pulses import PULSE
@@ -100,6 +100,7 @@ class WorkerPlan:
     show_life: Callable[[], None]
     first: bool
     workers: int
+    restrictions: str | None
     control: socket.socket
 
 
@@ -123,7 +124,7 @@ class Worker:
         self._draining = False
         self._application: Application
         self._directory: ClientDirectory
-        self._restrictions: Restrictions
+        self._restrictions = Restrictions(None)
         self._listener: Listener
         self._deadlines = Deadlines()
         self._turns = Turns()
@@ -183,7 +184,7 @@ class Worker:
             guesses=plan.numbers.guesses,
         )
         optional = [name for name, client in settings.client.items() if client.password == "optional"]  # noqa: S105
-        self._restrictions = Restrictions(plan.directory.restrictions)
+        self._restrictions = Restrictions(plan.restrictions)
         self._directory = ClientDirectory(
             self._application.clients,
             password_optional=optional,
@@ -292,6 +293,10 @@ class Worker:
             case "refresh":
                 await self._refresh()
                 return None
+            case "restrict":
+                self._restrictions.adopt(text(request, "text"))
+                await self._refresh()
+                return None
             case "spread":
                 waiting = self._spreading.get(integer(request, "number"))
                 if waiting is not None and not waiting.done():
@@ -318,6 +323,7 @@ class Worker:
             root_key=plan.root_key,
             now=datetime.now(UTC).replace(microsecond=0),
             live=self,
+            restrictions=self._restrictions,
             caller=caller,
             wrapped=self._application.wrapped,
         )
@@ -411,8 +417,6 @@ class Worker:
             if self._directory.lists_are_stale():
                 await asyncio.get_running_loop().run_in_executor(None, self._directory.reload_lists)
                 self._listener.recheck()
-            if self._restrictions.changed():
-                await self._try_to_refresh()
 
     # The end
 

@@ -11,14 +11,16 @@ from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.registry import CryptographicAlgorithm, ObjectType, State, Tag
-from strongroom.server import restrictions
+from strongroom.server import restrictions_file
 from strongroom.server.errors import OperatorError
 from strongroom.server.restrictions import ForClient, Restrictions
+from strongroom.server.restrictions_file import RestrictionsFile, policies_at_rest
 from tests.unit.server.conftest import NOW
 
 pytest.importorskip("cedarpy", reason="an extra: pip install 'strongroom[cedar]'")
 
 GET, LOCATE = Permission.GET, Permission.LOCATE
+FORBID = "forbid(principal, action, resource);"
 
 
 def record(name: str = "bob", *groups: str, number: int = 2) -> ClientRecord:
@@ -56,7 +58,7 @@ def obj(**attributes: Any) -> ManagedObject:
 def allows(policy: str, client: ClientRecord, permission: Permission, what: ManagedObject, at: Path) -> bool:
     file = at / "policy.cedar"
     file.write_text(policy)
-    restriction = Restrictions(file).of(client)
+    restriction = Restrictions(policies_at_rest(file)).of(client)
     assert restriction is not None
     return restriction.permits(permission, what)
 
@@ -67,11 +69,15 @@ def at(tmp_path: Path) -> Path:
 
 
 def test_without_a_file_nothing_is_restricted_and_nothing_is_loaded(at: Path) -> None:
-    assert Restrictions(at / "policy.cedar").of(record()) is None
+    assert Restrictions(policies_at_rest(at / "policy.cedar")).of(record()) is None
 
 
-def test_an_empty_file_forbids_nothing(at: Path) -> None:
-    assert allows("", record(), GET, obj(), at)
+@pytest.mark.parametrize("text", ["", "\n", "// forbid(principal, action, resource);\n"])
+def test_a_file_without_a_policy_stops_the_start(at: Path, text: str) -> None:
+    """An editor on a full disk has cut it off; whoever wants no restrictions removes it."""
+    (at / "policy.cedar").write_text(text)
+    with pytest.raises(OperatorError, match="holds no policy"):
+        policies_at_rest(at / "policy.cedar")
 
 
 @pytest.mark.parametrize(
@@ -118,59 +124,97 @@ def test_a_name_is_a_name_whatever_is_in_it(at: Path) -> None:
 
 def test_a_file_that_is_no_policy_stops_the_start(at: Path) -> None:
     file = at / "policy.cedar"
-    for text in (b"forbid(", b"permit everything", b"\xff"):
+    for text in (b"forbid(", b"permit everything", b"\xff", b"(" * 100_000):
         file.write_bytes(text)
         with pytest.raises(OperatorError, match=r"policy\.cedar"):
-            Restrictions(file)
+            policies_at_rest(file)
 
 
-def test_a_changed_file_is_followed_and_a_broken_one_is_not(
-    at: Path, monkeypatch: pytest.MonkeyPatch
+BROKEN: list[bytes | None] = [b"forbid(", b"\xff", b"", b"// nothing", b"(" * 100_000, None]
+"""What may be found in the place of the file; None: nothing at all."""
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_file_that_cannot_be_used_any_more_changes_nothing_and_is_an_alarm(
+    at: Path, monkeypatch: pytest.MonkeyPatch, broken: bytes | None
 ) -> None:
     alarms: list[str] = []
-    monkeypatch.setattr(restrictions.log, "error", lambda event, **_: alarms.append(event))
+    monkeypatch.setattr(restrictions_file.log, "error", lambda event, **_: alarms.append(event))
     file = at / "policy.cedar"
+    file.write_text(FORBID)
+    followed = RestrictionsFile(file)
+    if broken is None:
+        file.unlink()
+    else:
+        file.write_bytes(broken)
+    for _ in range(2):
+        assert not followed.follow()
+        assert followed.text == FORBID
+        assert followed.problem is not None
+    assert alarms == ["restrictions_refused"]
+    file.write_text(FORBID)
+    assert not followed.follow()
+    assert followed.problem is None
+    file.write_text(f"// more\n{FORBID}")
+    assert followed.follow()
+    assert followed.text == f"// more\n{FORBID}"
 
-    def write(text: str) -> None:
-        beside = at / "new"
-        beside.write_text(text)
-        beside.rename(file)
 
-    write("forbid(principal, action, resource);")
-    followed = Restrictions(file)
-    client = record()
-    first = followed.of(client)
+def test_a_file_that_appears_is_followed(at: Path) -> None:
+    followed = RestrictionsFile(at / "policy.cedar")
+    assert followed.text is None
+    (at / "policy.cedar").write_text("forbid(")
+    assert not followed.follow()
+    assert followed.text is None
+    (at / "policy.cedar").unlink()
+    assert not followed.follow()
+    assert followed.problem is None
+    (at / "policy.cedar").write_text(FORBID)
+    assert followed.follow()
+    assert followed.text == FORBID
+
+
+def test_a_file_that_could_not_be_read_for_another_reason_is_tried_again(
+    at: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = at / "policy.cedar"
+    followed = RestrictionsFile(file)
+    file.write_text(FORBID)
+
+    def no_room(_policies: str) -> int:
+        raise OperatorError("no process can be started")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(restrictions_file, "count_policies", no_room)
+        assert not followed.follow()
+    monkeypatch.setattr(restrictions_file, "TRY_AGAIN", 0.0)
+    assert followed.follow()
+    assert followed.text == FORBID
+
+
+def test_other_policies_are_enforced_from_then_on() -> None:
+    made, client = Restrictions(FORBID), record()
+    first = made.of(client)
     assert first is not None
     assert not first.permits(GET, obj())
-    assert followed.of(client) is first
-    assert not followed.changed()
-    assert not followed.refresh()
-    write("forbid(")
-    assert followed.changed()
-    assert not followed.refresh()
-    assert followed.of(client) is first
-    assert not followed.changed()
-    assert alarms == ["restrictions_refused"]
-    assert not followed.refresh()
-    assert len(alarms) == 1
-    file.unlink()
-    assert not followed.refresh()
-    assert followed.of(client) is first
-    assert len(alarms) == 2
-    write("")
-    assert followed.refresh()
-    second = followed.of(client)
+    assert made.of(client) is first
+    revision = made.revision
+    with pytest.raises(OperatorError):
+        made.adopt("forbid(")
+    assert made.of(client) is first
+    assert made.revision == revision
+    made.adopt('forbid(principal, action == Action::"locate", resource);')
+    assert made.revision != revision
+    second = made.of(client)
     assert second is not None
     assert second.permits(GET, obj())
 
 
 def test_a_decision_is_remembered_as_long_as_the_object_stays(
-    at: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (at / "policy.cedar").write_text(
-        'forbid(principal, action, resource) when { resource.state == "ACTIVE" };'
-    )
-    restriction = Restrictions(at / "policy.cedar").of(record())
+    policy = 'forbid(principal, action, resource) when { resource.state == "ACTIVE" };'
+    restriction = Restrictions(policy).of(record())
     assert isinstance(restriction, ForClient)
     evaluated: list[Permission] = []
     original = restriction._evaluate
@@ -190,14 +234,13 @@ def test_a_decision_is_remembered_as_long_as_the_object_stays(
     assert len(evaluated) == 5
 
 
-def test_a_library_that_fails_forbids(at: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_that_fails_forbids(monkeypatch: pytest.MonkeyPatch) -> None:
     import cedarpy
 
     def fails(*arguments: object) -> object:
         raise RuntimeError("no")
 
-    (at / "policy.cedar").write_text("")
-    restriction = Restrictions(at / "policy.cedar").of(record())
+    restriction = Restrictions("").of(record())
     assert restriction is not None
     monkeypatch.setattr(cedarpy, "is_authorized", fails)
     assert not restriction.permits(GET, obj())
@@ -206,4 +249,4 @@ def test_a_library_that_fails_forbids(at: Path, monkeypatch: pytest.MonkeyPatch)
 def test_an_unreadable_file_stops_the_start(at: Path) -> None:
     (at / "policy.cedar").mkdir()
     with pytest.raises(OperatorError, match="cannot read"):
-        Restrictions(at / "policy.cedar")
+        policies_at_rest(at / "policy.cedar")

@@ -27,6 +27,7 @@ from strongroom.server.messages import BrokenMessage, Message, integer, optional
 from strongroom.server.naming import owner_named
 from strongroom.server.rehearsal import Law, Recorded, cases, rehearse
 from strongroom.server.restrictions import Restrictions
+from strongroom.server.restrictions_file import policies_at_rest
 from strongroom.server.trial import attempt
 
 MOST_REQUESTS: Final = 500
@@ -53,7 +54,7 @@ async def explain_(admin: Administrator, request: Message) -> object:
         [(kept.key, kept.value) for kept in rules],
         names,
         now=SystemClock().now(),
-        restriction=Restrictions(admin.directory.restrictions).of(record),
+        restriction=_in_force(admin).of(record),
     )
     return {"allowed": reasons.allowed, "permission": permission.value, "reasons": reasons.sentences}
 
@@ -92,7 +93,7 @@ async def test(admin: Administrator, request: Message) -> object:
             objects=await _objects(admin, requests),
         )
     )
-    in_force = Restrictions(admin.directory.restrictions).of
+    in_force = _in_force(admin).of
     cedar = optional_text(request, "cedar")
     tried = in_force if cedar is None else (await attempt(cedar, [case for _, case in decided])).of
     at = SystemClock().now()
@@ -114,6 +115,14 @@ async def test(admin: Administrator, request: Message) -> object:
         }
         for one in differences
     ]
+
+
+def _in_force(admin: Administrator) -> Restrictions:
+    """Return the restrictions of the live server, or those that one would start with.
+
+    Raises OperatorError.
+    """
+    return admin.restrictions or Restrictions(policies_at_rest(admin.directory.restrictions))
 
 
 async def _rules(admin: Administrator, tenant: int) -> Sequence[Kept[AccessRule]]:

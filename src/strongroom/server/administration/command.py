@@ -34,6 +34,7 @@ from strongroom.server.naming import any_tenant_named
 from strongroom.server.ports import Live, RootKeys
 from strongroom.server.recording import act as recorded_act
 from strongroom.server.recording import failed
+from strongroom.server.restrictions import Restrictions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,8 @@ class Caller:
 class Administrator:
     """The surroundings of one command.
 
-    `settings` have the addresses that the live server found, `live` is its worker, None when no server runs.
+    `settings` have the addresses that the live server found, `live` is its worker, None when no server runs;
+    `restrictions` are those in force in it.
     `caller` is the person who asks, None for whoever owns the data directory. `wrapped` are the places with
     something that the root key has wrapped. `facts` are those of the request (see Command): what is done is
     done to what they say.
@@ -63,6 +65,7 @@ class Administrator:
     root_key: RootKeys
     now: datetime
     live: Live | None
+    restrictions: Restrictions | None = None
     caller: Caller | None = None
     wrapped: Sequence[WrappedKeys] = ()
     facts: Message = field(default_factory=dict)

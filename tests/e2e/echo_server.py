@@ -20,6 +20,7 @@ from strongroom.server import app, supervisor
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.directory import ClientDirectory, PeerCertificate
+from strongroom.server.errors import OperatorError
 from strongroom.server.guesses import GuessMemory
 from strongroom.server.ports import Application
 from strongroom.server.stored_clients import StoredClients
@@ -31,6 +32,9 @@ from strongroom.wire.errors import DecodeError
 from strongroom.wire.item import TEXT_STRING, Item
 
 WATCH_INTERVAL = 2.0
+
+NO_WORKERS = "no-workers"
+"""A file in the data directory; as long as it is there no worker starts."""
 RESPONSE = b"\x42\x00\x7b\x01"
 
 
@@ -110,6 +114,8 @@ class EchoAdapters(app.StrongroomAdapters):
         first: bool,
         guesses: GuessMemory,
     ) -> Application:
+        if (directory.path / NO_WORKERS).exists():
+            raise OperatorError("this worker was told not to start")
         backend: Any = app._worker_backend(app._parse(settings.store, directory), directory)
         await backend.start()
         return EchoApplication(backend, StoreKeys(root_key))

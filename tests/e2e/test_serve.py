@@ -19,6 +19,7 @@ from strongroom.model.structures import CryptographicParameters
 from strongroom.registry import BlockCipherMode
 from strongroom.server import supervisor
 from tests.e2e.conftest import ECHO, endpoint, eventually, frame, https, status
+from tests.e2e.echo_server import NO_WORKERS
 from tests.interop.endpoint import RawConnection
 
 
@@ -315,6 +316,18 @@ def test_a_certificate_that_is_replaced_on_disk_is_served_within_a_minute(own_ec
     for name in ("server.key", "server.pem"):
         shutil.copy(other.directory / name, own_echo.directory / name)
     eventually(lambda: serial(own_echo) != before, within=30)
+
+
+def test_a_certificate_that_could_not_be_shown_at_once_is_shown_later(own_echo: testing.Server) -> None:
+    """A reload that fails for another reason is tried again until the workers have what is on disk."""
+    before = serial(own_echo)
+    (own_echo.directory / NO_WORKERS).touch()
+    (own_echo.directory / "server.pem").unlink()
+    own_echo.wait_for_log("server_certificate_issued")
+    own_echo.wait_for_log("reload_rejected")
+    assert serial(own_echo) == before
+    (own_echo.directory / NO_WORKERS).unlink()
+    eventually(lambda: serial(own_echo) != before, within=10)
 
 
 def test_sighup_keeps_the_old_certificate_when_the_new_pair_is_bad(own_echo: testing.Server) -> None:

@@ -11,14 +11,12 @@ While the server is sealed there is nothing but the supervisor: the ports are bo
 the administration socket answers `status` and `unseal`.
 """
 
-import contextlib
 import datetime as dt
 import gc
 import os
 import selectors
 import signal
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from typing import Final
@@ -44,7 +42,7 @@ from strongroom.server.signals import Signals
 from strongroom.server.sockets import raise_file_limit
 from strongroom.server.status import server_status
 from strongroom.server.timers import Timers
-from strongroom.server.tls_renewal import TlsRenewal
+from strongroom.server.tls_renewal import Shown, TlsRenewal
 from strongroom.server.worker import WorkerPlan, run_worker
 
 log = get_logger()
@@ -60,6 +58,9 @@ WATCH_INTERVAL: Final = 15.0
 
 TURNOVER: Final = 24 * 3600.0
 """Seconds after which workers are replaced: new ticket keys, and a new certificate when it is time."""
+
+TURNOVER_AGAIN: Final = 3600.0
+"""Seconds until it is tried again, when it could not be done."""
 
 STOP_MARGIN: Final = 1.5
 """Seconds beyond the drain deadline before a worker is killed."""
@@ -109,7 +110,7 @@ class Supervisor:
         self._delegation: Delegation
         self._tls: TlsRenewal
         self._restrictions: RestrictionsFile
-        self._context: ssl.SSLContext
+        self._shown: Shown
         self._signals: Signals
 
     # From the start to the ready line
@@ -128,7 +129,7 @@ class Supervisor:
         sealed = self._root_key.sealed
         self._signals = Signals(self._selector, _SIGNALS, self._on_signal)
         if not sealed:
-            self._context = self._tls.context(self._settings)
+            self._shown = self._tls.context(self._settings)
         self._ports.listen(self._settings.listen, self._settings.https)
         try:
             if sealed:
@@ -169,7 +170,7 @@ class Supervisor:
         # Workers tell clients where they are, so they need the port that was found.
         kmip, https = (str(address or OFF) for address in self._ports.where)
         where = {"listen": kmip, "https": https}
-        settings, context = self._settings.model_copy(update=where), self._context
+        settings, context = self._settings.model_copy(update=where), self._shown.context
 
         def main(slot: int, row: int, control: socket.socket) -> None:
             plan = WorkerPlan(
@@ -272,28 +273,32 @@ class Supervisor:
         if not self._open:
             raise Sealed("the server is sealed; it reads its files when it is opened")
         self._follow_restrictions()
-        before = self._settings, self._context
+        before = self._settings, self._shown
         try:
             settings = read_again(self._directory.configuration, self._options, self._settings)
-            self._context = self._tls.context(settings)
+            self._shown = self._tls.context(settings)
             self._settings = settings
             self._crew.start_generation(self._worker_main(), RELOAD_TIMEOUT)
         except OperatorError as error:
-            self._settings, self._context = before
+            self._settings, self._shown = before
             kept_on = "configuration and certificates stay as they were"
             log.error("reload_rejected", error=str(error), alarm=kept_on)
             raise
         log.info("reloaded", generation=self._crew.generation)
 
-    def _reload_if_possible(self) -> None:
-        # The log has said why not; nobody waits for an answer.
-        with contextlib.suppress(OperatorError):
+    def _reload_if_possible(self) -> bool:
+        """Tell whether it was done; the log says why not, and nobody waits for an answer."""
+        try:
             self._reload()
+        except OperatorError:
+            return False
+        return True
 
     def _watch(self) -> None:
-        """Reload when a certificate, key or authority on disk is another one."""
+        """Reload when a certificate, key or authority on disk is another one than the workers have, until
+        they have it."""
         self._timers.add(WATCH_INTERVAL, self._watch)
-        if self._open and self._tls.outdated(self._settings):
+        if self._open and self._tls.outdated(self._settings, self._shown):
             self._reload_if_possible()
 
     def _watch_the_crew(self) -> None:
@@ -315,8 +320,8 @@ class Supervisor:
             self._delegation.restrict(self._restrictions.text)
 
     def _turn_over(self) -> None:
-        self._timers.add(TURNOVER, self._turn_over)
-        self._reload_if_possible()
+        done = self._reload_if_possible()
+        self._timers.add(TURNOVER if done else TURNOVER_AGAIN, self._turn_over)
         warn_of_endings(self._directory, self._settings)
 
     # Sealed and open
@@ -335,7 +340,7 @@ class Supervisor:
     def _open_up(self) -> None:
         try:
             self._adapters.check_store(self._settings, self._directory)
-            self._context = self._tls.context(self._settings)
+            self._shown = self._tls.context(self._settings)
             self._ports.listen_again()
             self._start_serving()
         except BaseException as error:

@@ -1,12 +1,14 @@
 """What the listeners show in TLS, for as long as a server runs.
 
 Rule: a context is never changed. Whatever is new, a certificate that was due or a file that somebody
-replaced, is in force with the next context, for workers that start with it.
+replaced, is in force with the next context, for workers that start with it. Nothing is remembered here: what
+counts as shown is what the workers that run were given.
 """
 
 import datetime as dt
 import ssl
 from collections.abc import Callable
+from typing import NamedTuple
 
 from strongroom.server.authorities import former_names, open_server_authority, server_issuer
 from strongroom.server.ca import issue_server_certificate, server_certificate_is_due
@@ -21,6 +23,13 @@ from strongroom.server.tls import server_context, tls_files_state
 log = get_logger()
 
 
+class Shown(NamedTuple):
+    """A context, and the state of the files that it was made of."""
+
+    context: ssl.SSLContext
+    files: object
+
+
 class TlsRenewal:
     """Makes contexts. `leave` lets go, in a child, of what is the parent's alone."""
 
@@ -28,9 +37,8 @@ class TlsRenewal:
         self._directory = directory
         self._root_key = root_key
         self._leave = leave
-        self._files: object = None
 
-    def context(self, settings: Settings) -> ssl.SSLContext:
+    def context(self, settings: Settings) -> Shown:
         """Return a fresh context, with new ticket keys and a server certificate that has time left.
 
         Raises OperatorError.
@@ -47,12 +55,12 @@ class TlsRenewal:
             self._issue_certificate(settings, now)
             log.info("server_certificate_issued", hosts=list(settings.hosts))
         # Before they are read: what is replaced meanwhile is seen as a change by the next look.
-        self._files = tls_files_state(settings.tls, self._directory)
-        return server_context(settings.tls, self._directory, settings.clients)
+        files = tls_files_state(settings.tls, self._directory)
+        return Shown(server_context(settings.tls, self._directory, settings.clients), files)
 
-    def outdated(self, settings: Settings) -> bool:
-        """Tell whether a certificate, key or authority on disk is another one than in the last context."""
-        return tls_files_state(settings.tls, self._directory) != self._files
+    def outdated(self, settings: Settings, shown: Shown) -> bool:
+        """Tell whether a certificate, key or authority on disk is another one than in a context."""
+        return tls_files_state(settings.tls, self._directory) != shown.files
 
     def _issue_certificate(self, settings: Settings, now: dt.datetime) -> None:
         def issue() -> None:

@@ -6,10 +6,10 @@ kept first, so that a crash at any moment leaves an authority that works.
 
     ca.pem, ca.key             the current authority
     authorities/ID.pem, .key   an older one; ID is the beginning of its key's fingerprint
+    authorities/ID.retired     one that is not trusted any more
 """
 
 import datetime as dt
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -26,8 +26,13 @@ from strongroom.server.ca import (
     open_pair,
     read_certificate_file,
 )
-from strongroom.server.data_directory import DataDirectory, write_private, write_public
+from strongroom.server.data_directory import DataDirectory, sync_directory, write_private, write_public
 from strongroom.server.errors import NotFound, OperatorError
+from strongroom.server.logs import get_logger
+
+log = get_logger()
+
+_RETIRED: Final = ".retired"
 
 SHORTEST_ID: Final = 8
 """Characters that name an authority at least."""
@@ -118,22 +123,49 @@ def find_older(directory: DataDirectory, wanted: str) -> x509.Certificate:
 
 
 def retire(directory: DataDirectory, authority: x509.Certificate) -> None:
-    """Trust an older authority no more. Its key is destroyed; its certificate is kept as `.retired`."""
-    known = identity(authority)
-    file = directory.older_authority(known)
-    try:
-        shutil.copyfile(file, file.with_suffix(".retired"))
-        # First what is trusted: a crash leaves a key that nothing uses, and that the next time is removed.
-        file.unlink()
-        directory.older_authority_key(known).unlink(missing_ok=True)
-    except OSError as error:
-        raise OperatorError(f"cannot retire {file}: {error.strerror}") from error
+    """Trust an older authority no more. Its key is destroyed; its certificate is kept as `.retired`.
+
+    Raises OperatorError; what is left then is done by the next time, or by `finish_retiring`.
+    """
+    file = directory.older_authority(identity(authority))
+    write_public(file.with_suffix(_RETIRED), authority.public_bytes(Encoding.PEM))
+    # First what is trusted: a crash leaves a key that nothing uses.
+    _remove(file)
+    _remove(directory.older_authority_key(identity(authority)))
+
+
+def finish_retiring(directory: DataDirectory, wanted: str) -> bool:
+    """Destroy the key of an authority that was retired before, if it is still there.
+
+    False when none was whose identity begins with `wanted`. Raises OperatorError.
+    """
+    for file in directory.older_authorities.glob(f"*{_RETIRED}"):
+        if len(wanted) >= SHORTEST_ID and file.stem.startswith(wanted[: len(file.stem)]):
+            _remove(file.with_suffix(".key"))
+            return True
+    return False
 
 
 def former_names(directory: DataDirectory) -> Sequence[x509.Name]:
-    """Return the names of all authorities that this directory has ever had."""
-    files = [directory.ca_certificate, *_files(directory), *directory.older_authorities.glob("*.retired")]
-    return [read_certificate_file(file).subject for file in files]
+    """Return the names of all authorities that this directory has ever had.
+
+    Of those that are retired, one that cannot be read is left out, with an alarm. Raises OperatorError.
+    """
+    names = [read_certificate_file(file).subject for file in (directory.ca_certificate, *_files(directory))]
+    for file in directory.older_authorities.glob(f"*{_RETIRED}"):
+        try:
+            names.append(read_certificate_file(file).subject)
+        except OperatorError as error:
+            log.error("retired_authority_unreadable", file=str(file), error=str(error))
+    return names
+
+
+def _remove(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+        sync_directory(file.parent)
+    except OSError as error:
+        raise OperatorError(f"cannot remove {file}: {error.strerror}; run the command again") from error
 
 
 def _files(directory: DataDirectory) -> list[Path]:

@@ -227,6 +227,15 @@ def write_public(path: Path, content: bytes) -> None:
     _write(path, content, 0o644)
 
 
+def sync_directory(path: Path) -> None:
+    """Bring to disk which files are in a directory; raises OSError."""
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
 def _write(path: Path, content: bytes, mode: int) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -238,11 +247,7 @@ def _write(path: Path, content: bytes, mode: int) -> None:
             file.flush()
             os.fsync(descriptor)
         temporary.rename(path)
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_directory(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()

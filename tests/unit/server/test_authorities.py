@@ -1,6 +1,7 @@
 """The life cycle of the internal authority, and the revocation list that it makes."""
 
 import datetime as dt
+import errno
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,55 @@ def test_the_current_authority_is_not_retired_and_an_unknown_one_not_found(
         authorities.find_older(directory, "0" * 16)
     with pytest.raises(OperatorError, match="8 characters"):
         authorities.find_older(directory, authority.identity[:4])
+
+
+def fails_once(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Have the removal of one file fail, once."""
+    original, failed = Path.unlink, list[Path]()
+
+    def unlink(self: Path, missing_ok: bool = False) -> None:
+        if self.suffix == name and not failed:
+            failed.append(self)
+            raise OSError(errno.EIO, "Input/output error")
+        original(self, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+
+
+@pytest.mark.parametrize("left", [".pem", ".key"])
+def test_what_a_retirement_has_left_is_done_the_next_time(
+    directory: DataDirectory,
+    root_key: RootKey,
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+    left: str,
+) -> None:
+    new = rotate(directory, root_key)
+    wanted = authority.identity[:12]
+    assert not authorities.finish_retiring(directory, wanted)
+    fails_once(monkeypatch, left)
+    with pytest.raises(OperatorError, match="run the command again"):
+        authorities.retire(directory, authorities.find_older(directory, wanted))
+    if left == ".pem":
+        authorities.retire(directory, authorities.find_older(directory, wanted))
+    assert identities(directory) == [new.identity]
+    for name in (wanted, authority.identity):
+        assert authorities.finish_retiring(directory, name)
+    assert not directory.older_authority_key(authority.identity).exists()
+    for name in ("", authority.identity[:4], "0" * 16, new.identity):
+        assert not authorities.finish_retiring(directory, name)
+
+
+def test_a_retired_authority_that_cannot_be_read_stops_nothing(
+    directory: DataDirectory, root_key: RootKey, authority: Authority
+) -> None:
+    new = rotate(directory, root_key)
+    authorities.retire(directory, authorities.find_older(directory, authority.identity))
+    names = authorities.former_names(directory)
+    assert authority.certificate.subject in names
+    (file,) = directory.older_authorities.glob("*.retired")
+    file.write_bytes(b"")
+    assert authorities.former_names(directory) == [new.certificate.subject]
 
 
 class Keeping:

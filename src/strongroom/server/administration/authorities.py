@@ -11,9 +11,17 @@ from cryptography import x509
 from strongroom.domain.clients import Seal
 from strongroom.domain.people import Role
 from strongroom.server.administration.command import Administrator, command
-from strongroom.server.authorities import certificates, find_older, identity, retire, rotate, server_issuer
+from strongroom.server.authorities import (
+    certificates,
+    find_older,
+    finish_retiring,
+    identity,
+    retire,
+    rotate,
+    server_issuer,
+)
 from strongroom.server.ca import open_authority
-from strongroom.server.errors import OperatorError
+from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.messages import Message, text
 
 
@@ -31,8 +39,17 @@ async def rotate_(admin: Administrator, request: Message) -> object:
 
 @command("server.ca.retire", roles={Role.ADMINISTRATOR})
 async def retire_(admin: Administrator, request: Message) -> object:
-    """Trust an authority no more. While clients have certificates of it, only with `force`."""
-    authority = find_older(admin.directory, text(request, "authority"))
+    """Trust an authority no more. While clients have certificates of it, only with `force`.
+
+    For one that is retired already, whatever was left is done; the command line goes on to the reload.
+    """
+    wanted = text(request, "authority")
+    try:
+        authority = find_older(admin.directory, wanted)
+    except NotFound:
+        if finish_retiring(admin.directory, wanted):
+            return await list_(admin, request)
+        raise
     left = (await _clients(admin))[identity(authority)]
     if left and request.get("force") is not True:
         raise OperatorError(

@@ -60,6 +60,7 @@ def test_the_authority_rotates_with_old_and_new_clients_connected(tmp_path: Path
         assert works_anew(server, new)
         assert works_anew(server, server.profile)
         assert not works_anew(server, lazy)
+        admin(server, "server", "ca", "retire", older["authority"])  # for whoever did not see it succeed
         (last,) = authorities(server)
         assert last["server"] is True
         # Whoever trusts the new authority alone knows the server by it.
@@ -70,6 +71,20 @@ def test_the_authority_rotates_with_old_and_new_clients_connected(tmp_path: Path
         server.start()
         assert works_anew(server, new)
         assert not works_anew(server, lazy)
+
+
+def test_a_person_elsewhere_rotates_and_retires_and_the_server_follows_by_itself(tmp_path: Path) -> None:
+    with testing.server(tmp_path, workers=1) as server:
+        admin(server, "person", "add", "ada", "--role", "administrator", "--client", testing.CLIENT)
+        profile = ("--profile", str(server.profile))
+        server.run("server", "ca", "rotate", *profile)
+        server.wait_for_log('"reloaded"', timeout=30)
+        assert trusts(server.enrol("new")) == 2
+        server.run("client", "renew", *profile)
+        _, older = authorities(server)
+        server.run("server", "ca", "retire", older["authority"], "--force", *profile)
+        eventually(lambda: server.log_text().count('"reloaded"') == 2, within=30)
+        assert works_anew(server, server.profile)
 
 
 @pytest.fixture

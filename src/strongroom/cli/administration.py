@@ -30,12 +30,17 @@ def administer(where: Path | None, request: dict[str, object]) -> object:
 
     `where` is a data directory or the file of a profile; None looks for a profile as other commands do.
     """
-    if where is None or where.is_file() or where.suffix == ".toml":
+    if where is None or not is_here(where):
         return _from_afar(where, request)
     from strongroom.server.admin import call
     from strongroom.server.app import StrongroomAdapters
 
     return call(open_here(where), StrongroomAdapters(), request)
+
+
+def is_here(where: Path) -> bool:
+    """Tell whether it is a data directory on this machine, and no profile."""
+    return not (where.is_file() or where.suffix == ".toml")
 
 
 def open_here(directory: Path) -> "DataDirectory":

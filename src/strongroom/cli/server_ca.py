@@ -1,6 +1,7 @@
 """`strongroom server ca`: the authorities that issue clients and the server's own certificate.
 
-Rule: options and printing. A live server is told to load what has changed before the command returns.
+Rule: options and printing. A live server on this machine is told to load what has changed before the command
+returns.
 """
 
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Annotated, cast
 
 import typer
 
-from strongroom.cli.administration import DataOption, administer
+from strongroom.cli.administration import DataOption, administer, is_here
 from strongroom.cli.output import Output, OutputOption, print_rows
 
 app = typer.Typer(help="The internal authorities.", rich_markup_mode=None, no_args_is_help=True)
@@ -56,7 +57,8 @@ def retire(
 
 def _changed(data: Path | None, request: dict[str, object]) -> object:
     found = cast(list[dict[str, object]], administer(data, request))
-    if any(one["live"] for one in found):
+    # From elsewhere nobody is told: the server looks for itself, every 15 seconds.
+    if data is not None and is_here(data) and any(one["live"] for one in found):
         administer(data, {"command": "reload"})
     return found
 

@@ -7,6 +7,7 @@ there again, and whoever is not is not.
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,8 +22,10 @@ from strongroom.server.app import StrongroomAdapters
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
 from strongroom.server.messages import Message
+from strongroom.server.process import LONGEST_BACK_OFF
 from tests.e2e.conftest import eventually, status
 from tests.e2e.test_serve import answers, children
+from tests.e2e.unlucky_server import NO_PAIRS
 from tests.sealed import Vault
 from tests.unit.rootkey.conftest import new
 
@@ -206,3 +209,57 @@ def test_the_supervisor_follows_a_root_key_of_which_nobody_has_told_it(own: test
     os.kill(status(own)["workers"][0]["pid"], signal.SIGKILL)
     own.wait_for_log("worker_died")
     eventually(lambda: [worker["state"] for worker in status(own)["workers"]] == ["serving"] * 2)
+
+
+@pytest.fixture
+def unlucky(tmp_path: Path) -> Iterator[testing.Server]:
+    command = (sys.executable, "-m", "tests.e2e.unlucky_server")
+    with testing.server(tmp_path, workers=2, command=command) as server:
+        yield server
+
+
+def all_serve(server: testing.Server, generation: int) -> bool:
+    serving = [(worker["generation"], worker["state"]) for worker in status(server)["workers"]]
+    return serving == [(generation, "serving")] * 2
+
+
+@pytest.mark.parametrize("who", ["writer", "worker"])
+def test_a_process_that_cannot_be_replaced_for_want_of_descriptors_is_replaced_later(
+    unlucky: testing.Server, who: str
+) -> None:
+    victim = writer(unlucky) if who == "writer" else status(unlucky)["workers"][0]["pid"]
+    (unlucky.directory / NO_PAIRS).write_text("0")
+    os.kill(victim, signal.SIGKILL)
+    unlucky.wait_for_log("store_writer_failed" if who == "writer" else "worker_not_started")
+    (unlucky.directory / NO_PAIRS).unlink()
+    eventually(lambda: len(children(unlucky.process.pid)) == 3, within=LONGEST_BACK_OFF + 5)
+    eventually(lambda: all_serve(unlucky, 1))
+    with Client.from_profile(unlucky.profile) as client:
+        assert client.create_symmetric_key()
+
+
+def test_a_reload_that_fails_in_the_middle_leaves_the_workers_before(unlucky: testing.Server) -> None:
+    before = set(children(unlucky.process.pid))
+    (unlucky.directory / NO_PAIRS).write_text("1")
+    unlucky.process.send_signal(signal.SIGHUP)
+    unlucky.wait_for_log("reload_rejected")
+    assert all_serve(unlucky, 1)
+    assert set(children(unlucky.process.pid)) == before
+    (unlucky.directory / NO_PAIRS).unlink()
+    unlucky.process.send_signal(signal.SIGHUP)
+    unlucky.wait_for_log('"reloaded"')
+    eventually(lambda: all_serve(unlucky, 2))
+
+
+def test_an_authority_that_cannot_be_opened_any_more_rejects_reloads_and_ends_nothing(
+    own_echo: testing.Server,
+) -> None:
+    damaged = bytearray((own_echo.directory / "ca.key").read_bytes())
+    damaged[40] ^= 1
+    (own_echo.directory / "ca.key").write_bytes(damaged)
+    (own_echo.directory / "server.pem").unlink()
+    own_echo.process.send_signal(signal.SIGHUP)
+    own_echo.wait_for_log("reload_rejected")
+    assert "supervisor_failed" not in own_echo.log_text()
+    assert answers(own_echo)
+    assert own_echo.stop() == 0

@@ -173,7 +173,8 @@ class AdminSocket:
 
     def close(self) -> None:
         """Stop listening and remove the socket file."""
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the next server removes it
+            self._path.unlink(missing_ok=True)
         self._selector.unregister(self._listener)
         self._listener.close()
 
@@ -184,7 +185,7 @@ class AdminSocket:
     def _accept(self) -> None:
         try:
             connection, _ = self._listener.accept()
-        except OSError:
+        except (BlockingIOError, ConnectionAbortedError):
             # It left again.
             return
         connection.setblocking(False)

@@ -1,6 +1,7 @@
 """The supervisor's end of its conversation with a worker.
 
-Rule: blocking sockets and no event loop. A worker that dies or hangs is an outcome, never an exception.
+Rule: blocking sockets and no event loop. A worker that dies or hangs is an outcome, never an exception. To
+wait for workers takes no file descriptor: there may be none left when it matters.
 """
 
 import contextlib
@@ -124,7 +125,7 @@ def ask_all(
     waiting = {worker: number for worker in workers if (number := worker.ask(request)) is not None}
     answers: dict[WorkerHandle, Message] = {}
     deadline = time.monotonic() + timeout
-    with selectors.DefaultSelector() as selector:
+    with selectors.PollSelector() as selector:
         for worker in waiting:
             selector.register(worker.sock, selectors.EVENT_READ, worker)
         while waiting and (left := deadline - time.monotonic()) > 0:
@@ -149,7 +150,7 @@ def await_start(
     """Wait until all workers serve; return why not, None when they do. `meanwhile` is called now and then."""
     starting = set(workers)
     deadline = time.monotonic() + timeout
-    with selectors.DefaultSelector() as selector:
+    with selectors.PollSelector() as selector:
         for worker in starting:
             selector.register(worker.sock, selectors.EVENT_READ, worker)
         while starting and (left := deadline - time.monotonic()) > 0:

@@ -17,7 +17,7 @@ from strongroom.server.control import State, WorkerHandle, ask_all, await_start
 from strongroom.server.errors import OperatorError
 from strongroom.server.logs import get_logger
 from strongroom.server.messages import Message
-from strongroom.server.process import LONGEST_BACK_OFF, BackOff, describe_exit, fork
+from strongroom.server.process import LONGEST_BACK_OFF, BackOff, describe_exit, fork, socket_pair
 from strongroom.server.pulses import LONGEST_SILENCE, make_pulses
 from strongroom.server.shared import SharedNumbers
 from strongroom.server.timers import Timers
@@ -86,14 +86,14 @@ class Crew:
             for slot in range(self.slots):
                 started.append(self._start_worker(slot))
             problem = await_start(started, timeout, meanwhile=self.writer.tend)
-        except OperatorError as error:
-            problem = str(error)
-        if problem is not None:
+            if problem is not None:
+                raise OperatorError(problem)
+        except Exception:
             for worker in started:
                 self.kill(worker)
             self._main = before
             self.generation -= 1
-            raise OperatorError(problem)
+            raise
         self._staffed = True
         for worker in old:
             if worker.state in _THERE:
@@ -107,9 +107,9 @@ class Crew:
         return ask_all(workers, request, timeout, meanwhile=self.writer.tend)
 
     def _start_worker(self, slot: int) -> WorkerHandle:
+        ours, theirs = socket_pair()
         row = self._free_row()
         main = self._main
-        ours, theirs = socket.socketpair()
 
         def run() -> None:
             ours.close()
@@ -126,7 +126,11 @@ class Crew:
             theirs.close()
         worker = WorkerHandle(pid=pid, row=row, slot=slot, generation=self.generation, sock=ours)
         self._workers[pid] = worker
-        self._selector.register(ours, selectors.EVENT_READ, lambda: self._listen(worker))
+        try:
+            self._selector.register(ours, selectors.EVENT_READ, lambda: self._listen(worker))
+        except OSError as error:
+            self.kill(worker)
+            raise OperatorError(f"no worker can be listened to: {error.strerror}") from error
         return worker
 
     def _restart_worker(self, slot: int) -> None:

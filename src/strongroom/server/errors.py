@@ -7,7 +7,7 @@ secret. The command line turns each class into an exit code; nothing here knows 
 from collections.abc import Mapping
 from typing import Final
 
-from strongroom.domain.ports import RootKeySealed, RootKeyUnavailable
+from strongroom.domain.ports import RootKeyError, RootKeySealed, RootKeyUnavailable
 
 
 class OperatorError(Exception):
@@ -44,6 +44,12 @@ class PendingApproval(OperatorError):
 
 class Sealed(OperatorError):
     """The server is sealed, or the key that opens it cannot be reached."""
+
+
+def for_the_operator(error: RootKeyError) -> OperatorError:
+    """Return what stops a command, for a root key that did not do what was asked of it."""
+    unusable = isinstance(error, RootKeySealed | RootKeyUnavailable)
+    return Sealed(str(error)) if unusable else OperatorError(str(error))
 
 
 _TOLD: Final = {

@@ -9,6 +9,7 @@ import ctypes
 import os
 import resource
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -72,6 +73,16 @@ def fork(main: Callable[[], None]) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def socket_pair() -> tuple[socket.socket, socket.socket]:
+    """Return two ends to speak to a child with; raises OperatorError when there can be none."""
+    try:
+        return socket.socketpair()
+    except OSError as error:
+        raise OperatorError(
+            f"no process can be started: {error.strerror}; raise the limit of open files"
+        ) from error
 
 
 def run_apart(job: Callable[[], None], leave: Callable[[], None]) -> bool:

@@ -7,6 +7,9 @@ import selectors
 import signal
 import socket
 from collections.abc import Callable, Iterable
+from functools import partial
+
+from strongroom.server.edge import carry_on
 
 
 class Signals:
@@ -33,4 +36,5 @@ class Signals:
 
     def _read(self) -> None:
         for number in self._woken.recv(4096):
-            self._act(signal.Signals(number))
+            # One that fails must not swallow those that came with it.
+            carry_on(partial(self._act, signal.Signals(number)))

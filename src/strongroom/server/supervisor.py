@@ -26,6 +26,7 @@ from strongroom.server.admin import AdminSocket
 from strongroom.server.crew import Crew, WorkerMain
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.delegation import Delegation
+from strongroom.server.edge import carry_on
 from strongroom.server.errors import OperatorError, Sealed
 from strongroom.server.expiry import warn_of_endings
 from strongroom.server.held_ports import HeldPorts
@@ -207,7 +208,7 @@ class Supervisor:
             waiting = self._delegation.changed() or (self._admin is not None and self._admin.waiting)
             self._turn(0.0 if waiting else self._timers.sleep())
             if not self._stopping:
-                self._delegation.follow()
+                carry_on(self._delegation.follow)
                 if self._admin is not None:
                     self._admin.serve(self.administer)
         log.info("server_stopping")
@@ -216,7 +217,7 @@ class Supervisor:
 
     def _turn(self, timeout: float | None) -> None:
         for key, _ in self._selector.select(timeout):
-            key.data()
+            carry_on(key.data)
         self._timers.run()
 
     def _on_signal(self, number: signal.Signals) -> None:
@@ -279,10 +280,10 @@ class Supervisor:
             self._shown = self._tls.context(settings)
             self._settings = settings
             self._crew.start_generation(self._worker_main(), RELOAD_TIMEOUT)
-        except OperatorError as error:
+        except Exception as error:
             self._settings, self._shown = before
             kept_on = "configuration and certificates stay as they were"
-            log.error("reload_rejected", error=str(error), alarm=kept_on)
+            log.error("reload_rejected", error=str(error) or type(error).__name__, alarm=kept_on)
             raise
         log.info("reloaded", generation=self._crew.generation)
 
@@ -320,8 +321,11 @@ class Supervisor:
             self._delegation.restrict(self._restrictions.text)
 
     def _turn_over(self) -> None:
-        done = self._reload_if_possible()
-        self._timers.add(TURNOVER if done else TURNOVER_AGAIN, self._turn_over)
+        done = False
+        try:
+            done = self._reload_if_possible()
+        finally:
+            self._timers.add(TURNOVER if done else TURNOVER_AGAIN, self._turn_over)
         warn_of_endings(self._directory, self._settings)
 
     # Sealed and open

@@ -6,6 +6,8 @@ Rule: no thread and no signal; the loop asks how long it may sleep and runs what
 import time
 from collections.abc import Callable
 
+from strongroom.server.edge import carry_on
+
 
 class Timers:
     """Actions in the order of their times."""
@@ -23,7 +25,7 @@ class Timers:
         return max(0.0, self._waiting[0][0] - time.monotonic()) if self._waiting else None
 
     def run(self) -> None:
-        """Run what is due."""
+        """Run what is due; what fails is logged."""
         while self._waiting and self._waiting[0][0] <= time.monotonic():
             _, action = self._waiting.pop(0)
-            action()
+            carry_on(action)

@@ -10,11 +10,12 @@ import ssl
 from collections.abc import Callable
 from typing import NamedTuple
 
+from strongroom.domain.ports import RootKeyError
 from strongroom.server.authorities import former_names, open_server_authority, server_issuer
 from strongroom.server.ca import issue_server_certificate, server_certificate_is_due
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
-from strongroom.server.errors import OperatorError
+from strongroom.server.errors import OperatorError, for_the_operator
 from strongroom.server.logs import get_logger
 from strongroom.server.ports import RootKeys
 from strongroom.server.process import run_apart
@@ -64,7 +65,10 @@ class TlsRenewal:
 
     def _issue_certificate(self, settings: Settings, now: dt.datetime) -> None:
         def issue() -> None:
-            authority = open_server_authority(self._directory, self._root_key)
+            try:
+                authority = open_server_authority(self._directory, self._root_key)
+            except RootKeyError as error:
+                raise for_the_operator(error) from error
             issue_server_certificate(self._directory, authority, settings.hosts, now)
 
         if not self._root_key.stays_elsewhere:

@@ -7,7 +7,6 @@ after a pause that grows with each death.
 import contextlib
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable
 from typing import Final
@@ -15,7 +14,7 @@ from typing import Final
 from strongroom.server.errors import OperatorError
 from strongroom.server.logs import get_logger
 from strongroom.server.ports import WriterMain
-from strongroom.server.process import LONGEST_BACK_OFF, BackOff, describe_exit, end, fork
+from strongroom.server.process import LONGEST_BACK_OFF, BackOff, describe_exit, end, fork, socket_pair
 from strongroom.server.pulses import LONGEST_SILENCE, Pulse
 from strongroom.server.timers import Timers
 
@@ -46,7 +45,7 @@ class WriterProcess:
         self._main = main
         if main is None:
             return
-        reading, writing = socket.socketpair()
+        reading, writing = socket_pair()
 
         def run() -> None:
             reading.close()

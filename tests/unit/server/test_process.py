@@ -8,9 +8,11 @@ from typing import Any, cast
 
 import pytest
 
+from strongroom.server import edge
 from strongroom.server.errors import OperatorError
 from strongroom.server.process import describe_exit, fork
 from strongroom.server.supervisor import Supervisor
+from strongroom.server.timers import Timers
 
 
 def test_signals_arrive_as_before_when_there_can_be_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,3 +52,21 @@ def test_the_root_key_is_forgotten_though_something_else_cannot_be_closed(fails:
         supervisor._close_down()
     assert done[-1] == "root key"
     assert not supervisor._open
+
+
+def test_what_fails_in_the_loop_ends_neither_it_nor_what_is_due_beside_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alarms: list[str] = []
+    monkeypatch.setattr(edge.log, "exception", lambda event, **_: alarms.append(event))
+    done: list[str] = []
+
+    def fail() -> None:
+        raise RuntimeError("a mistake")
+
+    timers = Timers()
+    timers.add(0.0, fail)
+    timers.add(0.0, lambda: done.append("the next"))
+    timers.run()
+    assert done == ["the next"]
+    assert alarms == ["supervisor_failed"]

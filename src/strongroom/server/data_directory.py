@@ -28,7 +28,7 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Final
 
@@ -138,21 +138,35 @@ class DataDirectory:
         It counts as a data directory once its configuration is written, which is therefore done last.
         """
         path = path.absolute()
-        try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            held = {entry.name for entry in path.iterdir()} - _HARMLESS
-            if FILE_NAME in held:
-                raise OperatorError(
-                    f"{path} already holds a data directory; start it: strongroom serve {path}"
-                )
-            if held:
-                raise OperatorError(
-                    f"{path} is not empty and not a complete data directory; name another one, or empty it"
-                )
-            path.chmod(0o700)
-        except OSError as error:
-            raise OperatorError(f"cannot make {path}: {error.strerror}") from error
+        _make_empty(path, _HARMLESS)
         return cls(path)
+
+    @classmethod
+    @contextlib.contextmanager
+    def reserve(cls, path: Path) -> Iterator["DataDirectory"]:
+        """Make the directory as `create` does, with the lock held from before it is filled until the end.
+
+        When the block raises, whatever was made in the directory is removed, and the directory too if it is
+        new. Raises OperatorError; whoever does not get the lock removes nothing.
+        """
+        path, existed = path.absolute(), path.exists()
+        directory = cls(path)
+        harmless = _HARMLESS | {directory.lock_file.name}
+        _make_empty(path, harmless)
+        descriptor = directory.lock()
+        try:
+            if not directory._is_locked_by(descriptor):
+                raise OperatorError(f"{path} was removed by another process; run the command again")
+            # Somebody may have made a data directory of it before the lock was ours.
+            _make_empty(path, harmless)
+            try:
+                yield directory
+            except BaseException:
+                if directory._is_locked_by(descriptor):
+                    _remove_all(path, last=directory.lock_file, keep=existed)
+                raise
+        finally:
+            os.close(descriptor)
 
     @classmethod
     def open(cls, path: Path) -> "DataDirectory":
@@ -200,6 +214,13 @@ class DataDirectory:
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             return descriptor
 
+    def _is_locked_by(self, descriptor: int) -> bool:
+        """Tell whether the lock file is still the one that was opened."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), self.lock_file.stat())
+        except OSError:
+            return False
+
     @contextlib.contextmanager
     def admin_socket(self) -> Iterator[str]:
         """Give the administration socket's path in a form that fits into a socket address.
@@ -215,6 +236,32 @@ class DataDirectory:
             yield f"/proc/self/fd/{descriptor}/{self.admin_path.name}"
         finally:
             os.close(descriptor)
+
+
+def _make_empty(path: Path, harmless: Set[str]) -> None:
+    """Make a directory (0700) that holds nothing but what is `harmless`; raises OperatorError."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        held = {entry.name for entry in path.iterdir()} - harmless
+        if FILE_NAME in held:
+            raise OperatorError(f"{path} already holds a data directory; start it: strongroom serve {path}")
+        if held:
+            raise OperatorError(
+                f"{path} is not empty and not a complete data directory; name another one, or empty it"
+            )
+        path.chmod(0o700)
+    except OSError as error:
+        raise OperatorError(f"cannot make {path}: {error.strerror}") from error
+
+
+def _remove_all(path: Path, *, last: Path, keep: bool) -> None:
+    """Remove the files in a directory, `last` after all others, and the directory itself unless to `keep`."""
+    with contextlib.suppress(OSError):
+        for entry in [*(entry for entry in path.iterdir() if entry != last), last]:
+            with contextlib.suppress(OSError):
+                entry.unlink()
+        if not keep:
+            path.rmdir()
 
 
 def write_private(path: Path, content: bytes) -> None:

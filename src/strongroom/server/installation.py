@@ -1,10 +1,9 @@
 """Making a data directory.
 
 Rule: everything is made before the configuration is written, since that is what makes it a data directory.
-What fails half-way leaves nothing that `serve` would start on.
+The lock is held meanwhile. What fails half-way leaves nothing that `serve` would start on.
 """
 
-import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any, Final
 
 from strongroom.server.audit_key import create_audit_key
 from strongroom.server.ca import create_authority, issue_server_certificate
-from strongroom.server.config import beside, override, parse_settings, render_toml
+from strongroom.server.config import Settings, beside, override, parse_settings, render_toml
 from strongroom.server.data_directory import DataDirectory, write_private
 from strongroom.server.ports import Adapters
 from strongroom.server.root.files import Kit, RootChoice, prepare_files, remove, write_files
@@ -37,39 +36,40 @@ def create_installation(
     settings = override(parse_settings({}), values)
     if "https" not in values:
         settings = override(settings, {"https": beside(settings.listen)})
-    existed = path.exists()
-    directory = DataDirectory.create(path)
     kept: list[Path] = []
     try:
-        adapters.check_store_url(settings.store, directory)
-        now = datetime.now(UTC).replace(microsecond=0)
-        if recovery is not None:
-            kit = adapters.make_recovery_kit(recovery.split, name=str(directory.path))
-            kept += write_files(prepare_files(recovery.out, len(kit.files)), kit.files)
-        new = root_key.make(adapters, generation=1)
-        kept += new.paths
-        opened = adapters.create_root_key(directory, new.root)
-        if recovery is not None:
-            opened.set_recovery(kit.recipient)
-        authority = create_authority(directory, opened, now)
-        create_audit_key(directory, opened)
-        issue_server_certificate(directory, authority, settings.hosts, now)
-        adapters.create_store(settings, directory)
-        chosen = {name: getattr(settings, name) for name in _WRITTEN}
-        write_private(directory.configuration, render_toml(chosen, _COMMENT).encode())
+        with DataDirectory.reserve(path) as directory:
+            _fill(directory, adapters, settings, root_key, recovery, kept)
     except BaseException:
-        _undo(directory.path, keep=existed)
-        if not directory.configuration.exists():  # else it could be served, and would need them
+        # What is whole in spite of it could be served, and would need them.
+        if not DataDirectory(path.absolute()).configuration.exists():
             remove(kept)
         raise
     return directory
 
 
-def _undo(path: Path, *, keep: bool) -> None:
-    """Remove what was made: the directory was empty before."""
-    for entry in path.iterdir():
-        with contextlib.suppress(OSError):
-            entry.unlink()
-    if not keep:
-        with contextlib.suppress(OSError):
-            path.rmdir()
+def _fill(
+    directory: DataDirectory,
+    adapters: Adapters,
+    settings: Settings,
+    root_key: RootChoice,
+    recovery: Kit | None,
+    kept: list[Path],
+) -> None:
+    """Make everything; what people are to keep is added to `kept` as soon as it is there."""
+    adapters.check_store_url(settings.store, directory)
+    now = datetime.now(UTC).replace(microsecond=0)
+    if recovery is not None:
+        kit = adapters.make_recovery_kit(recovery.split, name=str(directory.path))
+        kept += write_files(prepare_files(recovery.out, len(kit.files)), kit.files)
+    new = root_key.make(adapters, generation=1)
+    kept += new.paths
+    opened = adapters.create_root_key(directory, new.root)
+    if recovery is not None:
+        opened.set_recovery(kit.recipient)
+    authority = create_authority(directory, opened, now)
+    create_audit_key(directory, opened)
+    issue_server_certificate(directory, authority, settings.hosts, now)
+    adapters.create_store(settings, directory)
+    chosen = {name: getattr(settings, name) for name in _WRITTEN}
+    write_private(directory.configuration, render_toml(chosen, _COMMENT).encode())

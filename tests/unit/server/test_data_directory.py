@@ -1,6 +1,7 @@
 """The data directory: private, locked, reachable however long its path."""
 
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -107,3 +108,74 @@ def test_a_private_file_is_private_and_replaced_whole(tmp_path: Path) -> None:
     assert file.read_bytes() == b"two"
     assert file.stat().st_mode & 0o777 == 0o600
     assert os.listdir(tmp_path) == ["key"]
+
+
+def fill(directory: DataDirectory) -> None:
+    for file in (directory.root_key, directory.configuration):
+        file.write_bytes(b"")
+
+
+def test_a_directory_is_locked_while_it_is_filled(tmp_path: Path) -> None:
+    with DataDirectory.reserve(tmp_path / "d") as directory:
+        for taken in (directory.lock, lambda: DataDirectory.reserve(directory.path).__enter__()):
+            with pytest.raises(DirectoryLocked, match=str(os.getpid())):
+                taken()
+        fill(directory)
+    os.close(directory.lock())
+
+
+def test_what_could_not_be_filled_is_gone(tmp_path: Path) -> None:
+    def give_up(path: Path) -> None:
+        with DataDirectory.reserve(path) as directory:
+            fill(directory)
+            raise KeyboardInterrupt
+
+    (tmp_path / "old").mkdir()
+    for name in ("old", "new"):
+        with pytest.raises(KeyboardInterrupt):
+            give_up(tmp_path / name)
+    assert [entry.name for entry in tmp_path.rglob("*")] == ["old"]
+
+
+def test_whoever_comes_too_late_removes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The directory was empty when both looked at it, and the other one was faster."""
+    original = DataDirectory.lock
+
+    def slow(self: DataDirectory) -> int:
+        monkeypatch.undo()
+        with DataDirectory.reserve(self.path) as first:
+            fill(first)
+        return original(self)
+
+    monkeypatch.setattr(DataDirectory, "lock", slow)
+    with (
+        pytest.raises(OperatorError, match="already holds"),
+        DataDirectory.reserve(tmp_path / "d") as directory,
+    ):
+        fill(directory)
+    assert {entry.name for entry in (tmp_path / "d").iterdir()} == {"lock", "root.key", "strongroom.toml"}
+
+
+@pytest.mark.parametrize("made_again", [False, True])
+def test_whoever_fails_after_somebody_else_made_it_anew_removes_nothing(
+    tmp_path: Path, made_again: bool
+) -> None:
+    def give_up() -> None:
+        with DataDirectory.reserve(tmp_path / "d") as directory:
+            shutil.rmtree(directory.path)
+            if made_again:
+                with DataDirectory.reserve(directory.path) as second:
+                    fill(second)
+            raise RuntimeError("given up")
+
+    with pytest.raises(RuntimeError, match="given up"):
+        give_up()
+    assert (tmp_path / "d" / "strongroom.toml").exists() is made_again
+
+
+def test_a_lock_that_nobody_holds_is_in_nobodys_way(tmp_path: Path) -> None:
+    """Somebody was killed right after taking it."""
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "lock").touch()
+    with DataDirectory.reserve(tmp_path / "d") as directory:
+        fill(directory)

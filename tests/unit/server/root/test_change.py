@@ -212,7 +212,7 @@ def test_what_a_straggler_wraps_without_the_new_kit_is_found(node: Node, tmp_pat
     node.root_key.set_recovery(Identity.generate().recipient.text)
     node.work()
     keys = StoreKeys(straggler)
-    node.kms.run(node.kms.backend.commit(ChangeSet(store_keys=[keys.create(1)])))
+    node.kms.run(node.kms.backend.commit(ChangeSet(store_keys=[keys.create(1).row])))
     assert node.command("root.status")["left"] == {"store keys": 1}
     node.work(after=1)
     assert node.command("root.status")["left"] == {}

@@ -8,7 +8,7 @@ of the tenant act for the client that gave it, within its rights. The store know
 import hashlib
 import secrets
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Annotated, Final
 
 from strongroom.domain.context import Context
 from strongroom.domain.entries import Entry
@@ -16,7 +16,7 @@ from strongroom.domain.errors import InvalidField, PermissionDenied, ServerLimit
 from strongroom.model.messages import Ticket
 from strongroom.model.rights import Rights
 from strongroom.model.secret import SecretBytes
-from strongroom.model.struct import Int32, Seconds
+from strongroom.model.struct import Int32, Own, Seconds
 from strongroom.model.structures import UsageLimits
 from strongroom.registry import TicketType, UsageLimitsUnit
 
@@ -30,12 +30,13 @@ class GivenTicket(Entry, kind=2, passing=True):
     """A ticket that was given out; its key is the digest of its value, `due` the end of its lease.
 
     `request_count` and the counts of the limits are what is left; None is no limit. `rights` None: the ticket
-    is one of Login.
+    is one of Login, and `user` the User that logged in, None for the client itself.
     """
 
     request_count: Int32 | None = None
     usage_limits: UsageLimits | None = None
     rights: Rights | None = None
+    user: Annotated[str | None, Own(1)] = None
 
 
 def key_of(ticket_value: SecretBytes) -> str:
@@ -69,7 +70,12 @@ async def give(
     if len(await ctx.entries.mine(GivenTicket)) >= MOST:
         raise ServerLimitExceeded(f"{MOST} tickets of yours are out already; Logout ends one")
     value = SecretBytes(secrets.token_bytes(_SIZE))
-    given = GivenTicket(request_count=request_count or None, usage_limits=usage_limits, rights=rights)
+    given = GivenTicket(
+        request_count=request_count or None,
+        usage_limits=usage_limits,
+        rights=rights,
+        user=ctx.caller.user if rights is None else None,
+    )
     ctx.entries.put(key_of(value), given, due=_end(ctx, lease_time))
     return Ticket(ticket_type=TicketType.LOGIN, ticket_value=value)
 

@@ -5,6 +5,7 @@ commit. See `domain.tickets`.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -18,6 +19,7 @@ from strongroom.engine.batch import BatchMemory
 from strongroom.engine.due import each_due
 from strongroom.engine.entries import forget
 from strongroom.engine.unit_of_work import UnitOfWork
+from strongroom.engine.users import may_log_in
 from strongroom.model.rights import Right
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import UsageLimits
@@ -53,6 +55,8 @@ class Tickets:
             ticket = given.value
             if ticket.rights is None and owner.client != caller.client:
                 raise _unknown()  # a ticket of Login is good for the client that logged in
+            if not await may_log_in(self._store, replace(owner, user=ticket.user), now):
+                raise _unknown()
             if ticket.request_count is None:
                 return _become(owner, caller, key, ticket)
             if ticket.request_count < 1:
@@ -152,6 +156,7 @@ def _become(owner: ClientIdentity, caller: ClientIdentity, key: str, ticket: Giv
         access=owner.access,
         ticket=key,
         rights=grants,
+        user=ticket.user,
         mapped=caller.mapped,
         acting=caller.client,
     )

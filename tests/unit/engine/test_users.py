@@ -5,6 +5,7 @@ Vectors: RFC 4226 appendix D (HOTP), RFC 6238 appendix B (TOTP).
 
 import asyncio
 import hashlib
+import json
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from strongroom.domain.identity import ClientIdentity, Connection
+from strongroom.domain.operation import Request, Response
 from strongroom.engine.guesses import FAILURES, WAIT
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.convert import decoder, encoder
@@ -24,6 +26,8 @@ from strongroom.model.messages import (
     HashedPassword,
     OneTimePassword,
     ResponseHeader,
+    Ticket,
+    TicketCredential,
     UsernameAndPassword,
 )
 from strongroom.model.objects import (
@@ -35,6 +39,7 @@ from strongroom.model.objects import (
 )
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Seconds, Struct
+from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.create_credential import CreateCredentialRequest
 from strongroom.operations.create_group import CreateGroupRequest
 from strongroom.operations.create_user import CreateUserRequest
@@ -42,6 +47,7 @@ from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.discover_versions import DiscoverVersionsRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.get_attributes import GetAttributesRequest
+from strongroom.operations.login import LoginRequest
 from strongroom.operations.ping import PingRequest
 from strongroom.operations.query import QueryRequest
 from strongroom.registry import (
@@ -467,3 +473,25 @@ def test_a_user_is_read_by_its_owner_alone(kms: TestKms) -> None:
     request = GetAttributesRequest(unique_identifier=made)
     assert kms.call(request, version=V3_0).unique_identifier == made
     assert refusal(kms, request, version=V3_0, caller=BOB).reason is ResultReason.ITEM_NOT_FOUND
+
+
+def with_ticket(kms: TestKms, ticket: Ticket, request: Request[Any]) -> Any:
+    value = encoder(TicketCredential, V3_0)(TicketCredential(ticket=ticket))
+    proof = Credential(credential_type=CredentialType.TICKET, credential_value=value)
+    (result,) = kms.batch(request, version=V3_0, authentication=Authentication(credential=(proof,)))
+    return result
+
+
+def test_a_ticket_that_a_user_got_stays_the_users(kms: TestKms) -> None:
+    """The audit log names the user, and the ticket ends with it."""
+    who = user(kms, password(kms))
+    log = header(UsernameAndPassword(username=NAME, password=SecretBytes(PASSWORD)))
+    ticket = kms.call(LoginRequest(), version=V3_0, authentication=log).ticket
+    made = key(kms)
+    assert isinstance(with_ticket(kms, ticket, ActivateRequest(unique_identifier=made)), Response)
+    events = [json.loads(row.event) for row in kms.run(kms.backend.audit_rows(0, 100))]
+    assert [one.get("user") for one in events if one["operation"] == "Activate"] == [who]
+    kms.call(revoke(who, RevocationReasonCode.KEY_COMPROMISE), version=V3_0)
+    refused = with_ticket(kms, ticket, PingRequest())
+    assert isinstance(refused, Refused)
+    assert refused.reason is ResultReason.INVALID_TICKET

@@ -48,6 +48,10 @@ LOSSES: Final = frozenset({Kind.DESTROYED, Kind.REMOVED, Kind.REPLACED, Kind.LEF
 """What a hold forbids; leaving the group that is held would be the way round it."""
 
 
+ENDS: Final = frozenset({Kind.DESTROYED, Kind.REMOVED, Kind.REPLACED})
+"""What the material of an object does not outlast."""
+
+
 class Effect(NamedTuple):
     """One of them: the object as it was stored, and as the request leaves it."""
 

@@ -15,14 +15,13 @@ from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.store import Changes, LostRace, ObjectStore, TamperedRecord
 from strongroom.engine.due import each_due
-from strongroom.engine.effects import Effect, Kind
+from strongroom.engine.effects import ENDS, Effect
 from strongroom.engine.entries import forget
 from strongroom.engine.run import Run
 from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.secret import SecretBytes
 from strongroom.registry import Tag
 
-_ENDS: Final = frozenset({Kind.DESTROYED, Kind.REMOVED, Kind.REPLACED})
 _PAGE: Final = 100
 
 
@@ -61,7 +60,7 @@ class KeptAnswers:
         """Take away, with what a unit of work does, the answers with secrets of what it ends."""
         own = None if run.awaited is None else run.awaited.key
         for effect in effects:
-            if effect.kind in _ENDS:
+            if effect.kind in ENDS:
                 for kept in await self._of(effect.before):
                     try:
                         await _withdraw(work, kept.value, effect.before, own)

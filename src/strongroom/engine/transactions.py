@@ -259,7 +259,7 @@ class Transactions:
             self._services.on_failure(failure)
             for event in changes.events:
                 self._audit.record(event)
-        if any(obj.removed or obj.destroyed for obj in changes.objects):
+        if work.ends:
             self.guard.material_is_gone()
         caller = run.connection.client
         if changes.objects and self.quotas.apply(caller.tenant):

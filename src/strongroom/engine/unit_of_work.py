@@ -29,7 +29,7 @@ from strongroom.domain.permission import GIVING, Permission
 from strongroom.domain.reserved import check_changes
 from strongroom.domain.store import NO_CHANGES, Changes, Found, ObjectStore
 from strongroom.engine.batch import BatchMemory
-from strongroom.engine.effects import PUBLIC, Effect, Kind, effects_of
+from strongroom.engine.effects import ENDS, PUBLIC, Effect, Kind, effects_of
 from strongroom.engine.entries import WorkingEntries
 from strongroom.engine.identifiers import new_identifier
 from strongroom.engine.quotas import Rewritten
@@ -83,6 +83,7 @@ class UnitOfWork:
         "_store",
         "another",
         "computed",
+        "ends",
         "entries",
         "found",
         "made",
@@ -129,6 +130,8 @@ class UnitOfWork:
         """How the last operation is done for another object of the same kind; None: in full."""
         self.sought: Sought | None = None
         """How the last operation, a search, is done for another Name; None: in full."""
+        self.ends = False
+        """The material of an object, as it is stored, does not outlast the commit."""
         self._locates = False
         self.found: int | None = None
         """How many objects a Locate has given, None for anything else."""
@@ -431,6 +434,7 @@ class UnitOfWork:
             self._revealed = []
             for effect in found:
                 effect.after.revealed = False
+            self.ends = self.ends or any(effect.kind in ENDS for effect in found)
         return found
 
     def go_on(self) -> None:

@@ -38,7 +38,7 @@ from strongroom.registry import (
 from strongroom.server.administration.command import perform
 from strongroom.server.errors import NotFound
 from strongroom.store.url import PostgresUrl, parse
-from tests.expect import named
+from tests.expect import named, raw_key
 from tests.kms import Refused, TestKms, template
 from tests.postgres import PostgresServer, postgres_server
 from tests.safeguards import hold, lay_down
@@ -316,6 +316,28 @@ def test_the_files_of_the_database_keep_no_byte_of_what_is_gone_for_good(
         tick(kms)
     left = files(kms)
     assert not [piece for piece in pieces if piece in left]
+
+
+def test_the_files_of_the_database_keep_no_byte_of_what_an_import_took_the_place_of(kms: TestKms) -> None:
+    lay_down(kms)
+    key = kms.create_symmetric_key()
+    with database(kms) as reader:
+        (sealed,) = reader.execute("SELECT sealed FROM objects").fetchone()
+    reader.close()
+    tick(kms)
+    kms.clock.pass_time(seconds=11)
+    kms.call(
+        ImportRequest(
+            unique_identifier=UniqueIdentifier(key),
+            object_type=ObjectType.SYMMETRIC_KEY,
+            replace_existing=True,
+            attributes=template(),
+            managed_object=raw_key(),
+        ),
+        version=V2_1,
+    )
+    tick(kms)
+    assert sealed not in files(kms)
 
 
 @pytest.mark.parametrize("what", ["object", "parked", "doubted"])

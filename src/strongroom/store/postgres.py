@@ -77,6 +77,13 @@ _COUNT_ENTRIES: Final = statements.numbered(statements.COUNT_ENTRIES)
 _DUE_ENTRIES: Final = statements.numbered(statements.DUE_ENTRIES)
 _AUDIT_ROWS: Final = statements.numbered(statements.AUDIT_ROWS)
 _UNCHAINED: Final = statements.numbered(statements.UNCHAINED)
+_VACUUM: Final = "VACUUM objects, entries"
+"""Of whatever held sealed material."""
+_LONG_READS: Final = (
+    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND backend_xmin IS NOT NULL"
+    " AND pid <> pg_backend_pid() AND xact_start < now() - interval '1 second' LIMIT 1"
+)
+"""Finds a transaction, such as that of a backup, that still sees rows which were removed since it began."""
 _TAKEN: Final = (
     "SELECT n.name FROM names n"
     " JOIN unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS v(tenant, owner, name)"
@@ -336,7 +343,17 @@ class PostgresBackend:
 
     async def scrub(self) -> None:
         # Dead rows go; what was in their place, in the write-ahead log and in replicas is PostgreSQL's own.
-        await self._read("VACUUM entries")
+        kept_for = await self._read(_LONG_READS)
+        try:
+            await self._on_connection(lambda connection: connection.execute(_VACUUM, timeout=LONG))
+        except _Lost as error:
+            raise StoreUnavailable(f"the database cannot be reached: {error}") from error
+        except asyncpg.PostgresError as error:
+            raise _unavailable(error) from error
+        if kept_for:
+            raise StoreUnavailable(
+                "the database is being read for long, and keeps what was removed until then"
+            )
 
     async def _send(self, changes: ChangeSet, writes: Writes) -> None:
         sql, parameters = postgres_commit.statement(writes)

@@ -13,11 +13,18 @@ from strongroom.domain.store import StoreFailure
 from strongroom.store import migrate, postgres, versions
 from strongroom.store.filling import fill
 from strongroom.store.postgres import PostgresBackend
-from strongroom.store.records import ChangeSet, ObjectRow, OutcomeUnknown, StoreUnavailable
+from strongroom.store.records import (
+    ChangeSet,
+    EntryRemoval,
+    ObjectRemoval,
+    ObjectRow,
+    OutcomeUnknown,
+    StoreUnavailable,
+)
 from strongroom.store.url import PostgresUrl, parse
 from tests.postgres import PostgresServer, running_server
 from tests.unit.store.load import Load
-from tests.unit.store.samples import creation, generation_of, row, update
+from tests.unit.store.samples import creation, entry, generation_of, row, update
 
 pytestmark = pytest.mark.postgres
 
@@ -231,3 +238,48 @@ async def test_an_identifier_that_is_too_long_for_its_indexes_is_named(server: P
         await filling.begin(versions.VERSIONS[-1])
         with pytest.raises(StoreFailure, match=f"what is called '{chosen[:64]}'... has to be obliterated"):
             await filling.put(objects, [tuple(row(1)), tuple(row(1, unique_identifier=chosen))])
+
+
+def on_disk(server: PostgresServer, database: str, table: str) -> bytes:
+    server.sql(database, "CHECKPOINT")
+    read = f"SELECT encode(pg_read_binary_file(pg_relation_filepath('{table}')), 'hex')"
+    return bytes.fromhex(server.sql(database, read))
+
+
+async def test_what_is_removed_is_vacuumed_once_nobody_can_see_it_any_more(server: PostgresServer) -> None:
+    database = server.create_database()
+    url = store_url(server, database)
+    await asyncio.to_thread(migrate.migrate, url)
+    backend = PostgresBackend(url)
+    await backend.start()
+    new, kept = row(1), entry(1, "k")._replace(sealed=random.randbytes(64))
+    await backend.commit(ChangeSet(objects=creation(new).objects, entries=[kept]))
+    reader = await postgres.connect(url)
+    async with reader.transaction(isolation="repeatable_read", readonly=True):
+        await reader.fetch("SELECT 1 FROM objects")
+        await backend.commit(
+            ChangeSet(
+                removals=[ObjectRemoval(new.sequence, new.unique_identifier, 1, 1, [], [])],
+                entry_removals=[EntryRemoval(1, kept.kind, "k", 1)],
+            )
+        )
+        await asyncio.sleep(1.1)
+        with pytest.raises(StoreUnavailable, match="read for long"):
+            await backend.scrub()
+    await reader.close()
+    assert new.sealed in await asyncio.to_thread(on_disk, server, database, "objects")
+    await backend.scrub()
+    assert new.sealed not in await asyncio.to_thread(on_disk, server, database, "objects")
+    assert kept.sealed not in await asyncio.to_thread(on_disk, server, database, "entries")
+    await backend.close()
+
+
+async def test_a_vacuum_may_take_longer_than_other_statements(
+    url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "STATEMENT_TIMEOUT", 0.2)
+    monkeypatch.setattr(postgres, "_VACUUM", "SELECT pg_sleep(0.5)")
+    backend = PostgresBackend(url)
+    await backend.start()
+    await backend.scrub()
+    await backend.close()

@@ -130,7 +130,7 @@ class PostgresServer:
         name = "standby"
         standby = PostgresServer.__new__(PostgresServer)
         standby.__dict__.update(self.__dict__, port=_free_port(), _process=None)
-        standby._directory = self._directory / name
+        standby._directory = self._directory / f"{name}-{secrets.token_hex(4)}"
         standby._directory.mkdir()
         self.give(standby._directory)
         self._run(

@@ -11,9 +11,18 @@ from typing import Any, Final, TypeVar
 import asyncpg
 
 from strongroom.domain.chain import EMPTY, Head
-from strongroom.store import postgres_chain, postgres_commit, resend, statements, versions, visibility
+from strongroom.store import (
+    postgres_chain,
+    postgres_commit,
+    postgres_outcome,
+    resend,
+    statements,
+    versions,
+    visibility,
+)
 from strongroom.store.changes import Writes, client_exists, client_row, flatten, name_taken
 from strongroom.store.locate import POSTGRESQL, search
+from strongroom.store.postgres_outcome import Connection, NotReplicated
 from strongroom.store.records import (
     ALL_ENTRIES,
     AuditRow,
@@ -127,7 +136,7 @@ _CURES: Final = {
 }
 
 
-async def connect(url: PostgresUrl) -> asyncpg.Connection:
+async def connect(url: PostgresUrl) -> Connection:
     """Connect to the first host that takes writes. Raises StoreUnavailable."""
     try:
         connection, _ = await _connect(url, url.hosts)
@@ -136,7 +145,7 @@ async def connect(url: PostgresUrl) -> asyncpg.Connection:
         raise StoreUnavailable(f"the database cannot be reached: {error}") from error
 
 
-async def version(connection: asyncpg.Connection) -> str | None:
+async def version(connection: Connection) -> str | None:
     """Return the schema version, None for an empty database."""
     try:
         found = await connection.fetchval(versions.VERSION_QUERY)
@@ -181,19 +190,19 @@ async def migrate(url: PostgresUrl, script: Callable[[str | None], str]) -> None
         await connection.close()
 
 
-async def run_script(connection: asyncpg.Connection, script: str) -> None:
+async def run_script(connection: Connection, script: str) -> None:
     """Run the SQL of a migration, however long it takes."""
     await connection.execute(script, timeout=LONG)
 
 
-async def _version_in_transaction(connection: asyncpg.Connection) -> str | None:
+async def _version_in_transaction(connection: Connection) -> str | None:
     """As `version`, without an error that would end the transaction."""
     if await connection.fetchval("SELECT to_regclass($1)", versions.VERSION_TABLE) is None:
         return None
     return await version(connection)
 
 
-async def _connect(url: PostgresUrl, hosts: tuple[Host, ...]) -> tuple[asyncpg.Connection, Host]:
+async def _connect(url: PostgresUrl, hosts: tuple[Host, ...]) -> tuple[Connection, Host]:
     """Try each host once. Raises _Lost, StoreUnavailable."""
     reasons: list[str] = []
     for host in hosts:
@@ -205,13 +214,23 @@ async def _connect(url: PostgresUrl, hosts: tuple[Host, ...]) -> tuple[asyncpg.C
                 timeout=CONNECT_TIMEOUT,
                 command_timeout=STATEMENT_TIMEOUT,
                 server_settings=_SETTINGS,
+                connection_class=Connection,
             )
+            connection.watch()
+            connection.add_log_listener(postgres_outcome.note)
             return connection, host
         except (*_NOT_NOW, *_BROKEN) as error:
             reasons.append(f"{host.name}:{host.port}: {_reason(error)}")
         except asyncpg.PostgresError as error:
             raise _unavailable(error) from error
     raise _Lost("; ".join(reasons), begun=False)
+
+
+async def _chain(connection: Connection) -> int:
+    connection.watch()
+    chained = await postgres_chain.extend_chain(connection)
+    connection.check()
+    return chained
 
 
 def _reason(error: Exception) -> str:
@@ -233,7 +252,7 @@ class PostgresBackend:
         self._hosts = url.hosts
         self._free = asyncio.Semaphore(connections)
         self._connections = connections
-        self._idle: list[asyncpg.Connection] = []
+        self._idle: list[Connection] = []
         self._closed = True
 
     async def start(self) -> None:
@@ -326,7 +345,7 @@ class PostgresBackend:
         if not await self._read(_UNCHAINED, (1,)):
             return 0
         try:
-            return await self._on_connection(postgres_chain.extend_chain)
+            return await self._on_connection(_chain)
         except _Lost as error:  # undone, or done: the next one sees
             raise StoreUnavailable(f"the database cannot be reached: {error}") from error
         except asyncpg.PostgresError as error:
@@ -340,6 +359,14 @@ class PostgresBackend:
             await self._send(changes, writes)
         except OutcomeUnknown as lost:
             await resend.after(lost, changes, lambda: self._send(changes, writes), self)
+
+    async def is_lasting(self, look: resend.Look) -> bool:
+        try:
+            return await self._patiently(lambda c: postgres_outcome.is_lasting(c, look), again_if_begun=True)
+        except _Lost as error:
+            raise StoreUnavailable(f"the database cannot be reached: {error}") from error
+        except asyncpg.PostgresError as error:
+            raise _unavailable(error) from error
 
     async def scrub(self) -> None:
         # Dead rows go; what was in their place, in the write-ahead log and in replicas is PostgreSQL's own.
@@ -358,7 +385,7 @@ class PostgresBackend:
     async def _send(self, changes: ChangeSet, writes: Writes) -> None:
         sql, parameters = postgres_commit.statement(writes)
         try:
-            await self._patiently(sql, parameters, again_if_begun=False)
+            await self._patiently(lambda c: c.lasting(sql, *parameters), again_if_begun=False)
         except _Lost as error:
             if error.begun:
                 raise OutcomeUnknown(
@@ -392,21 +419,19 @@ class PostgresBackend:
 
     async def _read(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[asyncpg.Record]:
         try:
-            return await self._patiently(sql, parameters, again_if_begun=True)
+            return await self._patiently(lambda c: c.fetch(sql, *parameters), again_if_begun=True)
         except _Lost as error:
             raise StoreUnavailable(f"the database cannot be reached: {error}") from error
         except asyncpg.PostgresError as error:
             raise _unavailable(error) from error
 
-    async def _patiently(
-        self, sql: str, parameters: tuple[Any, ...] | list[Any], *, again_if_begun: bool
-    ) -> list[asyncpg.Record]:
-        """Run a statement, again if another host may take over meanwhile. Raises _Lost, PostgresError."""
+    async def _patiently(self, work: Callable[[Connection], Awaitable[T]], *, again_if_begun: bool) -> T:
+        """Do something, again if another host may take over meanwhile. Raises _Lost, PostgresError."""
         clock = asyncio.get_running_loop().time
         deadline: float | None = None
         while True:
             try:
-                return await self._run(sql, parameters)
+                return await self._on_connection(work)
             except _Lost as error:
                 if deadline is None:
                     deadline = clock() + RETRY_FOR
@@ -414,10 +439,7 @@ class PostgresBackend:
                     raise
             await asyncio.sleep(RETRY_PAUSE)
 
-    async def _run(self, sql: str, parameters: tuple[Any, ...] | list[Any]) -> list[asyncpg.Record]:
-        return await self._on_connection(lambda connection: connection.fetch(sql, *parameters))
-
-    async def _on_connection(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    async def _on_connection(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Do something on a connection of its own. Raises _Lost, PostgresError, StoreUnavailable."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
@@ -429,6 +451,9 @@ class PostgresBackend:
                 # A value that cannot be encoded; nothing was sent.
                 self._idle.append(connection)
                 raise
+            except NotReplicated as error:
+                self._idle.append(connection)
+                raise _Lost(str(error), begun=True) from error
             except _NOT_NOW as error:
                 self._discard(connection)
                 raise _Lost(_reason(error), begun=False) from error
@@ -445,7 +470,7 @@ class PostgresBackend:
             self._idle.append(connection)
             return result
 
-    async def _connection(self) -> asyncpg.Connection:
+    async def _connection(self) -> Connection:
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_closed():
@@ -457,7 +482,7 @@ class PostgresBackend:
         self._hosts = (host, *(other for other in self._hosts if other != host))
         return connection
 
-    def _discard(self, connection: asyncpg.Connection) -> None:
+    def _discard(self, connection: Connection) -> None:
         """Close a connection that failed, and the idle ones, which lead to the same host."""
         connection.terminate()
         for idle in self._idle:

@@ -170,7 +170,7 @@ class _Reader:
         except sqlite3.Error as error:
             raise unavailable(self._path, error) from error
 
-    def audit_rows(self, statement: str, parameters: tuple[int, ...] = ()) -> list[tuple[Any, ...]]:
+    def audit_rows(self, statement: str, parameters: tuple[int | bytes, ...] = ()) -> list[tuple[Any, ...]]:
         try:
             return self._cursor.execute(statement, parameters).fetchall()
         except sqlite3.Error as error:
@@ -323,6 +323,9 @@ class _DirectReads:
     async def audit_rows(self, after: int, maximum: int) -> list[AuditRow]:
         return list(map(AuditRow._make, self._reading.audit_rows(statements.AUDIT_ROWS, (after, maximum))))
 
+    async def has_event(self, event: bytes, among: int) -> bool:
+        return bool(self._reading.audit_rows(statements.HAS_EVENT, (among, event)))
+
     async def chain_events(self) -> int:
         return 0  # the writer did it
 
@@ -359,6 +362,9 @@ class SqliteBackend(_DirectReads):
             await self._send(changes, frame)
         except OutcomeUnknown as lost:
             await resend.after(lost, changes, lambda: self._send(changes, frame), self)
+
+    async def is_lasting(self, look: resend.Look) -> bool:
+        return await look(self)  # no reader sees what is not on disk
 
     async def scrub(self) -> None:
         await self.commit(ChangeSet())

@@ -59,6 +59,9 @@ AUDIT_HEAD: Final = (
     "SELECT position, hash FROM audit WHERE position IS NOT NULL ORDER BY position DESC LIMIT 1"
 )
 AUDIT_ROWS: Final = "SELECT position, hash, event FROM audit WHERE position > ? ORDER BY position LIMIT ?"
+HAS_EVENT: Final = (
+    "SELECT 1 FROM (SELECT event FROM audit ORDER BY sequence DESC LIMIT ?) AS newest WHERE newest.event = ?"
+)
 UNCHAINED: Final = "SELECT sequence, event FROM audit WHERE position IS NULL ORDER BY sequence LIMIT ?"
 
 UPDATE_OBJECT: Final = (

@@ -156,6 +156,49 @@ async def test_a_failover_with_a_synchronous_standby_loses_no_acknowledged_chang
     server.start()
 
 
+WAITING = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+
+
+@pytest.mark.parametrize(
+    ("end", "back"),
+    [("pg_terminate_backend", False), ("pg_cancel_backend", False), ("pg_cancel_backend", True)],
+)
+async def test_what_the_standby_has_not_got_is_not_acknowledged_though_it_can_be_read(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch, end: str, back: bool
+) -> None:
+    """When the wait for the standby is ended, the server keeps the change, and a failover loses it."""
+    monkeypatch.setattr(postgres, "RETRY_FOR", 1.0)
+    monkeypatch.setattr(postgres, "STATEMENT_TIMEOUT", 4.0)
+    database = server.create_database()
+    await asyncio.to_thread(migrate.migrate, store_url(server, database))
+    with server.standby() as standby:
+        backend = PostgresBackend(store_url(server, database))
+        await backend.start()
+        await asyncio.to_thread(standby.stop)
+        new = row(1)
+        commit = asyncio.create_task(backend.commit(creation(new, events=[b"event"])))
+        while await asyncio.to_thread(server.sql, "postgres", f"SELECT count(*) {WAITING}") != "1":
+            assert not commit.done()
+        await asyncio.to_thread(server.sql, "postgres", f"SELECT {end}(pid) {WAITING}")
+        while await backend.fetch(1, new.unique_identifier) is None:
+            assert not commit.done()
+        if back:
+            await asyncio.to_thread(standby.start)
+            await commit
+            await asyncio.to_thread(server.stop, signal.SIGQUIT)
+            await asyncio.to_thread(standby.promote)
+            standby_backend = PostgresBackend(store_url(standby, database))
+            await standby_backend.start()
+            assert await standby_backend.fetch(1, new.unique_identifier) == new
+            await standby_backend.close()
+        else:
+            with pytest.raises(OutcomeUnknown, match="look before you repeat"):
+                await commit
+        await backend.close()
+    await asyncio.to_thread(server.stop)
+    await asyncio.to_thread(server.start)
+
+
 async def test_several_hosts_without_a_synchronous_standby_are_warned_of(
     server: PostgresServer, url: PostgresUrl
 ) -> None:

@@ -1,0 +1,87 @@
+"""What PostgreSQL says, and does not say, about whether a commit will last.
+
+Rule: a commit counts once the standby has it, where there is a synchronous one. When the wait for it is
+broken off, the server keeps the change and shows it to every reader, and a failover may still lose it: what
+is merely found is no answer. So it is found and confirmed in one go: by a commit on the same connection, thus
+on the same server, which has to wait for the standby as well and comes after all that was seen.
+"""
+
+from typing import Final
+
+import asyncpg
+
+from strongroom.store import statements, visibility
+from strongroom.store.records import EntryRow, ObjectRow
+from strongroom.store.resend import Look
+
+_ENTRY: Final = statements.numbered(statements.ENTRY)
+_HAS_EVENT: Final = statements.numbered(statements.HAS_EVENT)
+
+_CONFIRM: Final = "SELECT pg_logical_emit_message(true, 'strongroom', '')"
+"""Writes a few bytes of log that mean nothing, since a commit that has written nothing waits for nobody."""
+
+_WARNING: Final = "01000"
+"""The SQLSTATE of "canceling wait for synchronous replication"; its text is in the server's language."""
+
+
+class NotReplicated(Exception):
+    """The server has made the change, and has stopped waiting for the standby."""
+
+
+class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+    """A connection that knows whether the server has warned of a commit."""
+
+    __slots__ = ("_warned",)
+
+    async def lasting(self, sql: str, *parameters: object) -> list[asyncpg.Record]:
+        """Run a statement that changes something. Raises NotReplicated beside what `fetch` does."""
+        self.watch()
+        rows: list[asyncpg.Record] = await self.fetch(sql, *parameters)
+        self.check()
+        return rows
+
+    def watch(self) -> None:
+        """Forget what was warned of before."""
+        self._warned = ""
+
+    def check(self) -> None:
+        """Raise NotReplicated if the server has warned since `watch`."""
+        if self._warned:
+            raise NotReplicated(self._warned)
+
+    def note(self, message: asyncpg.PostgresLogMessage) -> None:
+        """Take a message of the server. It is handed over before the answer that follows it."""
+        if message.sqlstate == _WARNING:
+            self._warned = str(message)
+
+
+def note(connection: Connection, message: asyncpg.PostgresLogMessage) -> None:
+    """Be the listener of a connection."""
+    connection.note(message)
+
+
+async def is_lasting(connection: Connection, look: Look) -> bool:
+    """Tell whether `look` finds what it looks for, and have it last. Raises NotReplicated and more."""
+    if not await look(_Reads(connection)):
+        return False
+    await connection.lasting(_CONFIRM)
+    return True
+
+
+class _Reads:
+    """See `resend.Reads`; on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._fetch = connection.fetch
+
+    async def fetch(self, tenant: int, unique_identifier: str) -> ObjectRow | None:
+        sql, parameters = visibility.fetch(tenant, unique_identifier, None, with_numbers=True)
+        rows = await self._fetch(sql, *parameters)
+        return ObjectRow._make(rows[0]) if rows else None
+
+    async def entry(self, tenant: int, kind: int, key: str) -> EntryRow | None:
+        rows = await self._fetch(_ENTRY, tenant, kind, key)
+        return EntryRow._make(rows[0]) if rows else None
+
+    async def has_event(self, event: bytes, among: int) -> bool:
+        return bool(await self._fetch(_HAS_EVENT, among, event))

@@ -7,7 +7,7 @@ store once its data directory is one. What is done with the records is in `store
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 
@@ -106,10 +106,9 @@ class _SqliteFilling(SqliteRecords):
 @asynccontextmanager
 async def _postgres_filling(url: PostgresUrl) -> AsyncIterator["_PostgresFilling"]:
     connection = await postgres.connect(url)
-    transaction = connection.transaction()
-    await transaction.start()
     try:
-        yield _PostgresFilling(connection, transaction)
+        await connection.execute("BEGIN")
+        yield _PostgresFilling(connection)
     finally:
         # What was not committed is rolled back by the server, when it sees that we are gone.
         await connection.close()
@@ -147,15 +146,14 @@ class PostgresRecords(RefilledRecords, PostgresTables):
 class _PostgresFilling(PostgresRecords):
     """An empty PostgreSQL database, in one transaction."""
 
-    def __init__(self, connection: asyncpg.Connection, transaction: Any) -> None:
+    def __init__(self, connection: asyncpg.Connection) -> None:
         super().__init__(connection, "")
-        self._transaction = transaction
 
     async def begin(self, schema: str) -> Sequence[Table]:
         with translated():
             migrate.check_known(schema)
             # Whoever migrates an empty database meanwhile waits, and finds it full.
-            await self._connection.execute(postgres.MIGRATION_LOCK)
+            await self._connection.execute(postgres.MIGRATION_LOCK, timeout=postgres.LONG)
             if await self._connection.fetch(_POSTGRES_TABLES):
                 raise StoreFailure(
                     "the database is not empty; a backup is restored into an empty one: "
@@ -174,8 +172,9 @@ class _PostgresFilling(PostgresRecords):
     async def commit(self) -> None:
         with translated():
             for name, column in await self._connection.fetch(_COUNTED):
-                await self._connection.execute(_count_on(name, column))
-            await self._transaction.commit()
+                await self._connection.execute(_count_on(name, column), timeout=postgres.LONG)
+            # A standby may have to get all of it first.
+            await self._connection.execute("COMMIT", timeout=postgres.LONG)
 
 
 _COUNTED: Final = (

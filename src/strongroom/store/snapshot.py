@@ -115,11 +115,13 @@ class PostgresTables:
 
     async def count(self, table: Table) -> int:
         with translated():
-            counted: int = await self._connection.fetchval(tables.count(table))
+            counted: int = await self._connection.fetchval(tables.count(table), timeout=postgres.LONG)
         return counted
 
     async def rows(self, table: Table) -> AsyncIterator[Sequence[Row]]:
         with translated():
-            cursor = await self._connection.cursor(tables.select(table, collation='COLLATE "C"'))
-            while page := await cursor.fetch(PAGE):
+            query = tables.select(table, collation='COLLATE "C"')
+            # The first row comes once all are sorted.
+            cursor = await self._connection.cursor(query, timeout=postgres.LONG)
+            while page := await cursor.fetch(PAGE, timeout=postgres.LONG):
                 yield [tuple(row) for row in page]

@@ -21,6 +21,7 @@ from strongroom.store.records import (
     OutcomeUnknown,
     StoreUnavailable,
 )
+from strongroom.store.snapshot import take_snapshot
 from strongroom.store.url import PostgresUrl, parse
 from tests.postgres import PostgresServer, running_server
 from tests.unit.store.load import Load
@@ -112,6 +113,47 @@ async def test_a_lost_answer_that_nothing_tells_of_is_an_unknown_outcome(
     with server.paused(), pytest.raises(OutcomeUnknown, match="look before you repeat"):
         await backend.commit(ChangeSet(events=[b"only an event"]))
     await backend.close()
+
+
+async def test_a_backup_of_much_waits_for_its_rows(
+    url: PostgresUrl, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counting and sorting take longer than a host that says nothing counts as there."""
+    database = url.dsn.partition("@/")[2].partition("?")[0]
+    server.sql(database, "CREATE VIEW slow AS SELECT 'a' || pg_sleep(1.2)::text AS a")
+    monkeypatch.setattr(postgres, "STATEMENT_TIMEOUT", 0.5)
+    slow = Table("slow", ("a",), ("a",))
+    async with take_snapshot(url) as snapshot:
+        assert await snapshot.count(slow) == 1
+        assert [list(page) async for page in snapshot.rows(slow)] == [[("a",)]]
+    other = await postgres.connect(url)
+    async with take_snapshot(url) as snapshot, other.transaction():
+        await other.execute("LOCK TABLE entries")
+        reading = asyncio.ensure_future(anext(aiter(snapshot.rows(Table("entries", ("key",))))))
+        await asyncio.sleep(1.2)
+        assert not reading.done()
+        reading.cancel()
+    await other.close()
+
+
+async def test_a_restore_of_much_waits_for_its_commit(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = store_url(server, server.create_database())
+    monkeypatch.setattr(postgres, "STATEMENT_TIMEOUT", 0.5)
+    async with fill(empty) as filling:
+        await filling.begin(versions.VERSIONS[-1])
+        connection = filling._connection  # type: ignore[attr-defined]  # nothing else makes a commit slow
+        await connection.execute(
+            "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN PERFORM pg_sleep(1.2); RETURN NULL; END';"
+            "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON audit DEFERRABLE INITIALLY DEFERRED"
+            " FOR EACH ROW EXECUTE FUNCTION wait();"
+            "INSERT INTO audit (event) VALUES ('')"
+        )
+        await filling.commit()
+    database = empty.dsn.partition("@/")[2].partition("?")[0]
+    assert server.sql(database, "SELECT count(*) FROM audit") == "1"
 
 
 async def test_a_server_that_stays_away_is_unavailable_after_a_bounded_time(

@@ -15,7 +15,8 @@ from typing import IO, Any, Final, NamedTuple, Protocol
 from urllib.parse import quote
 
 from strongroom.audit import checkpoints
-from strongroom.audit.segments import SegmentName, segment_name, segments
+from strongroom.audit.segments import SegmentName, segment_name
+from strongroom.audit.written import beginning, contents, written
 from strongroom.domain.audit import ChainedEvent, canonical
 from strongroom.domain.chain import EMPTY, Head
 
@@ -63,6 +64,7 @@ class Copy:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._folder = path / FOLDER
+        self._written: dict[SegmentName, int] = {}
         self._database = path / _database_name(path)
         if not self._database.exists():
             raise NoEvidence(
@@ -97,10 +99,11 @@ class Copy:
             return int(count)
 
     def segments(self) -> list[SegmentName]:
-        return segments(self._folder)
+        self._written = written(self._folder)
+        return list(self._written)
 
     def segment(self, name: SegmentName) -> bytes:
-        return (self._folder / str(name)).read_bytes()
+        return beginning(self._folder / str(name), self._written[name])
 
     def checkpoints(self) -> Iterator[bytes]:
         try:
@@ -257,11 +260,8 @@ def export_lines(what: Lines) -> Iterator[bytes]:
         yield canonical(
             {"change": {**_said(change.event), "hash": change.hash.hex(), "position": change.position}}
         )
-    for name in segments(what.folder):
-        content = (what.folder / str(name)).read_bytes()
+    for name, content in contents(what.folder):
         head, _, records = content.partition(b"\n")
-        if not head or head.startswith(b"\0"):
-            continue
         lines += 1
         yield canonical({"segment": {**_said(head), "name": str(name)}})
         *whole, _ = records.split(b"\n")

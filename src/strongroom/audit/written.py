@@ -6,6 +6,7 @@ what it says of the one before it is there, too.
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,18 @@ def written(directory: Path) -> dict[SegmentName, int]:
         if size:
             found[name] = size
     return dict(reversed(found.items()))
+
+
+def contents(directory: Path) -> Iterator[tuple[SegmentName, bytes]]:
+    """Yield each segment that has begun, and what was in it when this began. Raises OSError."""
+    for name, size in written(directory).items():
+        yield name, beginning(directory / str(name), size)
+
+
+def beginning(path: Path, size: int) -> bytes:
+    """Return the beginning of a file. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(size)
 
 
 def _used(path: Path) -> int:

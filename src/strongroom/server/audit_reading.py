@@ -11,7 +11,8 @@ from typing import IO, Final, NamedTuple, cast
 
 from strongroom.audit.evidence import Lines, export_lines, write_export
 from strongroom.audit.rendering import parsed, to_cef
-from strongroom.audit.segments import Damage, Segment, segments
+from strongroom.audit.segments import Damage, Segment
+from strongroom.audit.written import contents
 from strongroom.domain.audit import AuditChain, ChainedEvent
 from strongroom.domain.chain import EMPTY, Head
 from strongroom.domain.store import StoreFailure
@@ -139,10 +140,8 @@ def _events(directory: DataDirectory, changes: _Changes) -> Iterator[bytes]:
 
 
 def _reads(folder: Path) -> Iterator[bytes]:
-    for name in segments(folder):
-        segment = Segment(str(name), (folder / str(name)).read_bytes())
-        if not segment.begun:
-            continue
+    for name, content in contents(folder):
+        segment = Segment(str(name), content)
         try:
             segment.read_header()
             yield from segment.records()

@@ -586,6 +586,24 @@ def test_an_old_record_that_was_put_back_is_told_and_stops_no_restore(
     assert f"object {old}: an old record was put back" in done.stderr
 
 
+@pytest.mark.postgres
+def test_a_root_key_that_was_announced_to_other_nodes_is_not_that_of_a_restored_server(
+    place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
+) -> None:
+    there, here = place("postgresql", "there"), place("postgresql", "here")
+    backup, new = tmp_path / "backup.age", here.folder / "data"
+    with testing.server(there.folder, store=there.url) as server:
+        server.run("server", "root", "rotate", "--data", str(server.directory))
+        create(server, backup, kit)
+    assert there.count("entries WHERE kind = 60") == 1
+    options = ["--identity", str(kit.path)]
+    server.run("backup", "verify", str(backup), "--all", *options)
+    server.run("backup", "restore", str(backup), "--data", str(new), *options, *here.option)
+    assert here.count("entries WHERE kind = 60") == 0
+    with running(here.folder) as restored, old_client(server.profile, restored) as client:
+        client.create_symmetric_key()
+
+
 # Kits in shares, the audit log, approvals
 
 

@@ -38,6 +38,11 @@ from strongroom.server.backup.secrets import unpack as unpack_secrets
 from strongroom.server.backup.signature import check
 from strongroom.server.config import FILE_NAME
 from strongroom.server.errors import OperatorError
+from strongroom.server.root.change import RootHandover
+
+_LEFT_BEHIND: Final = frozenset({RootHandover.kind})
+"""Kinds of entries. A root key that was announced to other nodes is not that of the new store, and whoever
+restores may be able to reach it: both stores would be under one root key, and one could let go of it."""
 
 _MAX_SECRETS: Final = 64 << 20
 
@@ -164,14 +169,16 @@ class Unpacking:
             contents.doubts = await filling.doubts(root_key)
 
     async def _fill(self, table: Table, contents: Contents, filling: Filling, root_key: RootKey) -> PartEnds:
+        """Put the rows of a table into the store; return how many, and their digest."""
         done, total = 0, contents.header.counts.get(table.name, 0)
-        while not isinstance(event := self._next(), PartEnds):
-            assert isinstance(event, Rows)
-            rows = _wrapped(table, event.rows, contents.secrets, root_key)
-            await filling.put(table, rows)
-            done += len(rows)
+        digest = hashlib.sha256()
+        while isinstance(event := self._next(), Rows):
+            rows = _staying(table, event.rows)
+            done += digest_of(rows, digest)
+            await filling.put(table, _wrapped(table, rows, contents.secrets, root_key))
             self._report(table.name, done, total)
-        return event
+        assert isinstance(event, PartEnds)
+        return PartEnds(table.name, done, digest.hexdigest())
 
     def _next(self) -> Event:
         return next(self._events)
@@ -197,6 +204,14 @@ class Unpacking:
                 os.fsync(descriptor)
         except OSError as error:
             raise OperatorError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _staying(table: Table, rows: list[Row]) -> list[Row]:
+    """Return rows without those that are of use only to the server of which the backup was made."""
+    if table.name != "entries" or "kind" not in table.columns:
+        return rows
+    kind = table.columns.index("kind")
+    return [row for row in rows if row[kind] not in _LEFT_BEHIND]
 
 
 def _wrapped(table: Table, rows: list[Row], secrets: Secrets, root_key: RootKey) -> list[Row]:

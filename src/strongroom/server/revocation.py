@@ -3,7 +3,8 @@
 Rule: a list counts when the authority itself has signed it, it is whole, and it has not ended. A certificate
 that a list names is refused; one whose list is missing or out of date is refused too, unless the policy says
 that a warning is enough. Lists are read again when their file changes, and live connections are looked at
-again then.
+again then. What an authority has revoked stays revoked until another list of that authority says otherwise: a
+file that is gone or cut off unrevokes nothing.
 """
 
 import datetime as dt
@@ -29,6 +30,7 @@ REMEMBERED: Final = 4096
 LONGEST: Final = 64 << 20
 """Bytes of one file of lists."""
 
+_BEGIN: Final = b"-----BEGIN X509 CRL-----"
 _PEM: Final = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
 _BAD: Final = (*UNREADABLE, InvalidSignature)
 
@@ -78,6 +80,7 @@ class RevocationLists:
         policy: Literal["refuse", "warn"] = "refuse",
     ) -> None:
         self._files = [internal, *([external] if external is not None else [])]
+        self._external = external
         self._needed = external is not None
         self._read_authorities = authorities
         self._read_internal = internal_authorities
@@ -98,7 +101,11 @@ class RevocationLists:
         self._state = [_state(file) for file in self._files]
         for file in self._files:
             try:
-                self._lists[file] = read_lists(file.read_bytes()) if file.exists() else []
+                self._lists[file] = read_lists(_content(file))
+            except FileNotFoundError:
+                self._lists[file] = []
+                if file == self._external:
+                    log.error("revocation_list_missing", file=str(file), alarm=_GONE)
             except (OSError, ValueError) as error:
                 log.error("revocation_list_unreadable", file=str(file), error=str(error), alarm=_KEPT)
         try:
@@ -111,7 +118,7 @@ class RevocationLists:
         by_key: dict[str, list[x509.Certificate]] = {}
         for one in authorities:
             by_key.setdefault(fingerprint(one.public_key()), []).append(one)
-        revoked = {key: self._revoked_by(same) for key, same in by_key.items()}
+        revoked = {key: self._revoked_by(key, same) for key, same in by_key.items()}
         self._known = _Known(authorities, internal, revoked)
         ends = [one.ends_at for one in revoked.values() if one.ends_at is not None and one.ends_at > now]
         self._next_end = min(ends, default=None)
@@ -132,11 +139,15 @@ class RevocationLists:
             return Verdict.GOOD
         return self._unknown(known, der)
 
-    def _revoked_by(self, same: Sequence[x509.Certificate]) -> _Revoked:
-        """Return what the lists of one authority say, under each of its names."""
+    def _revoked_by(self, key: str, same: Sequence[x509.Certificate]) -> _Revoked:
+        """Return what the lists of one authority say, under each of its names; without any, what those said
+        that were there before."""
         lists = [
             one for lists in self._lists.values() for one in lists if any(_is_of(one, name) for name in same)
         ]
+        if not lists:
+            before = self._known.revoked.get(key)
+            return _Revoked(frozenset() if before is None else before.serials, None)
         ends = [one.next_update_utc for one in lists if one.next_update_utc is not None]
         serials = frozenset(entry.serial_number for one in lists for entry in one)
         return _Revoked(serials, max(ends, default=None))
@@ -162,6 +173,7 @@ def _read(known: _Known, der: bytes) -> tuple[str | None, int]:
 
 
 _CURE: Final = "put a current list of its authority into tls.client_crl, and the authority into tls.client_ca"
+_GONE: Final = "certificates that it named stay refused, and tls.crl_policy decides on all others"
 _KEPT: Final = "the lists that were read before count until they end; put a whole file there"
 
 
@@ -170,12 +182,22 @@ def read_lists(content: bytes) -> list[x509.CertificateRevocationList]:
     if len(content) > LONGEST:
         raise ValueError(f"more than {LONGEST} bytes")
     blocks = _PEM.findall(content)
+    if len(blocks) != content.count(_BEGIN):
+        raise ValueError("a list in it is cut off")
     if not blocks and content.strip():
         raise ValueError("there is no list in PEM (BEGIN X509 CRL) in it")
     lists = [x509.load_pem_x509_crl(block) for block in blocks]
     for one in lists:
         _require_whole(one)
     return lists
+
+
+def _content(file: Path) -> bytes:
+    """Return what is in a file; raises OSError, and ValueError when that is nothing."""
+    content = file.read_bytes()
+    if not content.strip():
+        raise ValueError("there is nothing in it, as if it had been cut off")
+    return content
 
 
 def issuer_of(

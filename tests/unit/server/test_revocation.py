@@ -128,6 +128,42 @@ def test_a_file_that_was_spoilt_keeps_the_lists_before(tmp_path: Path, outside: 
     assert not lists.is_stale(NOW)
 
 
+@pytest.mark.parametrize("policy", ["refuse", "warn"])
+@pytest.mark.parametrize("left", [None, 0, 200, "the first"])
+def test_a_file_that_is_gone_or_cut_off_unrevokes_nothing(
+    tmp_path: Path, outside: OutsideAuthority, policy: Literal["refuse", "warn"], left: int | str | None
+) -> None:
+    """A fetch on a full disk; `left` are the bytes that it has left, None: it has left no file."""
+    first = OutsideAuthority("First CA", now=NOW)
+    setting = Setting(tmp_path, first, outside)
+    (bad, _), (good, _) = outside.issue(), outside.issue()
+    whole = outside.revocation_list(bad.serial_number)
+    setting.external.write_bytes(first.revocation_list() + whole)
+    lists = setting.lists(policy=policy)
+    assert verdict(lists, bad) is Verdict.REVOKED
+    setting.external.unlink()
+    if left == "the first":
+        setting.external.write_bytes(first.revocation_list())
+    elif left is not None:
+        setting.external.write_bytes(whole[: int(left)])
+    assert lists.is_stale(NOW)
+    for _ in range(2):
+        lists.reload(NOW)
+        assert verdict(lists, bad) is Verdict.REVOKED
+    if left is None:
+        assert verdict(lists, good) is (Verdict.UNKNOWN if policy == "refuse" else Verdict.GOOD)
+    # Only its authority takes back what it has said.
+    setting.external.write_bytes(outside.revocation_list())
+    lists.reload(NOW)
+    assert verdict(lists, bad) is Verdict.GOOD
+
+
+def test_a_list_after_which_another_is_cut_off_is_not_taken(outside: OutsideAuthority) -> None:
+    whole = outside.revocation_list()
+    with pytest.raises(ValueError, match="cut off"):
+        read_lists(whole + whole[:-40])
+
+
 def test_live_connections_are_looked_at_when_a_list_ends(tmp_path: Path, outside: OutsideAuthority) -> None:
     setting = Setting(tmp_path, outside)
     setting.external.write_bytes(outside.revocation_list(ends=dt.timedelta(hours=1)))

@@ -118,10 +118,9 @@ class Anchor(NamedTuple):
 
     @classmethod
     def read(cls, line: bytes, keys: Sequence[VerifyingKey]) -> "Anchor":
-        """Return what a line says, whatever stands before it (syslog puts a header there). Raises
-        NotSigned."""
-        start = line.find(b'{"anchor":')
-        facts = _verified("anchor", line[max(start, 0) :], keys)
+        """Return what a line says, whatever stands before it: a header of syslog, or a line that was never
+        finished. Raises NotSigned."""
+        facts = _verified("anchor", _of_anchor(line), keys)
         try:
             return cls(
                 int(facts["number"]),
@@ -132,6 +131,19 @@ class Anchor(NamedTuple):
             )
         except (KeyError, TypeError, ValueError):
             raise NotSigned("this is no anchor of this release") from None
+
+
+def is_unfinished(line: bytes) -> bool:
+    """Tell whether a line is no anchor but perhaps the beginning of one: the disk was full in its middle."""
+    try:
+        json.loads(_of_anchor(line))
+    except (ValueError, RecursionError):
+        return True
+    return False
+
+
+def _of_anchor(line: bytes) -> bytes:
+    return line[max(line.rfind(b'{"anchor":'), 0) :]
 
 
 def digest(line: bytes) -> str:

@@ -4,11 +4,11 @@ Rule: reading only. Who put the database back to an earlier day did not sign the
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from strongroom.audit.checkpoints import FILE, Anchor, Checkpoint, NotSigned, digest
+from strongroom.audit.checkpoints import FILE, Anchor, Checkpoint, NotSigned, digest, is_unfinished
 from strongroom.audit.keys import VerifyingKey
 from strongroom.domain.chain import Head
 
@@ -49,7 +49,7 @@ def marks(folder: Path, anchors: Iterable[str], key: VerifyingKey) -> Iterator[M
         if not place.startswith(_FILE):
             continue  # what was sent away cannot be asked for; `audit verify --anchor` compares a copy
         path = Path(place.removeprefix(_FILE))
-        line = _last_line(path)
+        line = _last_line(path, skip=is_unfinished)
         if line is None:
             continue
         try:
@@ -59,8 +59,15 @@ def marks(folder: Path, anchors: Iterable[str], key: VerifyingKey) -> Iterator[M
         yield Mark(str(path), anchor.at, anchor.checkpoint, anchor.changes)
 
 
-def _last_line(path: Path) -> bytes | None:
-    """Return the last whole line of a file, None when there is none. Raises Unreadable."""
+def _all_count(_line: bytes) -> bool:
+    return False
+
+
+def _last_line(path: Path, skip: Callable[[bytes], bool] = _all_count) -> bytes | None:
+    """Return the last whole line of a file that is not to be skipped, None when there is none.
+
+    Raises Unreadable, also when there is none in a tail that is not the whole file.
+    """
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -70,4 +77,9 @@ def _last_line(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}") from error
-    return lines[-2] if len(lines) > 1 else None
+    for line in reversed(lines[:-1]):
+        if not skip(line):
+            return line
+    if size > _TAIL:
+        raise Unreadable(f"{path}: there is no line that can be read at its end")
+    return None

@@ -3,7 +3,7 @@
 Rule: `send` returns when the other end has taken the lines, as far as its kind can tell, or raises
 OutletFailed within its deadline. An outlet that failed is opened again by the next `send`.
 
-    file:/PATH              appended and brought to disk
+    file:/PATH              appended and brought to disk; a line that was cut off stays alone in its line
     syslog:/dev/log         RFC 5424 to a Unix socket; what is longer than a datagram fails
     syslog:HOST:PORT        RFC 5424 over TCP, framed by octet counting (RFC 6587)
     syslog+tls:HOST:PORT    the same over TLS (RFC 5425)
@@ -15,6 +15,7 @@ import contextlib
 import os
 import socket
 import ssl
+import stat
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -77,6 +78,7 @@ class FileOutlet:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._torn = False  # what was written last did not end with a line
 
     def send(self, lines: Sequence[bytes]) -> None:
         try:
@@ -85,14 +87,30 @@ class FileOutlet:
             descriptor = os.open(self._path, flags, 0o600)
             try:
                 content = b"".join(line + b"\n" for line in lines)
+                if self._torn or self._ends_in_a_line_that_was_never_finished(descriptor):
+                    content = b"\n" + content
                 while content:
-                    content = content[os.write(descriptor, content) :]
+                    written = os.write(descriptor, content)
+                    self._torn = content[:written][-1:] != b"\n"
+                    content = content[written:]
                 with contextlib.suppress(OSError):  # a pipe has nothing to bring to disk
                     os.fsync(descriptor)
             finally:
                 os.close(descriptor)
         except OSError as error:
             raise OutletFailed(f"{self._path}: {error.strerror}") from error
+
+    def _ends_in_a_line_that_was_never_finished(self, descriptor: int) -> bool:
+        """The disk was full, or whoever wrote was killed. A file that nobody may read counts as whole."""
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or not status.st_size:
+            return False
+        try:
+            with self._path.open("rb") as file:
+                file.seek(-1, os.SEEK_END)
+                return file.read(1) != b"\n"
+        except OSError:
+            return False
 
     def close(self) -> None:
         return

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Final, NamedTuple
 
-from strongroom.audit.checkpoints import NO_DIGEST, Anchor, Checkpoint, NotSigned, digest
+from strongroom.audit.checkpoints import NO_DIGEST, Anchor, Checkpoint, NotSigned, digest, is_unfinished
 from strongroom.audit.evidence import Evidence
 from strongroom.audit.keys import VerifyingKey
 from strongroom.audit.segments import Damage, Previous, Segment, SegmentName, segment_name
@@ -121,6 +121,9 @@ class _Verification:
             try:
                 anchor = Anchor.read(line.strip(), self._keys)
             except NotSigned as error:
+                if is_unfinished(line.strip()):
+                    self._remarks.append(f"anchor line {number} was never finished")
+                    continue
                 self._wrong(f"anchor line {number}", f"{error}; it was altered, or is not of this log")
                 continue
             taken = self._evidence.taken

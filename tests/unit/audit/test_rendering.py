@@ -1,6 +1,8 @@
 """What leaves for other programs is one line of ASCII each, whatever an event says."""
 
+import errno
 import json
+import os
 import re
 import socket
 import threading
@@ -74,6 +76,40 @@ def test_a_file_gets_lines_and_is_its_owners(tmp_path: Path) -> None:
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o600
     with pytest.raises(OutletFailed, match="No such file"):
         parse(f"file:{tmp_path}/none/out").send([b"one"])
+
+
+def full_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the disk take so many bytes, and no more."""
+    original, left = os.write, [count]
+
+    def write(descriptor: int, content: bytes) -> int:
+        if not left[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        taken = original(descriptor, content[: left[0]])
+        left[0] -= taken
+        return taken
+
+    monkeypatch.setattr(os, "write", write)
+
+
+@pytest.mark.parametrize(("restarted", "readable"), [(False, True), (True, True), (False, False)])
+def test_after_a_full_disk_the_next_line_is_one_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restarted: bool, readable: bool
+) -> None:
+    outlet = parse(f"file:{tmp_path}/out")
+    outlet.send([b"one"])
+    with monkeypatch.context() as patched:
+        full_after(2, patched)
+        with pytest.raises(OutletFailed, match="No space"):
+            outlet.send([b"two"])
+    if restarted:
+        outlet = parse(f"file:{tmp_path}/out")
+    if not readable:
+        monkeypatch.setattr(Path, "open", lambda *_: (_ for _ in ()).throw(PermissionError("no")))
+    outlet.send([b"two"])
+    outlet.send([b"three"])
+    monkeypatch.undo()
+    assert (tmp_path / "out").read_bytes() == b"one\ntw\ntwo\nthree\n"
 
 
 def test_syslog_over_tcp_counts_octets_and_comes_back_after_a_restart() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from strongroom.audit.evidence import Copy, Export, NoEvidence
 from strongroom.audit.keys import SigningKey
+from strongroom.audit.marks import Unreadable, marks
 from strongroom.audit.verification import verify
 from strongroom.domain.chain import Head
 from tests.unit.audit.logs import CHANGES, READS, Log
@@ -247,6 +248,32 @@ def test_an_anchor_with_lines_of_others_is_read(log: Log) -> None:
     lines = log.anchor.read_bytes().splitlines(keepends=True)
     log.anchor.write_bytes(b"something else\n<109>1 - host strongroom - audit - ".join([b"", *lines]))
     assert log.findings(anchored=True) == []
+
+
+@pytest.mark.parametrize("end", [b"\n", b""])
+def test_a_line_of_an_anchor_that_was_never_finished_is_only_remarked_upon(log: Log, end: bytes) -> None:
+    """The disk was full in its middle; an older release went on in the same line."""
+    first, *others = log.anchor.read_bytes().splitlines(keepends=True)
+    log.anchor.write_bytes(b"".join([first, others[0][:200], end, *others]))
+    assert log.findings(anchored=True) == []
+    *_, mark = marks(log.folder, [f"file:{log.anchor}"], log.key.public)
+    assert mark.changes.position == max(
+        json.loads(line)["anchor"]["changes"]["position"] for line in [first, *others]
+    )
+
+
+@pytest.mark.parametrize("cut", [5, 200])
+def test_the_end_of_an_anchor_that_was_never_finished_hides_nothing(log: Log, cut: int) -> None:
+    lines = log.anchor.read_bytes().splitlines(keepends=True)
+    before = list(marks(log.folder, [f"file:{log.anchor}"], log.key.public))
+    log.anchor.write_bytes(b"".join([*lines, lines[0][:cut], b"\n", lines[0][:cut]]))
+    assert list(marks(log.folder, [f"file:{log.anchor}"], log.key.public)) == before
+    log.anchor.write_bytes(b"".join(lines) + b"x\n" * (1 << 20))
+    with pytest.raises(Unreadable):
+        list(marks(log.folder, [f"file:{log.anchor}"], log.key.public))
+    log.anchor.write_bytes(b"".join([*lines[:-1], lines[-1].replace(b'"number":', b'"number":1')]))
+    with pytest.raises(Unreadable, match="does not fit"):
+        list(marks(log.folder, [f"file:{log.anchor}"], log.key.public))
 
 
 def test_an_anchor_without_a_line_of_the_log_proves_nothing(log: Log) -> None:

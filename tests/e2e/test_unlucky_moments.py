@@ -20,14 +20,14 @@ from strongroom import Client, KMIPError, testing
 from strongroom.server.admin import call_server
 from strongroom.server.app import StrongroomAdapters
 from strongroom.server.data_directory import DataDirectory
-from strongroom.server.errors import OperatorError
+from strongroom.server.errors import Denied, OperatorError
 from strongroom.server.messages import Message
 from strongroom.server.process import LONGEST_BACK_OFF
 from tests.e2e.conftest import eventually, status
 from tests.e2e.test_serve import answers, children
 from tests.e2e.unlucky_server import NO_PAIRS
 from tests.sealed import Vault
-from tests.unit.rootkey.conftest import new
+from tests.unit.rootkey.conftest import PASSPHRASE, new
 
 WITHIN: Final = 2.5
 """Seconds within which a revocation is effective, and half a second for a machine with other work."""
@@ -263,3 +263,31 @@ def test_an_authority_that_cannot_be_opened_any_more_rejects_reloads_and_ends_no
     assert "supervisor_failed" not in own_echo.log_text()
     assert answers(own_echo)
     assert own_echo.stop() == 0
+
+
+def test_a_supervisor_that_has_missed_a_change_of_the_root_key_is_told_by_unsealing(
+    own: testing.Server,
+) -> None:
+    """Nothing leads from the older root key to the newer one any more, and no worker could start."""
+    keyring = StrongroomAdapters().open_root_key(DataDirectory.open(own.directory))
+    made = new("passphrase", 2)
+    record = made.described | {"created_at": int(time.time()) - 60}  # so everybody must have heard
+    with stopped(own.process.pid):
+        keyring.adopt(keyring.prepare(record, made.secret))
+        eventually(lambda: not (own.directory / "root.key").exists())
+    eventually(lambda: "unseal" in status(own)["problems"].get("root key", ""))
+    found = status(own)
+    assert (found["sealed"], found["health"], found["unsealing"]) == (False, "degraded", "passphrase")
+    with pytest.raises(OperatorError, match="the supervisor needs it"):
+        ask(own, "root.finish")
+    os.kill(found["workers"][0]["pid"], signal.SIGKILL)
+    own.wait_for_log("worker_died")
+    with pytest.raises(Denied, match="does not open"):
+        ask(own, "unseal", passphrase="another one entirely")
+    ask(own, "unseal", passphrase=PASSPHRASE.reveal().decode())
+    eventually(lambda: [worker["state"] for worker in status(own)["workers"]] == ["serving"] * 2, within=20)
+    assert not status(own)["problems"]
+    with Client.from_profile(own.profile) as client:
+        assert client.create_symmetric_key()
+    with pytest.raises(OperatorError, match="not sealed"):
+        ask(own, "unseal")

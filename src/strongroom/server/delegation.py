@@ -1,7 +1,8 @@
 """What the supervisor has its workers do: administration commands, and taking over what one of them changed.
 
 Rule: blocking, one thing at a time. A change is in force in every worker when this returns; a worker that
-does not take it over is killed, and the next one starts with it.
+does not take it over is killed, and the next one starts with it. The older root key is not let go of while
+the supervisor has not taken over the newer one: workers that start have it from here, and nobody else.
 """
 
 from typing import Final
@@ -22,6 +23,9 @@ log = get_logger()
 ANSWER_TIMEOUT: Final = 5.0
 """Seconds for a worker to answer."""
 
+LETS_GO: Final = "root.finish"
+"""The command after which nothing leads from the older root key to the newer one."""
+
 
 class Delegation:
     """Speaks to the workers of a server about what is administered."""
@@ -29,10 +33,24 @@ class Delegation:
     def __init__(self, crew: Crew, root_key: RootKeys) -> None:
         self._crew = crew
         self._root_key = root_key
+        self._not_followed: str | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """Return why no worker could start with the root key, None when one could."""
+        if self._root_key.sealed:
+            return "it is not open for workers that start; open it: strongroom server unseal --data DIR"
+        return self._not_followed
 
     def do(self, request: Message) -> object:
         """Have one worker do a command, and all of them follow; raises OperatorError."""
         command = find(request)
+        if command.name == LETS_GO:
+            self.follow_root_key()
+            if self.problem is not None:
+                raise OperatorError(
+                    f"the older root key is kept, since the supervisor needs it: {self.problem}"
+                )
         answers = self._crew.ask(self._crew.serving[:1], {**request, "ask": "administer"}, ANSWER_TIMEOUT)
         if not answers:
             raise OperatorError("no worker answers; look at the server's log and try again")
@@ -67,11 +85,14 @@ class Delegation:
                 worker.ask({"ask": "spread", "number": number})
 
     def follow_root_key(self) -> None:
-        """Take over a root key that another process has changed."""
+        """Take over a root key that another process has changed; `problem` says why not."""
+        before, self._not_followed = self._not_followed, None
         try:
             self._root_key.follow()
         except RootKeyError as error:
-            log.error("root_key_not_followed", error=str(error))
+            self._not_followed = str(error)
+            if self._not_followed != before:
+                log.error("root_key_not_followed", error=str(error))
 
     def restrict(self, policies: str) -> None:
         """Have every worker enforce other restrictions."""

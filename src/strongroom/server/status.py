@@ -33,13 +33,17 @@ def server_status(
     restrictions: str | None,
     listening: Listening,
     started_at: dt.datetime,
+    root_key_problem: str | None,
 ) -> Message:
     """Return the record; `refused_attempts` to unseal, since the last that succeeded; what is wrong with the
-    file of the `restrictions`, None when all is well."""
+    file of the `restrictions`, None when all is well; `root_key_problem` is why no worker could start with
+    the root key."""
     now = dt.datetime.now(dt.UTC)
     problems = {} if sealed else _problems(crew)
     if restrictions is not None:
         problems["restrictions"] = f"the ones before are in force: {restrictions}"
+    if not sealed and root_key_problem is not None:
+        problems["root key"] = root_key_problem
     return {
         "version": VERSION,
         "sealed": sealed,

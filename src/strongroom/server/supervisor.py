@@ -260,6 +260,7 @@ class Supervisor:
             restrictions=self._restrictions.problem,
             listening=self._ports.where,
             started_at=self._started_at,
+            root_key_problem=self._delegation.problem,
         )
 
     # Changes while running
@@ -331,13 +332,20 @@ class Supervisor:
     # Sealed and open
 
     def _unseal(self, request: Message) -> object:
-        """Take a passphrase or shares, and serve once they are enough."""
-        if self._open:
+        """Take a passphrase or shares, and serve once they are enough.
+
+        A server that is open may need them too: its workers have followed a root key that the supervisor has
+        missed, and no other one could start.
+        """
+        if self._open and not self._root_key.sealed:
             raise OperatorError("the server is not sealed")
         bring(self._root_key, self._attempts, request)
         if not self._root_key.sealed:
             refused = self._attempts.refused
-            self._open_up()
+            if self._open:
+                self._attempts.succeed()
+            else:
+                self._open_up()
             self._delegation.record(request, "server.unseal", number=refused)
         return self._status()
 

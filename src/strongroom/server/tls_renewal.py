@@ -72,7 +72,10 @@ class TlsRenewal:
             issue_server_certificate(self._directory, authority, settings.hosts, now)
 
         if not self._root_key.stays_elsewhere:
-            issue()
+            try:
+                issue()
+            except RootKeyError as error:
+                raise OperatorError(f"no server certificate could be issued: {error}") from error
         elif not run_apart(issue, self._leave):
             # A session with a token would not survive the forks that are to come.
             raise OperatorError("no server certificate could be issued; the log says why")

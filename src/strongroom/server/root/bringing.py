@@ -14,13 +14,16 @@ from strongroom.server.root.attempts import Attempts
 
 
 def bring(root_key: RootKeys, attempts: Attempts, request: Message) -> None:
-    """Give the root key what a request brings; it may need more afterwards. Raises Denied."""
+    """Give the root key what a request brings; it may need more afterwards.
+
+    Raises Denied; RootKeyError where what was there before cannot be opened, which is nobody's guess.
+    """
     now = int(time.time())
     attempts.check(now)
     given = optional_text(request, "passphrase")
+    if root_key.sealed:
+        root_key.reopen()
     try:
-        if root_key.sealed:
-            root_key.reopen()
         if given is not None:
             root_key.give_passphrase(SecretBytes(given.encode(errors="surrogateescape")))
         for share in texts(request, "shares") if "shares" in request else ():

@@ -43,9 +43,10 @@ class Place:
     """Where the root keys of one installation are.
 
     `write` replaces a file that only its owner reads, whole, on disk when it returns. `passphrase` gives one
-    that needs no person (a credential file), or None. `kmip` finds the way to a key in another server, from
-    the parameters of its record; it raises Unreachable. `witnesses` gives other keys that the root key has
-    wrapped: one that it has wrapped for a kit vouches for a `recovery.pub` of a release that sealed none.
+    that needs no person (a credential file), or None; it may raise RootKeyError. `kmip` finds the way to a
+    key in another server, from the parameters of its record; it raises Unreachable. `witnesses` gives other
+    keys that the root key has wrapped: one that it has wrapped for a kit vouches for a `recovery.pub` of a
+    release that sealed none.
     """
 
     book: Path
@@ -76,7 +77,10 @@ class StoredKeyring(Keyring):
         self._claim: Claim | RootKeyError | None = None
         self._is_proven = False
         self._closed = False
+        self._refused: RootKeyError | None = None
         self._read()
+        if self._refused is not None and not any(record.provider == PASSPHRASE for record in self._opened):
+            raise self._refused
 
     # What it is
 
@@ -160,6 +164,10 @@ class StoredKeyring(Keyring):
     @property
     def _missing(self) -> list[RootRecord]:
         return [record for record in self._records if record.id not in self._roots]
+
+    @property
+    def _opened(self) -> list[RootRecord]:
+        return [record for record in self._records if record.id in self._roots]
 
     # Wrapping
 
@@ -333,10 +341,7 @@ class StoredKeyring(Keyring):
             case "file":
                 return self._from_file(record)
             case "passphrase":
-                given = self._place.passphrase()
-                if given is None:
-                    return None
-                return SoftwareRoot(passphrase.open_(record.parameters, given), record.generation)
+                return self._with_known_passphrase(record)
             case "pkcs11":
                 where = f"token {record.parameters.get('token')}"
                 return self._elsewhere(record, where, pkcs11.TokenKey)
@@ -347,6 +352,20 @@ class StoredKeyring(Keyring):
                 return None
             case other:
                 raise RootKeyError(f"{self._place.book} names a provider {other!r} that this release has not")
+
+    def _with_known_passphrase(self, record: RootRecord) -> Root | None:
+        """Return the root key of a record, None when the passphrase that is known does not open it.
+
+        It is that of an older root key then, say, and somebody has to bring the right one.
+        """
+        try:
+            given = self._place.passphrase()
+            if given is None:
+                return None
+            return SoftwareRoot(passphrase.open_(record.parameters, given), record.generation)
+        except RootKeyError as error:
+            self._refused = error
+            return None
 
     def _from_file(self, record: RootRecord) -> Root:
         # Renamed when its predecessor was not needed any more; a crash may have come right after that.

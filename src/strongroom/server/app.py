@@ -71,7 +71,15 @@ class StrongroomAdapters:
 
     def open_root_key(self, directory: DataDirectory) -> RootKeys:
         with _for_the_operator():
-            return StoredKeyring(self._root_keys(directory))
+            keyring = StoredKeyring(self._root_keys(directory))
+            self._passphrase.ask_no_more()
+            return keyring
+
+    def _known_passphrase(self) -> SecretBytes | None:
+        try:
+            return self._passphrase()
+        except OperatorError as error:
+            raise RootKeyError(str(error)) from error
 
     def _root_keys(self, directory: DataDirectory) -> Place:
         return Place(
@@ -79,7 +87,7 @@ class StrongroomAdapters:
             key_file=directory.root_key,
             recovery=directory.recovery,
             write=write_private,
-            passphrase=self._passphrase,
+            passphrase=self._known_passphrase,
             kmip=_key_manager,
             witnesses=lambda: wrapped_files(directory),
         )

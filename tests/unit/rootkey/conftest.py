@@ -15,6 +15,7 @@ from strongroom.server.data_directory import write_private
 from tests.softhsm import Token
 
 PASSPHRASE = SecretBytes(b"correct horse battery staple")
+NEXT_PASSPHRASE = SecretBytes(b"another one entirely")
 KEY = SecretBytes(bytes(range(32)))
 
 
@@ -22,20 +23,23 @@ def no_key_manager(parameters: Mapping[str, Any]) -> Way:
     raise AssertionError("no other key manager is asked here")
 
 
-def place(folder: Path) -> Place:
+def place(folder: Path, known: SecretBytes | None = None) -> Place:
+    """Return where root keys are; `known` is the passphrase that nobody has to bring."""
     return Place(
         book=folder / "root.json",
         key_file=folder / "root.key",
         recovery=folder / "recovery.pub",
         write=write_private,
-        passphrase=lambda: None,
+        passphrase=lambda: known,
         kmip=no_key_manager,
     )
 
 
-def new(provider: str, generation: int = 1, token: Token | None = None) -> NewRoot:
+def new(
+    provider: str, generation: int = 1, token: Token | None = None, *, phrase: SecretBytes = PASSPHRASE
+) -> NewRoot:
     """Make a root key of a provider."""
-    options: dict[str, Any] = {"passphrase": PASSPHRASE, "shares": "2/3"}
+    options: dict[str, Any] = {"passphrase": phrase, "shares": "2/3"}
     if token is not None:
         options |= token.options
     return make(provider, generation, options, kmip=lambda _: {})

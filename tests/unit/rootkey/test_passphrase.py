@@ -1,6 +1,7 @@
 """A root key that a passphrase opens."""
 
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from strongroom.model.secret import SecretBytes
 from strongroom.rootkey import passphrase
 from strongroom.rootkey.passphrase import WrongPassphrase, check_new, open_, seal
 from strongroom.rootkey.stored import StoredKeyring
-from tests.unit.rootkey.conftest import KEY, PASSPHRASE, begin, new, place
+from tests.unit.rootkey.conftest import KEY, NEXT_PASSPHRASE, PASSPHRASE, begin, new, place
 
 
 @pytest.mark.parametrize(
@@ -77,3 +78,60 @@ def test_without_the_passphrase_it_is_sealed(tmp_path: Path) -> None:
     assert found.sealed
     found.give_passphrase(PASSPHRASE)
     assert found.unwrap(wrapped) == KEY
+
+
+def replaced(folder: Path) -> StoredKeyring:
+    """Return the root keys of a server that knows its passphrase and has just got another one."""
+    begin(folder, new("passphrase"))
+    keyring = StoredKeyring(place(folder, PASSPHRASE))
+    made = new("passphrase", 2, phrase=NEXT_PASSPHRASE)
+    keyring.adopt(keyring.prepare(made.described, made.secret))
+    return keyring
+
+
+def test_a_known_passphrase_that_opens_nothing_stops_the_start(tmp_path: Path) -> None:
+    begin(tmp_path, new("passphrase"))
+    with pytest.raises(WrongPassphrase):
+        StoredKeyring(place(tmp_path, NEXT_PASSPHRASE))
+
+
+def test_a_known_passphrase_of_an_older_root_key_keeps_nobody_from_opening(tmp_path: Path) -> None:
+    keyring = replaced(tmp_path)
+    wrapped = keyring.wrap(KEY)
+    keyring.complete(keyring.state)
+    assert keyring.unwrap(wrapped) == KEY
+    keyring.close()
+    keyring.reopen()
+    assert keyring.sealed
+    assert keyring.wants_passphrase
+    keyring.give_passphrase(NEXT_PASSPHRASE)
+    assert keyring.unwrap(wrapped) == KEY
+
+
+def test_whoever_has_missed_a_change_waits_for_the_new_passphrase(tmp_path: Path) -> None:
+    begin(tmp_path, new("passphrase"))
+    behind = StoredKeyring(place(tmp_path, PASSPHRASE))
+    keyring = replaced(tmp_path)
+    keyring.complete(keyring.state)
+    assert behind.follow()
+    assert behind.sealed
+    behind.give_passphrase(NEXT_PASSPHRASE)
+    assert behind.unwrap(keyring.wrap(KEY)) == KEY
+
+
+def test_a_passphrase_that_cannot_be_read_counts_as_none_once_it_runs(tmp_path: Path) -> None:
+    """Its file is gone, or was a pipe."""
+    begin(tmp_path, new("passphrase"))
+    keyring = StoredKeyring(place(tmp_path, PASSPHRASE))
+    keyring.close()
+
+    def unreadable() -> SecretBytes:
+        raise RootKeyError("cannot read the passphrase")
+
+    vars(keyring)["_place"] = replace(place(tmp_path), passphrase=unreadable)
+    keyring.reopen()
+    assert keyring.sealed
+    keyring.give_passphrase(PASSPHRASE)
+    assert not keyring.sealed
+    with pytest.raises(RootKeyError, match="cannot read"):
+        StoredKeyring(keyring._place)

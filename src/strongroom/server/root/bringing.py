@@ -24,7 +24,7 @@ def bring(root_key: RootKeys, attempts: Attempts, request: Message) -> None:
     if root_key.sealed:
         root_key.reopen()
     try:
-        if given is not None:
+        if given is not None and root_key.sealed:  # else what was known is enough
             root_key.give_passphrase(SecretBytes(given.encode(errors="surrogateescape")))
         for share in texts(request, "shares") if "shares" in request else ():
             root_key.give_share(share)

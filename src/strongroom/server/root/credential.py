@@ -30,6 +30,10 @@ class PassphraseSource:
         self._file = file
         self._asked = False
 
+    def ask_no_more(self) -> None:
+        """Leave whoever sits at the terminal alone from now on: a server that runs waits for nobody."""
+        self._asked = True
+
     def __call__(self) -> SecretBytes | None:
         """Return the passphrase, None when there is nobody to ask."""
         if self._file is not None:

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from strongroom.rootkey.stored import StoredKeyring, file_book
 from strongroom.server.errors import Denied
 from strongroom.server.root.attempts import FREE, LONGEST_PAUSE, Attempts
+from strongroom.server.root.bringing import bring
+from tests.unit.rootkey.conftest import NEXT_PASSPHRASE, PASSPHRASE, new, place
 
 NOW = 1_800_000_000
 
@@ -62,3 +65,21 @@ def test_a_damaged_file_is_no_way_to_more_attempts(tmp_path: Path, content: byte
     attempts.refuse(NOW, "wrong")
     with pytest.raises(Denied):
         attempts.check(NOW + 1)
+
+
+def test_what_the_server_knows_itself_is_nobodys_attempt(tmp_path: Path) -> None:
+    """It knows a passphrase that does not fit any more; or one that is enough, whatever is brought."""
+    made = new("passphrase", phrase=NEXT_PASSPHRASE)
+    file_book(place(tmp_path), made.record, made.secret)
+    keyring = StoredKeyring(place(tmp_path))
+    attempts = Attempts(tmp_path / "unseal.json")
+    vars(keyring)["_place"] = place(tmp_path, PASSPHRASE)
+    bring(keyring, attempts, {})
+    assert keyring.sealed
+    bring(keyring, attempts, {"passphrase": NEXT_PASSPHRASE.reveal().decode()})
+    assert not keyring.sealed
+    keyring.close()
+    vars(keyring)["_place"] = place(tmp_path, NEXT_PASSPHRASE)
+    bring(keyring, attempts, {"passphrase": NEXT_PASSPHRASE.reveal().decode()})
+    assert not keyring.sealed
+    assert attempts.refused == 0

@@ -237,12 +237,19 @@ class StoredKeyring(Keyring):
         return True
 
     def give_passphrase(self, given: SecretBytes) -> None:
-        """Open with a passphrase. Raises RootKeyError."""
+        """Open what a passphrase opens, and what that hands on. Raises RootKeyError when it opens nothing."""
         wanting = [record for record in self._missing if record.provider == PASSPHRASE]
         if not wanting:
             raise RootKeyError("no root key waits for a passphrase; look at: strongroom server status")
+        refused: RootKeyError | None = None
         for record in wanting:
-            self._accept(record, SoftwareRoot(passphrase.open_(record.parameters, given), record.generation))
+            try:
+                root = SoftwareRoot(passphrase.open_(record.parameters, given), record.generation)
+                self._accept(record, root)
+            except RootKeyError as error:  # while one takes over, each may have a passphrase of its own
+                refused = error
+        if refused is not None and all(record in self._missing for record in wanting):
+            raise refused
         self._open_others()
 
     def give_share(self, text: str) -> None:

@@ -135,3 +135,19 @@ def test_a_passphrase_that_cannot_be_read_counts_as_none_once_it_runs(tmp_path: 
     assert not keyring.sealed
     with pytest.raises(RootKeyError, match="cannot read"):
         StoredKeyring(keyring._place)
+
+
+def test_in_the_middle_of_a_change_the_older_passphrase_is_enough_and_the_newer_is_not(
+    tmp_path: Path,
+) -> None:
+    wrapped = replaced(tmp_path).wrap(KEY)
+    found = StoredKeyring(place(tmp_path))
+    with pytest.raises(WrongPassphrase):
+        found.give_passphrase(SecretBytes(b"something else entirely"))
+    found.give_passphrase(NEXT_PASSPHRASE)
+    assert found.sealed, "what is not wrapped again yet is under the older root key"
+    assert found.wants_passphrase
+    found.give_passphrase(PASSPHRASE)
+    assert found.unwrap(wrapped) == KEY
+    assert not StoredKeyring(place(tmp_path, PASSPHRASE)).sealed
+    assert StoredKeyring(place(tmp_path, NEXT_PASSPHRASE)).sealed

@@ -17,6 +17,9 @@ from strongroom.domain.entries import Entry, Kept
 from strongroom.domain.people import Person, Role
 from strongroom.model.struct import Int64, Own, Struct
 
+ACCEPT: Final = "store.accept"
+"""The command that lets a store count that is behind what was signed for."""
+
 LIFETIME: Final = timedelta(hours=24)
 """How long there is to approve a request, and then to do it."""
 
@@ -67,6 +70,11 @@ class Approval(Entry, kind=41):
     acting: Annotated[Int64 | None, Own(11)] = None
     votes: Annotated[tuple[Vote, ...], Own(12)] = ()
     waiting: Annotated[tuple[str, ...], Own(13)] = ()
+
+    @property
+    def accepting(self) -> bool:
+        """Tell whether it is for what ends that a store is read-only, and is kept there all the same."""
+        return self.operation == ACCEPT
 
     @property
     def rejected_by(self) -> str | None:

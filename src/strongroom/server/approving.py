@@ -170,7 +170,7 @@ async def use(store: ObjectStore, clients: ClientStore, asked: Asked, now: datet
                     f" {kept.value.expires_at:%Y-%m-%d %H:%M} UTC, then give the same command again"
                 )
             change = EntryChange(Approval, SYSTEM_TENANT, kept.key, kept.generation, None)
-            await store.commit(Changes(entries=[change], events=[_event(USED, kept, asked, now)]))
+            await store.commit(_changes(kept, change, _event(USED, kept, asked, now)))
         except LostRace:
             continue
         return kept
@@ -181,7 +181,7 @@ async def give_back(store: ObjectStore, used: Kept[Approval], asked: Asked, now:
     """Let an approval be used again: what it was for was refused."""
     change = EntryChange(Approval, used.tenant, used.key, 0, replace(used, generation=0))
     try:
-        await store.commit(Changes(entries=[change], events=[_event(GIVEN_BACK, used, asked, now)]))
+        await store.commit(_changes(used, change, _event(GIVEN_BACK, used, asked, now)))
     except LostRace:  # somebody has asked for the same again meanwhile
         return
 
@@ -244,11 +244,15 @@ async def _new(
         generation=generation,
     )
     change = EntryChange(Approval, SYSTEM_TENANT, key, generation, after)
-    await store.commit(Changes(entries=[change], events=[_event(REQUESTED, after, asked, now)]))
+    await store.commit(_changes(after, change, _event(REQUESTED, after, asked, now)))
     kept = await store.load_entry(Approval, SYSTEM_TENANT, key)
     if kept is None:
         raise LostRace
     return kept
+
+
+def _changes(kept: Kept[Approval], change: EntryChange, event: AuditEvent) -> Changes:
+    return Changes(entries=[change], events=[event], accepting=kept.value.accepting)
 
 
 def _event(what: str, kept: Kept[Approval], asked: Asked, now: datetime) -> AuditEvent:

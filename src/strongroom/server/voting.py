@@ -57,7 +57,7 @@ async def cast(
                 due = replace(batch, due=now)
                 changes.append(EntryChange(WaitingBatch, batch.tenant, key, batch.generation, due))
         try:
-            await store.commit(Changes(entries=changes))
+            await store.commit(Changes(entries=changes, accepting=kept.value.accepting))
         except LostRace:
             continue
         return await find(store, name, now)

@@ -18,7 +18,7 @@ from strongroom.domain.chain import Head
 from strongroom.domain.doubts import Distrusted
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.identity import DEFAULT_TENANT
-from strongroom.domain.store import Changes, LostRace
+from strongroom.domain.store import Changes, LostRace, StoreFailure
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.operations.activate import ActivateRequest
@@ -273,6 +273,10 @@ def test_a_store_that_was_put_back_is_accepted_once_people_have_agreed(office: O
     office.kms.create_symmetric_key()
     lay_down(office.kms, tenant=SYSTEM_TENANT, policy=1)
     sign_for(office, 1000)
+    # As a server has it meanwhile: nothing else is written, neither asked for nor agreed to.
+    office.kms.repository.read_only = "the store is older than what was signed for"
+    with pytest.raises(StoreFailure):
+        office.ask({"command": "tenant.create", "name": "green"})
     name = office.pending({"command": "store.accept"})
     office.vote(name, "carol", CAROL)
     office.ask({"command": "approval.list"})

@@ -11,6 +11,7 @@ from typing import Final
 
 from strongroom.audit.marks import Mark, Unreadable, marks
 from strongroom.domain.acts import Act
+from strongroom.domain.approvals import ACCEPT
 from strongroom.domain.doubts import MOST_DISTRUSTED, Distrusted
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.people import Role
@@ -98,7 +99,7 @@ async def _how_far_behind(admin: Administrator, _request: Message) -> Message:
     }
 
 
-@command("store.accept", roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.POLICY, facts=_how_far_behind)
+@command(ACCEPT, roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.POLICY, facts=_how_far_behind)
 async def accept(admin: Administrator, request: Message) -> object:
     """Let a store count that is behind what was signed for; from then on it is signed for as it is."""
     missed = await _missed(admin)

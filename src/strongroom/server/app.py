@@ -25,6 +25,7 @@ from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory, write_private
 from strongroom.server.errors import InvalidOption, OperatorError, Sealed
 from strongroom.server.guesses import GuessMemory, SharedTally
+from strongroom.server.logs import get_logger
 from strongroom.server.messages import Message
 from strongroom.server.ports import Administration, Application, NewKit, NewRoot, RootKeys, WriterMain
 from strongroom.server.root.credential import PassphraseSource
@@ -35,6 +36,8 @@ from strongroom.store import address, migrate, versions
 from strongroom.store.records import Backend, StoreUnavailable
 from strongroom.store.store_keys import StoredStoreKeys
 from strongroom.store.url import SqliteUrl, StoreUrl, StoreUrlError, parse
+
+log = get_logger()
 
 
 class StrongroomAdapters:
@@ -123,6 +126,10 @@ class StrongroomAdapters:
             return None
         from strongroom.store import writer
 
+        with _for_the_operator():
+            if migrate.may_hold_remains(where.path):
+                cure = "stop the server once, and run: strongroom store migrate DIR"
+                log.warning("removed_records_not_overwritten", database=str(where.path), cure=cure)
         return lambda ready, alive: writer.serve(
             where.path, _writer_socket(directory), ready=ready, alive=alive
         )

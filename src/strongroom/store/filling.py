@@ -75,6 +75,7 @@ class _SqliteFilling(SqliteRecords):
         # One journal for all, and of no use until the end: nothing was there before.
         for pragma in ("journal_mode = DELETE", "synchronous = FULL"):
             connection.execute(f"PRAGMA {pragma}").close()
+        migrate.overwrite(connection)
 
     async def begin(self, schema: str) -> Sequence[Table]:
         with translated():
@@ -97,6 +98,7 @@ class _SqliteFilling(SqliteRecords):
     async def commit(self) -> None:
         with translated():
             self._connection.execute("COMMIT")
+            migrate.mark_swept(self._connection)
             self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
 
     def close(self) -> None:

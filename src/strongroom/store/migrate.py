@@ -10,13 +10,17 @@ import os
 import sqlite3
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from strongroom.store.records import StoreUnavailable
 from strongroom.store.url import PostgresUrl, SqliteUrl, StoreUrl
 from strongroom.store.versions import VERSION_QUERY, VERSION_TABLE, VERSIONS, check, is_newer
 
 Dialect = Literal["sqlite", "postgresql"]
+
+_SWEPT: Final = 1
+"""The user_version of an SQLite file in which nothing that was removed is left. Older releases set none, and
+left it in free pages wherever SQLite was not built to overwrite them."""
 
 
 def current_version(url: StoreUrl) -> str | None:
@@ -85,6 +89,29 @@ def migrate_sqlite(connection: sqlite3.Connection, database: str, *, to: str = V
         raise
 
 
+def overwrite(connection: sqlite3.Connection) -> None:
+    """Have an SQLite connection overwrite what it removes, however SQLite was built. Raises sqlite3.Error."""
+    connection.execute("PRAGMA secure_delete = ON").close()
+
+
+def mark_swept(connection: sqlite3.Connection) -> None:
+    """Say of an SQLite file that nothing is left in it of what was removed. Raises sqlite3.Error."""
+    connection.execute(f"PRAGMA user_version = {_SWEPT}").close()
+
+
+def may_hold_remains(path: Path) -> bool:
+    """Tell whether an SQLite file may hold what an older release has removed. Raises StoreUnavailable."""
+    try:
+        connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            built_in = ("SECURE_DELETE",) in connection.execute("PRAGMA compile_options").fetchall()
+            return not built_in and not _is_swept(connection)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"cannot read {path}: {error}") from error
+
+
 def create_sqlite_file(path: Path) -> None:
     """Make an empty file, mode 0600, if there is none. Raises OSError."""
     # SQLite would create it with whatever the umask allows.
@@ -104,13 +131,37 @@ def _migrate_sqlite_file(path: Path) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            overwrite(connection)
+            is_new = sqlite_version(connection) is None
             migrate_sqlite(connection, str(path))
+            _sweep(connection, path, is_new=is_new)
         finally:
             connection.close()
     except OSError as error:
         raise StoreUnavailable(f"cannot create {path}: {error.strerror}") from error
     except sqlite3.Error as error:
         raise StoreUnavailable(f"cannot migrate {path}: {error}; nothing was changed") from error
+
+
+def _sweep(connection: sqlite3.Connection, path: Path, *, is_new: bool) -> None:
+    """Let nothing be left of what was removed before this release, once. Raises StoreUnavailable."""
+    if _is_swept(connection):
+        return
+    try:
+        if not is_new:
+            connection.execute("VACUUM").close()
+        mark_swept(connection)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+    except sqlite3.Error as error:
+        raise StoreUnavailable(
+            f"{path} has the newest schema, but what was removed before is not overwritten yet: {error};"
+            " that needs as much free space as the database has: give the command again"
+        ) from error
+
+
+def _is_swept(connection: sqlite3.Connection) -> bool:
+    ((found,),) = connection.execute("PRAGMA user_version").fetchall()
+    return bool(found >= _SWEPT)
 
 
 async def _postgres_version(url: PostgresUrl) -> str | None:

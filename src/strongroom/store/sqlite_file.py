@@ -60,6 +60,7 @@ def connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT / 1000)
     try:
         versions.check(migrate.sqlite_version(connection), str(path))
+        migrate.overwrite(connection)
     except BaseException:
         connection.close()
         raise

@@ -1,9 +1,11 @@
 """Schema versions (fault 35)."""
 
+import secrets
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Dialect
@@ -11,13 +13,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from strongroom.store import migrate, schema
-from strongroom.store.records import SchemaTooNew, SchemaTooOld, StoreUnavailable
+from strongroom.store.records import ObjectRow, SchemaTooNew, SchemaTooOld, StoreUnavailable
 from strongroom.store.sqlite import InlineSqliteBackend
 from strongroom.store.url import PostgresUrl, SqliteUrl, parse
 from strongroom.store.versions import VERSION_TABLE, VERSIONS
 from tests.postgres import PostgresServer, postgres_server
+from tests.unit.store.samples import row
 
 __all__ = ["postgres_server"]
+
+
+OBJECTS = 100
 
 
 def catalogue(database: Path) -> list[tuple[str, ...]]:
@@ -95,6 +101,55 @@ def test_an_interrupted_migration_leaves_nothing(tmp_path: Path, monkeypatch: py
     assert catalogue(url.path) == []
     migrate.migrate(url)
     assert migrate.preflight(url) == []
+
+
+@pytest.fixture
+def keeps_what_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give an SQLite that was not built to overwrite what is removed."""
+    connect = sqlite3.connect
+
+    def connect_to(*given: Any, **keywords: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*given, **keywords)
+        connection.execute("PRAGMA secure_delete = OFF").close()
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect_to)
+
+
+def older_store(path: Path, sealed: bytes, *, version: str) -> None:
+    """Make a store of some version, as older releases did, with objects on several pages."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    migrate.migrate_sqlite(connection, str(path), to=version)
+    names, places = ", ".join(ObjectRow._fields), ", ".join("?" * len(ObjectRow._fields))
+    rows = [row(1, sealed=sealed) for _ in range(OBJECTS)]
+    connection.executemany(f"INSERT INTO objects ({names}) VALUES ({places})", rows)
+    connection.close()
+
+
+@pytest.mark.usefixtures("keeps_what_is_removed")
+def test_a_migration_leaves_nothing_of_what_it_moves(tmp_path: Path) -> None:
+    url, sealed = SqliteUrl(tmp_path / "store.db"), secrets.token_bytes(200)
+    older_store(url.path, sealed, version=VERSIONS[-2])
+    migrate.migrate(url)
+    assert url.path.read_bytes().count(sealed) == OBJECTS
+
+
+@pytest.mark.usefixtures("keeps_what_is_removed")
+def test_what_an_older_release_left_is_overwritten_once(tmp_path: Path) -> None:
+    url, sealed = SqliteUrl(tmp_path / "store.db"), secrets.token_bytes(200)
+    older_store(url.path, sealed, version=VERSIONS[-1])
+    editor = sqlite3.connect(url.path, isolation_level=None)
+    editor.execute("DELETE FROM objects")
+    ((built_in,),) = editor.execute("SELECT sqlite_compileoption_used('SECURE_DELETE')").fetchall()
+    editor.close()
+    assert sealed in url.path.read_bytes()
+    assert migrate.may_hold_remains(url.path) is not bool(built_in)
+    migrate.migrate(url)
+    assert sealed not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert not migrate.may_hold_remains(url.path)
+    before = url.path.read_bytes()
+    migrate.migrate(url)
+    assert url.path.read_bytes() == before
 
 
 async def test_a_newer_schema_is_refused(database: Path) -> None:

@@ -208,7 +208,7 @@ WAITING = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 async def test_what_the_standby_has_not_got_is_not_acknowledged_though_it_can_be_read(
     server: PostgresServer, monkeypatch: pytest.MonkeyPatch, end: str, back: bool
 ) -> None:
-    """When the wait for the standby is ended, the server keeps the change, and a failover loses it."""
+    """faults 34. When the wait for the standby is ended, the server keeps the change; a failover loses it."""
     monkeypatch.setattr(postgres, "RETRY_FOR", 1.0)
     monkeypatch.setattr(postgres, "STATEMENT_TIMEOUT", 4.0)
     database = server.create_database()

@@ -1,5 +1,6 @@
 """Backups as they are made and restored: whole commands, on servers with TLS, on either database."""
 
+import errno
 import json
 import os
 import re
@@ -13,17 +14,20 @@ from pathlib import Path
 import pytest
 
 from strongroom import Client, testing
+from strongroom.audit.keys import SigningKey
 from strongroom.cli.administration import administer
 from strongroom.cli.exit import ExitCode
 from strongroom.client.errors import KMIPError
 from strongroom.server.admin import call, call_server
 from strongroom.server.app import StrongroomAdapters
-from strongroom.server.backup.create import create_backup
+from strongroom.server.backup.create import _new_file, create_backup
 from strongroom.server.backup.files import settled_files
+from strongroom.server.backup.identities import read_identities
 from strongroom.server.backup.parts import PLAIN, SEALED
+from strongroom.server.backup.restore import restore_backup
 from strongroom.server.config import load_settings
-from strongroom.server.data_directory import DataDirectory
-from strongroom.server.errors import Denied, OperatorError
+from strongroom.server.data_directory import DataDirectory, write_private
+from strongroom.server.errors import Denied, DirectoryLocked, OperatorError
 from strongroom.server.messages import Message
 from tests.e2e.backups import Kit, Place, old_client, running
 from tests.inventory import inventory, populate
@@ -291,6 +295,77 @@ def test_a_restore_takes_the_place_of_nothing(
     assert "exists already" in said
     assert not (tmp_path / "new").exists()
     assert (site.directory / "strongroom.db").exists()
+
+
+def test_a_restore_that_fails_leaves_no_store_outside_its_directory(
+    site: testing.Server, backup: Path, kit: Kit, tmp_path: Path
+) -> None:
+    (tmp_path / "other.pub").write_bytes(SigningKey(SigningKey.new()).public.pem())
+    words = ["restore", str(backup), "--data", str(tmp_path / "new"), "--identity", str(kit.path)]
+    words += ["--store", f"sqlite:///{tmp_path}/outside.db"]
+    refused(site, *words, "--signer", str(tmp_path / "other.pub"))
+    assert [file.name for file in tmp_path.iterdir()] == ["other.pub"]
+    site.run("backup", *words)
+    assert (tmp_path / "outside.db").exists()
+
+
+def test_a_store_whose_directory_could_not_be_completed_is_gone(
+    backup: Path, kit: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        if path.name == "strongroom.toml":
+            raise OperatorError("no space")
+        write_private(path, content)
+
+    monkeypatch.setattr("strongroom.server.backup.restore.write_private", full)
+    store = f"sqlite:///{tmp_path}/outside.db"
+    with pytest.raises(OperatorError, match="no space"):
+        restored_by_hand(backup, tmp_path / "new", kit, store)
+    assert list(tmp_path.iterdir()) == []
+
+
+def restored_by_hand(backup: Path, new: Path, kit: Kit, store: str | None = None) -> None:
+    """Restore a backup in this process."""
+    identities = read_identities([kit.path])
+    restore_backup(backup, new, StrongroomAdapters(), identities, store=store, report=lambda *_: None)
+
+
+def test_of_two_restores_into_one_directory_one_is_done(
+    backup: Path, kit: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, second = DataDirectory.lock, []
+
+    def lock(self: DataDirectory, *, patience: float = 1.0) -> int:
+        held = real(self, patience=patience)
+        if not second:
+            second.append(1)
+            # Whoever comes now finds it empty, as this one did.
+            monkeypatch.setattr(DataDirectory, "create", lambda path: DataDirectory(path))
+            with pytest.raises(DirectoryLocked, match="is in use by process"):
+                restored_by_hand(backup, tmp_path / "new", kit)
+        return held
+
+    monkeypatch.setattr(DataDirectory, "lock", lock)
+    restored_by_hand(backup, tmp_path / "new", kit)
+    assert (tmp_path / "new" / "strongroom.toml").exists()
+    with pytest.raises(OperatorError, match="a backup was restored into it meanwhile"):
+        restored_by_hand(backup, tmp_path / "new", kit)
+    assert (tmp_path / "new" / "strongroom.toml").exists()
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK])
+def test_a_backup_is_written_where_there_are_no_hard_links(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("strongroom.server.backup.create.os.link", link)
+    with _new_file(tmp_path / "backup.age") as file:
+        file.write(b"content")
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("backup.age", b"content")]
+    with pytest.raises(OperatorError, match="never overwrites"), _new_file(tmp_path / "second") as file:
+        (tmp_path / "second").touch()
 
 
 @pytest.mark.postgres

@@ -26,6 +26,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import shutil
 import stat
 import time
 from collections.abc import Iterator, Set
@@ -37,7 +38,8 @@ from strongroom.server.errors import DirectoryLocked, NotFound, OperatorError
 
 _SECRET_FILES: Final = ("root.key", "root.json", "ca.key", "server.key", "audit.key")
 _SOCKET_PATH_LIMIT: Final = 107
-_HARMLESS: Final = frozenset({"lost+found"})
+HARMLESS: Final = frozenset({"lost+found"})
+"""What may lie in a directory that counts as empty."""
 
 
 class DataDirectory:
@@ -138,7 +140,7 @@ class DataDirectory:
         It counts as a data directory once its configuration is written, which is therefore done last.
         """
         path = path.absolute()
-        _make_empty(path, _HARMLESS)
+        _make_empty(path, HARMLESS)
         return cls(path)
 
     @classmethod
@@ -151,7 +153,7 @@ class DataDirectory:
         """
         path, existed = path.absolute(), path.exists()
         directory = cls(path)
-        harmless = _HARMLESS | {directory.lock_file.name}
+        harmless = HARMLESS | {directory.lock_file.name}
         _make_empty(path, harmless)
         descriptor = directory.lock()
         try:
@@ -255,11 +257,16 @@ def _make_empty(path: Path, harmless: Set[str]) -> None:
 
 
 def _remove_all(path: Path, *, last: Path, keep: bool) -> None:
-    """Remove the files in a directory, `last` after all others, and the directory itself unless to `keep`."""
+    """Remove what is in a directory, `last` after all else, and the directory itself unless to `keep`."""
     with contextlib.suppress(OSError):
         for entry in [*(entry for entry in path.iterdir() if entry != last), last]:
-            with contextlib.suppress(OSError):
-                entry.unlink()
+            if entry.name in HARMLESS:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    entry.unlink()
         if not keep:
             path.rmdir()
 

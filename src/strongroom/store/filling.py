@@ -4,9 +4,11 @@ Rule: nothing is a store before `commit`. PostgreSQL does everything in one tran
 store once its data directory is one. What is done with the records is in `store/refilling.py`.
 """
 
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import asyncpg
@@ -34,20 +36,44 @@ _POSTGRES_TABLES: Final = (
 
 @asynccontextmanager
 async def fill(url: StoreUrl) -> AsyncIterator[Filling]:
-    """Give an empty store to be filled. What is not committed when the block ends is gone, on PostgreSQL.
+    """Give an empty store to be filled. What is not committed when the block ends is gone.
 
-    An SQLite file must not exist; it is made, mode 0600, and is of no use before `commit`.
+    An SQLite file must not exist; it is made, mode 0600, is of no use before `commit`, and is also gone when
+    the block fails behind that.
     """
     with translated():
         if isinstance(url, SqliteUrl):
-            opened = _SqliteFilling(url)
+            _make(url.path)
+            kept = False
             try:
-                yield opened
+                opened = _SqliteFilling(url.path)
+                try:
+                    yield opened
+                finally:
+                    opened.close()
+                kept = opened.committed
             finally:
-                opened.close()
+                if not kept:
+                    _remove(url.path)
         else:
             async with _postgres_filling(url) as filling:
                 yield filling
+
+
+def _make(path: Path) -> None:
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        raise StoreFailure(
+            f"{path} exists already; a backup is restored into a store that does not"
+        ) from None
+    except OSError as error:
+        raise StoreFailure(f"cannot make {path}: {error.strerror}") from error
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 class SqliteRecords(RefilledRecords, SqliteTables):
@@ -65,12 +91,10 @@ class SqliteRecords(RefilledRecords, SqliteTables):
 class _SqliteFilling(SqliteRecords):
     """A new SQLite file."""
 
-    def __init__(self, url: SqliteUrl) -> None:
-        self._path = url.path
-        if url.path.exists():
-            raise StoreFailure(f"{url.path} exists already; a backup is restored into a store that does not")
-        migrate.create_sqlite_file(url.path)
-        connection = sqlite3.connect(url.path, isolation_level=None)
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.committed = False
+        connection = sqlite3.connect(path, isolation_level=None)
         super().__init__(connection, "")
         # One journal for all, and of no use until the end: nothing was there before.
         for pragma in ("journal_mode = DELETE", "synchronous = FULL"):
@@ -100,6 +124,7 @@ class _SqliteFilling(SqliteRecords):
             self._connection.execute("COMMIT")
             migrate.mark_swept(self._connection)
             self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        self.committed = True
 
     def close(self) -> None:
         self._connection.close()

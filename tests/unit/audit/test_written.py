@@ -15,6 +15,7 @@ from strongroom.domain.chain import EMPTY, Head
 from strongroom.server.backup import files
 from strongroom.server.backup.files import AuditFiles
 from strongroom.server.data_directory import DataDirectory
+from strongroom.server.errors import OperatorError
 from tests.unit.audit.test_read_log import event, opened
 
 MANY: Final = 30
@@ -122,3 +123,22 @@ def test_a_backup_has_the_log_of_one_moment(
             _, row, number = name.removesuffix(".log").split("-")
             found[SegmentName(int(row), int(number))] = content
     assert check(found) >= 5
+
+
+def test_space_that_was_only_reserved_may_go_while_a_backup_is_made(
+    log: ReadLog, directory: Path, tmp_path: Path
+) -> None:
+    reserved = directory / str(SegmentName(1, 1))
+    reserved.write_bytes(bytes(4096))
+    audit = AuditFiles(DataDirectory(tmp_path))
+    reserved.unlink()
+    assert f"audit/{SegmentName(0, 1)}" in [name for name, _ in audit.read()]
+
+
+def test_a_backup_is_not_made_of_a_log_whose_records_were_removed_meanwhile(
+    log: ReadLog, directory: Path, tmp_path: Path
+) -> None:
+    audit = AuditFiles(DataDirectory(tmp_path))
+    (directory / str(SegmentName(0, 1))).unlink()
+    with pytest.raises(OperatorError, match="make the backup again"):
+        list(audit.read())

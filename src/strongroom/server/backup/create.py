@@ -226,8 +226,10 @@ def _rename(partial: Path, target: Path) -> None:
     try:
         # Unlike a rename, this never takes the place of a file that came meanwhile.
         os.link(partial, target)
-    except PermissionError:
-        # A file system without hard links.
+    except FileExistsError:
+        raise
+    except OSError:
+        # A file system without hard links, each of which says so in its own way.
         if target.exists():
             raise FileExistsError from None
         partial.rename(target)

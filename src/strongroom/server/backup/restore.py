@@ -5,7 +5,6 @@ way leaves nothing that `serve` would start on.
 """
 
 import asyncio
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -62,15 +61,11 @@ def restore_backup(
     `store` None means an SQLite file in the directory, for a backup of one. The backup has to be made by the
     server whose audit key `signer` is; None: by whomever.
     """
-    existed = path.exists()
-    directory = DataDirectory.create(path)
     try:
-        return asyncio.run(_restore(file, directory, adapters, identities, store, report, signer))
-    except BaseException as error:
-        _undo(directory.path, keep=existed)
-        if isinstance(error, StoreFailure):
-            raise OperatorError(str(error)) from error
-        raise
+        with DataDirectory.reserve(path) as directory:
+            return asyncio.run(_restore(file, directory, adapters, identities, store, report, signer))
+    except StoreFailure as error:
+        raise OperatorError(str(error)) from error
 
 
 async def _restore(
@@ -102,7 +97,8 @@ async def _restore(
             await unpacking.tables(contents, filling, root_key)
             await filling.mark(root_key, _marker(contents, now), _event(contents, now))
             await filling.commit()
-    write_private(directory.configuration, configuration.text.encode())
+            # Inside, since a store without its directory is of no use, and in the way of the next attempt.
+            write_private(directory.configuration, configuration.text.encode())
     return RestoredDirectory(
         directory=directory,
         contents=contents,
@@ -148,14 +144,3 @@ def _warnings(directory: DataDirectory, configuration: Configuration, contents: 
         if name is not None and not (directory.path / name).exists()
     ]
     return found
-
-
-def _undo(path: Path, *, keep: bool) -> None:
-    """Remove what was made: the directory was empty before."""
-    for entry in path.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            entry.unlink(missing_ok=True)
-    if not keep:
-        path.rmdir()

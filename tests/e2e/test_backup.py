@@ -4,10 +4,11 @@ import errno
 import json
 import os
 import re
+import socket
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from strongroom.server.backup.files import settled_files
 from strongroom.server.backup.identities import read_identities
 from strongroom.server.backup.parts import PLAIN, SEALED
 from strongroom.server.backup.restore import restore_backup
-from strongroom.server.config import load_settings
+from strongroom.server.config import ClientSettings, load_settings
 from strongroom.server.data_directory import DataDirectory, write_private
 from strongroom.server.errors import Denied, DirectoryLocked, OperatorError
 from strongroom.server.messages import Message
@@ -560,6 +561,45 @@ def test_a_file_that_is_replaced_while_a_backup_is_made_is_whole_in_it(
     words = ["--data", str(new), "--identity", str(kit.path)]
     server.run("backup", "restore", str(tmp_path / "backup.age"), *words)
     assert (new / "strongroom.toml").read_text() == longer
+
+
+def test_a_drill_reaches_nobody_whom_the_original_server_reaches(
+    place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
+) -> None:
+    there, here = place("sqlite", "there"), place("sqlite", "here")
+    backup, new, sink = tmp_path / "backup.age", here.folder / "data", tmp_path / "events"
+    endpoint = socket.create_server(("127.0.0.1", 0))
+    endpoint.settimeout(0)
+    told = {"put": "on", "notify": "on", "endpoint": f"127.0.0.1:{endpoint.getsockname()[1]}"}
+    settings = {
+        "policy": {"lease_time": 77},
+        "audit": {"sinks": [f"file:{sink}"], "anchors": [f"file:{tmp_path}/anchor"], "checkpoint": 0.5},
+        "client.test": {"password": "optional", **told},
+    }
+    with endpoint:
+        with testing.server(there.folder, settings=settings) as server:
+            create(server, backup, kit)
+        for file in (sink, tmp_path / "anchor"):
+            file.unlink(missing_ok=True)
+        while True:
+            with suppress(BlockingIOError):
+                endpoint.accept()[0].close()
+                continue
+            break
+        words = ["--data", str(new), "--identity", str(kit.path), "--drill"]
+        done = server.try_run("backup", "restore", str(backup), *words)
+        assert done.returncode == ExitCode.OK, done.stderr
+        assert "for a drill" in done.stderr
+        with running(here.folder) as restored, old_client(server.profile, restored) as client:
+            client.get(client.create_symmetric_key())
+            restored.wait_for_log("store_verified")
+        with pytest.raises(BlockingIOError):
+            endpoint.accept()
+    assert not sink.exists()
+    assert not (tmp_path / "anchor").exists()
+    made = load_settings(new / "strongroom.toml")
+    assert (made.policy.rotation, made.policy.lease_time) == ("off", 77)
+    assert made.client["test"] == ClientSettings(password="optional")
 
 
 def test_a_record_that_was_tampered_with_is_named_and_restored_as_it_was(

@@ -129,6 +129,12 @@ def restore(
         ),
     ] = None,
     signer: SignerOption = None,
+    drill: Annotated[
+        bool,
+        typer.Option(
+            "--drill", help="The original server lives on: rotate nothing, tell nobody of keys and events."
+        ),
+    ] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Make a data directory of a backup, on an empty host.
@@ -147,7 +153,14 @@ def restore(
     key = None if signer is None else read_signer(signer)
     with progress("restore") as report:
         made = restore_backup(
-            file, data, StrongroomAdapters(), identities, store=store, report=report, signer=key
+            file,
+            data,
+            StrongroomAdapters(),
+            identities,
+            store=store,
+            report=report,
+            signer=key,
+            drill=drill,
         )
     for warning in made.warnings:
         typer.echo(f"strongroom: warning: {warning}", err=True)

@@ -31,14 +31,20 @@ class Configuration(NamedTuple):
     as_written: bool
 
 
-def configuration_on(store: str, before: str) -> Configuration:
-    """Return a configuration that names another store and is like `before`. Raises OperatorError."""
+def configuration_on(store: str, before: str, *, drill: bool = False) -> Configuration:
+    """Return a configuration that names another store and is like `before`. Raises OperatorError.
+
+    For a drill it is also without what reaches others than those who ask, since the original lives on.
+    """
     if len(before.encode()) > MAX_CONFIGURATION:
         raise OperatorError(f"{FILE_NAME} is too long for a backup; take some of its comments out")
     try:
         wanted = {**tomllib.loads(before), "store": store}
     except tomllib.TOMLDecodeError as error:
         raise OperatorError(f"{FILE_NAME} is not valid TOML: {error}") from error
+    parse_settings(wanted)
+    if drill:
+        wanted = _quiet(wanted)
     settings = parse_settings(wanted)
     for text, as_written in ((_edited(before, {"store": store}), True), (_rendered(wanted), False)):
         if _says(text, wanted):
@@ -65,6 +71,17 @@ def recovery_recipient(directory: DataDirectory, secrets: Secrets) -> str | None
     if sealed is not None:
         return sealed.reveal().decode()
     return directory.recovery.read_text() if directory.recovery.exists() else None
+
+
+def _quiet(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings of a server that rotates nothing, and tells nobody of keys and of what it records."""
+    audit = {name: one for name, one in values.get("audit", {}).items() if name not in ("anchors", "sinks")}
+    clients = {
+        client: {name: one for name, one in said.items() if name not in ("put", "notify", "endpoint")}
+        for client, said in values.get("client", {}).items()
+    }
+    policy = {**values.get("policy", {}), "rotation": "off"}
+    return {**values, "policy": policy, "audit": audit, "client": clients}
 
 
 def _edited(configuration: str, values: Mapping[str, Any]) -> str:

@@ -55,15 +55,16 @@ def restore_backup(
     store: str | None = None,
     report: Report,
     signer: VerifyingKey | None = None,
+    drill: bool = False,
 ) -> RestoredDirectory:
     """Make the data directory `path` of a backup, on the store at `store`. Raises OperatorError.
 
     `store` None means an SQLite file in the directory, for a backup of one. The backup has to be made by the
-    server whose audit key `signer` is; None: by whomever.
+    server whose audit key `signer` is; None: by whomever. For a drill it reaches nobody.
     """
     try:
         with DataDirectory.reserve(path) as directory:
-            return asyncio.run(_restore(file, directory, adapters, identities, store, report, signer))
+            return asyncio.run(_restore(file, directory, adapters, identities, store, report, signer, drill))
     except StoreFailure as error:
         raise OperatorError(str(error)) from error
 
@@ -76,13 +77,14 @@ async def _restore(
     store: str | None,
     report: Report,
     signer: VerifyingKey | None,
+    drill: bool,
 ) -> RestoredDirectory:
     now = datetime.now(UTC).replace(microsecond=0)
     with backup_events(file, identities) as events:
         unpacking = Unpacking(events, identities, folder=directory.path, report=report, signer=signer)
         contents = unpacking.front()
         url = _store_url(contents, store)
-        configuration = configuration_on(url, contents.configuration)
+        configuration = configuration_on(url, contents.configuration, drill=drill)
         settings = configuration.settings
         adapters.check_store_url(url, directory)
         root_key = adapters.create_root_key(directory, adapters.make_root_key("file", 1, {}))
@@ -103,7 +105,7 @@ async def _restore(
         directory=directory,
         contents=contents,
         settings=settings,
-        warnings=tuple(_warnings(directory, configuration, contents)),
+        warnings=tuple(_warnings(directory, configuration, contents, drill=drill)),
     )
 
 
@@ -132,10 +134,16 @@ def _store_url(contents: Contents, store: str | None) -> str:
     return DEFAULT_STORE
 
 
-def _warnings(directory: DataDirectory, configuration: Configuration, contents: Contents) -> list[str]:
+def _warnings(
+    directory: DataDirectory, configuration: Configuration, contents: Contents, *, drill: bool
+) -> list[str]:
     settings = configuration.settings
     found = [f"{problem}; it was restored as it was" for problem in contents.problems()]
-    if not configuration.as_written:
+    if drill:
+        found.append(
+            "this is for a drill: keys are not rotated, and neither clients nor anchors and sinks are told"
+        )
+    elif not configuration.as_written:
         found.append(f"{FILE_NAME} could not be changed line by line; it says the same, without its comments")
     named = [*named_certificates(settings), settings.tls.key, settings.audit.tls_key]
     found += [

@@ -1,7 +1,9 @@
 """Ways to become a client, and to stop being one, over TLS with real certificates."""
 
 import datetime as dt
+import errno
 import json
+import os
 import sqlite3
 import ssl
 import subprocess
@@ -18,11 +20,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from strongroom import testing
-from strongroom.client.errors import ObjectNotFound
+from strongroom.client.errors import InvalidSettings, ObjectNotFound
+from strongroom.client.renewal import renew_profile
 from strongroom.client.sync import Client
 from strongroom.operations.ping import PingRequest
 from strongroom.registry import V2_1
 from strongroom.server.ca import new_key, private_pem
+from strongroom.server.enrolment import enrol_by_request, enrol_client
+from strongroom.server.errors import OperatorError
+from strongroom.server.revocation import read_lists
 from strongroom.wire import binary
 from tests.e2e.conftest import endpoint, eventually, https
 from tests.interop.endpoint import RawConnection
@@ -133,6 +139,89 @@ def test_a_client_whose_key_is_elsewhere_is_enrolled_by_its_request(
     ]
     done = server.try_run(*again, "--data", str(server.directory))
     assert "enrolled before" in done.stderr
+
+
+def test_who_was_enrolled_just_so_gets_a_certificate_once_more(
+    server: testing.Server, tmp_path: Path
+) -> None:
+    """The first may have been lost on the way; the key may be one that cannot be made anew."""
+    key = new_key()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
+    csr = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    (tmp_path / "request").write_bytes(csr.public_bytes(Encoding.PEM))
+
+    def enrol(out: str, *options: str, name: str = "lost") -> str:
+        asked = ("client", "enrol", name, "--csr", str(tmp_path / "request"), "--out", str(tmp_path / out))
+        return server.try_run(*asked, "--data", str(server.directory), *options).stderr
+
+    assert enrol("first", "--group", "web") == ""
+    assert enrol("second", "--group", "web") == ""
+    (tmp_path / "second" / "key.pem").write_bytes(private_pem(key))
+    assert works_anew(server, tmp_path / "second" / "profile.toml")
+    first, second = (
+        x509.load_pem_x509_certificate((tmp_path / out / "cert.pem").read_bytes())
+        for out in ("first", "second")
+    )
+    assert first.serial_number != second.serial_number
+    assert first.not_valid_after_utc == second.not_valid_after_utc
+    assert "enrolled already" in enrol("other", "--group", "db")
+    assert "enrolled already" in enrol("other")
+    assert "enrolled before" in enrol("other", "--group", "web", name="lost2")
+    admin(server, "client", "revoke", "lost")
+    assert "enrolled before" in enrol("other", "--group", "web")
+    assert not (tmp_path / "other").exists()
+
+    def both_are_listed() -> bool:
+        file = server.directory / "crl.pem"
+        listed = {entry.serial_number for one in read_lists(file.read_bytes()) for entry in one}
+        return {first.serial_number, second.serial_number} <= listed
+
+    eventually(both_are_listed, within=10)
+
+
+def full(at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the disk have no room for more than a kilobyte in a file whose name contains `at`."""
+    original = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if at in os.readlink(f"/proc/self/fd/{descriptor}") and os.fstat(descriptor).st_size > 1024:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        original(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
+def test_nobody_is_enrolled_whose_files_have_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full(str(tmp_path), monkeypatch)
+    (tmp_path / "request").write_bytes(b"anything")
+
+    def call(request: object) -> object:
+        raise AssertionError("the server was asked")
+
+    with pytest.raises(OperatorError, match="No space"):
+        enrol_by_request("web", tmp_path / "request", tmp_path / "out", call)
+    with pytest.raises(OperatorError, match="No space"):
+        enrol_client("web", tmp_path / "out", call)
+    assert [file.name for file in tmp_path.iterdir()] == ["request"]
+
+
+def test_nobody_is_renewed_whose_certificate_has_no_room(
+    server: testing.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = server.enrol("full")
+    with monkeypatch.context() as patched:
+        full(str(profile.parent), patched)
+        with pytest.raises(InvalidSettings, match="No space"):
+            renew_profile(profile)
+    assert works_anew(server, profile)
+    renew_profile(profile)
+    assert works_anew(server, profile)
+    assert sorted(file.name for file in profile.parent.iterdir()) == [
+        "ca.pem",
+        "cert.pem",
+        "key.pem",
+        "profile.toml",
+    ]
 
 
 def invite(server: testing.Server, name: str, *options: str) -> Path:

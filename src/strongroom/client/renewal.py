@@ -1,7 +1,7 @@
 """A client renews its own credential (KMIP 2.1, Re-Provision), as its profile says who it is.
 
-Rule: the new key is on disk before the server is asked, and the old files are replaced only when the new ones
-are whole. The server lets the old key in no more once it has answered.
+Rule: the new key is on disk before the server is asked, with room for its certificate, and the old files are
+replaced only when the new ones are whole. The server lets the old key in no more once it has answered.
 """
 
 import http.client
@@ -37,6 +37,8 @@ TRUST: Final = "/ca"
 """Where a Strongroom tells its clients, over HTTPS, which authorities to trust."""
 
 _NEXT: Final = ".next"
+_ROOM: Final = ".room"
+_LONGEST_CERTIFICATE: Final = 64 << 10
 _LONGEST: Final = 1 << 20
 _TIMEOUT: Final = 30.0
 
@@ -54,16 +56,28 @@ def renew_profile(path: str | Path) -> datetime:
     _finish_earlier(profile)
     key = ec.generate_private_key(ec.SECP256R1())
     _write(_next(profile.key), _pem(key), 0o600)
+    # What cannot be written is to fail before the server lets the old key in no more.
+    held = profile.cert.with_name(profile.cert.name + _ROOM)
+    _write(held, bytes(_LONGEST_CERTIFICATE), 0o600)
+    try:
+        certificate = _asked(profile, key)
+    finally:
+        held.unlink(missing_ok=True)
+    _write(_next(profile.cert), certificate.public_bytes(Encoding.PEM), 0o644)
+    _take_over(profile)
+    _renew_trust(profile)
+    return certificate.not_valid_after_utc
+
+
+def _asked(profile: Profile, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    """Return a certificate for a key, which is the client's from then on."""
     version = profile.version if profile.version is not None and profile.version >= V2_0 else V2_1
     arguments = profile.client_arguments() | {"version": version}
     with Client(**arguments) as client:
         certificate = _renewed(client, _request(key))
     if _spki(certificate.public_key()) != _spki(key.public_key()):
         raise ProtocolError("the server answers a certificate for another key")
-    _write(_next(profile.cert), certificate.public_bytes(Encoding.PEM), 0o644)
-    _take_over(profile)
-    _renew_trust(profile)
-    return certificate.not_valid_after_utc
+    return certificate
 
 
 def _renewed(client: Client, request: CertificateRequest) -> x509.Certificate:

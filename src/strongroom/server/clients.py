@@ -14,6 +14,7 @@ from typing import Final
 from cryptography import x509
 
 from strongroom.domain.clients import (
+    MAX_CERTIFICATES,
     ClientCertificate,
     ClientChanged,
     ClientExists,
@@ -99,6 +100,40 @@ async def enrol(
             continue
         return record
     raise OperatorError(f"client {name} could not be enrolled: the store keeps changing; try again")
+
+
+async def enrolled_already(
+    store: ClientStore,
+    *,
+    name: str,
+    fingerprint: str,
+    groups: Sequence[str],
+    username: str | None,
+    tenant: TenantId,
+) -> ClientRecord | None:
+    """Return the client in force that was enrolled like this with this key, None when there is none."""
+    for record in await store.clients():
+        if (
+            record.revoked_at is None
+            and record.seal is Seal.WHOLE
+            and len(record.certificates) < MAX_CERTIFICATES
+            and (record.name, record.fingerprint, record.username) == (name, fingerprint, username)
+            and (record.groups, record.tenant) == (tuple(sorted(set(groups))), tenant)
+        ):
+            return record
+    return None
+
+
+async def certify_again(
+    store: ClientStore, record: ClientRecord, certificate: ClientCertificate
+) -> ClientRecord:
+    """Remember another certificate for the key of a client, and return its record; raises OperatorError."""
+    changed = dataclasses.replace(record, certificates=(*record.certificates, certificate))
+    try:
+        await store.put(changed)
+    except ClientChanged:
+        raise OperatorError(f"client {record.name} was changed meanwhile; try again") from None
+    return changed
 
 
 def new_number(records: Sequence[ClientRecord]) -> ClientId:

@@ -7,7 +7,7 @@ is read from its file, hashed, and only the hash goes on.
 import base64
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +28,10 @@ from strongroom.server.tokens import Token, make_token
 PROFILE: Final = "profile.toml"
 _FILES: Final = ("key.pem", "cert.pem", "ca.pem", PROFILE)
 _LONGEST_USERNAME: Final = 255
+_HELD: Final = ".room"
+
+ROOM: Final = 64 << 10
+"""Bytes that are held for certificates, authorities and the profile."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,8 +135,8 @@ def enrol_by_request(
     """
     request = enrolment_request(name, groups, credential, tenant)
     request["csr"] = _read_request(csr)
-    _check_out(out)
-    granted = nested({"answer": call(request)}, "answer")
+    with _room_in(out):
+        granted = nested({"answer": call(request)}, "answer")
     return _write_granted(out, granted, credential)
 
 
@@ -159,20 +163,38 @@ def write_client(
 
     Nothing is left in `out` when that raises.
     """
+    with _room_in(out):
+        key = make_key()
+        try:
+            # The key first: a client whose key could not be written would be enrolled for nothing.
+            write_private(out / "key.pem", private_pem(key))
+            granted = ask(key)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                (out / "key.pem").unlink()
+            raise
+    return _write_granted(out, granted, credential)
+
+
+@contextlib.contextmanager
+def _room_in(out: Path) -> Iterator[None]:
+    """Make `out`, and hold as much room in it as is needed for what the server grants.
+
+    What cannot be written is to fail before anybody is asked. Nothing is left when the block raises.
+    """
     existed = out.exists()
     _check_out(out)
-    key = make_key()
+    held = out / _HELD
     try:
-        # The key first: a client whose key could not be written would be enrolled for nothing.
-        write_private(out / "key.pem", private_pem(key))
-        granted = ask(key)
+        write_private(held, bytes(ROOM))
+        yield
+        held.unlink()
     except BaseException:
         with contextlib.suppress(OSError):
-            (out / "key.pem").unlink()
+            held.unlink(missing_ok=True)
             if not existed:
                 out.rmdir()
         raise
-    return _write_granted(out, granted, credential)
 
 
 def _write_granted(out: Path, granted: Message, credential: Credential | None) -> Path:

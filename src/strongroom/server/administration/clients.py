@@ -5,6 +5,7 @@ makes the certificate first: a record without one would block the name.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -21,8 +22,10 @@ from strongroom.server.administration.command import Administrator, command, ten
 from strongroom.server.admission import all_but_the_key, gives_rights
 from strongroom.server.ca import CLIENT_LIFETIME, Authority, fingerprint, open_authority
 from strongroom.server.clients import (
+    certify_again,
     check_name,
     enrol,
+    enrolled_already,
     in_force,
     known_certificate,
     renew,
@@ -58,18 +61,31 @@ async def _key_it_brings(admin: Administrator, request: Message) -> Message:
     facts=_key_it_brings,
 )
 async def enrol_(admin: Administrator, request: Message) -> object:
+    """Let in a new client. One that was enrolled just so, and is in force, gets a certificate once more: the
+    first may never have arrived. It is good no longer than that one, and the password stays."""
     name = check_name(text(request, "name"))
     public_key = _public_key(request)
-    authority, certificate = _certificate(admin, public_key, name)
+    known, groups = fingerprint(public_key), texts(request, "groups")
+    username = optional_text(request, "username")
+    tenant = await tenant_named(admin.store, optional_text(request, "tenant"))
+    before = await enrolled_already(
+        admin.clients, name=name, fingerprint=known, groups=groups, username=username, tenant=tenant
+    )
+    if before is not None:
+        authority, certificate = _certificate(admin, public_key, name, since=before.enrolled_at)
+        if certificate.not_valid_after_utc > admin.now:
+            issued = known_certificate(certificate, authority.certificate)
+            return _granted(admin, await certify_again(admin.clients, before, issued), certificate)
+    authority, certificate = _certificate(admin, public_key, name, since=admin.now)
     record = await enrol(
         admin.clients,
         name=name,
-        fingerprint=fingerprint(public_key),
-        groups=texts(request, "groups"),
-        username=optional_text(request, "username"),
+        fingerprint=known,
+        groups=groups,
+        username=username,
         password_hash=optional_text(request, "password_hash"),
         now=admin.now,
-        tenant=await tenant_named(admin.store, optional_text(request, "tenant")),
+        tenant=tenant,
         certificate=known_certificate(certificate, authority.certificate),
     )
     return _granted(admin, record, certificate)
@@ -99,7 +115,7 @@ async def renew_(admin: Administrator, request: Message) -> object:
     """
     record = await in_force(admin.clients, text(request, "name"))
     public_key = _public_key(request)
-    authority, certificate = _certificate(admin, public_key, record.name)
+    authority, certificate = _certificate(admin, public_key, record.name, since=admin.now)
     until = None if request.get("now") is True else record.ends_at or admin.now + CLIENT_LIFETIME
 
     async def old_is_forgotten() -> Sequence[EntryChange]:
@@ -143,10 +159,10 @@ def _public_key(request: Message) -> PublicKeyTypes:
 
 
 def _certificate(
-    admin: Administrator, public_key: PublicKeyTypes, name: str
+    admin: Administrator, public_key: PublicKeyTypes, name: str, *, since: datetime
 ) -> tuple[Authority, x509.Certificate]:
     authority = open_authority(admin.directory, admin.root_key)
-    return authority, authority.client_certificate(public_key, name, admin.now)
+    return authority, authority.client_certificate(public_key, name, since)
 
 
 def _granted(admin: Administrator, record: ClientRecord, certificate: x509.Certificate) -> Message:

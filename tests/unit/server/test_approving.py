@@ -17,10 +17,13 @@ from strongroom.domain.approvals import LIFETIME, MOST, Approval, name_of
 from strongroom.domain.clients import ClientRecord
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId, TenantId
 from strongroom.domain.people import Person, Role
+from strongroom.domain.ports import RootKeyError
+from strongroom.domain.store import StoreFailure
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.administration.command import Administrator, Caller, commands, no_act, perform
 from strongroom.server.approving import shown
 from strongroom.server.errors import Denied, NotFound, OperatorError, PendingApproval
+from strongroom.server.messages import BrokenMessage
 from tests.kms import TestKms
 from tests.people import appoint
 from tests.safeguards import CAROL, CAROL_PHONE, DAN, ERIN, lay_down, only_name, people, waiting
@@ -222,6 +225,32 @@ def test_a_command_that_is_refused_gives_its_approval_back(strict: Office) -> No
         strict.ask(request)
     assert only_name(strict.kms) == name
     assert len(waiting(strict.kms)[0].value.votes) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "given_back"),
+    [(RootKeyError("no space"), True), (BrokenMessage("no list"), True), (StoreFailure("no answer"), False)],
+)
+def test_an_act_that_was_certainly_not_done_gives_its_approval_back(
+    strict: Office, monkeypatch: pytest.MonkeyPatch, error: Exception, given_back: bool
+) -> None:
+    name = strict.pending(SET_ERIN)
+    strict.vote(name, "carol", CAROL)
+    strict.vote(name, "dan", DAN)
+
+    async def fail(admin: object, request: object) -> object:
+        raise error
+
+    declared = commands()["person.set"]
+    with monkeypatch.context() as patched:
+        patched.setitem(commands(), "person.set", dataclasses.replace(declared, handler=fail))  # type: ignore[arg-type]
+        with pytest.raises(type(error)):
+            strict.ask(SET_ERIN)
+    if given_back:
+        assert only_name(strict.kms) == name
+        strict.ask(SET_ERIN)
+    else:
+        assert strict.pending(SET_ERIN) != name
 
 
 def test_an_approval_is_gone_before_the_act_so_that_a_crash_does_nothing_twice(

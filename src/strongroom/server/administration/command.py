@@ -21,7 +21,7 @@ from strongroom.domain.audit import Recording
 from strongroom.domain.clients import ClientStore
 from strongroom.domain.identity import ClientIdentity, TenantId
 from strongroom.domain.people import Role
-from strongroom.domain.ports import WrappedKeys
+from strongroom.domain.ports import RootKeyError, WrappedKeys
 from strongroom.domain.store import Changes, ObjectStore
 from strongroom.server import administration
 from strongroom.server.address import parse_listening
@@ -29,7 +29,7 @@ from strongroom.server.approving import Asked, essence_of, give_back, meant_by, 
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
-from strongroom.server.messages import Message, optional_text, text
+from strongroom.server.messages import BrokenMessage, Message, optional_text, text
 from strongroom.server.naming import any_tenant_named
 from strongroom.server.ports import Live, RootKeys
 from strongroom.server.recording import act as recorded_act
@@ -225,7 +225,8 @@ async def perform(admin: Administrator, request: Message) -> object:
         approval = None if asked is None else await use(admin.store, admin.clients, asked, admin.now)
         try:
             result = await declared.handler(recorded, request)
-        except OperatorError:
+        except (OperatorError, RootKeyError, BrokenMessage):
+            # Of what the store does not answer nobody knows whether it was done.
             if asked is not None and approval is not None:
                 await give_back(admin.store, approval, asked, admin.now)
             raise

@@ -50,6 +50,7 @@ class WorkerHandle:
         self.state = State.STARTING
         self.started_at = time.monotonic()
         self.failure: str | None = None
+        self.hung_up = False
         self._reader = MessageReader()
         self._answers: dict[int, Message] = {}
         self.late: set[int] = set()
@@ -71,6 +72,7 @@ class WorkerHandle:
                 os.kill(self.pid, signal.SIGKILL)
             return None
         except OSError:
+            self.hung_up = True
             return None
         return number
 
@@ -83,7 +85,8 @@ class WorkerHandle:
         try:
             data = self.sock.recv(_RECEIVE)
         except OSError:
-            return False
+            data = b""
+        self.hung_up = not data
         try:
             for message in self._reader.feed(data):
                 self._understand(message)

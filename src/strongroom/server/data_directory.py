@@ -26,6 +26,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import shutil
 import stat
 import time
@@ -38,6 +39,9 @@ from strongroom.server.errors import DirectoryLocked, NotFound, OperatorError
 
 _SECRET_FILES: Final = ("root.key", "root.json", "ca.key", "server.key", "audit.key")
 _SOCKET_PATH_LIMIT: Final = 107
+_HALF: Final = re.compile(r"\..+\.([0-9]+)")
+"""What `_write` calls a file that is not whole yet; ends with the number of the process."""
+
 HARMLESS: Final = frozenset({"lost+found"})
 """What may lie in a directory that counts as empty."""
 
@@ -222,6 +226,22 @@ class DataDirectory:
             return os.path.samestat(os.fstat(descriptor), self.lock_file.stat())
         except OSError:
             return False
+
+    def sweep(self) -> list[Path]:
+        """Remove the halves of files that processes have left which were killed while they wrote.
+
+        For whoever holds the lock. Returns what was removed.
+        """
+        found = [
+            entry
+            for folder in (self.path, self.older_authorities)
+            for entry in folder.glob(".*")
+            if (half := _HALF.fullmatch(entry.name)) is not None and not Path("/proc", half[1]).exists()
+        ]
+        with contextlib.suppress(OSError):
+            for entry in found:
+                entry.unlink()
+        return found
 
     @contextlib.contextmanager
     def admin_socket(self) -> Iterator[str]:

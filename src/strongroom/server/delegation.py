@@ -10,7 +10,7 @@ from typing import Final
 from strongroom.domain.ports import RootKeyError
 from strongroom.server.admin import result_of
 from strongroom.server.administration.command import find
-from strongroom.server.control import WorkerHandle
+from strongroom.server.control import State, WorkerHandle
 from strongroom.server.crew import Crew
 from strongroom.server.errors import OperatorError
 from strongroom.server.logs import get_logger
@@ -106,6 +106,8 @@ class Delegation:
         workers = self._crew.workers
         answers = self._crew.ask(workers, request, ANSWER_TIMEOUT)
         for worker in workers:
+            if worker.state is State.RETIRING and worker.hung_up:
+                continue  # it was on its way out, and is gone
             if "error" in answers.get(worker, {"error": "no answer"}):
                 log.error(
                     "worker_killed", pid=worker.pid, reason=f"it did not take over a change of {changed}"

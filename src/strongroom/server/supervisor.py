@@ -120,6 +120,8 @@ class Supervisor:
         """Bring everything up and return where KMIP is served, None for a server that is sealed; raises
         OperatorError."""
         raise_file_limit()
+        for file in self._directory.sweep():
+            log.info("half_a_file_removed", file=str(file))
         with for_good():
             self._adapters.preload()
         self._restrictions = RestrictionsFile(self._directory.restrictions)

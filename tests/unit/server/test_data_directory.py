@@ -179,3 +179,23 @@ def test_a_lock_that_nobody_holds_is_in_nobodys_way(tmp_path: Path) -> None:
     (tmp_path / "d" / "lock").touch()
     with DataDirectory.reserve(tmp_path / "d") as directory:
         fill(directory)
+
+
+def test_halves_of_files_are_swept_but_those_of_processes_that_live(tmp_path: Path) -> None:
+    directory = completed(tmp_path / "d")
+    directory.older_authorities.mkdir()
+    halves = [
+        directory.path / ".root.key.99999999",
+        directory.older_authorities / ".1234.pem.99999999",
+    ]
+    others = [
+        directory.path / f".root.key.{os.getpid()}",
+        directory.path / ".hidden",
+        directory.path / "strongroom.db.99999999",
+    ]
+    for file in (*halves, *others):
+        file.write_bytes(b"half")
+    assert set(directory.sweep()) == set(halves)
+    assert not any(file.exists() for file in halves)
+    assert all(file.exists() for file in others)
+    assert directory.sweep() == []

@@ -3,12 +3,15 @@
 import errno
 import os
 import signal
+import socket
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from strongroom.server import edge
+from strongroom.server.control import State, WorkerHandle
+from strongroom.server.delegation import Delegation
 from strongroom.server.errors import OperatorError
 from strongroom.server.process import describe_exit, fork
 from strongroom.server.supervisor import Supervisor
@@ -70,3 +73,20 @@ def test_what_fails_in_the_loop_ends_neither_it_nor_what_is_due_beside_it(
     timers.run()
     assert done == ["the next"]
     assert alarms == ["supervisor_failed"]
+
+
+@pytest.mark.parametrize(
+    ("state", "hung_up", "ended"),
+    [(State.RETIRING, True, False), (State.RETIRING, False, True), (State.SERVING, True, True)],
+)
+def test_a_worker_that_was_on_its_way_out_and_is_gone_is_no_worker_that_does_not_follow(
+    state: State, hung_up: bool, ended: bool
+) -> None:
+    ours, theirs = socket.socketpair()
+    worker, replaced = WorkerHandle(pid=1, row=0, slot=0, generation=1, sock=ours), list[object]()
+    worker.state, worker.hung_up = state, hung_up
+    crew = SimpleNamespace(workers=[worker], ask=lambda *_: {}, replace=replaced.append)
+    Delegation(cast(Any, crew), cast(Any, None)).restrict("")
+    assert replaced == ([worker] if ended else [])
+    for end in (ours, theirs):
+        end.close()

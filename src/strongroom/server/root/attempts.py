@@ -58,4 +58,8 @@ class Attempts:
         """Write down that the server is open."""
         log.info("unsealed", refused_before=self._refused)
         self._refused = 0
-        self._path.unlink(missing_ok=True)
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            # The server is open all the same; after a restart, whoever mistakes themselves waits sooner.
+            log.error("attempts_not_forgotten", file=str(self._path), error=error.strerror)

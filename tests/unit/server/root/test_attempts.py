@@ -1,5 +1,7 @@
 """Who guesses has to wait (fault 36)."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -82,4 +84,18 @@ def test_what_the_server_knows_itself_is_nobodys_attempt(tmp_path: Path) -> None
     vars(keyring)["_place"] = place(tmp_path, NEXT_PASSPHRASE)
     bring(keyring, attempts, {"passphrase": NEXT_PASSPHRASE.reveal().decode()})
     assert not keyring.sealed
+    assert attempts.refused == 0
+
+
+def test_a_file_that_cannot_be_removed_keeps_nobody_from_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts = Attempts(tmp_path / "unseal.json")
+    attempts.refuse(NOW, "wrong")
+
+    def unlink(self: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    attempts.succeed()
     assert attempts.refused == 0

@@ -1,6 +1,7 @@
 """The internal authority is replaced, external lists are read, certificates end: with clients connected."""
 
 import datetime as dt
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,29 @@ def test_an_external_list_shuts_out_new_and_live_connections(
         assert works_anew(server, other)
         crl.unlink()
         eventually(lambda: is_shut_out(server, other))
+        assert works_anew(server, server.profile)
+
+
+def test_a_worker_that_starts_while_the_list_is_gone_lets_nobody_in_whom_it_named(
+    tmp_path: Path, outside: OutsideAuthority
+) -> None:
+    folder = tmp_path / "server"
+    crl = folder / "corporate.crl"
+    settings = corporate(folder, outside, tls={"client_crl": str(crl), "crl_policy": "warn"})
+    crl.write_bytes(outside.revocation_list())
+    with testing.server(folder, workers=1, settings=settings) as server:
+        let_in(server, folder, outside, "db")
+        certificate, key = outside.issue("db")
+        profile = profile_of(server, folder / "db", certificate, key)
+        assert works_anew(server, profile)
+        crl.write_bytes(outside.revocation_list(certificate.serial_number))
+        eventually(lambda: is_shut_out(server, profile))
+        time.sleep(1.5)  # it is looked at once a second
+        crl.unlink()
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for_log('"reloaded"')
+        time.sleep(0.5)  # the worker before takes connections until it hears that it is to leave
+        assert is_shut_out(server, profile)
         assert works_anew(server, server.profile)
 
 

@@ -34,7 +34,7 @@ from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Final
 
-from strongroom.server.config import FILE_NAME
+from strongroom.server.config import FILE_NAME, TlsSettings
 from strongroom.server.errors import DirectoryLocked, NotFound, OperatorError
 
 _SECRET_FILES: Final = ("root.key", "root.json", "ca.key", "server.key", "audit.key")
@@ -125,6 +125,10 @@ class DataDirectory:
     @property
     def revocation_list(self) -> Path:
         return self.path / "crl.pem"
+
+    def external_lists(self, settings: TlsSettings) -> Path | None:
+        """Return the file with the revocation lists of other authorities, None for none."""
+        return None if settings.client_crl is None else self.path / settings.client_crl
 
     @property
     def clients_sealed(self) -> Path:

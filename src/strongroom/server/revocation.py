@@ -95,6 +95,12 @@ class RevocationLists:
         ended = self._next_end is not None and self._next_end <= now
         return ended or self._state != [_state(file) for file in self._files]
 
+    def begin_with(self, content: bytes, now: dt.datetime) -> None:
+        """Begin with what was in the external file when it could last be read; raises ValueError."""
+        if self._external is not None:
+            self._lists[self._external] = read_lists(content)
+            self._judge(now)
+
     def reload(self, now: dt.datetime) -> None:
         """Read the files again; another thread may ask for verdicts meanwhile. What cannot be read is logged,
         and what was read before counts until it ends."""
@@ -108,6 +114,10 @@ class RevocationLists:
                     log.error("revocation_list_missing", file=str(file), alarm=_GONE)
             except (OSError, ValueError) as error:
                 log.error("revocation_list_unreadable", file=str(file), error=str(error), alarm=_KEPT)
+        self._judge(now)
+
+    def _judge(self, now: dt.datetime) -> None:
+        """Work out what the lists say of the authorities as they are now."""
         try:
             authorities = list(self._read_authorities())
             internal = frozenset(fingerprint(one.public_key()) for one in self._read_internal())
@@ -160,6 +170,30 @@ class RevocationLists:
             known.warned.add(shown)
             log.warning("revocation_not_checked", fingerprint=shown, cure=_CURE)
         return Verdict.GOOD
+
+
+class LastList:
+    """What was in a file of lists when it could last be read, for whoever starts later."""
+
+    def __init__(self) -> None:
+        self._file: Path | None = None
+        self._state: object = None
+        self.content = b""
+
+    def follow(self, file: Path | None) -> None:
+        """Look at the file, which may be another one than before; None for none."""
+        if file != self._file:
+            self._file, self._state, self.content = file, None, b""
+        state = None if file is None else _state(file)
+        if file is None or state == self._state:
+            return
+        self._state = state
+        try:
+            content = _content(file)
+            read_lists(content)
+        except (OSError, ValueError):
+            return  # the workers say so
+        self.content = content
 
 
 def _read(known: _Known, der: bytes) -> tuple[str | None, int]:

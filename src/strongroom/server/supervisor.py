@@ -36,6 +36,7 @@ from strongroom.server.messages import Message, text
 from strongroom.server.ports import Adapters, RootKeys
 from strongroom.server.pulses import PULSE
 from strongroom.server.restrictions_file import RestrictionsFile
+from strongroom.server.revocation import LastList
 from strongroom.server.root.attempts import Attempts
 from strongroom.server.root.bringing import bring
 from strongroom.server.settings_in_force import read_again, read_settings
@@ -107,6 +108,7 @@ class Supervisor:
         self._attempts = Attempts(directory.unseal_attempts)
         self._on_ready = on_ready
         self._open = False
+        self._last_list = LastList()
         self._root_key: RootKeys
         self._delegation: Delegation
         self._tls: TlsRenewal
@@ -146,7 +148,7 @@ class Supervisor:
         self._timers.add(TURNOVER, self._turn_over)
         self._timers.add(WATCH_INTERVAL, self._watch)
         self._timers.add(FOLLOW_INTERVAL, self._follow_root_key)
-        self._timers.add(FOLLOW_INTERVAL, self._watch_restrictions)
+        self._timers.add(FOLLOW_INTERVAL, self._watch_what_shuts_out)
         self._timers.add(PULSE, self._watch_the_crew)
         if sealed:
             cure = f"strongroom server unseal --data {self._directory.path}"
@@ -173,6 +175,7 @@ class Supervisor:
         # Workers tell clients where they are, so they need the port that was found.
         kmip, https = (str(address or OFF) for address in self._ports.where)
         where = {"listen": kmip, "https": https}
+        self._last_list.follow(self._directory.external_lists(self._settings.tls))
         settings, context = self._settings.model_copy(update=where), self._shown.context
 
         def main(slot: int, row: int, control: socket.socket) -> None:
@@ -189,6 +192,7 @@ class Supervisor:
                 first=slot == 0 and self._crew.generation == 1,
                 workers=self._crew.slots,
                 restrictions=self._restrictions.text,
+                external_lists=self._last_list.content,
                 control=control,
             )
             run_worker(plan)
@@ -315,8 +319,9 @@ class Supervisor:
         if self._open:
             self._delegation.follow_root_key()
 
-    def _watch_restrictions(self) -> None:
-        self._timers.add(FOLLOW_INTERVAL, self._watch_restrictions)
+    def _watch_what_shuts_out(self) -> None:
+        self._timers.add(FOLLOW_INTERVAL, self._watch_what_shuts_out)
+        self._last_list.follow(self._directory.external_lists(self._settings.tls))
         self._follow_restrictions()
 
     def _follow_restrictions(self) -> None:

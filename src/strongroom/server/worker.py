@@ -101,6 +101,7 @@ class WorkerPlan:
     first: bool
     workers: int
     restrictions: str | None
+    external_lists: bytes
     control: socket.socket
 
 
@@ -207,13 +208,15 @@ class Worker:
 
     def _revocation_lists(self) -> RevocationLists:
         directory, tls = self._plan.directory, self._plan.settings.tls
-        return RevocationLists(
+        lists = RevocationLists(
             directory.revocation_list,
-            None if tls.client_crl is None else directory.path / tls.client_crl,
+            directory.external_lists(tls),
             authorities=lambda: client_authorities(tls, directory),
             internal_authorities=lambda: certificates(directory),
             policy=tls.crl_policy,
         )
+        lists.begin_with(self._plan.external_lists, datetime.now(UTC))
+        return lists
 
     def _doors(self) -> list[Door]:
         """Return what listens, and what is spoken there. All doors share directory, counts and limits."""

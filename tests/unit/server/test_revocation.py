@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strongroom.server.revocation import RevocationLists, Verdict, read_lists
+from strongroom.server.revocation import LastList, RevocationLists, Verdict, read_lists
 from tests.unit.server.authorities_made import OutsideAuthority
 from tests.unit.server.conftest import NOW
 
@@ -28,7 +28,11 @@ class Setting:
         self.authorities = authorities
 
     def lists(
-        self, *, policy: Literal["refuse", "warn"] = "refuse", configured: bool = True
+        self,
+        *,
+        policy: Literal["refuse", "warn"] = "refuse",
+        configured: bool = True,
+        begin_with: bytes = b"",
     ) -> RevocationLists:
         made = RevocationLists(
             self.internal,
@@ -37,6 +41,7 @@ class Setting:
             internal_authorities=list,
             policy=policy,
         )
+        made.begin_with(begin_with, NOW)
         made.reload(NOW)
         return made
 
@@ -156,6 +161,26 @@ def test_a_file_that_is_gone_or_cut_off_unrevokes_nothing(
     setting.external.write_bytes(outside.revocation_list())
     lists.reload(NOW)
     assert verdict(lists, bad) is Verdict.GOOD
+
+
+def test_who_starts_while_the_file_is_gone_knows_what_it_named(
+    tmp_path: Path, outside: OutsideAuthority
+) -> None:
+    setting, (bad, _) = Setting(tmp_path, outside), outside.issue()
+    last = LastList()
+    last.follow(setting.external)
+    assert last.content == b""
+    whole = outside.revocation_list(bad.serial_number)
+    for content in (whole, whole[:200], b"", None):
+        setting.external.unlink(missing_ok=True)
+        if content is not None:
+            setting.external.write_bytes(content)
+        last.follow(setting.external)
+        assert last.content == whole
+        lists = setting.lists(policy="warn", begin_with=last.content)
+        assert verdict(lists, bad) is Verdict.REVOKED
+    last.follow(tmp_path / "another file")
+    assert last.content == b""
 
 
 def test_a_list_after_which_another_is_cut_off_is_not_taken(outside: OutsideAuthority) -> None:

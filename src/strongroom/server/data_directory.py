@@ -27,7 +27,6 @@ import errno
 import fcntl
 import os
 import re
-import shutil
 import stat
 import time
 from collections.abc import Iterator, Set
@@ -148,35 +147,8 @@ class DataDirectory:
         It counts as a data directory once its configuration is written, which is therefore done last.
         """
         path = path.absolute()
-        _make_empty(path, HARMLESS)
+        make_empty(path)
         return cls(path)
-
-    @classmethod
-    @contextlib.contextmanager
-    def reserve(cls, path: Path) -> Iterator["DataDirectory"]:
-        """Make the directory as `create` does, with the lock held from before it is filled until the end.
-
-        When the block raises, whatever was made in the directory is removed, and the directory too if it is
-        new. Raises OperatorError; whoever does not get the lock removes nothing.
-        """
-        path, existed = path.absolute(), path.exists()
-        directory = cls(path)
-        harmless = HARMLESS | {directory.lock_file.name}
-        _make_empty(path, harmless)
-        descriptor = directory.lock()
-        try:
-            if not directory._is_locked_by(descriptor):
-                raise OperatorError(f"{path} was removed by another process; run the command again")
-            # Somebody may have made a data directory of it before the lock was ours.
-            _make_empty(path, harmless)
-            try:
-                yield directory
-            except BaseException:
-                if directory._is_locked_by(descriptor):
-                    _remove_all(path, last=directory.lock_file, keep=existed)
-                raise
-        finally:
-            os.close(descriptor)
 
     @classmethod
     def open(cls, path: Path) -> "DataDirectory":
@@ -224,13 +196,6 @@ class DataDirectory:
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             return descriptor
 
-    def _is_locked_by(self, descriptor: int) -> bool:
-        """Tell whether the lock file is still the one that was opened."""
-        try:
-            return os.path.samestat(os.fstat(descriptor), self.lock_file.stat())
-        except OSError:
-            return False
-
     def sweep(self) -> list[Path]:
         """Remove the halves of files that processes have left which were killed while they wrote.
 
@@ -264,11 +229,11 @@ class DataDirectory:
             os.close(descriptor)
 
 
-def _make_empty(path: Path, harmless: Set[str]) -> None:
-    """Make a directory (0700) that holds nothing but what is `harmless`; raises OperatorError."""
+def make_empty(path: Path, *, but: Set[str] = frozenset()) -> None:
+    """Make a directory (0700) that holds nothing `but` these files; raises OperatorError."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        held = {entry.name for entry in path.iterdir()} - harmless
+        held = {entry.name for entry in path.iterdir()} - HARMLESS - but
         if FILE_NAME in held:
             raise OperatorError(f"{path} already holds a data directory; start it: strongroom serve {path}")
         if held:
@@ -278,21 +243,6 @@ def _make_empty(path: Path, harmless: Set[str]) -> None:
         path.chmod(0o700)
     except OSError as error:
         raise OperatorError(f"cannot make {path}: {error.strerror}") from error
-
-
-def _remove_all(path: Path, *, last: Path, keep: bool) -> None:
-    """Remove what is in a directory, `last` after all else, and the directory itself unless to `keep`."""
-    with contextlib.suppress(OSError):
-        for entry in [*(entry for entry in path.iterdir() if entry != last), last]:
-            if entry.name in HARMLESS:
-                continue
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry, ignore_errors=True)
-            else:
-                with contextlib.suppress(OSError):
-                    entry.unlink()
-        if not keep:
-            path.rmdir()
 
 
 def write_private(path: Path, content: bytes) -> None:

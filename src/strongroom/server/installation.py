@@ -14,6 +14,7 @@ from strongroom.server.ca import create_authority, issue_server_certificate
 from strongroom.server.config import Settings, beside, override, parse_settings, render_toml
 from strongroom.server.data_directory import DataDirectory, write_private
 from strongroom.server.ports import Adapters
+from strongroom.server.reservation import reserve
 from strongroom.server.root.files import Kit, RootChoice, prepare_files, remove, write_files
 
 _WRITTEN: Final = ("listen", "https", "hosts", "store")
@@ -38,7 +39,7 @@ def create_installation(
         settings = override(settings, {"https": beside(settings.listen)})
     kept: list[Path] = []
     try:
-        with DataDirectory.reserve(path) as directory:
+        with reserve(path) as directory:
             _fill(directory, adapters, settings, root_key, recovery, kept)
     except BaseException:
         # What is whole in spite of it could be served, and would need them.

@@ -9,6 +9,7 @@ import pytest
 
 from strongroom.server.data_directory import DataDirectory, write_private
 from strongroom.server.errors import DirectoryLocked, NotFound, OperatorError
+from strongroom.server.reservation import reserve
 
 
 def completed(path: Path) -> DataDirectory:
@@ -116,8 +117,8 @@ def fill(directory: DataDirectory) -> None:
 
 
 def test_a_directory_is_locked_while_it_is_filled(tmp_path: Path) -> None:
-    with DataDirectory.reserve(tmp_path / "d") as directory:
-        for taken in (directory.lock, lambda: DataDirectory.reserve(directory.path).__enter__()):
+    with reserve(tmp_path / "d") as directory:
+        for taken in (directory.lock, lambda: reserve(directory.path).__enter__()):
             with pytest.raises(DirectoryLocked, match=str(os.getpid())):
                 taken()
         fill(directory)
@@ -126,7 +127,7 @@ def test_a_directory_is_locked_while_it_is_filled(tmp_path: Path) -> None:
 
 def test_what_could_not_be_filled_is_gone(tmp_path: Path) -> None:
     def give_up(path: Path) -> None:
-        with DataDirectory.reserve(path) as directory:
+        with reserve(path) as directory:
             fill(directory)
             raise KeyboardInterrupt
 
@@ -143,14 +144,14 @@ def test_whoever_comes_too_late_removes_nothing(tmp_path: Path, monkeypatch: pyt
 
     def slow(self: DataDirectory) -> int:
         monkeypatch.undo()
-        with DataDirectory.reserve(self.path) as first:
+        with reserve(self.path) as first:
             fill(first)
         return original(self)
 
     monkeypatch.setattr(DataDirectory, "lock", slow)
     with (
         pytest.raises(OperatorError, match="already holds"),
-        DataDirectory.reserve(tmp_path / "d") as directory,
+        reserve(tmp_path / "d") as directory,
     ):
         fill(directory)
     assert {entry.name for entry in (tmp_path / "d").iterdir()} == {"lock", "root.key", "strongroom.toml"}
@@ -161,10 +162,10 @@ def test_whoever_fails_after_somebody_else_made_it_anew_removes_nothing(
     tmp_path: Path, made_again: bool
 ) -> None:
     def give_up() -> None:
-        with DataDirectory.reserve(tmp_path / "d") as directory:
+        with reserve(tmp_path / "d") as directory:
             shutil.rmtree(directory.path)
             if made_again:
-                with DataDirectory.reserve(directory.path) as second:
+                with reserve(directory.path) as second:
                     fill(second)
             raise RuntimeError("given up")
 
@@ -177,7 +178,7 @@ def test_a_lock_that_nobody_holds_is_in_nobodys_way(tmp_path: Path) -> None:
     """Somebody was killed right after taking it."""
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "lock").touch()
-    with DataDirectory.reserve(tmp_path / "d") as directory:
+    with reserve(tmp_path / "d") as directory:
         fill(directory)
 
 

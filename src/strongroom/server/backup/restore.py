@@ -34,6 +34,7 @@ from strongroom.server.data_directory import DataDirectory, write_private
 from strongroom.server.errors import InvalidOption, OperatorError
 from strongroom.server.ports import Adapters
 from strongroom.server.recording import act
+from strongroom.server.reservation import reserve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ def restore_backup(
     server whose audit key `signer` is; None: by whomever. For a drill it reaches nobody.
     """
     try:
-        with DataDirectory.reserve(path) as directory:
+        with reserve(path) as directory:
             return asyncio.run(_restore(file, directory, adapters, identities, store, report, signer, drill))
     except StoreFailure as error:
         raise OperatorError(str(error)) from error

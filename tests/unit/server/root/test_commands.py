@@ -7,7 +7,7 @@ import pytest
 
 from strongroom.domain.ports import RootKeyError
 from strongroom.rootkey.stored import StoredKeyring
-from strongroom.server import data_directory, installation
+from strongroom.server import installation, reservation
 from strongroom.server.app import StrongroomAdapters
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import (
@@ -163,7 +163,7 @@ def test_init_that_cannot_take_back_what_it_made_keeps_the_shares(
     monkeypatch.setattr(installation, "write_private", fail_late)
     make()
     assert not list((tmp_path / "shares").iterdir())
-    monkeypatch.setattr(data_directory, "_remove_all", lambda *_, **__: None)
+    monkeypatch.setattr(reservation, "_remove_all", lambda *_, **__: None)
     make()
     assert len(list((tmp_path / "shares").iterdir())) == 3
 

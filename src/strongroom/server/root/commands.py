@@ -126,13 +126,14 @@ def _status(directory: DataDirectory) -> Message:
 
 
 def _ready(directory: DataDirectory) -> Message:
-    """Return how the root keys are, where a new one, or a kit, can be made; raises OperatorError."""
+    """Return how the root keys are once a new one, or a kit, can be made; raises OperatorError.
+
+    A change that was begun is finished first: without a server nobody else does.
+    """
     found = _status(directory)
     if not all(key["open"] for key in cast(list[Message], found["root_keys"])):
         raise Sealed(f"the root key is not open; bring it: strongroom serve {directory.path}")
-    if found["changing"]:
-        raise OperatorError("a root key is being replaced already; wait until that is finished")
-    return found
+    return finish(directory) if found["changing"] else found
 
 
 def _begin(directory: DataDirectory, request: Message, made: Sequence[Path], *, unsure: str) -> None:

@@ -147,6 +147,26 @@ def test_a_kit_is_not_made_before_the_root_key_is_open(tmp_path: Path) -> None:
     assert not (tmp_path / "others").exists()
 
 
+@pytest.mark.parametrize("again", ["rotate", "kit"])
+def test_what_was_cut_is_finished_before_anything_new_is_made(
+    directory: DataDirectory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, again: str
+) -> None:
+    """Without a server nobody else does; and so each command can be given again."""
+    with monkeypatch.context() as cut:
+        refuse(cut, "root.finish", OperatorError("it failed"), first=True)
+        with pytest.raises(OperatorError, match=r"takes over all the same$"):
+            commands.rotate(directory, RootChoice())
+        with pytest.raises(OperatorError, match="it failed"):
+            commands.create_recovery(directory, Kit(out=tmp_path / "kit"))
+    assert not (tmp_path / "kit").exists()
+    if again == "rotate":
+        assert commands.rotate(directory, RootChoice())["generation"] == 3
+    else:
+        made = commands.create_recovery(directory, Kit(out=tmp_path / "kit"))
+        assert (made["generation"], made["changing"]) == (2, False)
+        assert str(made["recovery"]).startswith("age1")
+
+
 def test_init_that_cannot_take_back_what_it_made_keeps_the_shares(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

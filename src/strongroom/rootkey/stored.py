@@ -525,6 +525,8 @@ class StoredKeyring(Keyring):
             self.follow()
             yield
             self.follow()
+        except OSError as error:
+            raise RootKeyError(f"cannot change {error.filename or path}: {error.strerror}") from error
         finally:
             os.close(descriptor)
 

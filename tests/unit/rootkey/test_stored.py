@@ -1,5 +1,6 @@
 """One root key takes over from another, in a data directory (fault 40)."""
 
+import errno
 import json
 import time
 from collections.abc import Callable
@@ -138,6 +139,25 @@ def _record_of_the_newest(folder: Path) -> bytes:
 
 def _with(folder: Path, write: Callable[[Path, bytes], None]) -> object:
     return replace(place(folder), write=write)
+
+
+def test_what_the_disk_refuses_is_an_error_of_the_root_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not one that nobody foresaw: the command says it, and is given again."""
+    root = announced(tmp_path)
+
+    def fail(self: Path, _: object) -> Path:
+        raise OSError(errno.EIO, "Input/output error", str(self))
+
+    with monkeypatch.context() as failing:
+        failing.setattr(Path, "replace", fail)
+        with pytest.raises(RootKeyError, match=r"cannot change .*root-2\.key: Input/output error"):
+            root.complete(root.state)
+    root.follow()
+    assert (root.generation, root.changing) == (2, False)
+    root.complete(root.state)
+    assert [path.name for path in tmp_path.glob("root*.key")] == ["root.key"]
 
 
 def test_two_do_not_take_over_at_once(tmp_path: Path) -> None:

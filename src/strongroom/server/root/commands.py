@@ -117,6 +117,8 @@ def recover(directory: DataDirectory, kit: Sequence[Path], choice: RootChoice) -
             return asyncio.run(adapters.recover(settings, directory, [_read(path) for path in kit], choice))
         except (RootKeyError, StoreFailure) as error:
             raise OperatorError(str(error)) from error
+        except OSError as error:
+            raise OperatorError(f"cannot change {error.filename}: {error.strerror}; give it again") from error
     finally:
         os.close(lock)
 

@@ -110,6 +110,14 @@ def test_from_a_file_into_a_token_and_out_again(tmp_path: Path, token: Token, va
     assert readable(vault, first)
     second = create(vault)
     vault.ok("root", "rotate", "--to", "file")
+    vault.ok("root", "rotate", "--to", "pkcs11", *token.arguments)
+    vault.ok("root", "rotate", "--to", "passphrase", f"--passphrase-file={vault.passphrase_file}")
+    assert Path(token.module).name not in Path(f"/proc/{vault.process.pid}/maps").read_text(), (
+        "the supervisor, which forks, has opened the token"
+    )
+    kill_worker(vault)
+    eventually(lambda: vault.status()["health"] == "ok", within=20)
+    vault.ok("root", "rotate", "--to", "file")
     token.lose()
     vault.stop()
     vault.start()

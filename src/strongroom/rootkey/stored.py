@@ -21,7 +21,7 @@ from strongroom.domain.ports import RootKeyError, RootKeySealed, RootKeyUnavaila
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey import file, passphrase, pkcs11, shares
 from strongroom.rootkey.elsewhere import ElsewhereRoot, Way
-from strongroom.rootkey.envelope import parse
+from strongroom.rootkey.envelope import Envelope, parse
 from strongroom.rootkey.keyring import Keyring
 from strongroom.rootkey.record import RootRecord, from_file, to_file
 from strongroom.rootkey.recovery import CURE, Claim, Recipient, prove_claim, read_claim, write_claim
@@ -46,7 +46,8 @@ class Place:
     that needs no person (a credential file), or None; it may raise RootKeyError. `kmip` finds the way to a
     key in another server, from the parameters of its record; it raises Unreachable. `witnesses` gives other
     keys that the root key has wrapped: one that it has wrapped for a kit vouches for a `recovery.pub` of a
-    release that sealed none.
+    release that sealed none. `apart` has another process open something with a root key that is elsewhere,
+    for a process that forks others, and for none of those; None: each process does that itself.
     """
 
     book: Path
@@ -56,6 +57,7 @@ class Place:
     passphrase: Callable[[], SecretBytes | None]
     kmip: Callable[[Mapping[str, Any]], Way]
     witnesses: Callable[[], Sequence[bytes]] = tuple
+    apart: Callable[[Callable[[], SecretBytes]], SecretBytes] | None = None
 
     def next_key_file(self, generation: int) -> Path:
         """Return where a key file lies until the one before it is not needed any more."""
@@ -71,6 +73,7 @@ class StoredKeyring(Keyring):
     def __init__(self, place: Place) -> None:
         super().__init__(())
         self._place = place
+        self._process = os.getpid()
         self._records: list[RootRecord] = []
         self._collections: dict[bytes, shares.Collection] = {}
         self._seen: object = None
@@ -400,7 +403,16 @@ class StoredKeyring(Keyring):
         older = self._roots.get(envelope.root_id) or known.get(envelope.root_id)
         if older is None:
             return None
-        return SoftwareRoot(older.open(envelope.sealed, envelope.associated), record.generation)
+        return SoftwareRoot(self._use(older, envelope), record.generation)
+
+    def _use(self, root: Root, envelope: Envelope) -> SecretBytes:
+        def use() -> SecretBytes:
+            return root.open(envelope.sealed, envelope.associated)
+
+        apart = self._place.apart
+        if apart is None or self._process != os.getpid() or isinstance(root, SoftwareRoot):
+            return use()
+        return apart(use)
 
     def _open_others(self) -> None:
         """Open what those that are open have been given to hand on."""

@@ -5,7 +5,7 @@ Rule: the parts of a server that touch an adapter are this file, `application.py
 a server needs is imported when it is asked for, since a command that lists clients should not load ciphers.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ from strongroom.server.guesses import GuessMemory, SharedTally
 from strongroom.server.logs import get_logger
 from strongroom.server.messages import Message
 from strongroom.server.ports import Administration, Application, NewKit, NewRoot, RootKeys, WriterMain
+from strongroom.server.process import result_apart
 from strongroom.server.root.credential import PassphraseSource
 from strongroom.server.root.files import RootChoice
 from strongroom.server.root.places import places, wrapped_files
@@ -72,9 +73,10 @@ class StrongroomAdapters:
                 keyring.give_root(new.secret)
             return keyring
 
-    def open_root_key(self, directory: DataDirectory) -> RootKeys:
+    def open_root_key(self, directory: DataDirectory, *, forks: bool = False) -> RootKeys:
+        place = replace(self._root_keys(directory), apart=_apart if forks else None)
         with _for_the_operator():
-            keyring = StoredKeyring(self._root_keys(directory))
+            keyring = StoredKeyring(place)
             self._passphrase.ask_no_more()
             return keyring
 
@@ -296,6 +298,26 @@ def _key_manager(parameters: Mapping[str, Any]) -> Way:
     from strongroom.server.root.kmip import KeyManagerKey
 
     return KeyManagerKey(parameters)
+
+
+def _apart(job: Callable[[], SecretBytes]) -> SecretBytes:
+    """Return what is opened in a child process; raises RootKeyUnavailable."""
+
+    def told() -> bytes:
+        try:
+            return b"+" + job().reveal()
+        except RootKeyError as error:
+            return b"-" + str(error).encode()
+
+    try:
+        result = result_apart(told)
+    except OperatorError as error:
+        raise RootKeyUnavailable(str(error)) from error
+    if result is None:
+        raise RootKeyUnavailable("the root key that is elsewhere could not be used; the log says why")
+    if not result.startswith(b"+"):
+        raise RootKeyUnavailable(result[1:].decode())
+    return SecretBytes(result[1:])
 
 
 def _writer_socket(directory: DataDirectory) -> Path:

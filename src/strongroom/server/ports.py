@@ -264,8 +264,11 @@ class Adapters(Protocol):
     def create_root_key(self, directory: DataDirectory, new: NewRoot) -> RootKeys:
         """Let a data directory that has none begin with this root key; return it, open."""
 
-    def open_root_key(self, directory: DataDirectory) -> RootKeys:
-        """Return the root keys of a data directory; what a person has to open is not open."""
+    def open_root_key(self, directory: DataDirectory, *, forks: bool = False) -> RootKeys:
+        """Return the root keys of a data directory; what a person has to open is not open.
+
+        `forks`: other processes get them from this one, so it opens no session with a token itself.
+        """
 
     def create_store(self, settings: Settings, directory: DataDirectory) -> None:
         """Make the store with the newest schema."""

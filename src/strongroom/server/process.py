@@ -97,6 +97,27 @@ def run_apart(job: Callable[[], None], leave: Callable[[], None]) -> bool:
     return os.waitstatus_to_exitcode(status) == 0
 
 
+def result_apart(job: Callable[[], bytes]) -> bytes | None:
+    """Return what `job` returns in a child process of its own, None when it raises there, which is logged.
+
+    Raises OperatorError when there can be no child.
+    """
+    reading, writing = os.pipe()
+
+    def main() -> None:
+        with open(writing, "wb", closefd=False) as pipe:
+            pipe.write(job())
+
+    with open(reading, "rb") as pipe:
+        try:
+            child = fork(main)
+        finally:
+            os.close(writing)
+        result = pipe.read()
+    _, status = os.waitpid(child, 0)
+    return result if os.waitstatus_to_exitcode(status) == 0 else None
+
+
 class BackOff:
     """How long to wait before a child that has died is started again."""
 

@@ -127,7 +127,7 @@ class Supervisor:
         with for_good():
             self._adapters.preload()
         self._restrictions = RestrictionsFile(self._directory.restrictions)
-        self._root_key = self._adapters.open_root_key(self._directory)
+        self._root_key = self._adapters.open_root_key(self._directory, forks=True)
         self._delegation = Delegation(self._crew, self._root_key)
         self._tls = TlsRenewal(self._directory, self._root_key, self._leave)
         self._adapters.check_store(self._settings, self._directory)

@@ -71,7 +71,7 @@ class TlsRenewal:
                 raise for_the_operator(error) from error
             issue_server_certificate(self._directory, authority, settings.hosts, now)
 
-        if not self._root_key.stays_elsewhere:
+        if not (self._root_key.stays_elsewhere or self._root_key.changing):  # the older one may, too
             try:
                 issue()
             except RootKeyError as error:

@@ -13,7 +13,7 @@ from strongroom.server import edge
 from strongroom.server.control import State, WorkerHandle
 from strongroom.server.delegation import Delegation
 from strongroom.server.errors import OperatorError
-from strongroom.server.process import describe_exit, fork
+from strongroom.server.process import describe_exit, fork, result_apart
 from strongroom.server.supervisor import Supervisor
 from strongroom.server.timers import Timers
 
@@ -35,6 +35,20 @@ def test_signals_arrive_as_before_when_there_can_be_no_child(monkeypatch: pytest
 )
 def test_every_end_of_a_child_has_words(status: int, words: str) -> None:
     assert describe_exit(status) == words
+
+
+def test_what_a_child_returns_arrives_and_what_it_raises_is_no_result() -> None:
+    parent = os.getpid()
+
+    def work() -> bytes:
+        assert os.getpid() != parent
+        return b"done"
+
+    def fail() -> bytes:
+        raise ValueError
+
+    assert result_apart(work) == b"done"
+    assert result_apart(fail) is None
 
 
 @pytest.mark.parametrize("fails", ["crew", "ports"])

@@ -69,5 +69,9 @@ class Keyring:
         for_the_kit = self._recovery is None or tag == self._recovery.tag
         return envelope.root_id == self._newest.id and for_the_kit
 
+    def holds(self, wrapped: bytes) -> bool:
+        """Tell whether the root key that `wrapped` was made by is here."""
+        return parse(wrapped).root_id in self._roots
+
     def generation_of(self, wrapped: bytes) -> int:
         return parse(wrapped).generation

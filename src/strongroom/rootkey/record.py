@@ -18,7 +18,8 @@ _VERSION: Final = 1
 
 @dataclass(frozen=True, kw_only=True)
 class RootRecord:
-    """One root key. `parameters` are its provider's, as JSON has them; `created_at` is in seconds.
+    """One root key. `parameters` are its provider's, as JSON has them; `created_at` is when it came to this
+    data directory, in seconds.
 
     While the older one is replaced by it, `handover` is the root key itself, wrapped by the older one, so
     that whoever has that one follows; None otherwise, and for a key that cannot leave its place. `wraps_from`

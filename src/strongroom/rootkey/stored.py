@@ -127,7 +127,7 @@ class StoredKeyring(Keyring):
 
     @property
     def announced_at(self) -> int:
-        """Return when the newest root key was made, in seconds."""
+        """Return when the newest root key came here, in seconds."""
         return self._records[-1].created_at
 
     @property
@@ -460,7 +460,8 @@ class StoredKeyring(Keyring):
 
         Tells whether there was anything to do. Raises RootKeyError.
         """
-        record = RootRecord.from_json(described)
+        # From now on the other processes here have to hear of it, whenever it was made.
+        record = replace(RootRecord.from_json(described), created_at=int(time.time()))
         with self._editing():
             self._check_open()
             if self.changing or record.generation <= self.generation:

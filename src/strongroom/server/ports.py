@@ -67,13 +67,16 @@ class RootKeys(RootKey, Protocol):
     def provider(self) -> str:
         """Return what the newest comes from."""
 
+    def holds(self, wrapped: bytes) -> bool:
+        """Tell whether the one that `wrapped` was made by is here."""
+
     @property
     def stays_elsewhere(self) -> bool:
         """Tell whether the newest never comes here: only a worker may use it, since that opens a session."""
 
     @property
     def announced_at(self) -> int:
-        """Return when the newest was made, in seconds."""
+        """Return when the newest came here, in seconds."""
 
     @property
     def recovery(self) -> str | None:

@@ -12,7 +12,7 @@ from strongroom.domain.store import Changes, StoreFailure
 from strongroom.rootkey import file
 from strongroom.rootkey.keyring import Keyring
 from strongroom.rootkey.roots import SoftwareRoot, new_secret
-from strongroom.server.root.change import RootHandover
+from strongroom.server.root.announcing import RootHandover
 from strongroom.store import sealing
 from strongroom.store.records import ChangeSet, StoreKeyRow, StoreUnavailable
 from strongroom.store.sealing import StoreKeys, UnknownStoreKey

@@ -16,7 +16,8 @@ from strongroom.model.secret import SecretBytes
 from strongroom.server.administration.command import Administrator, command
 from strongroom.server.errors import Denied, NothingBegun, OperatorError
 from strongroom.server.messages import BrokenMessage, Message, nested, optional_text, text
-from strongroom.server.root.change import HEARD_WITHIN, announce_to_nodes, finish, settled, stale_keys
+from strongroom.server.root.announcing import CAME_FIRST, announce_to_nodes, check_nothing_missed
+from strongroom.server.root.change import HEARD_WITHIN, finish, settled, stale_keys
 
 
 @command("server.reload", roles={Role.ADMINISTRATOR})
@@ -114,29 +115,24 @@ async def rotate(admin: Administrator, request: Message) -> object:
     except binascii.Error:
         raise BrokenMessage("secret must be base64") from None
     record = nested(request, "record")
-    if admin.shared:
-        # First the others: before it wraps anything, they are to have it.
-        wraps_from = int(admin.now.timestamp()) + HEARD_WITHIN
-        prepared = _prepared(admin, record, secret, wraps_from=wraps_from)
-        await announce_to_nodes(prepared, admin.store, admin.now)
-    else:
-        prepared = _prepared(admin, record, secret)
-    admin.root_key.adopt(prepared)
-    if admin.root_key.described()[-1]["id"] != prepared["id"]:
-        raise OperatorError("another root key came first; look at: strongroom server root status")
-    return {"generation": admin.root_key.generation}
-
-
-def _prepared(
-    admin: Administrator, record: Message, secret: SecretBytes | None, *, wraps_from: int | None = None
-) -> Message:
-    """Return what nodes are told of a new root key; nothing has changed yet."""
     try:
-        return admin.root_key.prepare(record, secret, wraps_from=wraps_from)
+        if admin.shared:
+            await check_nothing_missed(admin.root_key, admin.wrapped)
+            # First the others: before it wraps anything, they are to have it.
+            wraps_from = int(admin.now.timestamp()) + HEARD_WITHIN
+            prepared = admin.root_key.prepare(record, secret, wraps_from=wraps_from)
+            await announce_to_nodes(prepared, admin.store, admin.now)
+        else:
+            prepared = admin.root_key.prepare(record, secret)
     except (RootKeySealed, RootKeyUnavailable):
         raise
     except RootKeyError as error:
         raise NothingBegun(str(error)) from error
+    admin.root_key.adopt(prepared)
+    if all(one["id"] != prepared["id"] for one in admin.root_key.described()):
+        # Of a server among others this one was announced, and may take over all the same.
+        raise OperatorError(CAME_FIRST) if admin.shared else NothingBegun(CAME_FIRST)
+    return {"generation": admin.root_key.generation}
 
 
 @command("root.finish", roles={Role.ADMINISTRATOR}, spreads=True, local=True)

@@ -38,7 +38,7 @@ from strongroom.server.backup.secrets import unpack as unpack_secrets
 from strongroom.server.backup.signature import check
 from strongroom.server.config import FILE_NAME
 from strongroom.server.errors import OperatorError
-from strongroom.server.root.change import RootHandover
+from strongroom.server.root.announcing import RootHandover
 
 _LEFT_BEHIND: Final = frozenset({RootHandover.kind})
 """Kinds of entries. A root key that was announced to other nodes is not that of the new store, and whoever

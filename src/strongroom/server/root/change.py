@@ -8,27 +8,25 @@ is let go only when nothing is wrapped by it and everybody who might have used i
     3. rewrap       each place is gone through; both open                          (command root.finish,
     4. complete     root.json names the newer one alone, the key file of the older is gone     or the job)
 
-On PostgreSQL it is announced in the store first, sealed like every entry, and inside it the new root key is
-wrapped by the old one. The other nodes adopt it within a second or two, and no node wraps by it before they
-all had the time: what one wraps the others can open at every moment.
+On PostgreSQL it is announced in the store first (`announcing.py`), sealed like every entry, and inside it the
+new root key is wrapped by the old one. The other nodes adopt it within a second or two, and no node wraps by
+it before they all had the time: what one wraps the others can open at every moment.
 """
 
 import asyncio
-import json
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from typing import Final
 
 import structlog
 
-from strongroom.domain.entries import Entry, EntryChange, Kept
 from strongroom.domain.ports import RootKeyError, RootKeyUnavailable, WrappedKeys
-from strongroom.domain.store import Changes, LostRace, ObjectStore
-from strongroom.domain.tenants import SYSTEM_TENANT
+from strongroom.domain.store import ObjectStore, TamperedRecord
 from strongroom.model.secret import SecretBytes
-from strongroom.model.struct import Own
 from strongroom.server.ports import RootKeys
+from strongroom.server.root.announcing import announcement, check_agreed, tidy
 
 log = structlog.get_logger()
 
@@ -39,20 +37,8 @@ SETTLING: Final = 10
 """Seconds after the announcement in which somebody may still wrap by the older root key: a worker that has
 not answered is ended after five, another node looks every second."""
 
-ANNOUNCED_FOR: Final = timedelta(hours=1)
-"""How long a node that was away still finds the announcement in the store. Meanwhile whoever has the older
-root key and the database can get at the newer one."""
-
 PROBE: Final = 10
 """Seconds between looks whether a root key that stays elsewhere can be used."""
-
-_KEY: Final = "root key"
-
-
-class RootHandover(Entry, kind=60, passing=True):
-    """The newest root key as its node has announced it: the record in `root.json`."""
-
-    record: Annotated[str, Own(60)]
 
 
 class RootKeyChange:
@@ -72,16 +58,21 @@ class RootKeyChange:
         self._found: object = None  # which root keys there are, and which kit
         self._look_until = datetime.min.replace(tzinfo=UTC)
         self._looked = False  # and nothing was left
-        self._probe_at = datetime.min.replace(tzinfo=UTC)
-        self.problem: str | None = None
+        self._probe_at = self._compare_at = datetime.min.replace(tzinfo=UTC)
+        self._problems: dict[str, str] = {}
         self.spread: Callable[[], Awaitable[None]] | None = None
+
+    @property
+    def problem(self) -> str | None:
+        return "; ".join(dict.fromkeys(self._problems.values())) or None
 
     async def __call__(self, now: datetime) -> None:
         """Look once. Raises StoreFailure and RootKeyError."""
         if self._shared:
-            await self._follow_node(now)
+            await self._follow_nodes(now)
         self._root_key.follow()
         if not self._root_key.stays_elsewhere:
+            self._problems.pop("root_key_lost", None)
             if not self._prove():
                 return
         elif now >= self._probe_at:
@@ -109,58 +100,45 @@ class RootKeyChange:
 
     def _prove(self) -> bool:
         """Tell whether the recovery kit is the one that the root key knows; no other one counts."""
-        try:
+        with self._noted("recovery_refused"):
             self._root_key.prove_recovery()
-        except RootKeyError as error:
-            self._tell("recovery_refused", error)
-            return False
-        self.problem = None
-        return True
-
-    def _tell(self, event: str, error: RootKeyError) -> None:
-        if self.problem != str(error):
-            log.error(event, error=str(error))
-        self.problem = str(error)
+        return "recovery_refused" not in self._problems
 
     async def _probe(self) -> None:
         """Use the root key: a token that is lost is to be known before something needs it."""
-        try:
+        lost = "root_key_lost" in self._problems
+        with self._noted("recovery_refused"), self._noted("root_key_lost", only=RootKeyUnavailable):
             # It may take seconds to give up.
             key = SecretBytes(os.urandom(32))
             await asyncio.get_running_loop().run_in_executor(None, self._root_key.wrap, key)
-        except RootKeyUnavailable as error:
-            if self.problem is None:
-                log.error("root_key_lost", error=str(error))
-            self.problem = str(error)
-        except RootKeyError as error:
-            self._tell("recovery_refused", error)
+        if lost and "root_key_lost" not in self._problems:
+            log.info("root_key_back")
+
+    async def _follow_nodes(self, now: datetime) -> None:
+        """Take over what other nodes have announced. Raises StoreFailure."""
+        with self._noted("root_key_not_followed"):
+            announced = await announcement(self._store, self._root_key.generation + 1)
+            if announced is not None and self._root_key.adopt(announced):
+                log.info("root_key_followed", generation=self._root_key.generation)
+                if self.spread is not None:
+                    await self.spread()
+        if now >= self._compare_at:
+            self._compare_at = now + timedelta(seconds=PROBE)
+            with self._noted("root_key_disputed"):
+                await check_agreed(self._root_key, self._store)
+                await tidy(self._root_key, self._store, now)
+
+    @contextmanager
+    def _noted(self, event: str, only: type[RootKeyError] = RootKeyError) -> Iterator[None]:
+        """Keep what is wrong with the root key until the same goes well."""
+        try:
+            yield
+        except (only, TamperedRecord) as error:
+            if self._problems.get(event) != str(error):
+                log.error(event, error=str(error))
+            self._problems[event] = str(error)
         else:
-            if self.problem is not None:
-                log.info("root_key_back")
-            self.problem = None
-
-    async def _follow_node(self, now: datetime) -> None:
-        kept = await self._store.load_entry(RootHandover, SYSTEM_TENANT, _KEY)
-        if kept is None:
-            return
-        if kept.due is not None and kept.due <= now:
-            await _change(self._store, kept, None)
-            return
-        if self._root_key.adopt(json.loads(kept.value.record)):
-            log.info("root_key_followed", generation=self._root_key.generation)
-            if self.spread is not None:
-                await self.spread()
-
-
-async def announce_to_nodes(prepared: Mapping[str, object], store: ObjectStore, now: datetime) -> None:
-    """Let every node know of a new root key. Raises StoreFailure and RootKeyError."""
-    kept = await store.load_entry(RootHandover, SYSTEM_TENANT, _KEY)
-    value = RootHandover(record=json.dumps(prepared))
-    generation = 0 if kept is None else kept.generation
-    after = Kept(
-        tenant=SYSTEM_TENANT, key=_KEY, owner=0, value=value, due=now + ANNOUNCED_FOR, generation=generation
-    )
-    await _change(store, kept, after)
+            self._problems.pop(event, None)
 
 
 async def rewrap(root_key: RootKeys, places: Sequence[WrappedKeys]) -> int:
@@ -195,16 +173,3 @@ async def finish(root_key: RootKeys, places: Sequence[WrappedKeys], *, everybody
     if left == 0 and root_key.changing and not (everybody_knows and root_key.complete(judged)):
         return -1
     return left
-
-
-async def _change(
-    store: ObjectStore, before: Kept[RootHandover] | None, after: Kept[RootHandover] | None
-) -> None:
-    generation = 0 if before is None else before.generation
-    change = EntryChange(RootHandover, SYSTEM_TENANT, _KEY, generation, after)
-    try:
-        await store.commit(Changes(entries=[change]))
-    except LostRace:
-        # Another node or worker did the same.
-        if after is not None:
-            raise RootKeyError("another node announces a root key at this moment; try again") from None

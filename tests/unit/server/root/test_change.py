@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from strongroom.domain.ports import RootKeyError
+from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.rootkey.envelope import parse
 from strongroom.rootkey.recovery import Identity
 from strongroom.rootkey.stored import StoredKeyring
@@ -19,7 +20,8 @@ from strongroom.server.config import parse_settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import NothingBegun
 from strongroom.server.root import change
-from strongroom.server.root.change import ANNOUNCED_FOR, PROBE, SETTLING, RootHandover, RootKeyChange
+from strongroom.server.root.announcing import ANNOUNCED_FOR, RootHandover, place_of
+from strongroom.server.root.change import PROBE, SETTLING, RootKeyChange
 from strongroom.server.root.places import places
 from strongroom.store import sealing
 from strongroom.store.records import ChangeSet
@@ -236,10 +238,10 @@ def test_another_node_follows_and_a_late_one_is_not_left_the_key(kms: TestKms, t
     for node in (one, two):
         node.work(after=SETTLING + 1)
         assert not node.root_key.changing
-    entry = kms.run(one.store.load_entry(RootHandover, change.SYSTEM_TENANT, "root key"))
+    entry = kms.run(one.store.load_entry(RootHandover, SYSTEM_TENANT, place_of(2)))
     assert entry is not None
     one.work(after=ANNOUNCED_FOR.total_seconds() + 1)
-    assert kms.run(one.store.load_entry(RootHandover, change.SYSTEM_TENANT, "root key")) is None
+    assert kms.run(one.store.load_entry(RootHandover, SYSTEM_TENANT, place_of(2))) is None
 
 
 def test_a_lost_token_is_noticed_before_anything_needs_it(kms: TestKms, tmp_path: Path, token: Token) -> None:
@@ -270,3 +272,112 @@ def test_nothing_is_looked_at_again_while_nothing_changes(
 
     monkeypatch.setattr(change, "rewrap", looked)
     node.work()
+
+
+def two_nodes(kms: TestKms, folder: Path) -> tuple[Node, Node]:
+    """Return two nodes on one store, with the same root key."""
+    (folder / "two").mkdir()
+    (folder / "two" / "root.key").write_bytes((folder / "root.key").read_bytes())
+    (folder / "two" / "root.key").chmod(0o600)
+    return Node(kms, folder, shared=True), Node(kms, folder / "two", shared=True)
+
+
+def finish_on(*nodes: Node) -> None:
+    """Let the time pass that nodes give each other."""
+    for node in nodes:
+        vars(node.root_key)["_records"][-1] = replace(node.root_key._records[-1], wraps_from=None)
+    for node in nodes:
+        node.work(after=SETTLING + 1)
+        assert not node.root_key.changing
+
+
+def ids(node: Node) -> list[object]:
+    return [one["id"] for one in node.root_key.described()]
+
+
+def test_of_two_root_keys_at_once_one_takes_over_and_nothing_is_left_of_the_other(
+    kms: TestKms, tmp_path: Path
+) -> None:
+    one, two = two_nodes(kms, tmp_path)
+    one.rotate()
+    with pytest.raises(NothingBegun, match="came first"):
+        two.rotate()
+    assert [path.name for path in (tmp_path / "two").glob("root*")] == ["root.key"]
+    two.work()
+    assert ids(one) == ids(two)
+    finish_on(one, two)
+    assert ids(one) == ids(two)
+    assert two.job.problem is None
+
+
+def test_a_root_key_whose_node_dies_after_its_announcement_takes_over_all_the_same(
+    kms: TestKms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others may have followed already."""
+    one, two = two_nodes(kms, tmp_path)
+
+    def die(_: object) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(one.root_key, "adopt", die)
+        with pytest.raises(KeyboardInterrupt):
+            one.rotate()
+    assert not one.root_key.changing
+    two.work()
+    one.work()
+    assert ids(one) == ids(two)
+    assert one.root_key.generation == 2
+
+
+def test_a_node_that_missed_a_root_key_makes_no_other_one_of_the_same_number(
+    kms: TestKms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The announcement is over; what is wrapped says that there was one."""
+    monkeypatch.setattr(sealing, "SEALS_PER_PROCESS", 2**22)
+    one, two = two_nodes(kms, tmp_path)
+    two.store._keys.load(kms.run(kms.backend.store_keys()))
+    one.rotate()
+    finish_on(one)
+    one.work(after=ANNOUNCED_FOR.total_seconds() + 1)
+    assert kms.run(one.store.load_entry(RootHandover, SYSTEM_TENANT, place_of(2))) is None
+    with pytest.raises(NothingBegun, match="has not got"):
+        two.rotate()
+    assert two.root_key.generation == 1
+
+
+def test_an_announcement_stays_while_something_may_be_under_the_root_key_before(
+    kms: TestKms, tmp_path: Path
+) -> None:
+    """Its number is not free before what is wrapped says so."""
+    one, _ = two_nodes(kms, tmp_path)
+    one.rotate()
+    one.work(after=ANNOUNCED_FOR.total_seconds() + 1)
+    assert one.root_key.waiting
+    assert kms.run(one.store.load_entry(RootHandover, SYSTEM_TENANT, place_of(2))) is not None
+
+
+def test_two_root_keys_of_one_number_are_a_problem(kms: TestKms, tmp_path: Path) -> None:
+    """As an older release could make them."""
+    one, two = two_nodes(kms, tmp_path)
+    made = new("file", 2)
+    two.root_key.adopt(two.root_key.prepare(made.described, made.secret))
+    one.rotate()
+    two.work()
+    assert two.job.problem is not None
+    assert "another server announced" in two.job.problem
+    one.work()
+    assert one.job.problem is None
+
+
+def test_everybody_here_gets_the_time_to_hear_of_a_root_key_that_was_made_earlier(node: Node) -> None:
+    """The command that makes it may have to wait until the server has time for it."""
+    made = new("file", 2)
+    assert made.secret is not None
+    node.command(
+        "root.rotate",
+        record={**made.described, "created_at": 1},
+        secret=base64.b64encode(made.secret.reveal()).decode(),
+    )
+    node.work()
+    assert node.root_key.changing

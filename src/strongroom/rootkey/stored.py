@@ -6,6 +6,7 @@ finished by whoever comes next.
 
     one key          everything is wrapped by it
     two keys         the newer one wraps; the older one still opens what is not wrapped again yet
+    more keys        this node was away for more than one change: the newest wraps, each of the others opens
 """
 
 import fcntl
@@ -464,13 +465,17 @@ class StoredKeyring(Keyring):
         record = replace(RootRecord.from_json(described), created_at=int(time.time()))
         with self._editing():
             self._check_open()
-            if self.changing or record.generation <= self.generation:
+            if record.generation <= self.generation:
                 return False
             root = self._handed_over(record, {})
             if record.handover is not None and root is None:
-                raise WrongRootKey("a root key was announced by a node whose root key is another one")
+                raise WrongRootKey(
+                    "a root key was announced by a server whose root key is another one; stop this server,"
+                    " and copy root.json and root.key from one that has it"
+                )
             self._keep(record, root.secret if isinstance(root, SoftwareRoot) else None)
-            self._write([self._records[-1], record])
+            # All of them: while this one was away, the others may have done with any but the newest.
+            self._write([*self._records, record])
             return True
 
     def complete(self, judged: object) -> bool:

@@ -228,6 +228,32 @@ def test_another_node_follows_with_the_announcement_and_the_older_root_key(tmp_p
     assert opened(tmp_path / "two", made).unwrap(one.wrap(KEY)) == KEY
 
 
+def test_a_node_that_was_away_follows_one_root_key_after_the_other(tmp_path: Path) -> None:
+    """The others have done with the second one by then, and nothing but its announcement opens the third."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    first = new("file")
+    one, two = begin(tmp_path / "one", first), begin(tmp_path / "two", first)
+    wrapped, announced = [one.wrap(KEY)], []
+    for generation, provider in enumerate(("file", "passphrase", "file"), 2):
+        made = new(provider, generation)
+        announced.append(one.prepare(made.described, made.secret))
+        one.adopt(announced[-1])
+        one.complete(one.state)
+        wrapped.append(one.wrap(KEY))
+    for prepared in announced:
+        assert two.adopt(prepared)
+        for node in (two, StoredKeyring(place(tmp_path / "two"))):
+            assert all(node.unwrap(one) == KEY for one in wrapped[: node.generation])
+            assert node.is_current(node.wrap(KEY))
+    assert two.complete(two.state)
+    assert [root["generation"] for root in two.described()] == [4]
+    assert opened(tmp_path / "two", made).unwrap(wrapped[-1]) == KEY
+    assert [path.name for path in (tmp_path / "two").glob("root*.key")] == ["root.key"]
+    with pytest.raises(WrongRootKey):
+        two.unwrap(wrapped[0])
+
+
 def test_the_announcement_is_no_use_without_the_older_root_key(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "other").mkdir()

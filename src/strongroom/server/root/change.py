@@ -38,7 +38,13 @@ SETTLING: Final = 10
 not answered is ended after five, another node looks every second."""
 
 PROBE: Final = 10
-"""Seconds between looks whether a root key that stays elsewhere can be used."""
+"""Seconds between looks whether a root key that stays elsewhere can be used, and whether the nodes agree."""
+
+LOOK: Final = 10
+"""Seconds until everything that is wrapped is looked at again where nothing seems to have changed: another
+node may have another root key, or another kit."""
+
+_AT_ONCE: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class RootKeyChange:
@@ -56,9 +62,7 @@ class RootKeyChange:
         self._store = store
         self._shared = shared
         self._found: object = None  # which root keys there are, and which kit
-        self._look_until = datetime.min.replace(tzinfo=UTC)
-        self._looked = False  # and nothing was left
-        self._probe_at = self._compare_at = datetime.min.replace(tzinfo=UTC)
+        self._look_until = self._look_at = self._probe_at = self._compare_at = _AT_ONCE
         self._problems: dict[str, str] = {}
         self.spread: Callable[[], Awaitable[None]] | None = None
 
@@ -67,10 +71,11 @@ class RootKeyChange:
         return "; ".join(dict.fromkeys(self._problems.values())) or None
 
     async def __call__(self, now: datetime) -> None:
-        """Look once. Raises StoreFailure and RootKeyError."""
+        """Look once. Raises StoreFailure."""
         if self._shared:
             await self._follow_nodes(now)
-        self._root_key.follow()
+        with self._noted("root_key_not_read"):
+            self._root_key.follow()
         if not self._root_key.stays_elsewhere:
             self._problems.pop("root_key_lost", None)
             if not self._prove():
@@ -83,20 +88,26 @@ class RootKeyChange:
         if found != self._found:
             if self._found is not None:  # another worker may not have heard of it yet, and wrap meanwhile
                 self._look_until = now + timedelta(seconds=SETTLING)
-            self._found, self._looked = found, False
-        if (self._looked and not self._root_key.changing) or self._root_key.waiting:
+            self._found, self._look_at = found, _AT_ONCE
+        if (now < self._look_at and not self._root_key.changing) or self._root_key.waiting:
             return
+        self._look_at = _AT_ONCE
+        with self._noted("keys_not_wrapped_again"):
+            await self._look(now)
+
+    async def _look(self, now: datetime) -> None:
+        """Wrap again what is not current, and let go of the older root key when nothing is under it."""
         judged, changing = self._root_key.state, self._root_key.changing
         left = await rewrap(self._root_key, self._places)
         if left == 0 and (settled(self._root_key, now) or not changing):
             if not self._root_key.complete(judged):
-                self._looked = False
                 return
             if changing:
                 log.info("root_key_replaced", generation=self._root_key.generation)
                 if self.spread is not None:
                     await self.spread()
-        self._looked = left == 0 and now >= self._look_until
+        if left == 0 and now >= self._look_until:
+            self._look_at = now + timedelta(seconds=LOOK)
 
     def _prove(self) -> bool:
         """Tell whether the recovery kit is the one that the root key knows; no other one counts."""
@@ -117,23 +128,33 @@ class RootKeyChange:
     async def _follow_nodes(self, now: datetime) -> None:
         """Take over what other nodes have announced. Raises StoreFailure."""
         with self._noted("root_key_not_followed"):
-            announced = await announcement(self._store, self._root_key.generation + 1)
-            if announced is not None and self._root_key.adopt(announced):
-                log.info("root_key_followed", generation=self._root_key.generation)
-                if self.spread is not None:
-                    await self.spread()
+            await self._adopt_all()
         if now >= self._compare_at:
             self._compare_at = now + timedelta(seconds=PROBE)
             with self._noted("root_key_disputed"):
                 await check_agreed(self._root_key, self._store)
                 await tidy(self._root_key, self._store, now)
 
+    async def _adopt_all(self) -> None:
+        """Take each root key that was announced, from the next one on: only the one before it opens it."""
+        before = self._root_key.generation
+        try:
+            while True:
+                announced = await announcement(self._store, self._root_key.generation + 1)
+                if announced is None:
+                    break
+                if self._root_key.adopt(announced):
+                    log.info("root_key_followed", generation=self._root_key.generation)
+        finally:
+            if self._root_key.generation != before and self.spread is not None:
+                await self.spread()
+
     @contextmanager
     def _noted(self, event: str, only: type[RootKeyError] = RootKeyError) -> Iterator[None]:
         """Keep what is wrong with the root key until the same goes well."""
         try:
             yield
-        except (only, TamperedRecord) as error:
+        except (only, TamperedRecord, OSError) as error:
             if self._problems.get(event) != str(error):
                 log.error(event, error=str(error))
             self._problems[event] = str(error)

@@ -30,7 +30,7 @@ from strongroom.store.sealing import StoreKeys
 from strongroom.store.store_keys import StoredStoreKeys
 from tests.kms import TestKms
 from tests.softhsm import Token
-from tests.unit.rootkey.conftest import new, opened, place, token
+from tests.unit.rootkey.conftest import begin, new, opened, place, token
 from tests.unit.server.conftest import NOW
 from tests.unit.server.test_clients import Store
 
@@ -381,3 +381,50 @@ def test_everybody_here_gets_the_time_to_hear_of_a_root_key_that_was_made_earlie
     )
     node.work()
     assert node.root_key.changing
+
+
+def test_a_node_that_was_away_for_two_changes_follows_both(
+    kms: TestKms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing, "SEALS_PER_PROCESS", 2**22)
+    one, two = two_nodes(kms, tmp_path)
+    two.store._keys.load(kms.run(kms.backend.store_keys()))
+    for _ in range(2):
+        one.rotate()
+        finish_on(one)
+    two.work()
+    assert two.root_key.generation == 3
+    assert two.spreads == 1
+    assert two.job.problem is None
+    finish_on(two)
+    assert ids(one) == ids(two)
+    for row in kms.run(kms.backend.store_keys()):
+        two.root_key.unwrap(row.wrapped)
+
+
+def test_a_node_that_cannot_follow_says_so(kms: TestKms, tmp_path: Path) -> None:
+    """The announcement is sealed under a store key that it has never opened, or its root key is another."""
+    one, two = two_nodes(kms, tmp_path)
+    one.rotate()
+    finish_on(one)
+    stranger = tmp_path / "stranger"
+    stranger.mkdir()
+    begin(stranger, new("file"))
+    for node in (two, Node(kms, stranger, shared=True)):
+        node.work()
+        assert node.job.problem is not None
+        assert "another root key" in node.job.problem
+
+
+def test_a_node_that_was_away_until_the_announcement_was_over_says_so(kms: TestKms, tmp_path: Path) -> None:
+    """Also where it has looked before, and found all in order."""
+    one, two = two_nodes(kms, tmp_path)
+    two.work()
+    assert two.job.problem is None
+    one.rotate()
+    finish_on(one)
+    gone = ANNOUNCED_FOR.total_seconds() + 1
+    one.work(after=gone)
+    two.work(after=gone)
+    assert two.job.problem is not None
+    assert "another root key" in two.job.problem

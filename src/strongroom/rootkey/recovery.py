@@ -6,8 +6,9 @@ ordinary age, so that the kit can be tried with other people's programs.
 The recipient is written down with a seal of the root key, and counts for nothing without it: for whoever put
 another one there, every key would be wrapped, and every backup made. Nothing is told of the root key by it.
 
-    recovery.pub   the recipient, then a comment: `# seal`, a fresh key wrapped by the root key (base64), and
-                   the HMAC-SHA256 of the recipient under that key (hex)
+    recovery.pub   the recipient, then comments: `# number` and which kit it is, where several servers have
+                   the same; `# seal`, a fresh key wrapped by the root key (base64), and the HMAC-SHA256 of
+                   the recipient, and of the number, under that key (hex)
 """
 
 import base64
@@ -15,6 +16,7 @@ import binascii
 import hashlib
 import hmac
 import os
+import re
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -32,6 +34,8 @@ CURE: Final = (
 """What to do about a recipient that does not count."""
 
 _SEAL: Final = "# seal "
+_NUMBER: Final = "# number "
+_IS_NUMBER: Final = re.compile(rf"{_NUMBER}[1-9][0-9]{{0,17}}")
 _KEY_SIZE: Final = 32
 
 
@@ -88,32 +92,41 @@ class Identity:
 
 
 class Claim(NamedTuple):
-    """What `recovery.pub` says. `wrapped` and `mac` are its seal, None in one of an older release."""
+    """What `recovery.pub` says. `wrapped` and `mac` are its seal, None in one of an older release.
+
+    A kit has a higher `number` than those that it takes the place of on other servers; 0 where there are
+    none.
+    """
 
     recipient: Recipient
     wrapped: bytes | None
     mac: bytes | None
+    number: int = 0
 
 
-def write_claim(recipient: Recipient, wrap: Callable[[SecretBytes], bytes]) -> bytes:
+def write_claim(recipient: Recipient, number: int, wrap: Callable[[SecretBytes], bytes]) -> bytes:
     """Return `recovery.pub` for a recipient; `wrap` is that of the root key."""
     key = SecretBytes(os.urandom(_KEY_SIZE))
-    seal = f"{_SEAL}{base64.b64encode(wrap(key)).decode()} {_mac(key, recipient).hex()}"
+    numbered = f"{_NUMBER}{number}\n" if number else ""
+    seal = f"{_SEAL}{base64.b64encode(wrap(key)).decode()} {_mac(key, recipient, number).hex()}"
     explanation = "# The root key has sealed this recipient; one without its seal counts for nothing."
-    return f"{recipient.text}\n{explanation}\n{seal}\n".encode()
+    return f"{recipient.text}\n{explanation}\n{numbered}{seal}\n".encode()
 
 
 def read_claim(content: bytes, name: str) -> Claim:
     """Return what `recovery.pub` says, which nobody has proved yet. Raises RootKeyError."""
     lines = [line.strip() for line in content.decode(errors="replace").splitlines()]
     seals = [line.removeprefix(_SEAL).split() for line in lines if line.startswith(_SEAL)]
+    numbers = [int(line.removeprefix(_NUMBER)) for line in lines if _IS_NUMBER.fullmatch(line)]
     said = [line for line in lines if line and not line.startswith("#")]
     try:
         recipient = Recipient("\n".join(said))
         if not seals:
             return Claim(recipient, None, None)
         ((wrapped, mac),) = seals
-        return Claim(recipient, base64.b64decode(wrapped, validate=True), bytes.fromhex(mac))
+        return Claim(
+            recipient, base64.b64decode(wrapped, validate=True), bytes.fromhex(mac), max(numbers, default=0)
+        )
     except (RootKeyError, ValueError, binascii.Error) as error:
         raise RootKeyError(f"{name} is no age recipient with a seal: {CURE}") from error
 
@@ -126,9 +139,14 @@ def prove_claim(claim: Claim, unwrap: Callable[[bytes], SecretBytes], name: str)
         raise
     except RootKeyError as error:
         raise RootKeyError(f"this root key has not sealed {name}, which was changed: {CURE}") from error
-    if key is None or claim.mac is None or not hmac.compare_digest(_mac(key, claim.recipient), claim.mac):
+    if (
+        key is None
+        or claim.mac is None
+        or not hmac.compare_digest(_mac(key, claim.recipient, claim.number), claim.mac)
+    ):
         raise RootKeyError(f"the root key has not sealed this recipient, so {name} was changed: {CURE}")
 
 
-def _mac(key: SecretBytes, recipient: Recipient) -> bytes:
-    return hmac.digest(key.reveal(), b"strongroom recovery recipient " + recipient.text.encode(), "sha256")
+def _mac(key: SecretBytes, recipient: Recipient, number: int) -> bytes:
+    said = f"{recipient.text} {number}" if number else recipient.text
+    return hmac.digest(key.reveal(), b"strongroom recovery recipient " + said.encode(), "sha256")

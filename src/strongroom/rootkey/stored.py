@@ -139,6 +139,11 @@ class StoredKeyring(Keyring):
         return None if self._recovery is None else self._recovery.text
 
     @property
+    def recovery_number(self) -> int:
+        """Return which of the kits of all servers this is, as it is written; the newest has the highest."""
+        return self._claim.number if isinstance(self._claim, Claim) else 0
+
+    @property
     def wants_passphrase(self) -> bool:
         """Tell whether a passphrase would help."""
         return any(record.provider == PASSPHRASE for record in self._missing)
@@ -203,7 +208,7 @@ class StoredKeyring(Keyring):
             )
         with self._editing():
             if claim is self._claim:
-                self._write_recovery(claim.recipient)
+                self._write_recovery(claim.recipient, claim.number)
 
     def _vouches(self, wrapped: bytes, recipient: Recipient) -> bool:
         try:
@@ -498,14 +503,15 @@ class StoredKeyring(Keyring):
             self._clear_up()
             return True
 
-    def set_recovery(self, recipient: str) -> None:
-        """Wrap for the kit of this recipient from now on. Raises RootKeyError."""
+    def set_recovery(self, recipient: str, number: int = 0) -> None:
+        """Wrap for the kit of this recipient from now on, unless a later one is here. Raises RootKeyError."""
         with self._editing():
             self._check_open()
-            self._write_recovery(Recipient(recipient))
+            if number == 0 or number >= self.recovery_number:
+                self._write_recovery(Recipient(recipient), number)
 
-    def _write_recovery(self, recipient: Recipient) -> None:
-        content = write_claim(recipient, lambda key: self._wrap_for(key, recipient))
+    def _write_recovery(self, recipient: Recipient, number: int) -> None:
+        content = write_claim(recipient, number, lambda key: self._wrap_for(key, recipient))
         self._place.write(self._place.recovery, content)
 
     def _keep(self, record: RootRecord, secret: SecretBytes | None) -> None:

@@ -83,6 +83,10 @@ class RootKeys(RootKey, Protocol):
         """Return whom the recovery kit belongs to, as it is written; None when there is none. Of what cannot
         be read it says just that."""
 
+    @property
+    def recovery_number(self) -> int:
+        """Return which of the kits of all servers this is, as it is written; the newest has the highest."""
+
     def prove_recovery(self) -> str | None:
         """Return whom the recovery kit belongs to, after making sure that nobody has changed it."""
 
@@ -130,7 +134,7 @@ class RootKeys(RootKey, Protocol):
         False, and nothing is done, when there is another state by now.
         """
 
-    def set_recovery(self, recipient: str) -> None:
+    def set_recovery(self, recipient: str, number: int = 0) -> None:
         """Wrap for the kit of this recipient from now on."""
 
 

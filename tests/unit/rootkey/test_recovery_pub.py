@@ -191,3 +191,27 @@ def test_when_the_file_is_gone_what_was_wrapped_for_the_kit_is_left_alone(tmp_pa
     assert keyring.is_current(wrapped)
     keyring.set_recovery(THIEF.recipient.text)
     assert not keyring.is_current(wrapped), "a new kit takes its place"
+
+
+def test_the_number_of_a_kit_is_sealed_with_it(tmp_path: Path) -> None:
+    """Who could make it higher could put an earlier kit in the place of a later one."""
+    keyring = begin(tmp_path, new("file"))
+    keyring.set_recovery(KIT.recipient.text, 4)
+    found = opened(tmp_path, new("file"))
+    assert found.prove_recovery() == KIT.recipient.text
+    assert found.recovery_number == 4
+    content = file(tmp_path).read_text()
+    for edited in (content.replace("# number 4", "# number 5"), content.replace("# number 4\n", "")):
+        file(tmp_path).write_text(edited)
+        found.follow()
+        with pytest.raises(RootKeyError, match="recovery create"):
+            found.prove_recovery()
+
+
+def test_a_later_kit_is_not_replaced_by_an_earlier_one(tmp_path: Path) -> None:
+    keyring = begin(tmp_path, new("file"))
+    keyring.set_recovery(KIT.recipient.text, 4)
+    keyring.set_recovery(THIEF.recipient.text, 3)
+    assert wrapped_for(keyring) is KIT
+    keyring.set_recovery(THIEF.recipient.text, 5)
+    assert wrapped_for(keyring) is THIEF

@@ -18,6 +18,7 @@ from strongroom.server.errors import Denied, NothingBegun, OperatorError
 from strongroom.server.messages import BrokenMessage, Message, nested, optional_text, text
 from strongroom.server.root.announcing import CAME_FIRST, announce_to_nodes, check_nothing_missed
 from strongroom.server.root.change import HEARD_WITHIN, finish, settled, stale_keys
+from strongroom.server.root.kits import give_to_nodes
 
 
 @command("server.reload", roles={Role.ADMINISTRATOR})
@@ -157,5 +158,14 @@ async def create(admin: Administrator, request: Message) -> object:
     """Wrap everything for a recovery kit too, from now on: `recipient` is who has it."""
     if admin.root_key.changing:
         raise NothingBegun("a root key is being replaced; make the kit when that is finished")
-    admin.root_key.set_recovery(text(request, "recipient"))
+    recipient, number = text(request, "recipient"), 0
+    if admin.shared:
+        # First the others: what they wrap meanwhile, this one would have to find.
+        try:
+            number = await give_to_nodes(recipient, admin.root_key, admin.store)
+        except RootKeyError as error:
+            raise NothingBegun(str(error)) from error
+    admin.root_key.set_recovery(recipient, number)
+    if admin.root_key.recovery != recipient:
+        raise NothingBegun("another server has made a recovery kit after this one; keep that one")
     return {"recovery": admin.root_key.recovery}

@@ -69,7 +69,7 @@ def recovery_recipient(directory: DataDirectory, secrets: Secrets) -> str | None
     """
     sealed = secrets.files.get(RECIPIENT)
     if sealed is not None:
-        return sealed.reveal().decode()
+        return sealed.reveal().decode().partition(" ")[0]  # its number is nothing to another installation
     return directory.recovery.read_text() if directory.recovery.exists() else None
 
 

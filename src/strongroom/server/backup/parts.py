@@ -48,11 +48,13 @@ def _recipient_seal(content: bytes, name: str) -> bytes | None:
 def _open_recipient(content: bytes, root_key: RootKey, name: str) -> SecretBytes:
     claim = read_claim(content, name)
     prove_claim(claim, root_key.unwrap, name)
-    return SecretBytes(claim.recipient.text.encode())
+    said = f"{claim.recipient.text} {claim.number}" if claim.number else claim.recipient.text
+    return SecretBytes(said.encode())
 
 
-def _seal_recipient(text: SecretBytes, root_key: RootKey) -> bytes:
-    return write_claim(Recipient(text.reveal().decode()), root_key.wrap)
+def _seal_recipient(said: SecretBytes, root_key: RootKey) -> bytes:
+    text, _, number = said.reveal().decode().partition(" ")
+    return write_claim(Recipient(text), int(number or 0), root_key.wrap)
 
 
 MAX_CONFIGURATION: Final = 4 << 20

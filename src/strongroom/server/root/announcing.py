@@ -86,13 +86,14 @@ async def check_agreed(root_key: RootKeys, store: ObjectStore) -> None:
         )
 
 
-async def tidy(root_key: RootKeys, store: ObjectStore, now: datetime) -> None:
-    """Take away announcements that are over. Raises StoreFailure and TamperedRecord."""
-    if root_key.changing:
-        return
-    for kept in await store.due_entries(RootHandover, now, _MOST):
-        if int(json.loads(kept.value.record)["generation"]) > root_key.generation:
-            continue  # this node has still to follow
+async def tidy(root_key: RootKeys, places: Sequence[WrappedKeys], store: ObjectStore, now: datetime) -> None:
+    """Take away announcements that are over. Raises StoreFailure, TamperedRecord and RootKeyError."""
+    due = [] if root_key.changing else await store.due_entries(RootHandover, now, _MOST)
+    if due:
+        # A node that has still to follow takes away nothing. In a store that was restored from a backup there
+        # may be announcements of another installation; nothing is wrapped by their root keys.
+        await check_nothing_missed(root_key, places)
+    for kept in due:
         gone = EntryChange(RootHandover, kept.tenant, kept.key, kept.generation, None)
         try:
             await store.commit(Changes(entries=[gone]))

@@ -26,6 +26,7 @@ from strongroom.domain.ports import RootKeyError, RootKeyUnavailable, WrappedKey
 from strongroom.domain.store import ObjectStore, TamperedRecord
 from strongroom.model.secret import SecretBytes
 from strongroom.server.ports import RootKeys
+from strongroom.server.root import kits
 from strongroom.server.root.announcing import announcement, check_agreed, tidy
 
 log = structlog.get_logger()
@@ -62,7 +63,7 @@ class RootKeyChange:
         self._store = store
         self._shared = shared
         self._found: object = None  # which root keys there are, and which kit
-        self._look_until = self._look_at = self._probe_at = self._compare_at = _AT_ONCE
+        self._look_until = self._look_at = self._probe_at = self._compare_at = self._kit_at = _AT_ONCE
         self._problems: dict[str, str] = {}
         self.spread: Callable[[], Awaitable[None]] | None = None
 
@@ -83,6 +84,11 @@ class RootKeyChange:
         elif now >= self._probe_at:
             self._probe_at = now + timedelta(seconds=PROBE)
             await self._probe()
+        if self._shared and now >= self._kit_at:
+            self._kit_at = now + timedelta(seconds=PROBE)
+            with self._noted("recovery_not_followed"):
+                if await kits.follow_nodes(self._root_key, self._store):
+                    log.info("recovery_followed", recovery=self._root_key.recovery)
         # Not what `follow` tells: a command may have had it followed before.
         found = self._root_key.state, self._root_key.recovery
         if found != self._found:
@@ -106,8 +112,18 @@ class RootKeyChange:
                 log.info("root_key_replaced", generation=self._root_key.generation)
                 if self.spread is not None:
                     await self.spread()
+        self._tell_left(0 if changing else left)
         if left == 0 and now >= self._look_until:
             self._look_at = now + timedelta(seconds=LOOK)
+
+    def _tell_left(self, left: int) -> None:
+        """Say so when keys stay as they are although they should be wrapped anew."""
+        with self._noted("keys_left"):
+            if left:
+                raise RootKeyError(
+                    f"{left} keys are not wrapped by the newest root key, or not for the recovery kit, which"
+                    " does not open them; look at: strongroom server root status"
+                )
 
     def _prove(self) -> bool:
         """Tell whether the recovery kit is the one that the root key knows; no other one counts."""
@@ -133,7 +149,7 @@ class RootKeyChange:
             self._compare_at = now + timedelta(seconds=PROBE)
             with self._noted("root_key_disputed"):
                 await check_agreed(self._root_key, self._store)
-                await tidy(self._root_key, self._store, now)
+                await tidy(self._root_key, self._places, self._store, now)
 
     async def _adopt_all(self) -> None:
         """Take each root key that was announced, from the next one on: only the one before it opens it."""

@@ -20,7 +20,7 @@ from strongroom.server.config import parse_settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import NothingBegun
 from strongroom.server.root import change
-from strongroom.server.root.announcing import ANNOUNCED_FOR, RootHandover, place_of
+from strongroom.server.root.announcing import ANNOUNCED_FOR, RootHandover, announce_to_nodes, place_of
 from strongroom.server.root.change import PROBE, SETTLING, RootKeyChange
 from strongroom.server.root.places import places
 from strongroom.store import sealing
@@ -428,3 +428,20 @@ def test_a_node_that_was_away_until_the_announcement_was_over_says_so(kms: TestK
     two.work(after=gone)
     assert two.job.problem is not None
     assert "another root key" in two.job.problem
+
+
+def test_an_announcement_of_another_installation_goes_when_it_is_over(kms: TestKms, tmp_path: Path) -> None:
+    """A store that was restored from a backup has it; nothing is under the root key that it speaks of."""
+    stranger = tmp_path / "stranger"
+    stranger.mkdir()
+    begin(stranger, new("file"))
+    made, elsewhere = new("file", 2), StoredKeyring(place(stranger))
+    node, now = Node(kms, tmp_path, shared=True), datetime.now(UTC)
+    prepared = elsewhere.prepare(made.described, made.secret)
+    kms.run(announce_to_nodes(prepared, node.store, now))
+    node.work()
+    assert node.job.problem is not None
+    for later in (1, 2):
+        node.work(after=later * ANNOUNCED_FOR.total_seconds() + 1)
+    assert node.job.problem is None
+    node.rotate()

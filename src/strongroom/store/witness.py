@@ -8,9 +8,11 @@ event under a key derived from a store key, and a number that its process has us
 """
 
 import os
+from bisect import bisect_right
 from collections.abc import Callable
 from hashlib import blake2b
 from itertools import count
+from operator import itemgetter
 from typing import Final
 
 from strongroom.model.secret import SecretBytes
@@ -21,8 +23,8 @@ WITNESSED: Final = b',"witness":"'
 
 _END: Final = b'"}'
 
-_WINDOW: Final = 4096
-"""How far behind the newest of its process an event may come: commits on PostgreSQL overtake each other."""
+_MISSING: Final = 16_384
+"""Gaps in the numbers of a process that are remembered, the newest ones."""
 
 
 def event_key(store_key: SecretBytes) -> SecretBytes:
@@ -54,7 +56,7 @@ class Witnesses:
 
     def __init__(self, key_of: Callable[[int], SecretBytes | None]) -> None:
         self._key_of = key_of
-        self._seen: dict[bytes, tuple[int, set[int]]] = {}
+        self._seen: dict[bytes, _Numbers] = {}
 
     def doubt(self, event: bytes) -> str | None:
         """Return what is wrong with an event, None for one that this server wrote and that comes first."""
@@ -69,18 +71,39 @@ class Witnesses:
         key = self._key_of(store_key)
         if key is None or _digest(key, event[: len(event) - len(parts[3]) - len(_END)]) != parts[3]:
             return "this server did not write it"
-        return None if self._first(parts[1], number) else "it is a copy of an older one"
+        first = self._seen.setdefault(parts[1], _Numbers()).note(number)
+        return None if first else "it is a copy of an older one"
 
-    def _first(self, process: bytes, number: int) -> bool:
-        """Note the number of a process; tell whether it has not come before."""
-        newest, recent = self._seen.setdefault(process, (0, set()))
-        if number <= newest - _WINDOW or number in recent:
+
+class _Numbers:
+    """Which numbers of a process have come: all up to the newest, but for those that are missing.
+
+    A number is drawn before its event is sent. So an event whose commit hangs and is sent again comes after
+    any number of later ones, and one that was refused never comes.
+    """
+
+    __slots__ = ("_missing", "_newest")
+
+    def __init__(self) -> None:
+        self._newest = 0
+        self._missing: list[tuple[int, int]] = []
+
+    def note(self, number: int) -> bool:
+        """Note a number; tell whether it has not come before."""
+        missing = self._missing
+        if number > self._newest:
+            if number > self._newest + 1:
+                missing.append((self._newest + 1, number - 1))
+                del missing[:-_MISSING]
+            self._newest = number
+            return True
+        place = bisect_right(missing, number, key=itemgetter(0)) - 1
+        if place < 0 or number > missing[place][1]:
             return False
-        recent.add(number)
-        if number > newest:
-            self._seen[process] = (number, recent)
-            if len(recent) > 2 * _WINDOW:
-                self._seen[process] = (number, {one for one in recent if one > number - _WINDOW})
+        low, high = missing[place]
+        missing[place : place + 1] = [
+            gap for gap in ((low, number - 1), (number + 1, high)) if gap[0] <= gap[1]
+        ]
         return True
 
 

@@ -43,8 +43,12 @@ from strongroom.store.records import (
 )
 from strongroom.store.url import Host, PostgresUrl
 
-CONNECTIONS: Final = 8
+CONNECTIONS: Final = 10
 """Connections of one worker; a statement that finds them busy waits."""
+
+APART: Final = 2
+"""Of these are kept for reads: commits may wait long, for a standby or for each other, and what a worker
+looks for meanwhile, such as revocations, does not wait with them."""
 
 CONNECT_TIMEOUT: Final = 3.0
 """Seconds for one host."""
@@ -216,8 +220,7 @@ async def _connect(url: PostgresUrl, hosts: tuple[Host, ...]) -> tuple[Connectio
                 server_settings=_SETTINGS,
                 connection_class=Connection,
             )
-            connection.watch()
-            connection.add_log_listener(postgres_outcome.note)
+            await connection.begin()
             return connection, host
         except (*_NOT_NOW, *_BROKEN) as error:
             reasons.append(f"{host.name}:{host.port}: {_reason(error)}")
@@ -251,8 +254,10 @@ class PostgresBackend:
         self._url = url
         self._hosts = url.hosts
         self._free = asyncio.Semaphore(connections)
+        self._free_for_commits = asyncio.Semaphore(max(1, connections - APART))
         self._connections = connections
         self._idle: list[Connection] = []
+        self._ending: set[asyncio.Task[None]] = set()
         self._closed = True
 
     async def start(self) -> None:
@@ -272,6 +277,7 @@ class PostgresBackend:
         for connection in self._idle:
             await connection.close()
         self._idle.clear()
+        await asyncio.gather(*self._ending)
         for _ in range(self._connections):
             self._free.release()
 
@@ -345,7 +351,8 @@ class PostgresBackend:
         if not await self._read(_UNCHAINED, (1,)):
             return 0
         try:
-            return await self._on_connection(_chain)
+            async with self._free_for_commits:
+                return await self._on_connection(_chain)
         except _Lost as error:  # undone, or done: the next one sees
             raise StoreUnavailable(f"the database cannot be reached: {error}") from error
         except asyncpg.PostgresError as error:
@@ -362,7 +369,10 @@ class PostgresBackend:
 
     async def is_lasting(self, look: resend.Look) -> bool:
         try:
-            return await self._patiently(lambda c: postgres_outcome.is_lasting(c, look), again_if_begun=True)
+            async with self._free_for_commits:
+                return await self._patiently(
+                    lambda c: postgres_outcome.is_lasting(c, look), again_if_begun=True
+                )
         except _Lost as error:
             raise StoreUnavailable(f"the database cannot be reached: {error}") from error
         except asyncpg.PostgresError as error:
@@ -385,7 +395,8 @@ class PostgresBackend:
     async def _send(self, changes: ChangeSet, writes: Writes) -> None:
         sql, parameters = postgres_commit.statement(writes)
         try:
-            await self._patiently(lambda c: c.lasting(sql, *parameters), again_if_begun=False)
+            async with self._free_for_commits:
+                await self._patiently(lambda c: c.lasting(sql, *parameters), again_if_begun=False)
         except _Lost as error:
             if error.begun:
                 raise OutcomeUnknown(
@@ -465,7 +476,7 @@ class PostgresBackend:
                 raise
             except BaseException:
                 # Cancelled in the middle: an answer may still come.
-                connection.terminate()
+                self._end(connection)
                 raise
             self._idle.append(connection)
             return result
@@ -484,7 +495,16 @@ class PostgresBackend:
 
     def _discard(self, connection: Connection) -> None:
         """Close a connection that failed, and the idle ones, which lead to the same host."""
-        connection.terminate()
+        self._end(connection)
         for idle in self._idle:
             idle.terminate()
         self._idle.clear()
+
+    def _end(self, connection: Connection) -> None:
+        """Close a connection once the server was told to stop what it does for it.
+
+        It would wait for a standby for ever, and use up the connections that there are for all.
+        """
+        ending = asyncio.get_running_loop().create_task(connection.end(CONNECT_TIMEOUT))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)

@@ -6,6 +6,7 @@ is merely found is no answer. So it is found and confirmed in one go: by a commi
 on the same server, which has to wait for the standby as well and comes after all that was seen.
 """
 
+import contextlib
 from typing import Final
 
 import asyncpg
@@ -24,6 +25,12 @@ _WARNING: Final = "01000"
 """The SQLSTATE of "canceling wait for synchronous replication"; its text is in the server's language."""
 
 
+_CHECK_CLIENT: Final = (
+    "SELECT set_config(name, '5s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'"
+)
+"""The server ends what it does for a client that is gone, where it knows how (PostgreSQL 14)."""
+
+
 class NotReplicated(Exception):
     """The server has made the change, and has stopped waiting for the standby."""
 
@@ -32,6 +39,21 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no ty
     """A connection that knows whether the server has warned of a commit."""
 
     __slots__ = ("_warned",)
+
+    async def begin(self) -> None:
+        """Get ready for the first statement."""
+        self.watch()
+        self.add_log_listener(note)
+        with contextlib.suppress(asyncpg.InvalidParameterValueError):  # not on the system it runs on
+            await self.execute(_CHECK_CLIENT)
+
+    async def end(self, within: float) -> None:
+        """Close the connection once the server was told to stop what it does for it; in so many seconds."""
+        try:
+            # The driver waits until the server has taken note.
+            await self.close(timeout=within)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            self.terminate()
 
     async def lasting(self, sql: str, *parameters: object) -> list[asyncpg.Record]:
         """Run a statement that changes something. Raises NotReplicated beside what `fetch` does."""

@@ -344,8 +344,8 @@ async def test_what_is_removed_is_vacuumed_once_nobody_can_see_it_any_more(serve
         await reader.fetch("SELECT 1 FROM objects")
         await backend.commit(
             ChangeSet(
-                removals=[ObjectRemoval(new.sequence, new.unique_identifier, 1, 1, [], [])],
-                entry_removals=[EntryRemoval(1, kept.kind, "k", 1)],
+                removals=[ObjectRemoval(new.sequence, new.unique_identifier, new.written, 1, [], [])],
+                entry_removals=[EntryRemoval(1, kept.kind, "k", kept.written)],
             )
         )
         await asyncio.sleep(1.1)
@@ -367,4 +367,44 @@ async def test_a_vacuum_may_take_longer_than_other_statements(
     backend = PostgresBackend(url)
     await backend.start()
     await backend.scrub()
+
+
+async def test_reads_do_not_wait_for_commits_that_wait(url: PostgresUrl) -> None:
+    """As those of a worker for a standby that is away: it has to hear of revocations all the same."""
+    backend = PostgresBackend(url, connections=4)
+    await backend.start()
+    other = await postgres.connect(url)
+    async with other.transaction():
+        await other.execute("LOCK TABLE objects IN EXCLUSIVE MODE")
+        commits = [asyncio.create_task(backend.commit(creation(row(1)))) for _ in range(8)]
+        await asyncio.sleep(0.3)
+        async with asyncio.timeout(2):
+            assert await backend.clients() == []
+        assert not any(commit.done() for commit in commits)
+    await asyncio.gather(*commits)
+    await other.close()
+    await backend.close()
+
+
+async def test_what_nobody_waits_for_any_more_is_ended_on_the_server(
+    server: PostgresServer, url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connections would be used up by and by."""
+    monkeypatch.setattr(postgres, "STATEMENT_TIMEOUT", 0.3)
+    backend = PostgresBackend(url)
+    await backend.start()
+    other = await postgres.connect(url)
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    async with other.transaction():
+        await other.execute("LOCK TABLE objects IN EXCLUSIVE MODE")
+        with pytest.raises(OutcomeUnknown):
+            await backend.commit(creation(row(1)))
+        cancelled = asyncio.create_task(backend.commit(creation(row(1))))
+        await asyncio.sleep(0.1)
+        cancelled.cancel()
+        await asyncio.gather(cancelled, return_exceptions=True)
+        async with asyncio.timeout(2):
+            while await asyncio.to_thread(server.sql, "postgres", waiting) != "0":
+                pass
+    await other.close()
     await backend.close()

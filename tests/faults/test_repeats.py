@@ -10,6 +10,11 @@ import pytest
 from strongroom import testing
 from strongroom.domain.audit import AuditEvent
 from strongroom.domain.context import Policy
+from strongroom.domain.identity import Connection
+from strongroom.engine.answers import joined
+from strongroom.model.convert import decoder
+from strongroom.model.messages import ResponseBatchItem
+from strongroom.model.structures import Name
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.create import CreateRequest
 from strongroom.operations.create_key_pair import CreateKeyPairRequest
@@ -27,6 +32,7 @@ from strongroom.registry import (
     CryptographicUsageMask,
     Operation,
     ResultReason,
+    ResultStatus,
     Tag,
     Version,
 )
@@ -35,6 +41,7 @@ from tests.e2e.conftest import endpoint
 from tests.faults.noise import create
 from tests.interop.endpoint import RawConnection
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
+from tests.nodes import Nodes
 from tests.processes import kill_trees
 from tests.safeguards import CAROL, lay_down, only_name, people, vote
 from tests.unit.engine.test_tickets import delegate, right, using
@@ -71,6 +78,28 @@ def test_a_named_request_that_comes_again_is_answered_again_and_done_once(
     assert keys(kms) == 1
     assert kms.call(create(), version=version, client_correlation_value="two") != first
     assert keys(kms) == 2
+
+
+@pytest.mark.parametrize("name", [None, "a name that is taken by the first"])
+def test_a_request_that_comes_to_two_workers_at_once_is_answered_by_both(
+    kms: TestKms, tmp_path: Path, name: str | None
+) -> None:
+    """faults 31. As when a client gives up waiting, connects again and sends its request again."""
+    beside = TestKms(tmp_path, policy=POLICY, beside=kms)
+    request = create(*([] if name is None else [attribute(Tag.NAME, Name(name_value=name))]))
+    message = binary.encode(request_message(request, version=V1_4, client_correlation_value="one"))
+    connection = Connection(client=ALICE, peer="127.0.0.1:1")
+
+    async def send(worker: TestKms) -> ResponseBatchItem:
+        answer = binary.decode(joined(await worker.dispatcher.handle(message, connection)))
+        item: ResponseBatchItem = decoder(ResponseBatchItem, V1_4)(answer[2][1][2])
+        return item
+
+    one, other = Nodes(kms, beside).at_once(send(kms), send(beside))
+    assert one.result_status is ResultStatus.SUCCESS
+    assert one == other
+    assert keys(kms) == 1
+    beside.close()
 
 
 @pytest.mark.parametrize("undo", [False, True])

@@ -27,7 +27,7 @@ class Writes(NamedTuple):
 
     Each row of `updated`, `removed` and `inserted`, of objects and of entries, finds the write that it
     expects or the change set is a Conflict; each of `names_added` is free or it is NameTaken. What usually
-    fails comes first.
+    fails comes first; entries before names, since a request that was done already has taken its names, too.
     """
 
     updated: list[Row]
@@ -35,18 +35,18 @@ class Writes(NamedTuple):
     attributes, sealed; tenant, unique_identifier, expected generation, its nonce"""
     removed: list[Row]
     """tenant, unique_identifier, expected generation, its nonce"""
-    names_removed: list[Row]
-    """tenant, owner, name key"""
-    names_added: list[Row]
-    """tenant, owner, name key"""
-    inserted: list[Row]
-    """the columns of ObjectRow"""
     entries_updated: list[Row]
     """owner, generation, due, store_key, sealed; tenant, kind, key, expected generation, its nonce"""
     entries_removed: list[Row]
     """tenant, kind, key, expected generation, its nonce"""
     entries_inserted: list[Row]
     """the columns of EntryRow"""
+    names_removed: list[Row]
+    """tenant, owner, name key"""
+    names_added: list[Row]
+    """tenant, owner, name key"""
+    inserted: list[Row]
+    """the columns of ObjectRow"""
     clients_updated: list[Row]
     """tenant, name, fingerprint, groups, username, password_hash, enrolled_at, revoked_at, new revision,
     store_key, sealed; client, expected revision"""
@@ -112,12 +112,12 @@ def flatten(changes: ChangeSet) -> Writes:
     return Writes(
         updated,
         removed,
-        names_removed,
-        names_added,
-        inserted,
         [(*row[3:], *row[:3], *_plain(expected)) for row, expected in changes.entry_updates],
         [(*removal[:3], *_plain(removal.expected_generation)) for removal in changes.entry_removals],
         [tuple(row) for row in changes.entries],
+        names_removed,
+        names_added,
+        inserted,
         [(*_client(row)[1:], row.client, row.revision) for row in changes.clients if row.revision],
         [_client(row) for row in changes.clients if not row.revision],
         [tuple(row) for row in changes.store_keys],

@@ -248,12 +248,12 @@ def _write(cursor: sqlite3.Cursor, writes: Writes) -> Answer:
     (
         updated,
         removed,
-        names_removed,
-        names_added,
-        inserted,
         entries_updated,
         entries_removed,
         entries_inserted,
+        names_removed,
+        names_added,
+        inserted,
         clients_updated,
         clients_inserted,
         store_keys,
@@ -272,6 +272,15 @@ def _write(cursor: sqlite3.Cursor, writes: Writes) -> Answer:
         if execute(statements.REMOVE_OBJECT, row).rowcount != 1:
             return _failed(_LOST_RACE, clean=clean)
         clean = False
+    for statement, rows in (
+        (statements.UPDATE_ENTRY, entries_updated),
+        (statements.REMOVE_ENTRY, entries_removed),
+        (statements.INSERT_ENTRY, entries_inserted),
+    ):
+        for row in rows:
+            if execute(statement, row).rowcount != 1:
+                return _failed(_LOST_RACE, clean=clean)
+            clean = False
     if names_removed:
         cursor.executemany(statements.REMOVE_NAME, names_removed)
         clean = False
@@ -283,15 +292,6 @@ def _write(cursor: sqlite3.Cursor, writes: Writes) -> Answer:
         if execute(statements.INSERT_OBJECT, row).rowcount != 1:
             return _failed(_LOST_RACE, clean=clean)
         clean = False
-    for statement, rows in (
-        (statements.UPDATE_ENTRY, entries_updated),
-        (statements.REMOVE_ENTRY, entries_removed),
-        (statements.INSERT_ENTRY, entries_inserted),
-    ):
-        for row in rows:
-            if execute(statement, row).rowcount != 1:
-                return _failed(_LOST_RACE, clean=clean)
-            clean = False
     if clients_updated or clients_inserted or store_keys or store_keys_rewrapped:
         answer = _write_rare(cursor, clients_updated, clients_inserted, store_keys, store_keys_rewrapped)
         if answer != _DONE:

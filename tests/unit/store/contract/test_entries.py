@@ -87,6 +87,20 @@ async def test_an_entry_that_is_refused_takes_the_object_of_its_change_set_along
     assert event not in store.events()
 
 
+async def test_what_was_done_already_is_a_conflict_and_no_name_that_is_taken(
+    backend: Backend, tenant: int
+) -> None:
+    """Whoever did it has taken the name; after a conflict the remembered answer is looked for."""
+    for answer in (entry(tenant, "answer"), entry(tenant, "answer")):
+        changes = creation(row(tenant), names=["n"])
+        changes.entries.append(answer)
+        if await backend.entry(tenant, 1, "answer") is None:
+            await backend.commit(changes)
+        else:
+            with pytest.raises(Conflict):
+                await backend.commit(changes)
+
+
 async def test_an_owner_has_its_entries_by_key(backend: Backend, tenant: int) -> None:
     mine = [entry(tenant, key) for key in ("a", "b", "c")]
     others = [entry(tenant, "d", owner=2), entry(tenant, "e", kind=2)]

@@ -100,13 +100,17 @@ class Keeper:
             if place.number < last.number
         }
 
-    def make(self, changes: Head, now: int, reason: str) -> Checkpoint | None:
+    def make(self, changes: Head, now: int, reason: str, *, seen: Checkpoint | None) -> Checkpoint | None:
         """Make a checkpoint if there is news since the last; return it, None when there is none.
 
+        `seen` was the last before `changes` was read. If another one has been made since, that one may be
+        ahead of `changes`, and there is nothing to sign for: the last line is what a store is compared with.
         Raises CheckpointFailed.
         """
         with self._locked():
             last = self.last()
+            if last != seen:
+                return None
             self._tidy(now)
             reads = self._ends(last)
             removed = tuple(self._too_old(last, now))

@@ -151,6 +151,7 @@ class WorkerAudit:
     async def _sign(self, chain: AuditChain, now: datetime, why: str) -> None:
         """Make a checkpoint, unless the store does not lead to the last: whoever rewrites the chain in the
         database must not have it signed for."""
+        seen = await asyncio.to_thread(self.keeper.last)
         if self.compare is not None:
             try:
                 await self.compare()
@@ -160,7 +161,7 @@ class WorkerAudit:
             return
         await chain.extend()
         head = await chain.head()
-        await asyncio.to_thread(self.keeper.make, head, int(now.timestamp()), why)
+        await asyncio.to_thread(self.keeper.make, head, int(now.timestamp()), why, seen=seen)
 
     def _due(self) -> bool:
         try:

@@ -70,7 +70,7 @@ class Log:
 
     def checkpoint(self, now: int) -> None:
         last = self.rows()[-1]
-        self.keeper.make(Head(last.position, last.hash), now, "test")
+        self.keeper.make(Head(last.position, last.hash), now, "test", seen=self.keeper.last())
         self.keeper.anchor()
 
     def rows(self) -> list[ChainedEvent]:

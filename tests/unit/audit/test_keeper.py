@@ -59,32 +59,54 @@ class Site:
         return [Checkpoint.read(line, [self.key.public]) for line in lines]
 
 
+def make(keeper: Keeper, changes: Head, now: int) -> Checkpoint | None:
+    return keeper.make(changes, now, "test", seen=keeper.last())
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     return Site(tmp_path / "audit")
 
 
 def test_a_checkpoint_is_made_when_there_is_news(site: Site) -> None:
-    assert site.keeper.make(EMPTY, 5, "test") is None
-    assert site.keeper.make(ONE, 10, "test") is not None
-    assert site.another().make(ONE, 20, "test") is None
-    assert site.another().make(TWO, 30, "test") is not None
+    assert make(site.keeper, EMPTY, 5) is None
+    assert make(site.keeper, ONE, 10) is not None
+    assert make(site.another(), ONE, 20) is None
+    assert make(site.another(), TWO, 30) is not None
     assert [(one.number, one.at, one.changes) for one in site.made()] == [(1, 10, ONE), (2, 30, TWO)]
 
 
+def test_what_was_read_before_another_signed_is_not_signed_after_it(site: Site) -> None:
+    """The last line would say that the chain is not as far as it was signed for."""
+    make(site.keeper, EMPTY, 5)
+    seen = site.keeper.last()
+    assert make(site.another(), TWO, 10) is not None
+    assert site.keeper.make(ONE, 11, "test", seen=seen) is None
+    last = site.keeper.last()
+    assert last is not None
+    assert last.changes == TWO
+
+
+def test_a_chain_that_went_back_and_was_accepted_is_signed_for_as_it_is(site: Site) -> None:
+    make(site.keeper, TWO, 10)
+    made = make(site.keeper, ONE, 20)
+    assert made is not None
+    assert made.changes == ONE
+
+
 def test_a_line_that_was_not_finished_is_written_anew(site: Site) -> None:
-    site.keeper.make(ONE, 10, "test")
+    make(site.keeper, ONE, 10)
     with (site.folder / "checkpoints").open("ab") as file:
         file.write(b'{"checkpoint":{"at":')
-    site.keeper.make(TWO, 20, "test")
+    make(site.keeper, TWO, 20)
     assert [one.number for one in site.made()] == [1, 2]
 
 
 def test_nothing_follows_a_checkpoint_of_another_key(site: Site) -> None:
-    site.keeper.make(ONE, 10, "test")
+    make(site.keeper, ONE, 10)
     stranger = site.another(SigningKey(SigningKey.new()))
     with pytest.raises(CheckpointFailed, match="signed by another key"):
-        stranger.make(TWO, 20, "test")
+        make(stranger, TWO, 20)
 
 
 def test_every_end_of_a_segment_stands_in_a_checkpoint_once_it_is_final(site: Site) -> None:
@@ -94,9 +116,9 @@ def test_every_end_of_a_segment_stands_in_a_checkpoint_once_it_is_final(site: Si
         log.record(event(number))
         if number in (2, 30):
             log._sync()
-            site.keeper.make(Head(number, bytes(32)), number, "test")
+            make(site.keeper, Head(number, bytes(32)), number)
     log.close()
-    site.keeper.make(Head(99, bytes(32)), 99, "test")
+    make(site.keeper, Head(99, bytes(32)), 99)
     last = {end.name: end.head.position for one in site.made() for end in one.reads}
     assert list(last) == [str(name) for name in segments(site.folder)]
     assert sum(last.values()) == 50
@@ -110,18 +132,18 @@ def test_a_segment_goes_when_it_is_old_and_signed_for_and_the_checkpoint_says_so
     log.close()
     names = list(map(str, segments(site.folder)))
     keeper = site.another(keep=100)
-    keeper.make(ONE, int(time.time()), "test")
+    make(keeper, ONE, int(time.time()))
     for name in names[:2]:
         os.utime(site.folder / name, (1, 1))
     assert list(map(str, segments(site.folder))) == names  # no checkpoint had their ends before
-    keeper.make(TWO, int(time.time()), "test")
+    make(keeper, TWO, int(time.time()))
     assert list(map(str, segments(site.folder))) == names[2:]
     assert site.made()[-1].removed == tuple(names[:2])
 
 
 def test_an_anchor_that_fails_does_not_keep_others_from_theirs(site: Site) -> None:
     site.near.broken = True
-    site.keeper.make(ONE, 10, "test")
+    make(site.keeper, ONE, 10)
     with pytest.raises(CheckpointFailed, match=r"near \(broken\)"):
         site.keeper.anchor()
     assert len(site.far.lines) == 1
@@ -138,7 +160,7 @@ def test_an_anchor_that_fails_does_not_keep_others_from_theirs(site: Site) -> No
 def test_an_anchor_lags_behind_since_it_failed_however_new_the_last_checkpoint_is(site: Site) -> None:
     site.near.broken = True
     for number in range(1, 4):
-        site.keeper.make(Head(number, bytes(32)), int(time.time()), "test")
+        make(site.keeper, Head(number, bytes(32)), int(time.time()))
         with pytest.raises(CheckpointFailed):
             site.keeper.anchor()
         (site.folder / "anchored").write_bytes(
@@ -160,7 +182,7 @@ from strongroom.model.secret import SecretBytes
 key = SigningKey(SecretBytes(Path({str(tmp_path / "key")!r}).read_bytes()))
 keeper = Keeper(Path({str(site.folder)!r}), node={site.node!r}, key=key, anchors={{}})
 for number in range(20):
-    keeper.make(Head(number, bytes([int(sys.argv[1])]) * 32), number, "test")
+    keeper.make(Head(number, bytes([int(sys.argv[1])]) * 32), number, "test", seen=keeper.last())
 """
     private = SigningKey.new()
     (tmp_path / "key").write_bytes(private.reveal())

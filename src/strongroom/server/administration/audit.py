@@ -49,10 +49,11 @@ async def _checkpoint(admin: Administrator) -> tuple[Checkpoint, str | None]:
         admin.settings.audit, admin.directory, admin.root_key, open_audit_folder(admin.directory)
     )
     chain = admin.store.chain
-    await chain.extend()
-    head, now = await chain.head(), int(admin.now.timestamp())
     try:
-        made = await asyncio.to_thread(keeper.make, head, now, "command")
+        seen = await asyncio.to_thread(keeper.last)
+        await chain.extend()
+        head, now = await chain.head(), int(admin.now.timestamp())
+        made = await asyncio.to_thread(keeper.make, head, now, "command", seen=seen)
         last = made or keeper.last()
     except CheckpointFailed as error:
         raise OperatorError(str(error)) from error

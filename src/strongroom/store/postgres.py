@@ -351,8 +351,7 @@ class PostgresBackend:
         if not await self._read(_UNCHAINED, (1,)):
             return 0
         try:
-            async with self._free_for_commits:
-                return await self._on_connection(_chain)
+            return await self._commit_on_connection(_chain)
         except _Lost as error:  # undone, or done: the next one sees
             raise StoreUnavailable(f"the database cannot be reached: {error}") from error
         except asyncpg.PostgresError as error:
@@ -369,10 +368,10 @@ class PostgresBackend:
 
     async def is_lasting(self, look: resend.Look) -> bool:
         try:
-            async with self._free_for_commits:
-                return await self._patiently(
-                    lambda c: postgres_outcome.is_lasting(c, look), again_if_begun=True
-                )
+            return await self._patiently(
+                lambda: self._commit_on_connection(lambda c: postgres_outcome.is_lasting(c, look)),
+                again_if_begun=True,
+            )
         except _Lost as error:
             raise StoreUnavailable(f"the database cannot be reached: {error}") from error
         except asyncpg.PostgresError as error:
@@ -395,8 +394,10 @@ class PostgresBackend:
     async def _send(self, changes: ChangeSet, writes: Writes) -> None:
         sql, parameters = postgres_commit.statement(writes)
         try:
-            async with self._free_for_commits:
-                await self._patiently(lambda c: c.lasting(sql, *parameters), again_if_begun=False)
+            await self._patiently(
+                lambda: self._commit_on_connection(lambda c: c.lasting(sql, *parameters)),
+                again_if_begun=False,
+            )
         except _Lost as error:
             if error.begun:
                 raise OutcomeUnknown(
@@ -430,25 +431,32 @@ class PostgresBackend:
 
     async def _read(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[asyncpg.Record]:
         try:
-            return await self._patiently(lambda c: c.fetch(sql, *parameters), again_if_begun=True)
+            return await self._patiently(
+                lambda: self._on_connection(lambda c: c.fetch(sql, *parameters)), again_if_begun=True
+            )
         except _Lost as error:
             raise StoreUnavailable(f"the database cannot be reached: {error}") from error
         except asyncpg.PostgresError as error:
             raise _unavailable(error) from error
 
-    async def _patiently(self, work: Callable[[Connection], Awaitable[T]], *, again_if_begun: bool) -> T:
+    async def _patiently(self, attempt: Callable[[], Awaitable[T]], *, again_if_begun: bool) -> T:
         """Do something, again if another host may take over meanwhile. Raises _Lost, PostgresError."""
         clock = asyncio.get_running_loop().time
         deadline: float | None = None
         while True:
             try:
-                return await self._on_connection(work)
+                return await attempt()
             except _Lost as error:
                 if deadline is None:
                     deadline = clock() + RETRY_FOR
                 if clock() >= deadline or (error.begun and not again_if_begun):
                     raise
             await asyncio.sleep(RETRY_PAUSE)
+
+    async def _commit_on_connection(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """As `_on_connection`, for what commits and so may wait long."""
+        async with self._free_for_commits:
+            return await self._on_connection(work)
 
     async def _on_connection(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Do something on a connection of its own. Raises _Lost, PostgresError, StoreUnavailable."""

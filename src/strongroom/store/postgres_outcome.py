@@ -44,8 +44,12 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no ty
         """Get ready for the first statement."""
         self.watch()
         self.add_log_listener(note)
-        with contextlib.suppress(asyncpg.InvalidParameterValueError):  # not on the system it runs on
-            await self.execute(_CHECK_CLIENT)
+        try:
+            with contextlib.suppress(asyncpg.InvalidParameterValueError):  # not on the system it runs on
+                await self.execute(_CHECK_CLIENT)
+        except BaseException:
+            self.terminate()
+            raise
 
     async def end(self, within: float) -> None:
         """Close the connection once the server was told to stop what it does for it; in so many seconds."""

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from strongroom.domain.ports import RootKeyError
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey import passphrase, pkcs11, shares
+from strongroom.rootkey.place import PROVIDERS
 from strongroom.rootkey.record import RootRecord
 from strongroom.rootkey.roots import key_id, new_secret
-from strongroom.rootkey.stored import PROVIDERS
 
 
 class NewRoot(NamedTuple):

@@ -10,9 +10,10 @@ from strongroom.domain.ports import RootKeyError
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey import file
 from strongroom.rootkey.envelope import parse
+from strongroom.rootkey.place import FILE, Place
 from strongroom.rootkey.record import RootRecord, from_file, to_file
 from strongroom.rootkey.recovery import Identity
-from strongroom.rootkey.stored import FILE, Place, StoredKeyring
+from strongroom.rootkey.stored import StoredKeyring
 
 
 def check(identity: Identity, wrapped: Iterable[bytes]) -> None:

@@ -9,13 +9,11 @@ finished by whoever comes next.
     more keys        this node was away for more than one change: the newest wraps, each of the others opens
 """
 
-import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, Final
 
 from strongroom.domain.ports import RootKeyError, RootKeySealed, RootKeyUnavailable, WrongRootKey
@@ -24,45 +22,13 @@ from strongroom.rootkey import file, passphrase, pkcs11, shares
 from strongroom.rootkey.elsewhere import ElsewhereRoot, Way
 from strongroom.rootkey.envelope import Envelope, parse
 from strongroom.rootkey.keyring import Keyring
-from strongroom.rootkey.record import RootRecord, from_file, to_file
-from strongroom.rootkey.recovery import CURE, Claim, Recipient, prove_claim, read_claim, write_claim
+from strongroom.rootkey.place import FILE, KMIP, PASSPHRASE, PKCS11, SHARES, Place
+from strongroom.rootkey.record import RootRecord
+from strongroom.rootkey.recovery import CURE, Claim, Recipient, prove_claim, write_claim
 from strongroom.rootkey.roots import Root, SoftwareRoot
 
-FILE: Final = "file"
-PASSPHRASE: Final = "passphrase"  # noqa: S105 - the name of a provider
-SHARES: Final = "shares"
-PKCS11: Final = "pkcs11"
-KMIP: Final = "kmip"
 UNREADABLE: Final = "unreadable"
 """Whom the recovery kit belongs to where what is written cannot be read."""
-
-PROVIDERS: Final = (FILE, PASSPHRASE, PKCS11, KMIP, SHARES)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where the root keys of one installation are.
-
-    `write` replaces a file that only its owner reads, whole, on disk when it returns. `passphrase` gives one
-    that needs no person (a credential file), or None; it may raise RootKeyError. `kmip` finds the way to a
-    key in another server, from the parameters of its record; it raises Unreachable. `witnesses` gives other
-    keys that the root key has wrapped: one that it has wrapped for a kit vouches for a `recovery.pub` of a
-    release that sealed none. `apart` has another process open something with a root key that is elsewhere,
-    for a process that forks others, and for none of those; None: each process does that itself.
-    """
-
-    book: Path
-    key_file: Path
-    recovery: Path
-    write: Callable[[Path, bytes], None]
-    passphrase: Callable[[], SecretBytes | None]
-    kmip: Callable[[Mapping[str, Any]], Way]
-    witnesses: Callable[[], Sequence[bytes]] = tuple
-    apart: Callable[[Callable[[], SecretBytes]], SecretBytes] | None = None
-
-    def next_key_file(self, generation: int) -> Path:
-        """Return where a key file lies until the one before it is not needed any more."""
-        return self.key_file.with_name(f"root-{generation}.key")
 
 
 class StoredKeyring(Keyring):
@@ -240,7 +206,7 @@ class StoredKeyring(Keyring):
 
     def follow(self) -> bool:
         """Take over what other processes have changed; tell whether anything was. Raises RootKeyError."""
-        if self._closed or self._look() == self._seen:
+        if self._closed or self._place.look() == self._seen:
             return False
         self._read()
         return True
@@ -297,12 +263,12 @@ class StoredKeyring(Keyring):
         self._read()
 
     def _read(self) -> None:
-        seen = self._look()
+        seen = self._place.look()
         before = self._roots, self._records, self._recovery, self._claim, self._is_proven
         try:
-            self._claim, self._is_proven = self._read_claim(), False
+            self._claim, self._is_proven = self._place.claim(), False
             self._recovery = self._claim.recipient if isinstance(self._claim, Claim) else None
-            self._records = self._book()
+            self._records = self._place.records()
             known, self._roots = self._roots, {}
             for record in self._records:
                 root = known.get(record.id) or self._handed_over(record, known) or self._open(record)
@@ -318,38 +284,6 @@ class StoredKeyring(Keyring):
             raise
         # What cannot be read may be readable again without another sign.
         self._seen = None if isinstance(self._claim, RootKeyError) else seen
-
-    def _book(self) -> list[RootRecord]:
-        try:
-            return from_file(self._place.book.read_bytes(), str(self._place.book))
-        except FileNotFoundError:
-            # The first root key, in a file, needs no record.
-            first = SoftwareRoot(file.read(self._place.key_file), 1)
-            created = int(self._place.key_file.stat().st_mtime)
-            return [RootRecord(generation=1, id=first.id, provider=FILE, created_at=created, parameters={})]
-        except OSError as error:
-            raise RootKeyError(f"cannot read {self._place.book}: {error.strerror}") from error
-
-    def _read_claim(self) -> Claim | RootKeyError | None:
-        """Return what `recovery.pub` says, or why that cannot be told: what is open is used without it."""
-        try:
-            return read_claim(self._place.recovery.read_bytes(), str(self._place.recovery))
-        except FileNotFoundError:
-            return None
-        except RootKeyError as error:
-            return error
-        except OSError as error:
-            return RootKeyError(f"cannot read {self._place.recovery}: {error.strerror}")
-
-    def _look(self) -> object:
-        def state(path: Path) -> object:
-            try:
-                found = path.stat()
-            except OSError:
-                return None
-            return found.st_ino, found.st_size, found.st_mtime_ns
-
-        return state(self._place.book), state(self._place.recovery)
 
     def _open(self, record: RootRecord) -> Root | None:
         """Return the root key of a record, None when somebody has to bring what opens it."""
@@ -480,7 +414,7 @@ class StoredKeyring(Keyring):
                 )
             self._keep(record, root.secret if isinstance(root, SoftwareRoot) else None)
             # All of them: while this one was away, the others may have done with any but the newest.
-            self._write([*self._records, record])
+            self._place.write_records([*self._records, record])
             return True
 
     def complete(self, judged: object) -> bool:
@@ -495,12 +429,12 @@ class StoredKeyring(Keyring):
                 return False
             newest = self._records[-1]
             if self.changing:
-                self._write([newest.settled()])
+                self._place.write_records([newest.settled()])
             # Last, since it takes away what the record named until now.
             if newest.provider == FILE:
                 with suppress(FileNotFoundError):
                     self._place.next_key_file(newest.generation).replace(self._place.key_file)
-            self._clear_up()
+            self._place.clear_up(self._records[-1])
             return True
 
     def set_recovery(self, recipient: str, number: int = 0) -> None:
@@ -524,40 +458,10 @@ class StoredKeyring(Keyring):
             path.unlink(missing_ok=True)
             file.create(path, secret)
 
-    def _write(self, records: Sequence[RootRecord]) -> None:
-        self._place.write(self._place.book, to_file(records))
-
-    def _clear_up(self) -> None:
-        """Remove the key files of root keys that are not needed any more."""
-        paths = list(self._place.key_file.parent.glob("root-*.key"))
-        if self._records[-1].provider != FILE:
-            paths.append(self._place.key_file)
-        with suppress(OSError):
-            for path in paths:
-                path.unlink(missing_ok=True)
-
     @contextmanager
     def _editing(self) -> Iterator[None]:
         """Hold the lock, see the newest state, and follow what was changed."""
-        path = self._place.book.with_name("root.lock")
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise RootKeyError(f"cannot open {path}: {error.strerror}") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with self._place.locked():
             self.follow()
             yield
             self.follow()
-        except OSError as error:
-            raise RootKeyError(f"cannot change {error.filename or path}: {error.strerror}") from error
-        finally:
-            os.close(descriptor)
-
-
-def file_book(place: Place, record: RootRecord, secret: SecretBytes | None) -> None:
-    """Write down the first root key of a new data directory. Raises RootKeyError."""
-    if record.provider == FILE:
-        file.create(place.key_file, secret)
-    else:
-        place.write(place.book, to_file([record]))

@@ -19,8 +19,9 @@ from strongroom.domain.ports import RootKey, RootKeyError, RootKeySealed, RootKe
 from strongroom.domain.store import ObjectStore
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey.elsewhere import Way
+from strongroom.rootkey.place import Place
 from strongroom.rootkey.record import RootRecord
-from strongroom.rootkey.stored import Place, StoredKeyring, file_book
+from strongroom.rootkey.stored import StoredKeyring
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory, write_private
 from strongroom.server.errors import InvalidOption, OperatorError, Sealed
@@ -67,7 +68,7 @@ class StrongroomAdapters:
         # Nobody is asked for what was given a moment ago.
         place = replace(self._root_keys(directory), passphrase=lambda: None)
         with _for_the_operator():
-            file_book(place, RootRecord.from_json(new.described), new.secret)
+            place.write_first(RootRecord.from_json(new.described), new.secret)
             keyring = StoredKeyring(place)
             if new.secret is not None:
                 keyring.give_root(new.secret)

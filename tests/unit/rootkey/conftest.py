@@ -10,7 +10,8 @@ from strongroom.model.secret import SecretBytes
 from strongroom.rootkey import passphrase, pkcs11
 from strongroom.rootkey.elsewhere import Way
 from strongroom.rootkey.making import NewRoot, make
-from strongroom.rootkey.stored import Place, StoredKeyring, file_book
+from strongroom.rootkey.place import Place
+from strongroom.rootkey.stored import StoredKeyring
 from strongroom.server.data_directory import write_private
 from tests.softhsm import Token
 
@@ -57,7 +58,7 @@ def opened(folder: Path, made: NewRoot) -> StoredKeyring:
 
 def begin(folder: Path, made: NewRoot, *, recipient: str | None = None) -> StoredKeyring:
     """Let a folder begin with a root key, perhaps with a recovery kit, and return it open."""
-    file_book(place(folder), made.record, made.secret)
+    place(folder).write_first(made.record, made.secret)
     keyring = opened(folder, made)
     if recipient is not None:
         keyring.set_recovery(recipient)

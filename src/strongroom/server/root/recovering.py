@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey import kit, recovering
+from strongroom.rootkey.place import Place
 from strongroom.rootkey.record import RootRecord
-from strongroom.rootkey.stored import Place
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.messages import Message
 from strongroom.server.ports import Adapters

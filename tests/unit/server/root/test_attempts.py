@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.rootkey.stored import StoredKeyring, file_book
+from strongroom.rootkey.stored import StoredKeyring
 from strongroom.server.errors import Denied
 from strongroom.server.root.attempts import FREE, LONGEST_PAUSE, Attempts
 from strongroom.server.root.bringing import bring
@@ -72,7 +72,7 @@ def test_a_damaged_file_is_no_way_to_more_attempts(tmp_path: Path, content: byte
 def test_what_the_server_knows_itself_is_nobodys_attempt(tmp_path: Path) -> None:
     """It knows a passphrase that does not fit any more; or one that is enough, whatever is brought."""
     made = new("passphrase", phrase=NEXT_PASSPHRASE)
-    file_book(place(tmp_path), made.record, made.secret)
+    place(tmp_path).write_first(made.record, made.secret)
     keyring = StoredKeyring(place(tmp_path))
     attempts = Attempts(tmp_path / "unseal.json")
     vars(keyring)["_place"] = place(tmp_path, PASSPHRASE)

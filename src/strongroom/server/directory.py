@@ -111,6 +111,7 @@ class ClientDirectory:
         self._clock = clock
         self._password_optional = frozenset(password_optional)
         self.records: Sequence[ClientRecord] = ()
+        self._rules_are_newer = False
         self._by_fingerprint: dict[str, ClientIdentity | Refusal] = {}
         self._by_number: dict[ClientId, ClientIdentity] = {}
         self._retired: dict[str, tuple[ClientIdentity, float]] = {}
@@ -122,9 +123,10 @@ class ClientDirectory:
         """Read all records again and tell whether anything changed."""
         records = await self._store.clients()
         tenants = {int(record.tenant) for record in records}
-        changed = self._rules is not None and await self._rules.refresh(tenants)
+        if self._rules is not None and await self._rules.refresh(tenants):
+            self._rules_are_newer = True  # also where what comes next fails: it is said once
         guests_changed = await self._refresh_entries()
-        if records == self.records and not changed:
+        if records == self.records and not self._rules_are_newer:
             return guests_changed
         found: dict[str, ClientIdentity | Refusal] = {}
         retired: dict[str, tuple[ClientIdentity, float]] = {}
@@ -144,7 +146,7 @@ class ClientDirectory:
                 for one in record.retired(now):
                     assert one.until is not None
                     retired[one.fingerprint] = identity, one.until.timestamp()
-        self.records = records
+        self.records, self._rules_are_newer = records, False
         self._by_fingerprint = found
         self._retired = {key: kept for key, kept in retired.items() if found[key] is Refusal.REPLACED}
         self._by_number = {one.client: one for one in found.values() if isinstance(one, ClientIdentity)}

@@ -14,7 +14,7 @@ from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
 from strongroom.domain.people import Person, Role, person_of, roles_of
 from strongroom.domain.permission import Permission
 from strongroom.domain.rules import MAXIMUM_RULES, AccessRule
-from strongroom.domain.store import Changes, LostRace, TamperedRecord
+from strongroom.domain.store import Changes, LostRace, StoreFailure, TamperedRecord
 from strongroom.domain.tenants import SYSTEM_TENANT, tenants_of
 from strongroom.registry import Tag
 from strongroom.server import kept, rules
@@ -199,6 +199,24 @@ def test_a_grant_is_in_force_with_the_next_refresh_and_gone_with_its_removal(off
     assert office("grant.list", tenant=None) == []
     with pytest.raises(NotFound, match="grant list"):
         office("grant.remove", rule=rule["id"], permissions=[])
+
+
+def test_a_grant_that_was_taken_back_is_gone_though_a_worker_could_not_read_all_at_once(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store says once that rules have changed; what fails after that is read again."""
+    rule = office.grant("client:bob", "owner:alice", "get")["id"]
+    assert office.worker(2).access is not None
+    office("grant.remove", rule=rule, permissions=[])
+
+    async def fail() -> bool:
+        raise StoreFailure("the database fails")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(office.directory, "_refresh_entries", fail)
+        with pytest.raises(StoreFailure):
+            office.kms.run(office.directory.refresh())
+    assert office.worker(2).access is None
 
 
 def test_a_group_gives_to_who_is_in_it_now(office: Office) -> None:

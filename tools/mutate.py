@@ -34,6 +34,7 @@ TARGETS: Final = {
         "tests/unit/domain/test_access.py",
         "tests/unit/domain/test_ticket_rights.py",
     ],
+    "strongroom.domain.reserved": ["tests/unit/domain/test_reserved.py"],
     "strongroom.domain.rights": ["tests/unit/domain/test_access.py"],
     "strongroom.domain.rules": ["tests/unit/domain/test_access.py"],
     "strongroom.domain.sight": ["tests/unit/domain/test_access.py"],

@@ -341,7 +341,6 @@ def test_of_two_restores_into_one_directory_one_is_done(
         if not second:
             second.append(1)
             # Whoever comes now finds it empty, as this one did.
-            monkeypatch.setattr(DataDirectory, "create", lambda path: DataDirectory(path))
             with pytest.raises(DirectoryLocked, match="is in use by process"):
                 restored_by_hand(backup, tmp_path / "new", kit)
         return held
@@ -349,7 +348,7 @@ def test_of_two_restores_into_one_directory_one_is_done(
     monkeypatch.setattr(DataDirectory, "lock", lock)
     restored_by_hand(backup, tmp_path / "new", kit)
     assert (tmp_path / "new" / "strongroom.toml").exists()
-    with pytest.raises(OperatorError, match="a backup was restored into it meanwhile"):
+    with pytest.raises(OperatorError, match="already holds a data directory"):
         restored_by_hand(backup, tmp_path / "new", kit)
     assert (tmp_path / "new" / "strongroom.toml").exists()
 

@@ -126,6 +126,29 @@ def ask_all(
 ) -> dict[WorkerHandle, Message]:
     """Ask workers at once and return the answers that came in time; `meanwhile` is called now and then."""
     waiting = {worker: number for worker in workers if (number := worker.ask(request)) is not None}
+    return _answers(waiting, timeout, meanwhile)
+
+
+def ask_first(
+    workers: Iterable[WorkerHandle],
+    request: Message,
+    timeout: float,
+    *,
+    meanwhile: Callable[[], None] = _nothing,
+) -> Message | None:
+    """Ask the first worker that takes the request: one that is gone, or ends while it is told, does nothing
+    of it. Return its answer, None when it did not come in time."""
+    for worker in workers:
+        number = worker.ask(request)
+        if number is not None:
+            return _answers({worker: number}, timeout, meanwhile).get(worker)
+    return None
+
+
+def _answers(
+    waiting: dict[WorkerHandle, int], timeout: float, meanwhile: Callable[[], None]
+) -> dict[WorkerHandle, Message]:
+    """Wait for the answers to requests, by their numbers, and return those that came in time."""
     answers: dict[WorkerHandle, Message] = {}
     deadline = time.monotonic() + timeout
     with selectors.PollSelector() as selector:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from strongroom.server.control import State, WorkerHandle, ask_all, await_start
+from strongroom.server.control import State, WorkerHandle, ask_all, ask_first, await_start
 from strongroom.server.errors import OperatorError
 from strongroom.server.logs import get_logger
 from strongroom.server.messages import Message
@@ -105,6 +105,10 @@ class Crew:
     ) -> dict[WorkerHandle, Message]:
         """Ask workers at once and return the answers that came in time."""
         return ask_all(workers, request, timeout, meanwhile=self.writer.tend)
+
+    def ask_one(self, request: Message, timeout: float) -> Message | None:
+        """Ask a worker that takes new connections; None when no answer came in time."""
+        return ask_first(self.serving, request, timeout, meanwhile=self.writer.tend)
 
     def _start_worker(self, slot: int) -> WorkerHandle:
         ours, theirs = socket_pair()

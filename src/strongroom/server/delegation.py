@@ -51,11 +51,11 @@ class Delegation:
                 raise OperatorError(
                     f"the older root key is kept, since the supervisor needs it: {self.problem}"
                 )
-        answers = self._crew.ask(self._crew.serving[:1], {**request, "ask": "administer"}, ANSWER_TIMEOUT)
-        if not answers:
+        answer = self._crew.ask_one({**request, "ask": "administer"}, ANSWER_TIMEOUT)
+        if answer is None:
             raise OperatorError("no worker answers; look at the server's log and try again")
         try:
-            return result_of(*answers.values())
+            return result_of(answer)
         finally:
             # Also what failed may be in the store: the writer that was to say so may have died.
             if command.spreads:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from strongroom.domain.access import in_sight, may, restricted
+from strongroom.domain.access import in_sight, loosens, may, restricted
 from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
@@ -260,6 +260,47 @@ def test_a_restriction_has_the_last_word_over_owners_and_rules() -> None:
     assert not may(other, Permission.GET, it(), NOW)
     assert may(other, Permission.LOCATE, it(), NOW)
     assert compile_rights(1, (), [], never) == Rights(client=1, sights={}, restriction=never)
+
+
+class InGroup:
+    """A restriction on what is in a group, or under a policy; on what is Active, too."""
+
+    def permits(self, permission: Permission, obj: ManagedObject) -> bool:
+        named = {*obj.values(Tag.OBJECT_GROUP), obj.value(Tag.OPERATION_POLICY_NAME)}
+        return "payment" not in named and obj.state is not State.ACTIVE
+
+
+BOUND = replace(OWNER, access=Rights(client=1, sights={}, restriction=InGroup()))
+
+
+def _named(**values: str) -> ManagedObject:
+    made = it(state=State.PRE_ACTIVE)
+    for tag in (Tag.OBJECT_GROUP, Tag.OPERATION_POLICY_NAME):
+        made.set(tag, values.get(tag.name))
+    return made
+
+
+@pytest.mark.parametrize("tag", ["OBJECT_GROUP", "OPERATION_POLICY_NAME"])
+def test_a_restriction_is_loosened_by_what_takes_an_object_out_of_it(tag: str) -> None:
+    inside, outside = _named(**{tag: "payment"}), _named(**{tag: "free"})
+    assert loosens(BOUND, inside, outside, NOW)
+    assert not loosens(BOUND, outside, inside, NOW)
+    assert not loosens(BOUND, inside, inside.copy(), NOW)
+    assert not loosens(OWNER, inside, outside, NOW)
+    assert not loosens(BOUND, outside, _named(**{tag: "gratis"}), NOW)
+    assert not loosens(BOUND, inside, _named(OBJECT_GROUP="payment", OPERATION_POLICY_NAME="payment"), NOW)
+
+
+def test_what_a_rule_gives_loosens_no_restriction() -> None:
+    by_group = granted(OTHER, rule("get", on="group", on_name="tapes"))
+    assert not loosens(by_group, bare(), it(), NOW)
+
+
+def test_what_changes_nothing_that_a_restriction_names_objects_by_loosens_none() -> None:
+    """Nor is a life cycle stopped by what it is restricted by."""
+    active, over = _named(OBJECT_GROUP="free"), _named(OBJECT_GROUP="free")
+    active.state, over.state = State.ACTIVE, State.DEACTIVATED
+    assert not loosens(BOUND, active, over, NOW)
 
 
 def test_without_a_restriction_nobody_is_restricted() -> None:

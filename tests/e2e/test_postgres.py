@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from strongroom import testing
+from strongroom import Client, testing
 from strongroom.conformance.connection import decode_answer
 from strongroom.conformance.endpoint import Endpoint, polite
 from strongroom.conformance.trees import find, operations
@@ -160,3 +160,18 @@ def put(listener: Endpoint) -> str:
     message = listener.receive(lambda asked: operations(asked) == [Operation.PUT])
     listener.answer(polite(message))
     return identifier(decode_answer(message))
+
+
+@pytest.mark.parametrize("hosts", [1, 2])
+def test_where_a_failover_would_lose_changes_the_server_says_so_at_its_start(
+    postgres_server: PostgresServer, tmp_path: Path, hosts: int
+) -> None:
+    """With several hosts, and no synchronous standby among them."""
+    store = postgres_server.url(postgres_server.create_database())
+    who, at, where = store.partition("@")
+    host, slash, database = where.partition("/")
+    store = f"{who}{at}{','.join([host] * hosts)}{slash}{database}"
+    with testing.server(tmp_path, store=store) as server, Client.from_profile(server.profile) as client:
+        assert client.create_symmetric_key()
+        assert ("store_at_risk" in server.log_text()) is (hosts > 1)
+        assert ("no synchronous standby" in server.log_text()) is (hosts > 1)

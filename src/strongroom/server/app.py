@@ -123,6 +123,10 @@ class StrongroomAdapters:
         with _for_the_operator():
             versions.check(migrate.current_version(where), name)
 
+    def store_risks(self, settings: Settings, directory: DataDirectory) -> list[str]:
+        with _for_the_operator():
+            return migrate.risks(_parse(settings.store, directory))
+
     def store_writer(self, settings: Settings, directory: DataDirectory) -> WriterMain | None:
         where = _parse(settings.store, directory)
         if not isinstance(where, SqliteUrl):

@@ -283,6 +283,9 @@ class Adapters(Protocol):
     def check_store(self, settings: Settings, directory: DataDirectory) -> None:
         """Return if this program fits the schema of the store."""
 
+    def store_risks(self, settings: Settings, directory: DataDirectory) -> list[str]:
+        """Return what would lose acknowledged changes although all is well. Raises OperatorError."""
+
     def store_writer(self, settings: Settings, directory: DataDirectory) -> WriterMain | None:
         """Return what a process of its own has to run, None for a store that needs none."""
 

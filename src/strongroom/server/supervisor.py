@@ -130,7 +130,7 @@ class Supervisor:
         self._root_key = self._adapters.open_root_key(self._directory, forks=True)
         self._delegation = Delegation(self._crew, self._root_key)
         self._tls = TlsRenewal(self._directory, self._root_key, self._leave)
-        self._adapters.check_store(self._settings, self._directory)
+        self._check_store()
         sealed = self._root_key.sealed
         self._signals = Signals(self._selector, _SIGNALS, self._on_signal)
         if not sealed:
@@ -157,6 +157,11 @@ class Supervisor:
         self._on_ready = None
         self._log_start()
         return self._ports.where
+
+    def _check_store(self) -> None:
+        self._adapters.check_store(self._settings, self._directory)
+        for risk in self._adapters.store_risks(self._settings, self._directory):
+            log.warning("store_at_risk", risk=risk)
 
     def _start_serving(self) -> None:
         self._crew.writer.start(self._adapters.store_writer(self._settings, self._directory))
@@ -358,7 +363,7 @@ class Supervisor:
 
     def _open_up(self) -> None:
         try:
-            self._adapters.check_store(self._settings, self._directory)
+            self._check_store()
             self._shown = self._tls.context(self._settings)
             self._ports.listen_again()
             self._start_serving()

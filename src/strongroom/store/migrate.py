@@ -42,15 +42,9 @@ def current_version(url: StoreUrl) -> str | None:
         raise StoreUnavailable(f"cannot read {url.path}: {error}") from error
 
 
-def preflight(url: StoreUrl) -> list[str]:
-    """Look at the database before serving; return warnings for the operator.
-
-    Raises SchemaTooNew, SchemaTooOld, StoreUnavailable.
-    """
-    if isinstance(url, PostgresUrl):
-        return asyncio.run(_postgres_preflight(url))
-    check(current_version(url), str(url.path))
-    return []
+def risks(url: StoreUrl) -> list[str]:
+    """Return what would lose acknowledged changes: how the database is set up. Raises StoreUnavailable."""
+    return asyncio.run(_postgres_risks(url)) if isinstance(url, PostgresUrl) else []
 
 
 def migrate(url: StoreUrl) -> None:
@@ -174,10 +168,9 @@ async def _postgres_version(url: PostgresUrl) -> str | None:
         await connection.close()
 
 
-async def _postgres_preflight(url: PostgresUrl) -> list[str]:
+async def _postgres_risks(url: PostgresUrl) -> list[str]:
     from strongroom.store import postgres
 
-    check(await _postgres_version(url), "the database")
     return await postgres.warnings(url)
 
 

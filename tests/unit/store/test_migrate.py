@@ -12,10 +12,10 @@ from sqlalchemy import Dialect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from strongroom.store import migrate, schema
+from strongroom.store import migrate, schema, versions
 from strongroom.store.records import ObjectRow, SchemaTooNew, SchemaTooOld, StoreUnavailable
 from strongroom.store.sqlite import InlineSqliteBackend
-from strongroom.store.url import PostgresUrl, SqliteUrl, parse
+from strongroom.store.url import PostgresUrl, SqliteUrl, StoreUrl, parse
 from strongroom.store.versions import VERSION_TABLE, VERSIONS
 from tests.postgres import PostgresServer, postgres_server
 from tests.unit.store.samples import row
@@ -100,7 +100,12 @@ def test_an_interrupted_migration_leaves_nothing(tmp_path: Path, monkeypatch: py
     monkeypatch.undo()
     assert catalogue(url.path) == []
     migrate.migrate(url)
-    assert migrate.preflight(url) == []
+    check(url)
+
+
+def check(url: StoreUrl) -> None:
+    """Return if a server would start on the database."""
+    versions.check(migrate.current_version(url), "the database")
 
 
 @pytest.fixture
@@ -158,7 +163,7 @@ async def test_a_newer_schema_is_refused(database: Path) -> None:
     connection.close()
     url = SqliteUrl(database)
     with pytest.raises(SchemaTooNew, match="run the newer Strongroom"):
-        migrate.preflight(url)
+        check(url)
     with pytest.raises(SchemaTooNew):
         migrate.migrate(url)
     with pytest.raises(SchemaTooNew):
@@ -168,7 +173,7 @@ async def test_a_newer_schema_is_refused(database: Path) -> None:
 async def test_an_older_schema_names_the_command_that_upgrades_it(tmp_path: Path) -> None:
     empty = SqliteUrl(tmp_path / "store.db")
     with pytest.raises(SchemaTooOld, match="strongroom store migrate"):
-        migrate.preflight(empty)
+        check(empty)
     sqlite3.connect(empty.path).close()
     with pytest.raises(SchemaTooOld, match="strongroom store migrate"):
         await InlineSqliteBackend(empty.path).start()
@@ -180,13 +185,13 @@ def test_a_newer_schema_is_refused_on_postgresql(postgres_server: PostgresServer
     url = parse(postgres_server.url(database), Path("/"))
     assert isinstance(url, PostgresUrl)
     with pytest.raises(SchemaTooOld, match="strongroom store migrate"):
-        migrate.preflight(url)
+        check(url)
     migrate.migrate(url)
     migrate.migrate(url)
-    assert migrate.preflight(url) == []
+    check(url)
     postgres_server.sql(database, "UPDATE schema_version SET version_num = '9999'")
     with pytest.raises(SchemaTooNew):
-        migrate.preflight(url)
+        check(url)
     with pytest.raises(SchemaTooNew):
         migrate.migrate(url)
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from strongroom.cli import main
 from strongroom.rootkey import passphrase
+from strongroom.rootkey.place import Place
 from strongroom.rootkey.stored import StoredKeyring
 from strongroom.server.root.places import SealedFiles
 from strongroom.store import sealing
@@ -41,7 +42,7 @@ def die_at(step: str) -> None:
         case "the key file is written":
             _after(StoredKeyring, "_keep", lambda *_: True)
         case "both root keys are in the record":
-            _after(StoredKeyring, "_write", lambda _, records: len(records) == 2)
+            _after(Place, "write_records", lambda _, records: len(records) == 2)
         case "some store keys are wrapped again":
             _after_some(StoredStoreKeys)
         case "store keys are wrapped again":
@@ -49,9 +50,9 @@ def die_at(step: str) -> None:
         case "everything is wrapped again":
             _after(SealedFiles, "rewrap", lambda _, root_key: root_key.changing, asynchronous=True)
         case "the newer one is alone in the record":
-            _after(StoredKeyring, "_write", lambda _, records: len(records) == 1)
+            _after(Place, "write_records", lambda _, records: len(records) == 1)
         case "its key file has its place":
-            _before_last(StoredKeyring)
+            _before_last(Place)
 
 
 def _after(cls: type, name: str, when: Callable[..., bool], *, asynchronous: bool = False) -> None:
@@ -95,14 +96,14 @@ def _after_some(cls: type) -> None:
 
 def _before_last(cls: type) -> None:
     """Die before the last step, once a change has been completed."""
-    inner = cls._write  # type: ignore[attr-defined]
+    inner = cls.write_records  # type: ignore[attr-defined]
 
     def write(self: Any, records: Any) -> None:
         inner(self, records)
         if len(records) == 1:
-            cls._clear_up = lambda _: die()  # type: ignore[attr-defined]
+            cls.clear_up = lambda *_: die()  # type: ignore[attr-defined]
 
-    cls._write = write  # type: ignore[attr-defined]
+    cls.write_records = write  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from strongroom.model.structures import Name
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.create import CreateRequest
 from strongroom.operations.create_key_pair import CreateKeyPairRequest
+from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.locate import LocateRequest
 from strongroom.operations.obliterate import ObliterateRequest
@@ -218,6 +219,21 @@ def test_a_batch_with_undo_is_done_once_though_not_all_of_its_answers_are_kept(k
     first, second = (kms.batch(create(), GetRequest(), create(), **options) for _ in range(2))
     assert first == second
     assert keys(kms) == 2
+
+
+def test_a_batch_with_undo_that_was_done_is_answered_as_done_though_not_all_can_be_told_again(
+    kms: TestKms,
+) -> None:
+    """The usual one: it fetches a key, and destroys it."""
+    undo = BatchErrorContinuationOption.UNDO
+    key = kms.create_symmetric_key()
+    requests = (GetRequest(unique_identifier=key), DestroyRequest(unique_identifier=key))
+    options: dict[str, Any] = {"batch_error_continuation_option": undo, "client_correlation_value": "one"}
+    first, second = (kms.batch(*requests, version=V2_1, **options) for _ in range(2))
+    assert not any(isinstance(one, Refused) for one in first)
+    assert isinstance(second[0], Refused)
+    assert second[0].reason is ResultReason.OBJECT_DESTROYED
+    assert second[1] == first[1]
 
 
 def test_who_has_a_ticket_is_not_answered_what_its_giver_was(kms: TestKms) -> None:

@@ -5,7 +5,7 @@ Rule: an item raises to stop, and what it raised becomes its answer here, in the
 
 from typing import Final
 
-from strongroom.domain.errors import ServerFailure
+from strongroom.domain.errors import KmipError, ServerFailure
 from strongroom.domain.turn import Pace
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.failures import Failures
@@ -65,16 +65,25 @@ class Batches:
                 work, room = self._transactions.unit_of_work(run), run.room
                 results.clear()
                 done: list[Done] = []
-                repeated = 0
-                for failing, item in enumerate(items):  # noqa: B007 - says which item failed
+                repeated = await self._transactions.was_begun(run, work)
+                for failing, item in enumerate(items):
                     await pace()
                     known = await self._transactions.again(run, item, work)
                     if known is not None:
-                        repeated += 1
                         done.append(Done(item, tuple(work.made.values()), None))
                         results.append(known)
                     else:
-                        result, size = await self._transactions.perform(run, item, work, room)
+                        point = work.savepoint() if repeated else None
+                        try:
+                            result, size = await self._transactions.perform(run, item, work, room)
+                        except KmipError as error:
+                            if point is None:
+                                raise
+                            # The batch was done: what is only asked for anew answers for itself.
+                            work.roll_back(point)
+                            work.leave(point)
+                            results.append(self._failure(run, failing, item, error))
+                            continue
                         self._transactions.note(run, item, work, result)
                         room = None if room is None else room - size
                         done.append(Done(item, work.touched(), work.found))

@@ -89,6 +89,13 @@ class Repeats:
         """Tell whether the request has a name, and a client that may repeat it."""
         return run.correlation is not None and run.connection.client.name in self._clients
 
+    async def begun(self, run: Run, work: UnitOfWork) -> bool:
+        """Tell whether any item of the request was done before."""
+        for item in run.request.items:
+            if await work.entries.get(DoneRequest, _key(run, item)) is not None:
+                return True
+        return False
+
     async def again(self, run: Run, item: BatchItem, work: UnitOfWork) -> Item | None:
         """Return the answer of an item that was done before, None for a new one; raises InvalidField.
 
@@ -107,7 +114,7 @@ class Repeats:
 
     def note(self, run: Run, item: BatchItem, spec: OperationSpec, work: UnitOfWork, answer: Item) -> bool:
         """Have the answer to an item kept together with what the item changes; False where none is kept."""
-        if spec.needs not in _KEPT:
+        if spec.needs not in _KEPT and not (spec.operation is Operation.PKCS_11 and not work.given()):
             return False
         encoded = binary.encode(answer)
         if len(encoded) > LARGEST_ANSWER:
@@ -142,8 +149,10 @@ def _key(run: Run, item: BatchItem) -> str:
     caller = run.connection.client
     place = next(number for number, one in enumerate(run.request.items) if one is item)
     name = hashlib.sha256(run.correlation.client.encode())
-    if (caller.acting, caller.ticket, caller.user) != (None, None, None):
-        name.update(repr((caller.acting, caller.ticket, caller.user)).encode())
+    if caller.rights is not None or caller.user is not None:
+        # A ticket of Login is the client's own: the next one is as good for what was done with it.
+        ticket = None if caller.rights is None else caller.ticket
+        name.update(repr((caller.acting, ticket, caller.user)).encode())
     return f"{caller.client}-{name.hexdigest()}-{place}"
 
 

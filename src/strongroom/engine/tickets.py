@@ -98,14 +98,17 @@ async def charge_rights(work: UnitOfWork, caller: ClientIdentity, operation: Ope
     if caller.ticket is None or caller.rights is None:
         return
     given = await work.entries.get(GivenTicket, caller.ticket)
-    if given is None or given.value.rights is None:
+    if given is None:  # it was there when the operation began, and has been ended by it (Logout)
+        return
+    if given.value.rights is None:
         raise _unknown()
     rights, covering = given.value.rights.right, _covering(caller, operation)
     spent = set[int]()
-    for identifier, obj in work.reached.items():
+    done_with = work.done_with()
+    for identifier, obj in done_with.items():
         reaching = [n for n in covering if reaches((caller.rights[n],), identifier, obj)]
         spent |= _one_of(rights, reaching, spent)
-    if not work.reached:
+    if not done_with:
         spent |= _one_of(rights, covering, spent)
     if spent:
         left = tuple(

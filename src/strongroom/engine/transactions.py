@@ -149,6 +149,10 @@ class Transactions:
             return result
         raise ServerFailure("the object is being changed by too many requests at once; try again")
 
+    async def was_begun(self, run: Run, work: UnitOfWork) -> bool:
+        """Tell whether any item of a request was done before under its name."""
+        return self.repeats.knows(run) and await self.repeats.begun(run, work)
+
     async def again(self, run: Run, item: BatchItem, work: UnitOfWork) -> Item | None:
         """Return the answer of an item that was done before under its name, None for a new one."""
         return await self.repeats.again(run, item, work) if self.repeats.knows(run) else None

@@ -57,6 +57,7 @@ class Savepoint(NamedTuple):
     placeholder: UniqueIdentifier | None
     reached: dict[UniqueIdentifier, ManagedObject]
     fresh: list[ManagedObject]
+    brought: list[ManagedObject]
 
 
 class UnitOfWork:
@@ -64,6 +65,7 @@ class UnitOfWork:
 
     __slots__ = (
         "_adopted",
+        "_brought",
         "_caller",
         "_clients",
         "_fresh",
@@ -116,6 +118,7 @@ class UnitOfWork:
         self.reached: dict[UniqueIdentifier, ManagedObject] = {}
         """The objects that this operation has read."""
         self._fresh: list[ManagedObject] = []  # what this operation has made
+        self._brought: list[ManagedObject] = []  # what it has stored as it came
         self._replaced: dict[str, ManagedObject] = {}
         self._revealed: list[ManagedObject] = []  # by parts that were undone
         self._judged: dict[str, ManagedObject] = {}  # as the items before have left them
@@ -152,6 +155,7 @@ class UnitOfWork:
         self._locates = operation is Operation.LOCATE
         self.reached = {}
         self._fresh = []
+        self._brought = []
 
     def savepoint(self) -> Savepoint:
         """Return what `leave` and `roll_back` need, for an operation that is done as part of another."""
@@ -164,13 +168,14 @@ class UnitOfWork:
             self._memory.placeholder,
             self.reached,
             self._fresh,
+            self._brought,
         )
 
     def leave(self, point: Savepoint) -> None:
         """Go on with the outer operation: its permission, and the ID Placeholder as it was."""
         self._permission, self._scope, self._placed = point.permission, point.scope, point.placed
         self._memory.placeholder = point.placeholder
-        self.reached, self._fresh = point.reached, point.fresh
+        self.reached, self._fresh, self._brought = point.reached, point.fresh, point.brought
 
     def check_made(self) -> None:
         """Return if the operation may have made and changed what it did; raises PermissionDenied.
@@ -380,6 +385,7 @@ class UnitOfWork:
         )
         obj.changed = obj.essential = True
         self._loaded[unique_identifier] = obj
+        self._brought.append(obj)
         self._adopted.setdefault(unique_identifier, held)
         if held is not None and held.generation:
             self._replaced.setdefault(unique_identifier, held)
@@ -400,6 +406,10 @@ class UnitOfWork:
         if unique_identifier is None:  # emptied at once, also when the batch item fails after this
             self._memory.placeholder = None
         self._placed = (unique_identifier,)
+
+    def done_with(self) -> dict[UniqueIdentifier, ManagedObject]:
+        """Return the objects that this operation has read, or else those that it has made."""
+        return self.reached or {obj.unique_identifier: obj for obj in (*self._fresh, *self._brought)}
 
     def touched(self) -> tuple[UniqueIdentifier, ...]:
         """Return the identifiers of every object that was read or made."""
@@ -440,7 +450,9 @@ class UnitOfWork:
     def go_on(self) -> None:
         """Begin another item of the same transaction: it answers for what it does to what the others have
         left, since one act that was allowed is not another."""
-        self._judged = {key: obj.snapshot() for key, obj in self._loaded.items() if obj.changed}
+        self._judged = {
+            key: obj.snapshot() for key, obj in self._loaded.items() if obj.changed and obj.generation
+        }
         self._replaced.clear()
 
     def created(self) -> list[ManagedObject]:

@@ -41,6 +41,9 @@ _SOCKET_PATH_LIMIT: Final = 107
 _HALF: Final = re.compile(r"\..+\.([0-9]+)")
 """What `_write` calls a file that is not whole yet; ends with the number of the process."""
 
+_LARGEST_PID: Final = 1 << 22
+"""A number beyond is no process: somebody has named a copy after a date."""
+
 HARMLESS: Final = frozenset({"lost+found"})
 """What may lie in a directory that counts as empty."""
 
@@ -205,7 +208,9 @@ class DataDirectory:
             entry
             for folder in (self.path, self.older_authorities)
             for entry in folder.glob(".*")
-            if (half := _HALF.fullmatch(entry.name)) is not None and not Path("/proc", half[1]).exists()
+            if (half := _HALF.fullmatch(entry.name)) is not None
+            and int(half[1]) <= _LARGEST_PID
+            and not Path("/proc", half[1]).exists()
         ]
         with contextlib.suppress(OSError):
             for entry in found:

@@ -47,10 +47,11 @@ class RestrictionsFile:
         same, now = stamp == self._seen, time.monotonic()
         if same and (self.problem is None or now < self._tried_at + TRY_AGAIN):
             return False
-        self._seen, self._tried_at = stamp, now
+        self._seen = stamp
         try:
             text = self._read_again()
         except OperatorError as error:
+            self._tried_at = time.monotonic()  # it may have taken long
             if not same or self.problem != str(error):
                 log.error("restrictions_refused", error=str(error), kept="the ones before")
             self.problem = str(error)

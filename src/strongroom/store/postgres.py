@@ -172,6 +172,8 @@ async def warnings(url: PostgresUrl) -> list[str]:
                 "a failover may lose acknowledged changes; set synchronous_standby_names"
             )
         return found
+    except (asyncpg.PostgresError, *_BROKEN) as error:
+        raise StoreUnavailable(f"the database does not say how it is set up: {error}") from error
     finally:
         await connection.close()
 

@@ -77,7 +77,8 @@ async def renew(backend: Backend, keys: StoreKeys) -> None:
             if not keys.due(now):
                 return
             try:
-                fresh = keys.create(now)
+                # Younger than the one before, also where that was made by a clock that is ahead.
+                fresh = keys.create(max(now, keys.newest_at + 1))
                 fence = keys.fence(rows, fresh)
             except RootKeyUnavailable as exc:
                 keys.put_off(now, exc)

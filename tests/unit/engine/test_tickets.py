@@ -212,6 +212,15 @@ def test_logout_ends_a_ticket(kms: TestKms) -> None:
     assert refusal(kms, LogoutRequest(ticket=ticket), version=V2_1).reason is ResultReason.INVALID_TICKET
 
 
+@pytest.mark.parametrize("operations", [(), (Operation.GET, Operation.LOGOUT)])
+def test_who_was_given_a_ticket_may_end_it(kms: TestKms, operations: tuple[Operation, ...]) -> None:
+    made = key(kms)
+    ticket = delegate(kms, right(*operations))
+    assert isinstance(using(kms, ticket, get(made)), Response)
+    assert isinstance(using(kms, ticket, LogoutRequest(ticket=ticket)), Response)
+    assert reason(using(kms, ticket, get(made))) is ResultReason.INVALID_TICKET
+
+
 def test_nobody_ends_the_ticket_of_another(kms: TestKms) -> None:
     ticket = login(kms)
     refused = refusal(kms, LogoutRequest(ticket=ticket), version=V2_1, caller=BOB)
@@ -327,6 +336,20 @@ def test_the_usage_limits_of_a_right_count_what_is_done_with_its_objects(
     for _ in range(other or 7):
         assert isinstance(using(kms, ticket, get(second)), Response)
     assert isinstance(using(kms, ticket, get(second)), Response) is (other is None)
+
+
+def test_the_usage_limits_of_a_right_count_what_is_made_in_its_groups(kms: TestKms) -> None:
+    def limited(group: str, uses: int | None) -> Right:
+        unit = UsageLimitsUnit.OBJECT
+        limits = None if uses is None else UsageLimits(usage_limits_total=uses, usage_limits_unit=unit)
+        groups = ObjectGroups(object_group=(group,))
+        return right(Operation.CREATE, object_groups=groups, usage_limits=limits)
+
+    ticket = delegate(kms, limited("blue", None), limited("red", 1))
+    red, blue = (create_request(attribute(Tag.OBJECT_GROUP, group)) for group in ("red", "blue"))
+    assert isinstance(using(kms, ticket, red), Response)
+    assert reason(using(kms, ticket, red)) is ResultReason.USAGE_LIMIT_EXCEEDED
+    assert isinstance(using(kms, ticket, blue), Response)
 
 
 def test_an_object_that_its_giver_may_not_see_cannot_be_delegated(kms: TestKms) -> None:

@@ -186,13 +186,13 @@ def test_halves_of_files_are_swept_but_those_of_processes_that_live(tmp_path: Pa
     directory = completed(tmp_path / "d")
     directory.older_authorities.mkdir()
     halves = [
-        directory.path / ".root.key.99999999",
-        directory.older_authorities / ".1234.pem.99999999",
+        directory.path / ".root.key.4194303",
+        directory.older_authorities / ".1234.pem.4194303",
     ]
     others = [
         directory.path / f".root.key.{os.getpid()}",
         directory.path / ".hidden",
-        directory.path / "strongroom.db.99999999",
+        directory.path / "strongroom.db.4194303",
     ]
     for file in (*halves, *others):
         file.write_bytes(b"half")

@@ -166,6 +166,8 @@ async def create(admin: Administrator, request: Message) -> object:
         except RootKeyError as error:
             raise NothingBegun(str(error)) from error
     admin.root_key.set_recovery(recipient, number)
-    if admin.root_key.recovery != recipient:
+    if admin.root_key.recovery_number > number:
         raise NothingBegun("another server has made a recovery kit after this one; keep that one")
+    if admin.root_key.recovery != recipient:
+        raise OperatorError(f"it cannot be told whether everything is wrapped for {recipient}; keep its kit")
     return {"recovery": admin.root_key.recovery}

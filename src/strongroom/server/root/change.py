@@ -25,6 +25,7 @@ import structlog
 from strongroom.domain.ports import RootKeyError, RootKeyUnavailable, WrappedKeys
 from strongroom.domain.store import ObjectStore, TamperedRecord
 from strongroom.model.secret import SecretBytes
+from strongroom.server.errors import OperatorError
 from strongroom.server.ports import RootKeys
 from strongroom.server.root import kits
 from strongroom.server.root.announcing import announcement, check_agreed, tidy
@@ -170,7 +171,7 @@ class RootKeyChange:
         """Keep what is wrong with the root key until the same goes well."""
         try:
             yield
-        except (only, TamperedRecord, OSError) as error:
+        except (only, TamperedRecord, OSError, OperatorError) as error:
             if self._problems.get(event) != str(error):
                 log.error(event, error=str(error))
             self._problems[event] = str(error)

@@ -40,10 +40,9 @@ async def poll(ctx: Context, request: PollRequest) -> PollResponse:
     if answer is None:
         return PollResponse()
     for one in waiting.item.given:
-        # Raises what the operation itself would be refused with by now, but for what was archived since.
+        # Raises what the operation itself would be refused with by now.
         permission = Permission(one.permission)
-        identifier = UniqueIdentifier(one.unique_identifier)
-        obj = await ctx.objects.get(identifier, archived=True, permission=permission)
+        obj = await ctx.objects.get(UniqueIdentifier(one.unique_identifier), permission=permission)
         if permission is not Permission.DECRYPT:
             check_free(obj, concealed=one.sensitive)
     if waiting.item.withdrawn:

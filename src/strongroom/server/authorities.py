@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from strongroom.domain.ports import RootKey
 from strongroom.server.ca import (
+    AUTHORITY_LIFETIME,
     Authority,
     create_authority,
     fingerprint,
@@ -101,7 +102,9 @@ def rotate(directory: DataDirectory, root_key: RootKey, now: dt.datetime) -> Aut
     if not key.exists():
         write_private(key, directory.ca_key.read_bytes())
     write_public(directory.older_authority(before.identity), before.certificate.public_bytes(Encoding.PEM))
-    new = create_authority(directory, root_key, now)
+    # Which one is the oldest is told by their ends, in whole seconds: no two have the same.
+    following = before.certificate.not_valid_after_utc - AUTHORITY_LIFETIME + dt.timedelta(seconds=1)
+    new = create_authority(directory, root_key, max(now, following))
     # Whatever becomes of `ca.key`, the key of the current authority is not lost.
     write_private(directory.older_authority_key(new.identity), directory.ca_key.read_bytes())
     return new

@@ -80,6 +80,16 @@ def test_a_third_authority_leaves_the_first_as_the_servers(
     assert identities(directory) == [third.identity, second.identity, authority.identity]
 
 
+def test_authorities_that_are_made_in_the_same_second_have_an_order(
+    directory: DataDirectory, root_key: RootKey, authority: Authority
+) -> None:
+    for _ in range(8):
+        before = identities(directory)
+        new = rotate(directory, root_key, 0)
+        assert identities(directory) == [new.identity, *before]
+    assert authorities.server_issuer(directory) == authority.certificate
+
+
 def test_a_rotation_that_was_cut_off_leaves_the_old_authority_working(
     directory: DataDirectory, root_key: RootKey, authority: Authority
 ) -> None:

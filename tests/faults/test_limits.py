@@ -145,7 +145,7 @@ def test_an_address_that_makes_too_many_handshakes_costs_another_nothing(server:
     assert time.monotonic() - began < 5.0
     other.stream.close()
     server.wait_for_log("handshakes_shed")
-    # A worker carries out what the rate gives, a burst, what may wait, and at most one wave that came at once.
+    # A worker carries out what the rate gives, a burst, what may wait, and a wave that came at once.
     carried_out = server.log_text().count("handshake_failed") - before
     assert carried_out <= 2 * (HANDSHAKES * (elapsed + BURST + MOST_DELAY) + 60)
 

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Final, Protocol
 
 from strongroom.domain.audit import Recording
-from strongroom.domain.entries import EntryChange
+from strongroom.domain.entries import Entry, EntryChange
 from strongroom.domain.identity import ClientId, TenantId
 
 NO_KEY: Final = "none:"
@@ -133,11 +133,23 @@ class ClientChanged(Exception):
     """Another change of the record came first; read it again."""
 
 
+class ClientName(Entry, kind=34):
+    """That a client was enrolled under the name that is the key, in the system tenant; only its generation
+    matters, which grows with each client of this name. Tables can tell of a name that is taken in one tenant,
+    and a name is taken on the whole server."""
+
+
 class ClientStore(Protocol):
     """Where client records are kept. Any method may raise StoreFailure."""
 
     async def clients(self) -> Sequence[ClientRecord]:
         """Return every record, revoked clients too."""
+
+    async def claim(self, name: str) -> EntryChange:
+        """Return what is committed together with a new client of this name.
+
+        Ask before it is looked whether the name is free: of two who enrol it at once, one is refused.
+        """
 
     async def put(self, record: ClientRecord, *, entries: Sequence[EntryChange] = ()) -> None:
         """Make a new or changed record durable, together with entries, then return.

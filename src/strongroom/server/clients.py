@@ -73,6 +73,7 @@ async def enrol(
     for group in groups:
         check_name(group, "group")
     for _ in range(_ATTEMPTS):
+        claim = await store.claim(name)
         records = await store.clients()
         if any(record.name == name and record.revoked_at is None for record in records):
             raise OperatorError(
@@ -92,9 +93,8 @@ async def enrol(
             enrolled_at=now,
             certificates=() if certificate is None else (certificate,),
         )
-        entries = await together_with()
         try:
-            await (store.put(record, entries=entries) if entries else store.put(record))
+            await store.put(record, entries=(claim, *await together_with()))
         except (ClientExists, ClientChanged):
             # Another node enrolled somebody at the same moment: the number, or the name, is taken now.
             continue

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from strongroom.domain.audit import Recording
-from strongroom.domain.clients import ClientChanged, ClientRecord, Seal
+from strongroom.domain.clients import ClientChanged, ClientName, ClientRecord, Seal
 from strongroom.domain.entries import EntryChange
 from strongroom.domain.store import Changes, LostRace, ObjectStore
 from strongroom.server.data_directory import write_public
+from strongroom.server.kept import counted
 from strongroom.server.logs import get_logger
 
 log = get_logger()
@@ -31,6 +32,9 @@ class StoredClients:
 
     async def clients(self) -> Sequence[ClientRecord]:
         return await self._store.clients()
+
+    async def claim(self, name: str) -> EntryChange:
+        return await counted(self._store, ClientName, name, ClientName())
 
     async def put(self, record: ClientRecord, *, entries: Sequence[EntryChange] = ()) -> None:
         whole = dataclasses.replace(record, seal=Seal.WHOLE)

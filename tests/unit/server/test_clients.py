@@ -2,6 +2,8 @@
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,12 +13,17 @@ from strongroom.domain.clients import (
     ClientCertificate,
     ClientChanged,
     ClientExists,
+    ClientName,
     ClientRecord,
 )
 from strongroom.domain.entries import EntryChange
+from strongroom.domain.identity import DEFAULT_TENANT, TenantId
+from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server import clients
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.shared import COUNTED
+from strongroom.server.stored_clients import StoredClients
+from tests.kms import TestKms
 from tests.unit.server.conftest import NOW
 
 
@@ -32,6 +39,9 @@ class Store:
 
     async def clients(self) -> Sequence[ClientRecord]:
         return list(self.records.values())
+
+    async def claim(self, name: str) -> EntryChange:
+        return EntryChange(ClientName, SYSTEM_TENANT, name, 0, None)
 
     async def put(self, record: ClientRecord, *, entries: Sequence[EntryChange] = ()) -> None:
         if self.meanwhile:
@@ -107,6 +117,27 @@ async def test_a_number_that_another_node_takes_meanwhile_is_not_given_twice() -
     store.meanwhile.append(other)
     assert (await enrol(store)).client != other.client
     assert len(store.records) == 2
+
+
+def test_a_name_that_two_enrol_at_once_in_two_tenants_is_given_to_one(tmp_path: Path) -> None:
+    """The second looks for the name before the first has it, and commits after that."""
+    kms = TestKms(tmp_path)
+    store = StoredClients(kms.repository)
+    first: dict[str, Any] = {"name": "web", "groups": (), "username": None, "password_hash": None}
+    first["now"] = NOW
+    others: list[ClientRecord] = []
+
+    async def meanwhile() -> Sequence[EntryChange]:
+        if not others:
+            others.append(await clients.enrol(store, fingerprint="f2", tenant=TenantId(2), **first))
+        return ()
+
+    with pytest.raises(OperatorError, match="enrolled already"):
+        kms.run(clients.enrol(store, fingerprint="f1", together_with=meanwhile, **first))
+    assert [(record.name, record.tenant) for record in kms.run(store.clients())] == [("web", 2)]
+    kms.run(clients.revoke(store, "web", NOW))
+    assert kms.run(clients.enrol(store, fingerprint="f1", **first)).tenant == DEFAULT_TENANT
+    kms.close()
 
 
 async def test_revoking_is_repeated_when_another_node_changes_the_record_meanwhile() -> None:

@@ -11,6 +11,7 @@ from strongroom.domain.operation import Request
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.operations.add_attribute import AddAttributeRequest
+from strongroom.operations.create_group import CreateGroupRequest
 from strongroom.operations.delete_attribute import DeleteAttributeRequest
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
@@ -30,7 +31,7 @@ from strongroom.registry import (
 )
 from strongroom.server.administration.command import perform
 from strongroom.server.errors import NotFound, OperatorError
-from tests.kms import BOB, Refused, TestKms, attribute
+from tests.kms import BOB, Refused, TestKms, attribute, template
 from tests.safeguards import hold, lay_down, people, waiting
 from tests.unit.server.test_administration import administrator
 
@@ -174,9 +175,24 @@ def test_a_hold_on_nothing_or_without_a_reason_is_refused(kms: TestKms, given: d
         kms.run(perform(administrator(kms), {"command": "hold.remove", "hold": "0123"}))
 
 
-def test_whoever_is_about_to_destroy_it_when_the_hold_comes_looks_again(kms: TestKms) -> None:
-    """The Destroy has looked for holds and found none; then the hold is placed; then it wants to commit."""
+def linked(kms: TestKms, group: str) -> UniqueIdentifier:
     key = UniqueIdentifier(kms.create_symmetric_key())
+    link = AttributeInstance(Tag.GROUP_LINK, UniqueIdentifier(group))
+    kms.call(AddAttributeRequest(unique_identifier=key, new_attribute=link), version=V3_0)
+    return key
+
+
+@pytest.mark.parametrize("held_by", ["its identifier", "its group", "its group among many", "a link"])
+def test_whoever_is_about_to_destroy_it_when_the_hold_comes_looks_again(kms: TestKms, held_by: str) -> None:
+    """The Destroy has looked for holds and found none; then the hold is placed; then it wants to commit."""
+    for _ in range(70 if held_by == "its group among many" else 0):
+        grouped(kms)
+    group = GROUP
+    if held_by == "a link":
+        made = kms.call(CreateGroupRequest(attributes=template()), version=V3_0)
+        group = str(made.unique_identifier)
+    key = linked(kms, group) if held_by == "a link" else grouped(kms)
+    target = {"unique_identifier": key} if held_by == "its identifier" else {"group": group}
     commit = kms.backend.commit
     placed: list[str] = []
 
@@ -184,9 +200,7 @@ def test_whoever_is_about_to_destroy_it_when_the_hold_comes_looks_again(kms: Tes
         if not placed:
             placed.append("once")
             vars(kms.backend).pop("commit")
-            result = await perform(
-                administrator(kms), {"command": "hold.add", "unique_identifier": key, "reason": "case 7"}
-            )
+            result = await perform(administrator(kms), {"command": "hold.add", "reason": "case 7", **target})
             placed.append(str(result))
         await commit(changes)
 

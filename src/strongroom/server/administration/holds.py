@@ -3,14 +3,21 @@
 Rule: whoever administers may put a hold on; taking one off is policy, and needs the votes that policy needs.
 """
 
+import contextlib
+from collections.abc import Sequence
 from typing import Final
 
 from strongroom.domain.acts import Act
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.holds import Hold, Matter, group_key, new_name, object_key
+from strongroom.domain.identity import TenantId
+from strongroom.domain.objects import ARCHIVED, DESTROYED, ON_LINE, ManagedObject
 from strongroom.domain.people import Role
-from strongroom.domain.store import Changes, LostRace
+from strongroom.domain.store import Changes, LostRace, ObjectQuery, TamperedRecord
 from strongroom.domain.tenants import tenants_of
+from strongroom.model.attribute_list import AttributeInstance
+from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.registry import Tag
 from strongroom.server.administration.command import Administrator, command
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.kept import ATTEMPTS, OF_THE_TENANT, decided, drop, put
@@ -19,6 +26,10 @@ from strongroom.server.naming import tenant_named
 
 _MOST_MATTERS: Final = 64
 _LONGEST_REASON: Final = 500
+_PAGE: Final = 64
+"""Objects in one commit."""
+
+_ANYWHERE: Final = ON_LINE | ARCHIVED | DESTROYED
 
 
 @command("hold.add", roles={Role.ADMINISTRATOR})
@@ -40,10 +51,8 @@ async def add(admin: Administrator, request: Message) -> object:
             obj = await admin.store.load(tenant, identifier)
             if obj is None:
                 raise NotFound(f"there is no object {identifier} in the tenant")
-            # The next generation: whoever is about to destroy this one has to look again.
-            touched = obj.copy()
-            touched.changed = True
-            objects = [touched]
+            # Whoever is about to destroy this one has to look again.
+            objects = [_next_generation(obj)]
         before = await admin.store.load_entry(Hold, tenant, key)
         old = () if before is None else before.value.matters
         if len(old) >= _MOST_MATTERS:
@@ -55,8 +64,54 @@ async def add(admin: Administrator, request: Message) -> object:
             )
         except LostRace:
             continue
+        if group is not None:
+            await _overtake(admin, tenant, group)
         return {"hold": matter.name}
     raise OperatorError("the object keeps changing; try again")
+
+
+async def _overtake(admin: Administrator, tenant: TenantId, group: str) -> None:
+    """Give what is in a group its next generation: whoever is about to destroy it has to look again.
+
+    The hold is stored, so what changes or comes into the group from now on was looked at after it.
+    """
+    members: dict[str, None] = {}
+    for belongs in (
+        AttributeInstance(Tag.OBJECT_GROUP, group),
+        AttributeInstance(Tag.GROUP_LINK, UniqueIdentifier(group)),
+    ):
+        found = await admin.store.locate(
+            ObjectQuery(tenant=tenant, sight=None, now=admin.now, filters=[belongs], storage=_ANYWHERE)
+        )
+        members.update(dict.fromkeys(found.unique_identifiers))
+    identifiers = list(members)
+    for start in range(0, len(identifiers), _PAGE):
+        page = identifiers[start : start + _PAGE]
+        if not await _touch(admin, tenant, page):
+            for identifier in page:
+                await _touch(admin, tenant, [identifier])
+
+
+async def _touch(admin: Administrator, tenant: TenantId, identifiers: Sequence[str]) -> bool:
+    """Count up the generations of objects, all or none; False when one of them has changed meanwhile."""
+    touched = []
+    for identifier in identifiers:
+        with contextlib.suppress(TamperedRecord):  # nobody can load it, so nobody is about to destroy it
+            obj = await admin.store.load(tenant, identifier)
+            if obj is not None:
+                touched.append(_next_generation(obj))
+    try:
+        if touched:
+            await admin.store.commit(Changes(objects=touched))
+    except LostRace:
+        return False
+    return True
+
+
+def _next_generation(obj: ManagedObject) -> ManagedObject:
+    touched = obj.copy()
+    touched.changed = True
+    return touched
 
 
 @command("hold.list", roles={Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR})

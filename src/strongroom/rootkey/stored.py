@@ -9,7 +9,6 @@ finished by whoever comes next.
     more keys        this node was away for more than one change: the newest wraps, each of the others opens
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from strongroom.rootkey import file, passphrase, pkcs11, shares
 from strongroom.rootkey.elsewhere import ElsewhereRoot, Way
 from strongroom.rootkey.envelope import Envelope, parse
 from strongroom.rootkey.keyring import Keyring
+from strongroom.rootkey.parent import Parent
 from strongroom.rootkey.place import FILE, KMIP, PASSPHRASE, PKCS11, SHARES, Place
 from strongroom.rootkey.record import RootRecord
 from strongroom.rootkey.recovery import CURE, Claim, Recipient, prove_claim, write_claim
@@ -40,7 +40,7 @@ class StoredKeyring(Keyring):
     def __init__(self, place: Place) -> None:
         super().__init__(())
         self._place = place
-        self._process = os.getpid()
+        self._parent = Parent()
         self._records: list[RootRecord] = []
         self._collections: dict[bytes, shares.Collection] = {}
         self._seen: object = None
@@ -254,6 +254,7 @@ class StoredKeyring(Keyring):
         """Forget every root key that is open, and every share, until `reopen`."""
         self._roots = {}
         self._closed = True
+        self._parent.show(None)
         for collection in self._collections.values():
             collection.forget()
 
@@ -350,16 +351,18 @@ class StoredKeyring(Keyring):
             return root.open(envelope.sealed, envelope.associated)
 
         apart = self._place.apart
-        if apart is None or self._process != os.getpid() or isinstance(root, SoftwareRoot):
+        if apart is None or not self._parent.is_this or isinstance(root, SoftwareRoot):
             return use()
         return apart(use)
 
     def _open_others(self) -> None:
-        """Open what those that are open have been given to hand on."""
+        """Open what those that are open have been given to hand on, and show what is open."""
         for record in self._missing:
             root = self._handed_over(record, {})
             if root is not None:
                 self._accept(record, root)
+        newest = self._records[-1].id
+        self._parent.show(newest if newest in self._roots else None)
 
     def _accept(self, record: RootRecord, root: Root) -> None:
         if root.id != record.id:
@@ -422,13 +425,14 @@ class StoredKeyring(Keyring):
 
         `judged` is the `state` that was found so. When it is another one by now, a newer key has come, with
         everything still to be wrapped by it: nothing is done, and False returned. Also tidies up after a run
-        that was killed. Raises RootKeyError.
+        that was killed. Raises RootKeyError, also while processes are forked that could not have the newest.
         """
         with self._editing():
             if self.state != judged:
                 return False
             newest = self._records[-1]
             if self.changing:
+                self._check_parent_has(newest)
                 self._place.write_records([newest.settled()])
             # Last, since it takes away what the record named until now.
             if newest.provider == FILE:
@@ -436,6 +440,13 @@ class StoredKeyring(Keyring):
                     self._place.next_key_file(newest.generation).replace(self._place.key_file)
             self._place.clear_up(self._records[-1])
             return True
+
+    def _check_parent_has(self, newest: RootRecord) -> None:
+        if not (self._parent.is_this or self._parent.has(newest.id)):
+            raise RootKeyError(
+                "the older root key is kept, since the supervisor has not taken over the newer one; look at:"
+                " strongroom server status"
+            )
 
     def set_recovery(self, recipient: str, number: int = 0) -> None:
         """Wrap for the kit of this recipient from now on, unless a later one is here. Raises RootKeyError."""

@@ -14,7 +14,8 @@ from strongroom.rootkey import file
 from strongroom.rootkey.record import from_file, to_file
 from strongroom.rootkey.recovery import Identity
 from strongroom.rootkey.stored import StoredKeyring
-from tests.unit.rootkey.conftest import KEY, PASSPHRASE, begin, new, opened, place
+from strongroom.server.process import run_apart
+from tests.unit.rootkey.conftest import KEY, NEXT_PASSPHRASE, PASSPHRASE, begin, new, opened, place
 
 
 class Killed(BaseException):
@@ -338,3 +339,62 @@ def test_a_failed_look_changes_nothing(tmp_path: Path) -> None:
         root.follow()
     assert root.unwrap(wrapped) == KEY
     assert root.generation == 1
+
+
+def test_the_older_root_key_stays_until_the_process_that_forks_others_has_the_newer(tmp_path: Path) -> None:
+    """Workers that start have their root keys from it, and the way from the older one would be gone."""
+    parent = begin(tmp_path, new("passphrase"))
+    phrase = new("passphrase", 2, phrase=NEXT_PASSPHRASE)
+
+    def take_over() -> None:
+        parent.adopt(parent.prepare(phrase.described, phrase.secret))
+
+    def let_go() -> None:
+        parent.follow()
+        with pytest.raises(RootKeyError, match="server status"):
+            parent.complete(parent.state)
+
+    def let_go_later() -> None:
+        parent.follow()
+        assert parent.complete(parent.state)
+
+    def stay() -> None: ...
+
+    assert run_apart(take_over, stay)
+    assert run_apart(let_go, stay)
+    assert StoredKeyring(place(tmp_path)).changing
+    assert parent.follow()
+    assert run_apart(let_go_later, stay)
+    assert parent.follow()
+    assert (parent.changing, parent.sealed) == (False, False)
+
+
+def test_the_older_root_key_stays_while_the_process_that_forks_others_waits_for_the_newer(
+    tmp_path: Path,
+) -> None:
+    """It has missed both, say, and has the newest as soon as somebody brings it."""
+    parent = begin(tmp_path, new("passphrase"))
+    elsewhere = StoredKeyring(place(tmp_path))
+    elsewhere.give_passphrase(PASSPHRASE)
+    second, third = new("passphrase", 2, phrase=NEXT_PASSPHRASE), new("passphrase", 3)
+    elsewhere.adopt(elsewhere.prepare(second.described, second.secret))
+    elsewhere.complete(elsewhere.state)
+    parent.follow()
+    assert parent.sealed
+    elsewhere.adopt(elsewhere.prepare(third.described, third.secret))
+
+    def open_and_let_go() -> None:
+        parent.give_passphrase(NEXT_PASSPHRASE)
+        assert not parent.sealed
+        with pytest.raises(RootKeyError, match="server status"):
+            parent.complete(parent.state)
+
+    def let_go() -> None:
+        assert parent.complete(parent.state)
+
+    def stay() -> None: ...
+
+    parent.follow()
+    assert run_apart(open_and_let_go, stay)
+    parent.give_passphrase(NEXT_PASSPHRASE)
+    assert run_apart(let_go, stay)

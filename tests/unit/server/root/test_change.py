@@ -107,6 +107,21 @@ def test_the_job_finishes_once_everybody_must_have_heard(node: Node) -> None:
     open_authority(node.directory, node.root_key)
 
 
+def test_the_job_lets_go_of_nothing_that_the_supervisor_needs(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the supervisor takes: nothing would lead it to the newer one."""
+    monkeypatch.setattr(node.root_key._parent, "_process", None)  # as in a process that was forked
+    node.rotate()
+    node.work(after=SETTLING + 1)
+    assert node.root_key.changing
+    assert node.job.problem is not None
+    assert "the supervisor has not taken over" in node.job.problem
+    monkeypatch.undo()
+    node.work(after=SETTLING + 2)
+    assert (node.root_key.changing, node.job.problem) == (False, None)
+
+
 def test_what_a_straggler_wraps_meanwhile_is_found(node: Node, tmp_path: Path) -> None:
     straggler = StoredKeyring(place(tmp_path))
     node.rotate()

@@ -56,9 +56,10 @@ class ClientRecord:
 
     `groups` is sorted. `password_hash` is an Argon2id string, None without a user name. `revoked_at` is None
     while the client may connect. Times are aware UTC, second resolution. `revision` is 0 until the record is
-    stored; the store counts it up. `certificates` are those that are known, oldest first; a client of an
-    older release, or one with a certificate of another authority, may have none. `former` are the
-    fingerprints of keys whose certificates are not remembered any more, oldest first.
+    stored; the store counts it up, and says with it which write it has read (`domain.generation`).
+    `certificates` are those that are known, oldest first; a client of an older release, or one with a
+    certificate of another authority, may have none. `former` are the fingerprints of keys whose certificates
+    are not remembered any more, oldest first.
     """
 
     client: ClientId

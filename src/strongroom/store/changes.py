@@ -8,7 +8,7 @@ import json
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from strongroom.domain.audit import GONE, Changed, ChangedEntry, named
-from strongroom.domain.generation import Generation
+from strongroom.domain.generation import Generation, as_read
 from strongroom.store.records import MAX_TERM, ChangeSet, ClientRow, NameRow
 
 Row: TypeAlias = tuple[Any, ...]
@@ -49,7 +49,7 @@ class Writes(NamedTuple):
     """the columns of ObjectRow"""
     clients_updated: list[Row]
     """tenant, name, fingerprint, groups, username, password_hash, enrolled_at, revoked_at, new revision,
-    store_key, sealed; client, expected revision"""
+    store_key, sealed; client, expected revision, its nonce"""
     clients_inserted: list[Row]
     """the columns of ClientRow; groups are JSON, the revision is the new one"""
     store_keys: list[Row]
@@ -118,7 +118,11 @@ def flatten(changes: ChangeSet) -> Writes:
         names_removed,
         names_added,
         inserted,
-        [(*_client(row)[1:], row.client, row.revision) for row in changes.clients if row.revision],
+        [
+            (*_client(row)[1:], row.client, *_plain(as_read(row.revision)))
+            for row in changes.clients
+            if row.revision
+        ],
         [_client(row) for row in changes.clients if not row.revision],
         [tuple(row) for row in changes.store_keys],
         [(row.wrapped, row.store_key, row.before) for row in changes.store_keys_rewrapped],

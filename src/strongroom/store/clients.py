@@ -114,7 +114,7 @@ def _record(row: ClientRow, details: ClientDetails, seal: Seal) -> ClientRecord:
         password_hash=row.password_hash,
         enrolled_at=_date(row.enrolled_at),
         revoked_at=None if row.revoked_at is None else _date(row.revoked_at),
-        revision=row.revision,
+        revision=row.written,
         certificates=tuple(map(_certificate, details.certificates)),
         former=details.former,
         seal=seal,
@@ -139,7 +139,7 @@ def _unsealed(row: ClientRow, seal: Seal) -> ClientRecord:
         password_hash=None,
         enrolled_at=_NEVER,
         revoked_at=None if row.revoked_at is None else _NEVER,
-        revision=row.revision if isinstance(row.revision, int) else 0,
+        revision=row.written if isinstance(row.revision, int) else 0,
         seal=Seal.BROKEN,
     )
 

@@ -44,7 +44,11 @@ _WRITE: Final = _Expected(
     "expected bigint, nonce bytea",
     f"r.generation = v.expected AND substr(r.sealed, 1, {NONCE_SIZE}) = v.nonce",
 )
-_REVISION: Final = _Expected("expected bigint", "r.revision = v.expected")
+_REVISION: Final = _Expected(
+    "expected bigint, nonce bytea",
+    f"r.revision = v.expected AND substr(r.sealed, 1, {NONCE_SIZE})"
+    f" IS NOT DISTINCT FROM coalesce(nullif(v.nonce, ''), substr(r.sealed, 1, {NONCE_SIZE}))",
+)
 
 _OBJECT: Final = (
     "sequence bigint, unique_identifier text, tenant bigint, owner bigint, generation bigint,"

@@ -99,9 +99,10 @@ class ClientRow(NamedTuple):
     """An enrolled client. `fingerprint` is the SHA-256 of its public key (SPKI DER), in hex.
 
     `groups` is sorted. `password_hash` is an Argon2id string, None without a user name. `revoked_at` is None
-    while the client may connect. `revision` is 0 in a row that is to be inserted and else the one that was
-    read; the store counts it up, and raises Conflict when another change came first. `sealed` authenticates
-    the row as it is stored; it and `store_key` are None in a row that an older release made.
+    while the client may connect. `revision` is 0 in a row that is to be inserted and else what was `written`
+    in the one that was read; the store counts it up, and raises Conflict when another change came first.
+    `sealed` authenticates the row as it is stored; it and `store_key` are None in a row that an older release
+    made.
     """
 
     client: int
@@ -116,6 +117,14 @@ class ClientRow(NamedTuple):
     revision: int = 0
     store_key: int | None = None
     sealed: bytes | None = None
+
+    @property
+    def written(self) -> Generation:
+        """Return which write made this row; by the number alone where there is no seal, or what is none.
+
+        Nobody is let in by such a record, and it can still be changed.
+        """
+        return Generation(self.revision, self.sealed[:NONCE_SIZE] if isinstance(self.sealed, bytes) else b"")
 
 
 class EntryRow(NamedTuple):

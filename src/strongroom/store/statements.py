@@ -89,9 +89,9 @@ INSERT_ENTRY: Final = (
     f"INSERT INTO entries ({ENTRY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"  # noqa: S608
 )
 UPDATE_CLIENT: Final = (
-    "UPDATE clients SET tenant = ?, name = ?, fingerprint = ?, groups = ?, username = ?,"
+    "UPDATE clients SET tenant = ?, name = ?, fingerprint = ?, groups = ?, username = ?,"  # noqa: S608
     " password_hash = ?, enrolled_at = ?, revoked_at = ?, revision = ?, store_key = ?, sealed = ?"
-    " WHERE client = ? AND revision = ?"
+    f" WHERE client = ? AND revision = ? AND {NONCE} IS coalesce(nullif(?, x''), {NONCE})"
 )
 INSERT_CLIENT: Final = (
     f"INSERT INTO clients ({CLIENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608

@@ -105,6 +105,15 @@ def test_an_edited_column_is_noticed_and_stops_nobody_else(kms: TestKms, column:
     assert found[2].seal is Seal.WHOLE
 
 
+@pytest.mark.parametrize("seal", [None, b"", b"short", "text", 5])
+def test_whoever_has_a_spoilt_seal_can_still_be_revoked(kms: TestKms, seal: object) -> None:
+    put(kms, record(1))
+    sql(kms, "UPDATE clients SET sealed = ? WHERE client = 1", seal)
+    put(kms, dataclasses.replace(records(kms)[1], revoked_at=NOW))
+    found = records(kms)[1]
+    assert (found.seal, found.revoked_at) == (Seal.WHOLE, NOW)
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [

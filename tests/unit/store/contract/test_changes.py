@@ -1,17 +1,21 @@
 """What a commit does and does not do."""
 
 import asyncio
+import os
 import random
 from collections import Counter
 
 import pytest
 
+from strongroom.domain.generation import Generation
 from strongroom.model.identifiers import MAXIMUM_BYTES
 from strongroom.store.records import (
     MAX_TERM,
+    NONCE_SIZE,
     Backend,
     ChangeSet,
     ClientExists,
+    ClientRow,
     Conflict,
     LocateQuery,
     NameRow,
@@ -325,14 +329,37 @@ async def test_clients_come_back_as_they_were_enrolled(backend: Backend, tenant:
     assert [row for row in await backend.clients() if row.tenant == tenant] == [new._replace(revision=1)]
 
 
+async def clients_of(backend: Backend, tenant: int) -> list[ClientRow]:
+    return [row for row in await backend.clients() if row.tenant == tenant]
+
+
 async def test_a_client_changes_from_the_revision_that_was_read(backend: Backend, tenant: int) -> None:
     new = client(tenant)
     await backend.commit(ChangeSet(clients=[new]))
-    revoked = new._replace(revoked_at=9, revision=1)
+    (read,) = await clients_of(backend, tenant)
+    revoked = read._replace(revoked_at=9, revision=read.written)
     await backend.commit(ChangeSet(clients=[revoked]))
     with pytest.raises(Conflict):
         await backend.commit(ChangeSet(clients=[revoked._replace(revoked_at=None)]))
-    assert [row for row in await backend.clients() if row.tenant == tenant] == [revoked._replace(revision=2)]
+    assert await clients_of(backend, tenant) == [revoked._replace(revision=2)]
+
+
+async def test_a_client_that_a_failover_has_made_another_one_is_not_written_over(
+    backend: Backend, tenant: int
+) -> None:
+    """The commits that were lost had the same revision as the one that came instead of them."""
+    new = client(tenant, store_key=1, sealed=os.urandom(48))
+    await backend.commit(ChangeSet(clients=[new]))
+    (read,) = await clients_of(backend, tenant)
+    lost = Generation(1, os.urandom(NONCE_SIZE))
+    with pytest.raises(Conflict):
+        await backend.commit(ChangeSet(clients=[read._replace(groups=("more",), revision=lost)]))
+    with pytest.raises(ValueError, match="counted, not read"):
+        await backend.commit(ChangeSet(clients=[read._replace(groups=("more",), revision=1)]))
+    assert await clients_of(backend, tenant) == [read]
+    revoked = read._replace(revoked_at=9, revision=read.written, sealed=os.urandom(48))
+    await backend.commit(ChangeSet(clients=[revoked]))
+    assert await clients_of(backend, tenant) == [revoked._replace(revision=2)]
 
 
 async def test_a_public_key_is_enrolled_once(backend: Backend, tenant: int) -> None:
@@ -351,8 +378,9 @@ async def test_a_client_name_is_unique_among_those_in_force(backend: Backend, te
         await backend.commit(ChangeSet(clients=[client(tenant, name="n")]))
     other = client(tenant, name="other")
     await backend.commit(ChangeSet(clients=[other]))
+    (read,) = [row for row in await clients_of(backend, tenant) if row.client == other.client]
     with pytest.raises(ClientExists):
-        await backend.commit(ChangeSet(clients=[other._replace(name="n", revision=1)]))
+        await backend.commit(ChangeSet(clients=[read._replace(name="n", revision=read.written)]))
 
 
 async def test_store_keys_come_back_oldest_first(backend: Backend, tenant: int) -> None:

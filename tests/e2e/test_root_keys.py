@@ -11,14 +11,17 @@ from pathlib import Path
 import pytest
 
 from strongroom import Client, testing
+from strongroom.model.secret import SecretBytes
 from strongroom.rootkey.envelope import parse
 from strongroom.rootkey.recovery import Identity
+from strongroom.rootkey.stored import StoredKeyring
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.root.places import wrapped_files
 from tests.e2e.conftest import eventually
 from tests.processes import process_tree
 from tests.sealed import PASSPHRASE, Vault, secret_file
 from tests.softhsm import Token
+from tests.unit.rootkey.conftest import new, place
 
 DENIED, SEALED = 4, 7
 
@@ -183,6 +186,27 @@ def test_a_passphrase_is_brought_in_a_file_as_a_credential_or_later(
     assert readable(vault, first)
     everything = b"".join(path.read_bytes() for path in vault.directory.rglob("*") if path.is_file())
     assert PASSPHRASE.encode() not in everything + vault.log_text().encode()
+
+
+def test_a_worker_that_has_missed_a_root_key_makes_room_for_one_that_has_it(
+    tmp_path: Path, vaults: list[Vault]
+) -> None:
+    """A machine that stood still may go on with the worker that lets go of the one before."""
+    phrase = f"--passphrase-file={secret_file(tmp_path / 'phrase', PASSPHRASE)}"
+    vault = Vault(tmp_path / "vault", "--root-key", "passphrase", phrase, workers=2)
+    vaults.append(vault)
+    vault.start_sealed()
+    vault.ok("unseal", phrase)
+    late = vault.status()["workers"][1]["pid"]
+    os.kill(late, signal.SIGSTOP)
+    root_key = StoredKeyring(place(vault.directory, SecretBytes(PASSPHRASE.encode())))
+    made = new("passphrase", 2)
+    root_key.adopt(root_key.prepare(made.described, made.secret))
+    eventually(lambda: not StoredKeyring(place(vault.directory)).changing, within=60)
+    os.kill(late, signal.SIGCONT)
+    vault.wait_for_log("it has missed a root key", timeout=60)
+    eventually(lambda: vault.status()["health"] == "ok", within=40)
+    assert late not in [worker["pid"] for worker in vault.status()["workers"]]
 
 
 @pytest.mark.parametrize("split", [None, "2/3"])

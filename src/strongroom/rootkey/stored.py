@@ -60,6 +60,12 @@ class StoredKeyring(Keyring):
         return self._closed or bool(self._missing)
 
     @property
+    def left_behind(self) -> bool:
+        """Tell whether this process has missed a root key that one has which is forked now."""
+        missed = self.sealed and not (self._closed or self._parent.is_this)
+        return missed and self._parent.has(self._records[-1].id)
+
+    @property
     def state(self) -> object:
         """Return which root keys there are, to be compared with a later state."""
         return tuple(record.id for record in self._records)

@@ -117,6 +117,10 @@ class RootKeys(RootKey, Protocol):
         """Open what nobody has to be asked for."""
 
     @property
+    def left_behind(self) -> bool:
+        """Tell whether this process has missed a root key that one has which is forked now."""
+
+    @property
     def waiting(self) -> bool:
         """Tell whether the newest does not wrap yet, so that other nodes can take it first."""
 

@@ -160,6 +160,7 @@ class Worker:
             loop.create_task(job)
             for job in (
                 self._show_life(),
+                self._keep_up(),
                 self._deadlines.run(),
                 self._tidy(garbage),
                 self._obey(reader),
@@ -409,6 +410,18 @@ class Worker:
         while True:
             self._plan.show_life()
             await asyncio.sleep(PULSE)
+
+    async def _keep_up(self) -> None:
+        """Make room for another worker once a root key was missed that another one would have.
+
+        A machine that stood still, say, may go on with the worker that lets go of the one before.
+        """
+        while True:
+            await asyncio.sleep(PULSE)
+            if self._plan.root_key.left_behind:
+                break
+        self._tell({"event": "failed", "error": "it has missed a root key; another one takes its place"})
+        self._leave(0.0, self._plan.settings.deadlines.drain)
 
     async def _tidy(self, garbage: Garbage) -> None:
         """Do once a second what is too much for each connection."""

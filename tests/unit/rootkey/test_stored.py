@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +15,7 @@ from strongroom.rootkey import file
 from strongroom.rootkey.record import from_file, to_file
 from strongroom.rootkey.recovery import Identity
 from strongroom.rootkey.stored import StoredKeyring
-from strongroom.server.process import run_apart
+from strongroom.server.process import fork, run_apart
 from tests.unit.rootkey.conftest import KEY, NEXT_PASSPHRASE, PASSPHRASE, begin, new, opened, place
 
 
@@ -398,3 +399,27 @@ def test_the_older_root_key_stays_while_the_process_that_forks_others_waits_for_
     assert run_apart(open_and_let_go, stay)
     parent.give_passphrase(NEXT_PASSPHRASE)
     assert run_apart(let_go, stay)
+
+
+def test_a_process_knows_that_it_was_left_behind_by_the_one_that_forks_others(tmp_path: Path) -> None:
+    parent = begin(tmp_path, new("passphrase"))
+    held_up, go_on = os.pipe()
+
+    def be_late() -> None:
+        assert not parent.left_behind
+        os.read(held_up, 1)
+        parent.follow()
+        assert parent.left_behind
+
+    late = fork(be_late)
+    elsewhere = StoredKeyring(place(tmp_path))
+    elsewhere.give_passphrase(PASSPHRASE)
+    made = new("passphrase", 2, phrase=NEXT_PASSPHRASE)
+    elsewhere.adopt(elsewhere.prepare(made.described, made.secret))
+    parent.follow()
+    elsewhere.complete(elsewhere.state)
+    parent.follow()
+    os.write(go_on, b"x")
+    _, status = os.waitpid(late, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert not parent.left_behind

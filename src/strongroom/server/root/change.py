@@ -78,6 +78,11 @@ class RootKeyChange:
             await self._follow_nodes(now)
         with self._noted("root_key_not_read"):
             self._root_key.follow()
+        with self._noted("root_key_missed"):
+            if self._root_key.sealed:
+                raise RootKeyError("a worker has missed a root key; look at: strongroom server status")
+        if self._root_key.sealed:
+            return
         if not self._root_key.stays_elsewhere:
             self._problems.pop("root_key_lost", None)
             if not self._prove():

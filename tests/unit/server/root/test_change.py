@@ -30,7 +30,7 @@ from strongroom.store.sealing import StoreKeys
 from strongroom.store.store_keys import StoredStoreKeys
 from tests.kms import TestKms
 from tests.softhsm import Token
-from tests.unit.rootkey.conftest import begin, new, opened, place, token
+from tests.unit.rootkey.conftest import PASSPHRASE, begin, new, opened, place, token
 from tests.unit.server.conftest import NOW
 from tests.unit.server.test_clients import Store
 
@@ -120,6 +120,21 @@ def test_the_job_lets_go_of_nothing_that_the_supervisor_needs(
     monkeypatch.undo()
     node.work(after=SETTLING + 2)
     assert (node.root_key.changing, node.job.problem) == (False, None)
+
+
+def test_a_worker_that_has_missed_a_root_key_says_so(node: Node, tmp_path: Path, kms: TestKms) -> None:
+    """It was stopped, say, while another one let go of the one before."""
+    node.rotate("passphrase")
+    node.work(after=SETTLING + 1)
+    late = Node(kms, tmp_path, shared=False)
+    assert late.root_key.sealed
+    assert not late.root_key.left_behind, "nor has a process that is forked now"
+    late.work(after=SETTLING + 2)
+    assert late.job.problem is not None
+    assert "missed" in late.job.problem
+    late.root_key.give_passphrase(PASSPHRASE)
+    late.work(after=SETTLING + 3)
+    assert late.job.problem is None
 
 
 def test_what_a_straggler_wraps_meanwhile_is_found(node: Node, tmp_path: Path) -> None:

@@ -5,11 +5,6 @@ a log that another key goes on signing proves nothing. The private part is seale
 public part is for everybody.
 """
 
-import contextlib
-import fcntl
-import os
-from collections.abc import Iterator
-
 from strongroom.audit.keys import NotAnAuditKey, SigningKey, VerifyingKey
 from strongroom.domain.ports import RootKey
 from strongroom.server.ca import open_key, seal_key
@@ -31,7 +26,7 @@ def open_audit_key(directory: DataDirectory, root_key: RootKey) -> SigningKey:
     """Return the key; a directory of an older release gets one. Raises OperatorError and RootKeyError."""
     path = directory.audit_key
     if not path.exists():
-        with _alone(directory):
+        with directory.alone():  # the workers of a first start would make a key each
             if not path.exists():
                 if directory.audit_public.exists() and (directory.audit / "checkpoints").exists():
                     raise OperatorError(f"{path} is missing; restore it from a backup")
@@ -50,14 +45,3 @@ def open_audit_key(directory: DataDirectory, root_key: RootKey) -> SigningKey:
     except NotAnAuditKey as error:
         raise OperatorError(f"{path} or {directory.audit_public}: {error}; restore both") from error
     return key
-
-
-@contextlib.contextmanager
-def _alone(directory: DataDirectory) -> Iterator[None]:
-    """Keep the workers of a first start from making a key each."""
-    descriptor = os.open(directory.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -93,6 +93,11 @@ def open_server_authority(directory: DataDirectory, root_key: RootKey) -> Author
 
 def rotate(directory: DataDirectory, root_key: RootKey, now: dt.datetime) -> Authority:
     """Make a new authority the current one and keep the one before; raises OperatorError, RootKeyError."""
+    with directory.alone():
+        return _rotate(directory, root_key, now)
+
+
+def _rotate(directory: DataDirectory, root_key: RootKey, now: dt.datetime) -> Authority:
     before = open_authority(directory, root_key)
     try:
         directory.older_authorities.mkdir(mode=0o700, exist_ok=True)
@@ -131,10 +136,11 @@ def retire(directory: DataDirectory, authority: x509.Certificate) -> None:
     Raises OperatorError; what is left then is done by the next time, or by `finish_retiring`.
     """
     file = directory.older_authority(identity(authority))
-    write_public(file.with_suffix(_RETIRED), authority.public_bytes(Encoding.PEM))
-    # First what is trusted: a crash leaves a key that nothing uses.
-    _remove(file)
-    _remove(directory.older_authority_key(identity(authority)))
+    with directory.alone():
+        write_public(file.with_suffix(_RETIRED), authority.public_bytes(Encoding.PEM))
+        # First what is trusted: a crash leaves a key that nothing uses.
+        _remove(file)
+        _remove(directory.older_authority_key(identity(authority)))
 
 
 def finish_retiring(directory: DataDirectory, wanted: str) -> bool:
@@ -144,7 +150,8 @@ def finish_retiring(directory: DataDirectory, wanted: str) -> bool:
     """
     for file in directory.older_authorities.glob(f"*{_RETIRED}"):
         if len(wanted) >= SHORTEST_ID and file.stem.startswith(wanted[: len(file.stem)]):
-            _remove(file.with_suffix(".key"))
+            with directory.alone():
+                _remove(file.with_suffix(".key"))
             return True
     return False
 

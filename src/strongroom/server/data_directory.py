@@ -7,7 +7,7 @@ Rule: every path in the directory is named here, and nobody opens the directory 
     server.pem        server certificate       server.key        its key (0600)
     root.json         which root keys there are, and how each is opened; absent while it is root.key
     root-N.key        root key N while it takes the place of root.key
-    root.lock         held while root.json is changed
+    root.lock         held while root.json or recovery.pub is changed
     recovery.pub      whom the recovery kit belongs to (an age recipient)
     unseal.json       attempts to unseal that were refused
     policy.cedar      what an administrator forbids beyond rules; absent where nothing is
@@ -65,6 +65,10 @@ class DataDirectory:
     @property
     def root_keys(self) -> Path:
         return self.path / "root.json"
+
+    @property
+    def root_lock(self) -> Path:
+        return self.path / "root.lock"
 
     @property
     def recovery(self) -> Path:
@@ -199,6 +203,17 @@ class DataDirectory:
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             return descriptor
 
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """Keep every other process from making, replacing or removing a key that the root key protects.
+
+        For moments, and not while the root keys are held. Raises OperatorError.
+        """
+        return _held(self.path, os.O_RDONLY | os.O_DIRECTORY)
+
+    def root_keys_alone(self) -> contextlib.AbstractContextManager[None]:
+        """Keep every other process from changing root keys and the recovery kit; raises OperatorError."""
+        return _held(self.root_lock, os.O_RDWR | os.O_CREAT)
+
     def sweep(self) -> list[Path]:
         """Remove the halves of files that processes have left which were killed while they wrote.
 
@@ -248,6 +263,19 @@ def make_empty(path: Path, *, but: Set[str] = frozenset()) -> None:
         path.chmod(0o700)
     except OSError as error:
         raise OperatorError(f"cannot make {path}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _held(path: Path, flags: int) -> Iterator[None]:
+    try:
+        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise OperatorError(f"cannot open {path}: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -49,9 +49,10 @@ class SealedFiles:
             if root_key.is_current(wrapped):
                 continue
             again = kind.seal(kind.open(content, root_key, str(path)), root_key)
-            # A command may have put another key there meanwhile, under the newest root key.
-            if path.exists() and path.read_bytes() == content:
-                write_private(path, again)
+            # A command may have put another key there meanwhile, under the newest root key, or a new kit.
+            with self._directory.alone(), self._directory.root_keys_alone():
+                if path.exists() and path.read_bytes() == content:
+                    write_private(path, again)
 
     def _contents(self) -> Iterator[tuple[Path, SealedFile, bytes, bytes]]:
         for name, kind in sealed_files(self._directory):

@@ -2,18 +2,26 @@
 
 import ast
 import asyncio
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Thread
+
+import pytest
 
 import strongroom
-from strongroom.server.ca import Authority, open_authority
-from strongroom.server.data_directory import DataDirectory
+from strongroom.rootkey.recovery import Identity
+from strongroom.rootkey.stored import StoredKeyring
+from strongroom.server import authorities
+from strongroom.server.ca import Authority, create_authority, open_authority
+from strongroom.server.data_directory import DataDirectory, write_private
+from strongroom.server.root import places as server_places
 from strongroom.server.root.change import rewrap, stale_keys
 from strongroom.server.root.places import SealedFiles, places
 from strongroom.store.records import ChangeSet, StoreKeyRow
 from strongroom.store.sealing import StoreKeys
 from strongroom.store.sqlite import InlineSqliteBackend
 from strongroom.store.store_keys import StoredStoreKeys
-from tests.unit.rootkey.conftest import new, opened
+from tests.unit.rootkey.conftest import begin, new, opened, place
 from tests.unit.server.conftest import NOW
 
 SOURCES = Path(strongroom.__file__).parent
@@ -88,3 +96,50 @@ def test_every_place_is_gone_through_and_what_is_left_is_counted(
         await backend.close()
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("what", ["the kit", "the authority", "an authority that goes"])
+def test_what_comes_while_a_file_is_wrapped_again_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """A command of another worker: what it has done it has said."""
+    kit = Identity.generate().recipient.text
+    root_key = begin(tmp_path, new("file"), recipient=Identity.generate().recipient.text)
+    directory = DataDirectory(tmp_path)
+    first = create_authority(directory, root_key, NOW)
+    authorities.rotate(directory, root_key, NOW)
+    second = new("file", 2)
+    root_key.adopt(root_key.prepare(second.described, second.secret))
+
+    def act() -> None:
+        match what:
+            case "the kit":
+                StoredKeyring(place(tmp_path)).set_recovery(kit)
+            case "the authority":
+                authorities.rotate(directory, StoredKeyring(place(tmp_path)), NOW)
+            case _:
+                authorities.retire(directory, first.certificate)
+
+    command = Thread(target=act)
+
+    def write(path: Path, content: bytes) -> None:
+        if command.ident is None and path.name == _ABOUT[what](directory, first):
+            command.start()
+            command.join(0.5)
+        write_private(path, content)
+
+    monkeypatch.setattr(server_places, "write_private", write)
+    asyncio.run(SealedFiles(directory).rewrap(root_key))
+    command.join()
+    root_key.follow()
+    if what == "the kit":
+        assert root_key.recovery == kit
+    assert len(authorities.open_all(directory, root_key)) == {"the authority": 3, "the kit": 2}.get(what, 1)
+    assert directory.older_authority_key(first.identity).exists() == (what != "an authority that goes")
+
+
+_ABOUT: Mapping[str, Callable[[DataDirectory, Authority], str]] = {
+    "the kit": lambda directory, _: directory.recovery.name,
+    "the authority": lambda directory, _: directory.ca_key.name,
+    "an authority that goes": lambda directory, first: directory.older_authority_key(first.identity).name,
+}

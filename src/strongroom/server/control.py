@@ -11,7 +11,7 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import Final
 
@@ -25,6 +25,9 @@ _RECEIVE: Final = 1 << 18
 
 MEANWHILE: Final = 0.05
 """Seconds between looks at what else there is to do while workers are waited for."""
+
+_LONGEST_TURN: Final = 0.5
+"""Seconds that count, at most, of the time between two such looks."""
 
 _numbers = itertools.count(1)
 
@@ -145,18 +148,31 @@ def ask_first(
     return None
 
 
+def _waits(timeout: float) -> Iterator[float]:
+    """Yield for how long to wait next, until so many seconds were waited.
+
+    What takes longer than it should is a pause of the whole machine, or work of ours: nobody could answer.
+    """
+    left = timeout
+    while left > 0:
+        began = time.monotonic()
+        yield min(left, MEANWHILE)
+        left -= min(time.monotonic() - began, _LONGEST_TURN)
+
+
 def _answers(
     waiting: dict[WorkerHandle, int], timeout: float, meanwhile: Callable[[], None]
 ) -> dict[WorkerHandle, Message]:
     """Wait for the answers to requests, by their numbers, and return those that came in time."""
     answers: dict[WorkerHandle, Message] = {}
-    deadline = time.monotonic() + timeout
     with selectors.PollSelector() as selector:
         for worker in waiting:
             selector.register(worker.sock, selectors.EVENT_READ, worker)
-        while waiting and (left := deadline - time.monotonic()) > 0:
+        for wait in _waits(timeout):
+            if not waiting:
+                break
             meanwhile()
-            for key, _ in selector.select(min(left, MEANWHILE)):
+            for key, _ in selector.select(wait):
                 worker = key.data
                 present = worker.receive()
                 answer = worker.answer(waiting[worker])
@@ -175,13 +191,14 @@ def await_start(
 ) -> str | None:
     """Wait until all workers serve; return why not, None when they do. `meanwhile` is called now and then."""
     starting = set(workers)
-    deadline = time.monotonic() + timeout
     with selectors.PollSelector() as selector:
         for worker in starting:
             selector.register(worker.sock, selectors.EVENT_READ, worker)
-        while starting and (left := deadline - time.monotonic()) > 0:
+        for wait in _waits(timeout):
+            if not starting:
+                break
             meanwhile()
-            for key, _ in selector.select(min(left, MEANWHILE)):
+            for key, _ in selector.select(wait):
                 worker = key.data
                 present = worker.receive()
                 if worker.failure is not None:

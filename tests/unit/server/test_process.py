@@ -9,10 +9,11 @@ from typing import Any, cast
 
 import pytest
 
-from strongroom.server import edge
-from strongroom.server.control import State, WorkerHandle
+from strongroom.server import control, edge
+from strongroom.server.control import State, WorkerHandle, ask_all, await_start
 from strongroom.server.delegation import Delegation
 from strongroom.server.errors import OperatorError
+from strongroom.server.messages import decode, encode
 from strongroom.server.process import describe_exit, fork, result_apart
 from strongroom.server.supervisor import Supervisor
 from strongroom.server.timers import Timers
@@ -102,5 +103,45 @@ def test_a_worker_that_was_on_its_way_out_and_is_gone_is_no_worker_that_does_not
     crew = SimpleNamespace(workers=[worker], ask=lambda *_: {}, replace=replaced.append)
     Delegation(cast(Any, crew), cast(Any, None)).restrict("")
     assert replaced == ([worker] if ended else [])
+    for end in (ours, theirs):
+        end.close()
+
+
+@pytest.mark.parametrize("starting", [True, False])
+def test_a_pause_of_the_machine_is_nobodys_silence(monkeypatch: pytest.MonkeyPatch, starting: bool) -> None:
+    """Whoever was asked before it answers after it, when whoever asked may be awake already."""
+    ours, theirs = socket.socketpair()
+    worker = WorkerHandle(pid=1, row=0, slot=0, generation=1, sock=ours)
+    clock, turns = [0.0], iter(range(100))
+    monkeypatch.setattr(control, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+    def meanwhile() -> None:
+        if next(turns) == 0:
+            clock[0] += 120.0
+        else:
+            number = None if starting else decode(theirs.recv(4096))["id"]
+            theirs.sendall(encode({"event": "ready", "id": number} if starting else {"id": number}))
+
+    if starting:
+        assert await_start([worker], 5.0, meanwhile=meanwhile) is None
+    else:
+        assert list(ask_all([worker], {"ask": "refresh"}, 5.0, meanwhile=meanwhile)) == [worker]
+    for end in (ours, theirs):
+        end.close()
+
+
+def test_a_worker_that_does_not_answer_is_waited_for_no_longer_than_it_was_to_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, theirs = socket.socketpair()
+    worker = WorkerHandle(pid=1, row=0, slot=0, generation=1, sock=ours)
+    clock = [0.0]
+    monkeypatch.setattr(control, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+    def meanwhile() -> None:
+        clock[0] += 0.25
+
+    assert ask_all([worker], {"ask": "refresh"}, 5.0, meanwhile=meanwhile) == {}
+    assert clock[0] == 5.0
     for end in (ours, theirs):
         end.close()

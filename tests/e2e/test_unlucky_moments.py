@@ -7,6 +7,8 @@ there again, and whoever is not is not.
 import contextlib
 import os
 import signal
+import socket
+import ssl
 import sys
 import threading
 import time
@@ -24,9 +26,11 @@ from strongroom.server.errors import Denied, OperatorError
 from strongroom.server.messages import Message
 from strongroom.server.process import LONGEST_BACK_OFF
 from strongroom.server.root.change import SETTLING
-from tests.e2e.conftest import eventually, status
+from tests.e2e.conftest import endpoint, eventually, status
+from tests.e2e.slow_server import HELD
 from tests.e2e.test_serve import answers, children
 from tests.e2e.unlucky_server import NO_PAIRS
+from tests.interop.endpoint import Endpoint
 from tests.sealed import Vault
 from tests.unit.rootkey.conftest import PASSPHRASE, new
 
@@ -124,6 +128,46 @@ def test_a_worker_that_was_starting_during_a_reload_leaves_with_its_generation(
         own_echo.wait_for_log('"reloaded"')
     eventually(lambda: {worker["generation"] for worker in status(own_echo)["workers"]} == {2})
     assert [worker["state"] for worker in status(own_echo)["workers"]] == ["serving"] * 2
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[testing.Server]:
+    command = (sys.executable, "-m", "tests.e2e.slow_server")
+    with testing.server(tmp_path, workers=2, command=command) as server:
+        yield server
+
+
+def refused(where: Endpoint, connection: socket.socket) -> bool:
+    """Tell whether a client is turned away; one that is let in is told that its message is too long."""
+    try:
+        stream = where.context().wrap_socket(connection, server_hostname=where.host)
+        stream.sendall(b"\x42\x00\x78\x01\xff\xff\xff\xf8")
+        return stream.recv(1) == b""
+    except (ssl.SSLError, ConnectionError):
+        return True
+
+
+def test_a_worker_that_starts_slowly_has_what_was_changed_meanwhile_before_it_serves(
+    slow: testing.Server,
+) -> None:
+    """It is given its time: nobody waits for it, and nobody ends it."""
+    held = slow.directory / HELD
+    held.touch()
+    victim = status(slow)["workers"][0]["pid"]
+    os.kill(victim, signal.SIGKILL)
+    eventually(lambda: held.stat().st_size > 0)
+    (starting,) = [worker["pid"] for worker in status(slow)["workers"] if worker["state"] == "starting"]
+    slow.run("client", "revoke", "test", "--data", str(slow.directory))
+    with contextlib.ExitStack() as stack:
+        waiting = [socket.create_connection((slow.host, slow.port)) for _ in range(8)]
+        for connection in waiting:
+            stack.enter_context(connection)
+        assert starting in children(slow.process.pid)
+        held.unlink()
+        eventually(lambda: [worker["state"] for worker in status(slow)["workers"]] == ["serving"] * 2)
+        assert starting in {worker["pid"] for worker in status(slow)["workers"]}
+        assert [refused(endpoint(slow), connection) for connection in waiting] == [True] * 8
+    assert "worker_killed" not in slow.log_text()
 
 
 def test_a_server_that_stops_does_not_reload(own: testing.Server, clients: list[Client]) -> None:

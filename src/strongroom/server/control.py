@@ -64,20 +64,24 @@ class WorkerHandle:
         sock.settimeout(_SEND_TIMEOUT)
 
     def ask(self, request: Message) -> int | None:
-        """Send a request and return its number, None when the worker does not take it. One that stops in the
-        middle is ended: nothing that came after half a request would be understood."""
+        """Send a request and return its number, None when the worker does not take it."""
         number = next(_numbers)
+        return number if self.tell({**request, "id": number}) else None
+
+    def tell(self, request: Message) -> bool:
+        """Send a request whose answer nobody waits for; False when the worker does not take it. One that
+        stops in the middle is ended: nothing that came after half a request would be understood."""
         try:
-            self.sock.sendall(encode({**request, "id": number}))
+            self.sock.sendall(encode(request))
         except TimeoutError:
             log.error("worker_killed", pid=self.pid, reason="it does not take what it is told")
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
-            return None
+            return False
         except OSError:
             self.hung_up = True
-            return None
-        return number
+            return False
+        return True
 
     def answer(self, number: int) -> Message | None:
         """Return the answer to a request once it is there; it is forgotten then."""
@@ -102,6 +106,8 @@ class WorkerHandle:
             case "ready":
                 if self.state is State.STARTING:
                     self.state = State.SERVING
+                    # Behind everything that it was told while it started.
+                    self.tell({"ask": "serve"})
             case "failed":
                 self.failure = str(message.get("error"))
             case "clients_changed":

@@ -98,7 +98,7 @@ class Crew:
         for worker in old:
             if worker.state in _THERE:
                 worker.state = State.RETIRING
-                worker.ask({"ask": "retire"})
+                worker.tell({"ask": "retire"})
 
     def ask(
         self, workers: Iterable[WorkerHandle], request: Message, timeout: float
@@ -235,14 +235,14 @@ class Crew:
         """Tell all workers to finish and go. From now on nobody is started again but the writer."""
         self._stopping = True
         for worker in self.workers:
-            worker.ask({"ask": "drain"})
+            worker.tell({"ask": "drain"})
 
     def dismiss(self, patience: float) -> None:
         """End every process within `patience` seconds and a second for the writer; nobody is started again
         until the writer and `start_generation`."""
         self._stopping, self._staffed = True, False
         for worker in self.workers:
-            worker.ask({"ask": "drain"})
+            worker.tell({"ask": "drain"})
         give_up = time.monotonic() + patience
         while self._workers and time.monotonic() < give_up:
             for worker in self.workers:

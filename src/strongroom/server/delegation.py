@@ -1,8 +1,9 @@
 """What the supervisor has its workers do: administration commands, and taking over what one of them changed.
 
 Rule: blocking, one thing at a time. A change is in force in every worker when this returns; a worker that
-does not take it over is killed, and the next one starts with it. The older root key is not let go of while
-the supervisor has not taken over the newer one: workers that start have it from here, and nobody else.
+does not take it over is killed, and the next one starts with it. One that is starting may take long, and
+takes it over before it serves. The older root key is not let go of while the supervisor has not taken over
+the newer one: workers that start have it from here, and nobody else.
 """
 
 from typing import Final
@@ -82,7 +83,7 @@ class Delegation:
         self._spread()
         for worker, numbers in changed:
             for number in filter(None, numbers):
-                worker.ask({"ask": "spread", "number": number})
+                worker.tell({"ask": "spread", "number": number})
 
     def follow_root_key(self) -> None:
         """Take over a root key that another process has changed; `problem` says why not."""
@@ -103,7 +104,12 @@ class Delegation:
         self._have_all({"ask": "refresh"}, "clients")
 
     def _have_all(self, request: Message, changed: str) -> None:
-        workers = self._crew.workers
+        workers = []
+        for worker in self._crew.workers:
+            if worker.state is State.STARTING:
+                worker.tell(request)  # it does that before it serves, however long that takes, or ends
+            else:
+                workers.append(worker)
         answers = self._crew.ask(workers, request, ANSWER_TIMEOUT)
         for worker in workers:
             if worker.state is State.RETIRING and worker.hung_up:

@@ -123,6 +123,7 @@ class Worker:
         self._ended = asyncio.Event()
         self._leaving: asyncio.Task[None] | None = None
         self._draining = False
+        self._serving = False
         self._application: Application
         self._directory: ClientDirectory
         self._restrictions = Restrictions(None)
@@ -151,7 +152,6 @@ class Worker:
             await self._writer.drain()
             return
         loop.add_signal_handler(signal.SIGTERM, self._leave, 0.0, plan.settings.deadlines.drain)
-        self._listener.start()
         garbage = Garbage(lambda: self._turns.quiet)
         keep_freed_memory(KEPT)
         _share_the_interpreter()
@@ -286,6 +286,11 @@ class Worker:
                 log.exception("admin_command_failed", command=request.get("command"))
                 answer["error"] = "the server could not do it; its log says why"
             self._tell(answer)
+            if "error" in answer and not self._serving:
+                # Nobody waits for the answer, and it has not got what the others have: the next one will.
+                self._tell({"event": "failed", "error": answer["error"]})
+                self._ended.set()
+                return
         # The supervisor is gone, or we do not understand each other any more: nobody would restart, reload or
         # drain us.
         os._exit(1)
@@ -294,6 +299,11 @@ class Worker:
         match request.get("ask"):
             case "status":
                 return {"connections": self._listener.live, "health": dict(self._application.health())}
+            case "serve":
+                self._serving = True
+                if self._leaving is None:
+                    self._listener.start()
+                return None
             case "refresh":
                 await self._refresh()
                 return None

@@ -107,6 +107,20 @@ def test_a_worker_that_was_on_its_way_out_and_is_gone_is_no_worker_that_does_not
         end.close()
 
 
+def test_a_worker_that_starts_is_told_of_a_change_and_has_its_time() -> None:
+    ours, theirs = socket.socketpair()
+    worker, replaced = WorkerHandle(pid=1, row=0, slot=0, generation=1, sock=ours), list[object]()
+    crew = SimpleNamespace(workers=[worker], ask=lambda *_: {}, replace=replaced.append)
+    Delegation(cast(Any, crew), cast(Any, None)).restrict("what is forbidden")
+    assert replaced == []
+    theirs.sendall(encode({"event": "ready"}))
+    assert worker.receive()
+    told = [decode(line) for line in theirs.recv(4096).splitlines()]
+    assert told == [{"ask": "restrict", "text": "what is forbidden"}, {"ask": "serve"}]
+    for end in (ours, theirs):
+        end.close()
+
+
 @pytest.mark.parametrize("starting", [True, False])
 def test_a_pause_of_the_machine_is_nobodys_silence(monkeypatch: pytest.MonkeyPatch, starting: bool) -> None:
     """Whoever was asked before it answers after it, when whoever asked may be awake already."""

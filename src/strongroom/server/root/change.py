@@ -37,7 +37,8 @@ HEARD_WITHIN: Final = 5
 
 SETTLING: Final = 10
 """Seconds after the announcement in which somebody may still wrap by the older root key: a worker that has
-not answered is ended after five, another node looks every second."""
+not answered is ended after five, another node looks every second. One that is starting wraps no more than a
+store key, which is refused once the older root key may be gone (`store/store_keys.py`)."""
 
 PROBE: Final = 10
 """Seconds between looks whether a root key that stays elsewhere can be used, and whether the nodes agree."""

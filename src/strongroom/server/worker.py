@@ -168,10 +168,18 @@ class Worker:
                 self._application.work(self._directory, self._spread),
             )
         ]
+        for job in jobs:
+            job.add_done_callback(self._stopped)
         await self._ended.wait()
         for job in jobs:
             job.cancel()
         await self._application.close()
+
+    def _stopped(self, job: asyncio.Task[None]) -> None:
+        """End this worker when a job of it has failed: another one takes its place."""
+        if not job.cancelled() and (error := job.exception()) is not None:
+            log.error("worker_job_stopped", alarm="this worker ends", exc_info=error)
+            self._ended.set()
 
     async def _open(self) -> None:
         plan, settings = self._plan, self._plan.settings
@@ -402,19 +410,23 @@ class Worker:
             await asyncio.sleep(pause)
             mark = self._application.store.mark()
             if mark is None or mark != seen:
-                seen, began = mark, time.perf_counter()
                 if self._application.shared:  # it hears of nothing in another way
                     await self._try_to_refresh()
                     continue
-                await self._look_for_clients()
-                pause = max(POLL_INTERVAL, POLL_SELDOM * (time.perf_counter() - began))
+                began = time.thread_time()  # what it costs, and not how long others kept it waiting
+                if await self._look_for_clients():
+                    seen = mark
+                pause = max(POLL_INTERVAL, POLL_SELDOM * (time.thread_time() - began))
 
-    async def _look_for_clients(self) -> None:
+    async def _look_for_clients(self) -> bool:
+        """Tell whether they could be read; else it has to be tried again, though nothing else is changed."""
         try:
             if await self._directory.refresh():
                 self._listener.recheck()
-        except (StoreFailure, TamperedRecord) as error:
+        except (StoreFailure, TamperedRecord, RootKeyError) as error:
             log.warning("clients_not_read", error=str(error))
+            return False
+        return True
 
     async def _show_life(self) -> None:
         while True:
@@ -441,8 +453,15 @@ class Worker:
             self._shares.tick()
             garbage.tidy()
             if self._directory.lists_are_stale():
-                await asyncio.get_running_loop().run_in_executor(None, self._directory.reload_lists)
-                self._listener.recheck()
+                await self._reload_lists()
+
+    async def _reload_lists(self) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, self._directory.reload_lists)
+        except RuntimeError as error:  # no thread can be had
+            log.error("revocation_lists_not_read", error=str(error), alarm="it is tried again")
+        else:
+            self._listener.recheck()
 
     # The end
 

@@ -249,7 +249,10 @@ class Listener:
             self._ended(protocol)
 
     def _give_way(self, host: str | None) -> bool:
-        """End the oldest unfinished handshake of an address; False when there is none."""
+        """End the oldest unfinished handshake of an address; False when there is none.
+
+        It counts as a connection until it is closed, within two turns of the loop.
+        """
         if host is None:
             return False
         oldest = next(iter(self._unfinished[host]))

@@ -10,7 +10,7 @@ import pytest
 
 from strongroom.server.ca import Authority
 from strongroom.server.config import ConnectionSettings, DeadlineSettings
-from strongroom.server.listener import Door, Listener
+from strongroom.server.listener import BATCH, Door, Listener
 from strongroom.server.shared import Seat, SharedNumbers
 from strongroom.server.ttlv import KmipProtocol
 from tests.unit.server.bench import Bench, Transport
@@ -93,5 +93,19 @@ async def test_a_handshake_that_gives_way_at_the_moment_it_is_done_leaves_no_con
     await asyncio.sleep(0.01)
     assert transport.aborted
     assert protocol not in site.listener._connections
+    site.listener.drain()
+    await site.listener.empty()
+
+
+async def test_no_more_handshakes_are_on_their_way_out_than_come_in_two_turns(site: Site) -> None:
+    """However many come, and however long it takes: what gives way is closed before there are more."""
+    most = 0
+    for _ in range(50):
+        for _ in range(BATCH):
+            site.accept()
+        most = max(most, site.listener.live)
+        assert sum(map(len, site.listener._unfinished.values())) == AT_ONCE
+        await asyncio.sleep(0)
+    assert most <= AT_ONCE + 2 * BATCH
     site.listener.drain()
     await site.listener.empty()

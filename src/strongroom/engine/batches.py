@@ -3,9 +3,12 @@
 Rule: an item raises to stop, and what it raised becomes its answer here, in the version of the request.
 """
 
+import contextlib
 from typing import Final
 
+from strongroom.domain.asynchronous import WaitingBatch
 from strongroom.domain.errors import KmipError, ServerFailure
+from strongroom.domain.store import LostRace
 from strongroom.domain.turn import Pace
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.failures import Failures
@@ -110,18 +113,34 @@ class Batches:
         """Keep the batch, to be done soon, and answer that its items are pending (KMIP 1.4 §6.7)."""
         try:
             batch, results = await self._transactions.later.take_in(run)
-            if batch is None:
-                return [result for result in results if result is not None]
+        except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
+            return [self._failure(run, 0, None, exc)]
+        if batch is None:
+            return [result for result in results if result is not None]
+        try:
+            key = await self._kept(run, batch, results)
+        except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
+            # What was done at once stays done, and nobody can ask for its answer again.
+            return [
+                self._failure(run, position, item, exc) if result is None else result
+                for position, (item, result) in enumerate(zip(run.request.items, results, strict=False))
+            ]
+        self._transactions.backlog.begin(run.connection.client.tenant, key)
+        return self._transactions.later.answers(run, key, results)
+
+    async def _kept(self, run: Run, batch: WaitingBatch, results: list[Item | None]) -> str:
+        """Commit a batch that waits, and return its key; `results` has None for each item to be done."""
+        caller = run.connection.client
+        for _ in range(ATTEMPTS):
             work = self._transactions.unit_of_work(run)
             key = await self._transactions.backlog.keep(batch, work)
             for item, result in zip(run.request.items, results, strict=False):
                 if result is None:  # it is done without the ticket, which therefore pays now
-                    await charge(work, run.connection.client, Operation(item.operation or 0))
-            await work.commit(work.changes())
-        except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
-            return [self._failure(run, 0, None, exc)]
-        self._transactions.backlog.begin(run.connection.client.tenant, key)
-        return self._transactions.later.answers(run, key, results)
+                    await charge(work, caller, Operation(item.operation or 0))
+            with contextlib.suppress(LostRace):  # the ticket has paid for another request meanwhile
+                await work.commit(work.changes())
+                return key
+        raise ServerFailure("the ticket is used by too many requests at once; try again")
 
     def _failure(self, run: Run, position: int, item: BatchItem | None, exc: Exception) -> Item:
         """Return the answer to an item that failed, None: to the request.

@@ -322,6 +322,23 @@ def test_nobody_has_more_than_so_many_requests_waiting(kms: TestKms) -> None:
     send(kms, LocateRequest(), caller=BOB)
 
 
+def test_what_was_done_at_once_is_answered_also_when_the_rest_is_not_kept(
+    kms: TestKms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer that Poll has fetched is nowhere else by then."""
+    (value,) = send(kms, create("k"))
+    do_all(kms)
+    monkeypatch.setattr(backlog, "MOST_BYTES", 0)
+    request = PollRequest(asynchronous_correlation_value=value)
+    fetched, refused = items(kms, request, create("m"), asynchronous_indicator=MANDATORY)
+    assert (fetched.operation, fetched.result_status) == (Operation.CREATE, SUCCESS)
+    assert (refused.operation, refused.result_reason) == (
+        Operation.CREATE,
+        ResultReason.SERVER_LIMIT_EXCEEDED,
+    )
+    assert names_found(kms, "m") == 0
+
+
 def test_answers_are_kept_up_to_a_limit_and_what_is_kept_can_be_read(kms: TestKms) -> None:
     """What is let in must be readable afterwards."""
     request = RegisterRequest(

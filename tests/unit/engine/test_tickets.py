@@ -9,6 +9,7 @@ import pytest
 
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.operation import Request, Response
+from strongroom.domain.store import Changes, LostRace
 from strongroom.domain.tickets import MOST, GivenTicket
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.convert import decoder, encoder
@@ -66,6 +67,7 @@ from strongroom.registry import (
     UsageLimitsUnit,
     Version,
 )
+from strongroom.store.repository import Repository
 from tests.expect import MISSING, key, raw_key, refusal
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
 from tests.wrapping import NIST, specification, wrapping_key
@@ -545,6 +547,30 @@ def test_what_waits_is_paid_for_with_the_ticket_when_it_is_sent(kms: TestKms) ->
     first, second = (decoder(ResponseBatchItem, V2_1)(kms.send(sent)[2][1][2]) for _ in "12")
     assert first.result_status is ResultStatus.OPERATION_PENDING
     assert second.result_reason is ResultReason.USAGE_LIMIT_EXCEEDED
+
+
+def test_what_waits_is_paid_for_also_while_the_ticket_pays_for_something_else(
+    kms: TestKms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = UsageLimits(usage_limits_total=9, usage_limits_unit=UsageLimitsUnit.OBJECT)
+    ticket, identifier = login(kms, usage_limits=limits), key(kms)
+    commit, races = Repository.commit, [LostRace()]
+
+    async def lose_the_first(store: Repository, changes: Changes) -> None:
+        if races:
+            raise races.pop()
+        await commit(store, changes)
+
+    monkeypatch.setattr(Repository, "commit", lose_the_first)
+    (result,) = kms.batch(
+        get(identifier),
+        version=V2_1,
+        authentication=header(ticket),
+        asynchronous_indicator=AsynchronousIndicator.MANDATORY,
+    )
+    assert isinstance(result, Refused)  # as everything that is no success yet
+    assert result.reason is None
+    assert not races
 
 
 def test_who_brings_a_delegated_ticket_still_needs_its_own_password(kms: TestKms) -> None:

@@ -1,6 +1,7 @@
 """Requests that come again, too late, or ask for more than fits: each is done once, or not at all."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -242,6 +243,14 @@ def test_who_has_a_ticket_is_not_answered_what_its_giver_was(kms: TestKms) -> No
     given = [using(kms, ticket, create(), client_correlation_value="one") for _ in range(2)]
     assert given[0] == given[1]
     assert given[0].unique_identifier != made  # type: ignore[union-attr]
+
+
+def test_nobody_is_answered_what_another_user_was_whatever_the_request_is_called(kms: TestKms) -> None:
+    user = replace(ALICE, user="somebody")
+    first = kms.call(create(), client_correlation_value="one", caller=user)
+    assert kms.call(create(), client_correlation_value="one", caller=user) == first
+    forged = "one" + repr((user.acting, None, user.user))
+    assert kms.call(create(), client_correlation_value=forged) != first
 
 
 def test_a_name_is_forgotten_in_time(kms: TestKms) -> None:

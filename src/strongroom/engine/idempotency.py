@@ -148,12 +148,14 @@ def _key(run: Run, item: BatchItem) -> str:
     assert run.correlation is not None
     caller = run.connection.client
     place = next(number for number, one in enumerate(run.request.items) if one is item)
-    name = hashlib.sha256(run.correlation.client.encode())
+    name = hashlib.sha256(run.correlation.client.encode()).hexdigest()
     if caller.rights is not None or caller.user is not None:
         # A ticket of Login is the client's own: the next one is as good for what was done with it.
         ticket = None if caller.rights is None else caller.ticket
-        name.update(repr((caller.acting, ticket, caller.user)).encode())
-    return f"{caller.client}-{name.hexdigest()}-{place}"
+        who = repr((caller.acting, ticket, caller.user))
+        # Apart from the name, whose sender could write there who they would like to be.
+        name += f"-{hashlib.sha256(who.encode()).hexdigest()}"
+    return f"{caller.client}-{name}-{place}"
 
 
 def _digest(run: Run, item: BatchItem) -> bytes:

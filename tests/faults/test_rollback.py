@@ -14,9 +14,9 @@ from typing import Any, Final, TypeAlias
 
 import pytest
 
-from strongroom.domain.doubts import Doubt, Subject
+from strongroom.domain.doubts import Distrusted, Doubt, Subject
 from strongroom.domain.store import TamperedRecord
-from strongroom.domain.tenants import Tenant
+from strongroom.domain.tenants import SYSTEM_TENANT, Tenant
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.struct import Seconds
 from strongroom.operations.activate import ActivateRequest
@@ -24,7 +24,7 @@ from strongroom.operations.get import GetRequest
 from strongroom.operations.login import LoginRequest
 from strongroom.operations.obliterate import ObliterateRequest
 from strongroom.registry import V2_1, V3_0
-from strongroom.scheduler.verification import Verifier
+from strongroom.scheduler.verification import KEY, Verification, Verifier
 from strongroom.server.administration.command import perform
 from strongroom.server.errors import OperatorError
 from strongroom.store import postgres
@@ -332,7 +332,7 @@ def test_a_name_that_was_freed_in_the_database_is_noticed(kms: TestKms, database
     assert about(found(kms), Subject.INDEX) == [(key, "the object is not found by what it has")]
 
 
-def run_verifier(kms: TestKms) -> None:
+def run_verifier(kms: TestKms, *, at_start: bool = True) -> None:
     """Let the job of the scheduler look at the store, and the key manager follow."""
 
     async def look() -> None:
@@ -341,7 +341,7 @@ def run_verifier(kms: TestKms) -> None:
             lambda: _doubts(kms),
             kms.clock,
             interval=timedelta(days=1),
-            at_start=True,
+            at_start=at_start,
         )
         job.on_distrust = kms.repository.read_doubts
         await job(kms.clock.now())
@@ -380,6 +380,65 @@ def test_what_was_put_back_is_refused_until_somebody_says_that_it_counts(
     assert {doubt.subject for doubt in found(kms)} <= {Subject.INDEX}
     kms.run(reindex(kms.url, kms.root_key))
     assert found(kms) == []
+
+
+DISTRUSTED, VERIFICATION = Distrusted.kind, Verification.kind
+
+
+@pytest.mark.parametrize("edit", ["sealed = substr(sealed, 2)", "due = NULL"])
+def test_what_says_that_objects_are_doubted_is_edited_for_nothing(
+    kms: TestKms, database: Database, edit: str
+) -> None:
+    """Neither is one object trusted for that, nor what is found after it."""
+    keys = [kms.create_symmetric_key() for _ in range(2)]
+    before = [database.row(key) for key in keys]
+    for key in keys:
+        activate(kms, key)
+    database.put_back(before[0])
+    run_verifier(kms)
+    database.run(f"UPDATE entries SET {edit} WHERE kind = {DISTRUSTED}")
+    database.put_back(before[1])
+    kms.forget()
+    kms.run(kms.repository.read_doubts())
+    run_verifier(kms)
+    for again in range(2):
+        for key in keys:
+            with pytest.raises(Refused, match="damaged"):
+                get(kms, key)
+        if not again:
+            kms.forget()
+            kms.run(kms.repository.read_doubts())
+    last = kms.run(kms.repository.load_entry(Verification, SYSTEM_TENANT, KEY))
+    assert last is not None
+    assert last.value.finished is not None
+
+
+def test_an_object_stays_refused_while_nobody_can_read_why(kms: TestKms, database: Database) -> None:
+    key = kms.create_symmetric_key()
+    before = database.row(key)
+    activate(kms, key)
+    database.put_back(before)
+    run_verifier(kms)
+    database.run(f"UPDATE entries SET sealed = substr(sealed, 2) WHERE kind = {DISTRUSTED}")
+    kms.forget()
+    kms.run(kms.repository.read_doubts())
+    with pytest.raises(Refused, match="damaged"):
+        get(kms, key)
+
+
+def test_the_verifier_goes_on_whatever_was_done_to_what_it_has_written(
+    kms: TestKms, database: Database
+) -> None:
+    key = kms.create_symmetric_key()
+    before = database.row(key)
+    activate(kms, key)
+    run_verifier(kms)
+    database.put_back(before)
+    database.run(f"UPDATE entries SET due = due + 1000000000 WHERE kind = {VERIFICATION}")
+    kms.forget()
+    run_verifier(kms, at_start=False)
+    with pytest.raises(Refused, match="damaged"):
+        get(kms, key)
 
 
 def test_nobody_can_say_that_an_edited_record_counts(kms: TestKms, database: Database) -> None:

@@ -10,9 +10,12 @@ the scheduler's job) that decided so. Whatever a client may name and use by KMIP
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from strongroom.model.struct import Struct
+
+if TYPE_CHECKING:
+    from strongroom.domain.store import DamagedEntry
 
 _KINDS: Final[dict[int, type["Entry"]]] = {}
 _PASSING: Final[set[int]] = set()
@@ -106,7 +109,7 @@ class Entries(Protocol):
 
 
 class EntryStore(Protocol):
-    """Where entries are kept. Any method may raise StoreFailure and TamperedRecord."""
+    """Where entries are kept. Any method may raise StoreFailure; reading one raises DamagedEntry."""
 
     async def load_entry(self, kind: type[E], tenant: int, key: str) -> Kept[E] | None:
         """Return the current generation, None when there is none."""
@@ -125,7 +128,7 @@ class EntryStore(Protocol):
         before: datetime,
         maximum: int,
         offset: int = 0,
-        damaged: Callable[[Exception], None] | None = None,
+        damaged: "Callable[[DamagedEntry], None] | None" = None,
     ) -> Sequence[Kept[E]]:
         """Return at most `maximum` entries of every tenant that are due before a time, soonest first, without
         the first `offset`. With `damaged`, one that cannot be opened counts among them, but is left out and

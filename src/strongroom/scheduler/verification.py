@@ -16,7 +16,7 @@ import structlog
 from strongroom.domain.clock import Clock
 from strongroom.domain.doubts import Distrusted, Doubt, Subject
 from strongroom.domain.entries import Entry, EntryChange, Kept
-from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure
+from strongroom.domain.store import Changes, DamagedEntry, LostRace, ObjectStore, StoreFailure
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.model.struct import Int64, Own
 
@@ -69,9 +69,14 @@ class Verifier:
         """Begin in the background if it is time. Raises StoreFailure."""
         if self._running is not None and not self._running.done():
             return
-        kept = await self._store.load_entry(Verification, SYSTEM_TENANT, KEY)
+        generation = 0
+        try:
+            kept = await self._store.load_entry(Verification, SYSTEM_TENANT, KEY)
+        except DamagedEntry as damaged:  # a reason to look at everything, and not to stop looking
+            log.error("store_doubted", subject=Subject.ENTRY.value, name=KEY, reason=str(damaged))
+            kept, generation = None, damaged.generation
         if kept is None:
-            kept = Kept(tenant=SYSTEM_TENANT, key=KEY, owner=0, value=Verification())
+            kept = Kept(tenant=SYSTEM_TENANT, key=KEY, owner=0, value=Verification(), generation=generation)
         elif not self._wanted and (kept.due is None or kept.due > now):
             return
         try:
@@ -94,6 +99,9 @@ class Verifier:
         except StoreFailure as error:
             log.warning("verification_failed", error=str(error))
             self._wanted = True
+        except Exception:
+            # The edge of a task: begun again when its lease ends, and not at once, since it would fail again.
+            log.exception("verification_failed")
 
     async def _compare(self, kept: Kept[Verification]) -> None:
         """Look at everything, refuse what cannot be true, and report. Raises StoreFailure and LostRace."""
@@ -119,15 +127,18 @@ class Verifier:
 
     async def _distrust(self, doubt: Doubt) -> None:
         """Have the object refused from now on; one that is refused already stays so."""
-        if await self._store.load_entry(Distrusted, doubt.tenant, doubt.name) is not None:
-            return
+        generation = 0
+        try:
+            if await self._store.load_entry(Distrusted, doubt.tenant, doubt.name) is not None:
+                return
+        except DamagedEntry as damaged:  # whoever has edited the object may have edited that, too
+            generation = damaged.generation
         now = self._clock.now()
         value = Distrusted(reason=doubt.reason, since=now, known=doubt.known)
         after = Kept(tenant=doubt.tenant, key=doubt.name, owner=0, value=value, due=now)
+        change = EntryChange(Distrusted, doubt.tenant, doubt.name, generation, after)
         with suppress(LostRace):
-            await self._store.commit(
-                Changes(entries=[EntryChange(Distrusted, doubt.tenant, doubt.name, 0, after)])
-            )
+            await self._store.commit(Changes(entries=[change]))
 
     async def _note(
         self, kept: Kept[Verification], value: Verification, due: datetime | None

@@ -10,7 +10,7 @@ from typing import Final
 
 from strongroom.domain.entries import E, Entry, EntryChange, Kept
 from strongroom.domain.generation import as_read
-from strongroom.domain.store import StoreFailure, TamperedRecord
+from strongroom.domain.store import DamagedEntry, StoreFailure
 from strongroom.model.convert import decoder, encoder
 from strongroom.model.secret import SecretBytes
 from strongroom.registry import Tag
@@ -68,7 +68,7 @@ class EntryRepository:
         before: datetime,
         maximum: int,
         offset: int = 0,
-        damaged: Callable[[Exception], None] | None = None,
+        damaged: Callable[[DamagedEntry], None] | None = None,
     ) -> Sequence[Kept[E]]:
         try:
             rows = await self._backend.due_entries(kind.kind, int(before.timestamp()), maximum, offset)
@@ -78,7 +78,7 @@ class EntryRepository:
         for row in rows:
             try:
                 due.append(await self._open_entry(kind, row))
-            except TamperedRecord as exc:
+            except DamagedEntry as exc:
                 if damaged is None:
                     raise
                 damaged(exc)
@@ -111,7 +111,12 @@ class EntryRepository:
                 opened = self._keys.open(row)
             value = decoder(kind, None)(binary.decode(opened.reveal(), OWN)[2])
         except (RecordTampered, UnknownStoreKey, DecodeError, ValueError) as exc:
-            raise TamperedRecord(f"the stored {kind.__name__} {row.key} cannot be trusted: {exc}") from exc
+            raise DamagedEntry(
+                f"the stored {kind.__name__} {row.key} cannot be trusted: {exc}",
+                tenant=row.tenant,
+                key=row.key,
+                generation=row.written,
+            ) from exc
         due = None if row.due is None else datetime.fromtimestamp(row.due, UTC)
         return Kept(
             tenant=row.tenant,

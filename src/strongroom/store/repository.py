@@ -26,6 +26,7 @@ from strongroom.domain.objects import ManagedObject
 from strongroom.domain.sight import Sight
 from strongroom.domain.store import (
     Changes,
+    DamagedEntry,
     DoubtedObject,
     Found,
     LostRace,
@@ -123,11 +124,13 @@ class Repository(ClientRepository):
         return obj
 
     async def read_doubts(self) -> None:
-        try:
-            kept = await self.due_entries(Distrusted, _FOREVER, MOST_DISTRUSTED)
-        except TamperedRecord:
-            return  # the verifier says so; those that were doubted before stay refused
-        self._distrusted = {(one.tenant, one.key): one.value.reason for one in kept}
+        damaged: list[DamagedEntry] = []
+        kept = await self.due_entries(Distrusted, _FOREVER, MOST_DISTRUSTED, damaged=damaged.append)
+        # Whoever damages what says that an object is doubted does not have it trusted for that.
+        unread = {(one.tenant, one.key): str(one) for one in damaged}
+        if len(kept) + len(damaged) >= MOST_DISTRUSTED:  # nor by hiding it behind others
+            unread |= self._distrusted
+        self._distrusted = unread | {(one.tenant, one.key): one.value.reason for one in kept}
         for place in self._distrusted:
             self._cache.pop(place, None)
 

@@ -424,6 +424,10 @@ def test_an_object_stays_refused_while_nobody_can_read_why(kms: TestKms, databas
     kms.run(kms.repository.read_doubts())
     with pytest.raises(Refused, match="damaged"):
         get(kms, key)
+    database.run(f"UPDATE entries SET sealed = substr(sealed, 2) WHERE kind = {VERIFICATION}")
+    doubts: Any = kms.run(perform(administrator(kms), {"command": "store.doubts"}))
+    assert any(key in row["damaged"] for row in doubts["refused"])
+    assert any(KEY in row["damaged"] for row in doubts["refused"])
 
 
 def test_the_verifier_goes_on_whatever_was_done_to_what_it_has_written(

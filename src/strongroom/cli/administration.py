@@ -4,13 +4,22 @@ Rule: the one place of that choice, for every noun. A command takes `DataOption`
 that is never done elsewhere takes `DirectoryOption` and calls `open_here`.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from strongroom.cli.exit import Stop
+from strongroom.cli.output import Output, print_rows
+
 if TYPE_CHECKING:
     from strongroom.server.data_directory import DataDirectory
+
+_DAMAGED: Final = "damaged"
+"""The field of a row that stands for a record which cannot be read."""
+
+_MOST_NAMED: Final = 16
 
 DirectoryOption = Annotated[Path, typer.Option("--data", metavar="DIR", help="The server's data directory.")]
 DataOption = Annotated[
@@ -36,6 +45,20 @@ def administer(where: Path | None, request: dict[str, object]) -> object:
     from strongroom.server.app import StrongroomAdapters
 
     return call(open_here(where), StrongroomAdapters(), request)
+
+
+def print_list(
+    rows: Sequence[Mapping[str, object]], *, columns: Mapping[str, str], identifier: str, output: Output
+) -> None:
+    """Print the rows of a list; raises Stop after them where some of its records cannot be read."""
+    damaged = [str(row[_DAMAGED]) for row in rows if _DAMAGED in row]
+    whole = [row for row in rows if _DAMAGED not in row]
+    print_rows(whole, columns=columns, identifier=identifier, output=output)
+    if damaged:
+        raise Stop(
+            f"{len(damaged)} records are not in the list, since they cannot be read; restore a backup: "
+            + "; ".join(damaged[:_MOST_NAMED])
+        )
 
 
 def is_here(where: Path) -> bool:

@@ -7,8 +7,8 @@ from typing import Annotated, cast
 
 import typer
 
-from strongroom.cli.administration import DataOption, administer
-from strongroom.cli.output import Output, OutputOption, print_record, print_rows
+from strongroom.cli.administration import DataOption, administer, print_list
+from strongroom.cli.output import Output, OutputOption, print_record
 
 app = typer.Typer(
     help="Approve or reject what needs more than one person.", rich_markup_mode=None, no_args_is_help=True
@@ -33,7 +33,7 @@ def list_(data: DataOption = None, output: OutputOption = Output.TABLE) -> None:
         "state": "state",
         "expires": "expires_at",
     }
-    print_rows(rows, columns=columns, identifier="approval", output=output)
+    print_list(rows, columns=columns, identifier="approval", output=output)
 
 
 @app.command()

@@ -7,8 +7,8 @@ from typing import Annotated, cast
 
 import typer
 
-from strongroom.cli.administration import DataOption, administer
-from strongroom.cli.output import Output, OutputOption, print_record, print_rows
+from strongroom.cli.administration import DataOption, administer, print_list
+from strongroom.cli.output import Output, OutputOption, print_record
 
 
 def restore(
@@ -41,4 +41,4 @@ def parked(data: DataOption = None, output: OutputOption = Output.TABLE) -> None
         "destroyed": "destroyed_at",
         "until": "until",
     }
-    print_rows(rows, columns=columns, identifier="unique_identifier", output=output)
+    print_list(rows, columns=columns, identifier="unique_identifier", output=output)

@@ -9,9 +9,9 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from strongroom.cli.administration import DataOption, administer
+from strongroom.cli.administration import DataOption, administer, print_list
 from strongroom.cli.init import DirectoryArgument
-from strongroom.cli.output import Output, OutputOption, print_rows, printable
+from strongroom.cli.output import Output, OutputOption, printable
 
 app = typer.Typer(help="Look after the store.", rich_markup_mode=None, no_args_is_help=True)
 
@@ -80,7 +80,7 @@ def doubts(data: DataOption = None, output: OutputOption = Output.TABLE) -> None
         for doubt in found["doubts"]:
             print(f"  {printable(doubt)}")
     columns = {name: name for name in ("unique_identifier", "tenant", "since", "reason")}
-    print_rows(found["refused"], columns=columns, identifier="unique_identifier", output=output)
+    print_list(found["refused"], columns=columns, identifier="unique_identifier", output=output)
 
 
 @app.command()

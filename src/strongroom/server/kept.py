@@ -3,17 +3,21 @@
 Rule: what is changed was read before, and a change that comes second is made again from what the first left.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
 from strongroom.domain.entries import E, Entry, EntryChange, Kept
-from strongroom.domain.store import Changes, LostRace, ObjectStore
+from strongroom.domain.store import Changes, DamagedEntry, LostRace, ObjectStore
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.errors import OperatorError
+from strongroom.server.messages import Message
 
 T = TypeVar("T")
 
 ATTEMPTS: Final = 8
+DAMAGED: Final = "damaged"
+"""The field of a row of a list that says why there is no more in it."""
+
 OF_THE_TENANT: Final = 0
 """The owner of entries that are no client's."""
 
@@ -27,6 +31,11 @@ def put(kind: type[E], tenant: int, key: str, value: E, before: Kept[E] | None) 
 def drop(before: Kept[Entry]) -> EntryChange:
     """Return the change that removes an entry that was read."""
     return EntryChange(type(before.value), before.tenant, before.key, before.generation, None)
+
+
+def unreadable(damaged: Iterable[DamagedEntry]) -> list[Message]:
+    """Return what a list has of entries that cannot be opened, in the place of all else that it says."""
+    return [{DAMAGED: f"{entry} (tenant {entry.tenant})"} for entry in damaged]
 
 
 async def counted(store: ObjectStore, kind: type[E], key: str, value: E) -> EntryChange:

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from strongroom.cli.administration import print_list
+from strongroom.cli.exit import ExitCode, Stop, exit_code
 from strongroom.cli.output import Output, print_rows
 
 ROWS = [
@@ -29,6 +31,16 @@ def test_json_holds_everything(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_ids_come_one_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     print_rows(ROWS, columns=COLUMNS, identifier="name", output=Output.ID)
+    assert capsys.readouterr().out == "web\ndatabase\n"
+
+
+def test_a_list_names_what_cannot_be_read_and_ends_with_another_code(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [{"damaged": "the stored web cannot be trusted"}, *ROWS]
+    with pytest.raises(Stop, match="the stored web cannot be trusted") as stopped:
+        print_list(rows, columns=COLUMNS, identifier="name", output=Output.ID)
+    assert exit_code(stopped.value) is ExitCode.FAILURE
     assert capsys.readouterr().out == "web\ndatabase\n"
 
 

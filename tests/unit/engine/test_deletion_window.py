@@ -370,6 +370,17 @@ def test_what_cannot_be_trusted_keeps_nothing_else_past_its_window_and_is_told(
     assert left == len(bad)  # nobody knows whether they are held
 
 
+def test_what_is_damaged_hides_nothing_else_that_can_be_restored(kms: TestKms) -> None:
+    bad, good = destroyed(kms), destroyed(kms)
+    with database(kms) as editor:
+        editor.execute("UPDATE entries SET sealed = zeroblob(40) WHERE kind = 42 AND key = ?", (bad,))
+    editor.close()
+    rows: Any = kms.run(perform(administrator(kms), {"command": "object.parked"}))
+    assert [row["unique_identifier"] for row in rows if "damaged" not in row] == [good]
+    (told,) = [row["damaged"] for row in rows if "damaged" in row]
+    assert bad in told
+
+
 def test_a_parked_record_is_not_made_a_living_object_by_editing_the_database(kms: TestKms) -> None:
     key = destroyed(kms)
     with database(kms) as editor:

@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import inspect
 import json
+import sqlite3
 import textwrap
 from collections.abc import Iterator
 from datetime import timedelta
@@ -275,6 +276,20 @@ def test_an_approval_is_gone_before_the_act_so_that_a_crash_does_nothing_twice(
         strict.ask(SET_ERIN)
     monkeypatch.undo()
     assert strict.pending(SET_ERIN) != name
+
+
+def test_a_request_that_is_damaged_hides_no_other(strict: Office) -> None:
+    damaged = strict.pending(SET_ERIN)
+    with pytest.raises(PendingApproval):
+        strict.ask({**SET_ERIN, "roles": ["operator"]})
+    with sqlite3.connect(strict.kms.directory / "strongroom.db") as editor:
+        key = damaged.split("-")[1]
+        editor.execute("UPDATE entries SET sealed = zeroblob(40) WHERE kind = 41 AND key = ?", (key,))
+    editor.close()
+    rows = strict.ask({"command": "approval.list"})
+    assert [row["operation"] for row in rows if "damaged" not in row] == ["person.set"]
+    (told,) = [row["damaged"] for row in rows if "damaged" in row]
+    assert key in told
 
 
 def test_requests_that_wait_are_bounded(strict: Office) -> None:

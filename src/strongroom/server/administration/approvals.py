@@ -20,11 +20,12 @@ from strongroom.domain.approvals import Approval, able, name_of
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.identity import TenantId
 from strongroom.domain.people import Role
+from strongroom.domain.store import DamagedEntry
 from strongroom.domain.tenants import SYSTEM_TENANT, tenants_of
 from strongroom.server.administration.command import Administrator, command, tenant_it_names
 from strongroom.server.approving import approvers, in_force, people_of
 from strongroom.server.errors import Denied, OperatorError
-from strongroom.server.kept import decided, put
+from strongroom.server.kept import decided, put, unreadable
 from strongroom.server.messages import Message, integer, optional_text, text
 from strongroom.server.naming import SYSTEM_NAME, any_tenant_named
 from strongroom.server.voting import cast, find
@@ -35,8 +36,10 @@ _FAR: Final = timedelta(days=36_500)
 
 @command("approval.list", roles=set(Role))
 async def list_(admin: Administrator, request: Message) -> object:
-    waiting = await admin.store.due_entries(Approval, admin.now + _FAR, _MOST_SHOWN)
-    return [await _shown(admin, kept) for kept in waiting if kept.value.expires_at > admin.now]
+    damaged: list[DamagedEntry] = []
+    waiting = await admin.store.due_entries(Approval, admin.now + _FAR, _MOST_SHOWN, damaged=damaged.append)
+    rows = [await _shown(admin, kept) for kept in waiting if kept.value.expires_at > admin.now]
+    return rows + unreadable(damaged)
 
 
 @command("approval.show", roles=set(Role))

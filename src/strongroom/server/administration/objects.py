@@ -13,12 +13,12 @@ from strongroom.domain.identity import TenantId
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.parking import Parked, restored
 from strongroom.domain.people import Role
-from strongroom.domain.store import Changes, LostRace, NameInUse
+from strongroom.domain.store import Changes, DamagedEntry, LostRace, NameInUse
 from strongroom.domain.tenants import tenants_of
 from strongroom.registry import Tag
 from strongroom.server.administration.command import Administrator, command
 from strongroom.server.errors import NotFound, OperatorError
-from strongroom.server.kept import ATTEMPTS
+from strongroom.server.kept import ATTEMPTS, unreadable
 from strongroom.server.messages import Message, optional_text, text
 from strongroom.server.naming import tenant_named
 
@@ -66,8 +66,9 @@ _NAMES: Final = 256
 async def parked_(admin: Administrator, request: Message) -> object:
     """List what could be restored."""
     names = {number: name for name, number in (await tenants_of(admin.store)).items()}
-    found = await admin.store.due_entries(Parked, admin.now + _FAR, _MOST_SHOWN)
-    return [
+    damaged: list[DamagedEntry] = []
+    found = await admin.store.due_entries(Parked, admin.now + _FAR, _MOST_SHOWN, damaged=damaged.append)
+    rows: list[Message] = [
         {
             "unique_identifier": kept.key,
             "tenant": names.get(TenantId(kept.tenant), str(kept.tenant)),
@@ -76,6 +77,7 @@ async def parked_(admin: Administrator, request: Message) -> object:
         }
         for kept in found
     ]
+    return rows + unreadable(damaged)
 
 
 async def _parked(

@@ -15,13 +15,14 @@ from strongroom.domain.approvals import ACCEPT
 from strongroom.domain.doubts import MOST_DISTRUSTED, Distrusted
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.people import Role
-from strongroom.domain.store import Changes, LostRace
+from strongroom.domain.store import Changes, DamagedEntry, LostRace
 from strongroom.domain.tenants import SYSTEM_TENANT, tenants_of
 from strongroom.registry import Tag
 from strongroom.scheduler.verification import KEY, Verification
 from strongroom.server.administration.command import Administrator, command, tenant_it_names
 from strongroom.server.audit_key import open_audit_key
 from strongroom.server.errors import NotFound, OperatorError
+from strongroom.server.kept import unreadable
 from strongroom.server.messages import Message, text
 from strongroom.server.standing import Accepted, behind, newest_change
 
@@ -31,10 +32,15 @@ _FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 @command("store.doubts", roles={Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR})
 async def doubts(admin: Administrator, request: Message) -> object:
     """Return how the last verification went, and which objects are refused."""
-    kept = await admin.store.load_entry(Verification, SYSTEM_TENANT, KEY)
-    last = Verification() if kept is None else kept.value
+    damaged: list[DamagedEntry] = []
+    last = Verification()
+    try:
+        kept = await admin.store.load_entry(Verification, SYSTEM_TENANT, KEY)
+        last = last if kept is None else kept.value
+    except DamagedEntry as verification:
+        damaged.append(verification)
     names = {int(number): name for name, number in (await tenants_of(admin.store)).items()}
-    refused = await admin.store.due_entries(Distrusted, _FOREVER, MOST_DISTRUSTED)
+    refused = await admin.store.due_entries(Distrusted, _FOREVER, MOST_DISTRUSTED, damaged=damaged.append)
     return {
         "started": None if last.started is None else last.started.isoformat(),
         "finished": None if last.finished is None else last.finished.isoformat(),
@@ -48,7 +54,8 @@ async def doubts(admin: Administrator, request: Message) -> object:
                 "reason": one.value.reason,
             }
             for one in refused
-        ],
+        ]
+        + unreadable(damaged),
     }
 
 

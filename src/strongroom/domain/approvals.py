@@ -53,8 +53,8 @@ class Approval(Entry, kind=41):
 
     `digest` stands for the exact request. The rest is for people: the acts, the operation or command, the
     objects with their names, and `details` in words. `requester` is the name of a person, where one is known
-    by name; `acting` the client whose connection a ticket was used on. `waiting` are keys of the requests
-    that go on by themselves once it is approved.
+    by name; `acting` the client whose connection a ticket was used on, `user` the User object that logged in.
+    `waiting` are keys of the requests that go on by themselves once it is approved.
     """
 
     digest: Annotated[bytes, Own(1)]
@@ -70,6 +70,7 @@ class Approval(Entry, kind=41):
     acting: Annotated[Int64 | None, Own(11)] = None
     votes: Annotated[tuple[Vote, ...], Own(12)] = ()
     waiting: Annotated[tuple[str, ...], Own(13)] = ()
+    user: Annotated[str | None, Own(14)] = None
 
     @property
     def accepting(self) -> bool:

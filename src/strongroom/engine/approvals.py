@@ -173,6 +173,7 @@ class Approvals:
             requested_at=now,
             expires_at=now + LIFETIME,
             acting=caller.acting,
+            user=caller.user,
         )
         generation = 0 if expired is None else expired.generation
         after = Kept(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from strongroom.domain.identity import DEFAULT_TENANT
 from strongroom.engine import backlog
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.messages import UsernameAndPassword
+from strongroom.model.rights import Right, Rights
 from strongroom.model.secret import SecretBytes
 from strongroom.operations.cancel import CancelRequest
+from strongroom.operations.delegated_login import DelegatedLoginRequest
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.locate import LocateRequest
@@ -30,14 +33,16 @@ from strongroom.registry import (
     ResultStatus,
     RevocationReasonCode,
 )
+from strongroom.server.administration.command import perform
 from strongroom.server.errors import Denied
 from strongroom.server.voting import cast
 from tests.expect import named, revoke
-from tests.kms import ALICE, Refused, TestKms, template
+from tests.kms import ALICE, BOB, Refused, TestKms, template
 from tests.safeguards import ALICE_LAPTOP, CAROL, DAN, lay_down, only_name, people, waiting
 from tests.unit.engine import test_users as users
 from tests.unit.engine.test_later import create, poll, send
-from tests.unit.server.test_administration import recorded
+from tests.unit.engine.test_tickets import header
+from tests.unit.server.test_administration import administrator, recorded
 
 PENDING, SUCCESS, FAILED = (
     ResultStatus.OPERATION_PENDING,
@@ -280,6 +285,21 @@ def test_what_was_approved_for_one_user_is_not_done_for_another(kms: TestKms) ->
     assert poll(kms, value, **ann).result_status is SUCCESS
     (found,) = kms.call(LocateRequest(attributes=template(named("ann"))), version=V3_0).unique_identifier
     assert [one.get("user") for one in recorded(kms) if one["operation"] == "Get"] == [found]
+
+
+def test_people_see_which_user_asks_and_whose_connection_it_came_over(kms: TestKms) -> None:
+    get = GetRequest(unique_identifier=UniqueIdentifier(kms.create_symmetric_key()))
+    send(kms, get, **as_user(kms, "ann"))
+    begin(kms)
+    (found,) = kms.call(LocateRequest(attributes=template(named("ann"))), version=V3_0).unique_identifier
+    admin = replace(administrator(kms), now=kms.clock.now())
+    listed: Any = kms.run(perform(admin, {"command": "approval.list"}))
+    assert [(one["user"], one["acting"]) for one in listed] == [(found, None)]
+    ticket = kms.call(DelegatedLoginRequest(rights=Rights(right=(Right(),))), version=V2_1).ticket
+    with pytest.raises(Refused):
+        kms.call(get, caller=BOB, version=V2_1, authentication=header(ticket))
+    listed = kms.run(perform(admin, {"command": "approval.list"}))
+    assert {(one["user"], one["acting"]) for one in listed} == {(found, None), (None, str(BOB.client))}
 
 
 def test_what_waits_is_of_the_user_who_sent_it(kms: TestKms) -> None:

@@ -146,6 +146,8 @@ async def _shown(admin: Administrator, kept: Kept[Approval]) -> Message:
         "acts": list(approval.acts),
         "operation": approval.operation,
         "requester": approval.requester or await _client_name(admin, kept.owner),
+        "acting": None if approval.acting is None else await _client_name(admin, approval.acting),
+        "user": approval.user,
         "objects": list(approval.objects),
         "names": list(approval.names),
         "details": approval.details,

@@ -30,13 +30,15 @@ class GivenTicket(Entry, kind=2, passing=True):
     """A ticket that was given out; its key is the digest of its value, `due` the end of its lease.
 
     `request_count` and the counts of the limits are what is left; None is no limit. `rights` None: the ticket
-    is one of Login, and `user` the User that logged in, None for the client itself.
+    is one of Login, and `user` the User that logged in, None for the client itself. `given_by` is the User
+    that gave a delegated ticket: whoever has that acts for the client, as long as the User may log in.
     """
 
     request_count: Int32 | None = None
     usage_limits: UsageLimits | None = None
     rights: Rights | None = None
     user: Annotated[str | None, Own(1)] = None
+    given_by: Annotated[str | None, Own(2)] = None
 
 
 def key_of(ticket_value: SecretBytes) -> str:
@@ -75,6 +77,7 @@ async def give(
         usage_limits=usage_limits,
         rights=rights,
         user=ctx.caller.user if rights is None else None,
+        given_by=None if rights is None else ctx.caller.user,
     )
     ctx.entries.put(key_of(value), given, due=_end(ctx, lease_time))
     return Ticket(ticket_type=TicketType.LOGIN, ticket_value=value)

@@ -55,7 +55,8 @@ class Tickets:
             ticket = given.value
             if ticket.rights is None and owner.client != caller.client:
                 raise _unknown()  # a ticket of Login is good for the client that logged in
-            if not await may_log_in(self._store, replace(owner, user=ticket.user), now):
+            logged_in = replace(owner, user=ticket.user or ticket.given_by)
+            if not await may_log_in(self._store, logged_in, now):
                 raise _unknown()
             if ticket.request_count is None:
                 return _become(owner, caller, key, ticket)

@@ -37,12 +37,14 @@ from strongroom.model.objects import (
     OTPCredential,
     PasswordCredential,
 )
+from strongroom.model.rights import Right, Rights
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Seconds, Struct
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.create_credential import CreateCredentialRequest
 from strongroom.operations.create_group import CreateGroupRequest
 from strongroom.operations.create_user import CreateUserRequest
+from strongroom.operations.delegated_login import DelegatedLoginRequest
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.discover_versions import DiscoverVersionsRequest
 from strongroom.operations.get import GetRequest
@@ -475,11 +477,28 @@ def test_a_user_is_read_by_its_owner_alone(kms: TestKms) -> None:
     assert refusal(kms, request, version=V3_0, caller=BOB).reason is ResultReason.ITEM_NOT_FOUND
 
 
-def with_ticket(kms: TestKms, ticket: Ticket, request: Request[Any]) -> Any:
+def with_ticket(
+    kms: TestKms, ticket: Ticket, request: Request[Any], *, caller: ClientIdentity = ALICE
+) -> Any:
     value = encoder(TicketCredential, V3_0)(TicketCredential(ticket=ticket))
     proof = Credential(credential_type=CredentialType.TICKET, credential_value=value)
-    (result,) = kms.batch(request, version=V3_0, authentication=Authentication(credential=(proof,)))
+    authentication = Authentication(credential=(proof,))
+    (result,) = kms.batch(request, version=V3_0, authentication=authentication, caller=caller)
     return result
+
+
+def test_a_ticket_that_a_user_gave_to_another_client_ends_with_the_user(kms: TestKms) -> None:
+    """Else whoever had got hold of the user's password would keep what it was good for."""
+    who = user(kms, password(kms))
+    log = header(UsernameAndPassword(username=NAME, password=SecretBytes(PASSWORD)))
+    request = DelegatedLoginRequest(rights=Rights(right=(Right(),)))
+    ticket = kms.call(request, version=V3_0, authentication=log).ticket
+    activate = ActivateRequest(unique_identifier=key(kms))
+    assert isinstance(with_ticket(kms, ticket, activate, caller=BOB), Response)
+    kms.call(revoke(who, RevocationReasonCode.KEY_COMPROMISE), version=V3_0)
+    refused = with_ticket(kms, ticket, PingRequest(), caller=BOB)
+    assert isinstance(refused, Refused)
+    assert refused.reason is ResultReason.INVALID_TICKET
 
 
 def test_a_ticket_that_a_user_got_stays_the_users(kms: TestKms) -> None:

@@ -10,6 +10,7 @@ from strongroom.domain.context import Context
 from strongroom.domain.errors import BadPassword, InvalidField, KmipError
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.pkcs12 import OpenedContainer
+from strongroom.domain.usage import spend
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.keys import KeyBlock, KeyValue
 from strongroom.model.objects import Certificate, ManagedObjectStruct, PrivateKey, SecretData
@@ -50,12 +51,17 @@ async def converted(
         value = value.replace(key_block=declared.replace(key_value=opened.key.key_block.key_value))
     if inside or wanted is not KeyFormatType.PKCS_12:
         return await ctx.crypto.convert(value, wanted, compression=compression)
-    return await ctx.crypto.make_pkcs12(
+    secret, password = await _password(ctx, obj.values(Tag.LINK))
+    made = await ctx.crypto.make_pkcs12(
         value,
-        password=await _password(ctx, obj.values(Tag.LINK)),
+        password=password,
         friendly_name=obj.value(Tag.PKCS_12_FRIENDLY_NAME) or USUAL_NAME,
         certificates=await _chain(ctx, obj),
     )
+    assert isinstance(made.key_block.key_value, KeyValue)
+    assert isinstance(made.key_block.key_value.key_material, SecretBytes)
+    spend(secret, len(made.key_block.key_value.key_material))  # it protects what is in the container
+    return made
 
 
 async def registered_container(
@@ -85,11 +91,15 @@ async def opened_container(
     """Return what is in a container; raises BadPassword and InvalidField."""
     assert isinstance(value, PrivateKey)
     assert isinstance(value.key_block.key_value, KeyValue)
-    return await ctx.crypto.open_pkcs12(value.key_block.key_value.key_material, await _password(ctx, links))
+    _, password = await _password(ctx, links)
+    return await ctx.crypto.open_pkcs12(value.key_block.key_value.key_material, password)
 
 
-async def _password(ctx: Context, links: Iterable[Link]) -> SecretBytes:
-    """Return the password of a container; raises BadPassword (KMIP 2.1 §11.46)."""
+async def _password(ctx: Context, links: Iterable[Link]) -> tuple[ManagedObject, SecretBytes]:
+    """Return what holds the password of a container, and the password.
+
+    Raises BadPassword (KMIP 2.1 §11.46).
+    """
     targets = [
         link.linked_object_identifier for link in links if link.link_type is LinkType.PKCS_12_PASSWORD_LINK
     ]
@@ -114,7 +124,7 @@ async def _password(ctx: Context, links: Iterable[Link]) -> SecretBytes:
         or not isinstance(block.key_value.key_material, SecretBytes)
     ):
         raise BadPassword("the server does not hold the password in the clear")
-    return block.key_value.key_material
+    return secret, block.key_value.key_material
 
 
 async def _chain(ctx: Context, private: ManagedObject) -> list[bytes]:

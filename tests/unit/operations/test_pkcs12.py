@@ -23,7 +23,7 @@ from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.keys import KeyBlock, KeyValue
 from strongroom.model.objects import Certificate, PrivateKey, SecretData
 from strongroom.model.secret import SecretBytes
-from strongroom.model.structures import CryptographicDomainParameters, Link
+from strongroom.model.structures import CryptographicDomainParameters, Link, UsageLimits
 from strongroom.operations.add_attribute import AddAttributeRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.register import RegisterRequest
@@ -39,6 +39,7 @@ from strongroom.registry import (
     ResultReason,
     SecretDataType,
     Tag,
+    UsageLimitsUnit,
 )
 from tests.expect import (
     MISSING,
@@ -51,7 +52,7 @@ from tests.expect import (
     registration,
     value,
 )
-from tests.kms import BOB, TestKms, attribute
+from tests.kms import BOB, Refused, TestKms, attribute
 
 PASSWORD = b"correct horse"
 DAY = datetime(2025, 1, 1, tzinfo=UTC)
@@ -290,6 +291,28 @@ def test_the_chain_is_found_over_the_public_key(kms: TestKms, chain: Chain) -> N
     assert opened.cert is not None
     assert opened.cert.certificate == chain.own
     assert [c.certificate for c in opened.additional_certs] == [chain.issuer]
+
+
+@pytest.mark.parametrize(("unit", "total"), [(UsageLimitsUnit.OBJECT, 2), (UsageLimitsUnit.BYTE, 1000)])
+def test_a_password_is_used_up_by_the_containers_that_it_protects(
+    kms: TestKms, chain: Chain, unit: UsageLimitsUnit, total: int
+) -> None:
+    limits = UsageLimits(usage_limits_total=total, usage_limits_unit=unit)
+    active = attribute(Tag.ACTIVATION_DATE, kms.clock.now())
+    limited = attribute(Tag.USAGE_LIMITS, limits)
+    masked = mask(CryptographicUsageMask.DERIVE_KEY)
+    secret = kms.call(registration(ObjectType.SECRET_DATA, password(PASSWORD), masked, active, limited))
+    protected = link(LinkType.PKCS_12_PASSWORD_LINK, secret.unique_identifier)
+    given = registration(ObjectType.PRIVATE_KEY, private(container(chain)), protected)
+    opened = kms.call(given).unique_identifier
+    get(kms, opened, KeyFormatType.PKCS_8)  # to open one protects nothing
+    held = private(pkcs_8(chain.key), KeyFormatType.PKCS_8)
+    made = kms.call(registration(ObjectType.PRIVATE_KEY, held, protected)).unique_identifier
+    for _ in range(2):  # with some 425 bytes each
+        get(kms, made, KeyFormatType.PKCS_12)
+    with pytest.raises(Refused, match="Usage Limits") as refused:
+        get(kms, made, KeyFormatType.PKCS_12)
+    assert refused.value.reason is ResultReason.PERMISSION_DENIED
 
 
 def test_a_key_without_certificates_is_alone_in_its_container(kms: TestKms, chain: Chain) -> None:

@@ -174,7 +174,7 @@ class KmipApplication:
     async def compare(self) -> None:
         """See whether the store is as far as was signed for; it is read-only while it is not.
 
-        Raises StoreFailure, TamperedRecord and OperatorError.
+        Raises StoreFailure and OperatorError.
         """
         before = self.store.read_only
         await self._chain.extend()

@@ -33,6 +33,15 @@ def drop(before: Kept[Entry]) -> EntryChange:
     return EntryChange(type(before.value), before.tenant, before.key, before.generation, None)
 
 
+async def generation_of(store: ObjectStore, kind: type[Entry], tenant: int, key: str) -> int:
+    """Return the generation of what takes its place here, also of what cannot be opened; 0 for nothing."""
+    try:
+        kept = await store.load_entry(kind, tenant, key)
+    except DamagedEntry as damaged:
+        return damaged.generation
+    return 0 if kept is None else kept.generation
+
+
 def unreadable(damaged: Iterable[DamagedEntry]) -> list[Message]:
     """Return what a list has of entries that cannot be opened, in the place of all else that it says."""
     return [{DAMAGED: f"{entry} (tenant {entry.tenant})"} for entry in damaged]

@@ -13,9 +13,12 @@ from strongroom.domain.audit import AuditChain
 from strongroom.domain.backups import Restored
 from strongroom.domain.chain import EMPTY, Head
 from strongroom.domain.entries import Entry
-from strongroom.domain.store import ObjectStore
+from strongroom.domain.store import ObjectStore, TamperedRecord
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.model.struct import Int64, Own
+from strongroom.server.logs import get_logger
+
+log = get_logger()
 
 CURE: Final = (
     "changes are refused; restore a newer backup or, if it was put back on purpose, say so: strongroom store"
@@ -39,7 +42,7 @@ class Accepted(Entry, kind=14):
 async def behind(store: ObjectStore, chain: AuditChain, marks: Iterable[Mark]) -> list[Mark]:
     """Return the marks that the chain of changes does not lead to, and that nobody has accepted.
 
-    Raises StoreFailure and TamperedRecord.
+    What cannot be read accepts nothing. Raises StoreFailure.
     """
     return [mark for mark in marks if not await _reached(chain, mark) and not await _accepted(store, mark)]
 
@@ -52,9 +55,13 @@ async def _reached(chain: AuditChain, mark: Mark) -> bool:
 
 
 async def _accepted(store: ObjectStore, mark: Mark) -> bool:
-    if await store.load_entry(Accepted, SYSTEM_TENANT, mark.checkpoint) is not None:
-        return True
-    restored = await store.entries_of(Restored, SYSTEM_TENANT, 0)
+    try:
+        if await store.load_entry(Accepted, SYSTEM_TENANT, mark.checkpoint) is not None:
+            return True
+        restored = await store.entries_of(Restored, SYSTEM_TENANT, 0)
+    except TamperedRecord as error:
+        log.error("acceptance_refused", error=str(error))
+        return False
     return any(one.value.restored_at.timestamp() >= mark.at for one in restored)
 
 

@@ -147,7 +147,7 @@ class Worker:
         reader, self._writer = await asyncio.open_connection(sock=plan.control, limit=LONGEST)
         try:
             await self._open()
-        except (OperatorError, RootKeyError, StoreFailure) as error:
+        except (OperatorError, RootKeyError, StoreFailure, TamperedRecord) as error:
             self._tell({"event": "failed", "error": str(error)})
             await self._writer.drain()
             return

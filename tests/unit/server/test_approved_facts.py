@@ -282,3 +282,16 @@ def test_a_store_that_was_put_back_is_accepted_once_people_have_agreed(office: O
     office.ask({"command": "approval.list"})
     assert [one["position"] for one in office.ask({"command": "store.accept"})] == [1000]
     assert not waiting(office.kms)
+
+
+def test_what_accepts_a_store_that_was_put_back_and_cannot_be_read_accepts_nothing(office: Office) -> None:
+    """Whoever can put the database back can write there, too."""
+    office.kms.create_symmetric_key()
+    sign_for(office, 1000)
+    office.ask({"command": "store.accept"})
+    with sqlite3.connect(office.kms.directory / "strongroom.db") as editor:
+        editor.execute("UPDATE entries SET sealed = zeroblob(40) WHERE kind = 14")
+    editor.close()
+    assert [one["position"] for one in office.ask({"command": "store.accept"})] == [1000]
+    with pytest.raises(OperatorError, match="nothing to accept"):
+        office.ask({"command": "store.accept"})

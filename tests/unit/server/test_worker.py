@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import json
+import socket
 import threading
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,6 +14,27 @@ from strongroom.domain.ports import RootKeyError
 from strongroom.domain.store import StoreFailure, TamperedRecord
 from strongroom.server import worker as module
 from strongroom.server.worker import POLL_INTERVAL, Worker
+
+
+def test_a_worker_that_cannot_start_says_why() -> None:
+    async def start() -> bytes:
+        ours, its = socket.socketpair()
+        worker = cast(Any, Worker.__new__(Worker))
+        worker._plan = SimpleNamespace(control=its)
+
+        async def open_() -> None:
+            raise TamperedRecord("the stored Safeguards 1 cannot be trusted")
+
+        worker._open, worker._turns = open_, None
+        await worker.run()
+        worker._writer.close()
+        with ours:
+            return ours.recv(1000)
+
+    assert json.loads(asyncio.run(start())) == {
+        "event": "failed",
+        "error": "the stored Safeguards 1 cannot be trusted",
+    }
 
 
 @pytest.mark.parametrize("part", ["root key", "requirements"])

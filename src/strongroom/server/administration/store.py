@@ -22,7 +22,7 @@ from strongroom.scheduler.verification import KEY, Verification
 from strongroom.server.administration.command import Administrator, command, tenant_it_names
 from strongroom.server.audit_key import open_audit_key
 from strongroom.server.errors import NotFound, OperatorError
-from strongroom.server.kept import unreadable
+from strongroom.server.kept import generation_of, unreadable
 from strongroom.server.messages import Message, text
 from strongroom.server.standing import Accepted, behind, newest_change
 
@@ -117,7 +117,8 @@ async def accept(admin: Administrator, request: Message) -> object:
     for mark in missed:
         value = Accepted(place=mark.place, position=mark.changes.position)
         kept = Kept(tenant=SYSTEM_TENANT, key=mark.checkpoint, owner=0, value=value)
-        change = EntryChange(Accepted, SYSTEM_TENANT, mark.checkpoint, 0, kept)
+        read = await generation_of(admin.store, Accepted, SYSTEM_TENANT, mark.checkpoint)
+        change = EntryChange(Accepted, SYSTEM_TENANT, mark.checkpoint, read, kept)
         with suppress(LostRace):  # somebody else has accepted it
             await admin.store.commit(Changes(entries=[change], accepting=True))
     return [{"place": mark.place, "position": mark.changes.position} for mark in missed]

@@ -208,6 +208,31 @@ def test_exit_codes_tell_what_happened(run: Run, server: testing.Server, tmp_pat
     run("key", "list", "--profile", str(profile), code=ExitCode.DENIED)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("grant", "add", "--to", "ops", "--permission", "get", "--on", "everything"),
+        ("grant", "add", "--to", "everyone", "--permission", "get", "--on", "all"),
+        ("grant", "add", "--to", "everyone", "--permission", "read", "--on", "everything"),
+        ("person", "add", "Ann", "--role", "king", "--client", testing.CLIENT),
+        ("tenant", "create", "two words"),
+        ("tenant", "limit", "default", "--set", "wishes=3"),
+        ("client", "enrol", "a/b", "--out", "there"),
+        ("client", "invite", "late", "--valid", "31d"),
+        ("client", "pending", "reject", "00"),
+        ("hold", "add", "--reason", "neither an object nor a group"),
+        ("approval", "require", "sing=2", "--tenant", "default"),
+        ("safeguard", "set", "default", "--deletion-window", "9999d"),
+        ("server", "ca", "retire", "00"),
+    ],
+    ids=" ".join,
+)
+def test_a_value_that_the_server_finds_wrong_is_wrong_usage(
+    run: Run, server: testing.Server, words: tuple[str, ...]
+) -> None:
+    run(*words, "--data", str(server.directory), code=ExitCode.USAGE)
+
+
 def test_a_name_cannot_move_the_cursor_of_a_terminal(run: Run) -> None:
     run("key", "create", "--name", "\x1b[2Jgone")
     assert "\\x1b[2Jgone" in run("key", "list").out

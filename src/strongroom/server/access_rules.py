@@ -12,7 +12,7 @@ from strongroom.domain.entries import EntryStore
 from strongroom.domain.identity import TenantId
 from strongroom.domain.rules import BUILT_IN_POLICIES, DEFAULT, GRANTABLE, AccessRule, NamedPolicy, On, To
 from strongroom.server.clients import check_name
-from strongroom.server.errors import NotFound, OperatorError
+from strongroom.server.errors import InvalidOption, NotFound, OperatorError
 from strongroom.server.messages import Message, nested, optional_text, text, texts
 from strongroom.server.naming import client_named, owner_named, tenant_named
 
@@ -89,7 +89,7 @@ def _kind(kinds: type[K], message: Message, option: str) -> K:
         if kind.value == given:
             return kind
     known = ", ".join(kind.value for kind in kinds)
-    raise OperatorError(f"{option}: {given!r} is no kind; there are {known}")
+    raise InvalidOption(f"{option}: {given!r} is no kind; there are {known}")
 
 
 async def _tenant(
@@ -115,11 +115,11 @@ async def _check_policy(store: EntryStore, tenant: int, name: str) -> None:
 
 def _permissions(given: Sequence[str]) -> tuple[str, ...]:
     if not given:
-        raise OperatorError("--permission: a rule gives at least one permission")
+        raise InvalidOption("--permission: a rule gives at least one permission")
     known = {permission.value for permission in GRANTABLE}
     unknown = sorted(set(given) - known)
     if unknown:
-        raise OperatorError(
+        raise InvalidOption(
             f"--permission: {', '.join(unknown)} cannot be granted; there are {', '.join(sorted(known))}"
         )
     return tuple(sorted(set(given)))
@@ -127,5 +127,5 @@ def _permissions(given: Sequence[str]) -> tuple[str, ...]:
 
 def _not_empty(name: str) -> str:
     if not name:
-        raise OperatorError("--on: the name is empty")
+        raise InvalidOption("--on: the name is empty")
     return name

@@ -28,7 +28,7 @@ from strongroom.server.ca import (
     read_certificate_file,
 )
 from strongroom.server.data_directory import DataDirectory, sync_directory, write_private, write_public
-from strongroom.server.errors import NotFound, OperatorError
+from strongroom.server.errors import InvalidOption, NotFound, OperatorError
 from strongroom.server.logs import get_logger
 
 log = get_logger()
@@ -118,7 +118,7 @@ def _rotate(directory: DataDirectory, root_key: RootKey, now: dt.datetime) -> Au
 def find_older(directory: DataDirectory, wanted: str) -> x509.Certificate:
     """Return the older authority whose identity begins with `wanted`; raises NotFound and OperatorError."""
     if len(wanted) < SHORTEST_ID:
-        raise OperatorError(f"name an authority by {SHORTEST_ID} characters of its identity at least")
+        raise InvalidOption(f"name an authority by {SHORTEST_ID} characters of its identity at least")
     current, *older = certificates(directory)
     if identity(current).startswith(wanted):
         raise OperatorError(

@@ -25,7 +25,7 @@ from strongroom.domain.clients import (
 from strongroom.domain.entries import EntryChange
 from strongroom.domain.identity import DEFAULT_TENANT, NOBODY, ClientId, TenantId
 from strongroom.server.ca import fingerprint as spki_fingerprint
-from strongroom.server.errors import NotFound, OperatorError
+from strongroom.server.errors import InvalidOption, NotFound, OperatorError
 from strongroom.server.messages import Message
 from strongroom.server.shared import COUNTED
 
@@ -37,9 +37,9 @@ LARGEST_NUMBER: Final = 1 << 53
 
 
 def check_name(name: str, what: str = "client name") -> str:
-    """Return `name` if it can be one: ASCII letters, digits and `._@+-`, at most 64; raises OperatorError."""
+    """Return `name` if it can be one: ASCII letters, digits and `._@+-`, at most 64; raises InvalidOption."""
     if not _NAME.fullmatch(name):
-        raise OperatorError(
+        raise InvalidOption(
             f"{name!r} cannot be a {what}; use 1 to 64 letters, digits and ._@+- that begin and end with a "
             "letter or digit"
         )

@@ -25,6 +25,9 @@ DEFAULT_HTTPS: Final = "127.0.0.1:5697"
 HTTPS_PORT: Final = 5697
 DEFAULT_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 DEFAULT_STORE: Final = "sqlite:///strongroom.db"
+_OPTIONS: Final = {"hosts": "host"}
+"""What an option is called where it is not called like its key."""
+
 TLS_1_2_SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 _HOST_NAME: Final = re.compile(
@@ -301,7 +304,7 @@ def override(settings: Settings, options: Mapping[str, Any]) -> Settings:
     try:
         return Settings.model_validate({**settings.model_dump(), **options})
     except ValidationError as error:
-        raise InvalidOption("; ".join(f"--{problem}" for problem in _problems(error))) from error
+        raise InvalidOption("; ".join(f"--{problem}" for problem in _problems(error, _OPTIONS))) from error
 
 
 def beside(listen: str) -> str:
@@ -347,10 +350,17 @@ def render_toml(values: Mapping[str, Any], comment: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _problems(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors(include_url=False, include_input=False):
+def _problems(error: ValidationError, options: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Yield what is wrong, and with which key, or under the name that `options` has for it."""
+    problems = error.errors(include_url=False, include_input=False)
+    for problem in problems:
         path = tuple(str(step) for step in problem["loc"])
-        name = ".".join(path)
+        if any(
+            len(other["loc"]) > len(path) and other["loc"][: len(path)] == problem["loc"]
+            for other in problems
+        ):
+            continue  # what is wrong in it says more
+        name = (options or {}).get(path[0], ".".join(path)) if path else ""
         if problem["type"] == "extra_forbidden":
             nearest = _nearest_key(path)
             yield f"unknown key {name!r}" + (f"; did you mean {nearest!r}?" if nearest else "")

@@ -17,7 +17,7 @@ from strongroom.domain.store import Changes, LostRace, ObjectStore
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.ca import INVITATION_SUBJECT, UNREADABLE
 from strongroom.server.directory import PeerCertificate
-from strongroom.server.errors import NotFound, OperatorError
+from strongroom.server.errors import InvalidOption, NotFound, OperatorError
 from strongroom.server.messages import Message
 
 HELD: Final = 64
@@ -89,7 +89,7 @@ async def queue(store: ObjectStore) -> Sequence[Kept[PendingCertificate]]:
 async def find(store: ObjectStore, wanted: str) -> Kept[PendingCertificate]:
     """Return the certificate whose fingerprint begins with `wanted`; raises NotFound and OperatorError."""
     if len(wanted) < SHORTEST:
-        raise OperatorError(f"name a certificate by {SHORTEST} characters of its fingerprint at least")
+        raise InvalidOption(f"name a certificate by {SHORTEST} characters of its fingerprint at least")
     found = [one for one in await queue(store) if one.key.startswith(wanted.lower())]
     if not found:
         raise NotFound(f"no certificate {wanted} is waiting; list them: strongroom client pending list")

@@ -10,11 +10,12 @@ from strongroom.server.config import (
     Settings,
     beside,
     load_settings,
+    override,
     parse_settings,
     render_toml,
     throw_away,
 )
-from strongroom.server.errors import OperatorError
+from strongroom.server.errors import InvalidOption, OperatorError
 
 
 def test_an_empty_file_gives_the_documented_defaults() -> None:
@@ -67,6 +68,12 @@ def test_a_value_that_cannot_be_is_refused_with_its_key_and_reason(
 ) -> None:
     with pytest.raises(OperatorError, match=message):
         parse_settings(values)
+
+
+def test_an_option_that_cannot_be_is_refused_once_by_its_own_name() -> None:
+    with pytest.raises(InvalidOption) as caught:
+        override(Settings(), {"hosts": ["two words"]})
+    assert str(caught.value) == "--host: 'two words' is neither a host name nor an IP address"
 
 
 def test_a_password_in_the_url_is_not_repeated_in_the_error() -> None:

@@ -24,7 +24,7 @@ from strongroom.domain.store import DamagedEntry
 from strongroom.domain.tenants import SYSTEM_TENANT, tenants_of
 from strongroom.server.administration.command import Administrator, command, tenant_it_names
 from strongroom.server.approving import approvers, in_force, people_of
-from strongroom.server.errors import Denied, OperatorError
+from strongroom.server.errors import Denied, InvalidOption, OperatorError
 from strongroom.server.kept import decided, put, unreadable
 from strongroom.server.messages import Message, integer, optional_text, text
 from strongroom.server.naming import SYSTEM_NAME, any_tenant_named
@@ -68,7 +68,7 @@ async def require(admin: Administrator, request: Message) -> object:
     """Say how many people have to approve an act; 0: nobody."""
     act, votes = _act(text(request, "act")), integer(request, "votes")
     if not 0 <= votes <= MOST_VOTES:
-        raise OperatorError(f"{act.value}={votes}: from 0, which asks for none, to {MOST_VOTES}")
+        raise InvalidOption(f"{act.value}={votes}: from 0, which asks for none, to {MOST_VOTES}")
     possible = able(await people_of(admin.store), await in_force(admin.clients))
     if votes > len(possible):
         raise OperatorError(
@@ -85,7 +85,7 @@ async def set_(admin: Administrator, request: Message) -> object:
     """Set the deletion window of a tenant, in seconds."""
     window = integer(request, "deletion_window")
     if not 0 <= window <= LONGEST_WINDOW.total_seconds():
-        raise OperatorError(f"--deletion-window: from 0, which keeps nothing, to {LONGEST_WINDOW.days}d")
+        raise InvalidOption(f"--deletion-window: from 0, which keeps nothing, to {LONGEST_WINDOW.days}d")
     return await _lay_down(admin, request, lambda before: before.replace(deletion_window=window))
 
 
@@ -195,7 +195,7 @@ def _act(name: str) -> Act:
     try:
         return Act(name)
     except ValueError:
-        raise OperatorError(f"{name!r} is no act; there are {', '.join(act.value for act in Act)}") from None
+        raise InvalidOption(f"{name!r} is no act; there are {', '.join(act.value for act in Act)}") from None
 
 
 def _time(value: datetime) -> str:

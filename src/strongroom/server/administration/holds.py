@@ -19,7 +19,7 @@ from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.registry import Tag
 from strongroom.server.administration.command import Administrator, command
-from strongroom.server.errors import NotFound, OperatorError
+from strongroom.server.errors import InvalidOption, NotFound, OperatorError
 from strongroom.server.kept import ATTEMPTS, OF_THE_TENANT, decided, drop, put
 from strongroom.server.messages import Message, optional_text, text
 from strongroom.server.naming import tenant_named
@@ -38,9 +38,9 @@ async def add(admin: Administrator, request: Message) -> object:
     reason, group = text(request, "reason").strip(), optional_text(request, "group")
     identifier = optional_text(request, "unique_identifier")
     if not reason or len(reason) > _LONGEST_REASON or not reason.isprintable():
-        raise OperatorError(f"--reason: 1 to {_LONGEST_REASON} printable characters")
+        raise InvalidOption(f"--reason: 1 to {_LONGEST_REASON} printable characters")
     if (group is None) == (identifier is None):
-        raise OperatorError("name an object, or a group with --group: one of the two")
+        raise InvalidOption("name an object, or a group with --group: one of the two")
     who = None if admin.caller is None else admin.caller.person
     matter = Matter(name=new_name(), reason=reason, placed_at=admin.now, placed_by=who)
     tenant = await tenant_named(admin.store, optional_text(request, "tenant"))

@@ -20,7 +20,7 @@ from strongroom.server.admission import all_but_the_key, gives_rights
 from strongroom.server.authorities import identity
 from strongroom.server.ca import INVITATION, fingerprint, open_authority
 from strongroom.server.clients import check_name
-from strongroom.server.errors import NotFound, OperatorError
+from strongroom.server.errors import InvalidOption, NotFound, OperatorError
 from strongroom.server.joining import LONGEST_LIFETIME
 from strongroom.server.messages import Message, integer, optional_text, text, texts
 from strongroom.server.naming import tenant_named
@@ -45,7 +45,7 @@ async def invite(admin: Administrator, request: Message) -> object:
     groups = tuple(sorted({check_name(group, "group") for group in texts(request, "groups")}))
     lifetime = timedelta(seconds=integer(request, "seconds"))
     if not timedelta() < lifetime <= LONGEST_LIFETIME:
-        raise OperatorError(f"an invitation is good for {LONGEST_LIFETIME.days} days at most")
+        raise InvalidOption(f"an invitation is good for {LONGEST_LIFETIME.days} days at most")
     where = admin.advertised["https"]
     if where == OFF:
         raise OperatorError("clients join over HTTPS, which is off; set https in the configuration")

@@ -25,7 +25,7 @@ from strongroom.server.authorities import identity
 from strongroom.server.ca import UNREADABLE
 from strongroom.server.clients import check_name, enrol, in_force, known_certificate
 from strongroom.server.clients import to_message as client_message
-from strongroom.server.errors import NotFound, OperatorError
+from strongroom.server.errors import InvalidOption, NotFound, OperatorError
 from strongroom.server.mapping import TypedName, parse_san, parse_subject, rule_key
 from strongroom.server.messages import Message, optional_text, text, texts
 from strongroom.server.naming import tenant_named
@@ -163,7 +163,7 @@ def _typed(request: Message) -> tuple[TypedName, str]:
     """Return the name that a rule is about, in its compared form and as it was typed."""
     san, subject = optional_text(request, "san"), optional_text(request, "subject")
     if (san is None) == (subject is None):
-        raise OperatorError("say either --san or --subject")
+        raise InvalidOption("say either --san or --subject")
     if san is not None:
         typed = parse_san(san)
         return typed, typed.value
@@ -176,13 +176,13 @@ def _issuer(pem: str) -> x509.Certificate:
         certificate = x509.load_pem_x509_certificate(pem.encode())
         authority = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except UNREADABLE as error:
-        raise OperatorError("--issuer is no certificate in PEM that can be read") from error
+        raise InvalidOption("--issuer is no certificate in PEM that can be read") from error
     except x509.ExtensionNotFound:
         authority = False
     if not authority:
-        raise OperatorError("--issuer is no certificate of an authority (Basic Constraints)")
+        raise InvalidOption("--issuer is no certificate of an authority (Basic Constraints)")
     if len(certificate.public_bytes(Encoding.DER)) > MAX_DER:
-        raise OperatorError(f"--issuer has more than {MAX_DER} bytes")
+        raise InvalidOption(f"--issuer has more than {MAX_DER} bytes")
     return certificate
 
 

@@ -13,7 +13,7 @@ from strongroom.domain.people import Person, Role
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.administration.command import Administrator, command
 from strongroom.server.clients import check_name
-from strongroom.server.errors import NotFound, OperatorError
+from strongroom.server.errors import InvalidOption, NotFound, OperatorError
 from strongroom.server.kept import OF_THE_TENANT, decided, drop, put
 from strongroom.server.messages import Message, text, texts
 from strongroom.server.naming import client_named
@@ -24,7 +24,7 @@ async def add(admin: Administrator, request: Message) -> object:
     name, store = check_name(text(request, "name"), "name of a person"), admin.store
     roles = _roles(texts(request, "roles"))
     if not roles:
-        raise OperatorError(f"--role: a person has at least one; there are {', '.join(_known())}")
+        raise InvalidOption(f"--role: a person has at least one; there are {', '.join(_known())}")
     clients = await _numbers(admin, texts(request, "clients"))
 
     async def decide() -> tuple[list[EntryChange], Person]:
@@ -101,7 +101,7 @@ async def _numbers(admin: Administrator, names: Iterable[str], *, revoked_too: b
 def _roles(given: Iterable[str]) -> set[str]:
     unknown = sorted(set(given) - set(_known()))
     if unknown:
-        raise OperatorError(f"--role: there is no {', '.join(unknown)}; there are {', '.join(_known())}")
+        raise InvalidOption(f"--role: there is no {', '.join(unknown)}; there are {', '.join(_known())}")
     return set(given)
 
 

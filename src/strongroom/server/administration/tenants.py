@@ -20,7 +20,7 @@ from strongroom.domain.tenants import (
 )
 from strongroom.server.administration.command import Administrator, command
 from strongroom.server.clients import check_name
-from strongroom.server.errors import OperatorError
+from strongroom.server.errors import InvalidOption, OperatorError
 from strongroom.server.kept import OF_THE_TENANT, decided, put
 from strongroom.server.messages import Message, nested, text
 from strongroom.server.naming import tenant_named
@@ -94,10 +94,10 @@ async def limit(admin: Administrator, request: Message) -> object:
     wanted = nested(request, "limits")
     unknown = wanted.keys() - LIMITS.keys()
     if unknown:
-        raise OperatorError(f"a tenant has no limit {min(unknown)}; there are {', '.join(LIMITS)}")
+        raise InvalidOption(f"a tenant has no limit {min(unknown)}; there are {', '.join(LIMITS)}")
     for limit_, value in wanted.items():
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
-            raise OperatorError(f"the limit {limit_} must be a number, 0 for no limit")
+            raise InvalidOption(f"the limit {limit_} must be a number, 0 for no limit")
 
     async def decide() -> tuple[list[EntryChange], None]:
         before = await store.load_entry(Tenant, SYSTEM_TENANT, name)

@@ -88,7 +88,7 @@ def test_a_key_is_destroyed_once_two_people_have_said_so_from_their_own_machines
     server: testing.Server, run: Run
 ) -> None:
     doomed, spared = key(server, "doomed"), key(server)
-    refused = run("key", "destroy", doomed, "--yes", code=ExitCode.DENIED)
+    refused = run("key", "destroy", doomed, "--yes", code=ExitCode.PENDING_APPROVAL)
     approval = named_in(refused.error)
     shown = json.loads(
         run("approval", "show", approval, "-o", "json", "--profile", profile(server, "carol-laptop")).out
@@ -97,9 +97,9 @@ def test_a_key_is_destroyed_once_two_people_have_said_so_from_their_own_machines
     assert (shown["requester"], shown["needed"], shown["approved_by"]) == ("test", 2, [])
 
     approve(server, run, approval, "carol-laptop")
-    run("key", "destroy", doomed, "--yes", code=ExitCode.DENIED)
+    run("key", "destroy", doomed, "--yes", code=ExitCode.PENDING_APPROVAL)
     approve(server, run, approval, "carol-phone")
-    run("key", "destroy", doomed, "--yes", code=ExitCode.DENIED)
+    run("key", "destroy", doomed, "--yes", code=ExitCode.PENDING_APPROVAL)
     vote = ("approval", "approve", approval)
     run(*vote, "--profile", profile(server, "tess-laptop"), code=ExitCode.DENIED)
     run(*vote, "--profile", profile(server, "ada-laptop"), code=ExitCode.DENIED)
@@ -107,10 +107,10 @@ def test_a_key_is_destroyed_once_two_people_have_said_so_from_their_own_machines
     done = server.try_run(*vote, "--data", str(server.directory))
     assert done.returncode == ExitCode.DENIED
     assert "only people vote" in done.stderr
-    run("key", "destroy", doomed, "--yes", code=ExitCode.DENIED)
+    run("key", "destroy", doomed, "--yes", code=ExitCode.PENDING_APPROVAL)
 
     approve(server, run, approval, "dan-laptop")
-    run("key", "destroy", spared, "--yes", code=ExitCode.DENIED)
+    run("key", "destroy", spared, "--yes", code=ExitCode.PENDING_APPROVAL)
     run("key", "destroy", doomed, "--yes")
     run(*vote, "--profile", profile(server, "dan-laptop"), code=ExitCode.NOT_FOUND)
 

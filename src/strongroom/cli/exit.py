@@ -34,8 +34,12 @@ def exit_code(error: BaseException) -> ExitCode | None:
         return error.code
     # Only a command that has failed needs these.
     from strongroom.client import errors as client
+    from strongroom.domain.approvals import NEEDS
     from strongroom.server import errors as server
 
+    # KMIP has no reason for it: the sentence tells.
+    if isinstance(error, client.PermissionDenied) and error.message.startswith(NEEDS):
+        return ExitCode.PENDING_APPROVAL
     for cls, code in (
         (server.InvalidOption, ExitCode.USAGE),
         (server.NotFound, ExitCode.NOT_FOUND),

@@ -29,6 +29,9 @@ MOST: Final = 32
 MOST_WAITING: Final = 8
 """Requests to be answered later that one approval wakes up."""
 
+NEEDS: Final = "it needs the approval of"
+"""How a refusal begins that names the approval that is missing; commands tell it by that from others."""
+
 REQUESTED: Final = "ApprovalRequested"
 USED: Final = "ApprovalUsed"
 GIVEN_BACK: Final = "ApprovalGivenBack"

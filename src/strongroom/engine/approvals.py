@@ -15,6 +15,7 @@ from strongroom.domain.approvals import (
     LIFETIME,
     MOST,
     MOST_WAITING,
+    NEEDS,
     REQUESTED,
     Approval,
     counted,
@@ -227,8 +228,7 @@ def _sentence(kept: Kept[Approval], given: int, votes: int) -> str:
     command = f"`strongroom approval approve {name_of(kept)}`"
     until = f"until {kept.value.expires_at:%Y-%m-%d %H:%M} UTC"
     return (
-        f"it needs the approval of {votes} people and has that of {given}: {command} {until}, then send the"
-        " same request again"
+        f"{NEEDS} {votes} people and has that of {given}: {command} {until}, then send the same request again"
     )
 
 

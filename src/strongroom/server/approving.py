@@ -16,6 +16,7 @@ from strongroom.domain.approvals import (
     GIVEN_BACK,
     LIFETIME,
     MOST,
+    NEEDS,
     REQUESTED,
     USED,
     Approval,
@@ -165,7 +166,7 @@ async def use(store: ObjectStore, clients: ClientStore, asked: Asked, now: datet
             given = await approvers(store, clients, kept)
             if len(given) < needed:
                 raise PendingApproval(
-                    f"it needs the approval of {needed} people and has that of {len(given)}:"
+                    f"{NEEDS} {needed} people and has that of {len(given)}:"
                     f" `strongroom approval approve {name_of(kept)}` until"
                     f" {kept.value.expires_at:%Y-%m-%d %H:%M} UTC, then give the same command again"
                 )

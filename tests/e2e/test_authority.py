@@ -93,6 +93,28 @@ def outside() -> OutsideAuthority:
     return OutsideAuthority(now=dt.datetime.now(dt.UTC).replace(microsecond=0))
 
 
+def test_a_client_that_a_rule_lets_in_does_not_keep_an_older_authority(
+    tmp_path: Path, outside: OutsideAuthority
+) -> None:
+    with testing.server(tmp_path, workers=1) as server:
+        (tmp_path / "corporate.pem").write_bytes(outside.pem)
+        admin(
+            server,
+            "client",
+            "map",
+            "db",
+            "--issuer",
+            str(tmp_path / "corporate.pem"),
+            "--san",
+            "dns:db.example",
+        )
+        admin(server, "server", "ca", "rotate")
+        server.run("client", "renew", "--profile", str(server.profile))
+        _, older = authorities(server)
+        assert older["clients"] == 0
+        admin(server, "server", "ca", "retire", older["authority"])
+
+
 def corporate(
     folder: Path, outside: OutsideAuthority, **settings: dict[str, object]
 ) -> dict[str, dict[str, object]]:

@@ -8,7 +8,7 @@ from collections import Counter
 
 from cryptography import x509
 
-from strongroom.domain.clients import Seal
+from strongroom.domain.clients import NO_KEY, Seal
 from strongroom.domain.people import Role
 from strongroom.server.administration.command import Administrator, command
 from strongroom.server.authorities import (
@@ -53,8 +53,8 @@ async def retire_(admin: Administrator, request: Message) -> object:
     left = (await _clients(admin))[identity(authority)]
     if left and request.get("force") is not True:
         raise OperatorError(
-            f"{left} clients still have a certificate of it; renew them first (strongroom client list shows"
-            " their authority), or shut them out with --force"
+            f"{left} clients still have a certificate of it; renew them first (strongroom client list -o json"
+            " shows their authority), or shut them out with --force"
         )
     open_authority(admin.directory, admin.root_key)  # the current one has to work before an older one goes
     retire(admin.directory, authority)
@@ -64,12 +64,14 @@ async def retire_(admin: Administrator, request: Message) -> object:
 async def _clients(admin: Administrator) -> Counter[str]:
     """Return how many clients in force have their newest certificate from each authority.
 
-    Those of an older release count for the oldest one, which has made them.
+    Those of an older release count for the oldest one, which has made them. A client without a key of its own
+    has a certificate of none.
     """
     oldest = identity(server_issuer(admin.directory))
     found = Counter[str]()
     for record in await admin.clients.clients():
-        if record.revoked_at is None and record.seal is Seal.WHOLE:
+        own_key = not record.fingerprint.startswith(NO_KEY)
+        if own_key and record.revoked_at is None and record.seal is Seal.WHOLE:
             own = [one.authority for one in record.certificates if one.fingerprint == record.fingerprint]
             found[own[-1] if own else oldest] += 1
     return found

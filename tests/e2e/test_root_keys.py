@@ -180,6 +180,10 @@ def test_a_passphrase_is_brought_in_a_file_as_a_credential_or_later(
     eventually(lambda: vault.status()["health"] == "ok", within=20)
     assert readable(vault, first), "nobody is asked again for a worker that died"
     vault.stop()
+    alone = vault.try_run("client", "list", "--data", str(vault.directory))
+    assert alone.returncode == SEALED
+    assert "no server runs" in alone.stderr
+    assert "strongroom serve" in alone.stderr
     secret_file(tmp_path / "strongroom-passphrase", PASSPHRASE)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     vault.start()
@@ -378,6 +382,14 @@ def test_init_without_a_kit_warns_and_succeeds(tmp_path: Path) -> None:
     done = server.try_run("init", str(tmp_path / "data"))
     assert done.returncode == 0
     assert "no recovery kit" in done.stderr
+
+
+def test_a_key_manager_that_cannot_be_asked_for_want_of_a_profile_is_no_sealed_server(tmp_path: Path) -> None:
+    server = testing.Server(tmp_path)
+    words = ("--root-key", "kmip", "--kmip-profile", str(tmp_path / "none"))
+    done = server.try_run("init", str(tmp_path / "data"), *words)
+    assert done.returncode == 1
+    assert "cannot read the profile" in done.stderr
 
 
 def test_status_of_a_directory_without_a_server_says_so(tmp_path: Path) -> None:

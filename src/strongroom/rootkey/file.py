@@ -50,6 +50,11 @@ def read(path: Path) -> SecretBytes:
             if status.st_mode & 0o077:
                 raise RootKeyError(f"others may use the root key {path}; run: chmod 600 {path}")
             content = file.read(len(MAGIC) + KEY_SIZE + ID_SIZE + 1)
+    except FileNotFoundError as error:
+        raise RootKeyError(
+            f"the root key {path} is gone; put it back, or give the data a new one with the recovery kit:"
+            " strongroom server root recover --data DIR --kit FILE"
+        ) from error
     except OSError as error:
         raise RootKeyError(f"cannot read the root key {path}: {error.strerror}") from error
     key = SecretBytes(content[len(MAGIC) : len(MAGIC) + KEY_SIZE])

@@ -24,7 +24,7 @@ from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import DirectoryLocked, OperatorError, Sealed, Unreachable, raise_for, to_answer
 from strongroom.server.logs import get_logger
 from strongroom.server.messages import BrokenMessage, Message, MessageReader, encode
-from strongroom.server.ports import Adapters, RootKeys
+from strongroom.server.ports import Adapters
 from strongroom.server.recording import BY_USER
 
 log = get_logger()
@@ -97,8 +97,14 @@ def _user(connection: socket.socket) -> int:
 def _work_alone(directory: DataDirectory, adapters: Adapters, request: Message) -> object:
     settings = load_settings(directory.configuration)
     adapters.check_store(settings, directory)
+    root_key = adapters.open_root_key(directory)
+    if root_key.sealed:
+        raise Sealed(
+            f"no server runs on {directory.path}, and somebody has to bring its root key; start it:"
+            f" strongroom serve {directory.path}"
+        )
 
-    async def run(root_key: RootKeys) -> object:
+    async def run() -> object:
         opened = await adapters.open_administration(settings, directory, root_key)
         admin = Administrator(
             clients=opened.clients,
@@ -116,7 +122,7 @@ def _work_alone(directory: DataDirectory, adapters: Adapters, request: Message) 
             await opened.close()
 
     try:
-        return asyncio.run(run(adapters.open_root_key(directory)))
+        return asyncio.run(run())
     except (RootKeySealed, RootKeyUnavailable) as error:
         raise Sealed(str(error)) from error
     except (StoreFailure, TamperedRecord, RootKeyError) as error:

@@ -99,8 +99,8 @@ def test_a_damaged_file_is_refused(path: Path, damage: str) -> None:
         FileRootKey(path)
 
 
-def test_a_missing_file_says_so(tmp_path: Path) -> None:
-    with pytest.raises(RootKeyError, match="No such file"):
+def test_a_missing_file_says_so_and_what_helps(tmp_path: Path) -> None:
+    with pytest.raises(RootKeyError, match=r"none is gone; put it back.* server root recover"):
         FileRootKey(tmp_path / "none")
 
 

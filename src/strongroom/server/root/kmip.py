@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
-from strongroom.client.errors import CryptographicFailure, KMIPError
+from strongroom.client.errors import CryptographicFailure, InvalidSettings, KMIPError
 from strongroom.client.sync import Client
 from strongroom.domain.ports import RootKeyError, RootKeyUnavailable
 from strongroom.model.attribute_list import AttributeInstance
@@ -95,6 +95,8 @@ def create(parameters: Mapping[str, Any]) -> dict[str, Any]:
         way = KeyManagerKey(made)
         opened = way.open(way.seal(sample, associated), associated)
         way.close()
+    except InvalidSettings as error:
+        raise RootKeyError(str(error)) from error
     except (KMIPError, Unreachable) as error:
         raise RootKeyUnavailable(f"no key could be made in the other key manager: {error}") from error
     if opened != sample:

@@ -22,7 +22,11 @@ from strongroom.cli.root_options import (
 from strongroom.cli.server_ca import app as server_ca
 from strongroom.cli.showing import shown
 
-app = typer.Typer(help="Ask what a server can do.", rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(
+    help="Ask what a server can do; open it, seal it, and look after its root key.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
 root_app = typer.Typer(help="Replace or recover the root key.", rich_markup_mode=None, no_args_is_help=True)
 recovery = typer.Typer(help="Look after the recovery kit.", rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(server_ca, name="ca")

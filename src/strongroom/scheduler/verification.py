@@ -95,7 +95,7 @@ class Verifier:
         try:
             await self._compare(kept)
         except LostRace:
-            log.warning("verification_given_up", reason="another worker has begun one")
+            log.info("verification_given_up", reason="another worker has begun one")
         except StoreFailure as error:
             log.warning("verification_failed", error=str(error))
             self._wanted = True

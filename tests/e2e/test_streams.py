@@ -1,15 +1,17 @@
 """Streams over TLS: whichever worker a part comes to, the one that has the stream answers."""
 
 from contextlib import ExitStack
+from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from strongroom import Client, testing
-from strongroom.client.errors import OperationFailed
+from strongroom.client.errors import KMIPError, OperationFailed, OutcomeUnknown, ServerUnreachable
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicParameters
-from strongroom.operations.encrypt import EncryptRequest
+from strongroom.operations.encrypt import EncryptRequest, EncryptResponse
 from strongroom.registry import (
     BlockCipherMode,
     PaddingMethod,
@@ -50,6 +52,49 @@ def test_parts_may_come_by_any_connection(server: testing.Server) -> None:
         for client in clients:
             with pytest.raises(OperationFailed) as caught:
                 client.call(request)
+            assert caught.value.reason in (
+                ResultReason.INVALID_CORRELATION_VALUE,
+                ResultReason.ITEM_NOT_FOUND,
+            )
+
+
+def part(key: str, data: bytes, correlation_value: bytes | None = None) -> EncryptRequest:
+    return EncryptRequest(
+        unique_identifier=UniqueIdentifier(key),
+        cryptographic_parameters=None if correlation_value else CBC,
+        iv_counter_nonce=None if correlation_value else IV,
+        data=SecretBytes(data),
+        init_indicator=None if correlation_value else True,
+        correlation_value=correlation_value,
+    )
+
+
+def test_sigterm_ends_a_stream_and_whoever_goes_on_is_told(tmp_path: Path) -> None:
+    """faults 39. The part that is under way is answered, or its connection ends."""
+    with testing.server(tmp_path, workers=1) as server:
+        with Client.from_profile(server.profile) as client:
+            key = client.create_symmetric_key()
+            client.activate(key)
+            begun = client.call(part(key, bytes(64 << 10))).correlation_value
+            assert begun is not None
+            late: list[object] = []
+
+            def go_on() -> None:
+                try:
+                    late.append(client.call(part(key, bytes(3 << 20), begun)))
+                except KMIPError as error:
+                    late.append(error)
+
+            thread = Thread(target=go_on)
+            thread.start()
+            assert server.stop() == 0
+            thread.join(10)
+            (answer,) = late
+            assert isinstance(answer, EncryptResponse | OutcomeUnknown | ServerUnreachable)
+        server.start()
+        with Client.from_profile(server.profile) as client:
+            with pytest.raises(OperationFailed) as caught:
+                client.call(part(key, bytes(16), begun))
             assert caught.value.reason in (
                 ResultReason.INVALID_CORRELATION_VALUE,
                 ResultReason.ITEM_NOT_FOUND,

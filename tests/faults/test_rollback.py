@@ -150,7 +150,7 @@ def test_an_honest_store_is_not_doubted(kms: TestKms) -> None:
 def test_an_edited_column_is_noticed_at_use_and_by_the_verifier(
     kms: TestKms, database: Database, column: str, value: Any
 ) -> None:
-    """Faults 21; issue: state, owner, mask, dates and links are bound to the material."""
+    """State, owner, mask, dates and links are bound to the material."""
     key = kms.create_symmetric_key()
     kms.forget()
     database.run(f"UPDATE objects SET {column} = ? WHERE unique_identifier = ?", value, key)

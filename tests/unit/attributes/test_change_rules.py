@@ -261,6 +261,7 @@ def test_dates_stay_in_order() -> None:
 
 
 def test_sensitive_cannot_be_taken_back() -> None:
+    """faults 21."""
     key = aes_key()
     set_(key, Tag.SENSITIVE, True)
     set_(key, Tag.SENSITIVE, True)
@@ -272,6 +273,7 @@ def test_sensitive_cannot_be_taken_back() -> None:
 
 
 def test_extractable_cannot_be_given_back() -> None:
+    """faults 21."""
     key = aes_key()
     modify(key, given(Tag.EXTRACTABLE, False))
     with pytest.raises(AttributeReadOnly):

@@ -149,14 +149,14 @@ def test_an_ec_public_key_is_compressed(kms: TestKms) -> None:
 
 
 def test_a_sensitive_object_is_not_given_out_in_the_clear(kms: TestKms) -> None:
-    """KMIP 2.1 §4.55: the server shall prevent the object value being retrieved unless it is wrapped."""
+    """faults 21. KMIP 2.1 §4.55: the object value shall not be retrieved unless it is wrapped."""
     request = GetRequest(unique_identifier=key(kms, attribute(Tag.SENSITIVE, value=True)))
     assert_refused(kms, request, ResultReason.SENSITIVE, ResultReason.SENSITIVE, since=V1_4)
     assert refusal(kms, request, version=V1_0).reason is ResultReason.PERMISSION_DENIED
 
 
 def test_an_object_that_is_not_extractable_is_not_given_out(kms: TestKms) -> None:
-    """KMIP 2.1 §4.23: the server shall prevent the object value being retrieved."""
+    """faults 21. KMIP 2.1 §4.23: the server shall prevent the object value being retrieved."""
     request = GetRequest(unique_identifier=key(kms, attribute(Tag.EXTRACTABLE, value=False)))
     reason = ResultReason.NOT_EXTRACTABLE
     refused = refusal(kms, request, version=V2_1)

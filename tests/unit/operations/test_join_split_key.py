@@ -249,7 +249,7 @@ def test_an_opaque_object_is_split_and_joined(kms: TestKms) -> None:
 
 
 def test_too_few_parts_are_refused(kms: TestKms) -> None:
-    """KMIP 1.4 §11.40: fewer Unique Identifiers than the Split Key Threshold."""
+    """faults 28. KMIP 1.4 §11.40: fewer Unique Identifiers than the Split Key Threshold."""
     parts = split(kms, register_key(kms), threshold=3)
     request = join_request(parts[:2])
     assert_refused(kms, request, R.CRYPTOGRAPHIC_FAILURE, R.CRYPTOGRAPHIC_FAILURE)
@@ -274,6 +274,7 @@ def test_two_parts_with_the_same_number_are_refused(kms: TestKms) -> None:
 
 
 def test_parts_of_different_splits_are_refused(kms: TestKms) -> None:
+    """faults 28."""
     whole = register_key(kms)
     one, other = split(kms, whole), split(kms, whole)
     request = join_request([one[0], other[1]])
@@ -287,6 +288,7 @@ def test_parts_of_different_splits_are_refused(kms: TestKms) -> None:
 def test_an_altered_part_is_refused_beside_one_that_was_made_here(
     kms: TestKms, method: SplitKeyMethod
 ) -> None:
+    """faults 28."""
     parts = split(kms, register_key(kms), method=method, version=V2_1)
     exported = got(kms, parts[1])
     changed = bytearray(material(kms, parts[1]))

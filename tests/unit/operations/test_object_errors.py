@@ -115,14 +115,17 @@ def test_the_object_of_another_owner_is_answered_like_a_missing_one(
 
 @pytest.mark.parametrize("name", sorted(set(REQUESTS) - WITH_ARCHIVED))
 def test_an_archived_object_must_be_recovered_first(kms: TestKms, name: str) -> None:
-    """KMIP 1.4 §11, 2.1 §11.49: the reason is Object Archived in every version."""
+    """faults 22. KMIP 1.4 §11, 2.1 §11.49: the reason is Object Archived in every version."""
     reason = ResultReason.OBJECT_ARCHIVED
     assert_refused(kms, REQUESTS[name](archived_key(kms)), reason, reason)
 
 
 @pytest.mark.parametrize("name", sorted(set(REQUESTS) - WITH_DESTROYED))
 def test_of_a_destroyed_object_only_attributes_are_left(kms: TestKms, name: str) -> None:
-    """KMIP 1.4 §11 has no reason but Item Not Found, save for Destroy; 2.1 §11.49 has Object Destroyed."""
+    """faults 22. KMIP 1.4 §11 has no reason but Item Not Found, save for Destroy.
+
+    2.1 §11.49 has Object Destroyed.
+    """
     request = REQUESTS[name](key_in(kms, State.DESTROYED))
     newest = ResultReason.OBJECT_DESTROYED
     oldest = ResultReason.PERMISSION_DENIED if name == "Destroy" else ResultReason.ITEM_NOT_FOUND

@@ -247,6 +247,7 @@ def test_a_stream_keeps_to_its_key(kms: TestKms) -> None:
 
 
 def test_a_correlation_value_is_only_good_for_its_client_and_operation(kms: TestKms) -> None:
+    """faults 26."""
     key = active_key(kms)
     value = begin(kms, key).correlation_value
     assert_refused(kms, encrypt(key, b"", correlation_value=value), *NO_STREAM, since=V1_3, caller=BOB)
@@ -256,6 +257,7 @@ def test_a_correlation_value_is_only_good_for_its_client_and_operation(kms: Test
 
 
 def test_a_stream_ends_with_the_final_part(kms: TestKms) -> None:
+    """faults 26."""
     key = active_key(kms)
     value = begin(kms, key).correlation_value
     last = encrypt(key, bytes(16), correlation_value=value, final_indicator=True)
@@ -300,6 +302,7 @@ def test_usage_limits_count_the_bytes_of_parts_and_the_stream_once(
 
 
 def test_a_stream_that_nobody_continues_is_dropped(kms: TestKms) -> None:
+    """faults 26."""
     key = active_key(kms)
     stream = begin(kms, key).correlation_value
     kms.clock.pass_time(minutes=4)

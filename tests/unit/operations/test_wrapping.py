@@ -266,6 +266,7 @@ def test_an_unknown_wrapping_key(kms: TestKms, as_mac_key: bool) -> None:
 
 
 def test_the_wrapping_key_of_somebody_else_does_not_exist(kms: TestKms) -> None:
+    """faults 20."""
     kek = wrapping_key(kms, NIST)
     mine = UniqueIdentifier(kms.create_symmetric_key(caller=BOB))
     asked = request(mine, kek)
@@ -302,7 +303,7 @@ def test_a_wrapping_key_that_is_no_key(kms: TestKms) -> None:
 
 @pytest.mark.parametrize("usage", [UNWRAP, EVERY_USE])
 def test_a_wrapping_key_needs_wrap_key_in_its_mask(kms: TestKms, usage: CryptographicUsageMask) -> None:
-    """KMIP 2.1 §12.2: Encrypt is not interchangeable with Wrap Key."""
+    """faults 20. KMIP 2.1 §12.2: Encrypt is not interchangeable with Wrap Key."""
     asked = request(register_key(kms), wrapping_key(kms, NIST, usage=usage))
     assert_refused(kms, asked, R.PERMISSION_DENIED, R.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK)
 
@@ -315,6 +316,7 @@ def test_a_mac_key_needs_mac_generate_in_its_mask(kms: TestKms) -> None:
 
 
 def test_a_wrapping_key_is_active(kms: TestKms) -> None:
+    """faults 20."""
     asked = request(register_key(kms), wrapping_key(kms, NIST, active=False))
     assert_refused(kms, asked, R.PERMISSION_DENIED, R.PERMISSION_DENIED)
 
@@ -398,19 +400,20 @@ def test_data_that_does_not_fit_the_mode(kms: TestKms) -> None:
 
 
 def test_a_sensitive_key_is_given_out_wrapped(kms: TestKms) -> None:
-    """KMIP 2.1 §4.55: prevent the value being retrieved unless it is wrapped by another key."""
+    """faults 21. KMIP 2.1 §4.55: prevent the value being retrieved unless it is wrapped by another key."""
     made, kek = key(kms, attribute(Tag.SENSITIVE, value=True)), wrapping_key(kms, NIST)
     assert ciphertext_of(get_wrapped(kms, made, specification(kek)))
 
 
 def test_a_sensitive_key_is_not_given_out_merely_authenticated(kms: TestKms) -> None:
-    """MAC/sign encrypts nothing."""
+    """faults 21. MAC/sign encrypts nothing."""
     made = key(kms, attribute(Tag.SENSITIVE, value=True))
     asked = request(made, None, mac_key=wrapping_key(kms, HMAC, usage=MAC), method=M.MAC_SIGN)
     assert_refused(kms, asked, R.SENSITIVE, R.SENSITIVE, since=V1_4)
 
 
 def test_a_key_that_is_not_extractable_is_not_given_out_wrapped_either(kms: TestKms) -> None:
+    """faults 21."""
     asked = request(key(kms, attribute(Tag.EXTRACTABLE, value=False)), wrapping_key(kms, NIST))
     assert_refused(kms, asked, R.NOT_EXTRACTABLE, R.NOT_EXTRACTABLE, since=V1_4)
 

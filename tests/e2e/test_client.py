@@ -15,6 +15,7 @@ from strongroom.client.errors import (
     BatchStopped,
     ObjectNotFound,
     OperationFailed,
+    ServerUnreachable,
     VersionNotSupported,
 )
 from strongroom.client.profile import Profile, load_profile
@@ -231,6 +232,17 @@ def test_a_client_outlives_a_restart_of_its_server(tmp_path: Path) -> None:
         server.start()
         assert client.create_symmetric_key() != key
         assert len(client.get_material(key)) == 32
+
+
+async def test_whoever_is_not_let_in_is_told_what_may_be_the_cause(server: testing.Server) -> None:
+    profile = server.enrol("gone")
+    server.run("client", "revoke", "gone", "--data", str(server.directory))
+    told = pytest.raises(ServerUnreachable, match="may not know the client's certificate")
+    with Client.from_profile(profile) as client, told:
+        client.locate()
+    async with AsyncClient.from_profile(profile) as other:
+        with told:
+            await other.locate()
 
 
 async def test_the_asynchronous_client_does_the_same(server: testing.Server) -> None:

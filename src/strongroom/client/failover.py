@@ -81,6 +81,16 @@ def exchange_failure(exc: OSError, *, timeout: float, sent: bool, answered_befor
     return BrokenLink(_reason(exc, timeout), sent=sent and not refused)
 
 
+def link_ended(*, answered_before: bool) -> BrokenLink:
+    """Return what to say of a server that closed the connection where an answer should come."""
+    reason = "it ended the connection"
+    if not answered_before:
+        reason += (
+            " and answered nothing: it may not know the client's certificate, or not any more; its log says"
+        )
+    return BrokenLink(reason, sent=True)
+
+
 def _reason(exc: OSError, timeout: float) -> str:
     match exc:
         case TimeoutError():

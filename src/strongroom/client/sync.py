@@ -17,7 +17,14 @@ from typing import Any, Final, Self, TypeVar
 from strongroom.client.address import Address
 from strongroom.client.conversation import Conversation, Flow, Outgoing
 from strongroom.client.errors import KMIPError, OperationPending, ProtocolError
-from strongroom.client.failover import Attempts, BrokenLink, ServerList, connect_failure, exchange_failure
+from strongroom.client.failover import (
+    Attempts,
+    BrokenLink,
+    ServerList,
+    connect_failure,
+    exchange_failure,
+    link_ended,
+)
 from strongroom.client.methods.everything import Methods
 from strongroom.client.profile import Profile, find_profile, load_profile, make_credentials, make_version
 from strongroom.client.tls import make_context
@@ -252,4 +259,4 @@ class Link:
                 self._answered = True
                 return message
             if not data:
-                raise BrokenLink("it ended the connection", sent=True)
+                raise link_ended(answered_before=self._answered)

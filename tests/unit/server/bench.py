@@ -160,6 +160,19 @@ def _fields(record: ClientRecord) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
+async def turns_pass() -> None:
+    """Let everything be done that waits for nothing but its turn."""
+    for _ in range(500):
+        await asyncio.sleep(0)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Return once it is so, of what waits for a real clock."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 (nobody tells)
+            await asyncio.sleep(0.001)
+
+
 def receive(protocol: KmipProtocol[Any], data: bytes, *, together: bool = False) -> None:
     """Have `data` arrive as it does from an event loop: read to where the protocol wants it.
 

@@ -25,7 +25,7 @@ from strongroom.wire.errors import DecodeError
 from strongroom.wire.item import STRUCTURE, TEXT_STRING, Item
 from strongroom.wire.limits import DEFAULT_LIMITS
 from tests.cycles import cycles
-from tests.unit.server.bench import Bench, Transport, receive
+from tests.unit.server.bench import Bench, Transport, receive, turns_pass
 
 MIB = 1 << 20
 TTLV = "application/octet-stream"
@@ -307,7 +307,7 @@ async def test_a_long_pipeline_gives_other_connections_their_turn(bench: HttpBen
     protocol, transport = bench.connect()
     receive(protocol, post() * (BURST + 1))
     assert len(transport.written) == BURST
-    await asyncio.sleep(0.01)
+    await turns_pass()
     assert len(transport.written) == BURST + 1
 
 
@@ -318,7 +318,7 @@ async def test_a_request_that_waits_holds_back_the_ones_behind_it(bench: HttpBen
     await asyncio.sleep(0)
     assert transport.written == []
     gate.set_result(None)
-    await asyncio.sleep(0.01)
+    await turns_pass()
     assert [Response(data).body for data in transport.written] == [b"<one>", b"<two>"]
 
 
@@ -329,7 +329,7 @@ async def test_reading_stops_while_too_much_is_waiting(bench: HttpBench) -> None
     receive(protocol, post(b"x" * READ_AHEAD))
     assert not transport.reading
     gate.set_result(None)
-    await asyncio.sleep(0.01)
+    await turns_pass()
     assert transport.reading
     assert b"".join(transport.written).count(b"HTTP/1.1 200 OK") == 2
 
@@ -374,7 +374,7 @@ async def test_draining_announces_the_end_with_the_answer_in_flight(bench: HttpB
     protocol.drain()
     assert not transport.closed
     gate.set_result(None)
-    await asyncio.sleep(0.01)
+    await turns_pass()
     response = Response(transport.written[0])
     assert (response.body, response.headers["connection"]) == (b"<hello>", "close")
     assert transport.closed

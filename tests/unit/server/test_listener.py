@@ -13,7 +13,7 @@ from strongroom.server.config import ConnectionSettings, DeadlineSettings
 from strongroom.server.listener import BATCH, Door, Listener
 from strongroom.server.shared import Seat, SharedNumbers
 from strongroom.server.ttlv import KmipProtocol
-from tests.unit.server.bench import Bench, Transport
+from tests.unit.server.bench import Bench, Transport, turns_pass
 
 AT_ONCE = 2
 """Unfinished handshakes that an address may have."""
@@ -69,7 +69,7 @@ async def test_a_worker_is_not_empty_while_a_handshake_is_about_to_begin(site: S
 
 async def test_handshakes_that_give_way_before_they_began_are_counted_out_and_closed(site: Site) -> None:
     peers = [site.accept() for _ in range(AT_ONCE + 3)]
-    await asyncio.sleep(0.01)
+    await turns_pass()
     assert site.listener.live == AT_ONCE
     for peer in peers[:3]:
         assert peer.recv(1) == b""
@@ -90,7 +90,7 @@ async def test_a_handshake_that_gives_way_at_the_moment_it_is_done_leaves_no_con
     protocol.connection_made(transport)
     for _ in range(AT_ONCE):
         site.accept()
-    await asyncio.sleep(0.01)
+    await turns_pass()
     assert transport.aborted
     assert protocol not in site.listener._connections
     site.listener.drain()

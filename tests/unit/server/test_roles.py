@@ -9,7 +9,7 @@ from strongroom.domain.outgoing import EndpointUnreachable, Exchange
 from strongroom.registry import V2_1, Version
 from strongroom.server import roles
 from strongroom.server.ca import Authority
-from tests.unit.server.bench import Bench, receive
+from tests.unit.server.bench import Bench, receive, turns_pass, until
 from tests.unit.server.test_ttlv import request
 
 QUESTION = request(b"question")
@@ -68,9 +68,9 @@ async def test_the_server_asks_after_the_answer_and_answers_again_after_that(ben
     answer = response(b"first")
     receive(protocol, answer[:10])
     receive(protocol, answer[10:])
-    await asyncio.sleep(0.01)
+    await turns_pass()
     receive(protocol, response(b"second"))
-    await asyncio.sleep(0.01)
+    await turns_pass()
     assert attendant.answers == [answer, response(b"second")]
     receive(protocol, request(b"mine again"))
     assert transport.written[3:] == [b"<mine again>"]
@@ -96,7 +96,7 @@ async def test_what_is_no_answer_ends_the_connection(bench: Bench, bytes_: bytes
     receive(protocol, request(b"turn"))
     await asyncio.sleep(0)
     receive(protocol, bytes_)
-    await asyncio.sleep(0.01)
+    await turns_pass()
     assert transport.closed
     assert isinstance(attendant.error, EndpointUnreachable)
 
@@ -109,7 +109,7 @@ async def test_an_answer_that_nobody_asked_for_ends_the_connection_at_the_next_q
     receive(protocol, request(b"turn"))
     await asyncio.sleep(0)
     receive(protocol, response(b"asked") + response(b"unasked"))
-    await asyncio.sleep(0.01)
+    await turns_pass()
     assert isinstance(attendant.error, EndpointUnreachable)
     assert transport.closed
 
@@ -131,7 +131,7 @@ async def test_a_request_behind_the_answer_that_gives_the_role_back_is_served(be
     receive(protocol, request(b"turn"))
     await asyncio.sleep(0)
     receive(protocol, response(b"taken") + request(b"at once"))
-    await asyncio.sleep(0.01)
+    await turns_pass()
     assert transport.written[2:] == [b"<at once>"]
 
 
@@ -142,7 +142,7 @@ async def test_a_client_that_does_not_answer_in_time_loses_the_connection(
     attendant = attended(bench, Attendant())
     protocol, transport = bench.connect()
     receive(protocol, request(b"turn"))
-    await asyncio.sleep(0.1)
+    await until(lambda: attendant.error is not None)
     assert transport.closed
     assert isinstance(attendant.error, EndpointUnreachable)
 
@@ -154,7 +154,7 @@ async def test_a_connection_that_is_lost_ends_the_asking(bench: Bench, questions
     receive(protocol, request(b"turn"))
     await asyncio.sleep(0)
     protocol.connection_lost(None)
-    await asyncio.sleep(0.01)
+    await turns_pass()
     assert attendant.error is not None
 
 

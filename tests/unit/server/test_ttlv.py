@@ -17,7 +17,7 @@ from strongroom.server.shares import Buffers
 from strongroom.server.ttlv import BURST, READ_AHEAD, TAKEN
 from strongroom.server.turns import ALONE, AMONG_OTHERS, AT_ONCE, Turns
 from strongroom.server.writing import PIECE
-from tests.unit.server.bench import Bench, receive
+from tests.unit.server.bench import Bench, receive, turns_pass, until
 from tests.unit.server.conftest import NOW
 
 HEAD = b"\x42\x00\x78\x01"
@@ -27,12 +27,6 @@ def request(body: bytes) -> bytes:
     """Return a frame with `body`, padded to eight bytes."""
     body += b"." * (-len(body) % 8)
     return HEAD + len(body).to_bytes(4, "big") + body
-
-
-async def turns_pass() -> None:
-    """Let everything be done that waits for nothing but its turn."""
-    for _ in range(500):
-        await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -339,7 +333,7 @@ async def test_a_request_that_waits_holds_back_the_ones_behind_it(bench: Bench) 
     await asyncio.sleep(0)
     assert transport.written == []
     gate.set_result(None)
-    await asyncio.sleep(0.01)
+    await turns_pass()
     assert transport.written == [b"slow", b"two", b"three"]
 
 
@@ -376,7 +370,7 @@ async def test_bytes_that_arrive_between_bursts_keep_their_place(bench: Bench) -
     protocol, transport = bench.connect()
     receive(protocol, b"".join(request(b"%d" % n) for n in range(BURST)))
     receive(protocol, request(b"last"))
-    await asyncio.sleep(0.01)
+    await turns_pass()
     assert transport.written[-1] == b"<last>"
     assert len(transport.written) == BURST + 1
 
@@ -394,7 +388,7 @@ async def test_reading_stops_while_too_much_is_waiting_and_goes_on_later(bench: 
     receive(protocol, request(b"x" * READ_AHEAD))
     assert not transport.reading
     gate.set_result(None)
-    await asyncio.sleep(0.01)
+    await turns_pass()
     assert transport.written == [b"ok", b"ok"]
     assert transport.reading
 
@@ -468,7 +462,7 @@ async def test_an_engine_that_breaks_its_contract_costs_one_connection(bench: Be
     for body in (b"now", b"later"):
         protocol, transport = bench.connect()
         receive(protocol, request(body))
-        await asyncio.sleep(0.01)
+        await turns_pass()
         assert transport.aborted
     assert [entry["event"] for entry in logs] == ["handler_failed", "handler_failed"]
 
@@ -487,7 +481,7 @@ async def test_a_request_goes_on_when_its_client_has_left(bench: Bench) -> None:
     receive(protocol, request(b"slow"))
     protocol.connection_lost(None)
     gate.set_result(None)
-    await asyncio.sleep(0.01)
+    await turns_pass()
     assert done
     assert transport.written == []
 
@@ -563,7 +557,7 @@ async def test_a_request_that_waits_in_the_engine_has_no_deadline(bench: Bench) 
     bench.pass_time(5000)
     assert not transport.closed
     gate.set_result(None)
-    await asyncio.sleep(0.01)
+    await turns_pass()
     assert transport.written == [b"ok"]
 
 
@@ -741,8 +735,7 @@ async def test_a_request_over_the_rate_waits_for_its_time_or_is_refused(
         pass
     receive(waiting, request(b"two"))
     assert waiting.transport.written == [b"SHED two"]
-    await asyncio.sleep(0.1)
-    assert len(transport.written) == burst, "the one that waited is done"
+    await until(lambda: len(transport.written) == burst)  # the one that waited is done
     bench.shares.tick()
     (entry,) = [entry for entry in logs if entry["event"] == "requests_shed"]
     assert entry["count"] == 2
@@ -874,7 +867,7 @@ async def test_draining_finishes_the_request_in_flight(bench: Bench) -> None:
     protocol.drain()
     assert not transport.closed
     gate.set_result(None)
-    await asyncio.sleep(0.01)
+    await turns_pass()
     assert transport.written == [b"ok"]
     assert transport.closed
 
@@ -906,7 +899,7 @@ async def test_an_aborted_connection_cancels_its_request(bench: Bench) -> None:
     receive(protocol, request(b"slow"))
     await asyncio.sleep(0)
     protocol.abort("drain_deadline")
-    await asyncio.sleep(0.01)
+    await turns_pass()
     assert cancelled
     assert transport.aborted
 
@@ -933,6 +926,6 @@ async def test_the_request_under_way_is_answered_when_the_key_is_replaced_and_no
     assert idle_transport.closed
     assert not transport.closed
     gate.set_result(None)
-    await asyncio.sleep(0.01)
+    await turns_pass()
     assert transport.written == [b"renew"]
     assert transport.closed

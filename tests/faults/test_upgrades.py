@@ -250,7 +250,7 @@ async def kill_while_it_waits(connection: asyncpg.Connection, url: PostgresUrl, 
 
 async def until(connection: asyncpg.Connection, counting: str, wanted: int) -> None:
     """Return when the database counts so many."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await connection.fetchval(counting) != wanted:  # noqa: ASYNC110 (the database tells nobody)
             await asyncio.sleep(0.01)
 
@@ -260,9 +260,9 @@ def test_a_migration_may_take_longer_than_a_statement_of_a_request(
     postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = parse(postgres_server.url(postgres_server.create_database()), tmp_path)
-    monkeypatch.setattr(postgres, "STATEMENT_TIMEOUT", 0.3)
+    monkeypatch.setattr(postgres, "STATEMENT_TIMEOUT", 2.0)
     script = migrate.script("postgresql", None)
-    monkeypatch.setattr(migrate, "script", lambda *_: f"SELECT pg_sleep(1); {script}")
+    monkeypatch.setattr(migrate, "script", lambda *_: f"SELECT pg_sleep(3); {script}")
     migrate.migrate(url)
     assert migrate.current_version(url) == VERSIONS[-1]
 

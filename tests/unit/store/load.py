@@ -33,7 +33,7 @@ class Load:
                 self.failures.append(error)
                 await asyncio.sleep(0.01)
 
-    async def progress(self, *, beyond: int, within: float = 30) -> None:
+    async def progress(self, *, beyond: int, within: float = 60) -> None:
         """Return when more than so many objects are acknowledged; fail when that takes too long."""
         async with asyncio.timeout(within), self._changed:
             await self._changed.wait_for(lambda: len(self.acknowledged) > beyond)

@@ -78,7 +78,7 @@ def test_a_request_that_begins_outside_a_task_can_connect(
             begun.set_result([loop.create_task(resume(read, read.send(None))) for read in reads])
 
         loop.call_soon(begin)
-        answers = await asyncio.gather(*await asyncio.wait_for(begun, 10))
+        answers = await asyncio.gather(*await asyncio.wait_for(begun, 60))
         await backend.close()
         return answers
 

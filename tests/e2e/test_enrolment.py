@@ -30,7 +30,7 @@ from strongroom.server.enrolment import enrol_by_request, enrol_client
 from strongroom.server.errors import OperatorError
 from strongroom.server.revocation import read_lists
 from strongroom.wire import binary
-from tests.e2e.conftest import endpoint, eventually, https
+from tests.e2e.conftest import endpoint, eventually, https, last_answered
 from tests.interop.endpoint import RawConnection
 from tests.kms import request_message
 from tests.unit.server.authorities_made import OutsideAuthority
@@ -176,7 +176,7 @@ def test_who_was_enrolled_just_so_gets_a_certificate_once_more(
         listed = {entry.serial_number for one in read_lists(file.read_bytes()) for entry in one}
         return {first.serial_number, second.serial_number} <= listed
 
-    eventually(both_are_listed, within=10)
+    eventually(both_are_listed)
 
 
 def full(at: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,7 +370,7 @@ def test_an_unknown_certificate_waits_until_somebody_decides(
     certificate, key = outside.issue("admin\n*\x1b[2J")
     profile = profile_of(server, tmp_path / "unknown", certificate, key)
     assert not works_anew(server, profile)
-    eventually(lambda: bool(listed(server, "client", "pending", "list")), within=10)
+    eventually(lambda: bool(listed(server, "client", "pending", "list")))
     (waiting,) = listed(server, "client", "pending", "list")
     assert waiting["subject"] == "CN=admin\\n*\\x1b[2J"
     assert waiting["address"].startswith("127.0.0.1:")
@@ -390,7 +390,7 @@ def test_a_rejected_certificate_is_forgotten(
 ) -> None:
     profile = profile_of(server, tmp_path / "rejected", *outside.issue("rejected"))
     assert not works_anew(server, profile)
-    eventually(lambda: bool(listed(server, "client", "pending", "list")), within=10)
+    eventually(lambda: bool(listed(server, "client", "pending", "list")))
     (waiting,) = listed(server, "client", "pending", "list")
     admin(server, "client", "pending", "reject", waiting["fingerprint"])
     assert listed(server, "client", "pending", "list") == []
@@ -416,7 +416,7 @@ def test_a_mapped_name_is_a_client_whatever_its_key_and_nobody_once_unmapped(
     with endpoint(server, profiles[0]).connect() as connection:
         assert works(connection)
         admin(server, "client", "unmap", "mapped")
-        eventually(lambda: not works(connection), within=2)
+        assert not works(connection)
     assert not works_anew(server, profiles[1])
 
 
@@ -498,7 +498,7 @@ def test_a_client_renews_itself_in_its_own_files(server: testing.Server) -> None
         assert works(connection)
         told = server.run("client", "renew", "--profile", str(profile))
         assert told.startswith("valid until 20")
-        eventually(lambda: not works(connection), within=2)
+        assert not works(connection)
     after = [(profile.parent / name).read_bytes() for name in ("key.pem", "cert.pem")]
     assert before[0] != after[0]
     assert before[1] != after[1]
@@ -515,7 +515,7 @@ def test_a_client_renews_itself_in_its_own_files(server: testing.Server) -> None
 def test_revocation_ends_idle_busy_and_https_connections_within_two_seconds(
     server: testing.Server,
 ) -> None:
-    """Fault 17, on every worker."""
+    """Fault 17, on every worker: nothing is answered that was sent when the command had ended."""
     profile = server.enrol("doomed")
     connections = [endpoint(server, profile).connect() for _ in range(6)]
     assert all(map(works, connections))
@@ -525,24 +525,21 @@ def test_revocation_ends_idle_busy_and_https_connections_within_two_seconds(
     ended: list[float] = []
 
     def busy(connection: RawConnection) -> None:
-        while works(connection):
-            pass
-        ended.append(time.monotonic())
+        ended.append(last_answered(connection, PING))
 
     threads = [threading.Thread(target=busy, args=(one,)) for one in connections[:3]]
     for thread in threads:
         thread.start()
     admin(server, "client", "revoke", "doomed")
     revoked = time.monotonic()
-    for thread in threads:
-        thread.join(5)
-    assert len(ended) == 3
-    assert max(ended) - revoked < 2
     assert not any(map(works, connections[3:]))  # idle since before
     for page in pages:
         with pytest.raises(OSError):
             page.request("POST", "/kmip", PING, header)
-    assert time.monotonic() - revoked < 2
+    for thread in threads:
+        thread.join()
+    assert len(ended) == 3
+    assert max(ended) <= revoked
 
 
 def test_the_internal_list_names_the_revoked_certificate_in_a_form_that_openssl_reads(
@@ -558,7 +555,6 @@ def test_the_internal_list_names_the_revoked_certificate_in_a_form_that_openssl_
             and x509.load_pem_x509_crl(crl.read_bytes()).get_revoked_certificate_by_serial_number(serial)
             is not None
         ),
-        within=10,
     )
     done = subprocess.run(
         ["openssl", "verify", "-crl_check", "-CAfile", str(server.directory / "ca.pem"), "-CRLfile", str(crl),
@@ -585,7 +581,6 @@ def test_a_revoked_record_that_is_put_back_stays_out_by_the_list(
             and x509.load_pem_x509_crl(crl.read_bytes()).get_revoked_certificate_by_serial_number(serial)
             is not None
         ),
-        within=10,
     )
     connection.execute("DELETE FROM clients WHERE name = 'undead'")
     connection.execute(f"INSERT INTO clients VALUES ({', '.join('?' * len(old))})", old)

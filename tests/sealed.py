@@ -14,7 +14,7 @@ from strongroom import testing
 from tests import preloaded
 
 PASSPHRASE: Final = "correct horse battery staple"
-START_WITHIN: Final = 20.0
+START_WITHIN: Final = 60.0
 
 
 class Vault(testing.Server):
@@ -50,7 +50,7 @@ class Vault(testing.Server):
             time.sleep(0.1)
         assert not self.said_ready(0.0)
 
-    def said_ready(self, within: float = 10.0) -> bool:
+    def said_ready(self, within: float = 60.0) -> bool:
         """Tell whether the ready line comes, and take the address from it."""
         assert self.process.stdout is not None
         if not preloaded.readable(self.process.stdout, within):

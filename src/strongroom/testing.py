@@ -149,7 +149,7 @@ class Server:
         """Return what the server has logged so far, over all its starts."""
         return self.log.read_text(encoding="utf-8") if self.log.exists() else ""
 
-    def wait_for_log(self, text: str, *, timeout: float = 10.0) -> None:
+    def wait_for_log(self, text: str, *, timeout: float = 60.0) -> None:
         """Return once `text` is in the log; raises ServerFailed."""
         give_up = time.monotonic() + timeout
         while text not in self.log_text():

@@ -5,7 +5,7 @@ import sys
 from strongroom.cli import main
 from strongroom.server import crew, status, writer_process
 
-PATIENCE = 3
+PATIENCE = 5
 """Seconds that it waits for a sign of life, instead of a minute; after one it says so."""
 
 if __name__ == "__main__":

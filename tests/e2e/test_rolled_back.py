@@ -78,7 +78,7 @@ def test_a_chain_that_is_rewritten_under_a_running_server_is_not_signed_for(tmp_
         server.run("audit", "checkpoint", "--data", data)
         with closing(sqlite3.connect(server.directory / "strongroom.db", timeout=10)) as database, database:
             database.execute("UPDATE audit SET hash = zeroblob(32)")
-        server.wait_for_log("store_rolled_back", timeout=20.0)
+        server.wait_for_log("store_rolled_back")
         eventually(lambda: refused(server))
 
 

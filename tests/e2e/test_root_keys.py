@@ -84,13 +84,13 @@ def test_with_a_token_the_root_key_is_nowhere_else_and_a_lost_token_comes_back(
     )
     assert done.returncode == SEALED, "the authority's key is under the root key"
     assert "token" in done.stderr
-    eventually(lambda: vault.status()["health"] == "degraded", within=30)
+    eventually(lambda: vault.status()["health"] == "degraded")
     assert "token" in vault.status()["problems"]["root key"]
     kill_worker(vault)
     vault.wait_for_log("worker_died")
     assert vault.status()["health"] == "degraded"
     token.find()
-    eventually(lambda: vault.status()["health"] == "ok", within=40)
+    eventually(lambda: vault.status()["health"] == "ok")
     assert readable(vault, first, second)
     vault.enrol("late")
     assert vault.stop() == 0
@@ -109,7 +109,7 @@ def test_from_a_file_into_a_token_and_out_again(tmp_path: Path, token: Token, va
     vault.ok("root", "rotate", "--to", "pkcs11", *token.arguments)
     assert not list(vault.directory.glob("root*.key"))
     kill_worker(vault)
-    eventually(lambda: vault.status()["health"] == "ok", within=20)
+    eventually(lambda: vault.status()["health"] == "ok")
     assert readable(vault, first)
     second = create(vault)
     vault.ok("root", "rotate", "--to", "file")
@@ -119,7 +119,7 @@ def test_from_a_file_into_a_token_and_out_again(tmp_path: Path, token: Token, va
         "the supervisor, which forks, has opened the token"
     )
     kill_worker(vault)
-    eventually(lambda: vault.status()["health"] == "ok", within=20)
+    eventually(lambda: vault.status()["health"] == "ok")
     vault.ok("root", "rotate", "--to", "file")
     token.lose()
     vault.stop()
@@ -177,7 +177,7 @@ def test_a_passphrase_is_brought_in_a_file_as_a_credential_or_later(
     vault.enrol(testing.CLIENT)
     first = create(vault)
     kill_worker(vault)
-    eventually(lambda: vault.status()["health"] == "ok", within=20)
+    eventually(lambda: vault.status()["health"] == "ok")
     assert readable(vault, first), "nobody is asked again for a worker that died"
     vault.stop()
     alone = vault.try_run("client", "list", "--data", str(vault.directory))
@@ -404,6 +404,6 @@ def test_no_process_but_the_supervisor_is_left_when_it_is_sealed(tmp_path: Path,
     vault.ok("seal")
     assert process_tree(vault.process.pid) == [vault.process.pid]
     assert vault.ok("unseal")["sealed"] is False, "a root key in a file needs nobody"
-    give_up = time.monotonic() + 10
+    give_up = time.monotonic() + 60
     while not readable(vault):
         assert time.monotonic() < give_up

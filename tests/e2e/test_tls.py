@@ -24,7 +24,7 @@ def logged(echo: testing.Server) -> Iterator[Any]:
     start = len(echo.log_text())
 
     def entries(count: int) -> list[dict[str, Any]]:
-        give_up = time.monotonic() + 5
+        give_up = time.monotonic() + 60
         while True:
             found = [json.loads(line) for line in echo.log_text()[start:].splitlines()]
             if len(found) >= count or time.monotonic() > give_up:

@@ -24,8 +24,6 @@ from strongroom.server.app import StrongroomAdapters
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import Denied, OperatorError
 from strongroom.server.messages import Message
-from strongroom.server.process import LONGEST_BACK_OFF
-from strongroom.server.root.change import SETTLING
 from tests.e2e.conftest import endpoint, eventually, status
 from tests.e2e.slow_server import HELD
 from tests.e2e.test_serve import answers, children
@@ -112,8 +110,7 @@ def test_a_revocation_is_in_force_though_the_worker_that_asked_for_it_is_dead(
         os.kill(worker, signal.SIGKILL)
         asked.join()
     time.sleep(WITHIN)
-    listed = own.run("client", "list", "--data", str(own.directory))
-    assert served(clients) == (6 if "never" in listed else 0)
+    assert served(clients) == 0
 
 
 def test_a_worker_that_was_starting_during_a_reload_leaves_with_its_generation(
@@ -241,7 +238,7 @@ def test_sigterm_does_not_wait_for_commands_that_wait(own: testing.Server) -> No
         thread.start()
     time.sleep(1.0)
     own.process.send_signal(signal.SIGTERM)
-    own.wait_for_log("server_stopping", timeout=8.0)
+    own.wait_for_log("server_stopping", timeout=20.0)  # to wait for all of them takes half a minute
     os.kill(worker, signal.SIGCONT)
     assert own.process.wait(20) == 0
     for thread in asking:
@@ -280,7 +277,7 @@ def test_a_process_that_cannot_be_replaced_for_want_of_descriptors_is_replaced_l
     os.kill(victim, signal.SIGKILL)
     unlucky.wait_for_log("store_writer_failed" if who == "writer" else "worker_not_started")
     (unlucky.directory / NO_PAIRS).unlink()
-    eventually(lambda: len(children(unlucky.process.pid)) == 3, within=LONGEST_BACK_OFF + 5)
+    eventually(lambda: len(children(unlucky.process.pid)) == 3)
     eventually(lambda: all_serve(unlucky, 1))
     with Client.from_profile(unlucky.profile) as client:
         assert client.create_symmetric_key()
@@ -321,7 +318,7 @@ def test_a_supervisor_that_has_missed_a_change_of_the_root_key_is_told_by_unseal
     made = new("passphrase", 2)
     with stopped(own.process.pid):
         keyring.adopt(keyring.prepare(made.described, made.secret))
-        eventually(lambda: not (own.directory / "root.key").exists(), within=SETTLING + 10)
+        eventually(lambda: not (own.directory / "root.key").exists())
     eventually(lambda: "unseal" in status(own)["problems"].get("root key", ""))
     found = status(own)
     assert (found["sealed"], found["health"], found["unsealing"]) == (False, "degraded", "passphrase")
@@ -332,7 +329,7 @@ def test_a_supervisor_that_has_missed_a_change_of_the_root_key_is_told_by_unseal
     with pytest.raises(Denied, match="does not open"):
         ask(own, "unseal", passphrase="another one entirely")
     ask(own, "unseal", passphrase=PASSPHRASE.reveal().decode())
-    eventually(lambda: [worker["state"] for worker in status(own)["workers"]] == ["serving"] * 2, within=20)
+    eventually(lambda: [worker["state"] for worker in status(own)["workers"]] == ["serving"] * 2)
     assert not status(own)["problems"]
     with Client.from_profile(own.profile) as client:
         assert client.create_symmetric_key()

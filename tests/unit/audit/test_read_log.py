@@ -331,7 +331,7 @@ def published(directory: Path) -> int:
     return -1 if said is None else said.head.position
 
 
-def wait_for(condition: object, *, seconds: float = 10.0) -> None:
+def wait_for(condition: object, *, seconds: float = 60.0) -> None:
     assert callable(condition)
     give_up = time.monotonic() + seconds
     while not condition():

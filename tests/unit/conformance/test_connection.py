@@ -60,7 +60,7 @@ def resets(peer: ssl.SSLSocket) -> None:
 
 
 def test_an_answer_comes_back_whole(scripted: Start) -> None:
-    channel = TlsChannel(scripted(says(RESPONSE)), timeout=5)
+    channel = TlsChannel(scripted(says(RESPONSE)), timeout=30)
     assert channel.exchange(REQUEST) == RESPONSE
     assert channel.exchange(REQUEST) == RESPONSE
 
@@ -80,14 +80,14 @@ def test_an_answer_comes_back_whole(scripted: Start) -> None:
     ids=["http", "request", "huge", "trailing", "close", "reset", "silence", "dripping"],
 )
 def test_anything_else_is_a_fault(scripted: Start, behaviour: Behaviour, reason: str) -> None:
-    channel = TlsChannel(scripted(behaviour), timeout=1)
+    channel = TlsChannel(scripted(behaviour), timeout=1 if reason == "timed out" else 30)
     with pytest.raises(ServerFault, match=reason):
         channel.exchange(REQUEST)
 
 
 def test_a_fault_keeps_what_arrived(scripted: Start) -> None:
     with pytest.raises(ServerFault) as caught:
-        TlsChannel(scripted(says(b"garbage!")), timeout=2).exchange(REQUEST)
+        TlsChannel(scripted(says(b"garbage!")), timeout=30).exchange(REQUEST)
     assert caught.value.received == b"garbage!"
 
 
@@ -98,7 +98,7 @@ def test_after_a_fault_the_next_request_connects_again(scripted: Start) -> None:
         peer.recv(4096)
         peer.sendall(answers.pop(0))
 
-    channel = TlsChannel(scripted(behaviour), timeout=2)
+    channel = TlsChannel(scripted(behaviour), timeout=30)
     with pytest.raises(ServerFault):
         channel.exchange(REQUEST)
     assert channel.exchange(REQUEST) == RESPONSE
@@ -115,7 +115,7 @@ def test_the_second_address_is_tried_when_the_first_refuses(scripted: Start) -> 
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     both = with_servers(target, f"127.0.0.1:{port}", *target.profile.servers)
-    assert TlsChannel(both, timeout=5).exchange(REQUEST) == RESPONSE
+    assert TlsChannel(both, timeout=30).exchange(REQUEST) == RESPONSE
 
 
 def test_nobody_listening_is_a_fault_that_names_the_address(scripted: Start) -> None:
@@ -123,14 +123,14 @@ def test_nobody_listening_is_a_fault_that_names_the_address(scripted: Start) -> 
         port = unused.getsockname()[1]
     target = with_servers(scripted(closes), f"127.0.0.1:{port}")
     with pytest.raises(ServerFault, match=str(port)):
-        TlsChannel(target, timeout=2).connect()
+        TlsChannel(target, timeout=30).connect()
 
 
 def test_a_server_of_another_name_is_refused(scripted: Start) -> None:
     target = scripted(says(RESPONSE))
     elsewhere = with_servers(target, f"127.0.0.2:{target.servers[0].port}")
     with pytest.raises(ServerFault):
-        TlsChannel(elsewhere, timeout=2).connect()
+        TlsChannel(elsewhere, timeout=30).connect()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -174,7 +174,7 @@ def https_channel(
 ) -> HttpsChannel:
     target = load_target(write_profile(folder, certificates, 1))
     where = Address("127.0.0.1", https.server_port)
-    return HttpsChannel(target, where, timeout=5, encoding=encoding)
+    return HttpsChannel(target, where, timeout=30, encoding=encoding)
 
 
 @pytest.mark.parametrize("encoding", list(Encoding))

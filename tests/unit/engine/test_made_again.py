@@ -133,10 +133,11 @@ def test_what_is_parked_again_waits_its_time_though_somebody_late_ends_the_first
     bring(one, OLD)
     one.call(DestroyRequest(unique_identifier=K), version=V2_1)
     one.clock.time += WINDOW + timedelta(days=1)
-    go = asyncio.Event()
+    waits, go = asyncio.Event(), asyncio.Event()
     at_once = two.backend.commit
 
     async def commit(changes: ChangeSet) -> None:
+        waits.set()
         await go.wait()
         await at_once(changes)
 
@@ -144,7 +145,7 @@ def test_what_is_parked_again_waits_its_time_though_somebody_late_ends_the_first
 
     async def meanwhile() -> asyncio.Task[None]:
         late = asyncio.create_task(two.dispatcher.transactions.guard.tidy(one.clock.now()))
-        await asyncio.sleep(0.1)
+        await waits.wait()
         await one.dispatcher.transactions.guard.tidy(one.clock.now())
         return late
 
@@ -154,7 +155,7 @@ def test_what_is_parked_again_waits_its_time_though_somebody_late_ends_the_first
     one.call(DestroyRequest(unique_identifier=K), version=V2_1)
     again = parked(one)
     go.set()
-    one.run(asyncio.wait_for(late, 10))
+    one.run(asyncio.wait_for(late, 60))
     assert again is not None
     assert parked(one) == again
 

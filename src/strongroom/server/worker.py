@@ -69,8 +69,9 @@ POLL_INTERVAL: Final = 1.0
 """Seconds between looks for clients and rules that others have changed."""
 
 POLL_SELDOM: Final = 200.0
-"""How much longer the pause is than such a look has taken, at least, where it is for the rare case that
-nobody could tell of a change: with 10,000 clients it takes 45 ms."""
+"""How much longer the pause is than what such a look computes, at least, where it is for the rare case that
+nobody could tell of a change: with 10,000 clients that is 45 ms. What it waits for a processor does not
+count: a machine that has much to do would follow changes late."""
 
 SPREADING: Final = 2.0
 """Seconds that a request waits for the other workers to follow its change of the client records."""
@@ -155,6 +156,7 @@ class Worker:
         garbage = Garbage(lambda: self._turns.quiet)
         keep_freed_memory(KEPT)
         _share_the_interpreter()
+        plan.show_life()  # who is ready is watched
         self._tell({"event": "ready"})
         jobs = [
             loop.create_task(job)

@@ -43,9 +43,9 @@ def serve(
 ) -> None:
     """Write what is sent to the Unix socket at `address`, until SIGTERM or until the parent process is gone.
 
-    Runs in the main thread of a process of its own; `ready` is called when the socket accepts, `alive` after
-    each transaction and once a second when there is none. The database is opened when it is first needed:
-    while it cannot be, every change set is answered so. Raises OSError.
+    Runs in the main thread of a process of its own; `ready` is called when the socket accepts, `alive` before
+    that, after each transaction and once a second when there is none. The database is opened when it is first
+    needed: while it cannot be, every change set is answered so. Raises OSError.
     """
     parent = os.getppid()
     listener = unix.listen(address)
@@ -56,6 +56,8 @@ def serve(
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         # Nothing here makes reference cycles, and what was inherited is not to be walked again and again.
         gc.disable()
+        if alive is not None:
+            alive()  # who is ready is watched
         if ready is not None:
             ready()
         writer.run(parent=parent, alive=alive)

@@ -361,3 +361,23 @@ async def test_a_scrub_that_meets_a_reader_fails_alone_and_is_tried_again(
     reader.close()
     await backend.scrub()
     assert database.with_name(f"{database.name}-wal").stat().st_size == 0
+
+
+def test_who_is_ready_has_shown_a_sign_of_life(database: Path, address: Path) -> None:
+    """Whoever hangs before the first one is not watched, and nobody would take its place."""
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from strongroom.store import writer\n"
+        "tell = lambda word: lambda: print(word, flush=True)\n"
+        "writer.serve(Path(sys.argv[1]), Path(sys.argv[2]), ready=tell('ready'), alive=tell('alive'))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, database, address],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(2)] == ["alive\n", "ready\n"]
+        process.terminate()

@@ -8,7 +8,7 @@ import pytest
 
 from strongroom.domain.entries import Entry
 from strongroom.domain.identity import ClientIdentity
-from strongroom.domain.store import LostRace, TamperedRecord
+from strongroom.domain.store import DamagedEntry, LostRace, TamperedRecord
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.secret import SecretBytes
@@ -167,10 +167,10 @@ def test_a_damaged_entry_that_is_due_is_left_out_only_for_who_is_told_of_it(kms:
     with sqlite3.connect(kms.directory / "strongroom.db") as editor:
         editor.execute("UPDATE entries SET sealed = zeroblob(40) WHERE key = 'a'")
     editor.close()
-    later, told = NOW + timedelta(seconds=1), list[Exception]()
+    later, told = NOW + timedelta(seconds=1), list[DamagedEntry]()
     (kept,) = kms.run(kms.repository.due_entries(Note, later, 10, damaged=told.append))
     assert kept.key == "b"
-    assert [type(one) for one in told] == [TamperedRecord]
+    assert [one.key for one in told] == ["a"]
     with pytest.raises(TamperedRecord):
         kms.run(kms.repository.due_entries(Note, later, 10))
 

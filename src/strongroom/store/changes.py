@@ -132,6 +132,20 @@ def flatten(changes: ChangeSet) -> Writes:
     )
 
 
+def sealed_under(changes: ChangeSet) -> set[int]:
+    """Return the store keys that have sealed the rows of a change set, or witness its events.
+
+    None is above zero: those are of older releases, and seal nothing more (`store/sealing.py`).
+    """
+    used = {change.row.store_key for change in changes.objects}
+    used.update(row.store_key for row in changes.entries)
+    used.update(update.row.store_key for update in changes.entry_updates)
+    used.update(row.store_key for row in changes.clients if row.store_key is not None)
+    if changes.witnessed_under is not None:
+        used.add(changes.witnessed_under)
+    return {store_key for store_key in used if store_key < 0}
+
+
 def changed(changes: ChangeSet) -> Changed:
     """Return what an audit event says of a change set: what there is after it."""
     return Changed(

@@ -20,7 +20,7 @@ from strongroom.store import (
     versions,
     visibility,
 )
-from strongroom.store.changes import Writes, client_exists, client_row, flatten, name_taken
+from strongroom.store.changes import Writes, client_exists, client_row, flatten, name_taken, sealed_under
 from strongroom.store.locate import POSTGRESQL, search
 from strongroom.store.postgres_outcome import Connection, NotReplicated
 from strongroom.store.records import (
@@ -395,11 +395,17 @@ class PostgresBackend:
 
     async def _send(self, changes: ChangeSet, writes: Writes) -> None:
         sql, parameters = postgres_commit.statement(writes)
+        store_keys = sealed_under(changes)
+
+        async def write(connection: Connection) -> None:
+            try:
+                await connection.require(store_keys)
+            except _BROKEN as error:
+                raise _Lost(_reason(error), begun=False) from error
+            await connection.lasting(sql, *parameters)
+
         try:
-            await self._patiently(
-                lambda: self._commit_on_connection(lambda c: c.lasting(sql, *parameters)),
-                again_if_begun=False,
-            )
+            await self._patiently(lambda: self._commit_on_connection(write), again_if_begun=False)
         except _Lost as error:
             if error.begun:
                 raise OutcomeUnknown(

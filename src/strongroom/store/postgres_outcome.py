@@ -4,19 +4,25 @@ Rule: a commit counts once the standby has it, where there is a synchronous one.
 broken off, the server keeps the change and shows it to every reader, and a failover may still lose it: what
 is merely found is no answer. So it is found and confirmed in one go: by a commit on the same connection, thus
 on the same server, which has to wait for the standby as well and comes after all that was seen.
+
+A connection leads to one server as long as it lasts, so what a failover has lost is seen by the connections
+that are made after it.
 """
 
 import contextlib
+from collections.abc import Set
 from typing import Final
 
 import asyncpg
 
 from strongroom.store import statements, visibility
-from strongroom.store.records import EntryRow, ObjectRow
+from strongroom.store.records import EntryRow, ObjectRow, StoreKeyLost
 from strongroom.store.resend import Look
 
 _ENTRY: Final = statements.numbered(statements.ENTRY)
 _HAS_EVENT: Final = statements.numbered(statements.HAS_EVENT)
+
+_STORE_KEYS: Final = "SELECT store_key FROM store_keys WHERE store_key = ANY($1::bigint[])"
 
 _CONFIRM: Final = "SELECT pg_logical_emit_message(true, 'strongroom', '')"
 """Writes a few bytes of log that mean nothing, since a commit that has written nothing waits for nobody."""
@@ -38,11 +44,12 @@ class NotReplicated(Exception):
 class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
     """A connection that knows whether the server has warned of a commit."""
 
-    __slots__ = ("_warned",)
+    __slots__ = ("_store_keys", "_warned")
 
     async def begin(self) -> None:
         """Get ready for the first statement."""
         self.watch()
+        self._store_keys: set[int] = set()
         self.add_log_listener(note)
         try:
             with contextlib.suppress(asyncpg.InvalidParameterValueError):  # not on the system it runs on
@@ -58,6 +65,16 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no ty
             await self.close(timeout=within)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
             self.terminate()
+
+    async def require(self, store_keys: Set[int]) -> None:
+        """Return if the server has these store keys. Raises StoreKeyLost beside what `fetch` does.
+
+        None is ever removed there, so each is looked for once.
+        """
+        if not store_keys <= self._store_keys:
+            self._store_keys.update(row[0] for row in await self.fetch(_STORE_KEYS, list(store_keys)))
+            if not store_keys <= self._store_keys:
+                raise StoreKeyLost
 
     async def lasting(self, sql: str, *parameters: object) -> list[asyncpg.Record]:
         """Run a statement that changes something. Raises NotReplicated beside what `fetch` does."""

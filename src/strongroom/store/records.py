@@ -186,7 +186,8 @@ class ChangeSet:
     """All that one unit of work changes: applied whole or not at all.
 
     An object or entry appears at most once; `entries` are new. `events` are audit events, appended in order
-    in the same transaction. Values are plain: no subclasses of int, str, bytes.
+    in the same transaction, and `witnessed_under` is the store key of their witness. Values are plain: no
+    subclasses of int, str, bytes.
     """
 
     objects: list[ObjectChange] = field(default_factory=list)
@@ -198,6 +199,7 @@ class ChangeSet:
     store_keys: list[StoreKeyRow] = field(default_factory=list)
     store_keys_rewrapped: list[StoreKeyRewrap] = field(default_factory=list)
     events: list[bytes] = field(default_factory=list)
+    witnessed_under: int | None = None
 
 
 class AuditRow(NamedTuple):
@@ -278,6 +280,10 @@ class OutcomeUnknown(StoreUnavailable):
     """The connection was lost between a commit and its answer: the change is there whole or not at all."""
 
 
+class StoreKeyLost(Exception):
+    """A change set is sealed under a store key that a failover has lost; it was not stored."""
+
+
 class SchemaTooNew(StoreUnavailable):
     """A newer Strongroom has upgraded the store."""
 
@@ -340,8 +346,8 @@ class Backend(Protocol):
     async def commit(self, changes: ChangeSet) -> None:
         """Make all changes durable, then return.
 
-        Raises Conflict, NameTaken, ClientExists, StoreUnavailable. Cancelling the caller does not undo a
-        commit that is on its way.
+        Raises Conflict, NameTaken, ClientExists, StoreUnavailable, StoreKeyLost. Cancelling the caller does
+        not undo a commit that is on its way.
         """
 
     async def scrub(self) -> None:

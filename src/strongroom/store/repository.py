@@ -18,7 +18,7 @@ from typing import Final
 
 from strongroom.attributes.index import changed_terms, due_range, filter_terms, sight_terms, terms
 from strongroom.attributes.rules import matches
-from strongroom.domain.audit import AuditChain, AuditEvent, Changed, Recording, encode_all
+from strongroom.domain.audit import AuditChain, AuditEvent, Recording, encode_all
 from strongroom.domain.doubts import MOST_DISTRUSTED, Distrusted
 from strongroom.domain.entries import EntryChange
 from strongroom.domain.generation import as_read
@@ -52,6 +52,7 @@ from strongroom.store.records import (
     ObjectChange,
     ObjectRemoval,
     ObjectRow,
+    StoreKeyLost,
     StoreUnavailable,
     TermRange,
     Visible,
@@ -67,6 +68,9 @@ _LARGEST: Final = 16_384
 """Bytes of a row that is kept opened at most: keys are far smaller, and 10,000 times 4 MiB is too much."""
 
 _FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+
+_TRIES: Final = 3
+"""How often a change is sealed again because the database has lost the store key."""
 
 _PAGE: Final = 64
 """Candidates looked at in one go where a filter has no index."""
@@ -332,6 +336,15 @@ class Repository(ClientRepository):
             raise
 
     async def commit(self, changes: Changes, *, above: int = 0) -> Sequence[int]:
+        for _ in range(_TRIES):
+            try:
+                return await self._commit(changes, above)
+            except StoreKeyLost:
+                # What was sealed under it is gone with it; the next look finds another one, or makes one.
+                self._keys.look_again()
+        raise StoreFailure("the database changes hands again and again; try again")
+
+    async def _commit(self, changes: Changes, above: int) -> Sequence[int]:
         if self.read_only is not None and changes and not changes.accepting:
             raise StoreFailure(self.read_only)
         rows = ChangeSet()
@@ -349,7 +362,7 @@ class Repository(ClientRepository):
                     rows.objects.append(await self._change(obj, above=above))
                     sealed.append(obj)
             left = self.seal_entries(changes.entries, rows)
-            rows.events = self._events(events, changed(rows))
+            self._add_events(events, rows)
             await self._backend.commit(rows)
         except (Conflict, ClientExists):
             for obj in changes.objects:
@@ -375,16 +388,17 @@ class Repository(ClientRepository):
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
 
-    def _events(self, events: Sequence[AuditEvent], change: Changed) -> list[bytes]:
-        """Return events as they are stored, each with a witness."""
+    def _add_events(self, events: Sequence[AuditEvent], rows: ChangeSet) -> None:
+        """Have events stored with the rows, each with a witness."""
+        change = changed(rows)
         if not events:
             if change.objects:
                 raise ValueError("objects are never changed without an audit event")
-            return []
-        store_key = self._keys.current
+            return
+        store_key = rows.witnessed_under = self._keys.current
         key = self._keys.event_key(store_key)
         assert key is not None
-        return [self._witness.add(event, store_key, key) for event in encode_all(events, change)]
+        rows.events = [self._witness.add(event, store_key, key) for event in encode_all(events, change)]
 
     async def _change(self, obj: ManagedObject, *, above: int = 0) -> ObjectChange:
         """Return the next generation of an object, sealed; raises Conflict when it is out of date.

@@ -200,6 +200,7 @@ class StoreKeys:
         self._told: set[int] = set()
         self._current: StoreKeyRow | None = None
         self._seals = 0
+        self._maybe_lost = False  # the current one may not be in the store any more
         self._not_before = 0
         self.renewing = asyncio.Lock()
 
@@ -217,6 +218,26 @@ class StoreKeys:
                     raise StoreFailure(str(error)) from error
                 self._open_key(row.store_key, key)
             self._consider(row)
+
+    def look_again(self) -> None:
+        """Have it found out whether the store still has the key that seals."""
+        self._maybe_lost = True
+
+    def load_all(self, rows: Sequence[StoreKeyRow]) -> None:
+        """As `load`, of all that the store has: no other one seals from now on, if there is one of them.
+
+        A failover may have lost the one that did; what it seals after that could be opened by nobody else.
+        """
+        self.load(rows)
+        current = self._current
+        if current is not None and current.store_key not in {row.store_key for row in rows}:
+            self._current = None
+            for row in rows:
+                self._consider(row)
+            if self._current is None:
+                self._current = current  # until another one is made, which is due
+                return
+        self._maybe_lost = False
 
     def create(self, now: int) -> FreshKey:
         """Return a fresh store key, wrapped, to be committed before it takes over. `now` in seconds.
@@ -263,6 +284,7 @@ class StoreKeys:
         """
         self._open_key(fresh.row.store_key, fresh.key)
         self._consider(fresh.row)
+        self._maybe_lost = False
 
     def _consider(self, row: StoreKeyRow) -> None:
         """Seal with an open store key from now on if it is the newest and says truly when it was made."""
@@ -313,6 +335,7 @@ class StoreKeys:
         current = self._current
         return (
             current is None
+            or self._maybe_lost
             or self._seals >= times * SEALS_PER_PROCESS
             or now - current.created_at >= times * LIFETIME
         )

@@ -73,7 +73,7 @@ async def renew(backend: Backend, keys: StoreKeys) -> None:
             if not keys.due(now):
                 return
             rows = await backend.store_keys()
-            keys.load(rows)
+            keys.load_all(rows)
             if not keys.due(now):
                 return
             try:

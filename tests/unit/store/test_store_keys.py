@@ -14,7 +14,7 @@ from strongroom.rootkey.keyring import Keyring
 from strongroom.rootkey.roots import SoftwareRoot, new_secret
 from strongroom.server.root.announcing import RootHandover
 from strongroom.store import sealing
-from strongroom.store.records import ChangeSet, StoreKeyRow, StoreUnavailable
+from strongroom.store.records import ChangeSet, StoreKeyLost, StoreKeyRow, StoreUnavailable
 from strongroom.store.sealing import StoreKeys, UnknownStoreKey
 from strongroom.store.store_keys import StoredStoreKeys, renew
 from strongroom.store.url import PostgresUrl, parse
@@ -199,3 +199,52 @@ def test_the_first_store_key_of_all_seals_once_it_is_under_the_newest_root_key(
     assert rewraps == 1
     with pytest.raises(UnknownStoreKey):
         _ = keys.current
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("only_one", [True, False])
+def test_what_is_stored_after_a_failover_is_sealed_by_a_store_key_that_is_there(
+    tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch, only_one: bool
+) -> None:
+    """The standby never got the newest one: nobody could open what it seals once this process has ended."""
+    database = postgres_server.create_database()
+    url = parse(postgres_server.url(database), tmp_path)
+    assert isinstance(url, PostgresUrl)
+    kms = TestKms(tmp_path, store=url)
+    kms.create_symmetric_key()
+    if not only_one:
+        monkeypatch.setattr(sealing, "SEALS_PER_PROCESS", 1)
+        kms.run(kms.repository.commit(kept("lost")))
+        monkeypatch.undo()
+    lost = kms.repository._keys.current
+    fail_over(postgres_server, database, f"DELETE FROM store_keys WHERE store_key = {lost}")
+    identifier = kms.create_symmetric_key()
+    kms.run(kms.repository.commit(kept("entry")))
+    assert len(kms.run(kms.backend.store_keys())) == 1, "one that there was, or one that was made"
+    kms.forget()
+    assert kms.run(kms.repository.load(1, identifier)) is not None
+    assert kms.run(kms.repository.load_entry(RootHandover, 1, "entry")) is not None
+    kms.close()
+
+
+@pytest.mark.postgres
+def test_what_a_failover_has_lost_witnesses_no_event(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    """Of a removal there is nothing else."""
+    url = parse(postgres_server.url(postgres_server.create_database()), tmp_path)
+    assert isinstance(url, PostgresUrl)
+    kms = TestKms(tmp_path, store=url)
+    kms.create_symmetric_key()
+    with pytest.raises(StoreKeyLost):
+        kms.run(kms.backend.commit(ChangeSet(events=[b"removed"], witnessed_under=-1)))
+    there = kms.repository._keys.current
+    kms.run(kms.backend.commit(ChangeSet(events=[b"removed"], witnessed_under=there)))
+    kms.close()
+
+
+def fail_over(server: PostgresServer, database: str, lost: str) -> None:
+    """Be another server, which never got what the statement takes away."""
+    server.sql(
+        database,
+        f"{lost}; SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )

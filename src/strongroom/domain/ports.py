@@ -77,3 +77,10 @@ class WrappedKeys(Protocol):
 
         Raises StoreFailure and RootKeyError.
         """
+
+    async def is_lasting(self, root_key: RootKey) -> bool:
+        """Tell whether whatever lies there is current, and stays so: also where another database server takes
+        over at this moment.
+
+        Raises StoreFailure where that cannot be told.
+        """

@@ -45,13 +45,28 @@ class StoredStoreKeys:
                 StoreKeyRewrap(row.store_key, root_key.wrap(root_key.unwrap(row.wrapped)), row.wrapped)
                 for row in old[start : start + _BATCH]
             ]
-            try:
-                await self._backend.commit(ChangeSet(store_keys_rewrapped=changes))
-            except Conflict:
-                # Somebody does the same; whoever looks next sees what is left.
-                continue
-            except StoreUnavailable as error:
-                raise StoreFailure(str(error)) from error
+            # Where somebody does the same, whoever looks next sees what is left.
+            await self._exchange(changes)
+
+    async def is_lasting(self, root_key: RootKey) -> bool:
+        rows = await self._rows()
+        if not all(root_key.is_current(row.wrapped) for row in rows):
+            return False
+        # What is read may be lost in a failover. What is committed is not, and this is each key as it is.
+        same = [StoreKeyRewrap(row.store_key, row.wrapped, row.wrapped) for row in rows]
+        return all(
+            [await self._exchange(same[start : start + _BATCH]) for start in range(0, len(same), _BATCH)]
+        )
+
+    async def _exchange(self, changes: list[StoreKeyRewrap]) -> bool:
+        """Commit how store keys are wrapped; False, and nothing is done, when one is wrapped otherwise."""
+        try:
+            await self._backend.commit(ChangeSet(store_keys_rewrapped=changes))
+        except Conflict:
+            return False
+        except StoreUnavailable as error:
+            raise StoreFailure(str(error)) from error
+        return True
 
     async def _rows(self) -> list[StoreKeyRow]:
         try:

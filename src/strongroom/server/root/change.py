@@ -1,7 +1,8 @@
 """One root key takes over from another, while requests are served.
 
 Rule: whatever was begun is finished, by whoever is there: each worker looks every second. The older root key
-is let go only when nothing is wrapped by it and everybody who might have used it has heard of the newer one.
+is let go only when nothing is wrapped by it any more, which no failover of the database can undo, and
+everybody who might have used it has heard of the newer one.
 
     1. adopt        root.json names both; the newer one wraps from now on          (command root.rotate)
     2. every worker of the server follows, before the command returns
@@ -113,6 +114,8 @@ class RootKeyChange:
         judged, changing = self._root_key.state, self._root_key.changing
         left = await rewrap(self._root_key, self._places)
         if left == 0 and (settled(self._root_key, now) or not changing):
+            if changing and not await is_lasting(self._root_key, self._places):
+                return
             if not self._root_key.complete(judged):
                 return
             if changing:
@@ -193,6 +196,11 @@ async def rewrap(root_key: RootKeys, places: Sequence[WrappedKeys]) -> int:
     return sum([len(stale) for _, stale in await stale_keys(root_key, places)])
 
 
+async def is_lasting(root_key: RootKeys, places: Sequence[WrappedKeys]) -> bool:
+    """Tell whether everything is current, and nothing can undo it. Raises StoreFailure and RootKeyError."""
+    return all([await place.is_lasting(root_key) for place in places])
+
+
 async def stale_keys(root_key: RootKeys, places: Sequence[WrappedKeys]) -> list[tuple[str, list[bytes]]]:
     """Return, for each place, what lies there and is not current. Raises StoreFailure and RootKeyError."""
     return [
@@ -214,6 +222,7 @@ async def finish(root_key: RootKeys, places: Sequence[WrappedKeys], *, everybody
         return -1
     judged = root_key.state
     left = await rewrap(root_key, places)
-    if left == 0 and root_key.changing and not (everybody_knows and root_key.complete(judged)):
-        return -1
+    if left == 0 and root_key.changing:
+        over = everybody_knows and await is_lasting(root_key, places) and root_key.complete(judged)
+        return 0 if over else -1
     return left

@@ -54,6 +54,9 @@ class SealedFiles:
                 if path.exists() and path.read_bytes() == content:
                     write_private(path, again)
 
+    async def is_lasting(self, root_key: RootKey) -> bool:
+        return all(map(root_key.is_current, await self.wrapped()))  # what is written is on disk
+
     def _contents(self) -> Iterator[tuple[Path, SealedFile, bytes, bytes]]:
         for name, kind in sealed_files(self._directory):
             path = self._directory.path / name

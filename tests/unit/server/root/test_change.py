@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from strongroom.domain.ports import RootKeyError
+from strongroom.domain.store import StoreFailure
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.rootkey.envelope import parse
 from strongroom.rootkey.recovery import Identity
@@ -24,7 +25,7 @@ from strongroom.server.root.announcing import ANNOUNCED_FOR, RootHandover, annou
 from strongroom.server.root.change import PROBE, SETTLING, RootKeyChange
 from strongroom.server.root.places import places
 from strongroom.store import sealing
-from strongroom.store.records import ChangeSet
+from strongroom.store.records import ChangeSet, OutcomeUnknown, StoreKeyRewrap
 from strongroom.store.repository import Repository
 from strongroom.store.sealing import StoreKeys
 from strongroom.store.store_keys import StoredStoreKeys
@@ -189,6 +190,61 @@ def test_a_look_does_not_end_a_change_that_begins_meanwhile(
         found.unwrap(row.wrapped)
     assert node.command("root.finish")["finished"]
     assert {parse(row.wrapped).generation for row in kms.run(kms.backend.store_keys())} == {2}
+
+
+@pytest.mark.parametrize("by_command", [False, True])
+def test_the_older_root_key_stays_until_what_was_wrapped_again_cannot_be_lost(
+    node: Node, kms: TestKms, by_command: bool
+) -> None:
+    """The synchronous standby is away: what is stored can be read, and the next failover loses it."""
+    real = kms.backend.commit
+
+    def look(after: float) -> None:
+        if by_command:
+            node.command("root.finish")
+        else:
+            node.work(after=after)
+
+    async def unconfirmed(changes: ChangeSet) -> None:
+        await real(changes)
+        raise OutcomeUnknown("the standby does not answer")
+
+    node.rotate()
+    vars(kms.backend)["commit"] = unconfirmed
+    for after in range(3):
+        with pytest.raises(StoreFailure):
+            look(SETTLING + 1 + after)
+    assert node.root_key.changing
+    vars(kms.backend)["commit"] = real
+    look(SETTLING + 9)
+    assert not node.root_key.changing
+
+
+def test_the_older_root_key_stays_when_what_was_wrapped_again_is_lost_meanwhile(
+    node: Node, kms: TestKms
+) -> None:
+    """Another host has taken over between the look and the end."""
+    before = kms.run(kms.backend.store_keys())
+    node.rotate()
+    real = kms.backend.commit
+    looks = 0
+
+    async def lost(changes: ChangeSet) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            now = {row.store_key: row.wrapped for row in await kms.backend.store_keys()}
+            back = [StoreKeyRewrap(row.store_key, row.wrapped, now[row.store_key]) for row in before]
+            await real(ChangeSet(store_keys_rewrapped=back))
+        await real(changes)
+
+    vars(kms.backend)["commit"] = lost
+    node.work(after=SETTLING + 1)
+    assert node.root_key.changing
+    node.work(after=SETTLING + 2)
+    assert not node.root_key.changing
+    for row in kms.run(kms.backend.store_keys()):
+        node.root_key.unwrap(row.wrapped)
 
 
 def test_a_second_rotation_has_to_wait_for_the_first(node: Node) -> None:

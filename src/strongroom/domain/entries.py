@@ -115,9 +115,17 @@ class EntryStore(Protocol):
         """Return the current generation, None when there is none."""
 
     async def entries_of(
-        self, kind: type[E], tenant: int, owner: int, maximum: int | None = None
+        self,
+        kind: type[E],
+        tenant: int,
+        owner: int,
+        maximum: int | None = None,
+        damaged: "Callable[[DamagedEntry], None] | None" = None,
     ) -> Sequence[Kept[E]]:
-        """Return what an owner has of a kind, by key; of many only the first `maximum`."""
+        """Return what an owner has of a kind, by key; of many only the first `maximum`.
+
+        With `damaged`, one that cannot be opened is left out and told there.
+        """
 
     async def count_entries(self, kind: type[E], tenant: int, owner: int) -> int:
         """Return how many entries of a kind an owner has."""

@@ -5,7 +5,8 @@ shown as such; a client gets the name that the administrator types. Memory and s
 seen last stays.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -13,12 +14,15 @@ from cryptography import x509
 
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.mapping import MAX_DER, PendingCertificate
-from strongroom.domain.store import Changes, LostRace, ObjectStore
+from strongroom.domain.store import Changes, DamagedEntry, LostRace, ObjectStore
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.ca import INVITATION_SUBJECT, UNREADABLE
 from strongroom.server.directory import PeerCertificate
 from strongroom.server.errors import InvalidOption, NotFound, OperatorError
+from strongroom.server.logs import get_logger
 from strongroom.server.messages import Message
+
+log = get_logger()
 
 HELD: Final = 64
 """Certificates that a worker holds until they are written; more are not remembered."""
@@ -60,7 +64,9 @@ class Strangers:
         seen, self._seen = self._seen, {}
         # A token that was used or withdrawn is no client, and never will be one.
         seen = {known: what for known, what in seen.items() if not _is_invitation(what[0].der)}
-        kept = {one.key: one for one in await queue(self._store)}
+        damaged: list[DamagedEntry] = []
+        kept = {one.key: one for one in await queue(self._store, damaged.append)}
+        await self._take_away(damaged)
         others = sorted(
             (one for one in kept.values() if one.key not in seen and (one.due is None or one.due > now)),
             key=lambda one: one.value.last_seen,
@@ -80,10 +86,24 @@ class Strangers:
             # Another worker has seen one of them too. What comes again is counted again.
             self._seen = seen | self._seen
 
+    async def _take_away(self, damaged: Sequence[DamagedEntry]) -> None:
+        """Remove what nobody could let in, and what would keep its certificate from being remembered."""
+        for one in damaged:
+            log.error("pending_certificate_damaged", error=str(one))
+            gone = EntryChange(PendingCertificate, SYSTEM_TENANT, one.key, one.generation, None)
+            with contextlib.suppress(LostRace):  # another worker did
+                await self._store.commit(Changes(entries=[gone]))
 
-async def queue(store: ObjectStore) -> Sequence[Kept[PendingCertificate]]:
-    """Return what waits for a decision."""
-    return await store.entries_of(PendingCertificate, SYSTEM_TENANT, 0)
+
+def _left_out(_damaged: DamagedEntry) -> None:
+    """Let it be: the worker that next writes one down takes it away, and says so."""
+
+
+async def queue(
+    store: ObjectStore, damaged: Callable[[DamagedEntry], None] = _left_out
+) -> Sequence[Kept[PendingCertificate]]:
+    """Return what waits for a decision; what cannot be read is told to `damaged`."""
+    return await store.entries_of(PendingCertificate, SYSTEM_TENANT, 0, damaged=damaged)
 
 
 async def find(store: ObjectStore, wanted: str) -> Kept[PendingCertificate]:

@@ -10,7 +10,7 @@ from strongroom.domain.clients import ClientRecord
 from strongroom.domain.entries import EntryStore
 from strongroom.domain.rights import Rights, compile_rights
 from strongroom.domain.rules import REVISION, AccessRevision, AccessRule
-from strongroom.domain.store import TamperedRecord
+from strongroom.domain.store import DamagedEntry, TamperedRecord
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.logs import get_logger
 from strongroom.server.restrictions import Restrictions
@@ -62,11 +62,11 @@ class RuleBook:
         return 0 if kept is None else kept.generation
 
     async def _of_tenant(self, tenant: int) -> Sequence[AccessRule]:
-        try:
-            return [kept.value for kept in await self._store.entries_of(AccessRule, tenant, _OF_THE_TENANT)]
-        except TamperedRecord as error:
+        damaged: list[DamagedEntry] = []
+        kept = await self._store.entries_of(AccessRule, tenant, _OF_THE_TENANT, damaged=damaged.append)
+        for error in damaged:
             log.error("access_rules_refused", tenant=tenant, error=str(error), cure="restore a backup")
-            return []
+        return [one.value for one in kept]
 
     def rights(self, record: ClientRecord) -> Rights | None:
         """Return what the rules in force give to a client.

@@ -46,7 +46,12 @@ class EntryRepository:
         return None if row is None else await self._open_entry(kind, row)
 
     async def entries_of(
-        self, kind: type[E], tenant: int, owner: int, maximum: int | None = None
+        self,
+        kind: type[E],
+        tenant: int,
+        owner: int,
+        maximum: int | None = None,
+        damaged: Callable[[DamagedEntry], None] | None = None,
     ) -> Sequence[Kept[E]]:
         try:
             rows = await self._backend.entries(
@@ -54,7 +59,7 @@ class EntryRepository:
             )
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
-        return [await self._open_entry(kind, row) for row in rows]
+        return await self._open_entries(kind, rows, damaged)
 
     async def count_entries(self, kind: type[E], tenant: int, owner: int) -> int:
         try:
@@ -74,15 +79,7 @@ class EntryRepository:
             rows = await self._backend.due_entries(kind.kind, int(before.timestamp()), maximum, offset)
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
-        due: list[Kept[E]] = []
-        for row in rows:
-            try:
-                due.append(await self._open_entry(kind, row))
-            except DamagedEntry as exc:
-                if damaged is None:
-                    raise
-                damaged(exc)
-        return due
+        return await self._open_entries(kind, rows, damaged)
 
     def seal_entries(self, entries: Iterable[EntryChange], rows: ChangeSet) -> list[int]:
         """Add what the back end does for these changes; return which generation each leaves, 0 for none."""
@@ -100,6 +97,19 @@ class EntryRepository:
             else:
                 rows.entries.append(row)
         return left
+
+    async def _open_entries(
+        self, kind: type[E], rows: Iterable[EntryRow], damaged: Callable[[DamagedEntry], None] | None
+    ) -> list[Kept[E]]:
+        opened: list[Kept[E]] = []
+        for row in rows:
+            try:
+                opened.append(await self._open_entry(kind, row))
+            except DamagedEntry as exc:
+                if damaged is None:
+                    raise
+                damaged(exc)
+        return opened
 
     async def _open_entry(self, kind: type[E], row: EntryRow) -> Kept[E]:
         try:

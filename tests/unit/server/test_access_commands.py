@@ -323,10 +323,10 @@ def test_rules_are_read_only_when_they_have_changed(office: Office, monkeypatch:
     reads: list[int] = []
     original = office.kms.repository.entries_of
 
-    async def counted(kind: Any, tenant: int, owner: int, maximum: int | None = None) -> Any:
+    async def counted(kind: Any, tenant: int, owner: int, maximum: int | None = None, **given: Any) -> Any:
         if kind is AccessRule:
             reads.append(tenant)
-        return await original(kind, tenant, owner, maximum)
+        return await original(kind, tenant, owner, maximum, **given)
 
     monkeypatch.setattr(office.kms.repository, "entries_of", counted)
     assert office.worker(2).access is first
@@ -352,6 +352,16 @@ def test_rules_that_were_changed_in_the_database_count_for_nothing(
     assert alarms == ["access_rules_refused"]
     with pytest.raises(TamperedRecord):
         office("grant.list", tenant=None)
+
+
+def test_a_rule_that_was_changed_in_the_database_takes_no_other_with_it(office: Office) -> None:
+    office.grant("client:bob", "owner:alice", "get")
+    connection = office.kms.backend._file._connection  # type: ignore[attr-defined]
+    connection.execute("UPDATE entries SET sealed = zeroblob(48) WHERE kind = ?", (AccessRule.kind,))
+    office.grant("everyone", "owner:alice", "locate")
+    access = office.worker(2).access
+    assert access is not None
+    assert set(access.sights) == {Permission.LOCATE}
 
 
 # Policies

@@ -1,6 +1,7 @@
 """The queue of unknown certificates: bounded, counted, forgotten; and the warnings of ends."""
 
 import datetime as dt
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,23 @@ def test_one_that_does_not_come_again_is_forgotten(kms: TestKms, made: list[Peer
     strangers.note(made[1], "192.0.2.1:5")
     kms.run(strangers.tidy(NOW + LIFETIME + dt.timedelta(days=1)))
     assert keys(kms) == {made[1].fingerprint}
+
+
+@pytest.mark.parametrize("again", [0, 1], ids=["the same comes again", "another one comes"])
+def test_what_is_damaged_is_taken_away_and_keeps_nobody_from_being_remembered(
+    kms: TestKms, made: list[PeerCertificate], again: int
+) -> None:
+    strangers = Strangers(kms.repository, MAXIMUM)
+    for one in (made[0], made[2]):
+        strangers.note(one, "192.0.2.1:5")
+    kms.run(strangers.tidy(NOW))
+    with sqlite3.connect(kms.directory / "strongroom.db") as editor:
+        editor.execute("UPDATE entries SET sealed = zeroblob(40) WHERE key = ?", (made[0].fingerprint,))
+    editor.close()
+    assert keys(kms) == {made[2].fingerprint}
+    strangers.note(made[again], "192.0.2.1:5")
+    kms.run(strangers.tidy(NOW + dt.timedelta(minutes=1)))
+    assert keys(kms) == {made[2].fingerprint, made[again].fingerprint}
 
 
 def test_two_workers_that_see_the_same_lose_nothing(kms: TestKms, made: list[PeerCertificate]) -> None:

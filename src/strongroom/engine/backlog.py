@@ -81,7 +81,11 @@ class RequestBacklog:
 
     async def keep(self, batch: WaitingBatch, work: UnitOfWork) -> str:
         """Put a batch among the changes of a unit of work and return its key; raises ServerLimitExceeded."""
-        mine = [kept for kept in await work.entries.mine(WaitingBatch) if kept.value.counts]
+        every = sorted(await work.entries.mine(WaitingBatch), key=lambda kept: kept.value.submission_date)
+        mine = [kept for kept in every if kept.value.counts]
+        # Answers that were taken away give nothing but the reason: of them the newest are enough.
+        for withdrawn in [kept for kept in every if not kept.value.counts][:-MOST]:
+            work.entries.remove(withdrawn)
         if len(mine) >= MOST:
             raise ServerLimitExceeded(
                 f"{MOST} requests of yours wait already; fetch their answers with Poll, or cancel some"

@@ -212,6 +212,23 @@ def test_answers_that_were_taken_away_are_none_of_those_that_a_client_may_have(
     send(kms, GetRequest(unique_identifier=key))
 
 
+def test_answers_that_were_taken_away_are_kept_up_to_a_limit(
+    kms: TestKms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks what waits has them all in memory. The newest stay."""
+    monkeypatch.setattr(backlog, "MOST", 2)
+    values = []
+    for _ in range(5):
+        key = new_key(kms)
+        values += send(kms, GetRequest(unique_identifier=key))
+        do_all(kms)
+        kms.call(DestroyRequest(unique_identifier=key))
+    waiting = kms.run(kms.repository.entries_of(WaitingBatch, ALICE.tenant, ALICE.client))
+    assert len(waiting) == 3  # the limit, and what was taken away since
+    assert poll(kms, values[0]).result_reason is R.INVALID_ASYNCHRONOUS_CORRELATION_VALUE
+    assert poll(kms, values[-1]).result_reason is R.OBJECT_DESTROYED
+
+
 def test_nothing_is_noted_of_answers_that_were_fetched_or_forgotten(kms: TestKms) -> None:
     key = new_key(kms)
     fetched, _ = send(kms, GetRequest(unique_identifier=key), GetRequest(unique_identifier=key))

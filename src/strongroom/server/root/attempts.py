@@ -42,8 +42,9 @@ class Attempts:
         """Return if another attempt may be made at `now` (seconds); raises Denied."""
         over = self._refused - FREE
         pause = min(LONGEST_PAUSE, 2 ** min(over, 16)) if over >= 0 else 0
-        # A clock that was set back must not shorten it, nor make it last for years.
-        left = min(pause, self._last + pause - now) if now >= self._last else pause
+        # A clock that was set back must not shorten it, nor make it last until it is as late again.
+        self._last = min(self._last, now)
+        left = self._last + pause - now
         if left > 0:
             raise Denied(f"{self._refused} attempts were refused; wait {left} s before the next")
 

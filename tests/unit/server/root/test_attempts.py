@@ -52,6 +52,17 @@ def test_a_clock_that_was_set_back_does_not_shorten_it(tmp_path: Path) -> None:
         refused(tmp_path / "unseal.json", FREE + 5).check(NOW - 10_000)
 
 
+def test_a_clock_that_was_set_back_does_not_make_it_last_until_it_is_as_late_again(tmp_path: Path) -> None:
+    refused(tmp_path / "unseal.json", FREE + 5)
+    after = Attempts(tmp_path / "unseal.json")
+    early = NOW - 4 * 365 * 86_400
+    with pytest.raises(Denied, match="wait 32 s"):
+        after.check(early)
+    with pytest.raises(Denied, match="wait 1 s"):
+        after.check(early + 31)
+    after.check(early + 32)
+
+
 def test_success_forgives(tmp_path: Path) -> None:
     refused(tmp_path / "unseal.json", FREE + 5).succeed()
     after = Attempts(tmp_path / "unseal.json")

@@ -12,6 +12,7 @@ OutletFailed within its deadline. An outlet that failed is opened again by the n
 """
 
 import contextlib
+import errno
 import os
 import socket
 import ssl
@@ -93,8 +94,7 @@ class FileOutlet:
                     written = os.write(descriptor, content)
                     self._torn = content[:written][-1:] != b"\n"
                     content = content[written:]
-                with contextlib.suppress(OSError):  # a pipe has nothing to bring to disk
-                    os.fsync(descriptor)
+                _bring_to_disk(descriptor)
             finally:
                 os.close(descriptor)
         except OSError as error:
@@ -114,6 +114,14 @@ class FileOutlet:
 
     def close(self) -> None:
         return
+
+
+def _bring_to_disk(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EROFS):  # a pipe has nothing to bring to disk
+            raise
 
 
 class _SocketOutlet(ABC):

@@ -1,7 +1,9 @@
 """Events reach the sinks in order and whole, also across restarts; one that fails is told in time."""
 
 import asyncio
+import errno
 import json
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -166,6 +168,31 @@ async def test_a_forwarder_that_is_gone_is_told(site: Site) -> None:
         assert told(site) == ""
     started = time.monotonic() - 2 * DEADLINE
     await until(lambda: "nobody forwards" in problem(site.folder, deadline=DEADLINE, started=started))
+
+
+def test_what_the_disk_did_not_keep_was_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An anchor that is lost in a power cut would be missed by nobody."""
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    outlet = FileOutlet(tmp_path / "anchor")
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OutletFailed, match="Input/output error"):
+        outlet.send([b"a line"])
+    monkeypatch.undo()
+    outlet.send([b"a line"])
+
+
+def test_a_pipe_takes_lines_though_it_has_no_disk(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        FileOutlet(pipe).send([b"a line"])
+        assert os.read(reader, 100) == b"a line\n"
+    finally:
+        os.close(reader)
 
 
 def told(site: Site) -> str:

@@ -88,20 +88,35 @@ class Forwarder:
     async def run(self) -> None:
         """Forward until cancelled, if no other process does; else wait to take its place."""
         try:
-            while not self._take():  # noqa: ASYNC110 - another process has it
+            while not await self._is_ours():  # noqa: ASYNC110 - another process has it
                 await asyncio.sleep(self._deadline / 4)
-            await self._begin()
             self._write_state()
             async with asyncio.TaskGroup() as group:
                 for sink in self._sinks:
                     group.create_task(self._forward(sink))
                 group.create_task(self._report())
         finally:
-            if self._lock is not None:
-                os.close(self._lock)
-                self._lock = None
+            self._let_go()
             for sink in self._sinks:
                 sink.outlet.close()
+
+    async def _is_ours(self) -> bool:
+        """Tell whether it is for this process to forward, from places that it has found; a want of
+        descriptors or threads passes."""
+        try:
+            if not self._take():
+                return False
+            await self._begin()
+        except (OSError, RuntimeError) as error:
+            log.error("audit_forwarding_not_begun", error=str(error), alarm="it is tried again")
+            self._let_go()
+            return False
+        return True
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _take(self) -> bool:
         descriptor = os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

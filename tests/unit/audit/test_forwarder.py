@@ -135,6 +135,24 @@ async def test_one_process_forwards_and_another_takes_over(site: Site) -> None:
     await asyncio.gather(waiting, return_exceptions=True)
 
 
+@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "no descriptor"), RuntimeError("no thread")])
+async def test_a_process_that_cannot_begin_tries_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """It may be the only one, and without it nothing is ever forwarded."""
+    before = tail.ends
+
+    def fail(_: Path) -> dict[int, tail.Place]:
+        monkeypatch.setattr(tail, "ends", before)
+        raise error
+
+    monkeypatch.setattr(tail, "ends", fail)
+    async with running(site, site.to_file()):
+        await until(lambda: (site.folder / "forwarded").exists())
+        site.reads.record(event(1))
+        await until(lambda: site.keys("GET") == ["key 1"])
+
+
 class Broken:
     """A sink that takes nothing until it is repaired."""
 

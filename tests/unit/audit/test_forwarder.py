@@ -188,6 +188,13 @@ async def test_a_forwarder_that_is_gone_is_told(site: Site) -> None:
     await until(lambda: "nobody forwards" in problem(site.folder, deadline=DEADLINE, started=started))
 
 
+async def test_a_forwarder_that_is_gone_is_told_though_the_clock_was_set_back(site: Site) -> None:
+    said = {"at": int(time.time()) + 86_400, "problem": ""}
+    (site.folder / "sinks").write_text(json.dumps(said))
+    started = time.monotonic() - 2 * DEADLINE
+    assert "nobody forwards" in problem(site.folder, deadline=DEADLINE, started=started)
+
+
 def test_what_the_disk_did_not_keep_was_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An anchor that is lost in a power cut would be missed by nobody."""
 

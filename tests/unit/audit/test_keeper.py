@@ -7,10 +7,11 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from strongroom.audit.checkpoints import Checkpoint
+from strongroom.audit.checkpoints import FILE, Checkpoint
 from strongroom.audit.directory import open_directory
 from strongroom.audit.keeper import CheckpointFailed, Keeper
 from strongroom.audit.keys import SigningKey
@@ -18,6 +19,8 @@ from strongroom.audit.outlets import Outlet, OutletFailed
 from strongroom.audit.read_log import ReadLog
 from strongroom.audit.segments import segments
 from strongroom.domain.chain import EMPTY, Head
+from strongroom.server.auditing import WorkerAudit
+from strongroom.server.config import AuditSettings
 from tests.unit.audit.test_read_log import event
 
 ONE, TWO = Head(1, bytes([1]) * 32), Head(2, bytes([2]) * 32)
@@ -175,6 +178,7 @@ def test_processes_make_checkpoints_one_after_the_other(site: Site, tmp_path: Pa
     script = f"""
 import sys
 from pathlib import Path
+from typing import Any, cast
 from strongroom.audit.keeper import Keeper
 from strongroom.audit.keys import SigningKey
 from strongroom.domain.chain import Head
@@ -192,3 +196,13 @@ for number in range(20):
     numbers = [one.number for one in site.made()]
     assert numbers == list(range(1, len(numbers) + 1))
     assert len(numbers) >= 20
+
+
+@pytest.mark.parametrize(("ahead", "due"), [(-7200, True), (0, False), (7200, True), (365 * 86_400, True)])
+def test_a_clock_that_was_set_back_puts_off_no_checkpoint(tmp_path: Path, ahead: int, due: bool) -> None:
+    """The last one would seem to be from the future, until the clock is as late again."""
+    audit = cast(Any, WorkerAudit.__new__(WorkerAudit))
+    audit._folder, audit._settings = tmp_path, AuditSettings(checkpoint=3600)
+    (tmp_path / FILE).touch()
+    os.utime(tmp_path / FILE, (time.time() + ahead,) * 2)
+    assert audit._due() is due

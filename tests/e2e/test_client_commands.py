@@ -161,6 +161,18 @@ def test_the_address_of_a_wildcard_is_the_first_host(tmp_path: Path) -> None:
     assert tomllib.loads(made.enrol("web").read_text())["servers"] == ["kms.example:7777"]
 
 
+def test_nobody_is_enrolled_for_a_port_that_is_not_known_yet(tmp_path: Path) -> None:
+    made = testing.Server(tmp_path, command=ECHO)
+    made.run("init", str(made.directory), "--listen", "127.0.0.1:0")
+    data = ("--data", str(made.directory))
+    for words in (("enrol", "web", "--out", str(tmp_path / "web")), ("invite", "web")):
+        refused = made.try_run("client", *words, *data)
+        assert refused.returncode == 1
+        assert "strongroom serve" in refused.stderr
+    assert not (tmp_path / "web").exists()
+    assert made.run("client", "list", *data, "-o", "id") == ""
+
+
 def test_the_admin_socket_is_private_and_survives_nonsense(echo: testing.Server) -> None:
     path = echo.directory / "admin.sock"
     assert path.stat().st_mode & 0o777 == 0o600

@@ -161,6 +161,7 @@ def _public_key(request: Message) -> PublicKeyTypes:
 def _certificate(
     admin: Administrator, public_key: PublicKeyTypes, name: str, *, since: datetime
 ) -> tuple[Authority, x509.Certificate]:
+    admin.check_ports()
     authority = open_authority(admin.directory, admin.root_key)
     return authority, authority.client_certificate(public_key, name, since)
 

@@ -86,6 +86,15 @@ class Administrator:
         settings = self.settings
         return settings.told_to_clients(parse_listening(settings.listen), parse_listening(settings.https))
 
+    def check_ports(self) -> None:
+        """Return if a client can be told where the listeners are; raises OperatorError."""
+        listening = map(parse_listening, (self.settings.listen, self.settings.https))
+        if any(address is not None and not address.port for address in listening):
+            raise OperatorError(
+                "a port in strongroom.toml is 0, so nobody knows it before the server runs; start it:"
+                f" strongroom serve {self.directory.path}"
+            )
+
 
 Handler: TypeAlias = Callable[[Administrator, Message], Awaitable[object]]
 

@@ -46,6 +46,7 @@ async def invite(admin: Administrator, request: Message) -> object:
     lifetime = timedelta(seconds=integer(request, "seconds"))
     if not timedelta() < lifetime <= LONGEST_LIFETIME:
         raise InvalidOption(f"an invitation is good for {LONGEST_LIFETIME.days} days at most")
+    admin.check_ports()
     where = admin.advertised["https"]
     if where == OFF:
         raise OperatorError("clients join over HTTPS, which is off; set https in the configuration")

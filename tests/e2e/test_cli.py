@@ -208,6 +208,16 @@ def test_exit_codes_tell_what_happened(run: Run, server: testing.Server, tmp_pat
     run("key", "list", "--profile", str(profile), code=ExitCode.DENIED)
 
 
+def test_a_store_of_another_data_directory_is_not_begun_anew(
+    run: Run, server: testing.Server, tmp_path: Path
+) -> None:
+    run("key", "create")
+    store = f"sqlite:///{server.directory / 'strongroom.db'}"
+    refused = run("init", "other", "--store", store, code=ExitCode.FAILURE)
+    assert "belongs to another data directory" in refused.error
+    assert not (tmp_path / "other").exists()
+
+
 @pytest.mark.parametrize(
     "words",
     [

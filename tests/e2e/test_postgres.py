@@ -62,6 +62,20 @@ def nodes(postgres_server: PostgresServer, tmp_path: Path, address: str) -> Iter
             two.stop()
 
 
+def test_a_second_node_is_no_second_installation(nodes: Nodes, tmp_path: Path) -> None:
+    with Client.from_profile(nodes.one.profile) as client:
+        assert client.create_symmetric_key()
+    (store,) = (
+        line.partition(" = ")[2].strip('"')
+        for line in (nodes.one.directory / "strongroom.toml").read_text().splitlines()
+        if line.startswith("store = ")
+    )
+    refused = nodes.one.try_run("init", str(tmp_path / "three"), "--store", store)
+    assert refused.returncode == 1
+    assert "belongs to another data directory" in refused.stderr
+    assert not (tmp_path / "three").exists()
+
+
 def test_a_client_that_one_node_revokes_is_shut_out_by_the_other(nodes: Nodes) -> None:
     """Within two seconds, live connections included."""
     profile = nodes.one.enrol("roaming")

@@ -57,6 +57,14 @@ class StrongroomAdapters:
     def check_store_url(self, url: str, directory: DataDirectory) -> None:
         _parse(url, directory)
 
+    def check_store_is_free(self, settings: Settings, directory: DataDirectory) -> None:
+        with _for_the_operator():
+            if migrate.holds_keys(_parse(settings.store, directory)):
+                raise OperatorError(
+                    "the store belongs to another data directory: copy that one to add a server to it"
+                    " (docs/postgresql.md), or name an empty database with --store"
+                )
+
     def make_root_key(self, provider: str, generation: int, options: Mapping[str, Any]) -> NewRoot:
         from strongroom.rootkey.making import make
         from strongroom.server.root.kmip import create

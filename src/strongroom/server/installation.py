@@ -59,6 +59,7 @@ def _fill(
 ) -> None:
     """Make everything; what people are to keep is added to `kept` as soon as it is there."""
     adapters.check_store_url(settings.store, directory)
+    adapters.check_store_is_free(settings, directory)
     now = datetime.now(UTC).replace(microsecond=0)
     if recovery is not None:
         kit = adapters.make_recovery_kit(recovery.split, name=str(directory.path))

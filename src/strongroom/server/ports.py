@@ -266,6 +266,9 @@ class Adapters(Protocol):
     def check_store_url(self, url: str, directory: DataDirectory) -> None:
         """Return if `url` can be a store URL."""
 
+    def check_store_is_free(self, settings: Settings, directory: DataDirectory) -> None:
+        """Return if the store belongs to no root key yet; it may not be there at all."""
+
     def make_root_key(self, provider: str, generation: int, options: Mapping[str, Any]) -> NewRoot:
         """Make a root key that nothing depends on yet; `rootkey/making.py` has the options."""
 

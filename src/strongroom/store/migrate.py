@@ -8,15 +8,17 @@ import asyncio
 import io
 import os
 import sqlite3
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from strongroom.store.records import StoreUnavailable
 from strongroom.store.url import PostgresUrl, SqliteUrl, StoreUrl
-from strongroom.store.versions import VERSION_QUERY, VERSION_TABLE, VERSIONS, check, is_newer
+from strongroom.store.versions import HOLDS_KEYS, VERSION_QUERY, VERSION_TABLE, VERSIONS, check, is_newer
 
 Dialect = Literal["sqlite", "postgresql"]
+T = TypeVar("T")
 
 _SWEPT: Final = 1
 """The user_version of an SQLite file in which nothing that was removed is left. Older releases set none, and
@@ -30,16 +32,27 @@ def current_version(url: StoreUrl) -> str | None:
     """
     if isinstance(url, PostgresUrl):
         return asyncio.run(_postgres_version(url))
-    if not url.path.exists():
-        return None
+    return _look(url.path, sqlite_version) if url.path.exists() else None
+
+
+def holds_keys(url: StoreUrl) -> bool:
+    """Tell whether a database has store keys, and so belongs to a root key. Raises StoreUnavailable."""
+    if current_version(url) is None:
+        return False
+    if isinstance(url, PostgresUrl):
+        return asyncio.run(_postgres_holds_keys(url))
+    return _look(url.path, lambda connection: bool(connection.execute(HOLDS_KEYS).fetchone()[0]))
+
+
+def _look(path: Path, look: Callable[[sqlite3.Connection], T]) -> T:
     try:
-        connection = sqlite3.connect(url.path, isolation_level=None)
+        connection = sqlite3.connect(path, isolation_level=None)
         try:
-            return sqlite_version(connection)
+            return look(connection)
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise StoreUnavailable(f"cannot read {url.path}: {error}") from error
+        raise StoreUnavailable(f"cannot read {path}: {error}") from error
 
 
 def risks(url: StoreUrl) -> list[str]:
@@ -166,6 +179,12 @@ async def _postgres_version(url: PostgresUrl) -> str | None:
         return await postgres.version(connection)
     finally:
         await connection.close()
+
+
+async def _postgres_holds_keys(url: PostgresUrl) -> bool:
+    from strongroom.store import postgres
+
+    return await postgres.holds_keys(url)
 
 
 async def _postgres_risks(url: PostgresUrl) -> list[str]:

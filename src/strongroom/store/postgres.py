@@ -158,6 +158,17 @@ async def version(connection: Connection) -> str | None:
     return None if found is None else str(found)
 
 
+async def holds_keys(url: PostgresUrl) -> bool:
+    """Tell whether a database that has a schema has store keys. Raises StoreUnavailable."""
+    connection = await connect(url)
+    try:
+        return bool(await connection.fetchval(versions.HOLDS_KEYS))
+    except (asyncpg.PostgresError, *_BROKEN) as error:
+        raise StoreUnavailable(f"the database does not say what it holds: {error}") from error
+    finally:
+        await connection.close()
+
+
 async def warnings(url: PostgresUrl) -> list[str]:
     """Return what the operator should know about this database: what would lose acknowledged changes."""
     connection = await connect(url)

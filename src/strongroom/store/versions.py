@@ -12,6 +12,7 @@ VERSIONS: Final = ("0001", "0002", "0003", "0004", "0005")
 
 VERSION_TABLE: Final = "schema_version"
 VERSION_QUERY: Final = "SELECT version_num FROM schema_version"
+HOLDS_KEYS: Final = "SELECT EXISTS (SELECT 1 FROM store_keys)"
 
 
 def is_newer(version: str | None) -> bool:

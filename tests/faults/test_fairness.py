@@ -21,6 +21,7 @@ from tests.e2e.conftest import endpoint, status
 from tests.faults.noise import WAYS, create, message
 from tests.interop.endpoint import RawConnection
 from tests.over_tls import OverTls
+from tests.processes import computed_by
 
 TIMES: Final = 3
 """How much worse it may get."""
@@ -45,7 +46,7 @@ class Site:
         self._get = message(GetRequest(unique_identifier=key))
         self._connection: RawConnection = endpoint(server).connect()
         (worker,) = status(server)["workers"]
-        self._processor = (~worker["pid"] << 3) | 2  # the clock of what another process computes (Linux)
+        self._worker: int = worker["pid"]
 
     def latencies(self, seconds: float) -> list[float]:
         """Return how long each Get took, shortest first."""
@@ -53,7 +54,7 @@ class Site:
 
     def costs(self, seconds: float) -> list[float]:
         """Return for how long the worker computed during each Get, least first."""
-        return self._measured(seconds, lambda: time.clock_gettime(self._processor))
+        return self._measured(seconds, lambda: computed_by(self._worker))
 
     def _measured(self, seconds: float, clock: Callable[[], float]) -> list[float]:
         found, end = [], time.perf_counter() + seconds

@@ -111,14 +111,14 @@ def test_who_guesses_has_to_wait_also_after_a_restart_and_it_is_recorded(
 ) -> None:
     wrong = "strongroom-share-1:root:00:2-of-3:1:AAAA:00000000"
     directory = DataDirectory.open(vault.directory)
-    refusals = []
-    for _ in range(8):
+    refusals = list[str]()
+    while "wait" not in "".join(refusals):
         with pytest.raises(Denied) as caught:
             call_server(directory, {"command": "unseal", "shares": [wrong]})
         refusals.append(str(caught.value))
-    assert "wait" in refusals[-1]
+        assert len(refusals) < 20
     refused = vault.status()["refused_attempts"]
-    assert 3 <= refused < 8, "those who had to wait were not even looked at"
+    assert 3 <= refused == len(refusals) - 1, "who had to wait was not even looked at"
     vault.kill()
     vault.start_sealed()
     assert vault.status()["refused_attempts"] == refused

@@ -12,7 +12,7 @@ import pytest
 
 from strongroom.audit import tail
 from strongroom.audit.directory import open_directory
-from strongroom.audit.forwarder import Forwarder, Sink, problem
+from strongroom.audit.forwarder import STATE, Forwarder, Sink, problem
 from strongroom.audit.outlets import FileOutlet, OutletFailed
 from strongroom.audit.read_log import ReadLog
 from strongroom.store.migrate import migrate
@@ -74,21 +74,23 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - files tell nobody
             await asyncio.sleep(0.01)
 
 
 class running:
-    """Forwards inside the block; leaving it is what a crash is to the forwarder."""
+    """Forwards inside the block, all that happens in it; leaving it is what a crash is to the forwarder."""
 
     def __init__(self, site: Site, *sinks: Sink) -> None:
         self._site = site
         self._sinks = sinks
 
     async def __aenter__(self) -> None:
+        state = self._site.folder / STATE
+        state.unlink(missing_ok=True)
         self._task = asyncio.create_task(self._site.forwarder(*self._sinks).run())
-        await until(lambda: all(sink.changes >= 0 for sink in self._sinks))
+        await until(state.exists)  # it knows where every sink begins
 
     async def __aexit__(self, *_: object) -> None:
         self._task.cancel()

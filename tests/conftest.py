@@ -5,9 +5,16 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from strongroom import testing
 from tests import preloaded
+
+# How long an example takes is up to the machine. All else stays as it is set there.
+settings.register_profile(
+    "any machine", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 # What is imported a thousand times is compiled once, also where nobody wants to find compiled modules.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -65,7 +65,7 @@ def keys(kms: TestKms) -> dict[str, UniqueIdentifier]:
     return ciphers | macs
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_what_was_wrapped_is_the_same_key_when_it_is_registered(
     kms: TestKms, keys: dict[str, UniqueIdentifier], data: st.DataObject

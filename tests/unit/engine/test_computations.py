@@ -323,7 +323,7 @@ BYTES = st.sampled_from([b"", b"a", b"12 bytes long", b"16 bytes of data", b"a b
 IVS = st.sampled_from([bytes(12), b"another one.", bytes(16), bytes(8), b""])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(steps=st.lists(st.tuples(st.sampled_from("edhr"), BYTES, IVS, BYTES, st.booleans()), max_size=12))
 def test_nobody_can_tell_whether_it_was_done_before(
     both: tuple[TestKms, Dispatcher], steps: list[tuple[str, bytes, bytes, bytes, bool]]

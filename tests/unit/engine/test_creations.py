@@ -339,7 +339,7 @@ def test_an_object_is_made_even_if_it_cannot_be_remembered(
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(names=st.lists(TEXTS, min_size=3, max_size=12))
 def test_every_name_is_answered_as_in_full(kms: TestKms, names: list[str]) -> None:
     """One client makes objects of these names with memory, another without; no other name is in its way."""

@@ -969,7 +969,7 @@ def test_keys_that_cannot_be_derived_are_refused(
 # Bad input.
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(function=st.sampled_from(PKCS11Function), parameters=st.binary(max_size=80), session=st.booleans())
 def test_any_bytes_get_an_answer(
     app: Application, function: PKCS11Function, parameters: bytes, session: bool

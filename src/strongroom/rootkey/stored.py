@@ -426,6 +426,11 @@ class StoredKeyring(Keyring):
             self._place.write_records([*self._records, record])
             return True
 
+    @property
+    def prepared(self) -> dict[str, object]:
+        """Return the newest root key as `prepare` gave it; while it takes over, others can `adopt` it."""
+        return self._records[-1].to_json()
+
     def complete(self, judged: object) -> bool:
         """Let go of every root key but the newest: nothing is wrapped by them any more, the caller knows.
 

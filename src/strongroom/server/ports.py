@@ -132,6 +132,10 @@ class RootKeys(RootKey, Protocol):
     def adopt(self, described: object) -> bool:
         """Take a new root key beside the one there is; tell whether there was anything to do."""
 
+    @property
+    def prepared(self) -> dict[str, object]:
+        """Return the newest root key as `prepare` gave it; while it takes over, others can `adopt` it."""
+
     def complete(self, judged: object) -> bool:
         """Let go of all but the newest: nothing was wrapped by them any more in the state that is `judged`.
 

@@ -5,7 +5,8 @@ first makes the root key of its generation, on every node; and a node that was a
 missed, by which it gets from one root key to the next.
 
 An announcement goes an hour after it came, and not while something may still be under the root key before it:
-until then nobody else can take its number.
+until then nobody else can take its number. One that a failover loses is made again by whoever has
+followed it and is not done.
 """
 
 import json
@@ -59,6 +60,15 @@ async def announce_to_nodes(prepared: Mapping[str, Any], store: ObjectStore, now
         await store.commit(Changes(entries=[EntryChange(RootHandover, SYSTEM_TENANT, key, 0, after)]))
     except LostRace:
         raise RootKeyError(CAME_FIRST) from None
+
+
+async def announce_again(root_key: RootKeys, store: ObjectStore, now: datetime) -> None:
+    """Let every node know of a root key that takes over here, where a failover has lost its announcement.
+
+    Raises StoreFailure, TamperedRecord and RootKeyError.
+    """
+    if await announcement(store, root_key.generation) is None:
+        await announce_to_nodes(root_key.prepared, store, now)
 
 
 async def check_nothing_missed(root_key: RootKeys, places: Sequence[WrappedKeys]) -> None:

@@ -29,7 +29,7 @@ from strongroom.model.secret import SecretBytes
 from strongroom.server.errors import OperatorError
 from strongroom.server.ports import RootKeys
 from strongroom.server.root import kits
-from strongroom.server.root.announcing import announcement, check_agreed, tidy
+from strongroom.server.root.announcing import announce_again, announcement, check_agreed, tidy
 
 log = structlog.get_logger()
 
@@ -155,6 +155,8 @@ class RootKeyChange:
         """Take over what other nodes have announced. Raises StoreFailure."""
         with self._noted("root_key_not_followed"):
             await self._adopt_all()
+            if self._root_key.changing:
+                await announce_again(self._root_key, self._store, now)
         if now >= self._compare_at:
             self._compare_at = now + timedelta(seconds=PROBE)
             with self._noted("root_key_disputed"):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from strongroom.domain.ports import RootKeyError
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store import Changes, StoreFailure
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.rootkey.envelope import parse
 from strongroom.rootkey.recovery import Identity
@@ -20,6 +20,7 @@ from strongroom.server.ca import create_authority, open_authority
 from strongroom.server.config import parse_settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import NothingBegun
+from strongroom.server.kept import drop
 from strongroom.server.root import change
 from strongroom.server.root.announcing import ANNOUNCED_FOR, RootHandover, announce_to_nodes, place_of
 from strongroom.server.root.change import PROBE, SETTLING, RootKeyChange
@@ -514,6 +515,23 @@ def test_a_node_that_was_away_until_the_announcement_was_over_says_so(kms: TestK
     two.work(after=gone)
     assert two.job.problem is not None
     assert "another root key" in two.job.problem
+
+
+def test_an_announcement_that_a_failover_has_lost_is_made_again(kms: TestKms, tmp_path: Path) -> None:
+    """Its node has it, so the others need it: they could otherwise not open what that one wraps."""
+    one, two = two_nodes(kms, tmp_path)
+    one.rotate()
+    lost = kms.run(one.store.load_entry(RootHandover, SYSTEM_TENANT, place_of(2)))
+    assert lost is not None
+    kms.run(one.store.commit(Changes(entries=[drop(lost)])))
+    two.work()
+    assert two.root_key.generation == 1
+    one.work()
+    two.work()
+    assert ids(one) == ids(two)
+    finish_on(one, two)
+    one.work(after=ANNOUNCED_FOR.total_seconds() + 1)
+    assert kms.run(one.store.load_entry(RootHandover, SYSTEM_TENANT, place_of(2))) is None
 
 
 def test_an_announcement_of_another_installation_goes_when_it_is_over(kms: TestKms, tmp_path: Path) -> None:

@@ -44,6 +44,9 @@ _HALF: Final = re.compile(r"\..+\.([0-9]+)")
 _LARGEST_PID: Final = 1 << 22
 """A number beyond is no process: somebody has named a copy after a date."""
 
+PATIENCE: Final = 10.0
+"""Seconds for another process to put a key in its place."""
+
 HARMLESS: Final = frozenset({"lost+found"})
 """What may lie in a directory that counts as empty."""
 
@@ -186,33 +189,27 @@ class DataDirectory:
             descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise OperatorError(f"cannot open {self.lock_file}: {error.strerror}") from error
-        give_up = time.monotonic() + patience
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() < give_up:
-                    time.sleep(0.02)
-                    continue
-                holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
-                os.close(descriptor)
-                raise DirectoryLocked(
-                    f"{self.path} is in use by process {holder or '(unknown)'}; stop that one first"
-                ) from None
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-            return descriptor
+        if not _lock(descriptor, patience):
+            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+            os.close(descriptor)
+            raise DirectoryLocked(
+                f"{self.path} is in use by process {holder or '(unknown)'}; stop that one first"
+            )
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        return descriptor
 
-    def alone(self) -> contextlib.AbstractContextManager[None]:
+    def alone(self, *, patience: float = PATIENCE) -> contextlib.AbstractContextManager[None]:
         """Keep every other process from making, replacing or removing a key that the root key protects.
 
-        For moments, and not while the root keys are held. Raises OperatorError.
+        For moments, and not while the root keys are held. Raises DirectoryLocked when another one does so for
+        longer than `patience`, and OperatorError.
         """
-        return _held(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        return _held(self.path, os.O_RDONLY | os.O_DIRECTORY, patience)
 
-    def root_keys_alone(self) -> contextlib.AbstractContextManager[None]:
-        """Keep every other process from changing root keys and the recovery kit; raises OperatorError."""
-        return _held(self.root_lock, os.O_RDWR | os.O_CREAT)
+    def root_keys_alone(self, *, patience: float = PATIENCE) -> contextlib.AbstractContextManager[None]:
+        """Keep every other process from changing root keys and the recovery kit; raises as `alone` does."""
+        return _held(self.root_lock, os.O_RDWR | os.O_CREAT, patience)
 
     def sweep(self) -> list[Path]:
         """Remove the halves of files that processes have left which were killed while they wrote.
@@ -266,16 +263,31 @@ def make_empty(path: Path, *, but: Set[str] = frozenset()) -> None:
 
 
 @contextlib.contextmanager
-def _held(path: Path, flags: int) -> Iterator[None]:
+def _held(path: Path, flags: int, patience: float) -> Iterator[None]:
     try:
         descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise OperatorError(f"cannot open {path}: {error.strerror}") from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if not _lock(descriptor, patience):
+            raise DirectoryLocked(f"another process changes keys at this moment ({path}); try again")
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, patience: float) -> bool:
+    """Take a lock within `patience` seconds; False when another process has it."""
+    give_up = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= give_up:
+                return False
+            time.sleep(0.02)
+        else:
+            return True
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from strongroom.domain.ports import RootKey, WrappedKeys
 from strongroom.server.backup.parts import RECIPIENT, SealedFile, sealed_files
 from strongroom.server.data_directory import DataDirectory, write_private
-from strongroom.server.errors import OperatorError
+from strongroom.server.errors import DirectoryLocked, OperatorError
 
 
 def places(
@@ -49,13 +49,21 @@ class SealedFiles:
             if root_key.is_current(wrapped):
                 continue
             again = kind.seal(kind.open(content, root_key, str(path)), root_key)
-            # A command may have put another key there meanwhile, under the newest root key, or a new kit.
-            with self._directory.alone(), self._directory.root_keys_alone():
+            # A command may have put another key there meanwhile, under the newest root key, or a new kit. Who
+            # does so at this moment is not waited for, since it may hang: the next look sees what is left.
+            with (
+                suppress(DirectoryLocked),
+                self._directory.alone(patience=0),
+                self._directory.root_keys_alone(patience=0),
+            ):
                 if path.exists() and path.read_bytes() == content:
                     write_private(path, again)
 
     async def is_lasting(self, root_key: RootKey) -> bool:
-        return all(map(root_key.is_current, await self.wrapped()))  # what is written is on disk
+        # What is written is on disk. A key may be on its way that is wrapped already.
+        with suppress(DirectoryLocked), self._directory.alone(patience=0):
+            return all(root_key.is_current(wrapped) for *_, wrapped in self._contents())
+        return False
 
     def _contents(self) -> Iterator[tuple[Path, SealedFile, bytes, bytes]]:
         for name, kind in sealed_files(self._directory):

@@ -98,6 +98,24 @@ def test_every_place_is_gone_through_and_what_is_left_is_counted(
     asyncio.run(story())
 
 
+def test_a_key_that_is_on_its_way_is_waited_for_and_nothing_hangs_with_who_puts_it_there(
+    directory: DataDirectory, authority: Authority, tmp_path: Path
+) -> None:
+    """It may be wrapped by the older root key, and nothing would find it there once that is gone."""
+    root_key = opened(tmp_path, new("file"))
+    place = SealedFiles(directory)
+    assert asyncio.run(place.is_lasting(root_key))
+    second = new("file", 2)
+    root_key.adopt(root_key.prepare(second.described, second.secret))
+    with directory.alone():
+        asyncio.run(place.rewrap(root_key))
+        assert not all(map(root_key.is_current, asyncio.run(place.wrapped())))
+    asyncio.run(place.rewrap(root_key))
+    with directory.alone():
+        assert not asyncio.run(place.is_lasting(root_key))
+    assert asyncio.run(place.is_lasting(root_key))
+
+
 @pytest.mark.parametrize("what", ["the kit", "the authority", "an authority that goes"])
 def test_what_comes_while_a_file_is_wrapped_again_is_not_written_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str

@@ -270,27 +270,23 @@ class StoredKeyring(Keyring):
         self._read()
 
     def _read(self) -> None:
-        seen = self._place.look()
-        before = self._roots, self._records, self._recovery, self._claim, self._is_proven
-        try:
-            self._claim, self._is_proven = self._place.claim(), False
-            self._recovery = self._claim.recipient if isinstance(self._claim, Claim) else None
-            self._records = self._place.records()
-            known, self._roots = self._roots, {}
-            for record in self._records:
-                root = known.get(record.id) or self._handed_over(record, known) or self._open(record)
-                if root is not None:
-                    self._accept(record, root)
-                elif record.provider == SHARES:
-                    self._collections.setdefault(
-                        record.id, shares.Collection(record.id.hex(), record.parameters)
-                    )
-            self._open_others()
-        except RootKeyError:
-            self._roots, self._records, self._recovery, self._claim, self._is_proven = before
-            raise
+        seen, claim, records = self._place.look(), self._place.claim(), self._place.records()
+        known, roots = self._roots, dict[bytes, Root]()
+        for record in records:
+            root = known.get(record.id) or self._handed_over(record, {**known, **roots}) or self._open(record)
+            if root is not None:
+                roots[record.id] = _checked(record, root)
+            elif record.provider == SHARES:
+                self._collections.setdefault(record.id, shares.Collection(record.id.hex(), record.parameters))
+        # At no moment is one missing that is open: other threads may be using them.
+        self._roots = {**known, **roots}
+        self._records = records
+        self._roots = roots
+        self._claim, self._is_proven = claim, False
+        self._recovery = claim.recipient if isinstance(claim, Claim) else None
+        self._open_others()
         # What cannot be read may be readable again without another sign.
-        self._seen = None if isinstance(self._claim, RootKeyError) else seen
+        self._seen = None if isinstance(claim, RootKeyError) else seen
 
     def _open(self, record: RootRecord) -> Root | None:
         """Return the root key of a record, None when somebody has to bring what opens it."""
@@ -347,7 +343,7 @@ class StoredKeyring(Keyring):
         if record.handover is None:
             return None
         envelope = parse(record.handover)
-        older = self._roots.get(envelope.root_id) or known.get(envelope.root_id)
+        older = known.get(envelope.root_id)
         if older is None:
             return None
         return SoftwareRoot(self._use(older, envelope), record.generation)
@@ -364,19 +360,14 @@ class StoredKeyring(Keyring):
     def _open_others(self) -> None:
         """Open what those that are open have been given to hand on, and show what is open."""
         for record in self._missing:
-            root = self._handed_over(record, {})
+            root = self._handed_over(record, self._roots)
             if root is not None:
                 self._accept(record, root)
         newest = self._records[-1].id
         self._parent.show(newest if newest in self._roots else None)
 
     def _accept(self, record: RootRecord, root: Root) -> None:
-        if root.id != record.id:
-            raise WrongRootKey(
-                f"this opens root key {root.id.hex()}, the data needs {record.id.hex()} "
-                f"(generation {record.generation})"
-            )
-        self._roots[record.id] = root
+        self._roots[record.id] = _checked(record, root)
 
     # One takes over from another
 
@@ -415,7 +406,7 @@ class StoredKeyring(Keyring):
             self._check_open()
             if record.generation <= self.generation:
                 return False
-            root = self._handed_over(record, {})
+            root = self._handed_over(record, self._roots)
             if record.handover is not None and root is None:
                 raise WrongRootKey(
                     "a root key was announced by a server whose root key is another one; stop this server,"
@@ -487,3 +478,13 @@ class StoredKeyring(Keyring):
             self.follow()
             yield
             self.follow()
+
+
+def _checked(record: RootRecord, root: Root) -> Root:
+    """Return a root key if it is the one of its record. Raises WrongRootKey."""
+    if root.id != record.id:
+        raise WrongRootKey(
+            f"this opens root key {root.id.hex()}, the data needs {record.id.hex()} "
+            f"(generation {record.generation})"
+        )
+    return root

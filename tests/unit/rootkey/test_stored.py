@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from strongroom.domain.ports import RootKeyError, WrongRootKey
+from strongroom.model.secret import SecretBytes
 from strongroom.rootkey import file
 from strongroom.rootkey.record import from_file, to_file
 from strongroom.rootkey.recovery import Identity
@@ -399,6 +400,27 @@ def test_the_older_root_key_stays_while_the_process_that_forks_others_waits_for_
     assert run_apart(open_and_let_go, stay)
     parent.give_passphrase(NEXT_PASSPHRASE)
     assert run_apart(let_go, stay)
+
+
+def test_root_keys_that_are_read_again_are_used_meanwhile_as_they_were(tmp_path: Path) -> None:
+    """Another thread may be at it: a token that is probed, somebody who joins."""
+    root = begin(tmp_path, new("file"))
+    wrapped, used = root.wrap(KEY), list[SecretBytes]()
+
+    def asked() -> SecretBytes | None:
+        used.append(root.unwrap(wrapped))
+        assert not root.sealed
+        return PASSPHRASE
+
+    vars(root)["_place"] = replace(place(tmp_path), passphrase=asked)
+    other = StoredKeyring(place(tmp_path))
+    made = new("passphrase", 2)
+    other.adopt(other.prepare(made.described, made.secret))
+    other.complete(other.state)
+    assert root.follow()
+    assert used == [KEY]
+    assert root.generation == 2
+    assert not root.sealed
 
 
 def test_a_process_knows_that_it_was_left_behind_by_the_one_that_forks_others(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ MAXIMUM_CERTIFICATES: Final = 32
 """Certificates of one chain, together with those that are found to it."""
 MAXIMUM_OF_ONE_NAME: Final = 4
 """Certificates of one subject, and revocation lists of one issuer, that are looked at."""
+MAXIMUM_KEYS: Final = 16
+"""Links of a certificate, or of its public key, to keys that are followed."""
 
 _COMPROMISED: Final = frozenset({State.COMPROMISED, State.DESTROYED_COMPROMISED})
 
@@ -132,29 +134,33 @@ def _revoked(obj: ManagedObject, at: datetime) -> bool:
 
 
 async def _key_compromised(ctx: Context, certificate: ManagedObject) -> bool:
-    """Tell whether a key of the certificate is compromised; it may be linked to its private key over two."""
-    compromised = False
-    reached: list[ManagedObject] = [certificate]
-    for obj in reached:  # grows: certificate, then its keys, then the private key of the public one
-        compromised |= obj is not certificate and obj.state in _COMPROMISED
-        if obj.object_type is not ObjectType.PRIVATE_KEY:
-            reached += await _keys_of(ctx, obj)
-    return compromised
+    """Tell whether a key of the certificate is compromised; it may be linked to its private key over two.
+
+    Of one with more links than are followed the worst is assumed.
+    """
+    links = _links_to_keys(certificate)
+    keys = await _keys_at(ctx, links)
+    for public in [key for key in keys if key.object_type is ObjectType.PUBLIC_KEY]:
+        further = _links_to_keys(public)
+        keys += await _keys_at(ctx, further)
+        links += further
+    return len(links) > MAXIMUM_KEYS or any(key.state in _COMPROMISED for key in keys)
 
 
-async def _keys_of(ctx: Context, obj: ManagedObject) -> list[ManagedObject]:
+def _links_to_keys(obj: ManagedObject) -> list[ObjectReference]:
     wanted = {LinkType.PRIVATE_KEY_LINK}
     if obj.object_type is ObjectType.CERTIFICATE:
         wanted.add(LinkType.PUBLIC_KEY_LINK)
+    return [link.linked_object_identifier for link in obj.values(Tag.LINK) if link.link_type in wanted]
+
+
+async def _keys_at(ctx: Context, links: list[ObjectReference]) -> list[ManagedObject]:
     keys = []
-    for link in obj.values(Tag.LINK):
-        if link.link_type in wanted:
-            try:
-                keys.append(
-                    await ctx.objects.get(link.linked_object_identifier, archived=True, destroyed=True)
-                )
-            except ObjectNotFound:
-                continue
+    for link in links[:MAXIMUM_KEYS]:
+        try:
+            keys.append(await ctx.objects.get(link, archived=True, destroyed=True))
+        except ObjectNotFound:
+            continue
     return [key for key in keys if key.object_type in (ObjectType.PUBLIC_KEY, ObjectType.PRIVATE_KEY)]
 
 

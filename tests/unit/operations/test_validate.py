@@ -15,11 +15,13 @@ from strongroom.model.objects import Certificate, OpaqueObject
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import RevocationReason
 from strongroom.operations.activate import ActivateRequest
+from strongroom.operations.add_attribute import AddAttributeRequest
 from strongroom.operations.archive import ArchiveRequest
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.revoke import RevokeRequest
 from strongroom.operations.validate import ValidateRequest
+from strongroom.procedures.chains import MAXIMUM_KEYS
 from strongroom.registry import (
     V2_1,
     VERSIONS,
@@ -186,6 +188,23 @@ def test_a_compromised_key_makes_its_certificates_invalid(kms: TestKms, root: Au
     end = leaf(kms, root)
     kms.call(revoke(root.private, COMPROMISE))
     assert judged(kms, end) is INVALID
+
+
+def test_keys_that_are_linked_in_a_circle_are_each_looked_at_once(kms: TestKms, root: Authority) -> None:
+    circle = link_to(LinkType.PRIVATE_KEY_LINK, root.public)
+    kms.call(AddAttributeRequest(unique_identifier=root.public, new_attribute=circle))
+    end = leaf(kms, root)
+    assert judged(kms, end) is VALID
+    kms.call(revoke(root.private, COMPROMISE))
+    assert judged(kms, end) is INVALID
+
+
+def test_of_more_keys_than_are_looked_at_the_worst_is_assumed(kms: TestKms, root: Authority) -> None:
+    end = leaf(kms, root)
+    for more in range(MAXIMUM_KEYS):
+        assert judged(kms, end) is (VALID if more < MAXIMUM_KEYS - 1 else INVALID)
+        another = link_to(LinkType.PRIVATE_KEY_LINK, UniqueIdentifier(f"{more}"))
+        kms.call(AddAttributeRequest(unique_identifier=root.public, new_attribute=another))
 
 
 def test_a_retired_key_leaves_what_it_signed_valid(kms: TestKms, root: Authority) -> None:

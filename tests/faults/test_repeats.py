@@ -10,10 +10,15 @@ import pytest
 
 from strongroom import testing
 from strongroom.domain.audit import AuditEvent
+from strongroom.domain.clients import ClientRecord
 from strongroom.domain.context import Policy
 from strongroom.domain.identity import Connection
+from strongroom.domain.rights import Rights
 from strongroom.engine.answers import joined
+from strongroom.engine.batch import BatchMemory
+from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.convert import decoder
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.messages import ResponseBatchItem
 from strongroom.model.structures import Name
 from strongroom.operations.activate import ActivateRequest
@@ -21,7 +26,9 @@ from strongroom.operations.create import CreateRequest
 from strongroom.operations.create_key_pair import CreateKeyPairRequest
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
+from strongroom.operations.import_ import ImportRequest
 from strongroom.operations.locate import LocateRequest
+from strongroom.operations.modify_attribute import ModifyAttributeRequest
 from strongroom.operations.obliterate import ObliterateRequest
 from strongroom.operations.re_key import ReKeyRequest
 from strongroom.registry import (
@@ -32,6 +39,7 @@ from strongroom.registry import (
     BatchErrorContinuationOption,
     CryptographicAlgorithm,
     CryptographicUsageMask,
+    ObjectType,
     Operation,
     ResultReason,
     ResultStatus,
@@ -40,12 +48,14 @@ from strongroom.registry import (
 )
 from strongroom.wire import binary
 from tests.e2e.conftest import endpoint
+from tests.expect import raw_key
 from tests.faults.noise import create
 from tests.interop.endpoint import RawConnection
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
 from tests.nodes import Nodes
 from tests.processes import kill_trees
 from tests.safeguards import CAROL, lay_down, only_name, people, vote
+from tests.unit.engine.test_access import NotInClear
 from tests.unit.engine.test_tickets import delegate, right, using
 
 POLICY = Policy(
@@ -235,6 +245,53 @@ def test_a_batch_with_undo_that_was_done_is_answered_as_done_though_not_all_can_
     assert isinstance(second[0], Refused)
     assert second[0].reason is ResultReason.OBJECT_DESTROYED
     assert second[1] == first[1]
+
+
+def test_what_was_undone_of_a_batch_that_comes_again_leaves_no_trace(kms: TestKms) -> None:
+    """An Import that was refused would else be what took the object out of a restriction."""
+    payment, free = (attribute(Tag.OBJECT_GROUP, name) for name in ("payment", "free"))
+    rights = Rights(client=ALICE.client, sights={}, restriction=NotInClear())
+    alice = replace(ALICE, access=rights)
+    held = UniqueIdentifier(kms.create_symmetric_key(payment, free))
+    undo = BatchErrorContinuationOption.UNDO
+    options: dict[str, Any] = {"batch_error_continuation_option": undo, "client_correlation_value": "one"}
+    kms.batch(create(), LocateRequest(), LocateRequest(), caller=alice, **options)
+    refused = ImportRequest(
+        unique_identifier=held,
+        object_type=ObjectType.SYMMETRIC_KEY,
+        replace_existing=True,
+        attributes=template(
+            attribute(Tag.SENSITIVE, value=False), attribute(Tag.ALWAYS_SENSITIVE, value=True)
+        ),
+        managed_object=raw_key(bytes(16)),
+    )
+    leave = ModifyAttributeRequest(unique_identifier=held, new_attribute=attribute(Tag.OBJECT_GROUP, "x", 0))
+    _, imported, left = kms.batch(create(), refused, leave, caller=alice, **options)
+    assert isinstance(imported, Refused)
+    assert isinstance(left, Refused)
+    assert left.reason is ResultReason.PERMISSION_DENIED
+
+
+def test_a_new_key_of_a_client_goes_with_the_item_that_was_undone(kms: TestKms) -> None:
+    """Its private half would be gone, and the client's old key good for nothing."""
+    now = kms.clock.now()
+    work = UnitOfWork(kms.repository, BatchMemory(), caller=ALICE, now=now)
+    point = work.savepoint()
+    work.renew(
+        ClientRecord(
+            client=ALICE.client,
+            tenant=ALICE.tenant,
+            name=ALICE.name,
+            fingerprint="f",
+            groups=(),
+            username=None,
+            password_hash=None,
+            enrolled_at=now,
+        )
+    )
+    assert work.changes()
+    work.roll_back(point)
+    assert not work.changes()
 
 
 def test_who_has_a_ticket_is_not_answered_what_its_giver_was(kms: TestKms) -> None:

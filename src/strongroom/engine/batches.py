@@ -83,6 +83,7 @@ class Batches:
                             if point is None:
                                 raise
                             # The batch was done: what is only asked for anew answers for itself.
+                            run.streams.end_claimed()
                             work.roll_back(point)
                             work.leave(point)
                             results.append(self._failure(run, failing, item, error))

@@ -58,6 +58,9 @@ class Savepoint(NamedTuple):
     reached: dict[UniqueIdentifier, ManagedObject]
     fresh: list[ManagedObject]
     brought: list[ManagedObject]
+    adopted: dict[str, ManagedObject | None]
+    replaced: dict[str, ManagedObject]
+    clients: list[ClientRecord]
 
 
 class UnitOfWork:
@@ -169,6 +172,9 @@ class UnitOfWork:
             self.reached,
             self._fresh,
             self._brought,
+            dict(self._adopted),
+            dict(self._replaced),
+            self._clients,
         )
 
     def leave(self, point: Savepoint) -> None:
@@ -214,6 +220,7 @@ class UnitOfWork:
         # What was given out cannot be taken back.
         self._revealed += (obj for obj in self._loaded.values() if obj.revealed)
         self._loaded = point.loaded
+        self._adopted, self._replaced, self._clients = point.adopted, point.replaced, point.clients
         self.entries.roll_back(point.entries)
 
     def keep(self) -> None:

@@ -5,6 +5,7 @@ whether it does is decided again when the approval is used (`domain/approvals.py
 directory has none: a machine is not a person.
 """
 
+import contextlib
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -13,7 +14,7 @@ from strongroom.domain.approvals import Approval, Vote, may_vote, parse_name
 from strongroom.domain.asynchronous import WaitingBatch
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.people import Person
-from strongroom.domain.store import Changes, LostRace, ObjectStore
+from strongroom.domain.store import Changes, DamagedEntry, LostRace, ObjectStore
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.errors import Denied, NotFound, OperatorError
 
@@ -52,7 +53,9 @@ async def cast(
         after = replace(kept, value=kept.value.with_vote(vote))
         changes = [EntryChange(Approval, kept.tenant, kept.key, kept.generation, after)]
         for key in kept.value.waiting:
-            batch = await store.load_entry(WaitingBatch, kept.tenant, key)
+            batch = None
+            with contextlib.suppress(DamagedEntry):  # nobody does it any more, and the others go on
+                batch = await store.load_entry(WaitingBatch, kept.tenant, key)
             if batch is not None and batch.value.next is not None:
                 due = replace(batch, due=now)
                 changes.append(EntryChange(WaitingBatch, batch.tenant, key, batch.generation, due))

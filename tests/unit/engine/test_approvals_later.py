@@ -1,6 +1,7 @@
 """Requests that need approval and whose clients accept to wait: pending until enough people have said yes."""
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -239,6 +240,21 @@ def test_two_requests_for_the_same_share_one_approval_which_does_one_of_them(kms
         [str(SUCCESS), str(PENDING)]
     )
     assert only_name(kms) != before
+
+
+def test_a_request_that_is_damaged_keeps_nobody_from_voting_for_the_others(kms: TestKms) -> None:
+    get = GetRequest(unique_identifier=UniqueIdentifier(kms.create_symmetric_key()))
+    (damaged,) = send(kms, get)
+    begin(kms)
+    (value,) = send(kms, get)
+    begin(kms)
+    with sqlite3.connect(kms.directory / "strongroom.db") as editor:
+        key = damaged[:16].hex()
+        editor.execute("UPDATE entries SET sealed = zeroblob(40) WHERE kind = 1 AND key = ?", (key,))
+    editor.close()
+    approve(kms)
+    tick(kms)
+    assert poll(kms, value).result_status is SUCCESS
 
 
 def test_the_entry_of_what_waits_is_due_when_the_approval_ends(kms: TestKms) -> None:

@@ -99,6 +99,21 @@ def test_after_a_restore_that_was_killed_another_one_works(
         assert inventory(client) == before
 
 
+def test_a_restore_that_was_killed_is_not_in_the_way_of_the_next_outside_the_directory_either(
+    site: testing.Server, backup: Path, kit: Kit, tmp_path: Path
+) -> None:
+    store = tmp_path / "stores" / "outside.db"
+    store.parent.mkdir()
+    words = [str(backup), "--identity", str(kit.path), "--store", f"sqlite:///{store}", "--data"]
+    for number, point in enumerate(POINTS[:-1]):
+        killed = restore_until(point, site, *words, str(tmp_path / f"data{number}"))
+        assert killed.returncode == -signal.SIGKILL, (point, killed)
+        assert not store.exists()
+    site.run("backup", "restore", *words, str(tmp_path / "data"))
+    assert [file.name for file in store.parent.iterdir()] == ["outside.db"]
+    assert store.stat().st_mode & 0o777 == 0o600
+
+
 def forms(value: bytes) -> Iterator[bytes]:
     """Yield the ways in which a secret may be written."""
     yield value

@@ -1,9 +1,11 @@
 """An empty store that a backup is put into.
 
-Rule: nothing is a store before `commit`. PostgreSQL does everything in one transaction; an SQLite file is a
-store once its data directory is one. What is done with the records is in `store/refilling.py`.
+Rule: nothing is a store before `commit`. PostgreSQL does everything in one transaction; an SQLite file gets
+its name then, so that one whose process was killed is in nobody's way. What is done with the records is in
+`store/refilling.py`.
 """
 
+import glob
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
@@ -43,32 +45,64 @@ async def fill(url: StoreUrl) -> AsyncIterator[Filling]:
     """
     with translated():
         if isinstance(url, SqliteUrl):
-            _make(url.path)
-            kept = False
+            partial = _make(url.path)
+            opened = None
             try:
-                opened = _SqliteFilling(url.path)
-                try:
-                    yield opened
-                finally:
-                    opened.close()
-                kept = opened.committed
-            finally:
-                if not kept:
+                opened = _SqliteFilling(partial, url.path)
+                yield opened
+            except BaseException:
+                if opened is not None and opened.committed:
                     _remove(url.path)
+                raise
+            finally:
+                if opened is not None:
+                    opened.close()
+                _remove(partial)
         else:
             async with _postgres_filling(url) as filling:
                 yield filling
 
 
-def _make(path: Path) -> None:
+def _make(path: Path) -> Path:
+    """Make the file that becomes `path`, and return it; those of processes that were killed are removed."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        if path.exists():
+            raise FileExistsError
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+            if not Path("/proc", left.name.split(".")[-2]).exists():
+                _remove(left)
+        os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
-        raise StoreFailure(
-            f"{path} exists already; a backup is restored into a store that does not"
-        ) from None
+        raise _exists(path) from None
     except OSError as error:
         raise StoreFailure(f"cannot make {path}: {error.strerror}") from error
+    return partial
+
+
+def _put_in_place(partial: Path, path: Path) -> None:
+    """Give a whole file its name, never in place of another. Raises OSError and StoreFailure."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        raise _exists(path) from None
+    except OSError:
+        # A file system without hard links, each of which says so in its own way.
+        if path.exists():
+            raise _exists(path) from None
+        partial.rename(path)
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _exists(path: Path) -> StoreFailure:
+    return StoreFailure(f"{path} exists already; a backup is restored into a store that does not")
 
 
 def _remove(path: Path) -> None:
@@ -89,12 +123,13 @@ class SqliteRecords(RefilledRecords, SqliteTables):
 
 
 class _SqliteFilling(SqliteRecords):
-    """A new SQLite file."""
+    """A new SQLite file, which becomes the one at `path`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, partial: Path, path: Path) -> None:
+        self._partial = partial
         self._path = path
         self.committed = False
-        connection = sqlite3.connect(path, isolation_level=None)
+        connection = sqlite3.connect(partial, isolation_level=None)
         super().__init__(connection, "")
         # One journal for all, and of no use until the end: nothing was there before.
         for pragma in ("journal_mode = DELETE", "synchronous = FULL"):
@@ -124,7 +159,15 @@ class _SqliteFilling(SqliteRecords):
             self._connection.execute("COMMIT")
             migrate.mark_swept(self._connection)
             self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
-        self.committed = True
+            # So that its log is in it, and gone, before it has another name.
+            self._connection.close()
+        try:
+            _put_in_place(self._partial, self._path)
+            self.committed = True  # from here on it is ours to remove
+            self._partial.unlink(missing_ok=True)
+            _sync_folder(self._path)
+        except OSError as error:
+            raise StoreFailure(f"cannot make {self._path}: {error.strerror}") from error
 
     def close(self) -> None:
         self._connection.close()

@@ -24,6 +24,7 @@ from strongroom.operations.get import GetRequest
 from strongroom.operations.login import LoginRequest
 from strongroom.operations.obliterate import ObliterateRequest
 from strongroom.registry import V2_1, V3_0
+from strongroom.scheduler import verification
 from strongroom.scheduler.verification import KEY, Verification, Verifier
 from strongroom.server.administration.command import perform
 from strongroom.server.errors import OperatorError
@@ -443,6 +444,18 @@ def test_the_verifier_goes_on_whatever_was_done_to_what_it_has_written(
     run_verifier(kms, at_start=False)
     with pytest.raises(Refused, match="damaged"):
         get(kms, key)
+
+
+def test_what_stops_the_verifier_is_an_alarm(
+    kms: TestKms, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store key that nobody made cannot be opened; nothing that was edited would be found any more."""
+    kms.create_symmetric_key()
+    alarms: list[str] = []
+    monkeypatch.setattr(verification.log, "exception", lambda event, **_: alarms.append(event))
+    database.run("INSERT INTO store_keys (store_key, wrapped, created_at) VALUES (-7, ?, 1)", b"nobody's")
+    run_verifier(kms)
+    assert alarms == ["verification_stopped"]
 
 
 def test_nobody_can_say_that_an_edited_record_counts(kms: TestKms, database: Database) -> None:

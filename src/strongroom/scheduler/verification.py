@@ -100,8 +100,9 @@ class Verifier:
             log.warning("verification_failed", error=str(error))
             self._wanted = True
         except Exception:
-            # The edge of a task: begun again when its lease ends, and not at once, since it would fail again.
-            log.exception("verification_failed")
+            # The edge of a task, and perhaps of what somebody has put into the database, so that the rest is
+            # not looked at. Begun again when its lease ends, and not at once, since it would fail again.
+            log.exception("verification_stopped", alarm="the store was not compared; it is tried again")
 
     async def _compare(self, kept: Kept[Verification]) -> None:
         """Look at everything, refuse what cannot be true, and report. Raises StoreFailure and LostRace."""

@@ -99,6 +99,6 @@ def test_a_store_that_is_whole_is_verified_at_the_start_and_when_asked(tmp_path:
         data = str(server.directory)
         eventually(lambda: "doubts: 0" in server.run("store", "doubts", "--data", data))
         server.wait_for_log("store_verified")
-        server.run("store", "verify", "--data", data)
+        assert "store doubts" in server.run("store", "verify", "--data", data)
         eventually(lambda: server.log_text().count("store_verified") >= 2)
         assert "store_doubted" not in server.log_text()

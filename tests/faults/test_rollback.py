@@ -15,7 +15,6 @@ from typing import Any, Final, TypeAlias
 import pytest
 
 from strongroom.domain.doubts import Distrusted, Doubt, Subject
-from strongroom.domain.store import TamperedRecord
 from strongroom.domain.tenants import SYSTEM_TENANT, Tenant
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.struct import Seconds
@@ -462,7 +461,7 @@ def test_nobody_can_say_that_an_edited_record_counts(kms: TestKms, database: Dat
     key = kms.create_symmetric_key()
     database.run("UPDATE objects SET usage_mask = 1 WHERE unique_identifier = ?", key)
     run_verifier(kms)
-    with pytest.raises(TamperedRecord):
+    with pytest.raises(OperatorError, match="restore it from a backup"):
         kms.run(perform(administrator(kms), {"command": "store.trust", "object": key, "tenant": "default"}))
     with pytest.raises(Refused, match="damaged"):
         get(kms, key)

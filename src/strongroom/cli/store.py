@@ -68,6 +68,7 @@ def verify(data: DataOption = None) -> None:
     It does so at its start and once a day; `store doubts` says what it found.
     """
     administer(data, {"command": "store.verify"})
+    print("it has begun; when it is over, and what it found: strongroom store doubts")
 
 
 @app.command()

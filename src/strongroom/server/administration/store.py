@@ -15,7 +15,7 @@ from strongroom.domain.approvals import ACCEPT
 from strongroom.domain.doubts import MOST_DISTRUSTED, Distrusted
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.people import Role
-from strongroom.domain.store import Changes, DamagedEntry, LostRace
+from strongroom.domain.store import Changes, DamagedEntry, LostRace, TamperedRecord
 from strongroom.domain.tenants import SYSTEM_TENANT, tenants_of
 from strongroom.registry import Tag
 from strongroom.scheduler.verification import KEY, Verification
@@ -130,7 +130,13 @@ async def _what_is_there(admin: Administrator, request: Message) -> Message:
     doubt = await admin.store.load_entry(Distrusted, number, identifier)
     if doubt is None:
         raise NotFound(f"nobody doubts {identifier}; what is doubted: strongroom store doubts")
-    stored = await admin.store.doubted(number, identifier)
+    try:
+        stored = await admin.store.doubted(number, identifier)
+    except TamperedRecord:
+        raise OperatorError(
+            f"nobody can say what {identifier} was: its record was edited or damaged;"
+            " restore it from a backup"
+        ) from None
     facts: Message = {"doubt": doubt.value.reason, "known_generation": doubt.value.known}
     facts |= {"record": "none: the object is gone", "sha256": stored.digest}
     if stored.obj is not None:

@@ -206,6 +206,12 @@ def test_exit_codes_tell_what_happened(run: Run, server: testing.Server, tmp_pat
     profile = server.enrol("denied", username="alice", password="open sesame")
     (profile.parent / "profile.toml").write_text(profile.read_text().replace('"alice"', '"mallory"'))
     run("key", "list", "--profile", str(profile), code=ExitCode.DENIED)
+    run("init", "other", "--store", "mysql://db", code=ExitCode.USAGE)
+    run(
+        *("init", "other", "--root-key", "shares", "--shares", "9/3", "--shares-out", "shares"),
+        code=ExitCode.USAGE,
+    )
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_store_of_another_data_directory_is_not_begun_anew(

@@ -17,6 +17,10 @@ from strongroom.rootkey.record import RootRecord
 from strongroom.rootkey.roots import key_id, new_secret
 
 
+class ImpossibleSplit(RootKeyError):
+    """So many shares cannot be made, or cannot be needed."""
+
+
 class NewRoot(NamedTuple):
     """A root key that was made. `secret` is None for one that stays elsewhere.
 
@@ -40,7 +44,7 @@ def make(
     *,
     kmip: Callable[[Mapping[str, Any]], dict[str, Any]],
 ) -> NewRoot:
-    """Make a root key. Raises RootKeyError.
+    """Make a root key. Raises RootKeyError, of shares ImpossibleSplit.
 
     `options`: passphrase (SecretBytes); shares (`M/N`); module, token and pin_file of a token; profile of
     another key manager, in which `kmip` makes the key.
@@ -64,7 +68,7 @@ def make(
             try:
                 split = shares.Split.parse(str(_needed(options, "shares", provider)))
             except ValueError as error:
-                raise RootKeyError(str(error)) from error
+                raise ImpossibleSplit(str(error)) from error
             root_id = key_id(secret)
             parts = shares.split_up(secret, split, kind=shares.ROOT, set_id=root_id.hex())
             made = record(root_id, shares.parameters(parts))

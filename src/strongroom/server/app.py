@@ -55,7 +55,10 @@ class StrongroomAdapters:
         import strongroom.server.application  # noqa: F401
 
     def check_store_url(self, url: str, directory: DataDirectory) -> None:
-        _parse(url, directory)
+        try:
+            parse(url, directory.path)
+        except StoreUrlError as error:
+            raise InvalidOption(f"--store: {error}") from error
 
     def check_store_is_free(self, settings: Settings, directory: DataDirectory) -> None:
         with _for_the_operator():
@@ -66,11 +69,14 @@ class StrongroomAdapters:
                 )
 
     def make_root_key(self, provider: str, generation: int, options: Mapping[str, Any]) -> NewRoot:
-        from strongroom.rootkey.making import make
+        from strongroom.rootkey.making import ImpossibleSplit, make
         from strongroom.server.root.kmip import create
 
         with _for_the_operator():
-            return make(provider, generation, options, kmip=create)
+            try:
+                return make(provider, generation, options, kmip=create)
+            except ImpossibleSplit as error:
+                raise InvalidOption(f"--shares: {error}") from error
 
     def create_root_key(self, directory: DataDirectory, new: NewRoot) -> RootKeys:
         # Nobody is asked for what was given a moment ago.

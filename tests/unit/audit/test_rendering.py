@@ -116,20 +116,20 @@ def test_syslog_over_tcp_counts_octets_and_comes_back_after_a_restart() -> None:
     received: list[bytes] = []
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
+    hung_up = threading.Event()
 
     def serve() -> None:
         for _ in range(2):
             connection, _ = listener.accept()
             with connection:
                 received.append(connection.recv(4096))
+            hung_up.set()
 
     thread = threading.Thread(target=serve)
     thread.start()
     outlet = parse(f"syslog:127.0.0.1:{port}")
     outlet.send([b"one"])
-    while not received:
-        thread.join(0.01)
-    thread.join(0.1)  # the other end hangs up
+    hung_up.wait()
     outlet.send([b"two"])
     thread.join()
     listener.close()

@@ -105,7 +105,7 @@ def test_what_two_nodes_have_to_tell_a_client_is_told_once(nodes: Nodes, address
     """Over TLS, whichever worker of whichever node does it."""
     profile = nodes.one.profile
     with (
-        listening(profile, address, timeout=40.0) as listener,
+        listening(profile, address, timeout=60.0) as listener,
         connected(nodes.one, profile) as first,
         connected(nodes.two, profile) as second,
     ):
@@ -122,7 +122,7 @@ def test_what_a_node_could_not_tell_is_told_once_by_the_other(nodes: Nodes, addr
     nodes.one.wait_for_log("endpoint_unreachable")  # so it does not hold the lease any more
     nodes.one.kill()
     with (
-        listening(profile, address, timeout=40.0) as listener,
+        listening(profile, address, timeout=60.0) as listener,
         connected(nodes.two, profile) as connection,
     ):
         assert [put(listener) for _ in made] == made

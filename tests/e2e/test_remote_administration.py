@@ -99,7 +99,7 @@ def test_nothing_answers_without_a_client_certificate(server: testing.Server, ta
     # TLS 1.3 tells a client that it was refused when it first reads.
     with (
         contextlib.suppress(ssl.SSLError, ConnectionError),
-        socket.create_connection((host, int(port)), timeout=10) as plain,
+        socket.create_connection((host, int(port)), timeout=60) as plain,
         context.wrap_socket(plain, server_hostname=host) as stream,
     ):
         stream.sendall(f"{head}{{}}".encode())

@@ -40,7 +40,7 @@ def logged(echo: testing.Server) -> Iterator[Any]:
 def test_both_tls_versions_work(echo: testing.Server, version: ssl.TLSVersion) -> None:
     context = endpoint(echo).context()
     context.minimum_version = context.maximum_version = version
-    with socket.create_connection((echo.host, echo.port), 5) as plain:
+    with socket.create_connection((echo.host, echo.port), 60) as plain:
         connection = RawConnection(context.wrap_socket(plain, server_hostname="localhost"))
         assert connection.exchange(frame(b"hello"))[8:13] == b"hello"
 
@@ -65,7 +65,7 @@ def test_a_session_resumes_with_the_client_certificate_in_whatever_worker(
     session: ssl.SSLSession | None = None
     reused = []
     for _ in range(8):
-        with socket.create_connection((echo.host, echo.port), 5) as plain:
+        with socket.create_connection((echo.host, echo.port), 60) as plain:
             stream = context.wrap_socket(plain, server_hostname="localhost", session=session)
             assert RawConnection(stream).exchange(frame(b"hello"))[8:13] == b"hello"
             reused.append(stream.session_reused)
@@ -82,7 +82,7 @@ def test_openssl_reconnects_with_its_session(echo: testing.Server) -> None:
 def test_a_close_notify_is_answered(echo: testing.Server) -> None:
     with endpoint(echo).connect() as connection:
         connection.exchange(frame(b"hello"))
-        connection.stream.settimeout(5)
+        connection.stream.settimeout(60)
         connection.stream.unwrap()
 
 
@@ -115,14 +115,14 @@ def test_a_certificate_of_a_foreign_authority_is_refused(
 
 
 def test_a_client_that_connects_and_leaves_costs_one_log_line(echo: testing.Server, logged: Any) -> None:
-    socket.create_connection((echo.host, echo.port), 5).close()
+    socket.create_connection((echo.host, echo.port), 60).close()
     (entry,) = logged(1)
     assert entry["event"] == "handshake_failed"
     assert entry["reason"] == "the peer left"
 
 
 def test_a_web_browser_costs_one_log_line(echo: testing.Server, logged: Any) -> None:
-    with socket.create_connection((echo.host, echo.port), 5) as plain:
+    with socket.create_connection((echo.host, echo.port), 60) as plain:
         plain.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         plain.recv(100)
     (entry,) = logged(1)
@@ -131,7 +131,7 @@ def test_a_web_browser_costs_one_log_line(echo: testing.Server, logged: Any) -> 
 
 
 def test_a_handshake_that_breaks_off_costs_one_log_line(echo: testing.Server, logged: Any) -> None:
-    with socket.create_connection((echo.host, echo.port), 5) as plain:
+    with socket.create_connection((echo.host, echo.port), 60) as plain:
         plain.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
         time.sleep(0.1)
     (entry,) = logged(1)
@@ -155,7 +155,7 @@ def test_bytes_that_are_no_message_are_answered_and_the_connection_closed(echo: 
     with endpoint(echo).connect() as connection:
         answer = connection.exchange(b"\x42\x00\x78\x01\xff\xff\xff\xf8")
         assert b"limit" in answer
-        connection.stream.settimeout(5)
+        connection.stream.settimeout(60)
         assert connection.stream.recv(1) == b""
 
 
@@ -172,7 +172,7 @@ def test_two_requests_in_one_record_and_one_over_fifty_records_are_answered(echo
 
 
 def _exchange(context: ssl.SSLContext, server: testing.Server) -> bytes:
-    with socket.create_connection((server.host, server.port), 5) as plain:
+    with socket.create_connection((server.host, server.port), 60) as plain:
         return RawConnection(context.wrap_socket(plain, server_hostname="localhost")).exchange(frame(b"x"))
 
 

@@ -33,7 +33,7 @@ def server(tmp_path: Path, address: str) -> Iterator[testing.Server]:
 
 
 @contextmanager
-def listening(profile: Path, address: str, *, timeout: float = 20.0) -> Iterator[Endpoint]:
+def listening(profile: Path, address: str, *, timeout: float = 60.0) -> Iterator[Endpoint]:
     endpoint = Endpoint(load_target(profile), parse_address(address), timeout=timeout)
     endpoint.hold()
     try:
@@ -92,12 +92,12 @@ def test_an_endpoint_that_does_not_answer_does_not_hold_up_requests(
 
     def misbehave() -> None:
         with socket.create_server((host, int(port))) as plain:
-            plain.settimeout(20)
+            plain.settimeout(60)
             connection, _ = plain.accept()
             with target.server_context().wrap_socket(connection, server_side=True) as peer:
                 peer.recv(1)
                 if answer is None:
-                    done.wait(20)
+                    done.wait(60)
                 else:
                     peer.sendall(answer)
 
@@ -107,7 +107,7 @@ def test_an_endpoint_that_does_not_answer_does_not_hold_up_requests(
         keys = [client.create_symmetric_key() for _ in range(5)]
         server.wait_for_log("endpoint_unreachable")
         done.set()
-        thread.join(20)
+        thread.join(60)
         keys.append(client.create_symmetric_key())
     with listening(server.profile, address) as endpoint:
         for key in keys:

@@ -66,7 +66,7 @@ def silent(server: testing.Server, count: int) -> list[socket.socket]:
     made = []
     for _ in range(count):
         connection = socket.socket()
-        connection.settimeout(5)
+        connection.settimeout(60)
         connection.connect((server.host, server.port))
         made.append(connection)
     return made
@@ -84,7 +84,7 @@ class Crowd:
 
     def grow(self, count: int) -> None:
         for _ in range(count):
-            plain = socket.create_connection((self._where.host, self._where.port), 10)
+            plain = socket.create_connection((self._where.host, self._where.port), 60)
             stream = self._context.wrap_socket(plain, server_hostname="localhost", session=self._session)
             self._session = self._session or stream.session
             self.connections.append(stream)

@@ -142,7 +142,7 @@ def reading(server: testing.Server, identifiers: list[str], answered: Counter[st
     """Have a client for each object read it, until the server is gone."""
 
     def read(identifier: str) -> None:
-        with Client.from_profile(server.profile, timeout=5) as client:
+        with Client.from_profile(server.profile, timeout=30) as client:
             while True:
                 try:
                     client.get_material(identifier)

@@ -94,7 +94,7 @@ class Author(threading.Thread):
 
     def finish(self) -> None:
         self._stopping.set()
-        self.join(30)
+        self.join(60)
         assert self.failure is None
 
 
@@ -193,5 +193,5 @@ def test_a_backup_keeps_nobody_waiting(server: testing.Server) -> None:
         reader.stdin.write("\n")
         reader.stdin.flush()
         assert reader.stdout.readline() == "1\n"
-        assert reader.wait(20) == 0
+        assert reader.wait(60) == 0
         assert len(client.locate()) == 21

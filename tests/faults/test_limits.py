@@ -78,7 +78,7 @@ def test_a_request_beyond_the_rate_is_answered_429_over_https(server: testing.Se
                 b"Content-Length: %d\r\n\r\n%s" % (len(QUERY), QUERY)
             )
     for connection in connections:
-        connection.stream.settimeout(10)
+        connection.stream.settimeout(60)
         answer = b""
         while answer.count(b"HTTP/1.1") < 4:
             answer += connection.stream.recv(65536)
@@ -152,7 +152,7 @@ def test_an_address_that_makes_too_many_handshakes_costs_another_nothing(server:
 
 def _speak_no_tls(server: testing.Server, *, connections: int) -> None:
     """Connect as often at once, say what is no handshake, and wait until each connection is over."""
-    attack = [socket.create_connection((server.host, server.port), 5) for _ in range(connections)]
+    attack = [socket.create_connection((server.host, server.port), 60) for _ in range(connections)]
     for connection in attack:
         with contextlib.suppress(OSError):
             connection.sendall(b"GET / HTTP/1.1\r\n\r\n")

@@ -41,7 +41,7 @@ def test_a_sealed_server_refuses_connections_at_once(vault: Vault) -> None:
     for _ in range(50):
         start = time.monotonic()
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(address, timeout=5)
+            socket.create_connection(address, timeout=60)
         assert time.monotonic() - start < 1
     with socket.socket() as other, pytest.raises(OSError, match="in use"):
         other.bind(address)
@@ -161,7 +161,7 @@ def test_sealing_a_server_under_load_ends_every_connection_and_every_process_wit
             "workers and writer have gone, and what they had open"
         )
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection((vault.host, vault.port), timeout=5)
+            socket.create_connection((vault.host, vault.port), timeout=60)
         assert vault.try_run("key", "show", key, "--profile", str(profile)).returncode == 6
         assert vault.status()["unsealing"] == "0 of 2 shares", "what was brought before has been forgotten"
         vault.unseal(3, 1)

@@ -40,7 +40,7 @@ class WriterProcess:
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End it and return its exit code."""
         self._process.send_signal(how)
-        code = self._process.wait(10)
+        code = self._process.wait(60)
         assert self._process.stdout is not None
         self._process.stdout.close()
         return code

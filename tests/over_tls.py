@@ -19,7 +19,7 @@ class OverTls(Outcomes):
     """One connected client."""
 
     def __init__(self, profile: Path) -> None:
-        self._channel = TlsChannel(load_target(profile), timeout=30)
+        self._channel = TlsChannel(load_target(profile), timeout=200)
         self._names = 0
         self.version: Version = V1_4
 

@@ -12,7 +12,7 @@ from types import TracebackType
 
 HEADER_SIZE = 8
 TTLV = "application/octet-stream"
-TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 200
 
 
 @dataclass(frozen=True)

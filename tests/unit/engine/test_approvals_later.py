@@ -67,8 +67,12 @@ def tick(kms: TestKms) -> None:
 
 
 def begin(kms: TestKms) -> None:
-    """Let the worker that took the request in begin with it."""
-    kms.run(asyncio.sleep(backlog.DELAY + 0.05))
+    """Let the worker that took the request in begin with it, and do what it can."""
+
+    async def begun() -> None:
+        await asyncio.gather(*kms.dispatcher.transactions.backlog._running)
+
+    kms.run(begun())
     kms.clock.pass_time(seconds=1)
 
 

@@ -110,6 +110,12 @@ def names_found(kms: TestKms, name: str) -> int:
     return len(found.unique_identifier)
 
 
+@pytest.fixture(autouse=True)
+def _what_waits_is_done_when_a_test_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not half a second later, which a test may take to send it all."""
+    monkeypatch.setattr(backlog, "DELAY", 3600)
+
+
 @pytest.fixture
 def second(kms: TestKms, tmp_path: Path) -> Iterator[TestKms]:
     """Another process on the same store, with the same clock."""

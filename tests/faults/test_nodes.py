@@ -73,7 +73,7 @@ def client_of(nodes: Nodes, node: testing.Server, **more: object) -> Client:
         ca=str(folder / "ca.pem"),
         **more,  # type: ignore[arg-type]
     )
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while True:
         try:
             made.locate()

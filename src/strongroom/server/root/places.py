@@ -7,11 +7,15 @@ looks for callers that have none.
 from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from strongroom.domain.ports import RootKey, WrappedKeys
 from strongroom.server.backup.parts import RECIPIENT, SealedFile, sealed_files
 from strongroom.server.data_directory import DataDirectory, write_private
 from strongroom.server.errors import DirectoryLocked, OperatorError
+
+_MOMENT: Final = 0.5
+"""Seconds that a look waits for somebody who puts a key in its place."""
 
 
 def places(
@@ -50,18 +54,18 @@ class SealedFiles:
                 continue
             again = kind.seal(kind.open(content, root_key, str(path)), root_key)
             # A command may have put another key there meanwhile, under the newest root key, or a new kit. Who
-            # does so at this moment is not waited for, since it may hang: the next look sees what is left.
+            # hangs while it does so is not waited for: the next look sees what is left.
             with (
                 suppress(DirectoryLocked),
-                self._directory.alone(patience=0),
-                self._directory.root_keys_alone(patience=0),
+                self._directory.alone(patience=_MOMENT),
+                self._directory.root_keys_alone(patience=_MOMENT),
             ):
                 if path.exists() and path.read_bytes() == content:
                     write_private(path, again)
 
     async def is_lasting(self, root_key: RootKey) -> bool:
         # What is written is on disk. A key may be on its way that is wrapped already.
-        with suppress(DirectoryLocked), self._directory.alone(patience=0):
+        with suppress(DirectoryLocked), self._directory.alone(patience=_MOMENT):
             return all(root_key.is_current(wrapped) for *_, wrapped in self._contents())
         return False
 

@@ -430,6 +430,22 @@ def test_an_object_stays_refused_while_nobody_can_read_why(kms: TestKms, databas
     assert any(KEY in row["damaged"] for row in doubts["refused"])
 
 
+def test_who_writes_a_doubt_into_the_database_keeps_an_object_back_until_it_is_trusted(
+    kms: TestKms, database: Database
+) -> None:
+    key = kms.create_symmetric_key()
+    ((tenant, store_key),) = database.run("SELECT tenant, store_key FROM objects")
+    forged = (tenant, DISTRUSTED, key, 0, 1, 5, store_key, bytes(40))
+    columns = "tenant, kind, key, owner, generation, due, store_key, sealed"
+    database.run(f"INSERT INTO entries ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *forged)
+    kms.run(kms.repository.read_doubts())
+    with pytest.raises(Refused, match="damaged"):
+        get(kms, key)
+    kms.run(perform(administrator(kms), {"command": "store.trust", "object": key, "tenant": "default"}))
+    get(kms, key)
+    assert database.run(f"SELECT key FROM entries WHERE kind = {DISTRUSTED}") == []
+
+
 def test_the_verifier_goes_on_whatever_was_done_to_what_it_has_written(
     kms: TestKms, database: Database
 ) -> None:

@@ -312,17 +312,21 @@ class Repository(ClientRepository):
             raise StoreFailure(str(exc)) from exc
 
     async def trust(self, tenant: int, unique_identifier: str, digest: str) -> None:
-        doubt = await self.load_entry(Distrusted, tenant, unique_identifier)
-        if doubt is None:
-            return
-        gone = EntryChange(Distrusted, tenant, unique_identifier, doubt.generation, None)
+        try:
+            doubt = await self.load_entry(Distrusted, tenant, unique_identifier)
+            if doubt is None:
+                return
+            generation, known = doubt.generation, doubt.value.known
+        except DamagedEntry as damaged:  # what it knew, the verifier finds again
+            generation, known = damaged.generation, 0
+        gone = EntryChange(Distrusted, tenant, unique_identifier, generation, None)
         row = await self._row(tenant, unique_identifier)
         if _digest(row) != digest:
             raise LostRace
         if row is None:
             await self.commit(Changes(entries=[gone]))
         else:
-            await self._trust(await self._open_row(row), gone, above=doubt.value.known)
+            await self._trust(await self._open_row(row), gone, above=known)
         await self.read_doubts()
 
     async def _trust(self, obj: ManagedObject, gone: EntryChange, *, above: int) -> None:

@@ -127,9 +127,14 @@ async def accept(admin: Administrator, request: Message) -> object:
 async def _what_is_there(admin: Administrator, request: Message) -> Message:
     """Return what would count from then on: an object as it is stored, under the digest of all of it."""
     number, identifier = await _tenant(admin, request), text(request, "object")
-    doubt = await admin.store.load_entry(Distrusted, number, identifier)
-    if doubt is None:
-        raise NotFound(f"nobody doubts {identifier}; what is doubted: strongroom store doubts")
+    facts: Message = {}
+    try:
+        doubt = await admin.store.load_entry(Distrusted, number, identifier)
+        if doubt is None:
+            raise NotFound(f"nobody doubts {identifier}; what is doubted: strongroom store doubts")
+        facts |= {"doubt": doubt.value.reason, "known_generation": doubt.value.known}
+    except DamagedEntry as damaged:
+        facts |= {"doubt": str(damaged), "known_generation": None}
     try:
         stored = await admin.store.doubted(number, identifier)
     except TamperedRecord:
@@ -137,7 +142,6 @@ async def _what_is_there(admin: Administrator, request: Message) -> Message:
             f"nobody can say what {identifier} was: its record was edited or damaged;"
             " restore it from a backup"
         ) from None
-    facts: Message = {"doubt": doubt.value.reason, "known_generation": doubt.value.known}
     facts |= {"record": "none: the object is gone", "sha256": stored.digest}
     if stored.obj is not None:
         obj, records = stored.obj, await admin.clients.clients()

@@ -178,11 +178,11 @@ class Answers:
         """Return the batch item of an operation that was done and that a later failure undid.
 
         What it gave is withheld: a use that was counted against Usage Limits is not counted any more. Bare
-        identifiers stay, as the published cases have them.
+        identifiers stay, as the published cases have them. A failure, and what is pending, stay as they are.
         """
-        kept = [_UNDONE if field is _SUCCESS else field for field in result[2]]
-        payload: list[Item] = kept[-1][2]
-        if any(tag != _UNIQUE_IDENTIFIER for tag, _, _ in payload):
+        kept = [_UNDONE if field == _SUCCESS else field for field in result[2]]
+        tag, _, payload = kept[-1]
+        if tag == _RESPONSE_PAYLOAD and any(one[0] != _UNIQUE_IDENTIFIER for one in payload):
             del kept[-1]
         return (_BATCH_ITEM, 1, kept)
 

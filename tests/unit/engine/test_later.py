@@ -14,6 +14,7 @@ from strongroom.domain.store import Changes, StoreFailure
 from strongroom.engine import backlog
 from strongroom.engine.later import LARGEST_ANSWERS, MOST_ITEMS
 from strongroom.model.convert import decoder
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.messages import ResponseBatchItem
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicParameters
@@ -455,6 +456,35 @@ def test_an_answer_that_nobody_fetches_is_forgotten(kms: TestKms) -> None:
     assert (
         refusal(kms, PollRequest(asynchronous_correlation_value=value)).reason is ResultReason.ITEM_NOT_FOUND
     )
+
+
+def test_what_a_poll_gave_that_is_undone_is_withheld_and_still_waits(kms: TestKms) -> None:
+    (value,) = send(kms, GetRequest(unique_identifier=UniqueIdentifier(kms.create_symmetric_key())))
+    do_all(kms)
+    polled, _ = items(
+        kms,
+        PollRequest(asynchronous_correlation_value=value),
+        GetRequest(unique_identifier=MISSING),
+        batch_error_continuation_option=BatchErrorContinuationOption.UNDO,
+    )
+    assert (polled.result_status, polled.response_payload) == (ResultStatus.OPERATION_UNDONE, None)
+    assert poll(kms, value).result_status is SUCCESS
+
+
+@pytest.mark.parametrize("done", [False, True], ids=["pending", "failed"])
+def test_a_poll_that_is_undone_says_what_it_said(kms: TestKms, done: bool) -> None:
+    (value,) = send(kms, GetRequest(unique_identifier=MISSING))
+    if done:
+        do_all(kms)
+    polled, failed = items(
+        kms,
+        PollRequest(asynchronous_correlation_value=value),
+        GetRequest(unique_identifier=MISSING),
+        batch_error_continuation_option=BatchErrorContinuationOption.UNDO,
+    )
+    assert polled.result_status is (FAILED if done else PENDING)
+    assert failed.result_reason is ResultReason.OBJECT_NOT_FOUND
+    assert poll(kms, value).result_status is polled.result_status
 
 
 def test_poll_is_in_the_version_of_the_request(kms: TestKms) -> None:

@@ -8,11 +8,13 @@ import contextlib
 import ctypes
 import os
 import resource
+import selectors
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +27,12 @@ QUICK_DEATH: Final = 30.0
 """Seconds of life below which a death counts towards the pause before the next start."""
 
 LONGEST_BACK_OFF: Final = 10.0
+
+LONGEST_APART: Final = 30.0
+"""Seconds for what is done in a process of its own while the supervisor waits: with a token that does not
+answer it would wait for good, and nobody would be started again meanwhile."""
+
+_PIECE: Final = 1 << 16
 
 _PR_SET_PDEATHSIG: Final = 1
 _M_TRIM_THRESHOLD: Final = -1
@@ -89,16 +97,17 @@ def run_apart(job: Callable[[], None], leave: Callable[[], None]) -> bool:
     """Run `job` in a child process to its end and tell whether it went well; `leave` lets go, in the child,
     of what is the parent's alone."""
 
-    def main() -> None:
+    def work() -> bytes:
         leave()
         job()
+        return b""
 
-    _, status = os.waitpid(fork(main), 0)
-    return os.waitstatus_to_exitcode(status) == 0
+    return result_apart(work) is not None
 
 
 def result_apart(job: Callable[[], bytes]) -> bytes | None:
-    """Return what `job` returns in a child process of its own, None when it raises there, which is logged.
+    """Return what `job` returns in a child process of its own, None when it raises there, which is logged,
+    or takes longer than `LONGEST_APART`.
 
     Raises OperatorError when there can be no child.
     """
@@ -108,14 +117,30 @@ def result_apart(job: Callable[[], bytes]) -> bytes | None:
         with open(writing, "wb", closefd=False) as pipe:
             pipe.write(job())
 
-    with open(reading, "rb") as pipe:
+    with open(reading, "rb", buffering=0) as pipe:
         try:
             child = fork(main)
         finally:
             os.close(writing)
-        result = pipe.read()
+        result = _read_in_time(pipe)
+    if result is None:
+        log.error("process_killed", pid=child, reason=f"it took more than {LONGEST_APART:.0f} s")
+        os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     return result if os.waitstatus_to_exitcode(status) == 0 else None
+
+
+def _read_in_time(pipe: FileIO) -> bytes | None:
+    """Return what comes through a pipe until its other end is closed; None when that takes too long."""
+    found, give_up = bytearray(), time.monotonic() + LONGEST_APART
+    with selectors.PollSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while selector.select(max(0.0, give_up - time.monotonic())):
+            piece = pipe.read(_PIECE)
+            if not piece:
+                return bytes(found)
+            found += piece
+    return None
 
 
 class BackOff:

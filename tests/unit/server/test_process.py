@@ -4,17 +4,18 @@ import errno
 import os
 import signal
 import socket
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from strongroom.server import control, edge
+from strongroom.server import control, edge, process
 from strongroom.server.control import State, WorkerHandle, ask_all, await_start
 from strongroom.server.delegation import Delegation
 from strongroom.server.errors import OperatorError
 from strongroom.server.messages import decode, encode
-from strongroom.server.process import describe_exit, fork, result_apart
+from strongroom.server.process import describe_exit, fork, result_apart, run_apart
 from strongroom.server.supervisor import Supervisor
 from strongroom.server.timers import Timers
 
@@ -50,6 +51,25 @@ def test_what_a_child_returns_arrives_and_what_it_raises_is_no_result() -> None:
 
     assert result_apart(work) == b"done"
     assert result_apart(fail) is None
+
+
+def test_a_child_that_does_not_come_to_its_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token may never answer, and the supervisor does nothing else meanwhile."""
+
+    def hang() -> None:
+        while True:
+            signal.pause()
+
+    made: list[int] = []
+    monkeypatch.setattr(process, "LONGEST_APART", 0.1)
+    monkeypatch.setattr(process, "fork", lambda main: made.append(fork(main)) or made[0])
+    assert not run_apart(hang, lambda: None)
+    assert not Path("/proc", str(made[0])).exists()
+
+
+def test_what_a_child_returns_may_be_long() -> None:
+    assert result_apart(lambda: bytes(1 << 20)) == bytes(1 << 20)
+    assert run_apart(lambda: None, lambda: None)
 
 
 @pytest.mark.parametrize("fails", ["crew", "ports"])

@@ -9,6 +9,7 @@ file that is gone or cut off unrevokes nothing.
 
 import datetime as dt
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -29,6 +30,10 @@ REMEMBERED: Final = 4096
 
 LONGEST: Final = 64 << 20
 """Bytes of one file of lists."""
+
+TRY_AGAIN: Final = 30.0
+"""Seconds after which what could not be read is read again, though it has not changed: it may have been the
+machine that had no descriptors, or a disk that did not answer."""
 
 _BEGIN: Final = b"-----BEGIN X509 CRL-----"
 _PEM: Final = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
@@ -89,11 +94,13 @@ class RevocationLists:
         self._lists: dict[Path, list[x509.CertificateRevocationList]] = {}
         self._known = _Known()
         self._next_end: dt.datetime | None = None
+        self._try_at: float | None = None  # when what could not be read is read again
 
     def is_stale(self, now: dt.datetime) -> bool:
         """Tell whether a file has changed since it was read, or a list has ended."""
         ended = self._next_end is not None and self._next_end <= now
-        return ended or self._state != [_state(file) for file in self._files]
+        again = self._try_at is not None and time.monotonic() >= self._try_at
+        return ended or again or self._state != [_state(file) for file in self._files]
 
     def begin_with(self, content: bytes, now: dt.datetime) -> None:
         """Begin with what was in the external file when it could last be read; raises ValueError."""
@@ -104,7 +111,7 @@ class RevocationLists:
     def reload(self, now: dt.datetime) -> None:
         """Read the files again; another thread may ask for verdicts meanwhile. What cannot be read is logged,
         and what was read before counts until it ends."""
-        self._state = [_state(file) for file in self._files]
+        self._state, self._try_at = [_state(file) for file in self._files], None
         for file in self._files:
             try:
                 self._lists[file] = read_lists(_content(file))
@@ -114,6 +121,7 @@ class RevocationLists:
                     log.error("revocation_list_missing", file=str(file), alarm=_GONE)
             except (OSError, ValueError) as error:
                 log.error("revocation_list_unreadable", file=str(file), error=str(error), alarm=_KEPT)
+                self._try_again()
         self._judge(now)
 
     def _judge(self, now: dt.datetime) -> None:
@@ -123,6 +131,7 @@ class RevocationLists:
             internal = frozenset(fingerprint(one.public_key()) for one in self._read_internal())
         except (OSError, ValueError, OperatorError) as error:
             log.error("authorities_unreadable", error=str(error), alarm=_KEPT)
+            self._try_again()
             authorities, internal = list(self._known.authorities), self._known.internal
         # An authority that was renewed under another name has one key and several names.
         by_key: dict[str, list[x509.Certificate]] = {}
@@ -132,6 +141,9 @@ class RevocationLists:
         self._known = _Known(authorities, internal, revoked)
         ends = [one.ends_at for one in revoked.values() if one.ends_at is not None and one.ends_at > now]
         self._next_end = min(ends, default=None)
+
+    def _try_again(self) -> None:
+        self._try_at = time.monotonic() + TRY_AGAIN
 
     def verdict(self, der: bytes, now: dt.datetime) -> Verdict:
         """Return what the lists say; a warning that the policy allows is logged and counts as good."""
@@ -187,13 +199,14 @@ class LastList:
         state = None if file is None else _state(file)
         if file is None or state == self._state:
             return
-        self._state = state
         try:
             content = _content(file)
             read_lists(content)
-        except (OSError, ValueError):
-            return  # the workers say so
-        self.content = content
+        except OSError:
+            return  # the workers say so; it is tried again
+        except ValueError:
+            content = self.content
+        self._state, self.content = state, content
 
 
 def _read(known: _Known, der: bytes) -> tuple[str | None, int]:

@@ -1,6 +1,9 @@
 """Revocation lists: which count, and what the policy makes of those that are missing."""
 
 import datetime as dt
+import errno
+import os
+import time
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strongroom.server.revocation import LastList, RevocationLists, Verdict, read_lists
+from strongroom.server import revocation
+from strongroom.server.revocation import TRY_AGAIN, LastList, RevocationLists, Verdict, read_lists
 from tests.unit.server.authorities_made import OutsideAuthority
 from tests.unit.server.conftest import NOW
 
@@ -181,6 +185,37 @@ def test_who_starts_while_the_file_is_gone_knows_what_it_named(
         assert verdict(lists, bad) is Verdict.REVOKED
     last.follow(tmp_path / "another file")
     assert last.content == b""
+
+
+def test_a_file_that_could_not_be_read_is_read_again_though_it_has_not_changed(
+    tmp_path: Path, outside: OutsideAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A moment without descriptors would let those in, until the next list, whom this one revokes."""
+    setting = Setting(tmp_path, outside)
+    setting.external.write_bytes(outside.revocation_list())
+    (bad, _), last = outside.issue(), LastList()
+    lists = setting.lists()
+    last.follow(setting.external)
+    setting.external.write_bytes(whole := outside.revocation_list(bad.serial_number))
+    clock = [time.monotonic()]
+    monkeypatch.setattr(revocation.time, "monotonic", lambda: clock[0])
+    with monkeypatch.context() as shortage:
+        shortage.setattr(Path, "read_bytes", no_descriptors)
+        lists.reload(NOW)
+        last.follow(setting.external)
+    assert verdict(lists, bad) is Verdict.GOOD
+    assert not lists.is_stale(NOW)
+    clock[0] += TRY_AGAIN
+    assert lists.is_stale(NOW)
+    lists.reload(NOW)
+    assert verdict(lists, bad) is Verdict.REVOKED
+    assert not lists.is_stale(NOW)
+    last.follow(setting.external)
+    assert last.content == whole
+
+
+def no_descriptors(_: Path) -> bytes:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def test_a_list_after_which_another_is_cut_off_is_not_taken(outside: OutsideAuthority) -> None:

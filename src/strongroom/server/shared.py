@@ -15,6 +15,9 @@ import socket
 from typing import Final
 
 from strongroom.server.guesses import GuessMemory
+from strongroom.server.logs import get_logger
+
+log = get_logger()
 
 COUNTED: Final = 1 << 16
 _TENANTS: Final = 1 << 12
@@ -119,12 +122,13 @@ class Seat:
 
     def take(self) -> tuple[socket.socket, int] | None:
         """Return the next connection from the inbox and its door, None when there is none."""
-        taken = _take(self.inbox)
-        if taken is None:
-            return None
-        sender, door, connection = taken
-        self._numbers.taken[self._row * self._numbers.rows + sender] += 1
-        return connection, door
+        while (taken := _take(self.inbox)) is not None:
+            sender, door, connection = taken
+            self._numbers.taken[self._row * self._numbers.rows + sender] += 1
+            if connection is not None:
+                return connection, door
+            log.error("connection_lost", cure="raise the limit of open files")
+        return None
 
 
 class ConnectionCounts:
@@ -172,9 +176,11 @@ def address_number(numbers: SharedNumbers, host: str) -> int:
     return int.from_bytes(hashlib.blake2b(host.encode(), digest_size=4, key=numbers.secret).digest())
 
 
-def _take(inbox: socket.socket) -> tuple[int, int, socket.socket] | None:
+def _take(inbox: socket.socket) -> tuple[int, int, socket.socket | None] | None:
+    """Return who sent the next connection, its door and the connection; None in its place when this process
+    had no descriptor for it, and the kernel has closed it."""
     try:
         data, descriptors, _, _ = socket.recv_fds(inbox, 2, 1)
     except BlockingIOError:
         return None
-    return data[0], data[1], socket.socket(fileno=descriptors[0])
+    return data[0], data[1], socket.socket(fileno=descriptors[0]) if descriptors else None

@@ -1,5 +1,8 @@
 """Shared numbers: connections spread evenly, client caps hold over all workers."""
 
+import contextlib
+import os
+import resource
 import socket
 from collections.abc import Iterator
 
@@ -137,3 +140,43 @@ def test_a_worker_has_the_share_of_a_limit_that_its_connections_are(numbers: Sha
         assert first.enter(7, None)
     assert second.enter(7, None)
     assert (first.share(7), second.share(7)) == (0.75, 0.25)
+
+
+@contextlib.contextmanager
+def no_descriptors() -> Iterator[None]:
+    """Let this process open nothing more."""
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_connection_without_a_descriptor_is_lost_alone(
+    numbers: SharedNumbers, connection: socket.socket
+) -> None:
+    """What is counted as on its way for ever would keep all others from that worker."""
+    sender, receiver = seats(numbers, 1, 0)
+    other, kept = socket.socketpair()
+    assert sender.hand_on(connection, 1, 0)
+    assert sender.hand_on(other, 1, 0)
+    with no_descriptors():
+        assert receiver.take() is None
+    assert sender.lightest() == 1
+    assert sender.hand_on(kept, 1, 0)
+    taken = receiver.take()
+    assert taken is not None
+    taken[0].close()
+
+
+def test_the_row_of_a_dead_worker_is_emptied_without_a_descriptor_too(
+    numbers: SharedNumbers, connection: socket.socket
+) -> None:
+    sender, receiver = seats(numbers, 1, 0)
+    assert sender.hand_on(connection, 1, 0)
+    with no_descriptors():
+        numbers.clear(1)
+    assert receiver.take() is None

@@ -48,7 +48,7 @@ from strongroom.registry import (
 )
 from strongroom.wire import binary
 from tests.e2e.conftest import endpoint
-from tests.expect import raw_key
+from tests.expect import MISSING, raw_key
 from tests.faults.noise import create
 from tests.interop.endpoint import RawConnection
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
@@ -270,6 +270,22 @@ def test_what_was_undone_of_a_batch_that_comes_again_leaves_no_trace(kms: TestKm
     assert isinstance(imported, Refused)
     assert isinstance(left, Refused)
     assert left.reason is ResultReason.PERMISSION_DENIED
+
+
+@pytest.mark.parametrize("destroyed_first", [True, False])
+def test_another_batch_with_undo_under_the_same_name_is_done_as_a_whole_or_not_at_all(
+    kms: TestKms, destroyed_first: bool
+) -> None:
+    undo = BatchErrorContinuationOption.UNDO
+    options: dict[str, Any] = {"batch_error_continuation_option": undo, "client_correlation_value": "one"}
+    kms.batch(create(), LocateRequest(), LocateRequest(), **options)
+    key = UniqueIdentifier(kms.create_symmetric_key())
+    others = [DestroyRequest(unique_identifier=key), GetRequest(unique_identifier=MISSING)]
+    made, *_, last = kms.batch(create(), *(others if destroyed_first else reversed(others)), **options)
+    assert not isinstance(made, Refused)  # that was done, and is
+    assert isinstance(last, Refused)
+    assert last.reason is (ResultReason.ITEM_NOT_FOUND if destroyed_first else ResultReason.INVALID_FIELD)
+    kms.call(GetRequest(unique_identifier=key))
 
 
 def test_a_new_key_of_a_client_goes_with_the_item_that_was_undone(kms: TestKms) -> None:

@@ -12,6 +12,7 @@ from strongroom.domain.store import LostRace
 from strongroom.domain.turn import Pace
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.failures import Failures
+from strongroom.engine.idempotency import used_for_something_else
 from strongroom.engine.request import BatchItem
 from strongroom.engine.run import Done, Run
 from strongroom.engine.services import Services
@@ -61,34 +62,41 @@ class Batches:
         """Do the batch as one transaction (Undo)."""
         items = run.request.items
         failing, results, pace = 0, list[Item](), Pace()
+        before = set[int]()  # what was done before, under the name of the request, and stays done
         try:
             for attempt in range(ATTEMPTS):
                 run.memory = BatchMemory()
                 run.streams.rewind()
                 work, room = self._transactions.unit_of_work(run), run.room
                 results.clear()
+                before.clear()
                 done: list[Done] = []
                 repeated = await self._transactions.was_begun(run, work)
+                anew = refused = False
                 for failing, item in enumerate(items):
                     await pace()
                     known = await self._transactions.again(run, item, work)
                     if known is not None:
                         done.append(Done(item, tuple(work.made.values()), None))
                         results.append(known)
+                        before.add(failing)
                     else:
                         point = work.savepoint() if repeated else None
                         try:
                             result, size = await self._transactions.perform(run, item, work, room)
                         except KmipError as error:
-                            if point is None:
+                            if point is None or anew:
                                 raise
                             # The batch was done: what is only asked for anew answers for itself.
                             run.streams.end_claimed()
                             work.roll_back(point)
                             work.leave(point)
                             results.append(self._failure(run, failing, item, error))
+                            refused = True
                             continue
-                        self._transactions.note(run, item, work, result)
+                        anew = self._transactions.note(run, item, work, result) or anew
+                        if anew and refused:  # it is another batch than the one that was done
+                            raise used_for_something_else()
                         room = None if room is None else room - size
                         done.append(Done(item, work.touched(), work.found))
                         results.append(result)
@@ -108,7 +116,13 @@ class Batches:
             if run.connection.roles is not None:
                 run.connection.roles.wanted = False
             failure = self._failure(run, failing, items[failing], exc)
-        return [*(run.answers.undone(result) for result in results[:failing]), failure]
+        return [
+            *(
+                result if position in before else run.answers.undone(result)
+                for position, result in enumerate(results[:failing])
+            ),
+            failure,
+        ]
 
     async def _keep(self, run: Run) -> list[Item]:
         """Keep the batch, to be done soon, and answer that its items are pending (KMIP 1.4 §6.7)."""

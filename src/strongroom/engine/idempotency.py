@@ -137,10 +137,15 @@ class Repeats:
 
 def _checked(kept: Kept[DoneRequest], digest: bytes) -> DoneRequest:
     if kept.value.request_digest != digest:
-        raise InvalidField(
-            "another request with this Client Correlation Value was done before; give each its own"
-        )
+        raise used_for_something_else()
     return kept.value
+
+
+def used_for_something_else() -> InvalidField:
+    """Return the answer to a name that another request had."""
+    return InvalidField(
+        "another request with this Client Correlation Value was done before; give each its own"
+    )
 
 
 def _key(run: Run, item: BatchItem) -> str:

@@ -14,7 +14,6 @@ import signal
 import socket
 import ssl
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,7 +23,6 @@ from typing import Any, Final
 from strongroom.domain import turn
 from strongroom.domain.ports import RootKeyError
 from strongroom.domain.store import StoreFailure, TamperedRecord
-from strongroom.domain.tenants import SYSTEM_TENANT, Tenant
 from strongroom.server.administration.command import Administrator, Caller, perform
 from strongroom.server.authorities import certificates
 from strongroom.server.binding import Service
@@ -33,6 +31,7 @@ from strongroom.server.data_directory import DataDirectory
 from strongroom.server.deadlines import Deadlines
 from strongroom.server.directory import ClientDirectory
 from strongroom.server.errors import OperatorError, to_answer
+from strongroom.server.following import Following
 from strongroom.server.garbage import Garbage
 from strongroom.server.http import HttpHandler, HttpsProtocol
 from strongroom.server.http_framing import HttpFramer
@@ -64,14 +63,6 @@ log = get_logger()
 
 LOOP_VARIABLE: Final = "STRONGROOM_LOOP"
 """Set it to `asyncio` to run on the standard event loop instead of uvloop."""
-
-POLL_INTERVAL: Final = 1.0
-"""Seconds between looks for clients and rules that others have changed."""
-
-POLL_SELDOM: Final = 200.0
-"""How much longer the pause is than what such a look computes, at least, where it is for the rare case that
-nobody could tell of a change: with 10,000 clients that is 45 ms. What it waits for a processor does not
-count: a machine that has much to do would follow changes late."""
 
 SPREADING: Final = 2.0
 """Seconds that a request waits for the other workers to follow its change of the client records."""
@@ -127,6 +118,7 @@ class Worker:
         self._serving = False
         self._application: Application
         self._directory: ClientDirectory
+        self._following: Following
         self._restrictions = Restrictions(None)
         self._listener: Listener
         self._deadlines = Deadlines()
@@ -166,7 +158,7 @@ class Worker:
                 self._deadlines.run(),
                 self._tidy(garbage),
                 self._obey(reader),
-                self._poll(),
+                self._following.poll(),
                 self._application.work(self._directory, self._spread),
             )
         ]
@@ -204,10 +196,14 @@ class Worker:
             entries=self._application.store,
             lists=self._revocation_lists(),
         )
-        await self._application.refresh()
-        self._directory.reload_lists()
-        await self._directory.refresh()
-        await self._read_tenants()
+        self._following = Following(
+            root_key=plan.root_key,
+            application=self._application,
+            directory=self._directory,
+            shares=self._shares,
+            recheck=lambda: self._listener.recheck(),
+        )
+        await self._following.begin()
         self._listener = Listener(
             self._doors(),
             plan.context,
@@ -315,11 +311,11 @@ class Worker:
                     self._listener.start()
                 return None
             case "refresh":
-                await self._refresh()
+                await self._following.refresh()
                 return None
             case "restrict":
                 self._restrictions.adopt(text(request, "text"))
-                await self._refresh()
+                await self._following.refresh()
                 return None
             case "spread":
                 waiting = self._spreading.get(integer(request, "number"))
@@ -359,41 +355,12 @@ class Worker:
     def _tell(self, message: Message) -> None:
         self._writer.write(encode(message))
 
-    async def _refresh(self) -> None:
-        changed = False
-        try:
-            self._plan.root_key.follow()
-            await self._application.refresh()
-            changed = await self._read_tenants()
-        finally:
-            # Whatever is wrong with all else, whoever was revoked is shut out.
-            if await self._directory.refresh() or changed:
-                self._listener.recheck()
-
-    async def _try_to_refresh(self) -> None:
-        try:
-            await self._refresh()
-        except (StoreFailure, RootKeyError) as error:
-            log.warning("clients_not_read", error=str(error))
-        except TamperedRecord as error:
-            log.error("refresh_refused", error=str(error), cure="restore a backup")
-
-    async def _read_tenants(self) -> bool:
-        """Follow what the administrator has laid down for tenants; tell whether anything changed."""
-        kept = await self._application.store.entries_of(Tenant, SYSTEM_TENANT, 0)
-        tenants = {one.value.number: one.value for one in kept}
-        if tenants == self._shares.tenants:
-            return False
-        self._shares.tenants = tenants
-        self._application.lay_down(tenants)
-        return True
-
     async def _spread(self) -> None:
         """Have every worker follow a change of the client records that was made here.
 
         Whoever waits for the others waits for `SPREADING` seconds at most: they follow all the same.
         """
-        await self._try_to_refresh()
+        await self._following.try_to_refresh()
         number = next(self._numbers)
         spread = self._spreading[number] = asyncio.get_running_loop().create_future()
         self._tell({"event": "clients_changed", "number": number})
@@ -404,31 +371,6 @@ class Worker:
             log.warning("change_spreads_slowly")
         finally:
             del self._spreading[number]
-
-    async def _poll(self) -> None:
-        """Follow what others have changed: other machines, and whoever ended before it could tell."""
-        seen, pause = None, POLL_INTERVAL
-        while True:
-            await asyncio.sleep(pause)
-            mark = self._application.store.mark()
-            if mark is None or mark != seen:
-                if self._application.shared:  # it hears of nothing in another way
-                    await self._try_to_refresh()
-                    continue
-                began = time.thread_time()  # what it costs, and not how long others kept it waiting
-                if await self._look_for_clients():
-                    seen = mark
-                pause = max(POLL_INTERVAL, POLL_SELDOM * (time.thread_time() - began))
-
-    async def _look_for_clients(self) -> bool:
-        """Tell whether they could be read; else it has to be tried again, though nothing else is changed."""
-        try:
-            if await self._directory.refresh():
-                self._listener.recheck()
-        except (StoreFailure, TamperedRecord, RootKeyError) as error:
-            log.warning("clients_not_read", error=str(error))
-            return False
-        return True
 
     async def _show_life(self) -> None:
         while True:
@@ -454,16 +396,7 @@ class Worker:
             self._listener.report()
             self._shares.tick()
             garbage.tidy()
-            if self._directory.lists_are_stale():
-                await self._reload_lists()
-
-    async def _reload_lists(self) -> None:
-        try:
-            await asyncio.get_running_loop().run_in_executor(None, self._directory.reload_lists)
-        except RuntimeError as error:  # no thread can be had
-            log.error("revocation_lists_not_read", error=str(error), alarm="it is tried again")
-        else:
-            self._listener.recheck()
+            await self._following.keep_lists()
 
     # The end
 

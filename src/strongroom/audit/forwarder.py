@@ -23,7 +23,7 @@ from strongroom.audit.outlets import Outlet, OutletFailed
 from strongroom.audit.rendering import parsed, to_cef
 from strongroom.audit.tail import Place
 from strongroom.domain.audit import AuditChain, ChainedEvent, canonical
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store_failures import StoreFailure
 
 LOCK: Final = "forward.lock"
 STATE: Final = "sinks"

@@ -10,12 +10,10 @@ the scheduler's job) that decided so. Whatever a client may name and use by KMIP
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
 
+from strongroom.domain.store_failures import DamagedEntry
 from strongroom.model.struct import Struct
-
-if TYPE_CHECKING:
-    from strongroom.domain.store import DamagedEntry
 
 _KINDS: Final[dict[int, type["Entry"]]] = {}
 _PASSING: Final[set[int]] = set()
@@ -120,7 +118,7 @@ class EntryStore(Protocol):
         tenant: int,
         owner: int,
         maximum: int | None = None,
-        damaged: "Callable[[DamagedEntry], None] | None" = None,
+        damaged: Callable[[DamagedEntry], None] | None = None,
     ) -> Sequence[Kept[E]]:
         """Return what an owner has of a kind, by key; of many only the first `maximum`.
 
@@ -136,7 +134,7 @@ class EntryStore(Protocol):
         before: datetime,
         maximum: int,
         offset: int = 0,
-        damaged: "Callable[[DamagedEntry], None] | None" = None,
+        damaged: Callable[[DamagedEntry], None] | None = None,
     ) -> Sequence[Kept[E]]:
         """Return at most `maximum` entries of every tenant that are due before a time, soonest first, without
         the first `offset`. With `damaged`, one that cannot be opened counts among them, but is left out and

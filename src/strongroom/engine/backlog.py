@@ -17,7 +17,8 @@ from strongroom.domain.clock import Clock
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.errors import KmipError, PermissionDenied, ServerFailure, ServerLimitExceeded
 from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
-from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure
+from strongroom.domain.store import Changes, LostRace, ObjectStore
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.engine.approvals import ApprovalNeeded
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.due import attempt_each_due

@@ -18,7 +18,7 @@ from strongroom.domain.errors import (
     ServerLimitExceeded,
 )
 from strongroom.domain.identity import Connection
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.domain.tenants import Tenant
 from strongroom.engine.answers import Answer, Answers, joined
 from strongroom.engine.applications import Applications

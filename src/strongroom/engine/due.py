@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from strongroom.domain.entries import E, EntryStore, Kept
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.domain.turn import Pace
 
 

@@ -16,7 +16,8 @@ from strongroom.domain.errors import (
     ServerFailure,
 )
 from strongroom.domain.identity import Connection
-from strongroom.domain.store import NameInUse, StoreFailure, TamperedRecord
+from strongroom.domain.store import NameInUse
+from strongroom.domain.store_failures import StoreFailure, TamperedRecord
 from strongroom.engine.correlation import Correlation
 from strongroom.engine.request import BatchItem
 from strongroom.model.errors import NotInVersion, UnknownField, UnknownValue

@@ -13,7 +13,8 @@ from typing import Final
 from strongroom.domain.asynchronous import GivenOut, KeptAnswer, WaitingBatch, answer_key
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.objects import ManagedObject
-from strongroom.domain.store import Changes, LostRace, ObjectStore, TamperedRecord
+from strongroom.domain.store import Changes, LostRace, ObjectStore
+from strongroom.domain.store_failures import TamperedRecord
 from strongroom.engine.due import each_due
 from strongroom.engine.effects import ENDS, Effect
 from strongroom.engine.entries import forget

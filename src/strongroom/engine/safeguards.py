@@ -18,7 +18,8 @@ from strongroom.domain.identity import ClientId, ClientIdentity
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import OperationSpec
 from strongroom.domain.parking import Parked, park
-from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure, TamperedRecord
+from strongroom.domain.store import Changes, LostRace, ObjectStore
+from strongroom.domain.store_failures import StoreFailure, TamperedRecord
 from strongroom.engine.approvals import Approvals
 from strongroom.engine.due import attempt_each_due
 from strongroom.engine.effects import LOSSES, Effect, Kind, acts_of

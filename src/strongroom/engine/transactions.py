@@ -18,7 +18,8 @@ from strongroom.domain.errors import (
 )
 from strongroom.domain.identity import Connection
 from strongroom.domain.operation import OperationSpec, Request
-from strongroom.domain.store import Changes, LostRace, StoreFailure
+from strongroom.domain.store import Changes, LostRace
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.engine.answers import Answers
 from strongroom.engine.backlog import RequestBacklog
 from strongroom.engine.batch import BatchMemory

@@ -10,7 +10,8 @@ from typing import Final
 
 from strongroom.domain.audit import SUCCESS, AuditEvent
 from strongroom.domain.entries import EntryChange, Kept
-from strongroom.domain.store import Changes, LostRace, ObjectStore, TamperedRecord
+from strongroom.domain.store import Changes, LostRace, ObjectStore
+from strongroom.domain.store_failures import TamperedRecord
 from strongroom.engine.due import each_due
 from strongroom.engine.entries import forget
 from strongroom.procedures.used_ivs import EndOfIvs, UsedIv

@@ -22,7 +22,8 @@ from strongroom.domain.outgoing import (
     Outgoing,
     Subscription,
 )
-from strongroom.domain.store import Changes, LostRace, ObjectStore, StoreFailure
+from strongroom.domain.store import Changes, LostRace, ObjectStore
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.engine.due import attempt_each_due
 from strongroom.engine.entries import forget
 from strongroom.engine.outbox import queued

@@ -19,7 +19,8 @@ from strongroom.domain.operation import Request
 from strongroom.domain.outgoing import Exchange, Outgoing
 from strongroom.domain.permission import Permission
 from strongroom.domain.sight import own
-from strongroom.domain.store import ObjectStore, TamperedRecord
+from strongroom.domain.store import ObjectStore
+from strongroom.domain.store_failures import TamperedRecord
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.engine.effects import PUBLIC
 from strongroom.engine.entries import forget

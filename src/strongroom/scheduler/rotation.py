@@ -18,7 +18,8 @@ from strongroom.domain.context import Objects
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId, ClientIdentity, Connection, TenantId
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import OperationSpec
-from strongroom.domain.store import ObjectStore, StoreFailure
+from strongroom.domain.store import ObjectStore
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.engine.transactions import Transactions
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.struct import Seconds

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import structlog
 
 from strongroom.domain.clock import Clock
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store_failures import StoreFailure
 
 INTERVAL: Final = 1.0
 """Seconds between two looks."""

@@ -16,7 +16,8 @@ import structlog
 from strongroom.domain.clock import Clock
 from strongroom.domain.doubts import Distrusted, Doubt, Subject
 from strongroom.domain.entries import Entry, EntryChange, Kept
-from strongroom.domain.store import Changes, DamagedEntry, LostRace, ObjectStore, StoreFailure
+from strongroom.domain.store import Changes, LostRace, ObjectStore
+from strongroom.domain.store_failures import DamagedEntry, StoreFailure
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.model.struct import Int64, Own
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from strongroom.domain.ports import RootKeyError, RootKeySealed, RootKeyUnavailable
-from strongroom.domain.store import StoreFailure, TamperedRecord
+from strongroom.domain.store_failures import StoreFailure, TamperedRecord
 from strongroom.server.administration.command import Administrator, perform
 from strongroom.server.config import load_settings
 from strongroom.server.data_directory import DataDirectory

@@ -15,7 +15,7 @@ from strongroom.audit.segments import Damage, Segment
 from strongroom.audit.written import contents
 from strongroom.domain.audit import AuditChain, ChainedEvent
 from strongroom.domain.chain import EMPTY, Head
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.server.admin import call
 from strongroom.server.config import load_settings
 from strongroom.server.data_directory import DataDirectory

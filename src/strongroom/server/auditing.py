@@ -25,7 +25,7 @@ from strongroom.audit.read_log import ReadLog
 from strongroom.domain.audit import AuditChain, AuditEvent, AuditUnavailable
 from strongroom.domain.clock import SystemClock
 from strongroom.domain.ports import RootKey
-from strongroom.domain.store import StoreFailure, TamperedRecord
+from strongroom.domain.store_failures import StoreFailure, TamperedRecord
 from strongroom.server.audit_key import open_audit_key
 from strongroom.server.binding import TOO_MANY_REQUESTS
 from strongroom.server.config import AuditSettings

@@ -20,7 +20,7 @@ from strongroom.domain.clients import ClientRecord, ClientStore, Seal
 from strongroom.domain.entries import EntryStore, Kept
 from strongroom.domain.identity import NOBODY, ClientId, ClientIdentity, TenantId
 from strongroom.domain.mapping import CertificateRule, Invitation
-from strongroom.domain.store import TamperedRecord
+from strongroom.domain.store_failures import TamperedRecord
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.ca import fingerprint
 from strongroom.server.logs import get_logger

@@ -18,7 +18,8 @@ from strongroom.domain.errors import KmipError
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId, ClientIdentity, TenantId
 from strongroom.domain.outgoing import OutgoingQueue, Subscription
 from strongroom.domain.provisioning import Provisioning
-from strongroom.domain.store import ObjectStore, TamperedRecord
+from strongroom.domain.store import ObjectStore
+from strongroom.domain.store_failures import TamperedRecord
 from strongroom.engine.dispatch import Dispatcher
 from strongroom.engine.guesses import Guesses, Tally
 from strongroom.engine.neighbours import Neighbours

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from strongroom.domain.ports import RootKeyError
-from strongroom.domain.store import StoreFailure, TamperedRecord
+from strongroom.domain.store_failures import StoreFailure, TamperedRecord
 from strongroom.domain.tenants import SYSTEM_TENANT, Tenant
 from strongroom.server.directory import ClientDirectory
 from strongroom.server.logs import get_logger

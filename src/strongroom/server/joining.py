@@ -23,7 +23,8 @@ from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.identity import Connection, TenantId
 from strongroom.domain.mapping import Invitation
 from strongroom.domain.ports import RootKey, RootKeyError
-from strongroom.domain.store import ObjectStore, StoreFailure, TamperedRecord
+from strongroom.domain.store import ObjectStore
+from strongroom.domain.store_failures import StoreFailure, TamperedRecord
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.address import parse_listening
 from strongroom.server.authorities import identity

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
 from strongroom.domain.entries import E, Entry, EntryChange, Kept
-from strongroom.domain.store import Changes, DamagedEntry, LostRace, ObjectStore
+from strongroom.domain.store import Changes, LostRace, ObjectStore
+from strongroom.domain.store_failures import DamagedEntry
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.errors import OperatorError
 from strongroom.server.messages import Message

@@ -14,7 +14,8 @@ from cryptography import x509
 
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.mapping import MAX_DER, PendingCertificate
-from strongroom.domain.store import Changes, DamagedEntry, LostRace, ObjectStore
+from strongroom.domain.store import Changes, LostRace, ObjectStore
+from strongroom.domain.store_failures import DamagedEntry
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.ca import INVITATION_SUBJECT, UNREADABLE
 from strongroom.server.directory import PeerCertificate

@@ -15,7 +15,8 @@ from typing import Final
 from strongroom.domain.identity import Connection
 from strongroom.domain.people import Role, person_of, roles_of
 from strongroom.domain.ports import RootKeyError
-from strongroom.domain.store import Changes, StoreFailure, TamperedRecord
+from strongroom.domain.store import Changes
+from strongroom.domain.store_failures import StoreFailure, TamperedRecord
 from strongroom.server.administration.command import Administrator, Caller, Command, find, perform
 from strongroom.server.errors import Denied, OperatorError, to_answer
 from strongroom.server.logs import get_logger

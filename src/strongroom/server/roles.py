@@ -10,7 +10,7 @@ from typing import Final
 
 from strongroom.domain.identity import Connection
 from strongroom.domain.outgoing import EndpointUnreachable
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.registry import Tag, Version
 from strongroom.server.binding import Attendant
 from strongroom.server.logs import get_logger

@@ -10,7 +10,7 @@ from strongroom.domain.clients import ClientRecord
 from strongroom.domain.entries import EntryStore
 from strongroom.domain.rights import Rights, compile_rights
 from strongroom.domain.rules import REVISION, AccessRevision, AccessRule
-from strongroom.domain.store import DamagedEntry, TamperedRecord
+from strongroom.domain.store_failures import DamagedEntry, TamperedRecord
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.logs import get_logger
 from strongroom.server.restrictions import Restrictions

@@ -13,7 +13,8 @@ from strongroom.domain.audit import AuditChain
 from strongroom.domain.backups import Restored
 from strongroom.domain.chain import EMPTY, Head
 from strongroom.domain.entries import Entry
-from strongroom.domain.store import ObjectStore, TamperedRecord
+from strongroom.domain.store import ObjectStore
+from strongroom.domain.store_failures import TamperedRecord
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.model.struct import Int64, Own
 from strongroom.server.logs import get_logger

@@ -14,7 +14,8 @@ from strongroom.domain.approvals import Approval, Vote, may_vote, parse_name
 from strongroom.domain.asynchronous import WaitingBatch
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.people import Person
-from strongroom.domain.store import Changes, DamagedEntry, LostRace, ObjectStore
+from strongroom.domain.store import Changes, LostRace, ObjectStore
+from strongroom.domain.store_failures import DamagedEntry
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.errors import Denied, NotFound, OperatorError
 

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from strongroom.domain import turn
 from strongroom.domain.ports import RootKeyError
-from strongroom.domain.store import StoreFailure, TamperedRecord
+from strongroom.domain.store_failures import StoreFailure, TamperedRecord
 from strongroom.server.administration.command import Administrator, Caller, perform
 from strongroom.server.authorities import certificates
 from strongroom.server.binding import Service

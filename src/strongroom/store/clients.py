@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 from strongroom.domain.clients import ClientCertificate, ClientRecord, Seal
 from strongroom.domain.identity import ClientId, TenantId
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.model.convert import decoder, encoder
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Int64, Own, Struct

@@ -10,7 +10,7 @@ from typing import Final
 
 from strongroom.domain.entries import E, Entry, EntryChange, Kept
 from strongroom.domain.generation import as_read
-from strongroom.domain.store import DamagedEntry, StoreFailure
+from strongroom.domain.store_failures import DamagedEntry, StoreFailure
 from strongroom.model.convert import decoder, encoder
 from strongroom.model.secret import SecretBytes
 from strongroom.registry import Tag

@@ -16,7 +16,7 @@ from typing import Final
 import asyncpg
 
 from strongroom.domain.backups import Filling, Row, Table
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.model.identifiers import MAXIMUM_BYTES
 from strongroom.store import migrate, postgres, statements, tables, versions
 from strongroom.store.refilling import RefilledRecords

@@ -24,18 +24,8 @@ from strongroom.domain.entries import EntryChange
 from strongroom.domain.generation import as_read
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.sight import Sight
-from strongroom.domain.store import (
-    Changes,
-    DamagedEntry,
-    DoubtedObject,
-    Found,
-    LostRace,
-    NameInUse,
-    ObjectQuery,
-    StoreFailure,
-    TamperedRecord,
-    Usage,
-)
+from strongroom.domain.store import Changes, DoubtedObject, Found, LostRace, NameInUse, ObjectQuery, Usage
+from strongroom.domain.store_failures import DamagedEntry, StoreFailure, TamperedRecord
 from strongroom.domain.turn import Pace
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.store.changes import changed

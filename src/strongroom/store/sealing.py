@@ -22,7 +22,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from strongroom.domain.ports import RootKey, RootKeyUnavailable
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.model.secret import SecretBytes
 from strongroom.store.records import (
     NONCE_SIZE,

@@ -13,7 +13,7 @@ from typing import Final
 import asyncpg
 
 from strongroom.domain.backups import Row, Snapshot, Table
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.store import migrate, postgres, sqlite_file, tables, versions
 from strongroom.store.records import StoreUnavailable
 from strongroom.store.url import PostgresUrl, SqliteUrl, StoreUrl

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Final
 
 from strongroom.domain.ports import RootKey, RootKeyUnavailable
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.store.records import (
     Backend,
     ChangeSet,

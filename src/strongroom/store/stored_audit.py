@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from strongroom.domain.audit import ChainedEvent
 from strongroom.domain.chain import Head
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.store.records import Backend, StoreUnavailable
 
 

@@ -12,7 +12,7 @@ from strongroom.domain.identity import DEFAULT_TENANT
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request
 from strongroom.domain.parking import Parked
-from strongroom.domain.store import TamperedRecord
+from strongroom.domain.store_failures import TamperedRecord
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import RevocationReason

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from strongroom.domain.entries import EntryChange, Kept
-from strongroom.domain.store import Changes, StoreFailure, TamperedRecord
+from strongroom.domain.store import Changes
+from strongroom.domain.store_failures import StoreFailure, TamperedRecord
 from strongroom.engine.due import each_due
 from strongroom.store.url import SqliteUrl
 from tests.kms import TestKms

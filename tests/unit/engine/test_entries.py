@@ -8,7 +8,8 @@ import pytest
 
 from strongroom.domain.entries import Entry
 from strongroom.domain.identity import ClientIdentity
-from strongroom.domain.store import DamagedEntry, LostRace, TamperedRecord
+from strongroom.domain.store import LostRace
+from strongroom.domain.store_failures import DamagedEntry, TamperedRecord
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.secret import SecretBytes

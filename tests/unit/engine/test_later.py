@@ -10,7 +10,8 @@ import pytest
 from strongroom.domain.asynchronous import WaitingBatch
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.operation import Request
-from strongroom.domain.store import Changes, StoreFailure
+from strongroom.domain.store import Changes
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.engine import backlog
 from strongroom.engine.later import LARGEST_ANSWERS, MOST_ITEMS
 from strongroom.model.convert import decoder

@@ -14,7 +14,8 @@ from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
 from strongroom.domain.people import Person, Role, person_of, roles_of
 from strongroom.domain.permission import Permission
 from strongroom.domain.rules import MAXIMUM_RULES, AccessRule
-from strongroom.domain.store import Changes, LostRace, StoreFailure, TamperedRecord
+from strongroom.domain.store import Changes, LostRace
+from strongroom.domain.store_failures import StoreFailure, TamperedRecord
 from strongroom.domain.tenants import SYSTEM_TENANT, tenants_of
 from strongroom.registry import Tag
 from strongroom.server import kept, rules

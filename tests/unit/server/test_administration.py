@@ -11,7 +11,7 @@ import pytest
 from strongroom.domain.clients import ClientRecord, ClientStore
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId, ClientIdentity
 from strongroom.domain.people import Role
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.server.administration.command import (
     Administrator,
     Caller,

@@ -18,7 +18,8 @@ from strongroom.domain.chain import Head
 from strongroom.domain.doubts import Distrusted
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.identity import DEFAULT_TENANT
-from strongroom.domain.store import Changes, LostRace, StoreFailure
+from strongroom.domain.store import Changes, LostRace
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.operations.activate import ActivateRequest

@@ -19,7 +19,7 @@ from strongroom.domain.clients import ClientRecord
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId, TenantId
 from strongroom.domain.people import Person, Role
 from strongroom.domain.ports import RootKeyError
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.administration.command import Administrator, Caller, commands, no_act, perform
 from strongroom.server.approving import shown

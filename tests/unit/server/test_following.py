@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from strongroom.domain.ports import RootKeyError
-from strongroom.domain.store import StoreFailure, TamperedRecord
+from strongroom.domain.store_failures import StoreFailure, TamperedRecord
 from strongroom.server import following as module
 from strongroom.server.following import POLL_INTERVAL, POLL_SELDOM, Following
 

@@ -6,7 +6,7 @@ import socket
 from types import SimpleNamespace
 from typing import Any, cast
 
-from strongroom.domain.store import TamperedRecord
+from strongroom.domain.store_failures import TamperedRecord
 from strongroom.server.worker import Worker
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from strongroom.domain.backups import Table
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.store import migrate, postgres, versions
 from strongroom.store.filling import fill
 from strongroom.store.postgres import PostgresBackend

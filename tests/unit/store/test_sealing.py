@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from strongroom.domain.ports import RootKeyUnavailable
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey.file import FileRootKey, create
 from strongroom.store import sealing

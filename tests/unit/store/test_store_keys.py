@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from strongroom.domain.entries import Entry, EntryChange, Kept
-from strongroom.domain.store import Changes, StoreFailure
+from strongroom.domain.store import Changes
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.rootkey import file
 from strongroom.rootkey.keyring import Keyring
 from strongroom.rootkey.roots import SoftwareRoot, new_secret

@@ -20,7 +20,7 @@ from strongroom.domain.approvals import Approval, able, name_of
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.identity import TenantId
 from strongroom.domain.people import Role
-from strongroom.domain.store import DamagedEntry
+from strongroom.domain.store_failures import DamagedEntry
 from strongroom.domain.tenants import SYSTEM_TENANT, tenants_of
 from strongroom.server.administration.command import Administrator, command, tenant_it_names
 from strongroom.server.approving import approvers, in_force, people_of

@@ -13,7 +13,8 @@ from strongroom.domain.holds import Hold, Matter, group_key, new_name, object_ke
 from strongroom.domain.identity import TenantId
 from strongroom.domain.objects import ARCHIVED, DESTROYED, ON_LINE, ManagedObject
 from strongroom.domain.people import Role
-from strongroom.domain.store import Changes, LostRace, ObjectQuery, TamperedRecord
+from strongroom.domain.store import Changes, LostRace, ObjectQuery
+from strongroom.domain.store_failures import TamperedRecord
 from strongroom.domain.tenants import tenants_of
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier

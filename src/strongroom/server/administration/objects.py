@@ -13,7 +13,8 @@ from strongroom.domain.identity import TenantId
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.parking import Parked, restored
 from strongroom.domain.people import Role
-from strongroom.domain.store import Changes, DamagedEntry, LostRace, NameInUse
+from strongroom.domain.store import Changes, LostRace, NameInUse
+from strongroom.domain.store_failures import DamagedEntry
 from strongroom.domain.tenants import tenants_of
 from strongroom.registry import Tag
 from strongroom.server.administration.command import Administrator, command

@@ -15,7 +15,8 @@ from strongroom.domain.approvals import ACCEPT
 from strongroom.domain.doubts import MOST_DISTRUSTED, Distrusted
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.people import Role
-from strongroom.domain.store import Changes, DamagedEntry, LostRace, TamperedRecord
+from strongroom.domain.store import Changes, LostRace
+from strongroom.domain.store_failures import DamagedEntry, TamperedRecord
 from strongroom.domain.tenants import SYSTEM_TENANT, tenants_of
 from strongroom.registry import Tag
 from strongroom.scheduler.verification import KEY, Verification

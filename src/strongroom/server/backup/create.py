@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeAlias
 
 from strongroom.domain.backups import STORE_KEYS, WRAPPED, Row, Snapshot, Table
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.server.backup.archive import ArchiveWriter, Header, PartBegins
 from strongroom.server.backup.encryption import encrypting
 from strongroom.server.backup.files import TRIES, AuditFiles, settled_files, stamps

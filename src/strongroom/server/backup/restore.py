@@ -16,7 +16,7 @@ from strongroom.audit.keys import VerifyingKey
 from strongroom.domain.audit import AuditEvent
 from strongroom.domain.backups import Restored
 from strongroom.domain.entries import EntryChange, Kept
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.authorities import open_server_authority
 from strongroom.server.backup.create import Report

@@ -19,7 +19,7 @@ from pyrage import x25519
 
 from strongroom.audit.keys import VerifyingKey
 from strongroom.domain.ports import RootKey, RootKeyError
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.model.secret import SecretBytes
 from strongroom.server.authorities import identity, open_server_authority
 from strongroom.server.backup.create import Report

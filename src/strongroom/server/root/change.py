@@ -24,7 +24,8 @@ from typing import Final
 import structlog
 
 from strongroom.domain.ports import RootKeyError, RootKeyUnavailable, WrappedKeys
-from strongroom.domain.store import ObjectStore, TamperedRecord
+from strongroom.domain.store import ObjectStore
+from strongroom.domain.store_failures import TamperedRecord
 from strongroom.model.secret import SecretBytes
 from strongroom.server.errors import OperatorError
 from strongroom.server.ports import RootKeys

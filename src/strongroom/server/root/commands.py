@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from strongroom.domain.ports import RootKeyError
-from strongroom.domain.store import StoreFailure
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.model.secret import SecretBytes
 from strongroom.server.admin import call, call_server
 from strongroom.server.app import StrongroomAdapters

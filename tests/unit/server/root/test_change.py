@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from strongroom.domain.ports import RootKeyError
-from strongroom.domain.store import Changes, StoreFailure
+from strongroom.domain.store import Changes
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.rootkey.envelope import parse
 from strongroom.rootkey.recovery import Identity

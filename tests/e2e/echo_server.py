@@ -16,14 +16,15 @@ from strongroom.domain.outgoing import Exchange, Outgoing
 from strongroom.domain.ports import RootKey
 from strongroom.domain.tenants import Tenant
 from strongroom.registry import NEWEST, Tag, Version
-from strongroom.server import app, supervisor
+from strongroom.server import app
+from strongroom.server.clients.directory import ClientDirectory, PeerCertificate
+from strongroom.server.clients.stored import StoredClients
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
-from strongroom.server.directory import ClientDirectory, PeerCertificate
 from strongroom.server.errors import OperatorError
 from strongroom.server.guesses import GuessMemory
 from strongroom.server.ports import Application
-from strongroom.server.stored_clients import StoredClients
+from strongroom.server.processes import supervisor
 from strongroom.store.repository import Repository
 from strongroom.store.sealing import StoreKeys
 from strongroom.store.sqlite import SqliteBackend

@@ -3,7 +3,7 @@
 import sys
 
 from strongroom.cli import main
-from strongroom.server import crew, status, writer_process
+from strongroom.server.processes import crew, status, writer_process
 
 PATIENCE = 5
 """Seconds that it waits for a sign of life, instead of a minute; after one it says so."""

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from strongroom.cli import main
-from strongroom.server import worker
+from strongroom.server.processes import worker
 
 HELD = "held"
 """A file in the data directory. A worker that has read everything adds a line to it, and waits until it is

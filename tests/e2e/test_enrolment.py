@@ -25,10 +25,10 @@ from strongroom.client.renewal import renew_profile
 from strongroom.client.sync import Client
 from strongroom.operations.ping import PingRequest
 from strongroom.registry import V2_1
-from strongroom.server.ca import new_key, private_pem
-from strongroom.server.enrolment import enrol_by_request, enrol_client
+from strongroom.server.certificates.ca import new_key, private_pem
+from strongroom.server.certificates.revocation import read_lists
+from strongroom.server.clients.enrolment import enrol_by_request, enrol_client
 from strongroom.server.errors import OperatorError
-from strongroom.server.revocation import read_lists
 from strongroom.wire import binary
 from tests.e2e.conftest import endpoint, eventually, https, last_answered
 from tests.interop.endpoint import RawConnection
@@ -305,7 +305,7 @@ def test_a_withdrawn_token_is_worth_nothing(server: testing.Server, tmp_path: Pa
 
 def test_a_token_that_has_ended_is_worth_nothing(server: testing.Server, tmp_path: Path) -> None:
     """TLS itself refuses it; what has ended meanwhile is refused by the server."""
-    from strongroom.server.tokens import Token, make_token, read_token
+    from strongroom.server.clients.tokens import Token, make_token, read_token
 
     token = invite(server, "late")
     read = read_token(token.read_text())
@@ -323,7 +323,7 @@ def test_a_token_that_has_ended_is_worth_nothing(server: testing.Server, tmp_pat
 
 
 def test_an_invitation_opens_nothing_but_the_door_to_join(server: testing.Server, tmp_path: Path) -> None:
-    from strongroom.server.tokens import read_token
+    from strongroom.server.clients.tokens import read_token
 
     token = read_token(invite(server, "curious").read_text())
     profile = profile_of(server, tmp_path / "curious", token.certificate, token.key)
@@ -350,7 +350,7 @@ def test_an_invitation_opens_nothing_but_the_door_to_join(server: testing.Server
 def test_a_request_to_join_that_is_none_spends_no_invitation(
     server: testing.Server, tmp_path: Path, body: bytes
 ) -> None:
-    from strongroom.server.tokens import read_token
+    from strongroom.server.clients.tokens import read_token
 
     file = invite(server, "careless")
     token = read_token(file.read_text())
@@ -454,7 +454,7 @@ def test_a_fingerprint_that_was_swapped_in_the_database_lets_nobody_in(
     attacker_certificate, key = outside.issue("attacker")
     attacker = profile_of(server, tmp_path / "attacker", attacker_certificate, key)
     bystander = server.enrol("bystander")
-    from strongroom.server.ca import fingerprint
+    from strongroom.server.certificates.ca import fingerprint
 
     connection = sqlite3.connect(server.directory / "strongroom.db", isolation_level=None)
     connection.execute(

@@ -42,7 +42,7 @@ from strongroom.registry import (
     ResultStatus,
     Tag,
 )
-from strongroom.server.ca import ClientKey, new_key, private_pem
+from strongroom.server.certificates.ca import ClientKey, new_key, private_pem
 from strongroom.wire import binary
 from strongroom.wire.item import Item
 from tests.e2e.conftest import endpoint, last_answered

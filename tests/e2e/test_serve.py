@@ -17,7 +17,7 @@ import pytest
 from strongroom import Client, testing
 from strongroom.model.structures import CryptographicParameters
 from strongroom.registry import BlockCipherMode
-from strongroom.server import supervisor
+from strongroom.server.processes import supervisor
 from tests.e2e.conftest import ECHO, endpoint, eventually, frame, https, status
 from tests.e2e.echo_server import NO_WORKERS
 from tests.interop.endpoint import RawConnection

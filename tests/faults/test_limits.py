@@ -11,7 +11,7 @@ import pytest
 from strongroom import testing
 from strongroom.operations.query import QueryRequest
 from strongroom.registry import QueryFunction
-from strongroom.server.shares import BURST, MOST_DELAY
+from strongroom.server.listening.shares import BURST, MOST_DELAY
 from tests.e2e.conftest import endpoint, https
 from tests.faults.attack import answers_within
 from tests.faults.noise import create, message

@@ -21,7 +21,7 @@ from strongroom.operations.locate import LocateRequest
 from strongroom.operations.query import QueryRequest
 from strongroom.operations.register import RegisterRequest
 from strongroom.registry import V2_1, HashingAlgorithm, ObjectType, QueryFunction
-from strongroom.server.listener import BATCH
+from strongroom.server.listening.listener import BATCH
 from tests.e2e.conftest import endpoint, eventually, status
 from tests.faults.attack import MIB, Growth, answers_within, crowd, settle, silent
 from tests.faults.noise import batch, create, message

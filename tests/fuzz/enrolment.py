@@ -16,13 +16,13 @@ import atheris
 with atheris.instrument_imports(include=["strongroom"]):
     from cryptography import x509
 
+    from strongroom.server.certificates.requests import requested_key
+    from strongroom.server.certificates.revocation import read_lists
+    from strongroom.server.clients.mapping import names_of, parse_san, parse_subject
+    from strongroom.server.clients.pending import shown
+    from strongroom.server.clients.tokens import PREFIX, read_token
     from strongroom.server.errors import OperatorError
-    from strongroom.server.joining import _request_in
-    from strongroom.server.mapping import names_of, parse_san, parse_subject
-    from strongroom.server.pending import shown
-    from strongroom.server.requests import requested_key
-    from strongroom.server.revocation import read_lists
-    from strongroom.server.tokens import PREFIX, read_token
+    from strongroom.server.listening.joining import _request_in
 
 
 def one_input(data: bytes) -> None:

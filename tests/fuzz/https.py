@@ -15,7 +15,7 @@ import atheris
 with atheris.instrument_imports(include=["strongroom", "h11"]):
     from http import HTTPStatus
 
-    from strongroom.server.http_framing import TEXT, HttpFramer, HttpResponse
+    from strongroom.server.listening.http_framing import TEXT, HttpFramer, HttpResponse
     from strongroom.server.messages import BrokenMessage
     from strongroom.server.remote import read
     from strongroom.wire.errors import DecodeError

@@ -50,9 +50,14 @@ def enrol(
     With --for also what a product wants: vcenter, mongodb, mysql, ceph, veeam, synology, netapp, postgresql
     and more; a name that there is none for is answered with the list.
     """
-    from strongroom.server.bundles import find_product
-    from strongroom.server.ca import new_key
-    from strongroom.server.enrolment import Credential, enrol_by_request, enrol_client, set_default_profile
+    from strongroom.server.certificates.ca import new_key
+    from strongroom.server.clients.bundles import find_product
+    from strongroom.server.clients.enrolment import (
+        Credential,
+        enrol_by_request,
+        enrol_client,
+        set_default_profile,
+    )
 
     if (username is None) != (password_file is None):
         raise typer.BadParameter("--username and --password-file belong together; give both or none")
@@ -117,9 +122,9 @@ def renew(
         return
     if out is None:
         raise typer.BadParameter("say with --out where key and certificate go")
-    from strongroom.server.bundles import find_product
-    from strongroom.server.ca import new_key
-    from strongroom.server.enrolment import renew_client
+    from strongroom.server.certificates.ca import new_key
+    from strongroom.server.clients.bundles import find_product
+    from strongroom.server.clients.enrolment import renew_client
 
     make_key = new_key if product is None else find_product(product).new_key
     written = renew_client(name, out, lambda request: administer(data, request), now=now, make_key=make_key)

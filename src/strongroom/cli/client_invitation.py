@@ -45,8 +45,8 @@ def invite(
 
     The token is a secret until it was used. On the other host: strongroom client join TOKEN_FILE --out OUT
     """
+    from strongroom.server.clients.enrolment import invite_client
     from strongroom.server.data_directory import write_private
-    from strongroom.server.enrolment import invite_client
 
     token, shown = invite_client(
         name,
@@ -97,12 +97,12 @@ def join(
 
     The server has to prove that it is the one that the token is from.
     """
-    from strongroom.server.bundles import find_product
-    from strongroom.server.ca import new_key
-    from strongroom.server.enrolment import set_default_profile, write_client
+    from strongroom.server.certificates.ca import new_key
+    from strongroom.server.clients.bundles import find_product
+    from strongroom.server.clients.enrolment import set_default_profile, write_client
+    from strongroom.server.clients.guest import joining
+    from strongroom.server.clients.tokens import read_token
     from strongroom.server.errors import OperatorError
-    from strongroom.server.guest import joining
-    from strongroom.server.tokens import read_token
 
     try:
         text = sys.stdin.read(_LONGEST) if str(token) == "-" else token.read_text(encoding="ascii")

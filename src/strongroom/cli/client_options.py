@@ -20,7 +20,7 @@ def finish(profile: Path, product: str | None, name: str) -> None:
     if product is not None:
         from strongroom.client.profile import load_profile
         from strongroom.server.address import parse_address
-        from strongroom.server.bundles import find_product, write_bundle
+        from strongroom.server.clients.bundles import find_product, write_bundle
 
         servers = load_profile(profile).servers
         if not servers:

@@ -14,7 +14,7 @@ import typer
 
 from strongroom.cli.exit import ExitCode, Stop
 from strongroom.cli.serve import HttpsOption, ListenOption, WorkersOption
-from strongroom.server.loading import for_good
+from strongroom.server.processes.loading import for_good
 
 CLIENT: Final = "dev"
 
@@ -33,11 +33,11 @@ def dev(
     """
     with for_good():
         from strongroom.server.app import StrongroomAdapters
+        from strongroom.server.clients.enrolment import keep_enrolled, set_default_profile
         from strongroom.server.data_directory import DataDirectory
-        from strongroom.server.enrolment import keep_enrolled, set_default_profile
         from strongroom.server.installation import create_installation
         from strongroom.server.logs import configure_logs
-        from strongroom.server.supervisor import Supervisor
+        from strongroom.server.processes.supervisor import Supervisor
 
     configure_logs()
     adapters = StrongroomAdapters()

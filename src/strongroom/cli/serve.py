@@ -1,6 +1,6 @@
 """`strongroom serve`: run the server in the foreground.
 
-Rule: options and the ready line; the server is `server/supervisor.py`.
+Rule: options and the ready line; the server is `server/processes/supervisor.py`.
 """
 
 import os
@@ -11,7 +11,7 @@ import typer
 
 from strongroom.cli.init import DirectoryArgument
 from strongroom.server.address import Listening
-from strongroom.server.loading import for_good
+from strongroom.server.processes.loading import for_good
 
 ListenOption = Annotated[
     str | None,
@@ -44,7 +44,7 @@ def serve(
         from strongroom.server.app import StrongroomAdapters
         from strongroom.server.data_directory import DataDirectory
         from strongroom.server.logs import configure_logs
-        from strongroom.server.supervisor import Supervisor
+        from strongroom.server.processes.supervisor import Supervisor
 
     configure_logs()
     opened = DataDirectory.open(directory)

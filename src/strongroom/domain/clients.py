@@ -16,7 +16,7 @@ from strongroom.domain.entries import Entry, EntryChange
 from strongroom.domain.identity import ClientId, TenantId
 
 NO_KEY: Final = "none:"
-"""What stands before the random fingerprint of a client that is not known by a key: see `server.mapping`."""
+"""What stands before the random fingerprint of a client that is known by no key: `server.clients.mapping`."""
 
 MAX_CERTIFICATES: Final = 32
 """Certificates that a record remembers; of older ones it remembers the key alone."""

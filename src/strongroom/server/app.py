@@ -22,6 +22,7 @@ from strongroom.rootkey.elsewhere import Way
 from strongroom.rootkey.place import Place
 from strongroom.rootkey.record import RootRecord
 from strongroom.rootkey.stored import StoredKeyring
+from strongroom.server.clients.stored import StoredClients, mark_sealed, seal_older_records
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory, write_private
 from strongroom.server.errors import InvalidOption, OperatorError, Sealed
@@ -33,7 +34,6 @@ from strongroom.server.process import result_apart
 from strongroom.server.root.credential import PassphraseSource
 from strongroom.server.root.files import RootChoice
 from strongroom.server.root.places import places, wrapped_files
-from strongroom.server.stored_clients import StoredClients, mark_sealed, seal_older_records
 from strongroom.store import address, migrate, versions
 from strongroom.store.records import Backend, StoreUnavailable
 from strongroom.store.store_keys import StoredStoreKeys
@@ -167,11 +167,11 @@ class StrongroomAdapters:
     ) -> Application:
         from strongroom.server.application import open_application
         from strongroom.server.auditing import WorkerAudit
-        from strongroom.server.ca import open_authority
-        from strongroom.server.endpoints import ClientEndpoints
+        from strongroom.server.certificates.ca import open_authority
+        from strongroom.server.clients.provisioning import ClientProvisioning
+        from strongroom.server.listening.endpoints import ClientEndpoints
+        from strongroom.server.listening.tls import client_authorities
         from strongroom.server.neighbours import WorkerSockets
-        from strongroom.server.provisioning import ClientProvisioning
-        from strongroom.server.tls import client_authorities
 
         neighbours = WorkerSockets(
             row,

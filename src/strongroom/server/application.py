@@ -32,23 +32,23 @@ from strongroom.scheduler.timetable import Job, Timetable
 from strongroom.scheduler.verification import Verifier
 from strongroom.server.address import parse_listening
 from strongroom.server.auditing import WorkerAudit
-from strongroom.server.authorities import open_all
+from strongroom.server.certificates.authorities import open_all
+from strongroom.server.certificates.crl import RevocationListKeeper
+from strongroom.server.certificates.expiry import EndingCertificates
+from strongroom.server.clients.directory import ClientDirectory
+from strongroom.server.clients.pending import Strangers
+from strongroom.server.clients.provisioning import ClientProvisioning
+from strongroom.server.clients.stored import StoredClients, seal_older_records
 from strongroom.server.config import Settings
-from strongroom.server.crl import RevocationListKeeper
 from strongroom.server.data_directory import DataDirectory
-from strongroom.server.directory import ClientDirectory
-from strongroom.server.endpoints import ClientEndpoints, subscriptions
 from strongroom.server.engine import make_dispatcher, make_rotations
 from strongroom.server.errors import OperatorError
-from strongroom.server.expiry import EndingCertificates
+from strongroom.server.listening.endpoints import ClientEndpoints, subscriptions
 from strongroom.server.logs import get_logger
 from strongroom.server.neighbours import WorkerSockets
-from strongroom.server.pending import Strangers
 from strongroom.server.ports import RootKeys
-from strongroom.server.provisioning import ClientProvisioning
 from strongroom.server.root.change import RootKeyChange
 from strongroom.server.standing import CURE, behind, reason
-from strongroom.server.stored_clients import StoredClients, seal_older_records
 from strongroom.store.records import Backend
 from strongroom.store.repository import Repository
 from strongroom.store.sealing import StoreKeys

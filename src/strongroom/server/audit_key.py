@@ -7,7 +7,7 @@ public part is for everybody.
 
 from strongroom.audit.keys import NotAnAuditKey, SigningKey, VerifyingKey
 from strongroom.domain.ports import RootKey
-from strongroom.server.ca import open_key, seal_key
+from strongroom.server.certificates.ca import open_key, seal_key
 from strongroom.server.data_directory import DataDirectory, write_private, write_public
 from strongroom.server.errors import OperatorError
 

@@ -27,12 +27,12 @@ from strongroom.domain.clock import SystemClock
 from strongroom.domain.ports import RootKey
 from strongroom.domain.store_failures import StoreFailure, TamperedRecord
 from strongroom.server.audit_key import open_audit_key
-from strongroom.server.binding import TOO_MANY_REQUESTS
 from strongroom.server.config import AuditSettings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
+from strongroom.server.listening.binding import TOO_MANY_REQUESTS
+from strongroom.server.listening.tls import outlet_context
 from strongroom.server.logs import get_logger
-from strongroom.server.tls import outlet_context
 
 log = get_logger()
 

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 from strongroom.domain.identity import ClientIdentity, Connection
 from strongroom.engine.answers import joined
-from strongroom.server.deadlines import NEVER, Deadlines
-from strongroom.server.directory import PeerCertificate, Refusal
-from strongroom.server.http_framing import (
+from strongroom.server.clients.directory import PeerCertificate, Refusal
+from strongroom.server.listening.deadlines import NEVER, Deadlines
+from strongroom.server.listening.http_framing import (
     TEXT,
     HttpFramer,
     HttpRefusal,
@@ -28,9 +28,9 @@ from strongroom.server.http_framing import (
     last_response,
     refused,
 )
+from strongroom.server.listening.shares import MOST_DELAY, Buffers
 from strongroom.server.ports import Application
 from strongroom.server.remote import LONGEST_REQUEST, RemoteAdministration
-from strongroom.server.shares import MOST_DELAY, Buffers
 from strongroom.server.ttlv import READ_AHEAD, KmipProtocol
 from strongroom.wire.encodings import CODECS, Codec, Encoding
 from strongroom.wire.errors import DecodeError

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from strongroom.server.audit_key import create_audit_key
-from strongroom.server.ca import create_authority, issue_server_certificate
+from strongroom.server.certificates.ca import create_authority, issue_server_certificate
 from strongroom.server.config import Settings, beside, override, parse_settings, render_toml
 from strongroom.server.data_directory import DataDirectory, write_private
 from strongroom.server.ports import Adapters

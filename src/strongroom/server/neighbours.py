@@ -107,7 +107,7 @@ class WorkerSockets:
         if not told or len(name) != len(self.name):
             return None
         path = self._path(*_ROW.unpack(name[: _ROW.size]))
-        # A task of its own: the caller may be running without one (see `server.eager`), and this is timed.
+        # A task of its own: the caller may run without one (`server.listening.eager`), and this is timed.
         return await asyncio.get_running_loop().create_task(self._ask(name, path, message, connection))
 
     async def _ask(self, name: bytes, path: Path, message: bytes, connection: Connection) -> bytes | None:

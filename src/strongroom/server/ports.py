@@ -19,9 +19,9 @@ from strongroom.domain.tenants import Tenant
 from strongroom.engine.answers import Answer
 from strongroom.model.secret import SecretBytes
 from strongroom.registry import Version
+from strongroom.server.clients.directory import ClientDirectory, PeerCertificate
 from strongroom.server.config import Settings
 from strongroom.server.data_directory import DataDirectory
-from strongroom.server.directory import ClientDirectory, PeerCertificate
 from strongroom.server.guesses import GuessMemory
 from strongroom.server.messages import Message
 from strongroom.wire.encodings import Encoder

@@ -19,13 +19,13 @@ from typing import Any, Final
 from strongroom.domain.turn import SLICE
 from strongroom.engine.answers import Answer
 from strongroom.registry import Version
-from strongroom.server.binding import TOO_MANY_REQUESTS, Service
-from strongroom.server.connection import ClientConnection, M
-from strongroom.server.deadlines import NEVER
-from strongroom.server.eager import resume
+from strongroom.server.listening.binding import TOO_MANY_REQUESTS, Service
+from strongroom.server.listening.connection import ClientConnection, M
+from strongroom.server.listening.deadlines import NEVER
+from strongroom.server.listening.eager import resume
+from strongroom.server.listening.roles import Asking
+from strongroom.server.listening.writing import PIECE, pieces
 from strongroom.server.logs import get_logger
-from strongroom.server.roles import Asking
-from strongroom.server.writing import PIECE, pieces
 from strongroom.wire.errors import DecodeError
 
 log = get_logger()

@@ -13,7 +13,7 @@ from strongroom.audit.outlets import Outlet, OutletFailed, parse
 from strongroom.server.config import AuditSettings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
-from strongroom.server.tls import outlet_context
+from strongroom.server.listening.tls import outlet_context
 from tests.receiver import Receiver
 
 

@@ -19,7 +19,7 @@ from strongroom.model.structures import Name
 from strongroom.operations.get import GetRequest
 from strongroom.operations.locate import LocateRequest
 from strongroom.registry import V2_1, BatchErrorContinuationOption, Tag
-from strongroom.server.eager import resume
+from strongroom.server.listening.eager import resume
 from strongroom.wire import binary
 from strongroom.wire.item import Item
 from tests.cycles import cycles

@@ -40,15 +40,21 @@ from strongroom.registry import (
     Tag,
 )
 from strongroom.rootkey.file import FileRootKey
-from strongroom.server import provisioning
 from strongroom.server.administration.command import perform
-from strongroom.server.ca import Authority, create_authority, fingerprint, new_key, open_authority
-from strongroom.server.clients import known_certificate
-from strongroom.server.clients import renew as renew_by_administrator
+from strongroom.server.certificates.ca import (
+    Authority,
+    create_authority,
+    fingerprint,
+    new_key,
+    open_authority,
+)
+from strongroom.server.clients import provisioning
+from strongroom.server.clients.directory import Refusal
+from strongroom.server.clients.provisioning import ClientProvisioning
+from strongroom.server.clients.records import known_certificate
+from strongroom.server.clients.records import renew as renew_by_administrator
+from strongroom.server.clients.stored import StoredClients
 from strongroom.server.data_directory import DataDirectory
-from strongroom.server.directory import Refusal
-from strongroom.server.provisioning import ClientProvisioning
-from strongroom.server.stored_clients import StoredClients
 from tests.expect import assert_refused, raw_key, refusal
 from tests.kms import ALICE, BOB, TestKms, attribute, template
 from tests.unit.engine.test_tickets import delegate, reason, right, using

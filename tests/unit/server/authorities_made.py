@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from strongroom.server.ca import new_key
+from strongroom.server.certificates.ca import new_key
 
 
 class OutsideAuthority:

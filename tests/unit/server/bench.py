@@ -9,17 +9,17 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from strongroom.domain.clients import ClientRecord
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId, Connection
-from strongroom.server.binding import Service
-from strongroom.server.ca import Authority, fingerprint, new_key
+from strongroom.server.certificates.ca import Authority, fingerprint, new_key
+from strongroom.server.clients.directory import ClientDirectory
 from strongroom.server.config import ConnectionSettings, DeadlineSettings, LimitSettings
-from strongroom.server.deadlines import INTERVAL, Deadlines
-from strongroom.server.directory import ClientDirectory
+from strongroom.server.listening.binding import Service
+from strongroom.server.listening.deadlines import INTERVAL, Deadlines
+from strongroom.server.listening.shares import Buffers, Shares
+from strongroom.server.listening.turns import Turns
+from strongroom.server.listening.windows import Windows
+from strongroom.server.listening.writing import Departures
 from strongroom.server.shared import SharedNumbers
-from strongroom.server.shares import Buffers, Shares
 from strongroom.server.ttlv import KmipProtocol
-from strongroom.server.turns import Turns
-from strongroom.server.windows import Windows
-from strongroom.server.writing import Departures
 from strongroom.wire.framing import Framer
 from strongroom.wire.limits import Limits
 from tests.unit.server.conftest import NOW

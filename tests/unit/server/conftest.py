@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from strongroom.domain.ports import RootKey
 from strongroom.rootkey.file import FileRootKey, create
-from strongroom.server.ca import Authority, create_authority, issue_server_certificate
+from strongroom.server.certificates.ca import Authority, create_authority, issue_server_certificate
 from strongroom.server.data_directory import DataDirectory
 
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)

@@ -18,19 +18,20 @@ from strongroom.domain.store import Changes, LostRace
 from strongroom.domain.store_failures import StoreFailure, TamperedRecord
 from strongroom.domain.tenants import SYSTEM_TENANT, tenants_of
 from strongroom.registry import Tag
-from strongroom.server import kept, rules
+from strongroom.server import kept
+from strongroom.server.access import rules
+from strongroom.server.access.rules import RuleBook
+from strongroom.server.access.trial import LONGEST
 from strongroom.server.administration.command import Administrator, perform
+from strongroom.server.clients.directory import ClientDirectory
 from strongroom.server.config import parse_settings
 from strongroom.server.data_directory import DataDirectory
-from strongroom.server.directory import ClientDirectory
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.recording import act
-from strongroom.server.rules import RuleBook
-from strongroom.server.trial import LONGEST
 from tests.expect import key
 from tests.kms import ALICE, BOB, TestKms, attribute
+from tests.unit.server.clients.test_records import Store
 from tests.unit.server.conftest import NOW
-from tests.unit.server.test_clients import Store
 
 
 class Office:

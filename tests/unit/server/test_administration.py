@@ -20,16 +20,16 @@ from strongroom.server.administration.command import (
     find,
     perform,
 )
+from strongroom.server.clients.stored import StoredClients
 from strongroom.server.config import parse_settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.messages import BrokenMessage, Message
 from strongroom.server.recording import BY_USER, act
-from strongroom.server.stored_clients import StoredClients
 from strongroom.store.records import ChangeSet, StoreUnavailable
 from tests.kms import TestKms
+from tests.unit.server.clients.test_records import Store
 from tests.unit.server.conftest import NOW
-from tests.unit.server.test_clients import Store
 
 
 @pytest.fixture

@@ -25,10 +25,10 @@ from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.get import GetRequest
 from strongroom.server.audit_key import open_audit_key
-from strongroom.server.ca import fingerprint, new_key
-from strongroom.server.directory import PeerCertificate, read_certificate
+from strongroom.server.certificates.ca import fingerprint, new_key
+from strongroom.server.clients.directory import PeerCertificate, read_certificate
+from strongroom.server.clients.pending import Strangers
 from strongroom.server.errors import OperatorError, PendingApproval
-from strongroom.server.pending import Strangers
 from strongroom.store.url import SqliteUrl
 from tests.safeguards import CAROL, lay_down, waiting
 from tests.unit.server.authorities_made import OutsideAuthority

@@ -28,8 +28,8 @@ from strongroom.server.messages import BrokenMessage
 from tests.kms import TestKms
 from tests.people import appoint
 from tests.safeguards import CAROL, CAROL_PHONE, DAN, ERIN, lay_down, only_name, people, waiting
+from tests.unit.server.clients.test_records import Store
 from tests.unit.server.test_administration import administrator, recorded
-from tests.unit.server.test_clients import Store
 
 SET_ERIN = {
     "command": "person.set",

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from strongroom.domain.clients import ClientStore
 from strongroom.domain.identity import ClientId, ClientIdentity, Connection
 from strongroom.registry import NEWEST, Tag
-from strongroom.server.ca import Authority
+from strongroom.server.certificates.ca import Authority
 from strongroom.server.http import LINGER, HttpHandler, HttpsProtocol
-from strongroom.server.http_framing import LONGEST_HEAD, HttpFramer, HttpRefusal
-from strongroom.server.shares import Buffers
+from strongroom.server.listening.http_framing import LONGEST_HEAD, HttpFramer, HttpRefusal
+from strongroom.server.listening.shares import Buffers
 from strongroom.server.ttlv import BURST, READ_AHEAD
 from strongroom.wire.encodings import CODECS, Encoder, Encoding
 from strongroom.wire.errors import DecodeError

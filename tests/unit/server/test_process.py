@@ -10,14 +10,15 @@ from typing import Any, cast
 
 import pytest
 
-from strongroom.server import control, edge, process
-from strongroom.server.control import State, WorkerHandle, ask_all, await_start
-from strongroom.server.delegation import Delegation
+from strongroom.server import process
 from strongroom.server.errors import OperatorError
 from strongroom.server.messages import decode, encode
 from strongroom.server.process import describe_exit, fork, result_apart, run_apart
-from strongroom.server.supervisor import Supervisor
-from strongroom.server.timers import Timers
+from strongroom.server.processes import control, edge
+from strongroom.server.processes.control import State, WorkerHandle, ask_all, await_start
+from strongroom.server.processes.delegation import Delegation
+from strongroom.server.processes.supervisor import Supervisor
+from strongroom.server.processes.timers import Timers
 
 
 def test_signals_arrive_as_before_when_there_can_be_no_child(monkeypatch: pytest.MonkeyPatch) -> None:

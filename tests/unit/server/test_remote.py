@@ -12,10 +12,10 @@ from strongroom.domain.identity import DEFAULT_TENANT, ClientId, ClientIdentity,
 from strongroom.domain.people import Role
 from strongroom.server import http
 from strongroom.server.administration.command import Administrator, Caller, Command, commands
-from strongroom.server.deadlines import Deadlines
-from strongroom.server.http_framing import HttpRequest
+from strongroom.server.listening.deadlines import Deadlines
+from strongroom.server.listening.http_framing import HttpRequest
+from strongroom.server.listening.shares import Buffers
 from strongroom.server.remote import LONGEST_REQUEST, RemoteAdministration
-from strongroom.server.shares import Buffers
 from strongroom.wire.limits import DEFAULT_LIMITS
 from tests.kms import TestKms
 from tests.people import appoint

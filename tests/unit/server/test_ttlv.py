@@ -12,11 +12,11 @@ import pytest
 from strongroom.domain.identity import ClientId, Connection
 from strongroom.domain.tenants import Tenant
 from strongroom.domain.turn import SLICE
-from strongroom.server.ca import Authority
-from strongroom.server.shares import Buffers
+from strongroom.server.certificates.ca import Authority
+from strongroom.server.listening.shares import Buffers
+from strongroom.server.listening.turns import ALONE, AMONG_OTHERS, AT_ONCE, Turns
+from strongroom.server.listening.writing import PIECE
 from strongroom.server.ttlv import BURST, READ_AHEAD, TAKEN
-from strongroom.server.turns import ALONE, AMONG_OTHERS, AT_ONCE, Turns
-from strongroom.server.writing import PIECE
 from tests.unit.server.bench import Bench, receive, turns_pass, until
 from tests.unit.server.conftest import NOW
 

@@ -12,8 +12,8 @@ import pytest
 
 from strongroom.domain.clients import ClientCertificate, ClientRecord, Seal
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId, TenantId
-from strongroom.server.directory import ClientDirectory, Refusal
-from strongroom.server.stored_clients import StoredClients, seal_older_records
+from strongroom.server.clients.directory import ClientDirectory, Refusal
+from strongroom.server.clients.stored import StoredClients, seal_older_records
 from tests.kms import TestKms
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

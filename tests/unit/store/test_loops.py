@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from strongroom.server.eager import resume
+from strongroom.server.listening.eager import resume
 from strongroom.store import migrate
 from strongroom.store.postgres import PostgresBackend
 from strongroom.store.records import Backend, Conflict, LocateQuery

@@ -18,17 +18,17 @@ from strongroom.domain.rules import AccessRule, rule_key
 from strongroom.domain.tenants import tenants_of
 from strongroom.operations.catalogue import all_operations
 from strongroom.registry.names import VALUES
-from strongroom.server.access_rules import read_rule
+from strongroom.server.access.access_rules import read_rule
+from strongroom.server.access.explaining import Names, explain
+from strongroom.server.access.rehearsal import Law, Recorded, cases, rehearse
+from strongroom.server.access.restrictions import Restrictions
+from strongroom.server.access.restrictions_file import policies_at_rest
+from strongroom.server.access.trial import attempt
 from strongroom.server.administration.command import Administrator, command
 from strongroom.server.errors import NotFound, OperatorError
-from strongroom.server.explaining import Names, explain
 from strongroom.server.kept import OF_THE_TENANT
 from strongroom.server.messages import BrokenMessage, Message, integer, optional_text, text, texts
 from strongroom.server.naming import owner_named
-from strongroom.server.rehearsal import Law, Recorded, cases, rehearse
-from strongroom.server.restrictions import Restrictions
-from strongroom.server.restrictions_file import policies_at_rest
-from strongroom.server.trial import attempt
 
 MOST_REQUESTS: Final = 500
 """Recorded requests of one rehearsal: whoever has more asks again, so that others are served between."""

@@ -1,4 +1,4 @@
-"""`server.ca`: the internal authorities.
+"""`server.certificates.ca`: the internal authorities.
 
 Rule: the files are changed here; what the listeners trust follows with the reload that the command line asks
 for, or within 15 seconds.
@@ -11,7 +11,7 @@ from cryptography import x509
 from strongroom.domain.clients import NO_KEY, Seal
 from strongroom.domain.people import Role
 from strongroom.server.administration.command import Administrator, command
-from strongroom.server.authorities import (
+from strongroom.server.certificates.authorities import (
     certificates,
     find_older,
     finish_retiring,
@@ -20,7 +20,7 @@ from strongroom.server.authorities import (
     rotate,
     server_issuer,
 )
-from strongroom.server.ca import open_authority
+from strongroom.server.certificates.ca import open_authority
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.messages import Message, text
 

@@ -1,7 +1,7 @@
 """`client`: who may connect.
 
-Rule: the commands read their request and answer it; `server/clients.py` decides. Whatever ends in a new key
-makes the certificate first: a record without one would block the name.
+Rule: the commands read their request and answer it; `server/clients/records.py` decides. Whatever ends in a
+new key makes the certificate first: a record without one would block the name.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,10 @@ from strongroom.domain.provisioning import LinkCredential
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.administration.command import Administrator, command, tenant_it_names
 from strongroom.server.admission import all_but_the_key, gives_rights
-from strongroom.server.ca import CLIENT_LIFETIME, Authority, fingerprint, open_authority
-from strongroom.server.clients import (
+from strongroom.server.certificates.ca import CLIENT_LIFETIME, Authority, fingerprint, open_authority
+from strongroom.server.certificates.requests import made_key, requested_key, unusable
+from strongroom.server.certificates.trust import trusted_by_clients
+from strongroom.server.clients.records import (
     certify_again,
     check_name,
     enrol,
@@ -35,8 +37,6 @@ from strongroom.server.clients import (
 from strongroom.server.errors import OperatorError
 from strongroom.server.messages import Message, optional_text, text, texts
 from strongroom.server.naming import tenant_named
-from strongroom.server.requests import made_key, requested_key, unusable
-from strongroom.server.trust import trusted_by_clients
 
 
 @command("client.list", roles={Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR})

@@ -24,6 +24,7 @@ from strongroom.domain.people import Role
 from strongroom.domain.ports import RootKeyError, WrappedKeys
 from strongroom.domain.store import Changes, ObjectStore
 from strongroom.server import administration
+from strongroom.server.access.restrictions import Restrictions
 from strongroom.server.address import parse_listening
 from strongroom.server.approving import Asked, essence_of, give_back, meant_by, use
 from strongroom.server.config import Settings
@@ -34,7 +35,6 @@ from strongroom.server.naming import any_tenant_named
 from strongroom.server.ports import Live, RootKeys
 from strongroom.server.recording import act as recorded_act
 from strongroom.server.recording import failed
-from strongroom.server.restrictions import Restrictions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

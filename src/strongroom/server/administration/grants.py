@@ -15,7 +15,7 @@ from strongroom.domain.rules import (
     rule_key,
 )
 from strongroom.domain.tenants import tenants_of
-from strongroom.server.access_rules import read_rule, to_message
+from strongroom.server.access.access_rules import read_rule, to_message
 from strongroom.server.administration.command import Administrator, command, tenant_it_names
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.kept import OF_THE_TENANT, counted, decided, drop, put

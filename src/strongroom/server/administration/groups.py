@@ -9,7 +9,7 @@ from strongroom.domain.acts import Act
 from strongroom.domain.clients import ClientChanged
 from strongroom.domain.people import Role
 from strongroom.server.administration.command import Administrator, command
-from strongroom.server.clients import check_name, to_message
+from strongroom.server.clients.records import check_name, to_message
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.kept import ATTEMPTS
 from strongroom.server.messages import Message, text, texts

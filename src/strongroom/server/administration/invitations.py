@@ -17,16 +17,16 @@ from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.address import OFF
 from strongroom.server.administration.command import Administrator, command, tenant_it_names
 from strongroom.server.admission import all_but_the_key, gives_rights
-from strongroom.server.authorities import identity
-from strongroom.server.ca import INVITATION, fingerprint, open_authority
-from strongroom.server.clients import check_name
+from strongroom.server.certificates.authorities import identity
+from strongroom.server.certificates.ca import INVITATION, fingerprint, open_authority
+from strongroom.server.certificates.requests import made_key
+from strongroom.server.certificates.trust import server_anchor
+from strongroom.server.clients.pending import removal
+from strongroom.server.clients.records import check_name
 from strongroom.server.errors import InvalidOption, NotFound, OperatorError
-from strongroom.server.joining import LONGEST_LIFETIME
+from strongroom.server.listening.joining import LONGEST_LIFETIME
 from strongroom.server.messages import Message, integer, optional_text, text, texts
 from strongroom.server.naming import tenant_named
-from strongroom.server.pending import removal
-from strongroom.server.requests import made_key
-from strongroom.server.trust import server_anchor
 
 LONGEST_QUEUE: Final = 1000
 """Invitations at once."""

@@ -21,17 +21,17 @@ from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.administration.command import Administrator, command, tenant_it_names
 from strongroom.server.admission import gives_rights
 from strongroom.server.approving import essence_of
-from strongroom.server.authorities import identity
-from strongroom.server.ca import UNREADABLE
-from strongroom.server.clients import check_name, enrol, in_force, known_certificate
-from strongroom.server.clients import to_message as client_message
+from strongroom.server.certificates.authorities import identity
+from strongroom.server.certificates.ca import UNREADABLE
+from strongroom.server.certificates.revocation import issuer_of
+from strongroom.server.clients.mapping import TypedName, parse_san, parse_subject, rule_key
+from strongroom.server.clients.pending import find, queue, removal, shown, to_message
+from strongroom.server.clients.records import check_name, enrol, in_force, known_certificate
+from strongroom.server.clients.records import to_message as client_message
 from strongroom.server.errors import InvalidOption, NotFound, OperatorError
-from strongroom.server.mapping import TypedName, parse_san, parse_subject, rule_key
+from strongroom.server.listening.tls import client_authorities
 from strongroom.server.messages import Message, optional_text, text, texts
 from strongroom.server.naming import tenant_named
-from strongroom.server.pending import find, queue, removal, shown, to_message
-from strongroom.server.revocation import issuer_of
-from strongroom.server.tls import client_authorities
 
 
 @command("client.pending", roles={Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR})

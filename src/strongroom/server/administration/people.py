@@ -12,7 +12,7 @@ from strongroom.domain.identity import ClientId
 from strongroom.domain.people import Person, Role
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.administration.command import Administrator, command
-from strongroom.server.clients import check_name
+from strongroom.server.clients.records import check_name
 from strongroom.server.errors import InvalidOption, NotFound, OperatorError
 from strongroom.server.kept import OF_THE_TENANT, decided, drop, put
 from strongroom.server.messages import Message, text, texts

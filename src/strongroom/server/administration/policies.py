@@ -12,7 +12,7 @@ from strongroom.domain.store import ObjectQuery
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.registry import Tag
 from strongroom.server.administration.command import Administrator, command, tenant_it_names
-from strongroom.server.clients import check_name
+from strongroom.server.clients.records import check_name
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.kept import OF_THE_TENANT, decided, drop, put
 from strongroom.server.messages import Message, optional_text, text

@@ -19,7 +19,7 @@ from strongroom.domain.tenants import (
     tenants_of,
 )
 from strongroom.server.administration.command import Administrator, command
-from strongroom.server.clients import check_name
+from strongroom.server.clients.records import check_name
 from strongroom.server.errors import InvalidOption, OperatorError
 from strongroom.server.kept import OF_THE_TENANT, decided, put
 from strongroom.server.messages import Message, nested, text

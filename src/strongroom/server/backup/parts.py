@@ -19,7 +19,7 @@ from typing import Final
 from strongroom.domain.ports import RootKey, RootKeyError
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey.recovery import Recipient, prove_claim, read_claim, write_claim
-from strongroom.server.ca import open_key, seal_key, wrapped_key
+from strongroom.server.certificates.ca import open_key, seal_key, wrapped_key
 from strongroom.server.config import FILE_NAME, Settings, parse_settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError

@@ -18,7 +18,6 @@ from strongroom.domain.backups import Restored
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.store_failures import StoreFailure
 from strongroom.domain.tenants import SYSTEM_TENANT
-from strongroom.server.authorities import open_server_authority
 from strongroom.server.backup.create import Report
 from strongroom.server.backup.making import (
     Configuration,
@@ -28,7 +27,8 @@ from strongroom.server.backup.making import (
 )
 from strongroom.server.backup.parts import named_certificates
 from strongroom.server.backup.unpack import Contents, Unpacking, backup_events
-from strongroom.server.ca import issue_server_certificate
+from strongroom.server.certificates.authorities import open_server_authority
+from strongroom.server.certificates.ca import issue_server_certificate
 from strongroom.server.config import DEFAULT_STORE, FILE_NAME, Settings
 from strongroom.server.data_directory import DataDirectory, write_private
 from strongroom.server.errors import InvalidOption, OperatorError

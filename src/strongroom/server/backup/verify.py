@@ -21,12 +21,12 @@ from strongroom.audit.keys import VerifyingKey
 from strongroom.domain.ports import RootKey, RootKeyError
 from strongroom.domain.store_failures import StoreFailure
 from strongroom.model.secret import SecretBytes
-from strongroom.server.authorities import identity, open_server_authority
 from strongroom.server.backup.create import Report
 from strongroom.server.backup.making import configuration_on, recovery_recipient, seal_files
 from strongroom.server.backup.parts import RECIPIENT, seal_again
 from strongroom.server.backup.unpack import Contents, Unpacking, backup_events
-from strongroom.server.ca import new_key
+from strongroom.server.certificates.authorities import identity, open_server_authority
+from strongroom.server.certificates.ca import new_key
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
 from strongroom.server.ports import Adapters

@@ -17,7 +17,7 @@ from strongroom.rootkey.envelope import parse
 from strongroom.rootkey.recovery import Identity
 from strongroom.rootkey.stored import StoredKeyring
 from strongroom.server.administration.command import Administrator, perform
-from strongroom.server.ca import create_authority, open_authority
+from strongroom.server.certificates.ca import create_authority, open_authority
 from strongroom.server.config import parse_settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import NothingBegun
@@ -34,8 +34,8 @@ from strongroom.store.store_keys import StoredStoreKeys
 from tests.kms import TestKms
 from tests.softhsm import Token
 from tests.unit.rootkey.conftest import PASSPHRASE, begin, new, opened, place, token
+from tests.unit.server.clients.test_records import Store
 from tests.unit.server.conftest import NOW
-from tests.unit.server.test_clients import Store
 
 __all__ = ["token"]
 

@@ -11,8 +11,8 @@ import pytest
 import strongroom
 from strongroom.rootkey.recovery import Identity
 from strongroom.rootkey.stored import StoredKeyring
-from strongroom.server import authorities
-from strongroom.server.ca import Authority, create_authority, open_authority
+from strongroom.server.certificates import authorities
+from strongroom.server.certificates.ca import Authority, create_authority, open_authority
 from strongroom.server.data_directory import DataDirectory, write_private
 from strongroom.server.root import places as server_places
 from strongroom.server.root.change import rewrap, stale_keys
@@ -27,7 +27,7 @@ from tests.unit.server.conftest import NOW
 SOURCES = Path(strongroom.__file__).parent
 
 WRAPPING = {
-    "server/ca.py": "the key of the authority: places.SealedFiles",
+    "server/certificates/ca.py": "the key of the authority: places.SealedFiles",
     "store/sealing.py": "store keys: store_keys.StoredStoreKeys",
     "store/store_keys.py": "the place of the store keys itself",
     "rootkey/stored.py": "the handover, which goes when it is over",

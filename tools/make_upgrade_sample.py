@@ -32,7 +32,7 @@ from tests.inventory import inventory, populate
 COMMAND: Final = (
     sys.executable,
     "-c",
-    "import datetime; from strongroom.server import ca;"
+    "import datetime; from strongroom.server.certificates import ca;"
     "ca.CLIENT_LIFETIME = datetime.timedelta(days=7200); from strongroom.cli.main import main; main()",
 )
 LEFT_OUT: Final = frozenset({"lock", "admin.sock", "writer.sock", "worker-0.sock", "worker-1.sock"})

@@ -27,7 +27,7 @@ from strongroom.scheduler import verification
 from strongroom.scheduler.verification import KEY, Verification, Verifier
 from strongroom.server.administration.command import perform
 from strongroom.server.errors import OperatorError
-from strongroom.store import postgres
+from strongroom.store import postgres_connect
 from strongroom.store.reindexing import reindex
 from strongroom.store.sealing import REDATED, StoreKeys
 from strongroom.store.snapshot import take_snapshot
@@ -61,7 +61,7 @@ class Database:
         return asyncio.run(self._run(self.url, sql, values))
 
     async def _run(self, url: PostgresUrl, sql: str, values: tuple[Any, ...]) -> list[Row]:
-        connection = await postgres.connect(url)
+        connection = await postgres_connect.connect(url)
         try:
             for number in range(1, sql.count("?") + 1):
                 sql = sql.replace("?", f"${number}", 1)

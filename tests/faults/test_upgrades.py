@@ -27,7 +27,7 @@ from strongroom.domain.identity import DEFAULT_TENANT
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey.file import FileRootKey
-from strongroom.store import migrate, postgres
+from strongroom.store import migrate, postgres_connect, postgres_schema
 from strongroom.store.records import ObjectRow, StoreKeyRow
 from strongroom.store.repository import Repository
 from strongroom.store.sealing import StoreKeys
@@ -208,14 +208,14 @@ async def test_an_upgrade_of_postgresql_that_is_killed_anywhere_has_not_begun(
         pytest.skip("there is nothing to migrate")
     statements = re.split(r"(?<=;)\n\n", migrate.script("postgresql", old.version))
     places = range(0, len(statements) + 1, max(1, len(statements) // MOST_POINTS))
-    connection = await postgres.connect(url)
+    connection = await postgres_connect.connect(url)
     try:
         for place in places:
             script = "\n\n".join(
                 [*statements[:place], f"SELECT pg_advisory_lock({LOCK});", *statements[place:]]
             )
             await kill_while_it_waits(connection, url, script)
-            assert await postgres.version(connection) == old.version, place
+            assert await postgres_schema.version(connection) == old.version, place
     finally:
         await connection.close()
     await asyncio.to_thread(testing.Server(old.folder).run, "store", "migrate", str(old.data))
@@ -226,9 +226,9 @@ async def kill_while_it_waits(connection: asyncpg.Connection, url: PostgresUrl, 
     """Start a migration in another process, kill it where it waits for the lock, and let the server go on."""
     program = (
         "import asyncio, pathlib, sys\n"
-        "from strongroom.store import postgres, url\n"
+        "from strongroom.store import postgres_schema, url\n"
         "where = url.PostgresUrl(dsn=sys.argv[1], hosts=(url.Host(sys.argv[2], int(sys.argv[3])),))\n"
-        "asyncio.run(postgres.migrate(where, lambda _: sys.stdin.read()))\n"
+        "asyncio.run(postgres_schema.migrate(where, lambda _: sys.stdin.read()))\n"
     )
     await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
     (host,) = url.hosts
@@ -260,7 +260,7 @@ def test_a_migration_may_take_longer_than_a_statement_of_a_request(
     postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = parse(postgres_server.url(postgres_server.create_database()), tmp_path)
-    monkeypatch.setattr(postgres, "STATEMENT_TIMEOUT", 2.0)
+    monkeypatch.setattr(postgres_connect, "STATEMENT_TIMEOUT", 2.0)
     script = migrate.script("postgresql", None)
     monkeypatch.setattr(migrate, "script", lambda *_: f"SELECT pg_sleep(3); {script}")
     migrate.migrate(url)

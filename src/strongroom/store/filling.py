@@ -18,7 +18,7 @@ import asyncpg
 from strongroom.domain.backups import Filling, Row, Table
 from strongroom.domain.store_failures import StoreFailure
 from strongroom.model.identifiers import MAXIMUM_BYTES
-from strongroom.store import migrate, postgres, statements, tables, versions
+from strongroom.store import migrate, postgres_connect, postgres_schema, statements, tables, versions
 from strongroom.store.refilling import RefilledRecords
 from strongroom.store.snapshot import PostgresTables, SqliteTables, translated
 from strongroom.store.url import PostgresUrl, SqliteUrl, StoreUrl
@@ -175,7 +175,7 @@ class _SqliteFilling(SqliteRecords):
 
 @asynccontextmanager
 async def _postgres_filling(url: PostgresUrl) -> AsyncIterator["_PostgresFilling"]:
-    connection = await postgres.connect(url)
+    connection = await postgres_connect.connect(url)
     try:
         await connection.execute("BEGIN")
         yield _PostgresFilling(connection)
@@ -193,7 +193,7 @@ class PostgresRecords(RefilledRecords, PostgresTables):
         with translated():
             try:
                 await self._connection.copy_records_to_table(
-                    table.name, records=rows, columns=table.columns, timeout=postgres.LONG
+                    table.name, records=rows, columns=table.columns, timeout=postgres_connect.LONG
                 )
             except (ValueError, asyncpg.DataError) as error:
                 raise StoreFailure(f"PostgreSQL cannot hold a row of {table.name}: {error}") from error
@@ -210,7 +210,7 @@ class PostgresRecords(RefilledRecords, PostgresTables):
         if rows:
             sql = statements.numbered(f"{_insert(table)} ON CONFLICT DO NOTHING")
             with translated():
-                await self._connection.executemany(sql, rows, timeout=postgres.LONG)
+                await self._connection.executemany(sql, rows, timeout=postgres_connect.LONG)
 
 
 class _PostgresFilling(PostgresRecords):
@@ -223,28 +223,28 @@ class _PostgresFilling(PostgresRecords):
         with translated():
             migrate.check_known(schema)
             # Whoever migrates an empty database meanwhile waits, and finds it full.
-            await self._connection.execute(postgres.MIGRATION_LOCK, timeout=postgres.LONG)
+            await self._connection.execute(postgres_schema.MIGRATION_LOCK, timeout=postgres_connect.LONG)
             if await self._connection.fetch(_POSTGRES_TABLES):
                 raise StoreFailure(
                     "the database is not empty; a backup is restored into an empty one: "
                     "drop it and make it again, or name another with --store"
                 )
-            await postgres.run_script(self._connection, migrate.script("postgresql", None, schema))
+            await postgres_schema.run_script(self._connection, migrate.script("postgresql", None, schema))
             found = await self._connection.fetch(_POSTGRES_TABLES)
         return [Table(name, tuple(columns)) for name, columns in found if name not in tables.NOT_COPIED]
 
     async def upgrade(self) -> None:
         with translated():
-            schema = await postgres.version(self._connection)
+            schema = await postgres_schema.version(self._connection)
             if schema != versions.VERSIONS[-1]:
-                await postgres.run_script(self._connection, migrate.script("postgresql", schema))
+                await postgres_schema.run_script(self._connection, migrate.script("postgresql", schema))
 
     async def commit(self) -> None:
         with translated():
             for name, column in await self._connection.fetch(_COUNTED):
-                await self._connection.execute(_count_on(name, column), timeout=postgres.LONG)
+                await self._connection.execute(_count_on(name, column), timeout=postgres_connect.LONG)
             # A standby may have to get all of it first.
-            await self._connection.execute("COMMIT", timeout=postgres.LONG)
+            await self._connection.execute("COMMIT", timeout=postgres_connect.LONG)
 
 
 _COUNTED: Final = (

@@ -172,31 +172,31 @@ def _is_swept(connection: sqlite3.Connection) -> bool:
 
 
 async def _postgres_version(url: PostgresUrl) -> str | None:
-    from strongroom.store import postgres
+    from strongroom.store import postgres_connect, postgres_schema
 
-    connection = await postgres.connect(url)
+    connection = await postgres_connect.connect(url)
     try:
-        return await postgres.version(connection)
+        return await postgres_schema.version(connection)
     finally:
         await connection.close()
 
 
 async def _postgres_holds_keys(url: PostgresUrl) -> bool:
-    from strongroom.store import postgres
+    from strongroom.store import postgres_schema
 
-    return await postgres.holds_keys(url)
+    return await postgres_schema.holds_keys(url)
 
 
 async def _postgres_risks(url: PostgresUrl) -> list[str]:
-    from strongroom.store import postgres
+    from strongroom.store import postgres_schema
 
-    return await postgres.warnings(url)
+    return await postgres_schema.warnings(url)
 
 
 async def _migrate_postgres(url: PostgresUrl) -> None:
-    from strongroom.store import postgres
+    from strongroom.store import postgres_schema
 
-    await postgres.migrate(url, lambda version: script("postgresql", version))
+    await postgres_schema.migrate(url, lambda version: script("postgresql", version))
 
 
 @lru_cache

@@ -15,6 +15,7 @@ from strongroom.store import (
     postgres_chain,
     postgres_commit,
     postgres_outcome,
+    postgres_schema,
     resend,
     statements,
     versions,
@@ -22,6 +23,17 @@ from strongroom.store import (
 )
 from strongroom.store.changes import Writes, client_exists, client_row, flatten, name_taken, sealed_under
 from strongroom.store.locate import POSTGRESQL, search
+from strongroom.store.postgres_connect import (
+    BROKEN,
+    CONNECT_TIMEOUT,
+    LONG,
+    NOT_NOW,
+    Lost,
+    connect,
+    connect_to_one,
+    reason,
+    unavailable,
+)
 from strongroom.store.postgres_outcome import Connection, NotReplicated
 from strongroom.store.records import (
     ALL_ENTRIES,
@@ -41,7 +53,7 @@ from strongroom.store.records import (
     Visible,
     Written,
 )
-from strongroom.store.url import Host, PostgresUrl
+from strongroom.store.url import PostgresUrl
 
 CONNECTIONS: Final = 10
 """Connections of one worker; a statement that finds them busy waits."""
@@ -50,38 +62,10 @@ APART: Final = 2
 """Of these are kept for reads: commits may wait long, for a standby or for each other, and what a worker
 looks for meanwhile, such as revocations, does not wait with them."""
 
-CONNECT_TIMEOUT: Final = 3.0
-"""Seconds for one host."""
-
-STATEMENT_TIMEOUT: Final = 10.0
-"""Seconds until a host that says nothing counts as lost."""
-
-LONG: Final = 24 * 3600.0
-"""Seconds for a statement whose work grows with the store: a migration, a restore."""
-
-MIGRATION_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('strongroom'))"
-"""Two nodes may be upgraded at the same moment; the second waits and finds it done."""
-
 RETRY_FOR: Final = 15.0
 """Seconds in which another host may take over."""
 
 RETRY_PAUSE: Final = 0.1
-
-_SETTINGS: Final = {
-    "application_name": "strongroom",
-    # C4: an acknowledged change is on disk, and on a synchronous standby where there is one.
-    "synchronous_commit": "on",
-    # Generations are compared by hand; nothing here needs more.
-    "default_transaction_isolation": "read committed",
-    # Every statement is written to walk indexes, row by row; planning takes longer than most of them run, and
-    # what the planner puts in place of that walk, where it misjudges a filter, takes a thousand times longer.
-    "jit": "off",
-    "plan_cache_mode": "force_generic_plan",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    "enable_seqscan": "off",
-    "enable_bitmapscan": "off",
-}
 
 _WRITTEN: Final = statements.numbered(statements.WRITTEN)
 _ENTRY: Final = statements.numbered(statements.ENTRY)
@@ -107,157 +91,11 @@ _TAKEN: Final = (
 T = TypeVar("T")
 
 
-class _Lost(Exception):
-    """The connection failed; `begun` tells whether the statement may have been executed."""
-
-    def __init__(self, reason: str, *, begun: bool) -> None:
-        super().__init__(reason)
-        self.begun = begun
-
-
-# The server said that it did nothing, and another host or moment may do: standby, starting up, no slot free.
-_NOT_NOW: Final = (
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.TargetServerAttributeNotMatched,
-)
-_BROKEN: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InternalClientError,
-)
-_CURES: Final = {
-    asyncpg.InvalidPasswordError: "the password is refused; put it into the file that ?passfile= names",
-    asyncpg.InvalidAuthorizationSpecificationError: "this user may not log in; allow it in pg_hba.conf",
-    asyncpg.InvalidCatalogNameError: "there is no such database; create it",
-    asyncpg.InsufficientPrivilegeError: "this user lacks a privilege; make it the owner of the database",
-    asyncpg.DiskFullError: "its disk is full; free some space, no restart is needed",
-    asyncpg.UndefinedTableError: "a table is missing; run: strongroom store migrate DIR",
-}
-
-
-async def connect(url: PostgresUrl) -> Connection:
-    """Connect to the first host that takes writes. Raises StoreUnavailable."""
-    try:
-        connection, _ = await _connect(url, url.hosts)
-        return connection
-    except _Lost as error:
-        raise StoreUnavailable(f"the database cannot be reached: {error}") from error
-
-
-async def version(connection: Connection) -> str | None:
-    """Return the schema version, None for an empty database."""
-    try:
-        found = await connection.fetchval(versions.VERSION_QUERY)
-    except asyncpg.UndefinedTableError:
-        return None
-    return None if found is None else str(found)
-
-
-async def holds_keys(url: PostgresUrl) -> bool:
-    """Tell whether a database that has a schema has store keys. Raises StoreUnavailable."""
-    connection = await connect(url)
-    try:
-        return bool(await connection.fetchval(versions.HOLDS_KEYS))
-    except (asyncpg.PostgresError, *_BROKEN) as error:
-        raise StoreUnavailable(f"the database does not say what it holds: {error}") from error
-    finally:
-        await connection.close()
-
-
-async def warnings(url: PostgresUrl) -> list[str]:
-    """Return what the operator should know about this database: what would lose acknowledged changes."""
-    connection = await connect(url)
-    try:
-        found = []
-        if await connection.fetchval("SHOW fsync") != "on":
-            found.append("the database server runs with fsync off: a crash of its machine loses keys")
-        standbys = await connection.fetchval("SHOW synchronous_standby_names")
-        if len(url.hosts) > 1 and not standbys:
-            found.append(
-                "several database hosts are configured but the server has no synchronous standby: "
-                "a failover may lose acknowledged changes; set synchronous_standby_names"
-            )
-        return found
-    except (asyncpg.PostgresError, *_BROKEN) as error:
-        raise StoreUnavailable(f"the database does not say how it is set up: {error}") from error
-    finally:
-        await connection.close()
-
-
-async def migrate(url: PostgresUrl, script: Callable[[str | None], str]) -> None:
-    """Run the SQL that `script` gives for the version that is there, in one transaction."""
-    connection = await connect(url)
-    try:
-        async with connection.transaction():
-            await connection.execute(MIGRATION_LOCK, timeout=LONG)
-            found = await _version_in_transaction(connection)
-            if found == versions.VERSIONS[-1]:
-                return
-            if versions.is_newer(found):
-                versions.check(found, "the database")
-            await run_script(connection, script(found))
-    except (asyncpg.PostgresError, *_BROKEN) as error:
-        raise StoreUnavailable(f"cannot migrate the database: {error}; nothing was changed") from error
-    finally:
-        await connection.close()
-
-
-async def run_script(connection: Connection, script: str) -> None:
-    """Run the SQL of a migration, however long it takes."""
-    await connection.execute(script, timeout=LONG)
-
-
-async def _version_in_transaction(connection: Connection) -> str | None:
-    """As `version`, without an error that would end the transaction."""
-    if await connection.fetchval("SELECT to_regclass($1)", versions.VERSION_TABLE) is None:
-        return None
-    return await version(connection)
-
-
-async def _connect(url: PostgresUrl, hosts: tuple[Host, ...]) -> tuple[Connection, Host]:
-    """Try each host once. Raises _Lost, StoreUnavailable."""
-    reasons: list[str] = []
-    for host in hosts:
-        try:
-            connection = await asyncpg.connect(
-                url.dsn,
-                host=host.name,
-                port=host.port,
-                timeout=CONNECT_TIMEOUT,
-                command_timeout=STATEMENT_TIMEOUT,
-                server_settings=_SETTINGS,
-                connection_class=Connection,
-            )
-            await connection.begin()
-            return connection, host
-        except (*_NOT_NOW, *_BROKEN) as error:
-            reasons.append(f"{host.name}:{host.port}: {_reason(error)}")
-        except asyncpg.PostgresError as error:
-            raise _unavailable(error) from error
-    raise _Lost("; ".join(reasons), begun=False)
-
-
 async def _chain(connection: Connection) -> int:
     connection.watch()
     chained = await postgres_chain.extend_chain(connection)
     connection.check()
     return chained
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
-
-
-def _unavailable(error: asyncpg.PostgresError) -> StoreUnavailable:
-    cure = next((cure for kind, cure in _CURES.items() if isinstance(error, kind)), None)
-    if cure is None:
-        return StoreUnavailable(f"the database fails: {error} ({error.sqlstate})")
-    return StoreUnavailable(f"the database fails: {cure} ({error.sqlstate})")
 
 
 class PostgresBackend:
@@ -277,7 +115,7 @@ class PostgresBackend:
         self._closed = False
         connection = await connect(self._url)
         try:
-            versions.check(await version(connection), "the database")
+            versions.check(await postgres_schema.version(connection), "the database")
         except BaseException:
             await connection.close()
             raise
@@ -365,10 +203,10 @@ class PostgresBackend:
             return 0
         try:
             return await self._commit_on_connection(_chain)
-        except _Lost as error:  # undone, or done: the next one sees
+        except Lost as error:  # undone, or done: the next one sees
             raise StoreUnavailable(f"the database cannot be reached: {error}") from error
         except asyncpg.PostgresError as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
 
     async def commit(self, changes: ChangeSet) -> None:
         writes = flatten(changes)
@@ -385,20 +223,20 @@ class PostgresBackend:
                 lambda: self._commit_on_connection(lambda c: postgres_outcome.is_lasting(c, look)),
                 again_if_begun=True,
             )
-        except _Lost as error:
+        except Lost as error:
             raise StoreUnavailable(f"the database cannot be reached: {error}") from error
         except asyncpg.PostgresError as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
 
     async def scrub(self) -> None:
         # Dead rows go; what was in their place, in the write-ahead log and in replicas is PostgreSQL's own.
         kept_for = await self._read(_LONG_READS)
         try:
             await self._on_connection(lambda connection: connection.execute(_VACUUM, timeout=LONG))
-        except _Lost as error:
+        except Lost as error:
             raise StoreUnavailable(f"the database cannot be reached: {error}") from error
         except asyncpg.PostgresError as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         if kept_for:
             raise StoreUnavailable(
                 "the database is being read for long, and keeps what was removed until then"
@@ -411,13 +249,13 @@ class PostgresBackend:
         async def write(connection: Connection) -> None:
             try:
                 await connection.require(store_keys)
-            except _BROKEN as error:
-                raise _Lost(_reason(error), begun=False) from error
+            except BROKEN as error:
+                raise Lost(reason(error), begun=False) from error
             await connection.lasting(sql, *parameters)
 
         try:
             await self._patiently(lambda: self._commit_on_connection(write), again_if_begun=False)
-        except _Lost as error:
+        except Lost as error:
             if error.begun:
                 raise OutcomeUnknown(
                     f"the database did not answer ({error}); the change may have been made or not, "
@@ -446,26 +284,26 @@ class PostgresBackend:
             case postgres_commit.CLIENT_EXISTS:
                 raise ClientExists(client_exists(", ".join(row.name for row in changes.clients))) from None
             case _:
-                raise _unavailable(error) from error
+                raise unavailable(error) from error
 
     async def _read(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[asyncpg.Record]:
         try:
             return await self._patiently(
                 lambda: self._on_connection(lambda c: c.fetch(sql, *parameters)), again_if_begun=True
             )
-        except _Lost as error:
+        except Lost as error:
             raise StoreUnavailable(f"the database cannot be reached: {error}") from error
         except asyncpg.PostgresError as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]], *, again_if_begun: bool) -> T:
-        """Do something, again if another host may take over meanwhile. Raises _Lost, PostgresError."""
+        """Do something, again if another host may take over meanwhile. Raises Lost, PostgresError."""
         clock = asyncio.get_running_loop().time
         deadline: float | None = None
         while True:
             try:
                 return await attempt()
-            except _Lost as error:
+            except Lost as error:
                 if deadline is None:
                     deadline = clock() + RETRY_FOR
                 if clock() >= deadline or (error.begun and not again_if_begun):
@@ -478,7 +316,7 @@ class PostgresBackend:
             return await self._on_connection(work)
 
     async def _on_connection(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Do something on a connection of its own. Raises _Lost, PostgresError, StoreUnavailable."""
+        """Do something on a connection of its own. Raises Lost, PostgresError, StoreUnavailable."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
         async with self._free:
@@ -491,13 +329,13 @@ class PostgresBackend:
                 raise
             except NotReplicated as error:
                 self._idle.append(connection)
-                raise _Lost(str(error), begun=True) from error
-            except _NOT_NOW as error:
+                raise Lost(str(error), begun=True) from error
+            except NOT_NOW as error:
                 self._discard(connection)
-                raise _Lost(_reason(error), begun=False) from error
-            except _BROKEN as error:
+                raise Lost(reason(error), begun=False) from error
+            except BROKEN as error:
                 self._discard(connection)
-                raise _Lost(_reason(error), begun=True) from error
+                raise Lost(reason(error), begun=True) from error
             except asyncpg.PostgresError:
                 self._idle.append(connection)
                 raise
@@ -515,7 +353,7 @@ class PostgresBackend:
                 return connection
         # Requests begin outside a task, where the driver's time limits raise. From here on this is one.
         await asyncio.sleep(0)
-        connection, host = await _connect(self._url, self._hosts)
+        connection, host = await connect_to_one(self._url, self._hosts)
         # The one that serves now is asked first next time.
         self._hosts = (host, *(other for other in self._hosts if other != host))
         return connection

@@ -6,7 +6,7 @@ its row and is found by nothing but its identifier.
 
 from strongroom.domain.backups import Opened
 from strongroom.domain.ports import RootKey
-from strongroom.store import postgres, sqlite_file
+from strongroom.store import postgres_connect, sqlite_file
 from strongroom.store.filling import PostgresRecords, SqliteRecords
 from strongroom.store.snapshot import translated
 from strongroom.store.url import SqliteUrl, StoreUrl
@@ -19,11 +19,11 @@ async def reindex(url: StoreUrl, root_key: RootKey) -> Opened:
     with translated():
         if isinstance(url, SqliteUrl):
             return await _reindex_sqlite(url, root_key)
-        connection = await postgres.connect(url)
+        connection = await postgres_connect.connect(url)
         try:
             async with connection.transaction():
                 for statement in _EMPTIED:
-                    await connection.execute(statement, timeout=postgres.LONG)
+                    await connection.execute(statement, timeout=postgres_connect.LONG)
                 return await PostgresRecords(connection, "").open_records(root_key)
         finally:
             await connection.close()

@@ -14,7 +14,7 @@ import asyncpg
 
 from strongroom.domain.backups import Row, Snapshot, Table
 from strongroom.domain.store_failures import StoreFailure
-from strongroom.store import migrate, postgres, sqlite_file, tables, versions
+from strongroom.store import migrate, postgres_connect, postgres_schema, sqlite_file, tables, versions
 from strongroom.store.records import StoreUnavailable
 from strongroom.store.url import PostgresUrl, SqliteUrl, StoreUrl
 
@@ -63,10 +63,10 @@ def _sqlite_snapshot(connection: sqlite3.Connection) -> "SqliteTables":
 
 @asynccontextmanager
 async def _postgres_snapshot(url: PostgresUrl) -> AsyncIterator["PostgresTables"]:
-    connection = await postgres.connect(url)
+    connection = await postgres_connect.connect(url)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            schema = await postgres.version(connection)
+            schema = await postgres_schema.version(connection)
             versions.check(schema, "the database")
             yield PostgresTables(connection, str(schema))
     finally:
@@ -115,13 +115,13 @@ class PostgresTables:
 
     async def count(self, table: Table) -> int:
         with translated():
-            counted: int = await self._connection.fetchval(tables.count(table), timeout=postgres.LONG)
+            counted: int = await self._connection.fetchval(tables.count(table), timeout=postgres_connect.LONG)
         return counted
 
     async def rows(self, table: Table) -> AsyncIterator[Sequence[Row]]:
         with translated():
             query = tables.select(table, collation='COLLATE "C"')
             # The first row comes once all are sorted.
-            cursor = await self._connection.cursor(query, timeout=postgres.LONG)
-            while page := await cursor.fetch(PAGE, timeout=postgres.LONG):
+            cursor = await self._connection.cursor(query, timeout=postgres_connect.LONG)
+            while page := await cursor.fetch(PAGE, timeout=postgres_connect.LONG):
                 yield [tuple(row) for row in page]

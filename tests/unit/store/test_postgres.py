@@ -10,7 +10,7 @@ import pytest
 
 from strongroom.domain.backups import Table
 from strongroom.domain.store_failures import StoreFailure
-from strongroom.store import migrate, postgres, versions
+from strongroom.store import migrate, postgres, postgres_connect, postgres_schema, versions
 from strongroom.store.filling import fill
 from strongroom.store.postgres import PostgresBackend
 from strongroom.store.records import (
@@ -88,7 +88,7 @@ async def test_a_crash_of_the_server_loses_no_acknowledged_change(
 async def test_a_change_whose_answer_was_lost_is_not_made_twice(
     server: PostgresServer, url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "STATEMENT_TIMEOUT", 2.0)
+    monkeypatch.setattr(postgres_connect, "STATEMENT_TIMEOUT", 2.0)
     backend = PostgresBackend(url)
     await backend.start()
     old = row(1)
@@ -107,7 +107,7 @@ async def test_a_change_whose_answer_was_lost_is_not_made_twice(
 async def test_a_lost_answer_that_nothing_tells_of_is_an_unknown_outcome(
     server: PostgresServer, url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "STATEMENT_TIMEOUT", 2.0)
+    monkeypatch.setattr(postgres_connect, "STATEMENT_TIMEOUT", 2.0)
     backend = PostgresBackend(url)
     await backend.start()
     with server.paused(), pytest.raises(OutcomeUnknown, match="look before you repeat"):
@@ -121,12 +121,12 @@ async def test_a_backup_of_much_waits_for_its_rows(
     """Counting and sorting take longer than a host that says nothing counts as there."""
     database = url.dsn.partition("@/")[2].partition("?")[0]
     server.sql(database, "CREATE VIEW slow AS SELECT 'a' || pg_sleep(3)::text AS a")
-    monkeypatch.setattr(postgres, "STATEMENT_TIMEOUT", 2.0)
+    monkeypatch.setattr(postgres_connect, "STATEMENT_TIMEOUT", 2.0)
     slow = Table("slow", ("a",), ("a",))
     async with take_snapshot(url) as snapshot:
         assert await snapshot.count(slow) == 1
         assert [list(page) async for page in snapshot.rows(slow)] == [[("a",)]]
-    other = await postgres.connect(url)
+    other = await postgres_connect.connect(url)
     async with take_snapshot(url) as snapshot, other.transaction():
         await other.execute("LOCK TABLE entries")
         reading = asyncio.ensure_future(anext(aiter(snapshot.rows(Table("entries", ("key",))))))
@@ -140,7 +140,7 @@ async def test_a_restore_of_much_waits_for_its_commit(
     server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     empty = store_url(server, server.create_database())
-    monkeypatch.setattr(postgres, "STATEMENT_TIMEOUT", 2.0)
+    monkeypatch.setattr(postgres_connect, "STATEMENT_TIMEOUT", 2.0)
     async with fill(empty) as filling:
         await filling.begin(versions.VERSIONS[-1])
         connection = filling._connection  # type: ignore[attr-defined]  # nothing else makes a commit slow
@@ -182,7 +182,7 @@ async def test_a_failover_with_a_synchronous_standby_loses_no_acknowledged_chang
     with server.standby() as standby:
         hosts = f"127.0.0.1:{server.port},127.0.0.1:{standby.port}"
         url = store_url(server, database, hosts=hosts)
-        assert await postgres.warnings(url) == []
+        assert await postgres_schema.warnings(url) == []
         backend = PostgresBackend(url)
         await backend.start()
         load = Load(backend)
@@ -210,7 +210,7 @@ async def test_what_the_standby_has_not_got_is_not_acknowledged_though_it_can_be
 ) -> None:
     """faults 34. When the wait for the standby is ended, the server keeps the change; a failover loses it."""
     monkeypatch.setattr(postgres, "RETRY_FOR", 1.0)
-    monkeypatch.setattr(postgres, "STATEMENT_TIMEOUT", 60.0 if back else 4.0)
+    monkeypatch.setattr(postgres_connect, "STATEMENT_TIMEOUT", 60.0 if back else 4.0)
     database = server.create_database()
     await asyncio.to_thread(migrate.migrate, store_url(server, database))
     with server.standby() as standby:
@@ -244,10 +244,10 @@ async def test_what_the_standby_has_not_got_is_not_acknowledged_though_it_can_be
 async def test_several_hosts_without_a_synchronous_standby_are_warned_of(
     server: PostgresServer, url: PostgresUrl
 ) -> None:
-    assert await postgres.warnings(url) == []
+    assert await postgres_schema.warnings(url) == []
     database = url.dsn.partition("@/")[2].partition("?")[0]
     both = store_url(server, database, hosts=f"127.0.0.1:{server.port},127.0.0.1:1")
-    (warning,) = await postgres.warnings(both)
+    (warning,) = await postgres_schema.warnings(both)
     assert "set synchronous_standby_names" in warning
 
 
@@ -339,7 +339,7 @@ async def test_what_is_removed_is_vacuumed_once_nobody_can_see_it_any_more(serve
     await backend.start()
     new, kept = row(1), entry(1, "k")._replace(sealed=random.randbytes(64))
     await backend.commit(ChangeSet(objects=creation(new).objects, entries=[kept]))
-    reader = await postgres.connect(url)
+    reader = await postgres_connect.connect(url)
     async with reader.transaction(isolation="repeatable_read", readonly=True):
         await reader.fetch("SELECT 1 FROM objects")
         await backend.commit(
@@ -362,7 +362,7 @@ async def test_what_is_removed_is_vacuumed_once_nobody_can_see_it_any_more(serve
 async def test_a_vacuum_may_take_longer_than_other_statements(
     url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "STATEMENT_TIMEOUT", 2.0)
+    monkeypatch.setattr(postgres_connect, "STATEMENT_TIMEOUT", 2.0)
     monkeypatch.setattr(postgres, "_VACUUM", "SELECT pg_sleep(3)")
     backend = PostgresBackend(url)
     await backend.start()
@@ -373,7 +373,7 @@ async def test_reads_do_not_wait_for_commits_that_wait(url: PostgresUrl) -> None
     """As those of a worker for a standby that is away: it has to hear of revocations all the same."""
     backend = PostgresBackend(url, connections=4)
     await backend.start()
-    other = await postgres.connect(url)
+    other = await postgres_connect.connect(url)
     async with other.transaction():
         await other.execute("LOCK TABLE objects IN EXCLUSIVE MODE")
         commits = [asyncio.create_task(backend.commit(creation(row(1)))) for _ in range(8)]
@@ -390,10 +390,10 @@ async def test_what_nobody_waits_for_any_more_is_ended_on_the_server(
     server: PostgresServer, url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its connections would be used up by and by."""
-    monkeypatch.setattr(postgres, "STATEMENT_TIMEOUT", 2.0)
+    monkeypatch.setattr(postgres_connect, "STATEMENT_TIMEOUT", 2.0)
     backend = PostgresBackend(url)
     await backend.start()
-    other = await postgres.connect(url)
+    other = await postgres_connect.connect(url)
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     async with other.transaction():
         await other.execute("LOCK TABLE objects IN EXCLUSIVE MODE")

@@ -8,29 +8,33 @@ import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import ssl
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from strongroom import Client, KMIPError, testing
+from strongroom.rootkey.stored import StoredKeyring
 from strongroom.server.admin import call_server
 from strongroom.server.app import StrongroomAdapters
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import Denied, OperatorError
 from strongroom.server.messages import Message
+from strongroom.server.root.places import wrapped_files
 from tests.e2e.conftest import endpoint, eventually, status
 from tests.e2e.slow_server import HELD
 from tests.e2e.test_serve import answers, children
 from tests.e2e.unlucky_server import NO_PAIRS
 from tests.interop.endpoint import Endpoint
 from tests.sealed import Vault
-from tests.unit.rootkey.conftest import PASSPHRASE, new
+from tests.unit.rootkey.conftest import PASSPHRASE, new, place
 
 WITHIN: Final = 2.5
 """Seconds within which a revocation is effective, and half a second for a machine with other work."""
@@ -310,15 +314,27 @@ def test_an_authority_that_cannot_be_opened_any_more_rejects_reloads_and_ends_no
     assert own_echo.stop() == 0
 
 
+def wrapped_keys(server: testing.Server) -> list[bytes]:
+    """Return all that is wrapped by a root key: in the store, and in the data directory."""
+    with closing(sqlite3.connect(server.directory / "strongroom.db")) as database:
+        keys = [wrapped for (wrapped,) in database.execute("SELECT wrapped FROM store_keys")]
+    return [*keys, *wrapped_files(DataDirectory.open(server.directory))]
+
+
 def test_a_supervisor_that_has_missed_a_change_of_the_root_key_is_told_by_unsealing(
     own: testing.Server,
 ) -> None:
-    """Nothing leads from the older root key to the newer one any more, and no worker could start."""
-    keyring = StrongroomAdapters().open_root_key(DataDirectory.open(own.directory))
+    """Nothing leads from the older root key to the newer one any more, and no worker could start.
+
+    No worker lets go of the older one before the supervisor has the newer: so somebody else does.
+    """
+    keyring = StoredKeyring(place(own.directory))
     made = new("passphrase", 2)
     with stopped(own.process.pid):
         keyring.adopt(keyring.prepare(made.described, made.secret))
-        eventually(lambda: not (own.directory / "root.key").exists())
+        eventually(lambda: all(map(keyring.is_current, wrapped_keys(own))))
+        assert keyring.complete(keyring.state)
+        assert not (own.directory / "root.key").exists()
     eventually(lambda: "unseal" in status(own)["problems"].get("root key", ""))
     found = status(own)
     assert (found["sealed"], found["health"], found["unsealing"]) == (False, "degraded", "passphrase")

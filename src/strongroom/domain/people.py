@@ -33,6 +33,13 @@ class Person(Entry, kind=20):
     clients: Annotated[tuple[Int64, ...], Own(2)] = ()
 
 
+class PeopleRevision(Entry, kind=26):
+    """Kept once, in the system tenant under `PEOPLE`: its generation grows with each change of whose a client
+    is, so that of two changes at once the second looks again who else has the client."""
+
+
+PEOPLE: Final = "people"
+
 _NOBODY: Final = 0
 """The owner of the entries: the system tenant itself."""
 

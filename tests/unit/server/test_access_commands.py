@@ -428,6 +428,27 @@ def test_a_client_is_one_persons(office: Office) -> None:
         office("person.add", name="Ann", roles=["approver"], clients=[])
 
 
+def test_a_client_is_one_persons_also_when_it_is_given_to_two_at_once(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second has seen that the client is nobody's when the first commits."""
+    commit = office.kms.backend.commit
+    first: list[str] = []
+
+    async def late(changes: Any) -> None:
+        if changes.entries and not first:
+            first.append("Ben")
+            monkeypatch.setattr(office.kms.backend, "commit", commit)
+            other = {"command": "person.add", "name": "Ben", "roles": ["approver"], "clients": ["alice"]}
+            await perform(office.admin, other)
+        await commit(changes)
+
+    monkeypatch.setattr(office.kms.backend, "commit", late)
+    with pytest.raises(OperatorError, match="belongs to Ben"):
+        office("person.add", name="Ann", roles=["approver"], clients=["alice"])
+    assert office("person.list") == [{"name": "Ben", "roles": ["approver"], "clients": ["alice"]}]
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

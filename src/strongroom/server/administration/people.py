@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from strongroom.domain.acts import Act
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.identity import ClientId
-from strongroom.domain.people import Person, Role
+from strongroom.domain.people import PEOPLE, PeopleRevision, Person, Role
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.administration.command import Administrator, command
 from strongroom.server.clients.records import check_name
 from strongroom.server.errors import InvalidOption, NotFound, OperatorError
-from strongroom.server.kept import OF_THE_TENANT, decided, drop, put
+from strongroom.server.kept import OF_THE_TENANT, counted, decided, drop, put
 from strongroom.server.messages import Message, text, texts
 from strongroom.server.naming import client_named
 
@@ -28,11 +28,12 @@ async def add(admin: Administrator, request: Message) -> object:
     clients = await _numbers(admin, texts(request, "clients"))
 
     async def decide() -> tuple[list[EntryChange], Person]:
+        claim = await _claim(admin)
         if await store.load_entry(Person, SYSTEM_TENANT, name) is not None:
             raise OperatorError(f"there is a person {name} already; change them: strongroom person set")
         person = Person(roles=tuple(sorted(roles)), clients=tuple(sorted(clients)))
         await _check_free(admin, name, person.clients)
-        return [put(Person, SYSTEM_TENANT, name, person, None)], person
+        return [claim, put(Person, SYSTEM_TENANT, name, person, None)], person
 
     return await _shown(admin, name, await decided(store, decide))
 
@@ -46,7 +47,7 @@ async def set_(admin: Administrator, request: Message) -> object:
     not_theirs = await _numbers(admin, texts(request, "without_clients"), revoked_too=True)
 
     async def decide() -> tuple[list[EntryChange], Person]:
-        before = await _find(admin, name)
+        claim, before = await _claim(admin), await _find(admin, name)
         old = before.value
         person = Person(
             roles=tuple(sorted((set(old.roles) | added) - dropped)),
@@ -55,7 +56,7 @@ async def set_(admin: Administrator, request: Message) -> object:
         if not person.roles:
             raise OperatorError(f"{name} would have no role left; remove them: strongroom person remove")
         await _check_free(admin, name, person.clients)
-        return [] if person == old else [put(Person, SYSTEM_TENANT, name, person, before)], person
+        return [] if person == old else [claim, put(Person, SYSTEM_TENANT, name, person, before)], person
 
     return await _shown(admin, name, await decided(store, decide))
 
@@ -82,6 +83,11 @@ async def _find(admin: Administrator, name: str) -> Kept[Person]:
     if kept is None:
         raise NotFound(f"there is no person {name}; list them: strongroom person list")
     return kept
+
+
+async def _claim(admin: Administrator) -> EntryChange:
+    """Return what is committed with whose clients are whose; to be asked for before it is looked at."""
+    return await counted(admin.store, PeopleRevision, PEOPLE, PeopleRevision())
 
 
 async def _check_free(admin: Administrator, name: str, clients: Iterable[int]) -> None:

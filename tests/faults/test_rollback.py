@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 import pytest
 
 from strongroom.domain.doubts import Distrusted, Doubt, Subject
+from strongroom.domain.identity import DEFAULT_TENANT
 from strongroom.domain.tenants import SYSTEM_TENANT, Tenant
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.struct import Seconds
@@ -411,6 +412,41 @@ def test_what_says_that_objects_are_doubted_is_edited_for_nothing(
     last = kms.run(kms.repository.load_entry(Verification, SYSTEM_TENANT, KEY))
     assert last is not None
     assert last.value.finished is not None
+
+
+WORST: Final = (
+    "sealed = 5",
+    "sealed = 'text'",
+    "generation = 'x'",
+    "generation = 1.5, sealed = 5",
+    "generation = 9223372036854775807",
+)
+"""What no release has ever written; PostgreSQL keeps none of it but the last."""
+
+
+@pytest.mark.parametrize("edit", WORST)
+@pytest.mark.parametrize("kind", [DISTRUSTED, VERIFICATION])
+def test_values_of_any_type_stop_neither_the_verifier_nor_whoever_follows_it(
+    kms: TestKms, database: Database, kind: int, edit: str
+) -> None:
+    if isinstance(kms.url, PostgresUrl) and edit is not WORST[-1]:
+        pytest.skip("PostgreSQL keeps values of the type of their column")
+    key = kms.create_symmetric_key()
+    before = database.row(key)
+    activate(kms, key)
+    database.put_back(before)
+    run_verifier(kms)
+    database.run(f"UPDATE entries SET {edit} WHERE kind = {kind}")
+    kms.forget()
+    for _ in range(2):  # the second time from what the verifier has written anew
+        kms.run(kms.repository.read_doubts())
+        with pytest.raises(Refused, match="damaged"):
+            get(kms, key)
+        run_verifier(kms)
+    last = kms.run(kms.repository.load_entry(Verification, SYSTEM_TENANT, KEY))
+    assert last is not None
+    assert last.value.finished is not None
+    assert kms.run(kms.repository.load_entry(Distrusted, DEFAULT_TENANT, key)) is not None
 
 
 def test_an_object_stays_refused_while_nobody_can_read_why(kms: TestKms, database: Database) -> None:

@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any, Final, NamedTuple
 
 from strongroom.store.changes import Writes
-from strongroom.store.records import NONCE_SIZE
+from strongroom.store.records import MOST_WRITES, NONCE_SIZE
 
 CONFLICT: Final = "SR001"
 NAME_TAKEN: Final = "SR002"
@@ -43,6 +43,12 @@ class _Expected(NamedTuple):
 _WRITE: Final = _Expected(
     "expected bigint, nonce bytea",
     f"r.generation = v.expected AND substr(r.sealed, 1, {NONCE_SIZE}) = v.nonce",
+)
+_WRITTEN_BY_US: Final = f"r.generation BETWEEN 1 AND {MOST_WRITES}"
+_ENTRY_WRITE: Final = _Expected(
+    "expected bigint, nonce bytea",
+    f"CASE WHEN {_WRITTEN_BY_US} THEN r.generation ELSE 1 END = v.expected"
+    f" AND CASE WHEN {_WRITTEN_BY_US} THEN substr(r.sealed, 1, {NONCE_SIZE}) ELSE '' END = v.nonce",
 )
 _REVISION: Final = _Expected(
     "expected bigint, nonce bytea",
@@ -113,8 +119,8 @@ _STEPS: Final = {
         _WRITE,
     ),
     "removed": _delete("objects", _OBJECT_KEY, _WRITE),
-    "entries_updated": _update("entries", _ENTRY, _ENTRY_KEY, _WRITE),
-    "entries_removed": _delete("entries", _ENTRY_KEY, _WRITE),
+    "entries_updated": _update("entries", _ENTRY, _ENTRY_KEY, _ENTRY_WRITE),
+    "entries_removed": _delete("entries", _ENTRY_KEY, _ENTRY_WRITE),
     "entries_inserted": _insert("entries", f"{_ENTRY_KEY}, {_ENTRY}", CONFLICT),
     "names_removed": _delete("names", _NAME),
     "names_added": _insert("names", _NAME, NAME_TAKEN),

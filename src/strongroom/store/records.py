@@ -15,6 +15,9 @@ MAX_TERM: Final = 1024
 """Bytes in one index term; PostgreSQL cannot index much more. Longer values are indexed by a digest."""
 
 NONCE_SIZE: Final = 12
+
+MOST_WRITES: Final = 1 << 62
+"""The highest generation that an entry can have; what is beyond was put there by somebody else."""
 """Bytes at the beginning of `sealed` that chance makes: no two writes share them."""
 
 Written: TypeAlias = tuple[int, bytes]
@@ -145,8 +148,14 @@ class EntryRow(NamedTuple):
 
     @property
     def written(self) -> Generation:
-        """Return which write made this row."""
-        return Generation(self.generation, self.sealed[:NONCE_SIZE])
+        """Return which write made this row; of one that no write has made, what stands for each of those.
+
+        None of them can be opened, and another entry can still take the place of each.
+        """
+        whole = type(self.generation) is int and 1 <= self.generation <= MOST_WRITES
+        if whole and isinstance(self.sealed, bytes):
+            return Generation(self.generation, self.sealed[:NONCE_SIZE])
+        return Generation(1, b"")
 
 
 class EntryUpdate(NamedTuple):

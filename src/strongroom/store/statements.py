@@ -8,7 +8,7 @@ takes a change set in one statement (`store/postgres_commit.py`).
 from typing import Final
 
 from strongroom.domain.parking import Parked
-from strongroom.store.records import NONCE_SIZE
+from strongroom.store.records import MOST_WRITES, NONCE_SIZE
 
 OBJECT_COLUMNS: Final = (
     "sequence, unique_identifier, tenant, owner, generation, object_type, state, storage, usage_mask,"
@@ -30,6 +30,12 @@ def numbered(sql: str) -> str:
 
 NONCE: Final = f"substr(sealed, 1, {NONCE_SIZE})"
 """What tells one write of a row from every other; see `domain.generation`."""
+
+_WRITTEN_BY_US: Final = (
+    f"typeof(generation) = 'integer' AND generation BETWEEN 1 AND {MOST_WRITES} AND typeof(sealed) = 'blob'"
+)
+_SAME_ENTRY: Final = f"iif({_WRITTEN_BY_US}, generation, 1) = ? AND iif({_WRITTEN_BY_US}, {NONCE}, x'') = ?"
+"""Whether an entry is from the write that was read, as `EntryRow.written` tells it."""
 
 WRITTEN: Final = f"SELECT generation, {NONCE} FROM objects WHERE tenant = ? AND unique_identifier = ?"  # noqa: S608
 FETCH: Final = f"SELECT {OBJECT_COLUMNS} FROM objects o WHERE o.tenant = ? AND o.unique_identifier = ?"  # noqa: S608
@@ -80,11 +86,9 @@ INSERT_OBJECT: Final = (
 )
 UPDATE_ENTRY: Final = (
     "UPDATE entries SET owner = ?, generation = ?, due = ?, store_key = ?, sealed = ?"  # noqa: S608
-    f" WHERE tenant = ? AND kind = ? AND key = ? AND generation = ? AND {NONCE} = ?"
+    f" WHERE tenant = ? AND kind = ? AND key = ? AND {_SAME_ENTRY}"
 )
-REMOVE_ENTRY: Final = (
-    f"DELETE FROM entries WHERE tenant = ? AND kind = ? AND key = ? AND generation = ? AND {NONCE} = ?"  # noqa: S608
-)
+REMOVE_ENTRY: Final = f"DELETE FROM entries WHERE tenant = ? AND kind = ? AND key = ? AND {_SAME_ENTRY}"  # noqa: S608
 INSERT_ENTRY: Final = (
     f"INSERT INTO entries ({ENTRY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"  # noqa: S608
 )

@@ -4,6 +4,7 @@ Rule: whatever is left of a restore that did not end is no data directory, nobod
 and an empty database is empty still.
 """
 
+import asyncio
 import base64
 import io
 import os
@@ -24,6 +25,8 @@ from strongroom.rootkey.file import FileRootKey
 from strongroom.server.backup.archive import ArchiveReader, Data, Event, PartBegins, Rows, encode_row
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import NotFound, OperatorError
+from strongroom.store.filling import fill
+from strongroom.store.url import SqliteUrl
 from tests import preloaded
 from tests.e2e.backups import Kit, Place, old_client, running
 from tests.e2e.test_backup import create, postgres_server
@@ -112,6 +115,18 @@ def test_a_restore_that_was_killed_is_not_in_the_way_of_the_next_outside_the_dir
     site.run("backup", "restore", *words, str(tmp_path / "data"))
     assert [file.name for file in store.parent.iterdir()] == ["outside.db"]
     assert store.stat().st_mode & 0o777 == 0o600
+
+
+def test_nor_when_the_next_has_the_number_of_the_one_that_was_killed(tmp_path: Path) -> None:
+    """As in a container, where each process has the number of the one before."""
+
+    async def begin() -> None:
+        async with fill(SqliteUrl(tmp_path / "store.db")):
+            pass
+
+    (tmp_path / f".store.db.{os.getpid()}.partial").write_bytes(b"half a store")
+    asyncio.run(begin())
+    assert list(tmp_path.iterdir()) == []
 
 
 def forms(value: bytes) -> Iterator[bytes]:

@@ -70,7 +70,9 @@ def _make(path: Path) -> Path:
         if path.exists():
             raise FileExistsError
         for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
-            if not Path("/proc", left.name.split(".")[-2]).exists():
+            process = left.name.split(".")[-2]
+            # In a container each process has the number of the one before.
+            if process == str(os.getpid()) or not Path("/proc", process).exists():
                 _remove(left)
         os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:

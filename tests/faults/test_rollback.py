@@ -6,7 +6,7 @@ Rule: what an attacker does is done to the database itself, in SQL; what notices
 import asyncio
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +16,8 @@ import pytest
 
 from strongroom.domain.doubts import Distrusted, Doubt, Subject
 from strongroom.domain.identity import DEFAULT_TENANT
+from strongroom.domain.store import LostRace
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.domain.tenants import SYSTEM_TENANT, Tenant
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.struct import Seconds
@@ -333,13 +335,15 @@ def test_a_name_that_was_freed_in_the_database_is_noticed(kms: TestKms, database
     assert about(found(kms), Subject.INDEX) == [(key, "the object is not found by what it has")]
 
 
-def run_verifier(kms: TestKms, *, at_start: bool = True) -> None:
+def run_verifier(
+    kms: TestKms, *, at_start: bool = True, doubts: Callable[[], AsyncIterator[Doubt]] | None = None
+) -> None:
     """Let the job of the scheduler look at the store, and the key manager follow."""
 
     async def look() -> None:
         job = Verifier(
             kms.repository,
-            lambda: _doubts(kms),
+            doubts or (lambda: _doubts(kms)),
             kms.clock,
             interval=timedelta(days=1),
             at_start=at_start,
@@ -412,6 +416,26 @@ def test_what_says_that_objects_are_doubted_is_edited_for_nothing(
     last = kms.run(kms.repository.load_entry(Verification, SYSTEM_TENANT, KEY))
     assert last is not None
     assert last.value.finished is not None
+
+
+@pytest.mark.parametrize("error", [ValueError, StoreFailure, LostRace])
+def test_what_was_found_is_refused_also_when_the_verifier_comes_no_further(
+    kms: TestKms, database: Database, error: type[Exception]
+) -> None:
+    """Whoever has edited an object could otherwise have it given out, by what stops the verifier after it."""
+    key = kms.create_symmetric_key()
+    before = database.row(key)
+    activate(kms, key)
+    database.put_back(before)
+
+    async def stopped() -> AsyncIterator[Doubt]:
+        async for doubt in _doubts(kms):
+            yield doubt
+        raise error("no further")
+
+    run_verifier(kms, doubts=stopped)
+    with pytest.raises(Refused, match="damaged"):
+        get(kms, key)
 
 
 WORST: Final = (

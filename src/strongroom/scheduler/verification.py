@@ -65,6 +65,7 @@ class Verifier:
         self._wanted = at_start
         self.on_distrust: Callable[[], Awaitable[None]] | None = None
         self._running: asyncio.Task[None] | None = None
+        self._untold = False  # something was found that the others do not know of
 
     async def __call__(self, now: datetime) -> None:
         """Begin in the background if it is time. Raises StoreFailure."""
@@ -104,6 +105,10 @@ class Verifier:
             # The edge of a task, and perhaps of what somebody has put into the database, so that the rest is
             # not looked at. Begun again when its lease ends, and not at once, since it would fail again.
             log.exception("verification_stopped", alarm="the store was not compared; it is tried again")
+        # Also what was found before it stopped is refused everywhere.
+        if self._untold and self.on_distrust is not None:
+            await self.on_distrust()
+            self._untold = False
 
     async def _compare(self, kept: Kept[Verification]) -> None:
         """Look at everything, refuse what cannot be true, and report. Raises StoreFailure and LostRace."""
@@ -111,6 +116,7 @@ class Verifier:
         count, told = 0, self._clock.now()
         async for doubt in self._verify():
             count += 1
+            self._untold = True
             text = f"{doubt.subject.value} {doubt.name}: {doubt.reason}"
             if len(doubts) < MOST_KEPT:
                 doubts.append(text)
@@ -124,8 +130,6 @@ class Verifier:
         done = kept.value.replace(finished=now, doubts=tuple(doubts), count=count)
         await self._note(kept, done, now + self._interval if self._interval else None)
         log.info("store_verified", doubts=count)
-        if count and self.on_distrust is not None:
-            await self.on_distrust()
 
     async def _distrust(self, doubt: Doubt) -> None:
         """Have the object refused from now on; one that is refused already stays so."""

@@ -1,7 +1,7 @@
 """Which adapter stands behind which port: the store, the root key, the engine.
 
 Rule: the parts of a server that touch an adapter are this file, `application.py`, `engine.py`,
-`stored_clients.py`, `root/kmip.py` and `root/recovering.py`; everything else sees `ports.Adapters`. What only
+`clients/stored.py`, `root/kmip.py` and `root/recovering.py`; everything else sees `ports.Adapters`. What only
 a server needs is imported when it is asked for, since a command that lists clients should not load ciphers.
 """
 

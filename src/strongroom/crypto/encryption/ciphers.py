@@ -192,7 +192,7 @@ SCHEMES: Final[Mapping[Algorithm, Mapping[Mode | None, Scheme]]] = {
 """Every symmetric cipher that is used here; the key None is an algorithm without modes."""
 
 ASYMMETRIC: Final = frozenset({Algorithm.RSA})
-"""What `rsa_encryption.py` does."""
+"""What `rsa.py` does."""
 
 REFUSED_ALGORITHMS: Final = frozenset({
     Algorithm.ARIA,

@@ -141,7 +141,7 @@ def new_number(records: Sequence[ClientRecord]) -> ClientId:
 
     It is drawn at random: objects and rules name clients by their number, so the next number in a row would
     belong to whoever is enrolled next, once somebody had taken the last record out of the database. In the
-    shared counts (`shared.py`) it has a cell of its own as long as there are some.
+    shared counts (`server/shared.py`) it has a cell of its own as long as there are some.
     """
     taken = {record.client % COUNTED for record in records} | {NOBODY % COUNTED}
     while True:

@@ -1,7 +1,7 @@
 """What a listener speaks, and what all connections share that speak it.
 
 Rule: declarations only. What a connection does with them is in `ttlv.py`; which bindings there are, and who
-answers what comes in by them, `worker.py` says.
+answers what comes in by them, `processes/worker.py` says.
 """
 
 from collections.abc import Callable, Coroutine, Mapping

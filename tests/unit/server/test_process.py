@@ -15,6 +15,8 @@ from strongroom.server.errors import OperatorError
 from strongroom.server.messages import decode, encode
 from strongroom.server.process import describe_exit, fork, result_apart, run_apart
 from strongroom.server.processes import control, edge
+from strongroom.server.processes import supervisor as supervisor_module
+from strongroom.server.processes import timers as timers_module
 from strongroom.server.processes.control import State, WorkerHandle, ask_all, await_start
 from strongroom.server.processes.delegation import Delegation
 from strongroom.server.processes.supervisor import Supervisor
@@ -109,6 +111,46 @@ def test_what_fails_in_the_loop_ends_neither_it_nor_what_is_due_beside_it(
     timers.run()
     assert done == ["the next"]
     assert alarms == ["supervisor_failed"]
+
+
+def test_what_takes_longer_than_its_pause_leaves_the_loop_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that does not answer, say: nobody would be reaped, or hear SIGTERM, until it answers again."""
+    clock, done = [0.0], list[str]()
+    monkeypatch.setattr(timers_module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    timers = Timers()
+
+    def hang() -> None:
+        if len(done) < 10:
+            timers.add(1.0, hang)
+        clock[0] += 30.0
+        done.append("hung")
+
+    timers.add(0.0, hang)
+    timers.run()
+    assert done == ["hung"]
+    timers.run()
+    assert done == ["hung", "hung"]
+
+
+def test_a_token_that_hangs_is_asked_again_after_as_long_and_by_nobody_who_stops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, pauses = [0.0], list[float]()
+
+    def hang() -> None:
+        clock[0] += 30.0
+        raise RuntimeError("and whatever comes of it")
+
+    supervisor = cast(Any, Supervisor.__new__(Supervisor))
+    supervisor._open, supervisor._stopping = True, False
+    supervisor._timers = SimpleNamespace(add=lambda pause, _: pauses.append(pause))
+    supervisor._delegation = SimpleNamespace(follow_root_key=hang)
+    monkeypatch.setattr(supervisor_module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    with pytest.raises(RuntimeError):
+        supervisor._follow_root_key()
+    supervisor._stopping = True
+    supervisor._follow_root_key()
+    assert pauses == [30.0, supervisor_module.FOLLOW_INTERVAL]
 
 
 @pytest.mark.parametrize(

@@ -320,9 +320,14 @@ class Supervisor:
 
     def _follow_root_key(self) -> None:
         """Take over a root key of which nobody has told: workers that start have it from here."""
-        self._timers.add(FOLLOW_INTERVAL, self._follow_root_key)
-        if self._open:
-            self._delegation.follow_root_key()
+        began = time.monotonic()
+        try:
+            if self._open and not self._stopping:
+                self._delegation.follow_root_key()
+        finally:
+            # A token that does not answer takes no more than half of the time.
+            pause = max(FOLLOW_INTERVAL, time.monotonic() - began)
+            self._timers.add(pause, self._follow_root_key)
 
     def _watch_what_shuts_out(self) -> None:
         self._timers.add(FOLLOW_INTERVAL, self._watch_what_shuts_out)

@@ -1,6 +1,7 @@
 """Things to do later, for a loop around `select`.
 
-Rule: no thread and no signal; the loop asks how long it may sleep and runs what is due.
+Rule: no thread and no signal; the loop asks how long it may sleep and runs what is due. However long that
+takes, the loop has its turn before anything is run again.
 """
 
 import time
@@ -25,7 +26,8 @@ class Timers:
         return max(0.0, self._waiting[0][0] - time.monotonic()) if self._waiting else None
 
     def run(self) -> None:
-        """Run what is due; what fails is logged."""
-        while self._waiting and self._waiting[0][0] <= time.monotonic():
+        """Run what is due by now; what fails is logged."""
+        now = time.monotonic()
+        while self._waiting and self._waiting[0][0] <= now:
             _, action = self._waiting.pop(0)
             carry_on(action)

@@ -68,7 +68,10 @@ async def announce_again(root_key: RootKeys, store: ObjectStore, now: datetime) 
     Raises StoreFailure, TamperedRecord and RootKeyError.
     """
     if await announcement(store, root_key.generation) is None:
-        await announce_to_nodes(root_key.prepared, store, now)
+        try:
+            await announce_to_nodes(root_key.prepared, store, now)
+        except RootKeyError:  # another worker may have done the same
+            await check_agreed(root_key, store)
 
 
 async def check_nothing_missed(root_key: RootKeys, places: Sequence[WrappedKeys]) -> None:

@@ -362,6 +362,28 @@ def test_nothing_is_looked_at_again_while_nothing_changes(
     node.work()
 
 
+def test_two_workers_that_announce_it_again_at_once_do_not_take_each_other_for_another_node(
+    kms: TestKms, tmp_path: Path
+) -> None:
+    one, _ = two_nodes(kms, tmp_path)
+    one.rotate()
+    lost = kms.run(one.store.load_entry(RootHandover, SYSTEM_TENANT, place_of(2)))
+    assert lost is not None
+    kms.run(one.store.commit(Changes(entries=[drop(lost)])))
+    real = kms.backend.commit
+
+    async def late(changes: ChangeSet) -> None:
+        vars(kms.backend)["commit"] = real
+        await Node(kms, tmp_path, shared=True).job(datetime.now(UTC))
+        await real(changes)
+
+    vars(kms.backend)["commit"] = late
+    one.work()
+    assert vars(kms.backend)["commit"] is real
+    assert kms.run(one.store.load_entry(RootHandover, SYSTEM_TENANT, place_of(2))) is not None
+    assert one.job.problem is None
+
+
 def two_nodes(kms: TestKms, folder: Path) -> tuple[Node, Node]:
     """Return two nodes on one store, with the same root key."""
     (folder / "two").mkdir()

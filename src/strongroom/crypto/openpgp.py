@@ -1,12 +1,18 @@
 """PGP keys and PGP certificates (KMIP 1.4 §2.2.9 and §3.13-3.16, 2.1 §2.4).
 
-Rule: they are read by pysequoia where that is installed (the extra `pgp`); without it they are kept as they
-came. Nothing is changed or used: the specification wants the material treated as opaque.
+Rule: they are read by pysequoia where that is installed (the extra `pgp`), in a process of its own, which can
+be stopped (`openpgp_reader.py`); without it they are kept as they came. Nothing is changed or used: the
+specification wants the material treated as opaque.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
 
 from strongroom.domain.errors import InvalidField
 from strongroom.model.attribute_list import AttributeInstance
@@ -14,13 +20,12 @@ from strongroom.model.structures import CertificateIdentifier, CertificateSubjec
 from strongroom.registry import DigitalSignatureAlgorithm as Signature
 from strongroom.registry import Tag
 
-try:
-    from pysequoia import Cert
-    from pysequoia.packet import PacketPile
-except ImportError:
-    INSTALLED = False
-else:
-    INSTALLED = True
+INSTALLED: Final = find_spec("pysequoia") is not None
+
+_READER: Final = Path(__file__).with_name("openpgp_reader.py")
+
+_PATIENCE: Final = 20
+"""Seconds until a reader that gets no processor time is given up."""
 
 MAXIMUM: Final = 1024 * 1024
 """Bytes of the longest key that is read; one with many signatures of others has some hundred KiB."""
@@ -99,29 +104,25 @@ def _read(data: bytes) -> _Read:
     if len(data) > MAXIMUM:
         raise InvalidField(f"the PGP material has {len(data)} bytes; at most {MAXIMUM} are read")
     try:
-        keys = Cert.split_bytes(data)
-        packets: list[Any] = list(PacketPile.from_bytes(data))
-    except BaseException as error:
-        raise InvalidField("the PGP material cannot be read; send a binary or ASCII-armored key") from error
-    if not keys:
-        raise InvalidField("the PGP material holds no key")
-    primary = packets[0]
-    own = [p for p in packets if p.hash_algorithm is not None and p.issuer_key_id == primary.key_id]
-    key = _name(primary.key_algorithm)
-    kind = "RSA" if key.startswith("RSA") else key
-    made = (_SIGNATURES.get((kind, _name(p.hash_algorithm))) for p in own)
+        read = subprocess.run(  # noqa: S603 - our own program; what comes from outside is its input
+            [sys.executable, "-I", str(_READER)],
+            input=data,
+            capture_output=True,
+            check=True,
+            timeout=_PATIENCE,
+        ).stdout
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        # The error would show the material, which may be a private key.
+        raise InvalidField(
+            "the PGP material cannot be read, or not in a reasonable time; send a binary or ASCII-armored key"
+            " without signatures that nobody needs"
+        ) from None
+    found = json.loads(read)
+    kind = "RSA" if found["algorithm"].startswith("RSA") else found["algorithm"]
+    made = (_SIGNATURES.get((kind, hashing)) for hashing in found["hashes"])
     return _Read(
-        fingerprint=keys[0].fingerprint,
-        user_ids=_once(p.user_id for p in packets if p.user_id),
-        issuers=_once(p.issuer_key_id for p in packets if p.issuer_key_id),
-        signatures=_once(s for s in made if s is not None),
+        fingerprint=found["fingerprint"],
+        user_ids=found["user_ids"],
+        issuers=found["issuers"],
+        signatures=tuple(dict.fromkeys(s for s in made if s is not None)),
     )
-
-
-def _name(value: object) -> str:
-    """Return the name of a member of one of the library's enumerations, which cannot be hashed."""
-    return str(value).rpartition(".")[2]
-
-
-def _once(values: Iterable[Any]) -> list[Any]:
-    return list(dict.fromkeys(values))

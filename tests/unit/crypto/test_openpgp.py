@@ -1,5 +1,8 @@
 """PGP keys and certificates: read where the library is installed, kept as they came where it is not."""
 
+import time
+from pathlib import Path
+
 import pytest
 
 from strongroom.crypto import openpgp
@@ -101,3 +104,44 @@ def test_without_the_library_everything_is_kept_as_it_came(monkeypatch: pytest.M
     monkeypatch.setattr(openpgp, "INSTALLED", False)
     assert examine_pgp_key(b"anything", 4) == ()
     assert examine_pgp_certificate(b"anything") == ()
+
+
+def packets(data: bytes) -> list[bytes]:
+    """Return the packets of a small key, whose lengths have one or two bytes (RFC 9580 §4.2.1)."""
+    found = []
+    while data:
+        first = data[1]
+        end = 2 + first if first < 192 else 3 + ((first - 192) << 8) + data[2] + 192
+        found.append(data[:end])
+        data = data[end:]
+    return found
+
+
+def test_a_key_that_takes_long_to_read_keeps_nobody() -> None:
+    """Each signature is of another name, so the library tries it on every one, and keeps the interpreter."""
+    key = bytes(pysequoia.Tsk.generate(user_ids=["A"]).extract_certificate())
+    primary, direct, _, signature, *_ = packets(key)
+    names = (b"name %d" % number for number in range(4500))
+    costly = primary + direct + b"".join(bytes([0xCD, len(n)]) + n + signature for n in names)
+    assert len(costly) <= MAXIMUM
+    before = time.process_time()
+    with pytest.raises(InvalidField, match="reasonable time"):
+        examine_pgp_key(costly, 4)
+    assert time.process_time() - before < 1
+
+
+def test_a_reader_that_gets_nowhere_is_given_up(monkeypatch: pytest.MonkeyPatch, public: bytes) -> None:
+    monkeypatch.setattr(openpgp, "_PATIENCE", 0.001)
+    with pytest.raises(InvalidField, match="reasonable time"):
+        examine_pgp_key(public, 4)
+
+
+def test_what_the_reader_says_is_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The error keeps neither what it was given nor what the reader had to say."""
+    reader = tmp_path / "reader.py"
+    reader.write_text("import sys; sys.exit(sys.stdin.read())")
+    monkeypatch.setattr(openpgp, "_READER", reader)
+    with pytest.raises(InvalidField) as refused:
+        examine_pgp_key(b"a secret", 4)
+    assert refused.value.__cause__ is None
+    assert "a secret" not in str(refused.value)

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from strongroom.crypto.certificates.names import check_alternative_names
 from strongroom.domain.errors import InvalidField
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.structures import CertificateIdentifier, CertificateSubject
@@ -76,11 +77,15 @@ def examine_pgp_key(data: bytes, version: int) -> tuple[AttributeInstance, ...]:
 
 
 def examine_pgp_certificate(data: bytes) -> tuple[AttributeInstance, ...]:
-    """Return the attributes of a PGP certificate; slow. Raises InvalidField for what is none."""
+    """Return the attributes of a PGP certificate; slow.
+
+    Raises InvalidField for what is none, ServerLimitExceeded for one with too many names.
+    """
     if not INSTALLED:
         return ()
     found = _read(data)
     attributes = _signed_with(found)
+    check_alternative_names(len(found.user_ids))
     if found.user_ids:
         # SPEC(KMIP 1.4 §3.14): the content of the first User ID packet.
         subject = CertificateSubject(

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from strongroom.crypto import openpgp
+from strongroom.crypto.certificates.names import MAXIMUM_ALTERNATIVE_NAMES
 from strongroom.crypto.openpgp import MAXIMUM, examine_pgp_certificate, examine_pgp_key
-from strongroom.domain.errors import InvalidField
+from strongroom.domain.errors import InvalidField, ServerLimitExceeded
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.keys import KeyBlock, KeyValue
 from strongroom.model.objects import PGPKey
@@ -128,6 +129,14 @@ def test_a_key_that_takes_long_to_read_keeps_nobody() -> None:
     with pytest.raises(InvalidField, match="reasonable time"):
         examine_pgp_key(costly, 4)
     assert time.process_time() - before < 1
+
+
+def test_the_user_ids_of_a_certificate_are_bounded() -> None:
+    primary, direct, *_ = packets(bytes(pysequoia.Tsk.generate(user_ids=["A"]).extract_certificate()))
+    names = (b"%d" % number for number in range(MAXIMUM_ALTERNATIVE_NAMES + 1))
+    many = primary + direct + b"".join(bytes([0xCD, len(n)]) + n for n in names)
+    with pytest.raises(ServerLimitExceeded, match="alternative names"):
+        examine_pgp_certificate(many)
 
 
 def test_a_reader_that_gets_nowhere_is_given_up(monkeypatch: pytest.MonkeyPatch, public: bytes) -> None:

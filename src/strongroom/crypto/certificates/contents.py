@@ -12,12 +12,12 @@ from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.x509.oid import ObjectIdentifier, SignatureAlgorithmOID
 
-from strongroom.crypto.certificates.names import SUBJECT_PARTS
+from strongroom.crypto.certificates.names import SUBJECT_PARTS, check_alternative_names
 from strongroom.crypto.keys.families import Description, describe
 from strongroom.crypto.openpgp import examine_pgp_certificate
 from strongroom.crypto.tables import spec_name
 from strongroom.domain.crypto import ObjectFacts
-from strongroom.domain.errors import InvalidField
+from strongroom.domain.errors import InvalidField, ServerLimitExceeded
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.objects import Certificate, CertificateRequest
 from strongroom.model.structures import (
@@ -59,6 +59,9 @@ _SIGNATURES: Final[Mapping[ObjectIdentifier, Signature]] = {
 if set(_SIGNATURES.values()) != set(Signature):
     raise TypeError("every Digital Signature Algorithm needs its object identifier")
 
+MAXIMUM_PARTS: Final = 500
+"""Parts of the names of subject and issuer together; each may become an attribute."""
+
 _MALFORMED: Final = (
     ValueError,
     TypeError,
@@ -75,7 +78,10 @@ _ISSUER: Final[Mapping[ObjectIdentifier, Tag]] = {
 
 
 def examine_certificate(value: Certificate) -> ObjectFacts:
-    """Return what a certificate tells; raises InvalidField when it is not what its type says."""
+    """Return what a certificate tells.
+
+    Raises InvalidField when it is not what its type says, ServerLimitExceeded when it tells too much.
+    """
     found = [
         AttributeInstance(Tag.CERTIFICATE_TYPE, value.certificate_type),
         AttributeInstance(Tag.CERTIFICATE_LENGTH, len(value.certificate_value)),
@@ -128,8 +134,13 @@ def _public_key(certificate: x509.Certificate) -> Description | None:
 def _identities(certificate: x509.Certificate) -> list[AttributeInstance]:
     """Return who was certified by whom, in every form that KMIP has had for it."""
     subject, issuer = certificate.subject, certificate.issuer
+    if sum(1 for name in (subject, issuer) for _ in name) > MAXIMUM_PARTS:
+        raise ServerLimitExceeded(
+            f"subject and issuer of a certificate have at most {MAXIMUM_PARTS} parts here"
+        )
     subject_names = _alternative_names(certificate, x509.SubjectAlternativeName)
     issuer_names = _alternative_names(certificate, x509.IssuerAlternativeName)
+    check_alternative_names(len(subject_names) + len(issuer_names))
     serial = certificate.serial_number
     return [
         AttributeInstance(

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
-from strongroom.domain.errors import InvalidField
+from strongroom.domain.errors import InvalidField, ServerLimitExceeded
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.structures import CertificateSubject, X509CertificateSubject
 from strongroom.registry import Tag
@@ -57,7 +57,11 @@ if set(_ORDER) != set(SUBJECT_PARTS.values()):
 _OIDS: Final = {tag: oid for oid, tag in SUBJECT_PARTS.items()}
 
 MAXIMUM_NAMES: Final = 100
-"""Alternative names of one certificate."""
+"""Alternative names of one certificate that is made here."""
+
+MAXIMUM_ALTERNATIVE_NAMES: Final = 10_000
+"""Of a certificate that others made. In a message they would be so many items, which are counted; here nobody
+has counted them yet, and whoever keeps the object pays for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +97,14 @@ def subject_names(attributes: Iterable[AttributeInstance]) -> SubjectNames | Non
     if not list(whole) and not alternative:
         return None
     return SubjectNames(distinguished=whole, alternative=alternative)
+
+
+def check_alternative_names(count: int) -> None:
+    """Return if a certificate that others made may have so many; raises ServerLimitExceeded."""
+    if count > MAXIMUM_ALTERNATIVE_NAMES:
+        raise ServerLimitExceeded(
+            f"a certificate has at most {MAXIMUM_ALTERNATIVE_NAMES} alternative names here"
+        )
 
 
 def common_name(name: str) -> SubjectNames:

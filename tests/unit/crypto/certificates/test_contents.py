@@ -11,9 +11,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 from strongroom.crypto import openpgp
+from strongroom.crypto.certificates.contents import MAXIMUM_PARTS
+from strongroom.crypto.certificates.names import MAXIMUM_ALTERNATIVE_NAMES
 from strongroom.crypto.cryptographer import Cryptographer
 from strongroom.domain.crypto import ObjectFacts
-from strongroom.domain.errors import InvalidField
+from strongroom.domain.errors import InvalidField, ServerLimitExceeded
 from strongroom.model.objects import Certificate, CertificateRequest
 from strongroom.model.structures import (
     CertificateIdentifier,
@@ -240,6 +242,24 @@ async def test_a_damaged_certificate_is_refused(crypto: Cryptographer, pairs: Pa
         await facts_of(crypto, good[:-1])
     with pytest.raises(InvalidField, match="DER-encoded"):
         await facts_of(crypto, good.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020107")))
+
+
+async def test_what_a_certificate_tells_is_bounded(crypto: Cryptographer, pairs: Pairs) -> None:
+    """Each part of a name may become an attribute, and nothing has counted them before."""
+    part = x509.NameAttribute(NameOID.COMMON_NAME, "a")
+    most = MAXIMUM_PARTS - len(ISSUER)
+    names = [x509.DNSName(f"a{number}") for number in range(MAXIMUM_ALTERNATIVE_NAMES + 1)]
+    allowed = made(pairs, subject=x509.Name([part] * most), extensions=(_alternative(names[1:]),))
+    facts = await facts_of(crypto, allowed)
+    assert len(values(facts, Tag.CERTIFICATE_SUBJECT_CN)) == most
+    with pytest.raises(ServerLimitExceeded, match="parts"):
+        await facts_of(crypto, made(pairs, subject=x509.Name([part] * (most + 1))))
+    with pytest.raises(ServerLimitExceeded, match="alternative names"):
+        await facts_of(crypto, made(pairs, extensions=(_alternative(names),)))
+
+
+def _alternative(names: list[x509.DNSName]) -> x509.SubjectAlternativeName:
+    return x509.SubjectAlternativeName(names)
 
 
 async def test_a_pgp_certificate_tells_type_and_length(

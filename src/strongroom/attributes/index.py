@@ -353,6 +353,10 @@ def _vendor_prefix(key: VendorAttribute) -> bytes:
     return _term(int(Tag.ATTRIBUTE_NAME).to_bytes(3, "big"), _WHOLE, said)
 
 
+_NO_DECIMAL: Final = 10**4300
+"""Numbers from here on are not written in decimal, which takes the square of their length; Python refuses."""
+
+
 def _is_indexed(value: RawValue) -> bool:
     return value.item_type != ItemType.STRUCTURE
 
@@ -369,6 +373,8 @@ def _raw_term(key: VendorAttribute, value: RawValue) -> bytes:
             encoded = _boolean(raw)
         case int() if -_BIAS <= raw < _BIAS:
             encoded = _number(raw)
+        case int() if abs(raw) >= _NO_DECIMAL:
+            encoded = hex(raw).encode()
         case _:
             encoded = str(raw).encode()
     return _term(_ordered(prefix) if item_type in DATE_TYPES else prefix, item_type, encoded)

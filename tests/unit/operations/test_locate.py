@@ -293,6 +293,13 @@ def test_a_custom_attribute_of_another_type_is_another_value(kms: TestKms) -> No
     assert located(kms, attribute(COLOUR, RawValue(ItemType.ENUMERATION, 1))) == []
 
 
+@pytest.mark.parametrize("number", [10**4299, 10**4300, -(10**4300), 1 << 100_000], ids=int.bit_length)
+def test_a_big_integer_of_any_length_is_found(kms: TestKms, number: int) -> None:
+    found = key(kms, attribute(COLOUR, RawValue(ItemType.BIG_INTEGER, number)))
+    key(kms, attribute(COLOUR, RawValue(ItemType.BIG_INTEGER, number + 1)))
+    assert located(kms, attribute(COLOUR, RawValue(ItemType.BIG_INTEGER, number))) == [found]
+
+
 def test_custom_attributes_of_1_x_and_2_x_are_the_same(kms: TestKms) -> None:
     """KMIP 2.1 §4.60: x- attributes are those of vendor x."""
     red = key(kms, attribute(COLOUR, text("red")))

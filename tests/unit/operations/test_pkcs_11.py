@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from strongroom.model.attribute_list import RawValue, VendorAttribute
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicParameters, UsageLimits
@@ -27,6 +28,7 @@ from strongroom.operations.pkcs11.state import (
 )
 from strongroom.operations.pkcs_11 import PKCS11Request
 from strongroom.operations.query import QueryRequest
+from strongroom.operations.set_attribute import SetAttributeRequest
 from strongroom.operations.signature_verify import SignatureVerifyRequest
 from strongroom.registry import (
     V1_4,
@@ -35,6 +37,7 @@ from strongroom.registry import (
     V3_0,
     CryptographicUsageMask,
     HashingAlgorithm,
+    ItemType,
     ObjectType,
     PKCS11Function,
     QueryFunction,
@@ -407,6 +410,37 @@ def test_attributes_are_shown_one_by_one(app: Application) -> None:
         (LABEL, b"four"),
         (CLASS, 4),
     ]
+
+
+def test_a_label_that_kmip_cannot_hold_is_refused_and_finds_nothing(app: Application) -> None:
+    for label in (b"a\0b", b"\xff"):
+        made = (app.session, template((CLASS, 0), (VALUE, b"x"), (LABEL, label)))
+        assert app.fails("C_CREATEOBJECT", *made) is Code.CKR_ATTRIBUTE_VALUE_INVALID
+        assert app.find((LABEL, label)) == app.find((UNIQUE_ID, label)) == []
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        RawValue(ItemType.LONG_INTEGER, 1 << 40),
+        RawValue(ItemType.INTEGER, -1),
+        RawValue(ItemType.BIG_INTEGER, 1 << 20_000),
+        RawValue(ItemType.STRUCTURE, []),
+    ],
+    ids=["long", "negative", "big", "structure"],
+)
+def test_label_and_id_of_another_type_are_none(kms: TestKms, app: Application, raw: RawValue) -> None:
+    """KMIP clients may give the vendor attributes values of any type."""
+    handle = app.aes_key()
+    (identifier,) = app.show(handle, UNIQUE_ID)
+    for name in ("Label", "ID"):
+        given = attribute(VendorAttribute("PKCS11", name), raw)
+        setting = SetAttributeRequest(
+            unique_identifier=UniqueIdentifier(identifier.decode()), new_attribute=given
+        )
+        kms.call(setting, version=V2_1)
+    shown = app.call("C_GETATTRIBUTEVALUE", app.session, handle, query((LABEL, 10), (ID, 10)))
+    assert answered(shown) == [(LABEL, b""), (ID, b"")]
 
 
 def test_label_and_protection_change_and_uses_do_not(kms: TestKms, app: Application) -> None:

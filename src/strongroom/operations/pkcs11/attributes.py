@@ -17,6 +17,7 @@ from strongroom.registry import CryptographicAlgorithm as Algorithm
 from strongroom.registry import CryptographicUsageMask as Mask
 from strongroom.registry import ItemType, ObjectType, Tag
 from strongroom.registry import PKCS11ReturnCode as Code
+from strongroom.wire.text import checked_text
 
 LABEL: Final = VendorAttribute("PKCS11", "Label")
 ID: Final = VendorAttribute("PKCS11", "ID")
@@ -174,10 +175,15 @@ def changed(template: Template) -> list[AttributeInstance]:
 
 
 def labelled(label: bytes) -> RawValue:
-    """Return the value of a label; raises Failure unless it is UTF-8."""
+    """Return the value of a label; raises Failure unless KMIP can hold it."""
+    return RawValue(ItemType.TEXT_STRING, text(label))
+
+
+def text(value: bytes) -> str:
+    """Return a text; raises Failure unless KMIP can hold it: UTF-8 without NUL."""
     try:
-        return RawValue(ItemType.TEXT_STRING, label.decode())
-    except UnicodeDecodeError:
+        return checked_text(value.decode())
+    except ValueError:
         raise Failure(Code.CKR_ATTRIBUTE_VALUE_INVALID) from None
 
 
@@ -216,7 +222,7 @@ def shown_value(number: int, shown: Shown) -> bytes | int | bool | None:
             return _label(shown)
         case CKA.ID if cls is not CKO.DATA:
             value = shown.first(ID)
-            return b"" if value is None else bytes(value.value)
+            return value.value if _is(value, ItemType.BYTE_STRING) else b""
         case CKA.UNIQUE_ID:
             return str(shown.first(Tag.UNIQUE_IDENTIFIER)).encode()
         case CKA.CERTIFICATE_TYPE if cls is CKO.CERTIFICATE:
@@ -258,9 +264,14 @@ def _of_keys(number: int, cls: CKO, shown: Shown) -> bytes | int | bool | None:
 
 def _label(shown: Shown) -> bytes:
     label, name = shown.first(LABEL), shown.first(Tag.NAME)
-    if label is not None:
+    if _is(label, ItemType.TEXT_STRING):
         return str(label.value).encode()
     return b"" if name is None else str(name.name_value).encode()
+
+
+def _is(value: RawValue | None, item_type: ItemType) -> bool:
+    """Tell whether a vendor attribute is there and what we make it: KMIP takes values of any type for it."""
+    return value is not None and value.item_type == item_type
 
 
 def _date(date: datetime | None) -> bytes | None:

@@ -22,6 +22,7 @@ from strongroom.operations.pkcs11.attributes import (
     Template,
     labelled,
     template_of,
+    text,
     uses,
 )
 from strongroom.operations.pkcs11.constants import CKA, CKO
@@ -74,8 +75,6 @@ def _searches(template: Template) -> list[list[AttributeInstance]]:
     identifier, unique = template.take(CKA.ID), template.take(CKA.UNIQUE_ID)
     if identifier is not None:
         common.append(AttributeInstance(ID, RawValue(ItemType.BYTE_STRING, identifier)))
-    if unique is not None:
-        common.append(AttributeInstance(Tag.UNIQUE_IDENTIFIER, unique.decode(errors="replace")))
     mask = CryptographicUsageMask(0)
     for flag, bit in uses(CKO(cls) if cls in list(CKO) else CKO.PUBLIC_KEY).items():
         wanted = template.take(CKA(flag))
@@ -89,6 +88,8 @@ def _searches(template: Template) -> list[list[AttributeInstance]]:
     try:
         template.end()
         labels = _labels(label)
+        if unique is not None:
+            common.append(AttributeInstance(Tag.UNIQUE_IDENTIFIER, text(unique)))
     except Failure:
         return []
     types = [[AttributeInstance(Tag.OBJECT_TYPE, t)] for t, known in CLASSES.items() if cls in (None, known)]

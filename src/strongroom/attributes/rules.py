@@ -166,7 +166,7 @@ def initial(
         _require_applicable(obj, key, rule)
         if by is not SERVER:
             _require_requestable(key, rule)
-        value = accepted(rule, value)
+        value = accepted(rule, value, by=by)
         if index and not rule.multiple:
             raise InvalidField(f"{name_of(key)} has one value, so its Attribute Index is 0")
         before = current_values(obj, key, now)
@@ -367,11 +367,11 @@ def require_few(count: int) -> None:
         raise ServerLimitExceeded(f"an object has at most {MAXIMUM_INSTANCES} attribute values")
 
 
-def accepted(rule: Attribute, value: Any) -> Any:
-    """Return a client's value, completed; raises the KmipError that says what is wrong with it."""
+def accepted(rule: Attribute, value: Any, *, by: Setter = CLIENT) -> Any:
+    """Return a value, a client's completed; raises the KmipError that says what is wrong with it."""
     if rule.check is not None:
         rule.check(value)
-    return value if rule.completed is None else rule.completed(value)
+    return value if rule.completed is None or by is SERVER else rule.completed(value)
 
 
 def _alike(obj: ManagedObject, key: AttributeKey, value: Any) -> tuple[AttributeInstance, ...]:

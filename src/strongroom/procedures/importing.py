@@ -16,7 +16,7 @@ from strongroom.domain.crypto import ObjectFacts
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.keys import KeyValue, SecretItems
-from strongroom.model.structures import Digest
+from strongroom.model.structures import Digest, UsageLimits
 from strongroom.procedures.creation import digest_of_default_format, fill_in
 from strongroom.procedures.wrapping import key_block_of
 from strongroom.registry import Tag
@@ -34,6 +34,7 @@ async def restore(
     """
     given = [a for a in given if a.key not in _NOT_TAKEN_OVER]
     _check_digests(ctx, obj, given)
+    _check_limits(given)
     _tell(obj, given, facts)
     rest = []
     for instance in given:
@@ -91,6 +92,18 @@ def _check_digests(ctx: Context, obj: ManagedObject, given: list[AttributeInstan
             and digest.digest_value != own.digest_value
         ):
             raise InvalidAttributeValue("the Digest in the request is not that of the object")
+
+
+def _check_limits(given: Iterable[AttributeInstance]) -> None:
+    """Return unless Usage Limits say that there is more left of them than there was, or less than nothing."""
+    for instance in given:
+        limits = instance.value
+        if (
+            isinstance(limits, UsageLimits)
+            and limits.usage_limits_count is not None
+            and not 0 <= limits.usage_limits_count <= limits.usage_limits_total
+        ):
+            raise InvalidAttributeValue("the Usage Limits Count in the request is not within the total")
 
 
 def _protect(obj: ManagedObject, tag: Tag, now: bool) -> None:

@@ -14,7 +14,7 @@ from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import ManagedObjectStruct, PasswordCredential
 from strongroom.model.secret import SecretBytes
-from strongroom.model.structures import Digest, Link, Name
+from strongroom.model.structures import Digest, Link, Name, UsageLimits
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.archive import ArchiveRequest
 from strongroom.operations.create_group import CreateGroupRequest
@@ -40,6 +40,7 @@ from strongroom.registry import (
     ResultReason,
     State,
     Tag,
+    UsageLimitsUnit,
     Version,
 )
 from tests.expect import (
@@ -70,6 +71,12 @@ from tests.wrapping import KEK, NIST, UNWRAP, WRAP, material_of, specification, 
 R = ResultReason
 CHOSEN = UniqueIdentifier("chosen-by-the-client")
 PAST = datetime(2018, 12, 19, 9, 24, 26, tzinfo=UTC)
+
+
+def limits(*, total: int, left: int) -> UsageLimits:
+    return UsageLimits(
+        usage_limits_total=total, usage_limits_count=left, usage_limits_unit=UsageLimitsUnit.OBJECT
+    )
 
 
 @pytest.fixture
@@ -323,6 +330,12 @@ def test_the_longest_identifiers_are_used_like_any(kms: TestKms, identifier: str
     kms.call(DestroyRequest(unique_identifier=chosen))
 
 
+def test_uses_that_are_used_up_do_not_come_back(kms: TestKms) -> None:
+    given = limits(total=10, left=2)
+    kms.call(importing(attribute(Tag.USAGE_LIMITS, given)), version=V2_1)
+    assert value(kms, CHOSEN, Tag.USAGE_LIMITS) == given
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -338,6 +351,8 @@ def test_the_longest_identifiers_are_used_like_any(kms: TestKms, identifier: str
         ),
         attribute(Tag.ALWAYS_SENSITIVE, value=True),
         attribute(Tag.NEVER_EXTRACTABLE, value=True),
+        attribute(Tag.USAGE_LIMITS, limits(total=10, left=11)),
+        attribute(Tag.USAGE_LIMITS, limits(total=10, left=-1)),
     ],
     ids=lambda a: a.key.name,
 )

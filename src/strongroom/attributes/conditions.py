@@ -4,6 +4,8 @@ Rule: each condition of the rule tables ("only while in Pre-Active state") is on
 or raises the KmipError that says when the change would be possible.
 """
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Final
 
@@ -11,9 +13,10 @@ from strongroom.domain.attribute_errors import AttributeReadOnly
 from strongroom.domain.errors import InvalidField, WrongKeyLifecycleState
 from strongroom.domain.lifecycle import state_at
 from strongroom.domain.objects import ManagedObject
+from strongroom.model.attribute_list import AttributeKey
 from strongroom.registry import State, Tag
 
-_NAMES: Final = {
+_NAMES: Final[Mapping[AttributeKey, str]] = {
     Tag.ACTIVATION_DATE: "Activation Date",
     Tag.PROCESS_START_DATE: "Process Start Date",
     Tag.PROTECT_STOP_DATE: "Protect Stop Date",
@@ -98,17 +101,25 @@ def still_extractable(obj: ManagedObject, now: datetime) -> None:
         raise AttributeReadOnly("the object is not Extractable, and stays so")
 
 
-def check_dates(obj: ManagedObject, tag: Tag | None = None, value: datetime | None = None) -> None:
-    """Raise InvalidField unless the dates are in the order that the life cycle needs.
+def check_dates(
+    obj: ManagedObject, changed: AbstractSet[AttributeKey] = _NAMES.keys(), value: datetime | None = None
+) -> None:
+    """Raise InvalidField unless the dates that change are in the order that the life cycle needs.
 
-    With `tag`, as if the attribute had that value already (KMIP 2.1 §4.40 and §4.41).
+    With `value`, as if they had that value already (KMIP 2.1 §4.40 and §4.41). A date that stays as it is may
+    have been overtaken: an object may be activated after its Process Start Date, and ended before its Protect
+    Stop Date.
     """
-    dates = {known: value if known is tag else obj.value(known) for known in _NAMES}
+    if changed.isdisjoint(_NAMES):
+        return
+    dates = {known: value if value and known in changed else obj.value(known) for known in _NAMES}
     activation, deactivation = dates[Tag.ACTIVATION_DATE], dates[Tag.DEACTIVATION_DATE]
+    if obj.state is not None and obj.state > _ACTIVE:
+        deactivation = None
     for known, date in dates.items():
         if date is None or known is Tag.ACTIVATION_DATE:
             continue
-        if activation is not None and date < activation:
+        if activation is not None and date < activation and changed & {known, Tag.ACTIVATION_DATE}:
             raise InvalidField(f"the {_NAMES[known]} is before the Activation Date")
-        if deactivation is not None and date > deactivation:
+        if deactivation is not None and date > deactivation and changed & {known, Tag.DEACTIVATION_DATE}:
             raise InvalidField(f"the {_NAMES[known]} is after the Deactivation Date")

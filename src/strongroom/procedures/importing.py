@@ -7,6 +7,7 @@ contradicts the object itself, or another attribute, is refused.
 from collections.abc import Iterable
 from typing import Final
 
+from strongroom.attributes.conditions import check_dates
 from strongroom.attributes.declaration import SERVER
 from strongroom.attributes.rules import initial
 from strongroom.attributes.vendor import rule_of
@@ -19,7 +20,7 @@ from strongroom.model.keys import KeyValue, SecretItems
 from strongroom.model.structures import Digest, UsageLimits
 from strongroom.procedures.creation import digest_of_default_format, fill_in
 from strongroom.procedures.wrapping import key_block_of
-from strongroom.registry import Tag
+from strongroom.registry import State, Tag
 
 _NOT_TAKEN_OVER: Final = frozenset({Tag.STATE, Tag.PROTECTION_STORAGE_MASK})
 """State is not kept as an attribute (the object has it already), and where it is stored is our own affair."""
@@ -44,6 +45,8 @@ async def restore(
             # INTEROP(OASIS TC-IMPEXP-5 2.0): calls the format of a certificate Raw, where 2.1 says X.509.
             rest.append(instance)
     initial(obj, rest, now=ctx.now, by=SERVER)
+    if obj.state is State.PRE_ACTIVE or obj.state is None:
+        check_dates(obj)  # later on, they may have been overtaken on the other server
     obj.archived = obj.value(Tag.ARCHIVE_DATE) is not None
     if obj.value(Tag.INITIAL_DATE) is None:
         obj.set(Tag.INITIAL_DATE, ctx.now)

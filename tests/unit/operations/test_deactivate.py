@@ -3,6 +3,7 @@
 import pytest
 
 from strongroom.model.structures import DeactivationReason
+from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.deactivate import DeactivateRequest
 from strongroom.registry import V3_0, DeactivationReasonCode, ResultReason, State, Tag
 from tests.expect import MISSING, active_key, assert_refused, key, key_in, later, state_of, value
@@ -67,6 +68,22 @@ def test_the_date_is_not_before_the_protect_stop_date(kms: TestKms) -> None:
     made = key(kms, attribute(Tag.PROTECT_STOP_DATE, later(kms, days=9)))
     request = DeactivateRequest(unique_identifier=made, deactivation_date=later(kms, days=2))
     assert_refused(kms, request, ResultReason.INVALID_FIELD, ResultReason.INVALID_FIELD)
+
+
+def test_an_object_may_end_before_its_protect_stop_date(kms: TestKms) -> None:
+    made = active_key(kms, attribute(Tag.PROTECT_STOP_DATE, later(kms, days=9)))
+    kms.call(DeactivateRequest(unique_identifier=made), version=V3_0)
+    assert state_of(kms, made) is State.DEACTIVATED
+
+
+@pytest.mark.parametrize("days", [0, 2])
+def test_an_object_that_was_activated_late_can_be_deactivated(kms: TestKms, days: int) -> None:
+    made = key(kms, attribute(Tag.PROCESS_START_DATE, later(kms, days=1)))
+    kms.clock.pass_time(days=2)
+    kms.call(ActivateRequest(unique_identifier=made))
+    date = later(kms, days=days)
+    kms.call(DeactivateRequest(unique_identifier=made, deactivation_date=date), version=V3_0)
+    assert value(kms, made, Tag.DEACTIVATION_DATE) == date
 
 
 def test_what_is_not_there_or_another_clients_is_not_found(kms: TestKms) -> None:

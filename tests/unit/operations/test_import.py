@@ -47,10 +47,12 @@ from tests.expect import (
     AES_128,
     EVERY_USE,
     MISSING,
+    active_key,
     assert_refused,
     key,
     key_in,
     key_pair,
+    later,
     mask,
     named,
     opaque,
@@ -60,6 +62,7 @@ from tests.expect import (
     register_key,
     register_opaque,
     register_password,
+    revoke,
     state_of,
     value,
     values,
@@ -328,6 +331,21 @@ def test_the_longest_identifiers_are_used_like_any(kms: TestKms, identifier: str
     assert kms.call(importing(identifier=chosen), version=V2_1).unique_identifier == chosen
     assert material_of(get(kms, chosen)) == AES_128
     kms.call(DestroyRequest(unique_identifier=chosen))
+
+
+def test_an_object_that_ended_before_its_time_moves(kms: TestKms, other: TestKms) -> None:
+    made = active_key(kms, attribute(Tag.PROTECT_STOP_DATE, later(kms, days=9)))
+    kms.call(revoke(made))
+    exported = kms.call(ExportRequest(unique_identifier=made), version=V2_1)
+    other.call(again(exported), version=V2_1)
+    assert state_of(other, made) is State.DEACTIVATED
+    assert value(other, made, Tag.PROTECT_STOP_DATE) == value(kms, made, Tag.PROTECT_STOP_DATE)
+
+
+def test_plans_that_contradict_each_other_are_refused(kms: TestKms) -> None:
+    dates = {Tag.ACTIVATION_DATE: later(kms, days=9), Tag.DEACTIVATION_DATE: later(kms, days=2)}
+    request = importing(*(attribute(tag, date) for tag, date in dates.items()))
+    assert_refused(kms, request, R.INVALID_FIELD, R.INVALID_FIELD)
 
 
 def test_uses_that_are_used_up_do_not_come_back(kms: TestKms) -> None:

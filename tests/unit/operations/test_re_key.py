@@ -8,6 +8,7 @@ from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.struct import Seconds
 from strongroom.model.structures import Link, UsageLimits
+from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.get import GetRequest, GetResponse
 from strongroom.operations.get_usage_allocation import GetUsageAllocationRequest
 from strongroom.operations.re_key import ReKeyRequest
@@ -28,6 +29,7 @@ from tests.expect import (
     key,
     key_in,
     key_pair,
+    later,
     named,
     refusal,
     register_password,
@@ -221,3 +223,12 @@ def test_what_only_the_server_sets_is_an_invalid_field(kms: TestKms, given: Attr
 def test_a_deactivated_key_is_replaced(kms: TestKms) -> None:
     """The point of it: what may no longer protect gets a successor."""
     assert state_of(kms, re_key(kms, key_in(kms, State.COMPROMISED), offset=0)) is State.ACTIVE
+
+
+def test_a_key_that_was_activated_late_is_replaced(kms: TestKms) -> None:
+    """Its Process Start Date has passed before the Activation Date, and neither can be changed any more."""
+    old = key(kms, attribute(Tag.PROCESS_START_DATE, later(kms, days=1)))
+    kms.clock.pass_time(days=2)
+    kms.call(ActivateRequest(unique_identifier=old))
+    assert state_of(kms, re_key(kms, old, offset=0)) is State.ACTIVE
+    assert value(kms, old, Tag.NAME) is None

@@ -20,6 +20,7 @@ from strongroom.registry import LinkType, ObjectType, Tag
 
 LEFT_BEHIND: Final = frozenset(
     {
+        Tag.SHORT_UNIQUE_IDENTIFIER,
         Tag.INITIAL_DATE,
         Tag.DESTROY_DATE,
         Tag.COMPROMISE_DATE,
@@ -29,6 +30,8 @@ LEFT_BEHIND: Final = frozenset(
         Tag.ARCHIVE_DATE,
         Tag.DIGEST,
         Tag.LINK,
+        Tag.JOINED_SPLIT_KEY_PARTS_LINK,
+        Tag.KEY_VALUE_LOCATION,
         Tag.LAST_CHANGE_DATE,
         Tag.RANDOM_NUMBER_GENERATOR,
         Tag.ORIGINAL_CREATION_DATE,

@@ -1,21 +1,27 @@
 """Re-key (KMIP 1.x §4.4, 2.1 §6.1.46)."""
 
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.objects import SymmetricKey
 from strongroom.model.struct import Seconds
-from strongroom.model.structures import Link, UsageLimits
+from strongroom.model.structures import KeyValueLocation, Link, UsageLimits
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.get import GetRequest, GetResponse
 from strongroom.operations.get_usage_allocation import GetUsageAllocationRequest
+from strongroom.operations.import_ import ImportRequest
 from strongroom.operations.re_key import ReKeyRequest
 from strongroom.registry import (
     V2_1,
+    V3_0,
     CryptographicAlgorithm,
+    KeyValueLocationType,
     LinkType,
+    ObjectType,
     ResultReason,
     RevocationReasonCode,
     State,
@@ -31,14 +37,17 @@ from tests.expect import (
     key_pair,
     later,
     named,
+    raw_key,
     refusal,
     register_password,
+    registration,
     revoke,
     state_of,
     value,
     values,
 )
 from tests.kms import TestKms, attribute, template
+from tests.unit.operations.splits import join, split
 
 DATES = (
     Tag.ACTIVATION_DATE,
@@ -232,3 +241,38 @@ def test_a_key_that_was_activated_late_is_replaced(kms: TestKms) -> None:
     kms.call(ActivateRequest(unique_identifier=old))
     assert state_of(kms, re_key(kms, old, offset=0)) is State.ACTIVE
     assert value(kms, old, Tag.NAME) is None
+
+
+def test_a_key_from_another_server_and_its_successor_are_told_apart(kms: TestKms) -> None:
+    """KMIP 2.1 §4.56: the Short Unique Identifier is unique on the server."""
+    old = UniqueIdentifier("from-another-server")
+    given = attribute(Tag.SHORT_UNIQUE_IDENTIFIER, bytes(32))
+    request = ImportRequest(
+        unique_identifier=old,
+        object_type=ObjectType.SYMMETRIC_KEY,
+        attributes=template(given),
+        managed_object=raw_key(),
+    )
+    kms.call(request, version=V2_1)
+    new = re_key(kms, old, offset=0)
+    assert value(kms, old, given.key) == given.value
+    assert value(kms, new, given.key) == sha256(new.encode()).digest()
+
+
+def test_the_successor_of_a_key_that_is_kept_elsewhere_is_kept_here(kms: TestKms) -> None:
+    place = KeyValueLocation(
+        key_value_location_value="in a safe",
+        key_value_location_type=KeyValueLocationType.UNINTERPRETED_TEXT_STRING,
+    )
+    location = attribute(Tag.KEY_VALUE_LOCATION, place)
+    absent = SymmetricKey(key_block=raw_key().key_block.replace(key_value=None))
+    old = kms.call(registration(ObjectType.SYMMETRIC_KEY, absent, location)).unique_identifier
+    new = re_key(kms, old, offset=0)
+    assert value(kms, new, Tag.KEY_VALUE_PRESENT) is None
+    assert value(kms, new, Tag.KEY_VALUE_LOCATION) is None
+
+
+def test_the_successor_of_a_joined_key_was_not_joined(kms: TestKms) -> None:
+    joined = join(kms, split(kms, key(kms)))
+    assert values(kms, joined, Tag.JOINED_SPLIT_KEY_PARTS_LINK, version=V3_0)
+    assert not values(kms, re_key(kms, joined, offset=0), Tag.JOINED_SPLIT_KEY_PARTS_LINK, version=V3_0)

@@ -21,4 +21,5 @@ async def recover(ctx: Context, request: RecoverRequest) -> RecoverResponse:
     if obj.archived:
         obj.archived = False
         obj.set(Tag.ARCHIVE_DATE, None)
+    ctx.objects.place(obj.unique_identifier)
     return RecoverResponse(unique_identifier=obj.unique_identifier)

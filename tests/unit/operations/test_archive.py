@@ -3,11 +3,13 @@
 import pytest
 
 from strongroom.operations.archive import ArchiveRequest
+from strongroom.operations.destroy import DestroyRequest, DestroyResponse
 from strongroom.operations.get import GetRequest
+from strongroom.operations.locate import LocateRequest
 from strongroom.operations.recover import RecoverRequest
-from strongroom.registry import ResultReason, State, Tag
+from strongroom.registry import V1_0, V2_1, ResultReason, State, Tag, Version
 from tests.expect import archived_key, assert_refused, key, key_in, named, state_of, value
-from tests.kms import Refused, TestKms
+from tests.kms import Refused, TestKms, attribute, template
 
 
 def test_the_archive_date_is_the_time_of_the_operation(kms: TestKms) -> None:
@@ -70,3 +72,15 @@ def test_an_archived_object_keeps_its_name(kms: TestKms) -> None:
     with pytest.raises(Refused) as refused:
         key(kms, named("n"))
     assert refused.value.reason is ResultReason.INVALID_FIELD
+
+
+@pytest.mark.parametrize("version", [V1_0, V2_1])
+def test_what_is_recovered_goes_into_the_id_placeholder(kms: TestKms, version: Version) -> None:
+    """KMIP 1.0 §4, 2.1 §6.1: it is obtained from Locate, and Recover."""
+    before, archived = key(kms), archived_key(kms)
+    look = LocateRequest(attributes=template(attribute(Tag.UNIQUE_IDENTIFIER, before)))
+    batch = look, RecoverRequest(unique_identifier=archived), DestroyRequest()
+    *_, destroyed = kms.batch(*batch, version=version)
+    assert isinstance(destroyed, DestroyResponse)
+    assert destroyed.unique_identifier == archived
+    assert state_of(kms, before) is State.PRE_ACTIVE

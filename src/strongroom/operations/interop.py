@@ -1,9 +1,10 @@
 """Interop (KMIP 2.x §6.1.26)."""
 
 from strongroom.domain.context import Context
-from strongroom.domain.errors import PermissionDenied
+from strongroom.domain.errors import InvalidField, PermissionDenied
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
+from strongroom.operations.log import MAXIMUM_LENGTH
 from strongroom.registry import V2_0, InteropFunction, Operation
 
 
@@ -23,6 +24,8 @@ async def interop(ctx: Context, request: InteropRequest) -> InteropResponse:
     # and is refused.
     if request.interop_function is InteropFunction.RESET:
         raise PermissionDenied("Interop Reset would delete objects; this is a production server")
+    if len(request.interop_identifier) > MAXIMUM_LENGTH:
+        raise InvalidField(f"an Interop Identifier has at most {MAXIMUM_LENGTH} characters")
     ctx.client_log.message(
         ctx.caller, f"interop {request.interop_function.name.lower()} {request.interop_identifier}"
     )

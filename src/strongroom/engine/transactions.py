@@ -215,8 +215,9 @@ class Transactions:
             await self.backlog.answers.withdraw(run, work, effects)
         work.made = made_by(spec.operation, response)
         created, rewritten = work.created(), work.rewritten()
-        if created:
-            await check_constraints(work.entries, caller, created)
+        new = [*created, *(r.after for r in rewritten if r.replaced)]
+        if new:
+            await check_constraints(work.entries, caller, new, run.now)
         if (created or rewritten) and self.quotas.apply(caller.tenant):
             await self.quotas.check(caller, created, rewritten)
         await check_policies(work.entries, work.policies())

@@ -1,13 +1,17 @@
 """A client's defaults and constraints, applied to the objects that it makes (KMIP 2.1 §6.1.52-6.1.53).
 
 Rule: what an operation was asked for comes first, then the defaults for the object's group, then those for
-its type. An object that is made must fit one of the constraints for its type and group; constraints that name
-its group take the place of those that name none. Both belong to the client that set them.
+its type. An object that is made, or imported in the place of another, must fit one of the constraints for its
+type and group; constraints that name its group take the place of those that name none. Both belong to the
+client that set them.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Final
 
+from strongroom.attributes.rules import current_values
+from strongroom.attributes.vendor import resolved
 from strongroom.domain.context import Context
 from strongroom.domain.entries import Entries, Entry
 from strongroom.domain.errors import ConstraintViolation, InvalidField
@@ -79,16 +83,18 @@ async def has_defaults(ctx: Context) -> bool:
     return await ctx.entries.get(FactoryDefaults, key_of(ctx.caller)) is not None
 
 
-async def check_constraints(entries: Entries, caller: ClientIdentity, made: Iterable[ManagedObject]) -> None:
+async def check_constraints(
+    entries: Entries, caller: ClientIdentity, made: Iterable[ManagedObject], now: datetime
+) -> None:
     """Return if new objects fit the constraints of the caller; raises ConstraintViolation."""
     kept = await entries.get(FactoryConstraints, key_of(caller))
     if kept is None:
         return
     for obj in made:
-        _check(obj, kept.value.constraints.constraint)
+        _check(obj, kept.value.constraints.constraint, now)
 
 
-def _check(obj: ManagedObject, constraints: Iterable[Constraint]) -> None:
+def _check(obj: ManagedObject, constraints: Iterable[Constraint], now: datetime) -> None:
     groups = frozenset(str(one) for tag in _GROUPS for one in obj.values(tag))
     fitting = [
         one
@@ -97,7 +103,7 @@ def _check(obj: ManagedObject, constraints: Iterable[Constraint]) -> None:
         and includes(one.object_groups, groups)
     ]
     closest = [one for one in fitting if one.object_groups is not None] or fitting
-    lacking = [_lacking(obj, one) for one in closest]
+    lacking = [_lacking(obj, one, now) for one in closest]
     if lacking and None not in lacking:
         raise ConstraintViolation(
             f"the {lacking[0]} of the new object is not what the constraints of this client allow;"
@@ -105,17 +111,18 @@ def _check(obj: ManagedObject, constraints: Iterable[Constraint]) -> None:
         )
 
 
-def _lacking(obj: ManagedObject, constraint: Constraint) -> str | None:
+def _lacking(obj: ManagedObject, constraint: Constraint, now: datetime) -> str | None:
     """Return the name of an attribute that does not fit, None when all do."""
     if constraint.attributes is None:
         return None
     for instance in constraint.attributes.attributes:
-        values = list(obj.values(instance.key))
-        if isinstance(instance.value, CryptographicUsageMask):
+        key, wanted, _ = resolved(instance)
+        values = current_values(obj, key, now)
+        if isinstance(wanted, CryptographicUsageMask):
             # A mask says what a key may be good for at most.
-            fits = not any(int(value) & ~int(instance.value) for value in values)
+            fits = not any(int(value) & ~int(wanted) for value in values)
         else:
-            fits = instance.value in values
+            fits = wanted in values
         if not fits:
             return (
                 instance.key.name.replace("_", " ").title()

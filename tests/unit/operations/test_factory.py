@@ -17,6 +17,7 @@ from strongroom.model.factory import (
 from strongroom.model.rights import ObjectGroups
 from strongroom.operations.create import CreateRequest
 from strongroom.operations.get_constraints import GetConstraintsRequest
+from strongroom.operations.import_ import ImportRequest
 from strongroom.operations.locate import LocateRequest
 from strongroom.operations.query import QueryRequest
 from strongroom.operations.set_constraints import SetConstraintsRequest
@@ -29,14 +30,16 @@ from strongroom.registry import (
     V3_0,
     CryptographicAlgorithm,
     CryptographicUsageMask,
+    KeyFormatType,
     ObjectType,
+    ProtectionStorageMask,
     QueryFunction,
     ResultReason,
     State,
     Tag,
     Version,
 )
-from tests.expect import mask, pair_request, refusal, register_key, value
+from tests.expect import mask, pair_request, raw_key, refusal, register_key, value
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, template
 
 AES = attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.AES)
@@ -166,6 +169,43 @@ def test_a_new_object_has_to_fit_the_constraints(kms: TestKms) -> None:
     assert "Cryptographic Length" in refused.message
     old = refusal(kms, create(AES, length(128), mask(USE.ENCRYPT)), version=V1_4)
     assert old.reason is ResultReason.INVALID_FIELD
+
+
+@pytest.mark.parametrize(
+    ("fits", "does_not"),
+    [
+        (
+            attribute(Tag.KEY_FORMAT_TYPE, KeyFormatType.RAW),
+            attribute(Tag.KEY_FORMAT_TYPE, KeyFormatType.TRANSPARENT_SYMMETRIC_KEY),
+        ),
+        (
+            attribute(Tag.PROTECTION_STORAGE_MASK, ProtectionStorageMask.SOFTWARE),
+            attribute(Tag.PROTECTION_STORAGE_MASK, ProtectionStorageMask.HARDWARE),
+        ),
+        (attribute(Tag.STATE, State.PRE_ACTIVE), attribute(Tag.STATE, State.ACTIVE)),
+    ],
+    ids=["Key Format Type", "Protection Storage Mask", "State"],
+)
+def test_what_follows_from_the_object_is_constrained_too(
+    kms: TestKms, fits: AttributeInstance, does_not: AttributeInstance
+) -> None:
+    set_constraints(kms, constraint(fits))
+    made(kms, AES, length(128), mask(USE.ENCRYPT))
+    set_constraints(kms, constraint(does_not))
+    refused = refusal(kms, create(AES, length(128), mask(USE.ENCRYPT)), version=V2_1)
+    assert refused.reason is ResultReason.CONSTRAINT_VIOLATION
+
+
+def test_what_is_imported_in_the_place_of_another_has_to_fit_too(kms: TestKms) -> None:
+    old = register_key(kms)
+    set_constraints(kms, constraint(length(256)))
+    request = ImportRequest(
+        unique_identifier=old,
+        object_type=ObjectType.SYMMETRIC_KEY,
+        replace_existing=True,
+        managed_object=raw_key(),
+    )
+    assert refusal(kms, request, version=V2_1).reason is ResultReason.CONSTRAINT_VIOLATION
 
 
 def test_what_is_refused_is_not_made(kms: TestKms) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 from strongroom.domain.certification import Candidate
 from strongroom.domain.context import Context
 from strongroom.domain.errors import InvalidObjectType, ObjectNotFound
-from strongroom.domain.objects import ON_LINE, ManagedObject
+from strongroom.domain.objects import ARCHIVED, DESTROYED, ON_LINE, ManagedObject
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.objects import Certificate, OpaqueObject
@@ -29,7 +29,8 @@ MAXIMUM_OF_ONE_NAME: Final = 4
 MAXIMUM_KEYS: Final = 16
 """Links of a certificate, or of its public key, to keys that are followed."""
 
-_COMPROMISED: Final = frozenset({State.COMPROMISED, State.DESTROYED_COMPROMISED})
+_COMPROMISED: Final = (State.COMPROMISED, State.DESTROYED_COMPROMISED)
+_ANYWHERE: Final = ON_LINE | ARCHIVED | DESTROYED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,10 @@ async def _by_value(ctx: Context, value: Certificate) -> Known:
     """Return a certificate of the request; it may be one that the caller has an object of."""
     facts = await ctx.crypto.examine(value)
     digest = AttributeInstance(Tag.DIGEST, ctx.crypto.digest(value))
-    found = await _locate(ctx, ObjectType.CERTIFICATE, digest, maximum=1)
+    # One that was put away says no less than before what became of the certificate.
+    found = await _locate(ctx, ObjectType.CERTIFICATE, digest, maximum=1) or await _locate(
+        ctx, ObjectType.CERTIFICATE, digest, maximum=1, storage=_ANYWHERE
+    )
     return Known(
         certificate=value,
         subject=first(facts.attributes, Tag.CERTIFICATE_SUBJECT_DN),
@@ -97,11 +101,18 @@ async def _of_subject(ctx: Context, name: object) -> list[ManagedObject]:
 
 
 async def _locate(
-    ctx: Context, object_type: ObjectType, wanted: AttributeInstance, *, maximum: int
+    ctx: Context,
+    object_type: ObjectType,
+    *wanted: AttributeInstance,
+    maximum: int,
+    storage: int = ON_LINE,
 ) -> list[ManagedObject]:
-    filters = [AttributeInstance(Tag.OBJECT_TYPE, object_type), wanted]
-    found = await ctx.objects.locate(filters, storage=ON_LINE, maximum=maximum, offset=0, mine=True)
-    return [await ctx.objects.get(identifier) for identifier in found.unique_identifiers]
+    filters = [AttributeInstance(Tag.OBJECT_TYPE, object_type), *wanted]
+    found = await ctx.objects.locate(filters, storage=storage, maximum=maximum, offset=0, mine=True)
+    return [
+        await ctx.objects.get(identifier, archived=True, destroyed=True)
+        for identifier in found.unique_identifiers
+    ]
 
 
 async def _candidate(ctx: Context, known: Known, at: datetime) -> Candidate:
@@ -111,8 +122,13 @@ async def _candidate(ctx: Context, known: Known, at: datetime) -> Candidate:
     return Candidate(
         certificate=known.certificate,
         asked=known.asked,
-        trusted=known.subject == known.issuer and managed.owner == ctx.caller.client and _active(managed, at),
-        revoked=_revoked(managed, at) or await _key_compromised(ctx, managed),
+        trusted=known.subject == known.issuer
+        and managed.owner == ctx.caller.client
+        and managed.storage == ON_LINE
+        and _active(managed, at),
+        revoked=_revoked(managed, at)
+        or await _compromised_elsewhere(ctx, known.certificate, at)
+        or await _key_compromised(ctx, managed),
         revocation_lists=await _revocation_lists(ctx, managed.unique_identifier),
     )
 
@@ -128,9 +144,30 @@ def _revoked(obj: ManagedObject, at: datetime) -> bool:
         since = obj.value(Tag.COMPROMISE_OCCURRENCE_DATE)
     elif obj.state is State.DEACTIVATED:
         since = obj.value(Tag.DEACTIVATION_DATE)
+    elif obj.state is State.DESTROYED:
+        since = obj.value(Tag.DEACTIVATION_DATE)
+        if since is None:  # it was never in use, so nobody withdrew it
+            return False
     else:
         return False
     return since is None or since <= at
+
+
+async def _compromised_elsewhere(ctx: Context, certificate: Certificate, at: datetime) -> bool:
+    """Tell whether some object of the same certificate is compromised: another one of it is no better."""
+    digest = AttributeInstance(Tag.DIGEST, ctx.crypto.digest(certificate))
+    for state in _COMPROMISED:
+        copies = await _locate(
+            ctx,
+            ObjectType.CERTIFICATE,
+            digest,
+            AttributeInstance(Tag.STATE, state),
+            maximum=MAXIMUM_OF_ONE_NAME,
+            storage=_ANYWHERE,
+        )
+        if any(_revoked(copy, at) for copy in copies):
+            return True
+    return False
 
 
 async def _key_compromised(ctx: Context, certificate: ManagedObject) -> bool:

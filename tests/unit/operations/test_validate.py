@@ -177,6 +177,42 @@ def test_a_compromised_certificate_was_never_valid_unless_it_is_known_since_when
     assert judged(kms, second, at=later(kms, days=-3)) is VALID
 
 
+@pytest.mark.parametrize(
+    "put_away", [ArchiveRequest, DestroyRequest, None], ids=["archive", "destroy", "again"]
+)
+def test_a_compromised_certificate_stays_so_whatever_becomes_of_its_object(
+    kms: TestKms, root: Authority, put_away: type[ArchiveRequest] | type[DestroyRequest] | None
+) -> None:
+    """Also where another object of the same certificate is in order."""
+    below = authority(kms, "Below", below=root)
+    issuer = by_value(kms, below.certificate)
+    end = by_value(kms, leaf(kms, below))
+    assert judged(kms, end, issuer) is VALID
+    kms.call(revoke(below.certificate, COMPROMISE))
+    if put_away is None:
+        register(kms, issuer)
+    else:
+        kms.call(put_away(unique_identifier=below.certificate))
+    assert judged(kms, end, issuer) is INVALID
+
+
+def test_a_retired_certificate_stays_so_when_its_object_is_destroyed(kms: TestKms) -> None:
+    register(kms, self_signed())
+    end = issued()
+    retired, never_used = register(kms, end), issued("another")
+    kms.call(revoke(retired))
+    kms.call(DestroyRequest(unique_identifier=retired))
+    assert judged(kms, end) is INVALID
+    kms.call(DestroyRequest(unique_identifier=register(kms, never_used, active=False)))
+    assert judged(kms, never_used) is VALID
+
+
+def test_an_anchor_that_was_archived_is_not_trusted(kms: TestKms) -> None:
+    anchor = self_signed()
+    kms.call(ArchiveRequest(unique_identifier=register(kms, anchor)))
+    assert judged(kms, issued(), anchor) is UNKNOWN
+
+
 def test_a_revoked_issuer_makes_the_chain_invalid(kms: TestKms, root: Authority) -> None:
     below = authority(kms, "Below", below=root)
     end = leaf(kms, below)

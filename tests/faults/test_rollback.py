@@ -473,6 +473,39 @@ def test_values_of_any_type_stop_neither_the_verifier_nor_whoever_follows_it(
     assert kms.run(kms.repository.load_entry(Distrusted, DEFAULT_TENANT, key)) is not None
 
 
+STRANGE: Final = (
+    "INSERT INTO terms VALUES ('x', 5, 'y')",
+    "INSERT INTO names VALUES ('x', 'y', 5)",
+    "INSERT INTO entries VALUES ('x', 'y', x'00', 'z', 'g', 'd', 's', 5)",
+    "INSERT INTO clients VALUES (-5, 'x', 5, 6, 7, 8, 9, 'e', 'r', 'g', 's', 5)",
+    "UPDATE objects SET tenant = 'x' WHERE sequence = -1",
+    "UPDATE objects SET unique_identifier = printf('%.*c', 70000, 'x') WHERE sequence = -1",
+    "UPDATE objects SET unique_identifier = x'00ff' WHERE sequence = -1",
+)
+"""What no release writes. Number -1 is an object that the verifier comes to before all others."""
+
+
+@pytest.mark.parametrize("strange", STRANGE)
+@pytest.mark.parametrize("kms", ["sqlite"], indirect=True)
+def test_rows_that_no_release_writes_keep_the_verifier_from_nothing(
+    kms: TestKms, database: Database, strange: str
+) -> None:
+    key = kms.create_symmetric_key()
+    before = database.row(key)
+    activate(kms, key)
+    database.put_back(before)
+    if "-1" in strange:
+        places = ", ".join("?" * (len(before) - 2))
+        database.run(f"INSERT INTO objects ({COLUMNS}) VALUES (-1, 'another', {places})", *before[2:])
+    database.run(strange)
+    run_verifier(kms)
+    with pytest.raises(Refused, match="damaged"):
+        get(kms, key)
+    last = kms.run(kms.repository.load_entry(Verification, SYSTEM_TENANT, KEY))
+    assert last is not None
+    assert last.value.finished is not None
+
+
 def test_an_object_stays_refused_while_nobody_can_read_why(kms: TestKms, database: Database) -> None:
     key = kms.create_symmetric_key()
     before = database.row(key)

@@ -5,6 +5,7 @@ it refused in the commit of that finding; everything else is for the administrat
 """
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -29,6 +30,9 @@ _LEASE: Final = timedelta(minutes=5)
 
 MOST_KEPT: Final = 100
 """Doubts that the report keeps, beside the objects that are refused."""
+
+_LONGEST_TOLD: Final = 1000
+"""Characters of one of them: whoever edits the database chooses names."""
 
 log = structlog.get_logger()
 
@@ -119,7 +123,7 @@ class Verifier:
             self._untold = True
             text = f"{doubt.subject.value} {doubt.name}: {doubt.reason}"
             if len(doubts) < MOST_KEPT:
-                doubts.append(text)
+                doubts.append(text[:_LONGEST_TOLD])
             log.error("store_doubted", subject=doubt.subject.value, name=doubt.name, reason=doubt.reason)
             if doubt.subject is Subject.OBJECT:
                 await self._distrust(doubt)
@@ -143,8 +147,12 @@ class Verifier:
         value = Distrusted(reason=doubt.reason, since=now, known=doubt.known)
         after = Kept(tenant=doubt.tenant, key=doubt.name, owner=0, value=value, due=now)
         change = EntryChange(Distrusted, doubt.tenant, doubt.name, generation, after)
-        with suppress(LostRace):
-            await self._store.commit(Changes(entries=[change]))
+        try:
+            with suppress(LostRace):
+                await self._store.commit(Changes(entries=[change]))
+        except (struct.error, ValueError, TypeError):
+            # Nobody has an object of such a tenant, or under such a name; all others are looked at.
+            log.exception("doubt_not_kept", name=doubt.name[:_LONGEST_TOLD])
 
     async def _note(
         self, kept: Kept[Verification], value: Verification, due: datetime | None

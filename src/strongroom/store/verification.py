@@ -355,7 +355,7 @@ async def _differing(
             for stored in page:
                 row = _plain(stored)
                 if hash(row) % shards == shard and wanted.pop(row, None) is None:
-                    yield Doubt(Subject.INDEX, int(str(row[0])), _place(table, row), "it says what is not so")
+                    yield Doubt(Subject.INDEX, _whole(row[0]), _place(table, row), "it says what is not so")
         for obj in wanted.values():
             why = "the object is not found by what it has"
             yield Doubt(Subject.INDEX, obj.tenant, obj.unique_identifier, why)

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from strongroom.crypto.certificates import validation
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import Certificate, OpaqueObject
 from strongroom.model.secret import SecretBytes
@@ -293,6 +294,20 @@ def test_a_revocation_list_that_the_issuer_did_not_sign_says_nothing(
     anchor = register(kms, self_signed())
     kms.call(registration(ObjectType.OPAQUE_OBJECT, useless, link_to(LinkType.CERTIFICATE_LINK, anchor)))
     assert judged(kms, issued(serial=5)) is VALID
+
+
+def test_the_revocation_lists_of_an_issuer_are_checked_once(
+    kms: TestKms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever keeps certificates of one name makes many paths, and a list takes long to check."""
+    read: list[bytes] = []
+    once = validation._revocation_list
+    monkeypatch.setattr(validation, "_revocation_list", lambda data: read.append(data) or once(data))
+    issuers = [register(kms, self_signed(serial=serial), active=False) for serial in (1, 2, 3, 4)]
+    links = [link_to(LinkType.CERTIFICATE_LINK, issuer) for issuer in issuers]
+    kms.call(registration(ObjectType.OPAQUE_OBJECT, revocation_list(5), *links))
+    assert judged(kms, issued(serial=6)) is UNKNOWN
+    assert len(read) == len(issuers)
 
 
 def test_a_forged_link_in_the_chain_is_invalid(kms: TestKms) -> None:

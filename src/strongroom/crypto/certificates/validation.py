@@ -28,7 +28,8 @@ from strongroom.registry import ValidityIndicator as Validity
 MAXIMUM_PATH: Final = 10
 """Certificates of one path."""
 MAXIMUM_CHECKS: Final = 100
-"""Signatures that are checked for one chain, so that certificates which share names cost no more."""
+"""Signatures that are checked for one chain, those of revocation lists too, so that certificates which share
+names cost no more."""
 
 _UNREADABLE: Final = (
     ValueError,
@@ -129,6 +130,7 @@ class _Search:
         self._nodes = nodes
         self._at = at
         self._checks = 0
+        self._lists: dict[_Node, list[x509.CertificateRevocationList]] = {}
 
     def judge(self, path: tuple[_Node, ...]) -> Validity:
         """Return what becomes of a path that has come so far."""
@@ -159,18 +161,14 @@ class _Search:
             return signed if issuer.candidate.asked else Validity.UNKNOWN
         between = sum(1 for node in path[1:] if not node.self_issued)
         if not (
-            _current(issuer, self._at)
-            and _may_issue(issuer, between)
-            and not _listed(child, issuer, self._at)
+            _current(issuer, self._at) and _may_issue(issuer, between) and not self._listed(child, issuer)
         ):
             return Validity.INVALID
         return self.judge((*path, issuer))
 
     def _signed(self, child: _Node, issuer: _Node) -> Validity:
         """Return whether the issuer's key signed the child; Unknown for MD5, SHA-1 and foreign algorithms."""
-        if self._checks == MAXIMUM_CHECKS:
-            raise _OutOfChecks
-        self._checks += 1
+        self._count_check()
         try:
             child.certificate.verify_directly_issued_by(issuer.certificate)
         except InvalidSignature:
@@ -178,6 +176,40 @@ class _Search:
         except (UnsupportedAlgorithm, ValueError, TypeError, InternalError):
             return Validity.UNKNOWN
         return Validity.VALID
+
+    def _listed(self, child: _Node, issuer: _Node) -> bool:
+        """Tell whether a revocation list of the issuer has the certificate at that time."""
+        if issuer not in self._lists:
+            self._lists[issuer] = list(self._lists_of(issuer))
+        for revocations in self._lists[issuer]:
+            try:
+                entry = revocations.get_revoked_certificate_by_serial_number(child.certificate.serial_number)
+            except _UNREADABLE:
+                continue
+            if entry is not None and entry.revocation_date_utc <= self._at:
+                return True
+        return False
+
+    def _lists_of(self, issuer: _Node) -> Iterator[x509.CertificateRevocationList]:
+        """Yield the revocation lists that the issuer has signed."""
+        usage = find(issuer.extensions, x509.KeyUsage)
+        if usage is not None and not usage.crl_sign:
+            return
+        for data in issuer.candidate.revocation_lists:
+            self._count_check()
+            try:
+                revocations = _revocation_list(data)
+                if revocations.issuer == issuer.certificate.subject and revocations.is_signature_valid(
+                    issuer.certificate.public_key()  # type: ignore[arg-type]
+                ):
+                    yield revocations
+            except _UNREADABLE:
+                continue
+
+    def _count_check(self) -> None:
+        if self._checks == MAXIMUM_CHECKS:
+            raise _OutOfChecks
+        self._checks += 1
 
 
 def _may_issue(issuer: _Node, between: int) -> bool:
@@ -187,26 +219,6 @@ def _may_issue(issuer: _Node, between: int) -> bool:
     if constraints is None or not constraints.ca or (usage is not None and not usage.key_cert_sign):
         return False
     return constraints.path_length is None or between <= constraints.path_length
-
-
-def _listed(child: _Node, issuer: _Node, at: datetime) -> bool:
-    """Tell whether a revocation list of the issuer has the certificate at that time."""
-    usage = find(issuer.extensions, x509.KeyUsage)
-    if usage is not None and not usage.crl_sign:
-        return False
-    for data in issuer.candidate.revocation_lists:
-        try:
-            revocations = _revocation_list(data)
-            if revocations.issuer != issuer.certificate.subject or not revocations.is_signature_valid(
-                issuer.certificate.public_key()  # type: ignore[arg-type]
-            ):
-                continue
-            entry = revocations.get_revoked_certificate_by_serial_number(child.certificate.serial_number)
-        except _UNREADABLE:
-            continue
-        if entry is not None and entry.revocation_date_utc <= at:
-            return True
-    return False
 
 
 def _revocation_list(data: bytes) -> x509.CertificateRevocationList:

@@ -345,7 +345,8 @@ def test_an_invitation_opens_nothing_but_the_door_to_join(server: testing.Server
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{}", b"[]", b'{"csr": 5}', b'{"csr": "x"}', b"[" * 50_000, b"x" * 70_000]
+    "body",
+    [b"", b"{}", b"[]", b'{"csr": 5}', b'{"csr": "x"}', b'{"csr": "\\ud800"}', b"[" * 50_000, b"x" * 70_000],
 )
 def test_a_request_to_join_that_is_none_spends_no_invitation(
     server: testing.Server, tmp_path: Path, body: bytes

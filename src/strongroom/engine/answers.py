@@ -174,6 +174,11 @@ class Answers:
         fields.append((_RESULT_MESSAGE, 7, error.message[:_MESSAGE_LENGTH]))
         return (_BATCH_ITEM, 1, fields)
 
+    def instead(self, result: Item, error: KmipError) -> Item:
+        """Return a failure in the place of a batch item that cannot be answered as it is."""
+        said = {tag: value for tag, _, value in result[2]}
+        return self.failure(said.get(_OPERATION), said.get(_UNIQUE_BATCH_ITEM_ID), error)
+
     def undone(self, result: Item) -> Item:
         """Return the batch item of an operation that was done and that a later failure undid.
 

@@ -194,13 +194,13 @@ class Dispatcher:
     async def answer(self, root: Item, connection: Connection, encode: Encoder) -> bytes:
         """Return the response to a decoded request, in an encoding other than TTLV."""
         answers, items = await self._respond(root, connection, None)
+        response, version = answers.message(items), answers.version
         try:
-            return answers.write(items, encode)
-        except EncodeError as error:
-            # What is done is done, but only what a client has stored can hold such a text: it was a read.
-            told = ServerFailure(f"{error}; ask for it in TTLV")
-            answers, items = self._refuse(answers.version, told, connection)
-            return answers.write(items, encode)
+            return encode(response, version=version)
+        except EncodeError:
+            now = self._services.clock.now()
+            sayable = self._failures.sayable(response, version, encode, connection, now)
+            return encode(sayable, version=version)
 
     def refuse(self, error: DecodeError, connection: Connection, encode: Encoder) -> bytes:
         """Return the answer to text that is not a message, in the encoding that it should have had."""

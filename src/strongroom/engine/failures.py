@@ -18,6 +18,7 @@ from strongroom.domain.errors import (
 from strongroom.domain.identity import Connection
 from strongroom.domain.store import NameInUse
 from strongroom.domain.store_failures import StoreFailure, TamperedRecord
+from strongroom.engine.answers import Answers
 from strongroom.engine.correlation import Correlation
 from strongroom.engine.request import BatchItem
 from strongroom.model.errors import NotInVersion, UnknownField, UnknownValue
@@ -25,7 +26,9 @@ from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.registry import Tag, Version
 from strongroom.registry.names import VALUES
 from strongroom.wire import binary
-from strongroom.wire.errors import DecodeError
+from strongroom.wire.encodings import Encoder
+from strongroom.wire.errors import DecodeError, EncodeError
+from strongroom.wire.item import Item
 
 
 class Failures:
@@ -68,6 +71,23 @@ class Failures:
             case _:
                 self._on_failure(exc)
                 return ServerFailure("the server failed on this request; its log says why")
+
+    def sayable(
+        self, response: Item, version: Version, encode: Encoder, connection: Connection, now: datetime
+    ) -> Item:
+        """Return a response with a failure in the place of each batch item that an encoding cannot say.
+
+        What is done is done, but only what a client has stored can hold such a text: it was a read.
+        """
+        tag, kind, (header, *items) = response
+        answers = Answers(version, now)
+        for position, item in enumerate(items):
+            try:
+                encode(item, version=version)
+            except EncodeError as error:
+                told = ServerFailure(f"{error}; ask for it in TTLV")
+                items[position] = answers.instead(item, self.record(None, told, connection, now, None))
+        return tag, kind, [header, *items]
 
     def record(
         self,

@@ -12,7 +12,6 @@ from strongroom.engine.answers import Answer
 from strongroom.engine.request import BatchItem
 from strongroom.registry import Operation, Tag, Version
 from strongroom.wire import binary
-from strongroom.wire.encodings import Encoder
 from strongroom.wire.item import Item
 from strongroom.wire.limits import Limits
 
@@ -53,10 +52,10 @@ class PassedOn:
         """Return the response message."""
         return self._response
 
-    def write(self, _: list[Item], encode: Encoder) -> bytes:
-        """Return the response message in another encoding."""
+    def message(self, _: list[Item]) -> Item:
+        """Return the response message, read."""
         limits = Limits(message_size=len(self._response), items=len(self._response))
-        return encode(binary.decode(self._response, limits), version=self.version)
+        return binary.decode(self._response, limits)
 
 
 def owner(items: Iterable[BatchItem], own: bytes) -> bytes | None:

@@ -4,7 +4,9 @@ import pytest
 
 from strongroom.domain.identity import Connection
 from strongroom.engine.answers import joined
+from strongroom.model.convert import decoder
 from strongroom.model.identifiers import BatchReference, UniqueIdentifier
+from strongroom.model.messages import ResponseBatchItem
 from strongroom.model.objects import OpaqueObject
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicParameters, Name
@@ -14,6 +16,7 @@ from strongroom.operations.create import CreateRequest, CreateResponse
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.encrypt import EncryptRequest
 from strongroom.operations.get import GetRequest, GetResponse
+from strongroom.operations.get_attributes import GetAttributesRequest
 from strongroom.operations.locate import LocateRequest, LocateResponse
 from strongroom.operations.query import QueryRequest
 from strongroom.operations.register import RegisterRequest
@@ -26,6 +29,7 @@ from strongroom.registry import (
     CryptographicAlgorithm,
     CryptographicUsageMask,
     ObjectType,
+    Operation,
     PaddingMethod,
     QueryFunction,
     ResultReason,
@@ -33,7 +37,7 @@ from strongroom.registry import (
     Tag,
     UniqueIdentifierEnumeration,
 )
-from strongroom.wire import binary
+from strongroom.wire import binary, xml
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
 
 MISSING = UniqueIdentifier("00000000-0000-0000-0000-000000000000")
@@ -219,3 +223,22 @@ def test_an_object_of_somebody_else_is_answered_like_one_that_does_not_exist(kms
         answers.append((refused.value.reason, refused.value.message))
     assert answers[0] == answers[1]
     assert not kms.call(locate("secret"), caller=BOB).unique_identifier
+
+
+def test_what_xml_cannot_say_costs_only_its_own_item(kms: TestKms) -> None:
+    """The key that was made before is there; whoever was not told its identifier would have lost it."""
+    strange = kms.create_symmetric_key(name="a\x01b")
+    read = GetAttributesRequest(unique_identifier=UniqueIdentifier(strange))
+    root = request_message(
+        create(), read, QueryRequest(query_function=(QueryFunction.QUERY_OPERATIONS,)), version=V1_4
+    )
+    answer = kms.run(kms.dispatcher.answer(root, Connection(client=ALICE, peer="127.0.0.1:1"), xml.encode))
+    items = [decoder(ResponseBatchItem, V1_4)(fields) for _, _, fields in xml.decode(answer)[2][1:]]
+    assert [item.result_status for item in items] == [
+        ResultStatus.SUCCESS,
+        ResultStatus.OPERATION_FAILED,
+        ResultStatus.SUCCESS,
+    ]
+    assert items[1].operation is Operation.GET_ATTRIBUTES
+    assert items[1].unique_batch_item_id == root[2][2][2][1][2]
+    assert "ask for it in TTLV" in (items[1].result_message or "")

@@ -165,7 +165,7 @@ def initial(
         rule = rule_of(key)
         _require_applicable(obj, key, rule)
         if by is not SERVER:
-            _require_requestable(key, rule)
+            require_requestable(key, rule)
         value = accepted(rule, value, by=by)
         if index and not rule.multiple:
             raise InvalidField(f"{name_of(key)} has one value, so its Attribute Index is 0")
@@ -331,7 +331,8 @@ def _require_applicable(obj: ManagedObject, key: AttributeKey, rule: Attribute) 
         raise InvalidAttribute(f"a {object_type} has no {name_of(key)}")
 
 
-def _require_requestable(key: AttributeKey, rule: Attribute) -> None:
+def require_requestable(key: AttributeKey, rule: Attribute) -> None:
+    """Return if a request that makes an object may give the attribute; raises ReadOnlyAttribute."""
     if not rule.requestable and CLIENT not in rule.initially_set_by:
         raise ReadOnlyAttribute(f"only the server sets {name_of(key)}; leave it out of the request")
 

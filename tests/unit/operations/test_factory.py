@@ -14,6 +14,7 @@ from strongroom.model.factory import (
     ObjectDefaults,
     ObjectTypes,
 )
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.rights import ObjectGroups
 from strongroom.operations.create import CreateRequest
 from strongroom.operations.get_constraints import GetConstraintsRequest
@@ -159,6 +160,22 @@ def test_defaults_that_do_not_apply_to_the_type_are_refused(kms: TestKms) -> Non
     of_split_keys = for_keys(attribute(Tag.SPLIT_KEY_PARTS, 3))
     request = SetDefaultsRequest(defaults_information=DefaultsInformation(object_defaults=(of_split_keys,)))
     assert refusal(kms, request, version=V3_0).reason is ResultReason.INVALID_FIELD
+
+
+@pytest.mark.parametrize(
+    "default",
+    [
+        attribute(Tag.UNIQUE_IDENTIFIER, UniqueIdentifier("mine")),
+        attribute(Tag.STATE, State.ACTIVE),
+        attribute(Tag.CRYPTOGRAPHIC_LENGTH, 0),
+    ],
+    ids=lambda a: a.key.name,
+)
+def test_defaults_that_no_request_may_give_are_refused(kms: TestKms, default: AttributeInstance) -> None:
+    """Else each object that is made without saying otherwise would be refused because of them."""
+    information = DefaultsInformation(object_defaults=(for_keys(default),))
+    request = SetDefaultsRequest(defaults_information=information)
+    assert refusal(kms, request, version=V2_1).reason is ResultReason.INVALID_FIELD
 
 
 def test_a_new_object_has_to_fit_the_constraints(kms: TestKms) -> None:

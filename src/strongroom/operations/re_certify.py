@@ -97,6 +97,10 @@ async def re_certify(ctx: Context, request: ReCertifyRequest) -> ReCertifyRespon
     new = ctx.objects.create(ObjectType.CERTIFICATE)
     await describe(ctx, new, issued.certificate)
     replace(ctx, old, new, offset=request.offset, given=wishes.rest)
+    if value is not None:
+        new.set(Tag.CERTIFICATE_REQUEST_LINK, None)  # that of the old certificate is not the one it came from
+    elif stored is not None:
+        new.set(Tag.CERTIFICATE_REQUEST_LINK, stored.unique_identifier)
     if authority is not None:
         link(new, LinkType.CERTIFICATE_LINK, authority)
     if public_key is not None:

@@ -15,6 +15,7 @@ from strongroom.registry import (
     V1_0,
     V2_0,
     V2_1,
+    V3_0,
     VERSIONS,
     CertificateRequestType,
     CertificateType,
@@ -222,6 +223,26 @@ def test_a_request_renews_with_another_subject(kms: TestKms, root: Authority) ->
     assert load(kms, renewed(kms, old, attributes=template(subject("attribute")))).subject == name_of(
         "attribute"
     )
+
+
+def test_the_new_certificate_is_linked_to_the_request_that_it_was_made_from(
+    kms: TestKms, root: Authority
+) -> None:
+    first, second = (kms.call(request_object(csr()), version=V2_1).unique_identifier for _ in range(2))
+    certified = CertifyRequest(unique_identifier=first, attributes=template(issued_by(root)))
+    made: str = kms.call(certified, version=V2_1).unique_identifier
+    by_value = {
+        "certificate_request_type": CertificateRequestType.PKCS_10,
+        "certificate_request_value": csr(),
+    }
+    expected = (
+        ({}, first),
+        ({"certificate_request_unique_identifier": second}, second),
+        (by_value, None),
+    )
+    for given, request in expected:
+        made = renewed(kms, made, **given)
+        assert value(kms, made, Tag.CERTIFICATE_REQUEST_LINK, version=V3_0) == request
 
 
 def test_a_request_of_another_key_is_refused(kms: TestKms, root: Authority) -> None:

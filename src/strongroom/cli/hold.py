@@ -38,7 +38,12 @@ def add(
         "tenant": tenant,
         "reason": reason,
     }
-    print(cast(dict[str, object], administer(data, request))["hold"])
+    placed = cast(dict[str, object], administer(data, request))
+    reached = placed["reached"]
+    while reached is not None:  # a large group takes more than one answer
+        further = {"command": "hold.overtake", "group": group, "tenant": tenant, "after": reached}
+        reached = cast(dict[str, object], administer(data, further))["reached"]
+    print(placed["hold"])
 
 
 @app.command("list")

@@ -29,6 +29,7 @@ from strongroom.registry import (
     Tag,
     Version,
 )
+from strongroom.server.administration import holds
 from strongroom.server.administration.command import perform
 from strongroom.server.errors import NotFound, OperatorError
 from tests.kms import BOB, Refused, TestKms, attribute, template
@@ -146,6 +147,29 @@ def test_a_hold_goes_before_any_approval(kms: TestKms) -> None:
     hold(kms, unique_identifier=key)
     denied(kms, DestroyRequest(unique_identifier=key))
     assert waiting(kms) == []
+
+
+def test_a_large_group_is_gone_through_in_several_answers(
+    kms: TestKms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holds, "_TURN", 0.0)
+    keys = [grouped(kms) for _ in range(130)]
+    placed: Any = kms.run(
+        perform(administrator(kms), {"command": "hold.add", "group": GROUP, "reason": "case 7"})
+    )
+    answers, reached = 1, placed["reached"]
+    while reached is not None:
+        request = {"command": "hold.overtake", "group": GROUP, "after": reached}
+        further: Any = kms.run(perform(administrator(kms), request))
+        answers, reached = answers + 1, further["reached"]
+    assert answers == 3
+    for key in keys:
+        obj = kms.run(kms.repository.load(DEFAULT_TENANT, key))
+        assert obj is not None
+        assert obj.generation == 2
+    kms.run(perform(administrator(kms), {"command": "hold.remove", "hold": placed["hold"]}))
+    with pytest.raises(NotFound):
+        kms.run(perform(administrator(kms), {"command": "hold.overtake", "group": GROUP, "after": "0"}))
 
 
 def test_a_hold_is_listed_with_its_reason_and_who_placed_it(kms: TestKms) -> None:

@@ -451,6 +451,7 @@ HARMLESS = {
     "root.finish",
     # It takes a matter of its own to remove one.
     "hold.add",
+    "hold.overtake",
     # What is sealed gives out nothing, and the shares that open it are held by people.
     "server.seal",
     "server.unseal",

@@ -4,6 +4,7 @@ Rule: whoever administers may put a hold on; taking one off is policy, and needs
 """
 
 import contextlib
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -29,6 +30,9 @@ _MOST_MATTERS: Final = 64
 _LONGEST_REASON: Final = 500
 _PAGE: Final = 64
 """Objects in one commit."""
+
+_TURN: Final = 1.0
+"""Seconds after which an answer is given, whatever is left; the supervisor waits for a few."""
 
 _ANYWHERE: Final = ON_LINE | ARCHIVED | DESTROYED
 
@@ -65,17 +69,28 @@ async def add(admin: Administrator, request: Message) -> object:
             )
         except LostRace:
             continue
-        if group is not None:
-            await _overtake(admin, tenant, group)
-        return {"hold": matter.name}
+        reached = None if group is None else await _overtake(admin, tenant, group)
+        return {"hold": matter.name, "reached": reached}
     raise OperatorError("the object keeps changing; try again")
 
 
-async def _overtake(admin: Administrator, tenant: TenantId, group: str) -> None:
+@command("hold.overtake", roles={Role.ADMINISTRATOR})
+async def overtake(admin: Administrator, request: Message) -> object:
+    """Go on with a group that is held, behind the object that `hold.add`, or this command, has reached."""
+    group, after = text(request, "group"), text(request, "after")
+    tenant = await tenant_named(admin.store, optional_text(request, "tenant"))
+    if await admin.store.load_entry(Hold, tenant, group_key(group)) is None:
+        raise NotFound("the group is not held any more; list the holds: strongroom hold list")
+    return {"reached": await _overtake(admin, tenant, group, after)}
+
+
+async def _overtake(admin: Administrator, tenant: TenantId, group: str, after: str = "") -> str | None:
     """Give what is in a group its next generation: whoever is about to destroy it has to look again.
 
-    The hold is stored, so what changes or comes into the group from now on was looked at after it.
+    The hold is stored, so what changes or comes into the group from now on was looked at after it. Return
+    the last identifier that was reached when there are more than one answer has time for, else None.
     """
+    give_up = time.monotonic() + _TURN
     members: dict[str, None] = {}
     for belongs in (
         AttributeInstance(Tag.OBJECT_GROUP, group),
@@ -85,12 +100,15 @@ async def _overtake(admin: Administrator, tenant: TenantId, group: str) -> None:
             ObjectQuery(tenant=tenant, sight=None, now=admin.now, filters=[belongs], storage=_ANYWHERE)
         )
         members.update(dict.fromkeys(found.unique_identifiers))
-    identifiers = list(members)
+    identifiers = sorted(one for one in members if one > after)
     for start in range(0, len(identifiers), _PAGE):
+        if start and time.monotonic() >= give_up:
+            return identifiers[start - 1]
         page = identifiers[start : start + _PAGE]
         if not await _touch(admin, tenant, page):
             for identifier in page:
                 await _touch(admin, tenant, [identifier])
+    return None
 
 
 async def _touch(admin: Administrator, tenant: TenantId, identifiers: Sequence[str]) -> bool:

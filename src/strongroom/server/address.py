@@ -59,6 +59,17 @@ def parse_address(text: str) -> Address:
     return Address(host, int(port_text))
 
 
+def counted_as(host: str) -> str:
+    """Return what limits by address count a numeric address as: in IPv6 the network (/64) that everybody has
+    at least, with more addresses than there could be counts; IPv4 in IPv6 as IPv4."""
+    if ":" not in host:
+        return host
+    address = ipaddress.IPv6Address(host.partition("%")[0])
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
+
+
 def resolve(address: Address) -> tuple[socket.AddressFamily, Address]:
     """Return family and numeric form of a listening address, IPv4 first; raises OperatorError."""
     try:

@@ -85,15 +85,18 @@ class Transport(asyncio.Transport):
 class Bench:
     """One worker's worth of surroundings, and connections to it."""
 
-    def __init__(self, authority: Authority, **limits: int) -> None:
+    def __init__(
+        self,
+        authority: Authority,
+        connections: ConnectionSettings = ConnectionSettings(per_client=2),  # noqa: B008 -- frozen
+        **limits: int,
+    ) -> None:
         self.seconds = 1000.0
         self.date = NOW
         self.clients = Clients()
         self.turns = Turns(lambda: self.seconds)
         self.numbers = SharedNumbers(1)
-        self.shares = Shares(
-            self.numbers, 0, ConnectionSettings(per_client=2), LimitSettings(**limits), turns=self.turns
-        )
+        self.shares = Shares(self.numbers, 0, connections, LimitSettings(**limits), turns=self.turns)
         self.directory = ClientDirectory(self.clients)
         self.handler: Callable[[bytes, Connection], Coroutine[Any, Any, bytes]] = self.echo
         self.service = Service(
@@ -133,9 +136,9 @@ class Bench:
         await self.clients.put(ClientRecord(**{**_fields(self.record), **changes}))
         await self.directory.refresh()
 
-    def connect(self) -> tuple[KmipProtocol[Any], Transport]:
+    def connect(self, peer: str = "192.0.2.1:4711") -> tuple[KmipProtocol[Any], Transport]:
         transport = Transport(self.der)
-        protocol = KmipProtocol(self.service, "192.0.2.1:4711", self.closed.append)
+        protocol = KmipProtocol(self.service, peer, self.closed.append)
         transport.protocol = protocol
         protocol.connection_made(transport)
         return protocol, transport

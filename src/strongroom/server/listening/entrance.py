@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from strongroom.domain.identity import ClientIdentity
+from strongroom.server.address import parse_address
 from strongroom.server.clients.directory import PeerCertificate, Refusal
 from strongroom.server.listening.binding import Service
 from strongroom.server.listening.shares import Place
@@ -40,7 +41,7 @@ def admit(
     if certificate.valid_until <= date and not service.lenient:
         # A resumed session was verified when it began, which may be a while ago.
         return TurnedAway("certificate_expired", "renew it: strongroom client renew NAME --out OUT", client)
-    place = service.shares.enter(found, peer.rpartition(":")[0])
+    place = service.shares.enter(found, parse_address(peer).host)
     if isinstance(place, str):
         return TurnedAway("too_many_connections", f"close unused connections, or raise {place}", client)
     return found, place

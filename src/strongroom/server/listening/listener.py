@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from strongroom.server.address import Address
+from strongroom.server.address import Address, counted_as
 from strongroom.server.config import ConnectionSettings, DeadlineSettings
 from strongroom.server.listening.shares import BURST, MOST_DELAY, Rate
 from strongroom.server.listening.windows import keep_narrow
@@ -217,7 +217,8 @@ class Listener:
     def _begin(
         self, connection: socket.socket, address: tuple[str, int, *tuple[int, ...]], door: Door
     ) -> None:
-        host, port = address[:2]
+        peer = Address(*address[:2])
+        host = counted_as(peer.host)
         delay = self._delay(host)
         if delay is None:
             self._shed[host] += 1
@@ -229,10 +230,9 @@ class Listener:
         keep_narrow(connection)
         self._seat.live += 1
         self._empty.clear()
-        peer = Address(host, port)
         protocol = door.protocol(str(peer), self._ended)
         self._connections.add(protocol)
-        task = self._loop.create_task(self._shake_hands(connection, peer, protocol, delay))
+        task = self._loop.create_task(self._shake_hands(connection, peer, host, protocol, delay))
         self._unfinished.setdefault(host, {})[task] = None
         task.add_done_callback(partial(self._shaken, host, connection, protocol))
 
@@ -285,7 +285,7 @@ class Listener:
             rate.take(self._loop.time())
 
     async def _shake_hands(
-        self, connection: socket.socket, peer: Address, protocol: Anyone, delay: float
+        self, connection: socket.socket, peer: Address, host: str, protocol: Anyone, delay: float
     ) -> None:
         # When this is cancelled, it was shed or drained: both are reported in one line for all of them.
         try:
@@ -301,10 +301,10 @@ class Listener:
         except OSError as error:
             self._ended(protocol)
             if isinstance(error, ssl.SSLError):
-                self._charge(peer.host)
+                self._charge(host)
             log.info("handshake_failed", peer=str(peer), reason=_reason(error))
         else:
-            self._charge(peer.host)
+            self._charge(host)
 
     def _ended(self, protocol: Anyone) -> None:
         if protocol in self._connections:

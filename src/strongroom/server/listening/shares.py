@@ -12,6 +12,7 @@ from typing import Final
 
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.tenants import Tenant
+from strongroom.server.address import counted_as
 from strongroom.server.config import ConnectionSettings, LimitSettings
 from strongroom.server.listening.turns import Account, Turns
 from strongroom.server.logs import get_logger
@@ -140,7 +141,7 @@ class Shares:
 
     def enter(self, client: ClientIdentity, host: str) -> Place | str:
         """Let a connection in, or return the name of the setting that keeps it out."""
-        address = address_number(self._numbers, host)
+        address = address_number(self._numbers, counted_as(host))
         own = self.tenants.get(client.tenant)
         per_tenant = self._per_tenant if own is None or own.most_connections is None else own.most_connections
         if not self._addresses.enter(address, self._per_address):

@@ -38,12 +38,12 @@ class Site:
             total=100,
         )
 
-    def accept(self) -> socket.socket:
+    def accept(self, host: str = "192.0.2.1") -> socket.socket:
         """Begin the handshake with a peer that says nothing, and return the peer."""
         peer, ours = socket.socketpair()
         self._stack.enter_context(peer)
         peer.setblocking(False)
-        self.listener._begin(ours, ("192.0.2.1", 4711), self.door)
+        self.listener._begin(ours, (host, 4711), self.door)
         return peer
 
 
@@ -51,6 +51,25 @@ class Site:
 async def site(authority: Authority) -> Iterator[Site]:  # type: ignore[misc]
     with contextlib.ExitStack() as stack:
         yield Site(Bench(authority), stack)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "shed"),
+    [
+        (["2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff::3"], {"2001:db8::/64": 1}),
+        (["2001:db8::1", "2001:db8:0:1::2", "2001:db8:0:2::3"], {}),
+        (["::ffff:192.0.2.1", "192.0.2.1", "::ffff:192.0.2.1"], {"192.0.2.1": 1}),
+        (["::ffff:192.0.2.1", "::ffff:192.0.2.2", "192.0.2.3"], {}),
+        (["fe80::1%eth0", "fe80::2%eth1", "fe80::3"], {"fe80::/64": 1}),
+    ],
+)
+async def test_a_network_that_one_peer_has_all_of_counts_as_one_address(
+    site: Site, hosts: list[str], shed: dict[str, int]
+) -> None:
+    for host in hosts:
+        site.accept(host)
+    assert dict(site.listener._shed) == shed
+    await turns_pass()
 
 
 async def test_a_worker_is_not_empty_while_a_handshake_is_about_to_begin(site: Site) -> None:

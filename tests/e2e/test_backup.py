@@ -19,6 +19,7 @@ from strongroom.audit.keys import SigningKey
 from strongroom.cli.administration import administer
 from strongroom.cli.exit import ExitCode
 from strongroom.client.errors import KMIPError
+from strongroom.domain.backups import KeysGiven
 from strongroom.server.admin import call, call_server
 from strongroom.server.app import StrongroomAdapters
 from strongroom.server.backup.create import _new_file, create_backup
@@ -28,7 +29,7 @@ from strongroom.server.backup.parts import PLAIN, SEALED
 from strongroom.server.backup.restore import restore_backup
 from strongroom.server.config import ClientSettings, load_settings
 from strongroom.server.data_directory import DataDirectory, write_private
-from strongroom.server.errors import Denied, DirectoryLocked, OperatorError
+from strongroom.server.errors import Denied, DirectoryLocked, OperatorError, PendingApproval
 from strongroom.server.messages import Message
 from tests.e2e.backups import Kit, Place, old_client, running
 from tests.inventory import inventory, populate
@@ -806,6 +807,43 @@ def test_others_than_the_kit_are_given_keys_once_people_have_agreed(
         refused(server, *words, code=ExitCode.PENDING_APPROVAL)
         server.run("backup", "create", *data, "--to", str(tmp_path / "kit.age"))
     assert verified(server, backup, own)["result"] == "good"
+
+
+def test_people_agree_once_to_a_backup_that_is_begun_anew_since_files_have_changed(
+    place: Callable[[str, str], Place], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, own = place("sqlite", "there"), Kit(tmp_path / "own")
+    with testing.server(there.folder) as server:
+        data = ["--data", str(server.directory)]
+        server.run("person", "add", "ann", "--role", "approver", "--client", "test", *data)
+        server.run("approval", "require", "export=1", "--tenant", "system", *data)
+        words = ["create", *data, "--to", str(tmp_path / "backup.age"), "--recipient", own.recipient]
+        said = refused(server, *words, code=ExitCode.PENDING_APPROVAL)
+        (approval,) = re.findall(r"approval approve (\S+?)`", said)
+        server.run("approval", "approve", approval, "--profile", str(server.profile))
+        changes = [lambda: server.run("server", "ca", "rotate", *data)]
+
+        def settled(directory: DataDirectory) -> dict[str, bytes]:
+            if changes:
+                changes.pop()()
+            return settled_files(directory)
+
+        monkeypatch.setattr("strongroom.server.backup.create.settled_files", settled)
+        create_while(server, tmp_path / "backup.age", own, "backup.keys", lambda: None)
+        assert changes == []
+        other = Kit(tmp_path / "other")
+        answer = {"command": "backup.keys", "recipients": [own.recipient, other.recipient]}
+        for again in (None, *names_of_backups(server)):
+            with pytest.raises(PendingApproval):
+                call(DataDirectory.open(server.directory), StrongroomAdapters(), answer | {"again": again})
+    assert verified(server, tmp_path / "backup.age", own)["result"] == "good"
+
+
+def names_of_backups(server: testing.Server) -> list[str]:
+    """Return what backups are called that were given keys."""
+    with closing(sqlite3.connect(server.directory / "strongroom.db")) as database:
+        rows = database.execute("SELECT key FROM entries WHERE kind = ?", (KeysGiven.kind,))
+        return [key for (key,) in rows]
 
 
 def test_nobody_is_given_keys_on_another_machine(

@@ -567,6 +567,7 @@ UNSEEN = {
     ("root.rotate", "secret"): "a secret",
     ("root.rotate", "record"): "it may hold a secret; the facts say where the key will be",
     ("recovery.create", "recipient"): "made by whoever asks, anew each time",
+    ("backup.keys", "again"): "where it counts, people have agreed to the same recipients a moment ago",
 }
 """What commands that need approval read, and people do not see; and why."""
 

@@ -8,6 +8,7 @@ unless it is the recovery kit that will open the backup.
 import re
 import secrets
 from base64 import b64encode
+from datetime import timedelta
 from typing import Final
 
 from strongroom.domain.acts import Act
@@ -19,15 +20,30 @@ from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.server.administration.command import Administrator, command
 from strongroom.server.audit_key import open_audit_key
 from strongroom.server.errors import OperatorError
-from strongroom.server.messages import Message, text, texts
+from strongroom.server.messages import Message, optional_text, text, texts
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_MOMENT: Final = timedelta(minutes=1)
 
 
 async def _act(admin: Administrator, request: Message) -> Act | None:
     """Tell whether people have to agree: not for the recovery kit, which they have agreed to keep."""
     given = set(texts(request, "recipients"))
-    return None if not given or given == {admin.root_key.prove_recovery()} else Act.EXPORT
+    if not given or given == {admin.root_key.prove_recovery()} or await _has_just_been(admin, request, given):
+        return None
+    return Act.EXPORT
+
+
+async def _has_just_been(admin: Administrator, request: Message, recipients: set[str]) -> bool:
+    """Tell whether these were given the keys a moment ago, and files have changed before the backup had them:
+    it is begun `again`, and people have agreed to it once."""
+    name = optional_text(request, "again")
+    kept = None if name is None else await admin.store.load_entry(KeysGiven, SYSTEM_TENANT, name)
+    return (
+        kept is not None
+        and set(kept.value.recipients) == recipients
+        and admin.now - kept.value.given_at <= _MOMENT
+    )
 
 
 def _recipients(request: Message) -> Message:

@@ -111,9 +111,11 @@ async def _keys_and_files(
     call: Callable[[Message], object],
 ) -> tuple[Message, Mapping[str, bytes]]:
     """Return everything secret and the files beside it, as they were at one moment."""
+    again: str | None = None
     for _ in range(TRIES):
         before = stamps(directory, _sealed_names(directory))
-        keys = await _keys(snapshot, recipients, call)
+        keys = await _keys(snapshot, recipients, call, again)
+        again = text(keys, "backup")
         files = settled_files(directory)
         # What could not be restored is said now, while it can be put right.
         configuration_on(DEFAULT_STORE, files[FILE_NAME].decode())
@@ -127,13 +129,13 @@ def _sealed_names(directory: DataDirectory) -> list[str]:
 
 
 async def _keys(
-    snapshot: Snapshot, recipients: tuple[str, ...], call: Callable[[Message], object]
+    snapshot: Snapshot, recipients: tuple[str, ...], call: Callable[[Message], object], again: str | None
 ) -> Message:
     """Return everything secret, encrypted, after checking that no key of the snapshot is missing."""
     table = Table(STORE_KEYS, ("store_key",))
     # Read first, which is also what makes the snapshot one of before the keys.
     wanted = {number async for page in snapshot.rows(table) for (number,) in page}
-    request: Message = {"command": "backup.keys", "recipients": list(recipients)}
+    request: Message = {"command": "backup.keys", "recipients": list(recipients), "again": again}
     # Without a server, the command has an event loop of its own.
     answer = nested({"answer": await asyncio.to_thread(call, request)}, "answer")
     given: Any = answer.get("store_keys")

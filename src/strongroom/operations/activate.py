@@ -1,7 +1,7 @@
 """Activate (KMIP 1.x §4.19, 2.x §6.1.1)."""
 
 from strongroom.domain.context import Context
-from strongroom.domain.errors import InvalidObjectType, WrongKeyLifecycleState
+from strongroom.domain.errors import InvalidObjectType
 from strongroom.domain.lifecycle import Event
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
@@ -22,12 +22,7 @@ async def activate(ctx: Context, request: ActivateRequest) -> ActivateResponse:
     obj = await ctx.objects.get(request.unique_identifier)
     if obj.state is None:
         raise InvalidObjectType("an object of this type has no state to activate")
-    end = obj.value(Tag.DEACTIVATION_DATE)
     obj.apply(Event.ACTIVATE)
-    if end is not None and end <= ctx.now:
-        raise WrongKeyLifecycleState(
-            "the Deactivation Date has passed, so the object would end at once; give it a later one first"
-        )
     # SPEC(KMIP 2.1 §4.57): the Activation Date becomes the time of the Activate operation.
     obj.set(Tag.ACTIVATION_DATE, ctx.now)
     return ActivateResponse(unique_identifier=obj.unique_identifier)

@@ -5,13 +5,11 @@ from datetime import timedelta
 import pytest
 
 from strongroom.operations.activate import ActivateRequest
-from strongroom.operations.modify_attribute import ModifyAttributeRequest
 from strongroom.registry import ResultReason, State, Tag
 from tests.expect import (
     assert_refused,
     key,
     key_in,
-    later,
     register_opaque,
     register_template,
     state_of,
@@ -61,17 +59,4 @@ def test_an_opaque_object_can_be_activated(kms: TestKms) -> None:
     """KMIP 2.1 §4.57: State applies to all objects."""
     made = register_opaque(kms)
     kms.call(ActivateRequest(unique_identifier=made))
-    assert state_of(kms, made) is State.ACTIVE
-
-
-def test_an_object_whose_end_has_passed_is_not_activated(kms: TestKms) -> None:
-    """It would be Deactivated at once, though the answer says that it is in use now."""
-    made = key(kms, attribute(Tag.DEACTIVATION_DATE, later(kms, days=1)))
-    kms.clock.pass_time(days=1)
-    request = ActivateRequest(unique_identifier=made)
-    assert_refused(kms, request, ResultReason.PERMISSION_DENIED, ResultReason.WRONG_KEY_LIFECYCLE_STATE)
-    assert state_of(kms, made) is State.PRE_ACTIVE
-    moved = attribute(Tag.DEACTIVATION_DATE, later(kms, days=1))
-    kms.call(ModifyAttributeRequest(unique_identifier=made, new_attribute=moved))
-    kms.call(request)
     assert state_of(kms, made) is State.ACTIVE

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyrage
 import pytest
 
 from strongroom.domain.acts import Act, votes_needed
@@ -514,6 +515,24 @@ def test_what_opens_every_key_needs_the_votes_of_every_tenant(office: Office) ->
     with pytest.raises(PendingApproval):
         office.ask(request | {"recipients": ["age1y"]})
     assert len(waiting(office.kms)) == 2
+
+
+def test_a_backup_that_is_begun_again_and_again_asks_people_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first time counts, or one approval would give every store key of the future."""
+    monkeypatch.setattr("strongroom.server.backup.parts.open_sealed", lambda *_: {})
+    monkeypatch.setattr(type(office.kms.root_key), "prove_recovery", lambda _: None, raising=False)
+    own = str(pyrage.x25519.Identity.generate().to_public())
+    keys: dict[str, object] = {"command": "backup.keys", "recipients": [own]}
+    names = [office.ask(keys)["backup"]]
+    lay_down(office.kms, tenant=SYSTEM_TENANT, export=1)
+    for seconds in (40, 15):
+        office.kms.clock.pass_time(seconds=seconds)
+        names.append(office.ask(keys | {"again": names[-1]})["backup"])
+    office.kms.clock.pass_time(seconds=30)
+    for name in names:
+        office.pending(keys | {"again": name})
 
 
 def test_a_recovery_kit_or_a_root_key_of_ones_own_is_no_way_round_the_votes_for_export(

@@ -8,7 +8,7 @@ unless it is the recovery kit that will open the backup.
 import re
 import secrets
 from base64 import b64encode
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from strongroom.domain.acts import Act
@@ -29,21 +29,19 @@ _MOMENT: Final = timedelta(minutes=1)
 async def _act(admin: Administrator, request: Message) -> Act | None:
     """Tell whether people have to agree: not for the recovery kit, which they have agreed to keep."""
     given = set(texts(request, "recipients"))
-    if not given or given == {admin.root_key.prove_recovery()} or await _has_just_been(admin, request, given):
+    if not given or given == {admin.root_key.prove_recovery()}:
         return None
-    return Act.EXPORT
+    return Act.EXPORT if await _begun_at(admin, request) is None else None
 
 
-async def _has_just_been(admin: Administrator, request: Message, recipients: set[str]) -> bool:
-    """Tell whether these were given the keys a moment ago, and files have changed before the backup had them:
-    it is begun `again`, and people have agreed to it once."""
+async def _begun_at(admin: Administrator, request: Message) -> datetime | None:
+    """Return when these recipients were first given the keys for a backup that is begun `again`, since files
+    have changed before it had them; None for any other one. It is a moment ago, and people agreed then."""
     name = optional_text(request, "again")
     kept = None if name is None else await admin.store.load_entry(KeysGiven, SYSTEM_TENANT, name)
-    return (
-        kept is not None
-        and set(kept.value.recipients) == recipients
-        and admin.now - kept.value.given_at <= _MOMENT
-    )
+    if kept is None or set(kept.value.recipients) != set(texts(request, "recipients")):
+        return None
+    return kept.value.given_at if admin.now - kept.value.given_at <= _MOMENT else None
 
 
 def _recipients(request: Message) -> Message:
@@ -77,7 +75,7 @@ async def keys(admin: Administrator, request: Message) -> object:
         tenant=SYSTEM_TENANT,
         key=name,
         owner=0,
-        value=KeysGiven(given_at=admin.now, recipients=recipients),
+        value=KeysGiven(given_at=await _begun_at(admin, request) or admin.now, recipients=recipients),
     )
     try:
         await admin.store.commit(Changes(entries=[EntryChange(KeysGiven, SYSTEM_TENANT, name, 0, record)]))

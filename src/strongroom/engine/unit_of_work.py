@@ -6,12 +6,10 @@ written but through `commit`.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from strongroom.domain.access import in_sight, loosens, may, reaches, restricted, scope
 from strongroom.domain.clients import ClientRecord
 from strongroom.domain.context import Again, Another, Sought
-from strongroom.domain.entries import Entry, Kept
 from strongroom.domain.errors import (
     InvalidField,
     KmipError,
@@ -34,6 +32,7 @@ from strongroom.engine.entries import WorkingEntries
 from strongroom.engine.identifiers import new_identifier
 from strongroom.engine.quotas import Rewritten
 from strongroom.engine.references import Told
+from strongroom.engine.savepoint import Savepoint
 from strongroom.engine.searches import Searches, Wanted
 from strongroom.engine.sequence import SEQUENCE_NUMBERS
 from strongroom.model.attribute_list import AttributeInstance
@@ -44,23 +43,6 @@ from strongroom.model.identifiers import (
 )
 from strongroom.model.structures import Name
 from strongroom.registry import ObjectType, Operation, State, Tag, UniqueIdentifierEnumeration
-
-
-class Savepoint(NamedTuple):
-    """A unit of work as it was at one moment."""
-
-    loaded: dict[str, ManagedObject]
-    entries: dict[tuple[type[Entry], str], Kept[Entry] | None]
-    permission: Permission
-    scope: tuple[Grant, ...] | None
-    placed: tuple[UniqueIdentifier | None] | None
-    placeholder: UniqueIdentifier | None
-    reached: dict[UniqueIdentifier, ManagedObject]
-    fresh: list[ManagedObject]
-    brought: list[ManagedObject]
-    adopted: dict[str, ManagedObject | None]
-    replaced: dict[str, ManagedObject]
-    clients: list[ClientRecord]
 
 
 class UnitOfWork:

@@ -6,13 +6,13 @@ same after a crash, finds it done. See `domain.asynchronous`.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from strongroom.domain import turn
-from strongroom.domain.asynchronous import WaitingBatch, new_key
+from strongroom.domain.asynchronous import WaitingBatch, WaitingItem, new_key
 from strongroom.domain.clock import Clock
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.errors import KmipError, PermissionDenied, ServerFailure, ServerLimitExceeded
@@ -25,7 +25,7 @@ from strongroom.engine.due import attempt_each_due
 from strongroom.engine.entries import forget
 from strongroom.engine.kept_answers import KeptAnswers
 from strongroom.engine.later import Later, LaterItem
-from strongroom.engine.references import named
+from strongroom.engine.references import PLACING, named, names_of
 from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.engine.users import may_log_in
 from strongroom.model.identifiers import UniqueIdentifier
@@ -200,6 +200,7 @@ class RequestBacklog:
             return await self._park(batch, needed.until)
         except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
             work = self._work(batch, caller)
+            work.failed(batch.value.items[position].operation)
             item = self._later.item(batch, position, work, caller)
             done = batch.value.items[position].done(item.explain(exc, position))
             after = batch.value.with_item(position, done)
@@ -252,13 +253,23 @@ class RequestBacklog:
     def _work(self, batch: Kept[WaitingBatch], caller: ClientIdentity) -> UnitOfWork:
         """Return a unit of work that remembers what the items before have made."""
         memory = BatchMemory()
-        if batch.value.placeholder is not None:
+        before = batch.value.items[: batch.value.next]
+        if batch.value.placeholder is not None and not _failed_to_place(before):
             memory.placeholder = UniqueIdentifier(batch.value.placeholder)
-        for item in batch.value.items:
+        for item in before:
             made = named(item.operation, [UniqueIdentifier(one) for one in item.made])
-            memory.by_operation.update(made)
+            memory.note(item.operation, made)
             memory.identifiers += made.values()
         return UnitOfWork(self._store, memory, caller=caller, now=self._clock.now())
+
+
+def _failed_to_place(before: Sequence[WaitingItem]) -> bool:
+    """Tell whether the last item that should have filled the ID Placeholder has made nothing.
+
+    It may have been refused, or called off, before the items in front of it were done.
+    """
+    last = next((item for item in reversed(before) if item.operation in PLACING), None)
+    return last is not None and not last.made and bool(names_of(last.operation))
 
 
 def _owner(batch: Kept[WaitingBatch]) -> ClientIdentity:

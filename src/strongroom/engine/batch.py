@@ -1,10 +1,16 @@
-"""What later batch items may refer to: the ID Placeholder, and what each item made."""
+"""What later batch items may refer to: the ID Placeholder, and what each item made.
+
+Rule: a reference means the last item that could have made what it names. When that item failed, or made
+nothing, it means nothing: an older object is not what the client has in mind.
+"""
+
+from collections.abc import Mapping
 
 from strongroom.domain.errors import (
     EmptyPlaceholder,
     InvalidField,
 )
-from strongroom.engine.references import DataMemory
+from strongroom.engine.references import PLACING, DataMemory, names_of
 from strongroom.model.identifiers import (
     BatchReference,
     ObjectReference,
@@ -23,6 +29,26 @@ class BatchMemory:
         self.by_operation: dict[UniqueIdentifierEnumeration, UniqueIdentifier] = {}
         self.identifiers: list[UniqueIdentifier] = []
         self.data = DataMemory()
+
+    def note(
+        self, operation: int | None, made: Mapping[UniqueIdentifierEnumeration, UniqueIdentifier]
+    ) -> None:
+        """Take in what an item has made."""
+        if made:
+            self.by_operation.update(made)
+        else:
+            self._forget_names(operation)
+
+    def failed(self, operation: int | None) -> None:
+        """Take in that an item has made nothing, since it failed."""
+        self.data.failed(operation or 0)
+        if operation in PLACING:
+            self.placeholder = None
+            self._forget_names(operation)
+
+    def _forget_names(self, operation: int | None) -> None:
+        for name in names_of(operation):
+            self.by_operation.pop(name, None)
 
     def resolve(self, reference: ObjectReference | None) -> UniqueIdentifier:
         """Return the identifier meant; raises EmptyPlaceholder or InvalidField."""

@@ -51,6 +51,7 @@ class Batches:
                 result = await self._transactions.transact(run, item)
             except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
                 run.streams.end_claimed()
+                run.memory.failed(item.operation)
                 results.append(self._failure(run, position, item, exc))
                 if not run.request.goes_on:
                     break
@@ -91,6 +92,7 @@ class Batches:
                             run.streams.end_claimed()
                             work.roll_back(point)
                             work.leave(point)
+                            run.memory.failed(item.operation)
                             results.append(self._failure(run, failing, item, error))
                             refused = True
                             continue
@@ -100,7 +102,7 @@ class Batches:
                         room = None if room is None else room - size
                         done.append(Done(item, work.touched(), work.found))
                         results.append(result)
-                    work.keep()
+                    work.keep(item.operation)
                     work.go_on()
                 changes = work.changes()
                 if not changes:

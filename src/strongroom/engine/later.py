@@ -172,7 +172,7 @@ class LaterItem:
         except BaseException:
             self._run.streams.end_claimed()
             raise
-        self._work.keep()
+        self._work.keep(self._item.operation)
         return SecretBytes(binary.encode(result))
 
     def explain(self, exc: Exception, position: int) -> SecretBytes:

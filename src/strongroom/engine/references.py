@@ -28,6 +28,23 @@ _PLAIN: Final[Mapping[Operation, UniqueIdentifierEnumeration]] = {
 }
 _NOTHING: Final[Mapping[UniqueIdentifierEnumeration, UniqueIdentifier]] = {}
 
+_NAMES: Final[Mapping[int, Sequence[UniqueIdentifierEnumeration]]] = {
+    operation: [
+        one
+        for one in UniqueIdentifierEnumeration
+        if one.name in (plain.name, f"{plain.name}_PRIVATE_KEY", f"{plain.name}_PUBLIC_KEY")
+    ]
+    for operation, plain in _PLAIN.items()
+}
+
+PLACING: Final = frozenset({*_PLAIN, Operation.CHECK, Operation.EXPORT, Operation.RECOVER})
+"""The operations that fill the ID Placeholder."""
+
+
+def names_of(operation: int | None) -> Sequence[UniqueIdentifierEnumeration]:
+    """Return what the identifiers that an operation makes may be called."""
+    return _NAMES.get(operation or 0, ())
+
 
 def made_by(
     operation: Operation, response: Response
@@ -114,6 +131,10 @@ class DataMemory:
         self._in_order.append(data)
         self._by_operation[operation] = data
         self.size += len(data)
+
+    def failed(self, operation: int) -> None:
+        """Forget what the last item of an operation gave, since the one after it gave nothing."""
+        self._by_operation.pop(operation, None)
 
     def fill_in(self, payload: list[Item]) -> list[Item]:
         """Return a request payload with the bytes in the place of references to them.

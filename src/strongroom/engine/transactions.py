@@ -127,7 +127,7 @@ class Transactions:
             known = await self.again(run, item, work)
             if known is not None:
                 self._audit.record(event_of(run, item, tuple(work.made.values()), None))
-                work.keep()
+                work.keep(item.operation)
                 return known
             result, size = await self.perform(run, item, work, run.room)
             changes = work.changes()
@@ -143,7 +143,7 @@ class Transactions:
                 continue
             else:
                 self._remembering.made(run, work)
-            work.keep()
+            work.keep(item.operation)
             run.streams.keep()
             if run.room is not None:
                 run.room -= size

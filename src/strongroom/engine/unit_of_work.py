@@ -205,17 +205,20 @@ class UnitOfWork:
         self._adopted, self._replaced, self._clients = point.adopted, point.replaced, point.clients
         self.entries.roll_back(point.entries)
 
-    def keep(self) -> None:
+    def keep(self, operation: int | None) -> None:
         """End a batch item that succeeded: from here on the batch may refer to what it made."""
         memory = self._memory
         if self._placed is not None:
             memory.placeholder = self._placed[0]
-        if self.made:
-            memory.by_operation.update(self.made)
+        memory.note(operation, self.made)
         if self.told is not None:
             memory.identifiers += self.told.identifiers
             if self.told.data is not None:
                 memory.data.keep(self.told.operation, self.told.data)
+
+    def failed(self, operation: int | None) -> None:
+        """End a batch item that failed: later ones do not get an older object in the place of its own."""
+        self._memory.failed(operation)
 
     @property
     def now(self) -> datetime:

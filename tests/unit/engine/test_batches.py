@@ -1,9 +1,14 @@
 """Batches: order, errors, undo, the ID Placeholder (KMIP 1.4 §6, 2.1 §9)."""
 
+import inspect
+import sys
+
 import pytest
 
 from strongroom.domain.identity import Connection
+from strongroom.domain.operation import declared
 from strongroom.engine.answers import joined
+from strongroom.engine.references import PLACING
 from strongroom.model.convert import decoder
 from strongroom.model.identifiers import BatchReference, UniqueIdentifier
 from strongroom.model.messages import ResponseBatchItem
@@ -19,6 +24,7 @@ from strongroom.operations.get import GetRequest, GetResponse
 from strongroom.operations.get_attributes import GetAttributesRequest
 from strongroom.operations.locate import LocateRequest, LocateResponse
 from strongroom.operations.query import QueryRequest
+from strongroom.operations.recover import RecoverRequest
 from strongroom.operations.register import RegisterRequest
 from strongroom.registry import (
     V1_0,
@@ -92,10 +98,79 @@ def test_continue_goes_on_after_a_failure(kms: TestKms) -> None:
     results = kms.batch(
         GetRequest(unique_identifier=MISSING),
         create("b"),
-        batch_error_continuation_option=BatchErrorContinuationOption.CONTINUE,
+        batch_error_continuation_option=CONTINUE,
     )
     assert isinstance(results[0], Refused)
     assert isinstance(results[1], CreateResponse)
+
+
+CONTINUE = BatchErrorContinuationOption.CONTINUE
+
+
+@pytest.mark.parametrize("meant", [None, UniqueIdentifierEnumeration.CREATE])
+def test_what_failed_to_make_an_object_leaves_none_that_is_older_in_its_place(
+    kms: TestKms, meant: UniqueIdentifierEnumeration | None
+) -> None:
+    """The client means the second key; destroyed would be the first one."""
+    kms.call(create("taken"))
+    first, second, destroyed = kms.batch(
+        create("first"),
+        create("taken"),
+        DestroyRequest(unique_identifier=meant),
+        version=V2_1,
+        batch_error_continuation_option=CONTINUE,
+    )
+    assert isinstance(first, CreateResponse)
+    assert isinstance(second, Refused)
+    assert isinstance(destroyed, Refused)
+    assert destroyed.reason is ResultReason.OBJECT_NOT_FOUND
+    assert kms.call(locate("first")).unique_identifier == (first.unique_identifier,)
+
+
+def test_an_object_that_could_not_be_recovered_leaves_none_in_its_place(kms: TestKms) -> None:
+    made, recovered, destroyed = kms.batch(
+        create("first"),
+        RecoverRequest(unique_identifier=MISSING),
+        DestroyRequest(),
+        batch_error_continuation_option=CONTINUE,
+    )
+    assert isinstance(made, CreateResponse)
+    assert [type(one) for one in (recovered, destroyed)] == [Refused, Refused]
+
+
+def test_what_fails_with_the_object_in_the_id_placeholder_leaves_it_there(kms: TestKms) -> None:
+    made, encrypted, got = kms.batch(
+        create(),
+        EncryptRequest(data=SecretBytes(b"x")),
+        GetRequest(),
+        batch_error_continuation_option=CONTINUE,
+    )
+    assert isinstance(made, CreateResponse)
+    assert isinstance(encrypted, Refused)  # it is not active
+    assert isinstance(got, GetResponse)
+    assert got.unique_identifier == made.unique_identifier
+
+
+def test_a_search_that_finds_nothing_leaves_nothing_of_the_one_before(kms: TestKms) -> None:
+    kms.call(create("there"))
+    _, _, got = kms.batch(
+        locate("there"),
+        locate("not there"),
+        GetRequest(unique_identifier=UniqueIdentifierEnumeration.LOCATE),
+        version=V2_1,
+    )
+    assert isinstance(got, Refused)
+    assert got.reason is ResultReason.OBJECT_NOT_FOUND
+
+
+def test_the_operations_that_fill_the_id_placeholder_are_known() -> None:
+    """`PLACING` is derived, but for what has no name in Unique Identifier."""
+    filling = {
+        code
+        for code, spec in declared().items()
+        if "objects.place(" in inspect.getsource(sys.modules[spec.handler.__module__])
+    }
+    assert filling == {code for code in declared() if code in PLACING}
 
 
 def test_undo_leaves_nothing_of_a_failed_batch(kms: TestKms) -> None:

@@ -22,6 +22,7 @@ from strongroom.model.structures import CryptographicParameters
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.cancel import CancelRequest
 from strongroom.operations.create import CreateRequest
+from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.hash import HashRequest
 from strongroom.operations.locate import LocateRequest
@@ -282,6 +283,26 @@ def test_continue_does_the_rest_after_a_failure(kms: TestKms) -> None:
     )
     do_all(kms)
     assert [poll(kms, value).result_status for value in values] == [FAILED, SUCCESS]
+
+
+@pytest.mark.parametrize("when", ["at once", "later"])
+def test_what_failed_to_make_an_object_leaves_none_that_is_older_in_its_place(
+    kms: TestKms, when: str
+) -> None:
+    kms.call(create("taken"))
+    root = request_message(
+        create("first"),
+        create("taken"),
+        DestroyRequest(),
+        version=V2_1,
+        asynchronous_indicator=MANDATORY,
+        batch_error_continuation_option=BatchErrorContinuationOption.CONTINUE,
+    )
+    if when == "at once":  # its payload cannot be read
+        root[2][2][2][-1] = (int(Tag.REQUEST_PAYLOAD), 1, [])
+    kms.send(root)
+    do_all(kms)
+    assert names_found(kms, "first") == 1
 
 
 def test_undo_does_not_wait(kms: TestKms) -> None:

@@ -128,6 +128,15 @@ def test_data_of_an_item_that_failed_are_not_there(kms: TestKms) -> None:
     assert refused[Tag.RESULT_REASON] == ResultReason.INVALID_FIELD
 
 
+def test_data_of_an_item_that_failed_are_not_those_of_one_before(kms: TestKms) -> None:
+    requests = [RNGRetrieveRequest(data_length=8), RNGRetrieveRequest(data_length=-1), hashing()]
+    root = request_message(
+        *requests, version=V2_1, batch_error_continuation_option=BatchErrorContinuationOption.CONTINUE
+    )
+    _, _, refused = answers(kms, refer(root, 2, 5, int(DataEnumeration.RNG_RETRIEVE)))
+    assert refused[Tag.RESULT_REASON] == ResultReason.INVALID_FIELD
+
+
 def test_a_reference_without_a_batch_is_an_invalid_message(kms: TestKms) -> None:
     (refused,) = answers(kms, refer(request_message(hashing(), version=V2_1), 0, 2, 0))
     assert refused[Tag.RESULT_REASON] == ResultReason.INVALID_MESSAGE

@@ -50,6 +50,7 @@ class OperationSpec:
     needs: Permission
     repeatable: bool
     deferrable: bool
+    undoable: bool
     handler: Handler
 
     def in_version(self, version: Version) -> bool:
@@ -73,13 +74,14 @@ def operation(
     needs: Permission,
     repeatable: bool = False,
     deferrable: bool = True,
+    undoable: bool = True,
 ) -> Callable[[Callable[[Context, Q], Awaitable[R]]], Callable[[Context, Q], Awaitable[R]]]:
     """Declare the decorated coroutine function as the handler of an operation.
 
     `repeatable`: it only reads, and its answer depends on nothing but the request and what `Objects` gave it,
-    so that the engine may remember it. `deferrable`: it may be answered later. The second parameter and the
-    return type of the handler name the payloads. Raises TypeError when they do not belong together or the
-    operation is declared already.
+    so that the engine may remember it. `deferrable`: it may be answered later. `undoable`: what it does is
+    committed with its batch item. The second parameter and the return type of the handler name the payloads.
+    Raises TypeError when they do not belong together or the operation is declared already.
     """
 
     def declare(handler: Callable[[Context, Q], Awaitable[R]]) -> Callable[[Context, Q], Awaitable[R]]:
@@ -101,6 +103,7 @@ def operation(
             needs=needs,
             repeatable=repeatable,
             deferrable=deferrable,
+            undoable=undoable,
             handler=handler,
         )
         return handler

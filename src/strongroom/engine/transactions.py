@@ -12,6 +12,7 @@ from strongroom.domain import turn
 from strongroom.domain.audit import SUCCESS, AuditEvent
 from strongroom.domain.context import Context
 from strongroom.domain.errors import (
+    FeatureNotSupported,
     KmipError,
     ResponseTooLarge,
     ServerFailure,
@@ -173,6 +174,8 @@ class Transactions:
         version = run.request.version
         plan = self._plans.find(item.operation, version)
         spec = plan.spec
+        if not spec.undoable and run.request.undo:
+            raise FeatureNotSupported(f"{spec.name} cannot be undone; send it outside of a batch with Undo")
         several = len(run.request.items) > 1
         payload = item.payload or []
         request = None

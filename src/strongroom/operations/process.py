@@ -15,7 +15,7 @@ class ProcessRequest(Request[ProcessResponse]):
     asynchronous_correlation_value: bytes
 
 
-@operation(Operation.PROCESS, since=V2_1, needs=Permission.NONE, deferrable=False)
+@operation(Operation.PROCESS, since=V2_1, needs=Permission.NONE, deferrable=False, undoable=False)
 async def process(ctx: Context, request: ProcessRequest) -> ProcessResponse:
     waiting = await find(ctx, request.asynchronous_correlation_value)
     await ctx.backlog.finish(waiting.batch.tenant, waiting.batch.key, waiting.position)

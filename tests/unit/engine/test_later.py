@@ -305,6 +305,20 @@ def test_what_failed_to_make_an_object_leaves_none_that_is_older_in_its_place(
     assert names_found(kms, "first") == 1
 
 
+def test_process_is_refused_where_it_would_have_to_be_undone(kms: TestKms) -> None:
+    """What it does is committed for itself."""
+    (value,) = send(kms, create("k"))
+    processed, *_ = kms.batch(
+        ProcessRequest(asynchronous_correlation_value=value),
+        GetRequest(unique_identifier=MISSING),
+        version=V2_1,
+        batch_error_continuation_option=BatchErrorContinuationOption.UNDO,
+    )
+    assert isinstance(processed, Refused)
+    assert processed.reason is ResultReason.FEATURE_NOT_SUPPORTED
+    assert names_found(kms, "k") == 0
+
+
 def test_undo_does_not_wait(kms: TestKms) -> None:
     first, *_ = items(
         kms,

@@ -6,8 +6,6 @@ specification wants the material treated as opaque.
 """
 
 import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from strongroom.crypto.certificates.names import check_alternative_names
+from strongroom.crypto.programs import NoAnswer, answer_of
 from strongroom.domain.errors import InvalidField
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.structures import CertificateIdentifier, CertificateSubject
@@ -109,15 +108,8 @@ def _read(data: bytes) -> _Read:
     if len(data) > MAXIMUM:
         raise InvalidField(f"the PGP material has {len(data)} bytes; at most {MAXIMUM} are read")
     try:
-        read = subprocess.run(  # noqa: S603 - our own program; what comes from outside is its input
-            [sys.executable, "-I", str(_READER)],
-            input=data,
-            capture_output=True,
-            check=True,
-            timeout=_PATIENCE,
-        ).stdout
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-        # The error would show the material, which may be a private key.
+        read = answer_of(_READER, data, patience=_PATIENCE)
+    except NoAnswer:
         raise InvalidField(
             "the PGP material cannot be read, or not in a reasonable time; send a binary or ASCII-armored key"
             " without signatures that nobody needs"

@@ -4,8 +4,6 @@ Rule: what others made is opened in a process of its own, which can be stopped (
 is made here needs none.
 """
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -20,6 +18,7 @@ from strongroom.crypto.containers import reader
 from strongroom.crypto.keys.conversion import library_key
 from strongroom.crypto.keys.material import with_material
 from strongroom.crypto.pool import Pool
+from strongroom.crypto.programs import NoAnswer, answer_of
 from strongroom.domain.errors import InvalidField
 from strongroom.domain.key_form_errors import KeyFormatTypeNotSupported
 from strongroom.domain.pkcs12 import OpenedContainer
@@ -67,16 +66,10 @@ def open_container(material: KeyMaterial, password: SecretBytes) -> OpenedContai
     """Return what is in a container; slow. Raises InvalidField."""
     if not isinstance(material, SecretBytes) or len(material) > MAXIMUM_CONTAINER:
         raise InvalidField(f"a PKCS#12 container is a byte string of at most {MAXIMUM_CONTAINER} bytes")
+    given = len(password).to_bytes(4) + password.reveal() + material.reveal()
     try:
-        read = subprocess.run(  # noqa: S603 - our own program; what comes from outside is its input
-            [sys.executable, "-I", str(Path(reader.__file__))],
-            input=len(password).to_bytes(4) + password.reveal() + material.reveal(),
-            capture_output=True,
-            check=True,
-            timeout=_PATIENCE,
-        ).stdout
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-        # The error would show the container; what the reader said is of no use to a client.
+        read = answer_of(Path(reader.__file__), given, patience=_PATIENCE)
+    except NoAnswer:
         raise InvalidField("the PKCS#12 container does not open with the password of its link") from None
     end = 4 + int.from_bytes(read[:4])
     block = KeyBlock(key_format_type=Format.PKCS_8, key_value=KeyValue(key_material=SecretBytes(read[end:])))

@@ -6,8 +6,6 @@ kept on the client's word, like all whose algorithm is unknown here. Keys are pl
 """
 
 import importlib.util
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Final, NamedTuple, Self
@@ -15,6 +13,7 @@ from typing import ClassVar, Final, NamedTuple, Self
 from cryptography.exceptions import InvalidSignature
 
 from strongroom.crypto.post_quantum import worker
+from strongroom.crypto.programs import NoAnswer, answer_of
 from strongroom.domain.errors import ServerFailure
 from strongroom.registry import CryptographicAlgorithm as Algorithm
 
@@ -149,14 +148,8 @@ KINDS: Final[Mapping[Algorithm, Kind]] = {**SIGNING, **ENCAPSULATING}
 
 def _compute(task: bytes, algorithm: Algorithm, *parts: bytes) -> bytes:
     """Have a worker do one thing; raises ServerFailure when it does not."""
+    given = worker.pack(task, algorithm.name.lower().encode(), *parts)
     try:
-        return subprocess.run(  # noqa: S603 - our own program; what comes from outside is its input
-            [sys.executable, "-I", str(Path(worker.__file__))],
-            input=worker.pack(task, algorithm.name.lower().encode(), *parts),
-            capture_output=True,
-            check=True,
-            timeout=_PATIENCE,
-        ).stdout
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-        # The error would show the key that the worker was given.
+        return answer_of(Path(worker.__file__), given, patience=_PATIENCE)
+    except NoAnswer:
         raise ServerFailure(f"{algorithm.name} could not be computed; tell the administrator") from None

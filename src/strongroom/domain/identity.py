@@ -13,8 +13,8 @@ from strongroom.registry import Operation, Version
 ClientId = NewType("ClientId", int)
 TenantId = NewType("TenantId", int)
 
-NOBODY = ClientId(-1)
-"""The number of whoever is let in without being a client (an invited guest)."""
+NO_TENANT = TenantId(-1)
+"""The tenant of whoever is let in without being a client (an invited guest); all of them share it."""
 
 DEFAULT_TENANT = TenantId(1)
 """The tenant that every client belongs to until others are made."""

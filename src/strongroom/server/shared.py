@@ -14,12 +14,16 @@ import secrets
 import socket
 from typing import Final
 
+from strongroom.domain.identity import ClientId
 from strongroom.server.guesses import GuessMemory
 from strongroom.server.logs import get_logger
 
 log = get_logger()
 
 COUNTED: Final = 1 << 16
+GUESTS: Final = 1 << 12
+"""The last cells of clients, which are for invited guests; no new client has one of them."""
+
 _TENANTS: Final = 1 << 12
 _ADDRESSES: Final = 1 << 16
 """Cells for each. Numbers beyond share cells, so such clients may meet their cap early."""
@@ -169,6 +173,15 @@ def counts_of(
     groups = (numbers.clients, numbers.tenants, numbers.addresses)
     clients, tenants, addresses = (ConnectionCounts(cells, row, numbers.rows) for cells in groups)
     return clients, tenants, addresses
+
+
+def guest_number(invitation: str) -> ClientId:
+    """Return the number that whoever holds an invitation is counted under, in all workers.
+
+    `invitation` is the fingerprint of the token's key. The number is below 0: no object or rule names it.
+    """
+    block, cell = divmod(int(invitation[:12], 16), GUESTS)
+    return ClientId(-1 - block * COUNTED - cell)
 
 
 def address_number(numbers: SharedNumbers, host: str) -> int:

@@ -18,7 +18,7 @@ from cryptography import x509
 
 from strongroom.domain.clients import ClientRecord, ClientStore, Seal
 from strongroom.domain.entries import EntryStore, Kept
-from strongroom.domain.identity import NOBODY, ClientId, ClientIdentity, TenantId
+from strongroom.domain.identity import NO_TENANT, ClientId, ClientIdentity, TenantId
 from strongroom.domain.mapping import CertificateRule, Invitation
 from strongroom.domain.store_failures import TamperedRecord
 from strongroom.domain.tenants import SYSTEM_TENANT
@@ -27,6 +27,7 @@ from strongroom.server.certificates.ca import fingerprint
 from strongroom.server.certificates.revocation import RevocationLists, Verdict
 from strongroom.server.clients.mapping import Ambiguous, MappingRules
 from strongroom.server.logs import get_logger
+from strongroom.server.shared import guest_number
 
 log = get_logger()
 
@@ -168,8 +169,8 @@ class ClientDirectory:
         self._invitations = invitations
         self._guests = {
             kept.key: InvitedGuest(
-                client=NOBODY,
-                tenant=TenantId(-1),
+                client=guest_number(kept.key),
+                tenant=NO_TENANT,
                 name=f"invitation for {kept.value.name}",
                 invitation=kept.key,
             )

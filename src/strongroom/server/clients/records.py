@@ -23,11 +23,11 @@ from strongroom.domain.clients import (
     Seal,
 )
 from strongroom.domain.entries import EntryChange
-from strongroom.domain.identity import DEFAULT_TENANT, NOBODY, ClientId, TenantId
+from strongroom.domain.identity import DEFAULT_TENANT, ClientId, TenantId
 from strongroom.server.certificates.ca import fingerprint as spki_fingerprint
 from strongroom.server.errors import InvalidOption, NotFound, OperatorError
 from strongroom.server.messages import Message
-from strongroom.server.shared import COUNTED
+from strongroom.server.shared import COUNTED, GUESTS
 
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@+-]{0,62}[A-Za-z0-9])?")
 _ATTEMPTS: Final = 8
@@ -143,7 +143,7 @@ def new_number(records: Sequence[ClientRecord]) -> ClientId:
     belong to whoever is enrolled next, once somebody had taken the last record out of the database. In the
     shared counts (`server/shared.py`) it has a cell of its own as long as there are some.
     """
-    taken = {record.client % COUNTED for record in records} | {NOBODY % COUNTED}
+    taken = {record.client % COUNTED for record in records} | set(range(COUNTED - GUESTS, COUNTED))
     while True:
         number = secrets.randbelow(LARGEST_NUMBER - COUNTED) + COUNTED
         if number % COUNTED not in taken or len(taken) > COUNTED // 2:

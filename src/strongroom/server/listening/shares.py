@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.identity import NO_TENANT, ClientIdentity
 from strongroom.domain.tenants import Tenant
 from strongroom.server.address import counted_as
 from strongroom.server.config import ConnectionSettings, LimitSettings
@@ -142,8 +142,7 @@ class Shares:
     def enter(self, client: ClientIdentity, host: str) -> Place | str:
         """Let a connection in, or return the name of the setting that keeps it out."""
         address = address_number(self._numbers, counted_as(host))
-        own = self.tenants.get(client.tenant)
-        per_tenant = self._per_tenant if own is None or own.most_connections is None else own.most_connections
+        per_tenant, _ = self._limits_of_tenant(client)
         if not self._addresses.enter(address, self._per_address):
             return "connections.per_address"
         if not self._of_tenant.enter(client.tenant, per_tenant):
@@ -161,10 +160,8 @@ class Shares:
 
     def refresh(self, place: Place) -> None:
         """Have the rates of a connection be those that hold now."""
-        client, own = place.client, self.tenants.get(place.client.tenant)
-        tenant_rate = self._tenant_rate
-        if own is not None and own.most_requests is not None:
-            tenant_rate = own.most_requests
+        client = place.client
+        _, tenant_rate = self._limits_of_tenant(client)
         self._let_go(place)
         place.rates = tuple(
             self._rate(kind, number, whole)
@@ -175,6 +172,21 @@ class Shares:
             )
             if whole
         )
+
+    def _limits_of_tenant(self, client: ClientIdentity) -> tuple[int | None, int | None]:
+        """Return how many connections and requests a second all of a tenant may have together.
+
+        Invited guests have nothing in common: each is counted as a client is, and by its address.
+        """
+        if client.tenant == NO_TENANT:
+            return None, None
+        connections, requests = self._per_tenant, self._tenant_rate
+        own = self.tenants.get(client.tenant)
+        if own is not None and own.most_connections is not None:
+            connections = own.most_connections
+        if own is not None and own.most_requests is not None:
+            requests = own.most_requests
+        return connections, requests
 
     def _let_go(self, place: Place) -> None:
         for rate in place.rates:

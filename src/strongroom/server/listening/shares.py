@@ -183,7 +183,7 @@ class Shares:
         connections, requests = self._per_tenant, self._tenant_rate
         own = self.tenants.get(client.tenant)
         if own is not None and own.most_connections is not None:
-            connections = own.most_connections
+            connections = own.most_connections or None
         if own is not None and own.most_requests is not None:
             requests = own.most_requests
         return connections, requests

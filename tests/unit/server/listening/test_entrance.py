@@ -7,8 +7,9 @@ from typing import Any, cast
 import pytest
 
 from strongroom.domain.entries import Kept
-from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.identity import DEFAULT_TENANT, ClientIdentity
 from strongroom.domain.mapping import Invitation
+from strongroom.domain.tenants import Tenant
 from strongroom.server.certificates.ca import Authority
 from strongroom.server.clients.directory import ClientDirectory, PeerCertificate
 from strongroom.server.config import ConnectionSettings, LimitSettings
@@ -39,6 +40,16 @@ async def test_the_connections_of_an_address_are_counted(
     assert not bench.turned_away
     bench.connect(second)
     assert [reason for reason, *_ in bench.turned_away] == ([] if let_in else ["too_many_connections"])
+
+
+async def test_a_tenant_for_which_no_limit_is_laid_down_connects(authority: Authority) -> None:
+    """`tenant limit blue --set connections=0`: 0 is no limit."""
+    bench = Bench(authority, ConnectionSettings(per_tenant=1))
+    bench.shares.tenants = {DEFAULT_TENANT: Tenant(number=DEFAULT_TENANT, most_connections=0)}
+    await bench.enrol()
+    bench.connect("192.0.2.1:1")
+    bench.connect("192.0.2.1:2")
+    assert not bench.turned_away
 
 
 KEYS = ("0a" * 32, "f3" * 32)

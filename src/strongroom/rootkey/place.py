@@ -6,6 +6,7 @@ held.
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -26,6 +27,12 @@ SHARES: Final = "shares"
 PKCS11: Final = "pkcs11"
 KMIP: Final = "kmip"
 PROVIDERS: Final = (FILE, PASSPHRASE, PKCS11, KMIP, SHARES)
+
+MOMENT: Final = 3.0
+"""Seconds to wait for another process that changes root keys: fewer than a worker may be silent for."""
+
+_LOOK: Final = 0.02
+"""Seconds between looks whether it has finished."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,17 +116,40 @@ class Place:
                 path.unlink(missing_ok=True)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep every other process from writing. Raises RootKeyError, also for an OSError in the block."""
+    def locked(self, *, patience: float = MOMENT) -> Iterator[None]:
+        """Keep every other process from writing; `patience` is how many seconds are waited for one that does.
+
+        Raises RootKeyError, also for an OSError in the block.
+        """
         path = self.book.with_name("root.lock")
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise RootKeyError(f"cannot open {path}: {error.strerror}") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _take(descriptor, path, patience)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             yield
         except OSError as error:
             raise RootKeyError(f"cannot change {error.filename or path}: {error.strerror}") from error
         finally:
             os.close(descriptor)
+
+
+def _take(descriptor: int, path: Path, patience: float) -> None:
+    """Take a lock within `patience` seconds. Raises RootKeyError when another process keeps it."""
+    give_up = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= give_up:
+                holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+                raise RootKeyError(
+                    f"process {holder or '(unknown)'} changes root keys at this moment ({path}); try again,"
+                    " and if it does not finish, end that process"
+                ) from None
+            time.sleep(_LOOK)
+        else:
+            return

@@ -30,6 +30,9 @@ from strongroom.rootkey.roots import Root, SoftwareRoot
 UNREADABLE: Final = "unreadable"
 """Whom the recovery kit belongs to where what is written cannot be read."""
 
+PATIENCE: Final = 10.0
+"""Seconds to wait for another process that changes root keys, where nothing else waits meanwhile."""
+
 
 class StoredKeyring(Keyring):
     """The root keys of a data directory; see `server.ports.RootKeys`. Raises RootKeyError.
@@ -470,6 +473,14 @@ class StoredKeyring(Keyring):
             # One that was left behind by an attempt that was killed before anything knew of it.
             path.unlink(missing_ok=True)
             file.create(path, secret)
+
+    def wait_for_others(self) -> None:
+        """Return when no other process changes root keys; slow. Raises RootKeyError when one does not finish.
+
+        Whoever changes something in an event loop has this done in a thread before.
+        """
+        with self._place.locked(patience=PATIENCE):
+            return
 
     @contextmanager
     def _editing(self) -> Iterator[None]:

@@ -195,11 +195,10 @@ class DataDirectory:
             raise DirectoryLocked(
                 f"{self.path} is in use by process {holder or '(unknown)'}; stop that one first"
             )
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        _sign(descriptor)
         return descriptor
 
-    def alone(self, *, patience: float = PATIENCE) -> contextlib.AbstractContextManager[None]:
+    def alone(self, *, patience: float = PATIENCE) -> contextlib.AbstractContextManager[object]:
         """Keep every other process from making, replacing or removing a key that the root key protects.
 
         For moments, and not while the root keys are held. Raises DirectoryLocked when another one does so for
@@ -207,9 +206,12 @@ class DataDirectory:
         """
         return _held(self.path, os.O_RDONLY | os.O_DIRECTORY, patience)
 
-    def root_keys_alone(self, *, patience: float = PATIENCE) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def root_keys_alone(self, *, patience: float = PATIENCE) -> Iterator[None]:
         """Keep every other process from changing root keys and the recovery kit; raises as `alone` does."""
-        return _held(self.root_lock, os.O_RDWR | os.O_CREAT, patience)
+        with _held(self.root_lock, os.O_RDWR | os.O_CREAT, patience) as descriptor:
+            _sign(descriptor)
+            yield
 
     def sweep(self) -> list[Path]:
         """Remove the halves of files that processes have left which were killed while they wrote.
@@ -263,7 +265,7 @@ def make_empty(path: Path, *, but: Set[str] = frozenset()) -> None:
 
 
 @contextlib.contextmanager
-def _held(path: Path, flags: int, patience: float) -> Iterator[None]:
+def _held(path: Path, flags: int, patience: float) -> Iterator[int]:
     try:
         descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -271,7 +273,7 @@ def _held(path: Path, flags: int, patience: float) -> Iterator[None]:
     try:
         if not _lock(descriptor, patience):
             raise DirectoryLocked(f"another process changes keys at this moment ({path}); try again")
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 
@@ -288,6 +290,12 @@ def _lock(descriptor: int, patience: float) -> bool:
             time.sleep(0.02)
         else:
             return True
+
+
+def _sign(descriptor: int) -> None:
+    """Write into a lock who has it."""
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
 
 def write_private(path: Path, content: bytes) -> None:

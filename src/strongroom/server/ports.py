@@ -129,6 +129,9 @@ class RootKeys(RootKey, Protocol):
     ) -> dict[str, object]:
         """Return what every node needs to `adopt` a new root key; None: it stays elsewhere."""
 
+    def wait_for_others(self) -> None:
+        """Return when no other process changes root keys; slow. For a thread, before anything is changed."""
+
     def adopt(self, described: object) -> bool:
         """Take a new root key beside the one there is; tell whether there was anything to do."""
 

@@ -445,3 +445,11 @@ def test_a_process_knows_that_it_was_left_behind_by_the_one_that_forks_others(tm
     _, status = os.waitpid(late, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     assert not parent.left_behind
+
+
+def test_who_changes_root_keys_and_does_not_finish_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    root = begin(tmp_path, new("file"))
+    named = pytest.raises(RootKeyError, match=f"process {os.getpid()} changes")
+    with place(tmp_path).locked(), named, place(tmp_path).locked(patience=0.0):
+        pass
+    root.wait_for_others()

@@ -19,6 +19,7 @@ from strongroom.server.messages import BrokenMessage, Message, nested, optional_
 from strongroom.server.root.announcing import CAME_FIRST, announce_to_nodes, check_nothing_missed
 from strongroom.server.root.change import HEARD_WITHIN, finish, settled, stale_keys
 from strongroom.server.root.kits import give_to_nodes
+from strongroom.server.root.waiting import wait_for_others
 
 
 @command("server.reload", roles={Role.ADMINISTRATOR})
@@ -117,6 +118,7 @@ async def rotate(admin: Administrator, request: Message) -> object:
         raise BrokenMessage("secret must be base64") from None
     record = nested(request, "record")
     try:
+        await wait_for_others(admin.root_key)
         if admin.shared:
             await check_nothing_missed(admin.root_key, admin.wrapped)
             # First the others: before it wraps anything, they are to have it.
@@ -159,12 +161,13 @@ async def create(admin: Administrator, request: Message) -> object:
     if admin.root_key.changing:
         raise NothingBegun("a root key is being replaced; make the kit when that is finished")
     recipient, number = text(request, "recipient"), 0
-    if admin.shared:
-        # First the others: what they wrap meanwhile, this one would have to find.
-        try:
+    try:
+        await wait_for_others(admin.root_key)
+        if admin.shared:
+            # First the others: what they wrap meanwhile, this one would have to find.
             number = await give_to_nodes(recipient, admin.root_key, admin.store)
-        except RootKeyError as error:
-            raise NothingBegun(str(error)) from error
+    except RootKeyError as error:
+        raise NothingBegun(str(error)) from error
     admin.root_key.set_recovery(recipient, number)
     if admin.root_key.recovery_number > number:
         raise NothingBegun("another server has made a recovery kit after this one; keep that one")

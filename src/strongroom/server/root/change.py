@@ -31,6 +31,7 @@ from strongroom.server.errors import OperatorError
 from strongroom.server.ports import RootKeys
 from strongroom.server.root import kits
 from strongroom.server.root.announcing import announce_again, announcement, check_agreed, tidy
+from strongroom.server.root.waiting import wait_for_others
 
 log = structlog.get_logger()
 
@@ -115,6 +116,7 @@ class RootKeyChange:
         judged, changing = self._root_key.state, self._root_key.changing
         left = await rewrap(self._root_key, self._places)
         if left == 0 and (settled(self._root_key, now) or not changing):
+            await wait_for_others(self._root_key)
             if changing and not await is_lasting(self._root_key, self._places):
                 return
             if not self._root_key.complete(judged):
@@ -172,6 +174,7 @@ class RootKeyChange:
                 announced = await announcement(self._store, self._root_key.generation + 1)
                 if announced is None:
                     break
+                await wait_for_others(self._root_key)
                 if self._root_key.adopt(announced):
                     log.info("root_key_followed", generation=self._root_key.generation)
         finally:
@@ -226,6 +229,7 @@ async def finish(root_key: RootKeys, places: Sequence[WrappedKeys], *, everybody
     judged = root_key.state
     left = await rewrap(root_key, places)
     if left == 0 and root_key.changing:
+        await wait_for_others(root_key)
         over = everybody_knows and await is_lasting(root_key, places) and root_key.complete(judged)
         return 0 if over else -1
     return left

@@ -13,6 +13,7 @@ from strongroom.domain.store import Changes, LostRace, ObjectStore
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.model.struct import Int64, Own
 from strongroom.server.ports import RootKeys
+from strongroom.server.root.waiting import wait_for_others
 
 _KEY: Final = "recovery kit"
 
@@ -52,6 +53,7 @@ async def follow_nodes(root_key: RootKeys, store: ObjectStore) -> bool:
             "the servers of this store wrap for different recovery kits, and none of them opens everything;"
             " make a new one: strongroom server recovery create --data DIR --out OUT"
         )
+    await wait_for_others(root_key)
     root_key.set_recovery(kept.value.recipient, kept.value.number)
     return True
 

@@ -1,6 +1,8 @@
 """What was begun is finished, by whichever worker or node is there (fault 40)."""
 
+import asyncio
 import base64
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +15,7 @@ from strongroom.domain.ports import RootKeyError
 from strongroom.domain.store import Changes
 from strongroom.domain.store_failures import StoreFailure
 from strongroom.domain.tenants import SYSTEM_TENANT
+from strongroom.rootkey import stored
 from strongroom.rootkey.envelope import parse
 from strongroom.rootkey.recovery import Identity
 from strongroom.rootkey.stored import StoredKeyring
@@ -412,7 +415,7 @@ def test_of_two_root_keys_at_once_one_takes_over_and_nothing_is_left_of_the_othe
     one.rotate()
     with pytest.raises(NothingBegun, match="came first"):
         two.rotate()
-    assert [path.name for path in (tmp_path / "two").glob("root*")] == ["root.key"]
+    assert {path.name for path in (tmp_path / "two").glob("root*")} == {"root.key", "root.lock"}
     two.work()
     assert ids(one) == ids(two)
     finish_on(one, two)
@@ -572,3 +575,42 @@ def test_an_announcement_of_another_installation_goes_when_it_is_over(kms: TestK
         node.work(after=later * ANNOUNCED_FOR.total_seconds() + 1)
     assert node.job.problem is None
     node.rotate()
+
+
+def test_a_worker_goes_on_while_another_process_changes_root_keys(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.rotate()
+    node.work()
+    wait = node.root_key.wait_for_others
+
+    async def work() -> None:
+        waiting, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def tell_and_wait() -> None:
+            loop.call_soon_threadsafe(waiting.set)
+            wait()
+
+        monkeypatch.setattr(node.root_key, "wait_for_others", tell_and_wait)
+        with place(node.directory.path).locked():
+            job = asyncio.create_task(node.job(datetime.now(UTC) + timedelta(seconds=SETTLING + 1)))
+            await waiting.wait()
+            assert node.root_key.changing
+        await job
+
+    node.kms.run(work())
+    assert not node.root_key.changing
+
+
+def test_a_command_is_for_nothing_while_another_process_hangs_in_changing_root_keys(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "PATIENCE", 0.0)
+    with node.directory.root_keys_alone():
+        for command in (
+            node.rotate,
+            lambda: node.command("recovery.create", recipient=Identity.generate().recipient.text),
+        ):
+            with pytest.raises(NothingBegun, match=f"process {os.getpid()} changes root keys"):
+                command()
+    assert (node.root_key.changing, node.root_key.recovery) == (False, None)

@@ -270,6 +270,17 @@ def test_poly1305_takes_keys_of_one_length(kms: TestKms) -> None:
     assert found is ResultReason.BAD_CRYPTOGRAPHIC_PARAMETERS
 
 
+@pytest.mark.parametrize("algorithm", [A.HMAC_SHA256, A.AES, A.CHACHA20])
+def test_poly1305_takes_no_key_of_another_algorithm(kms: TestKms, algorithm: CryptographicAlgorithm) -> None:
+    """Whoever has two MACs of one key can work it out (RFC 8439 §2.5), also where it never leaves."""
+    made = mac_key(kms, attribute(Tag.EXTRACTABLE, value=False), material=bytes(32), algorithm=algorithm)
+    how = CryptographicParameters(cryptographic_algorithm=A.POLY1305)
+    for request in (mac(made, b"data", how), verification(made, b"data", bytes(16), how)):
+        found = refusal(kms, request, version=V2_1)
+        assert found.reason is ResultReason.BAD_CRYPTOGRAPHIC_PARAMETERS
+        assert "keys of Poly1305 alone" in found.message
+
+
 @pytest.mark.parametrize(
     "how",
     [

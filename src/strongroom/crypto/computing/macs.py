@@ -2,6 +2,7 @@
 
 Rule: what the parameters ask for comes first, then what the key is for. A key may be used with another
 method than the one it was made for, if its length allows it: the published cases use an AES key with HMAC.
+Only Poly1305 shows its key to whoever has two MACs, so no key of anything else is used with it.
 """
 
 from collections.abc import Callable, Mapping
@@ -140,6 +141,10 @@ def mac_context(key: KeyBlock, parameters: Parameters, *, legacy: bool) -> HMAC 
     if algorithm is not None and algorithm in HMAC_HASHES:
         return HMAC(material, _hmac_hash(algorithm, named, legacy=legacy))
     if algorithm is Algorithm.POLY1305:
+        if own is not algorithm:
+            raise BadCryptographicParameters(
+                "Poly1305 takes keys of Poly1305 alone: two MACs of it show the key; use HMAC or CMAC"
+            )
         if len(material) != POLY1305_KEY:
             raise BadCryptographicParameters(f"Poly1305 needs a key of {POLY1305_KEY} bytes")
         return Poly1305(material)

@@ -1,10 +1,11 @@
 """Derive Key (KMIP 1.0 §4.5, 1.4 §4.6, 2.x §6.1.14)."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Final
 
 from strongroom.domain.context import Context
 from strongroom.domain.derivation import MOST_OBJECTS, Derivation
-from strongroom.domain.errors import InvalidField, InvalidObjectType
+from strongroom.domain.errors import InvalidField, InvalidObjectType, ObjectNotFound, PermissionDenied
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
@@ -39,6 +40,16 @@ from strongroom.registry import (
     UniqueIdentifierEnumeration,
 )
 
+_BY_A_CIPHER: Final = frozenset(
+    {
+        DerivationMethod.ENCRYPT,
+        DerivationMethod.NIST800_108_C,
+        DerivationMethod.NIST800_108_F,
+        DerivationMethod.NIST800_108_DPI,
+    }
+)
+"""Methods that may work with a block cipher: whoever knows the key can undo them."""
+
 
 class DeriveKeyResponse(Response):
     unique_identifier: UniqueIdentifier
@@ -63,6 +74,8 @@ async def derive_key(ctx: Context, request: DeriveKeyRequest) -> DeriveKeyRespon
     if request.object_type not in (ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA):
         raise InvalidObjectType("Derive Key makes symmetric keys and secret data")
     bases = await _bases(ctx, request.unique_identifier)
+    if request.derivation_method in _BY_A_CIPHER:
+        await _require_free(ctx, _beside_the_key(bases))
     given = await gather(ctx, request.attributes, object_type=request.object_type)
     length = first(given, Tag.CRYPTOGRAPHIC_LENGTH)
     if not isinstance(length, int):
@@ -99,6 +112,32 @@ async def _bases(ctx: Context, references: tuple[ObjectReference, ...]) -> list[
         require(base, CryptographicUsageMask.DERIVE_KEY, Use.PROTECT, ctx.now)
         bases.setdefault(base.unique_identifier, base)
     return list(bases.values())
+
+
+def _beside_the_key(bases: Sequence[ManagedObject]) -> Sequence[ManagedObject]:
+    """Return the Secret Data that are derivation data: all beside a key, else all but the first."""
+    secret = [base for base in bases if base.object_type is ObjectType.SECRET_DATA]
+    return secret if len(secret) < len(bases) else secret[1:]
+
+
+async def _require_free(ctx: Context, data: Sequence[ManagedObject]) -> None:
+    """Return if objects may go into a cipher; raises PermissionDenied.
+
+    What comes out belongs to the client, which may know the key: that gives it what went in.
+    """
+    for obj in data:
+        if obj.value(Tag.SENSITIVE) or obj.value(Tag.EXTRACTABLE) is False:
+            raise PermissionDenied(
+                "by a cipher nothing is derived from Secret Data that are Sensitive or not Extractable, other"
+                " than with them as the key; use HMAC or HKDF"
+            )
+        try:
+            await ctx.objects.get(obj.unique_identifier, permission=Permission.GET)
+        except ObjectNotFound as error:
+            raise PermissionDenied(
+                "Secret Data go into a cipher only for who may get them: use HMAC or HKDF, or have the"
+                " administrator grant get"
+            ) from error
 
 
 async def _derived(

@@ -66,9 +66,11 @@ from tests.expect import (
     later,
     mask,
     named,
+    password,
     raw_key,
     refusal,
     register_template,
+    registration,
     revoke,
 )
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, template
@@ -458,6 +460,32 @@ def test_what_is_made_from_anothers_object_belongs_to_who_made_it(kms: TestKms) 
         made = kms.call(request, caller=caller).unique_identifier
         assert kms.call(GetRequest(unique_identifier=made), caller=BOB).unique_identifier == made
         assert refusal(kms, GetRequest(unique_identifier=made)).reason is MISSING_REASON
+
+
+def test_secret_data_go_into_a_cipher_for_who_may_get_them(kms: TestKms) -> None:
+    """Whoever knows the key reads them in what is derived."""
+    usage = mask(CryptographicUsageMask.DERIVE_KEY)
+    made = UniqueIdentifier(
+        kms.call(registration(ObjectType.SECRET_DATA, password(), usage)).unique_identifier
+    )
+    kms.call(ActivateRequest(unique_identifier=made))
+    known = kms.call(registration(ObjectType.SYMMETRIC_KEY, raw_key(), usage), caller=BOB).unique_identifier
+    kms.call(ActivateRequest(unique_identifier=known), caller=BOB)
+    derive = DeriveKeyRequest(
+        object_type=ObjectType.SECRET_DATA,
+        unique_identifier=(known, made),
+        derivation_method=DerivationMethod.ENCRYPT,
+        derivation_parameters=DerivationParameters(
+            cryptographic_parameters=CryptographicParameters(
+                block_cipher_mode=BlockCipherMode.ECB, padding_method=PaddingMethod.PKCS5
+            )
+        ),
+        attributes=template(attribute(Tag.CRYPTOGRAPHIC_LENGTH, 128), mask(EVERY_USE)),
+    )
+    refused = refusal(kms, derive, caller=with_rules(BOB, rule(*(GRANTABLE - {Permission.GET}))))
+    assert refused.reason is ResultReason.PERMISSION_DENIED
+    assert "grant get" in refused.message
+    kms.call(derive, caller=with_rules(BOB, rule(Permission.DERIVE_KEY, Permission.GET)))
 
 
 def test_an_import_over_anothers_object_needs_import_and_destroy_on_it(kms: TestKms) -> None:

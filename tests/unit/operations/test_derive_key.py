@@ -83,13 +83,16 @@ def symmetric(
 
 
 def secret(
-    kms: TestKms, data: bytes = b"password", key_format: KeyFormatType = KeyFormatType.RAW
+    kms: TestKms,
+    data: bytes = b"password",
+    key_format: KeyFormatType = KeyFormatType.RAW,
+    *attributes: AttributeInstance,
 ) -> UniqueIdentifier:
     made = SecretData(
         secret_data_type=SecretDataType.SEED,
         key_block=KeyBlock(key_format_type=key_format, key_value=KeyValue(key_material=SecretBytes(data))),
     )
-    return registered(kms, ObjectType.SECRET_DATA, made, mask(DERIVE))
+    return registered(kms, ObjectType.SECRET_DATA, made, mask(DERIVE), *attributes)
 
 
 def registered(
@@ -236,6 +239,42 @@ def test_encrypt_meets_nist(kms: TestKms) -> None:
         initialization_vector=bytes(range(16)),
     )
     assert material(kms, request).hex() == "7649abac8119b246cee98e9b12e9197d"
+
+
+@pytest.mark.parametrize(
+    ("method", "mode"),
+    [
+        (M.ENCRYPT, BlockCipherMode.ECB),
+        (M.NIST800_108_C, BlockCipherMode.CMAC),
+        (M.NIST800_108_F, BlockCipherMode.CMAC),
+        (M.NIST800_108_DPI, BlockCipherMode.CMAC),
+    ],
+)
+@pytest.mark.parametrize(
+    "protection", [attribute(Tag.SENSITIVE, value=True), attribute(Tag.EXTRACTABLE, value=False)]
+)
+def test_protected_secret_data_go_into_no_cipher(
+    kms: TestKms, method: DerivationMethod, mode: BlockCipherMode, protection: AttributeInstance
+) -> None:
+    """The client gets what comes out, and may know the key."""
+    parameters = CryptographicParameters(block_cipher_mode=mode)
+    key, known = symmetric(kms, KEY, A.AES), secret(kms, KEY)
+    protected = secret(kms, bytes(16), KeyFormatType.RAW, protection)
+    free = secret(kms, bytes(16))
+    for bases in ((key, protected), (protected, key)):
+        kms.call(derivation(method, key, free, parameters=parameters))
+        assert_refused(
+            kms,
+            derivation(method, *bases, parameters=parameters),
+            ResultReason.PERMISSION_DENIED,
+            ResultReason.PERMISSION_DENIED,
+        )
+    if method is M.ENCRYPT:
+        named_cipher = parameters.replace(cryptographic_algorithm=A.AES)
+        request = derivation(method, known, protected, parameters=named_cipher)
+        assert refusal(kms, request).reason is ResultReason.PERMISSION_DENIED
+        kms.call(derivation(method, protected, free, parameters=named_cipher))
+    kms.call(derivation(M.HMAC, key, protected, parameters=SHA_256))
 
 
 def test_encrypt_takes_no_random_initialization_vector(kms: TestKms) -> None:

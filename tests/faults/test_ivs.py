@@ -23,6 +23,7 @@ from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.decrypt import DecryptRequest
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.encrypt import EncryptRequest
+from strongroom.operations.export import ExportRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.import_ import ImportRequest
 from strongroom.operations.obliterate import ObliterateRequest
@@ -44,16 +45,18 @@ from strongroom.store.verification import verify
 from tests.kms import Refused, TestKms, attribute, template
 from tests.nodes import Nodes, nodes, postgres_server
 from tests.safeguards import lay_down
+from tests.wrapping import specification
 
 __all__ = ["nodes", "postgres_server"]
 
 GCM: Final = CryptographicParameters(block_cipher_mode=BlockCipherMode.GCM, random_iv=True)
 GIVEN: Final = GCM.replace(random_iv=None)
+ENCRYPT: Final = CryptographicUsageMask.ENCRYPT
 REFUSE: Final = Policy(iv_reuse=False)
 
 
 def key(kms: TestKms) -> str:
-    mask = CryptographicUsageMask.ENCRYPT | CryptographicUsageMask.DECRYPT
+    mask = ENCRYPT | CryptographicUsageMask.DECRYPT
     identifier = kms.create_symmetric_key(mask=mask)
     kms.call(ActivateRequest(unique_identifier=identifier))
     return identifier
@@ -123,6 +126,21 @@ def test_an_iv_that_was_made_here_is_refused_when_it_is_given(strict: TestKms) -
     iv = strict.call(encryption(identifier), version=V2_1).iv_counter_nonce
     with pytest.raises(Refused, match="has encrypted with this IV"):
         strict.call(encryption(identifier, iv))
+
+
+@pytest.mark.parametrize("taken", [GetRequest, ExportRequest])
+def test_an_iv_that_a_key_was_wrapped_with_is_refused_when_it_is_given(
+    strict: TestKms, taken: type[GetRequest] | type[ExportRequest]
+) -> None:
+    """faults 24: else what is encrypted with it would show the wrapped key."""
+    wrapping = strict.create_symmetric_key(mask=ENCRYPT | CryptographicUsageMask.WRAP_KEY)
+    strict.call(ActivateRequest(unique_identifier=wrapping))
+    for _ in range(2):  # one that is made here is fresh each time
+        wanted = specification(wrapping, GIVEN, encoding=None)
+        answer = strict.call(taken(unique_identifier=key(strict), key_wrapping_specification=wanted))
+        data = answer.managed_object.key_block.key_wrapping_data
+        with pytest.raises(Refused, match="has encrypted with this IV"):
+            strict.call(encryption(wrapping, data.iv_counter_nonce))
 
 
 def test_a_stream_takes_no_used_iv_either(strict: TestKms) -> None:

@@ -1,7 +1,8 @@
 """IVs that a key has encrypted with, where the policy refuses to take one twice.
 
-Rule: an IV is written down in the commit of the encryption that used it, whoever made it, so that of two
-encryptions at once only one is done, on whatever node. It stays for as long as the key can come back: until
+Rule: an IV is written down in the commit of the encryption or wrapping that used it, whoever made it, so that
+of two encryptions at once only one is done, on whatever node. Derive Key by encryption is left out: it is to
+give the same key again. An IV stays for as long as the key can come back: until
 the key is destroyed for good or obliterated. What ends it then is written in that commit, and the IVs go
 afterwards, so many at a time (`engine/used_ivs.py`): a key may have used a million.
 """

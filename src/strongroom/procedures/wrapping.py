@@ -42,6 +42,7 @@ from strongroom.model.structures import (
 )
 from strongroom.model.wrapping import KeyWrappingSpecification
 from strongroom.procedures.cryptographic_parameters import usable_key
+from strongroom.procedures.used_ivs import refuse_used_iv
 from strongroom.registry import (
     CryptographicUsageMask,
     EncodingOption,
@@ -139,6 +140,7 @@ async def wrap(
             cipher_key.block, cipher_key.parameters, data, legacy=ctx.policy.legacy
         )
         protected, iv = SecretBytes(wrapped.data), wrapped.iv_counter_nonce
+        await refuse_used_iv(ctx, cipher_key.obj, iv)
     if mac_key is not None:
         spend(mac_key.obj, len(protected))
         if not steps.mac_first:

@@ -1,5 +1,6 @@
 """Requests that come again, too late, or ask for more than fits: each is done once, or not at all."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -20,12 +21,15 @@ from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.convert import decoder
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.messages import ResponseBatchItem
-from strongroom.model.structures import Name
+from strongroom.model.secret import SecretBytes
+from strongroom.model.structures import CryptographicParameters, Name
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.create import CreateRequest
 from strongroom.operations.create_key_pair import CreateKeyPairRequest
 from strongroom.operations.destroy import DestroyRequest
+from strongroom.operations.encrypt import EncryptRequest
 from strongroom.operations.get import GetRequest
+from strongroom.operations.hash import HashRequest
 from strongroom.operations.import_ import ImportRequest
 from strongroom.operations.locate import LocateRequest
 from strongroom.operations.modify_attribute import ModifyAttributeRequest
@@ -37,8 +41,10 @@ from strongroom.registry import (
     V2_1,
     V3_0,
     BatchErrorContinuationOption,
+    BlockCipherMode,
     CryptographicAlgorithm,
     CryptographicUsageMask,
+    HashingAlgorithm,
     ObjectType,
     Operation,
     ResultReason,
@@ -48,7 +54,7 @@ from strongroom.registry import (
 )
 from strongroom.wire import binary
 from tests.e2e.conftest import endpoint
-from tests.expect import MISSING, raw_key
+from tests.expect import MISSING, active_key, raw_key
 from tests.faults.noise import create
 from tests.interop.endpoint import RawConnection
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
@@ -270,6 +276,38 @@ def test_what_was_undone_of_a_batch_that_comes_again_leaves_no_trace(kms: TestKm
     assert isinstance(imported, Refused)
     assert isinstance(left, Refused)
     assert left.reason is ResultReason.PERMISSION_DENIED
+
+
+def test_what_is_undone_of_a_batch_that_comes_again_ends_its_own_streams_alone(kms: TestKms) -> None:
+    """The answers to the other items have said how their streams go on."""
+    undo = BatchErrorContinuationOption.UNDO
+    options: dict[str, Any] = {"batch_error_continuation_option": undo, "client_correlation_value": "one"}
+    sha = CryptographicParameters(hashing_algorithm=HashingAlgorithm.SHA_256)
+
+    def part(data: bytes, **more: Any) -> HashRequest:
+        return HashRequest(cryptographic_parameters=sha, data=SecretBytes(data), **more)
+
+    key = UniqueIdentifier(active_key(kms))
+    ecb = CryptographicParameters(block_cipher_mode=BlockCipherMode.ECB)
+    first = EncryptRequest(unique_identifier=key, cryptographic_parameters=ecb, init_indicator=True)
+    lost = kms.call(first).correlation_value
+    half_a_block = EncryptRequest(data=SecretBytes(b"half"), correlation_value=lost, final_indicator=True)
+    claimed = kms.call(part(b"a", init_indicator=True)).correlation_value
+    kms.batch(create(), LocateRequest(), LocateRequest(), LocateRequest(), **options)
+    answers = kms.batch(
+        create(),
+        part(b"b", correlation_value=claimed),
+        part(b"a", init_indicator=True),
+        half_a_block,
+        **options,
+    )
+    assert [isinstance(one, Refused) for one in answers] == [False, False, False, True]
+    digest = hashlib.sha256(b"abc").digest()
+    begun = answers[2].correlation_value  # type: ignore[union-attr]
+    assert kms.call(part(b"c", correlation_value=claimed, final_indicator=True)).data == digest
+    assert kms.call(part(b"bc", correlation_value=begun, final_indicator=True)).data == digest
+    with pytest.raises(Refused, match="no stream"):
+        kms.call(half_a_block)
 
 
 @pytest.mark.parametrize("destroyed_first", [True, False])

@@ -83,13 +83,14 @@ class Batches:
                         before.add(failing)
                     else:
                         point = work.savepoint() if repeated else None
+                        streams = run.streams.touched()
                         try:
                             result, size = await self._transactions.perform(run, item, work, room)
                         except KmipError as error:
                             if point is None or anew:
                                 raise
                             # The batch was done: what is only asked for anew answers for itself.
-                            run.streams.end_claimed()
+                            run.streams.end_claimed(streams)
                             work.roll_back(point)
                             work.leave(point)
                             run.memory.failed(item.operation)

@@ -240,6 +240,16 @@ class StreamTable:
             self.end(stream)
 
 
+class Touched(NamedTuple):
+    """How many streams a request had begun, and how often claimed one, at one moment."""
+
+    begun: int
+    claimed: int
+
+
+NOTHING_TOUCHED: Final = Touched(0, 0)
+
+
 class RequestStreams:
     """The streams that one request works on; see `domain.streams.Streams`."""
 
@@ -256,8 +266,7 @@ class RequestStreams:
         if part.correlation_value is None:
             return OpenStream(self, self._table, operation, part, None)
         stream = self._table.claim(self, operation, part.correlation_value)
-        if stream not in self._claimed:
-            self._claimed.append(stream)
+        self._claimed.append(stream)  # once for each item, as `end_claimed` counts them
         return OpenStream(self, self._table, operation, part, stream)
 
     def begin(self, operation: Operation, key: ManagedObject | None) -> _Open:
@@ -285,14 +294,16 @@ class RequestStreams:
         self._begun.clear()
         self._claimed.clear()
 
-    def end_claimed(self) -> None:
-        """The request, or one item of it, has failed."""
-        if not (self._begun or self._claimed):
-            return
-        for stream in (*self._begun, *self._claimed):
+    def touched(self) -> Touched:
+        """Return how many streams the request has begun and claimed so far."""
+        return Touched(len(self._begun), len(self._claimed))
+
+    def end_claimed(self, since: Touched | None = None) -> None:
+        """The request, or one item of it, has failed; `since` is from before that item, None: all of it."""
+        begun, claimed = since or NOTHING_TOUCHED
+        for stream in (*self._begun[begun:], *self._claimed[claimed:]):
             self._table.end(stream)
-        self._begun.clear()
-        self._claimed.clear()
+        del self._begun[begun:], self._claimed[claimed:]
 
 
 class OpenStream:

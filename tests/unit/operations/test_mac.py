@@ -303,6 +303,14 @@ def test_a_method_that_the_server_does_not_do_is_a_feature_not_supported(
             assert found is ResultReason.FEATURE_NOT_SUPPORTED
 
 
+def test_a_key_of_xts_makes_no_cmac(kms: TestKms) -> None:
+    made = mac_key(kms, material=bytes(range(64)), algorithm=A.AES)
+    for request in (mac(made, b"data", CMAC), verification(made, b"data", bytes(16), CMAC)):
+        found = refusal(kms, request, version=V2_1)
+        assert found.reason is ResultReason.FEATURE_NOT_SUPPORTED
+        assert "64 bytes" in found.message
+
+
 def test_cmac_with_3des_needs_the_policy(kms: TestKms, tmp_path: Path) -> None:
     def request(at: TestKms) -> MACRequest:
         made = mac_key(

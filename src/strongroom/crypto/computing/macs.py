@@ -8,6 +8,7 @@ Only Poly1305 shows its key to whoever has two MACs, so no key of anything else 
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.decrepit.ciphers.algorithms import (
     CAST5,
     IDEA,
@@ -198,6 +199,10 @@ def _cmac(algorithm: Algorithm | None, own: Algorithm | None, material: bytes, *
         return CMAC(cipher(material))
     except ValueError as error:
         raise InvalidField(f"{spec_name(algorithm)} has no keys of {len(material)} bytes") from error
+    except UnsupportedAlgorithm as error:  # a key of XTS, or a cipher that this build of OpenSSL lacks
+        raise UnsupportedCryptographicParameters(
+            f"{spec_name(algorithm)} makes no CMAC with a key of {len(material)} bytes here"
+        ) from error
 
 
 def _hmac_hash(algorithm: Algorithm, named: HashingAlgorithm | None, *, legacy: bool) -> HashAlgorithm:

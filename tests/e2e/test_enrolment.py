@@ -9,18 +9,28 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from strongroom import testing
-from strongroom.client.errors import InvalidSettings, ObjectNotFound
+from strongroom.client import renewal
+from strongroom.client.errors import (
+    InvalidField,
+    InvalidSettings,
+    KMIPError,
+    ObjectNotFound,
+    OutcomeUnknown,
+    ServerUnreachable,
+)
+from strongroom.client.profile import Profile
 from strongroom.client.renewal import renew_profile
 from strongroom.client.sync import Client
 from strongroom.operations.ping import PingRequest
@@ -509,6 +519,90 @@ def test_a_client_renews_itself_in_its_own_files(server: testing.Server) -> None
     assert sorted(file.name for file in profile.parent.iterdir()) == [
         "ca.pem", "cert.pem", "key.pem", "profile.toml",
     ]  # fmt: skip
+
+
+ask = renewal._asked
+
+
+def sent_and_lost(profile: Profile, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    """Renew as far as the server, and lose its answer."""
+    ask(profile, key)
+    raise OutcomeUnknown("lost")
+
+
+def never_sent(profile: Profile, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    raise ServerUnreachable("nobody there")
+
+
+@pytest.mark.parametrize("once", [sent_and_lost, never_sent])
+def test_a_key_that_may_have_been_accepted_is_not_lost_to_the_next_run(
+    server: testing.Server,
+    monkeypatch: pytest.MonkeyPatch,
+    once: Callable[[Profile, ec.EllipticCurvePrivateKey], x509.Certificate],
+) -> None:
+    profile = server.enrol(once.__name__.replace("_", "-"))
+    with monkeypatch.context() as patched:
+        patched.setattr(renewal, "_asked", once)
+        with pytest.raises(KMIPError, match=r"lost|nobody"):
+            renew_profile(profile)
+    sent = (profile.parent / "key.pem.next").read_bytes()
+    if once is sent_and_lost:
+        with pytest.raises(KMIPError):
+            renew_profile(profile)
+        assert (profile.parent / "key.pem.next").read_bytes() == sent
+    else:
+        renew_profile(profile)
+        assert (profile.parent / "key.pem").read_bytes() == sent
+        assert works_anew(server, profile)
+
+
+def test_who_renews_with_a_key_of_old_is_told_which_file_it_is_in(server: testing.Server) -> None:
+    profile = server.enrol("of-old")
+    old = (profile.parent / "key.pem").read_bytes()
+    renew_profile(profile)
+    (profile.parent / "key.pem.next").write_bytes(old)
+    with pytest.raises(InvalidField, match=r"key\.pem\.next.* remove that file"):
+        renew_profile(profile)
+    (profile.parent / "key.pem.next").unlink()
+    renew_profile(profile)
+    assert works_anew(server, profile)
+
+
+def test_only_one_run_renews_a_profile(server: testing.Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = server.enrol("twice")
+
+    def meanwhile(renewed: Profile, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+        with pytest.raises(KMIPError, match="another run"):
+            renew_profile(profile)
+        return ask(renewed, key)
+
+    monkeypatch.setattr(renewal, "_asked", meanwhile)
+    renew_profile(profile)
+    assert works_anew(server, profile)
+
+
+def test_a_key_is_on_disk_under_its_name_before_the_server_is_asked(
+    server: testing.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = server.enrol("durable")
+    original = os.fsync
+    names: list[list[str]] = []
+
+    def fsync(descriptor: int) -> None:
+        original(descriptor)
+        if os.path.isdir(f"/proc/self/fd/{descriptor}"):
+            names.append(os.listdir(descriptor))
+
+    def asked(renewed: Profile, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+        assert names
+        assert "key.pem.next" in names[-1]
+        return ask(renewed, key)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(renewal, "_asked", asked)
+    renew_profile(profile)
+    assert "key.pem.next" not in names[-1]
+    assert "cert.pem.next" not in names[-1]
 
 
 # Revocation

@@ -1,11 +1,15 @@
 """A client renews its own credential (KMIP 2.1, Re-Provision), as its profile says who it is.
 
 Rule: the new key is on disk before the server is asked, with room for its certificate, and the old files are
-replaced only when the new ones are whole. The server lets the old key in no more once it has answered.
+replaced only when the new ones are whole. The server lets the old key in no more once it has answered, so a
+key that was sent is kept until its certificate is there, and only one run works on a profile.
 """
 
+import contextlib
+import fcntl
 import http.client
 import os
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -24,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from strongroom.client.address import parse_servers
-from strongroom.client.errors import InvalidSettings, KMIPError, ProtocolError
+from strongroom.client.errors import InvalidSettings, KMIPError, OperationFailed, ProtocolError
 from strongroom.client.profile import Profile, load_profile
 from strongroom.client.sync import Client
 from strongroom.client.tls import make_context
@@ -48,25 +52,81 @@ def renew_profile(path: str | Path) -> datetime:
 
     Where the profile names an HTTPS address, the authorities are renewed too. Raises InvalidSettings for a
     profile whose key and certificate are not in files of their own, and KMIPError; then the old files are
-    still there, and the key that may have been accepted is in KEY.next.
+    still there, and the key that may have been accepted is in KEY.next, where the next run finds it.
     """
     profile = load_profile(Path(path))
-    if profile.cert == profile.key:
+    if profile.cert.resolve() == profile.key.resolve():
         raise InvalidSettings("certificate and key are in one file; renew with the administrator's command")
+    with _alone(profile.key.parent):
+        return _renew(profile)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other runs away from the profiles in a directory; raises KMIPError when one is at work."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as exc:
+        raise InvalidSettings(f"cannot read {folder}: {exc.strerror}") from exc
+    try:
+        _lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise KMIPError(f"another run renews a profile in {folder}; renew again when it has ended") from None
+    except OSError as exc:
+        raise InvalidSettings(
+            f"cannot lock {folder}: {exc.strerror}; keep the profile on a local disk"
+        ) from exc
+
+
+def _renew(profile: Profile) -> datetime:
     _finish_earlier(profile)
-    key = ec.generate_private_key(ec.SECP256R1())
-    _write(_next(profile.key), _pem(key), 0o600)
+    sent_before = _key_of_earlier(profile)
+    key = sent_before or ec.generate_private_key(ec.SECP256R1())
+    if sent_before is None:
+        _write(_next(profile.key), _pem(key), 0o600)
     # What cannot be written is to fail before the server lets the old key in no more.
     held = profile.cert.with_name(profile.cert.name + _ROOM)
     _write(held, bytes(_LONGEST_CERTIFICATE), 0o600)
     try:
         certificate = _asked(profile, key)
+    except OperationFailed as failed:
+        if sent_before is None:
+            raise
+        raise _with_cure(failed, profile) from failed
     finally:
         held.unlink(missing_ok=True)
     _write(_next(profile.cert), certificate.public_bytes(Encoding.PEM), 0o644)
     _take_over(profile)
     _renew_trust(profile)
     return certificate.not_valid_after_utc
+
+
+def _key_of_earlier(profile: Profile) -> ec.EllipticCurvePrivateKey | None:
+    """Return the key that an earlier run has sent and got no certificate for: it may be the client's."""
+    try:
+        key = load_pem_private_key(_next(profile.key).read_bytes(), None)
+    except (FileNotFoundError, ValueError):
+        return None
+    return key if isinstance(key, ec.EllipticCurvePrivateKey) else None
+
+
+def _with_cure(failed: OperationFailed, profile: Profile) -> OperationFailed:
+    """Return the refusal of a key that was sent before, with what to do: the server takes no key twice."""
+    return type(failed)(
+        f"{failed.message}; the key was {_next(profile.key)}, which an earlier run has sent: "
+        "if the profile still works in a minute, remove that file and renew again",
+        operation=failed.operation,
+        status=failed.status,
+        reason=failed.reason,
+    )
 
 
 def _asked(profile: Profile, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
@@ -110,8 +170,8 @@ def _finish_earlier(profile: Profile) -> None:
 def _take_over(profile: Profile) -> None:
     # The key first: a crash between leaves a certificate that the next run puts in place.
     if _next(profile.key).exists():
-        _next(profile.key).replace(profile.key)
-    _next(profile.cert).replace(profile.cert)
+        _replace(_next(profile.key), profile.key)
+    _replace(_next(profile.cert), profile.cert)
 
 
 def _renew_trust(profile: Profile) -> None:
@@ -165,12 +225,25 @@ def _write(path: Path, content: bytes, mode: int) -> None:
     """Write a file whole or not at all, and flush it to disk."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+        # Whatever bears the name is no file of this run, and may be open to others.
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         with open(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(descriptor)
-        temporary.replace(path)
+        _replace(temporary, path)
     except OSError as exc:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise InvalidSettings(f"cannot write {path}: {exc.strerror}") from exc
+
+
+def _replace(source: Path, target: Path) -> None:
+    """Rename a file, also for whoever looks after the power was cut."""
+    source.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

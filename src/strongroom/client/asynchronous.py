@@ -7,10 +7,10 @@ Rule: streams only; what is said and whether it is said again is decided in `con
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, SupportsIndex, TypeVar
 
 from strongroom.client.address import Address
 from strongroom.client.async_methods.everything import AsyncMethods
@@ -162,7 +162,7 @@ class AsyncClient(AsyncMethods):
 
     async def _exchange(self, outgoing: Outgoing) -> bytes:
         attempts = Attempts(self._servers, repeatable=outgoing.repeatable)
-        if self._link is not None and not self._link.is_alive():
+        if self._link is not None and not await self._link.is_alive():
             self._drop()
         while True:
             if self._link is None:
@@ -196,14 +196,28 @@ class AsyncClient(AsyncMethods):
 
 async def _connect(server: Address, context: ssl.SSLContext, framing: Framing, seconds: float) -> "_Link":
     """Return a new connection; raises BrokenLink."""
+    loop = asyncio.get_running_loop()
+    reader = _CountingReader(loop=loop)
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
     try:
         async with asyncio.timeout(seconds):
-            reader, writer = await asyncio.open_connection(
-                server.host, server.port, ssl=context, server_hostname=server.host
+            transport, _ = await loop.create_connection(
+                lambda: protocol, server.host, server.port, ssl=context, server_hostname=server.host
             )
     except OSError as exc:
         raise connect_failure(exc, timeout=seconds) from exc
+    writer = asyncio.StreamWriter(transport, protocol, reader, loop)
     return _Link(server, reader, writer, framing, seconds)
+
+
+class _CountingReader(asyncio.StreamReader):
+    """Tells how much has come; asyncio does not tell what lies there unread."""
+
+    arrived = 0
+
+    def feed_data(self, data: Iterable[SupportsIndex]) -> None:
+        super().feed_data(data)
+        self.arrived += len(bytes(data))
 
 
 class _Link:
@@ -212,7 +226,7 @@ class _Link:
     def __init__(
         self,
         server: Address,
-        reader: asyncio.StreamReader,
+        reader: _CountingReader,
         writer: asyncio.StreamWriter,
         framing: Framing,
         timeout: float,
@@ -223,10 +237,15 @@ class _Link:
         self._timeout = timeout
         self._framing = framing
         self._answered = False
+        self._taken = 0
 
-    def is_alive(self) -> bool:
-        """Tell whether the server has not ended the idle connection, or said that it will."""
-        return self._framing.reusable and not (self._reader.at_eof() or self._writer.is_closing())
+    async def is_alive(self) -> bool:
+        """Tell whether the server has left the idle connection alone: neither ended it nor sent anything."""
+        # The loop reads the socket when it goes round: after the second time, all that had come is here.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        ended = self._reader.at_eof() or self._writer.is_closing()
+        return self._framing.reusable and not ended and self._reader.arrived == self._taken
 
     async def exchange(self, message: bytes) -> bytes:
         """Return the answer to `message`; raises BrokenLink and ProtocolError."""
@@ -254,6 +273,7 @@ class _Link:
     async def _receive(self) -> bytes:
         while True:
             data = await self._reader.read(_CHUNK)
+            self._taken += len(data)
             message = self._framing.receive(data)
             if message is not None:
                 self._answered = True

@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import ssl
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -128,6 +130,24 @@ def test_a_connection_that_ended_while_idle_is_replaced_even_for_a_change(
     server.hang_up()
     _let_the_end_arrive(client)
     assert client.call(ACTIVATE).unique_identifier == "7d0b"
+    assert server.connections == 2
+
+
+def test_what_nobody_asked_for_answers_no_later_request(serve: Serve, connect: Connect) -> None:
+    answered, sent = threading.Event(), threading.Event()
+
+    def twice(peer: ssl.SSLSocket, _: bytes) -> None:
+        peer.sendall(activated("first"))
+        answered.wait()
+        peer.sendall(activated("first"))
+        sent.set()
+
+    server = serve(twice, say(activated("second")))
+    client = connect(server)
+    assert client.call(ACTIVATE).unique_identifier == "first"
+    answered.set()
+    sent.wait()
+    assert client.call(ACTIVATE).unique_identifier == "second"
     assert server.connections == 2
 
 

@@ -84,3 +84,19 @@ def wrapping(
         ),
         encoding_option=EncodingOption.NO_ENCODING,
     )
+
+
+def wrapped_as_asked(
+    managed_object: ManagedObjectStruct, specification: KeyWrappingSpecification | None
+) -> ManagedObjectStruct:
+    """Return an object that came as it was asked for; raises ProtocolError for a key that is not wrapped.
+
+    Whoever asked for a wrapped key puts what comes where no key in clear may be.
+    """
+    if specification is None:
+        return managed_object
+    key_block: KeyBlock | None = getattr(managed_object, "key_block", None)
+    found = None if key_block is None else key_block.key_wrapping_data
+    if found is None or found.wrapping_method != specification.wrapping_method:
+        raise ProtocolError("the server did not wrap the key as it was asked to; nothing of it is given out")
+    return managed_object

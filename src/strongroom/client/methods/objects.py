@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from strongroom.client.attributes import template
 from strongroom.client.errors import AmbiguousName, ObjectNotFound
-from strongroom.client.material import bytes_of, wrapping
+from strongroom.client.material import bytes_of, wrapped_as_asked, wrapping
 from strongroom.client.methods.core import Core
 from strongroom.model.attribute_list import AttributeInstance, Attributes, TemplateAttributes
 from strongroom.model.identifiers import UniqueIdentifier
@@ -51,12 +51,13 @@ class Objects(Core):
         `wrapping_key` is the identifier of a key to wrap it with, by AES Key Wrap; another way is said in a
         `key_wrapping_specification`.
         """
+        asked = wrapping(wrapping_key, key_wrapping_specification)
         request = GetRequest(
             unique_identifier=UniqueIdentifier(unique_identifier),
             key_format_type=key_format_type,
-            key_wrapping_specification=wrapping(wrapping_key, key_wrapping_specification),
+            key_wrapping_specification=asked,
         )
-        return self.call(request).managed_object
+        return wrapped_as_asked(self.call(request).managed_object, asked)
 
     def get_material(
         self,
@@ -84,12 +85,16 @@ class Objects(Core):
         key_wrapping_specification: KeyWrappingSpecification | None = None,
     ) -> ExportResponse:
         """Return an object with all its attributes, for `import_` (KMIP 1.4); wrapping as in `get`."""
+        asked = wrapping(wrapping_key, key_wrapping_specification)
         request = ExportRequest(
             unique_identifier=UniqueIdentifier(unique_identifier),
             key_format_type=key_format_type,
-            key_wrapping_specification=wrapping(wrapping_key, key_wrapping_specification),
+            key_wrapping_specification=asked,
         )
-        return self.call(request)
+        exported = self.call(request)
+        if exported.managed_object is not None:  # of what was destroyed, only attributes are left
+            wrapped_as_asked(exported.managed_object, asked)
+        return exported
 
     def import_(
         self,

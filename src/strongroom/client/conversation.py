@@ -20,6 +20,7 @@ from strongroom.client.errors import (
 )
 from strongroom.domain.operation import Request, Response
 from strongroom.operations.discover_versions import DiscoverVersionsRequest, DiscoverVersionsResponse
+from strongroom.operations.get import GetRequest
 from strongroom.operations.poll import PollRequest
 from strongroom.registry import (
     V1_0,
@@ -29,6 +30,7 @@ from strongroom.registry import (
     VERSIONS,
     AsynchronousIndicator,
     BatchErrorContinuationOption,
+    KeyFormatType,
     Operation,
     ResultReason,
     Version,
@@ -62,7 +64,8 @@ REPEATABLE: Final = frozenset(
 )
 """Operations that may be sent again when their answer was lost; what is not here is never repeated.
 
-Encrypt, Sign and MAC are not: each counts against the Usage Limits of its key.
+Encrypt, Sign and MAC are not: each counts against the Usage Limits of its key. Which requests of those here
+are repeated is told by `_harmless`.
 """
 
 
@@ -202,9 +205,23 @@ class Conversation:
 
 def _repeatable(requests: Sequence[Request[Any]]) -> bool:
     return all(
-        not isinstance(request, RawRequest) and spec_of(type(request)).operation in REPEATABLE
+        not isinstance(request, RawRequest)
+        and spec_of(type(request)).operation in REPEATABLE
+        and _harmless(request)
         for request in requests
     )
+
+
+def _harmless(request: Request[Any]) -> bool:
+    """Tell whether a request of a repeatable operation does no more when it is done twice.
+
+    What Get wraps, or puts into a container, counts against the Usage Limits of the key that does. A later
+    part of some data would be in the data twice.
+    """
+    if isinstance(request, GetRequest):
+        in_container = request.key_format_type is KeyFormatType.PKCS_12
+        return request.key_wrapping_specification is None and not in_container
+    return getattr(request, "correlation_value", None) is None
 
 
 def _awaited(outcome: Response | KMIPError, request: Request[R]) -> R | OperationPending:

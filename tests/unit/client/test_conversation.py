@@ -18,16 +18,20 @@ from strongroom.client.errors import (
     ServerFailure,
     VersionNotSupported,
 )
+from strongroom.client.material import wrapping
 from strongroom.domain.operation import Request, Response
 from strongroom.model.convert import decoder
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.messages import RequestHeader, Ticket, TicketCredential
 from strongroom.model.secret import SecretBytes
+from strongroom.model.structures import CryptographicParameters
 from strongroom.operations.activate import ActivateRequest, ActivateResponse
+from strongroom.operations.decrypt import DecryptRequest
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.discover_versions import DiscoverVersionsRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.get_attributes import GetAttributesRequest
+from strongroom.operations.hash import HashRequest
 from strongroom.operations.locate import LocateRequest, LocateResponse
 from strongroom.operations.query import QueryRequest, QueryResponse
 from strongroom.registry import (
@@ -39,6 +43,7 @@ from strongroom.registry import (
     V2_1,
     V3_0,
     BatchErrorContinuationOption,
+    KeyFormatType,
     Operation,
     QueryFunction,
     ResultReason,
@@ -53,6 +58,7 @@ from tests.unit.client.messages import activated, identifier, message, refusal, 
 from tests.unit.client.talk import result_of, sent_by, talk
 
 ACTIVATE = ActivateRequest(unique_identifier=UniqueIdentifier("7d0b"))
+HASH = HashRequest(cryptographic_parameters=CryptographicParameters(), data=SecretBytes(b"part"))
 
 ACTIVATE_AS_BYTES = bytes.fromhex(
     "42007801 00000070"
@@ -394,6 +400,27 @@ def test_only_what_changes_nothing_may_be_sent_twice() -> None:
     get, destroy = GetRequest(), DestroyRequest()
     assert next(in_version(V1_4).call(get)).repeatable
     assert not next(in_version(V1_4).batch([get, destroy])).repeatable
+
+
+@pytest.mark.parametrize(
+    ("alone", "counted"),
+    [
+        (GetRequest(), GetRequest(key_wrapping_specification=wrapping("w"))),
+        (
+            GetRequest(key_format_type=KeyFormatType.PKCS_8),
+            GetRequest(key_format_type=KeyFormatType.PKCS_12),
+        ),
+        (HASH, HASH.replace(correlation_value=b"c")),
+        (DecryptRequest(data=b""), DecryptRequest(data=b"", correlation_value=b"c", final_indicator=True)),
+    ],
+    ids=["wrapped", "container", "part to hash", "part to decrypt"],
+)
+def test_what_counts_each_time_is_not_sent_twice(
+    alone: Request[Response], counted: Request[Response]
+) -> None:
+    """Wrapping counts against the Usage Limits, and a part that is sent twice is in the data twice."""
+    assert next(in_version(V1_4).call(alone)).repeatable
+    assert not next(in_version(V1_4).call(counted)).repeatable
 
 
 TICKET = Ticket(ticket_type=TicketType.LOGIN, ticket_value=SecretBytes(b"opensesame"))

@@ -18,6 +18,9 @@ from strongroom.client.transport import Transport, make_binding
 PATH: Final = "/admin"
 MEDIA_TYPE: Final = "application/json"
 
+LONGEST_ANSWER: Final = 16 << 20
+"""Bytes of an answer."""
+
 TIMEOUT: Final = 60.0
 """Seconds: a command waits for every worker to follow it."""
 
@@ -39,7 +42,8 @@ def administer(profile: Profile, request: dict[str, object]) -> dict[str, object
     while True:
         server = attempts.next_server()
         try:
-            link = Link(server, context, HttpFraming(server, path=PATH, media_type=MEDIA_TYPE), TIMEOUT)
+            framing = HttpFraming(server, path=PATH, media_type=MEDIA_TYPE, longest=LONGEST_ANSWER)
+            link = Link(server, context, framing, TIMEOUT)
         except BrokenLink as broken:
             attempts.failed(server, broken)
             continue

@@ -14,9 +14,6 @@ from strongroom.client.address import Address
 from strongroom.client.errors import ProtocolError
 from strongroom.client.failover import BrokenLink
 
-LONGEST_ANSWER: Final = 16 << 20
-"""Bytes of one answer; text takes more than the TTLV that says the same."""
-
 _TOLD: Final = 200
 """Characters of an error page that are passed on."""
 
@@ -34,13 +31,14 @@ _SAME: Final = {"application/xml": "text/xml"}
 
 
 class HttpFraming:
-    """POST requests of one connection and their answers; see `transport.Framing`."""
+    """POST requests of one connection, and answers of at most `longest` bytes; see `transport.Framing`."""
 
-    def __init__(self, server: Address, *, path: str, media_type: str) -> None:
+    def __init__(self, server: Address, *, path: str, media_type: str, longest: int) -> None:
         self._http = h11.Connection(h11.CLIENT)
         self._host = str(server)
         self._path = path
         self._media_type = media_type
+        self._longest = longest
         self._head: h11.Response | None = None
         self._body = bytearray()
         self._start = b""
@@ -78,8 +76,8 @@ class HttpFraming:
                         self._head = event
                     case h11.Data():
                         self._body += event.data
-                        if len(self._body) > LONGEST_ANSWER:
-                            raise ProtocolError(f"the answer has more than {LONGEST_ANSWER} bytes")
+                        if len(self._body) > self._longest:
+                            raise ProtocolError(f"the answer has more than {self._longest} bytes")
                     case h11.EndOfMessage():
                         return self._answer()
                     case h11.InformationalResponse():

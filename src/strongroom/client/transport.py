@@ -70,7 +70,9 @@ class Binding:
         # What HTTP takes is loaded only where it is spoken.
         from strongroom.client.http import HttpFraming
 
-        return HttpFraming(server, path=self.path, media_type=self.codec.media_type)
+        codec = self.codec
+        longest = codec.answer_limits.message_size
+        return HttpFraming(server, path=self.path, media_type=codec.media_type, longest=longest)
 
 
 OVER_TLS: Final = Binding()

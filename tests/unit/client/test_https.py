@@ -1,10 +1,12 @@
 """Both clients over HTTPS: what they send, and what they make of answers that are none."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from strongroom.client.address import Address
 from strongroom.client.errors import (
     InvalidRequest,
     InvalidSettings,
@@ -186,9 +188,21 @@ def test_what_is_no_answer_is_an_error_that_says_so_and_ends_the_connection(
 def test_an_endless_answer_is_not_kept(
     serve_http: Serve, connect_https: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("strongroom.client.http.LONGEST_ANSWER", 1000)
+    codec = CODECS[Encoding.TTLV]
+    limits = replace(codec.answer_limits, message_size=1000)
+    monkeypatch.setitem(CODECS, Encoding.TTLV, codec._replace(answer_limits=limits))
     with pytest.raises(ProtocolError, match="more than 1000 bytes"):
         connect_https(serve_http(say(http(b"x" * 2000)))).call(ACTIVATE)
+
+
+@EVERY
+def test_an_answer_may_be_as_long_as_over_tls(encoding: Encoding) -> None:
+    """What is decrypted in a mode with a tag comes all at once; in text a byte takes two characters."""
+    framing = make_binding("https", encoding).framing(Address("kms.example.org", 5697))
+    framing.wrap(b"")
+    body = bytes(2 * (10 << 20))
+    received = framing.receive(http(body, content_type=CODECS[encoding].media_type))
+    assert received == body
 
 
 def test_a_server_that_is_not_available_gives_way_to_the_next_even_for_a_change(

@@ -169,7 +169,8 @@ def _outcome(item: AnswerItem, asked: Asked, version: Version) -> Response | KMI
     if item.result_status == ResultStatus.OPERATION_PENDING:
         return OperationPending(asked.operation, item.asynchronous_correlation_value)
     if item.result_status != ResultStatus.SUCCESS:
-        return _failure(item, asked.operation)
+        # What was pending fails under its own name; under that of Poll, the question was refused.
+        return _failure(item, asked.operation if item.operation is None else item.operation)
     payload = item.response_payload or []
     kind = asked.response
     if asked.operation is Operation.POLL and item.operation is not None and item.operation in declared():

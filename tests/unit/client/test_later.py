@@ -119,9 +119,17 @@ class Shell(NoServer, RequestsForLater):
 
     def _next(self) -> object:
         outcome = self.outcomes.pop(0)
+        if callable(outcome):
+            outcome = outcome()
         if isinstance(outcome, ObjectNotFound):
             raise outcome
         return outcome
+
+
+def not_found(operation: Operation | None) -> ObjectNotFound:
+    return ObjectNotFound(
+        "", operation=operation, status=ResultStatus.OPERATION_FAILED, reason=ResultReason.ITEM_NOT_FOUND
+    )
 
 
 def test_waiting_asks_less_and_less_often() -> None:
@@ -138,13 +146,41 @@ def test_the_answer_is_fetched_once() -> None:
 
 
 def test_a_failure_is_fetched_once() -> None:
-    gone = ObjectNotFound(
-        "", operation=None, status=ResultStatus.OPERATION_FAILED, reason=ResultReason.ITEM_NOT_FOUND
-    )
-    later = Shell(PENDING, gone).later(ACTIVATE)
+    later = Shell(PENDING, not_found(Operation.ACTIVATE)).later(ACTIVATE)
     for _ in range(2):
         with pytest.raises(ObjectNotFound):
             later.poll()
+
+
+@pytest.mark.parametrize("operation", [Operation.POLL, None], ids=["poll", "message"])
+def test_a_question_that_was_refused_may_be_asked_again(operation: Operation | None) -> None:
+    later = Shell(PENDING, not_found(operation), DONE).later(ACTIVATE)
+    with pytest.raises(ObjectNotFound):
+        later.poll()
+    assert later.poll() == DONE
+
+
+@pytest.mark.parametrize("late", [not_found(Operation.POLL), PENDING], ids=["given out", "pending"])
+def test_of_several_that_ask_at_once_none_puts_the_answer_away(late: object) -> None:
+    shell = Shell(PENDING)
+    later = shell.later(ACTIVATE)
+    seen: list[object] = []
+
+    def meanwhile() -> object:
+        seen.append(later.poll())
+        return late
+
+    shell.outcomes = [meanwhile, DONE]
+    assert later.poll() == DONE
+    assert [*seen, later.poll()] == [DONE, DONE]
+
+
+@pytest.mark.parametrize("operation", [Operation.ACTIVATE, Operation.POLL])
+def test_a_failure_tells_whether_the_operation_failed_or_the_question(operation: Operation) -> None:
+    refused = message(refusal(operation, ResultReason.ITEM_NOT_FOUND))
+    with pytest.raises(ObjectNotFound) as caught:
+        result_of(Conversation(version=V1_4).poll(ACTIVATE, PENDING), refused)
+    assert caught.value.operation is operation
 
 
 def test_who_waits_long_enough_is_told_that_it_is_pending() -> None:

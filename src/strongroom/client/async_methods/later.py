@@ -10,7 +10,7 @@ from strongroom.client.async_methods.core import AsyncCore
 from strongroom.client.errors import KMIPError, OperationFailed, OperationPending
 from strongroom.domain.operation import Request, Response
 from strongroom.operations.cancel import CancelRequest
-from strongroom.registry import CancellationResult
+from strongroom.registry import CancellationResult, Operation
 
 R = TypeVar("R", bound=Response)
 
@@ -34,17 +34,29 @@ class AsyncLater(Generic[R]):
         )
 
     async def poll(self) -> R | None:
-        """Return the answer, None while it is pending; raises what the request failed with."""
-        if isinstance(self._outcome, OperationPending):
+        """Return the answer, None while it is pending; raises what the request failed with.
+
+        What only Poll failed with is raised, too, and the answer can be asked for again.
+        """
+        asked = self._outcome
+        if isinstance(asked, OperationPending):
             try:
-                self._outcome = await self._core.poll(self._request, self._outcome)
+                self._learn(await self._core.poll(self._request, asked))
             except OperationFailed as failed:
-                self._outcome = failed
+                if failed.operation not in (None, Operation.POLL):
+                    self._learn(failed)
+                elif self._outcome is asked:
+                    raise
         if isinstance(self._outcome, OperationPending):
             return None
         if isinstance(self._outcome, KMIPError):
             raise self._outcome
         return self._outcome
+
+    def _learn(self, outcome: R | KMIPError) -> None:
+        # Of several that ask at once one gets the answer, and no other may put it away.
+        if isinstance(self._outcome, OperationPending):
+            self._outcome = outcome
 
     async def wait(self, timeout: float | None = None) -> R:  # noqa: ASYNC109 (it ends with a KMIPError)
         """Return the answer as soon as it is there; raises OperationPending after `timeout` seconds.

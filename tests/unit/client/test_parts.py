@@ -6,10 +6,13 @@ import pytest
 
 from strongroom.client import parts as module
 from strongroom.client.errors import ProtocolError
+from strongroom.client.methods.encryption import Encryption
 from strongroom.client.methods.signatures import Signatures
 from strongroom.client.parts import Part, Source, parts
 from strongroom.domain.operation import Request, Response
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.secret import SecretBytes
+from strongroom.operations.encrypt import EncryptRequest, EncryptResponse
 from strongroom.operations.hash import HashRequest, HashResponse
 from tests.unit.client.no_server import NoServer
 
@@ -76,6 +79,32 @@ def test_a_server_that_knows_no_parts_is_not_sent_the_second() -> None:
     with pytest.raises(ProtocolError, match="knows no parts"):
         core.hash(io.BytesIO(b"123456789"))
     assert len(core.seen) == 1
+
+
+class Encrypting(NoServer, Encryption):
+    """A server that chooses another IV each time."""
+
+    def __init__(self) -> None:
+        self.seen: list[EncryptRequest] = []
+
+    def call(self, request: Request[Response]) -> EncryptResponse:  # type: ignore[override]
+        assert isinstance(request, EncryptRequest)
+        self.seen.append(request)
+        made = f"{len(self.seen)}".encode()
+        return EncryptResponse(
+            unique_identifier=UniqueIdentifier("7d0b"),
+            data=made,
+            iv_counter_nonce=made,
+            authenticated_encryption_tag=made,
+        )
+
+
+def test_what_is_encrypted_again_has_the_iv_of_that_time() -> None:
+    sealing = Encrypting().encrypt_parts("7d0b", b"data")
+    for expected in (b"1", b"2"):
+        assert list(sealing) == [expected]
+        assert sealing.iv_counter_nonce == expected
+        assert sealing.authenticated_encryption_tag == expected
 
 
 def test_what_does_not_do_all_that_a_shell_has_to_do_is_none() -> None:

@@ -113,7 +113,8 @@ class AsyncEncryptedParts:
     """Ciphertext, part by part.
 
     `iv_counter_nonce` is there with the first part if the server chose it, `authenticated_encryption_tag` is
-    there at the end if the mode has one.
+    there at the end if the mode has one. Who goes over it again has all of it encrypted anew, and both belong
+    to the last time.
     """
 
     def __init__(self, core: AsyncCore, first: EncryptRequest, source: Source) -> None:
@@ -125,6 +126,8 @@ class AsyncEncryptedParts:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         correlation_value: bytes | None = None
+        self.iv_counter_nonce = self._first.iv_counter_nonce
+        self.authenticated_encryption_tag = None
         for part in parts(self._source):
             unique_identifier = self._first.unique_identifier
             request = self._first if part.first else EncryptRequest(unique_identifier=unique_identifier)

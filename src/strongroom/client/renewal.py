@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import http.client
 import os
+import ssl
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -27,11 +28,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from strongroom.client.address import parse_servers
+from strongroom.client.address import Address
 from strongroom.client.errors import InvalidSettings, KMIPError, OperationFailed, ProtocolError
 from strongroom.client.profile import Profile, load_profile
 from strongroom.client.sync import Client
 from strongroom.client.tls import make_context
+from strongroom.client.transport import Transport, make_binding
 from strongroom.model.objects import Certificate, CertificateRequest
 from strongroom.operations.get import GetRequest, GetResponse
 from strongroom.operations.re_provision import ReProvisionRequest
@@ -178,26 +180,30 @@ def _renew_trust(profile: Profile) -> None:
     """Fetch the authorities that the server wants to be known by; without HTTPS they stay as they are."""
     if not profile.https:
         return
-    address = parse_servers(profile.https)[0]
     context = make_context(cert=profile.cert, key=profile.key, ca=profile.ca)
+    for address in make_binding(Transport.HTTPS).servers(profile.https):
+        offered = _offered_by(address, context)
+        if offered is not None:
+            before = x509.load_pem_x509_certificates(profile.ca.read_bytes())
+            if x509.load_pem_x509_certificates(offered) != before:
+                _write(profile.ca, offered, 0o644)
+            return
+    # The credential is renewed; the authorities are the next time.
+
+
+def _offered_by(address: Address, context: ssl.SSLContext) -> bytes | None:
+    """Return authorities in PEM, None where a server cannot be asked or has no such page."""
     connection = http.client.HTTPSConnection(address.host, address.port, timeout=_TIMEOUT, context=context)
     try:
         connection.request("GET", TRUST)
         response = connection.getresponse()
         content = response.read(_LONGEST)
-    except (OSError, http.client.HTTPException):
-        return  # the credential is renewed; the authorities are the next time
+        x509.load_pem_x509_certificates(content)
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
     finally:
         connection.close()
-    if response.status != http.client.OK:
-        return  # another server, which has no such page
-    try:
-        offered = x509.load_pem_x509_certificates(content)
-    except ValueError:
-        return
-    before = x509.load_pem_x509_certificates(profile.ca.read_bytes())
-    if offered != before:
-        _write(profile.ca, content, 0o644)
+    return content if response.status == http.client.OK else None
 
 
 def _request(key: ec.EllipticCurvePrivateKey) -> CertificateRequest:

@@ -20,7 +20,7 @@ from strongroom.model.keys import KeyValue, SecretItems
 from strongroom.model.structures import Digest, UsageLimits
 from strongroom.procedures.creation import digest_of_default_format, fill_in
 from strongroom.procedures.wrapping import key_block_of
-from strongroom.registry import State, Tag
+from strongroom.registry import HashingAlgorithm, State, Tag
 
 _NOT_TAKEN_OVER: Final = frozenset({Tag.STATE, Tag.PROTECTION_STORAGE_MASK})
 """State is not kept as an attribute (the object has it already), and where it is stored is our own affair."""
@@ -51,9 +51,8 @@ async def restore(
     if obj.value(Tag.INITIAL_DATE) is None:
         obj.set(Tag.INITIAL_DATE, ctx.now)
     fill_in(ctx, obj)
-    if obj.value(Tag.DIGEST) is None and obj.material is not None:
-        obj.set(Tag.DIGEST, ctx.crypto.digest(obj.material))
-        await digest_of_default_format(ctx, obj)
+    if not any(digest.hashing_algorithm is HashingAlgorithm.SHA_256 for digest in obj.values(Tag.DIGEST)):
+        await _digest(ctx, obj)
     _protect(obj, Tag.ALWAYS_SENSITIVE, bool(obj.value(Tag.SENSITIVE)))
     _protect(obj, Tag.NEVER_EXTRACTABLE, obj.value(Tag.EXTRACTABLE) is False)
     obj.settle(ctx.now)
@@ -76,6 +75,14 @@ def _tell(obj: ManagedObject, given: list[AttributeInstance], facts: ObjectFacts
             obj.add(key, value)
         else:
             obj.set(key, value)
+
+
+async def _digest(ctx: Context, obj: ManagedObject) -> None:
+    """Add the Digests that every object has whose material can be read (KMIP 2.1 §4.21)."""
+    own = None if obj.material is None else ctx.crypto.digest(obj.material)
+    if own is not None:
+        obj.add(Tag.DIGEST, own)
+        await digest_of_default_format(ctx, obj)
 
 
 def _check_digests(ctx: Context, obj: ManagedObject, given: list[AttributeInstance]) -> None:

@@ -160,6 +160,17 @@ def test_what_the_request_leaves_out_is_filled_in(kms: TestKms) -> None:
     assert state_of(kms, CHOSEN) is State.PRE_ACTIVE
 
 
+def test_a_digest_of_another_kind_comes_beside_the_one_that_every_object_has(kms: TestKms) -> None:
+    given = Digest(
+        hashing_algorithm=HashingAlgorithm.SHA_512,
+        digest_value=bytes(64),
+        key_format_type=KeyFormatType.RAW,
+    )
+    kms.call(importing(attribute(Tag.DIGEST, given)), version=V2_1)
+    ours = value(kms, register_key(kms), Tag.DIGEST)
+    assert values(kms, CHOSEN, Tag.DIGEST) == [given, ours]
+
+
 def test_an_imported_object_lives_on(kms: TestKms) -> None:
     kms.call(importing(attribute(Tag.LAST_CHANGE_DATE, PAST)), version=V2_1)
     kms.clock.pass_time(hours=1)

@@ -68,6 +68,20 @@ def test_a_person_does_what_their_roles_allow_and_no_more(server: testing.Server
         client.query()
 
 
+def test_how_the_server_is_is_told_to_people_elsewhere(server: testing.Server, run: Run) -> None:
+    told = json.loads(run("server", "status", "--profile", profile(server, "oto-laptop"), "-o", "json").out)
+    assert (told["health"], told["pid"], len(told["workers"])) == ("ok", status(server)["pid"], 2)
+    run("server", "status", "--profile", profile(server, "ann-laptop"), code=ExitCode.DENIED)
+
+
+@pytest.mark.parametrize("command", ["show", "export"])
+def test_the_audit_log_is_read_on_the_machine_of_the_server(
+    server: testing.Server, run: Run, command: str
+) -> None:
+    for options in (["--profile", profile(server, "ada-laptop")], []):
+        assert "--data DIR" in run("audit", command, *options, code=ExitCode.USAGE).error
+
+
 def test_without_options_the_usual_profile_is_used(server: testing.Server, run: Run) -> None:
     """The fixture sets STRONGROOM_PROFILE to a client that is nobody's."""
     assert "person" in run("client", "list", code=ExitCode.DENIED).error

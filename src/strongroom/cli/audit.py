@@ -14,15 +14,25 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from strongroom.cli.administration import DataOption, DirectoryOption, administer, open_here
+from strongroom.cli.administration import DataOption, administer, is_here, open_here
 from strongroom.cli.exit import ExitCode, Stop
 from strongroom.cli.output import Output, OutputOption, print_record, print_rows, printable
 
 if TYPE_CHECKING:
     from strongroom.audit.keys import VerifyingKey
+    from strongroom.server.data_directory import DataDirectory
 
 app = typer.Typer(help="Show, export and verify the audit log.", rich_markup_mode=None, no_args_is_help=True)
 
+LogOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        "--profile",
+        metavar="DIR",
+        help="The server's data directory. The log is read on that machine only, so a profile is refused.",
+    ),
+]
 SinceOption = Annotated[str | None, typer.Option(metavar="DATE", help="Leave out what is older (UTC).")]
 
 
@@ -83,7 +93,7 @@ def verify(
 
 @app.command()
 def export(
-    data: DirectoryOption,
+    data: LogOption = None,
     form: Annotated[
         Format, typer.Option("--format", help="jsonl can be verified; cef is for other programs.")
     ] = Format.JSONL,
@@ -102,7 +112,7 @@ def export(
 
     with _written(output) as file:
         permit = write(
-            open_here(data),
+            _open_log(data),
             StrongroomAdapters(),
             file,
             since=moment(since),
@@ -114,7 +124,7 @@ def export(
 
 @app.command()
 def show(
-    data: DirectoryOption,
+    data: LogOption = None,
     client: Annotated[str | None, typer.Option(metavar="NAME", help="Only what this client did.")] = None,
     object_: Annotated[
         str | None, typer.Option("--object", metavar="ID", help="Only what touched this object.")
@@ -133,7 +143,7 @@ def show(
     from strongroom.server.errors import NotFound
 
     earliest = moment(since) or 0
-    permit, every = events(open_here(data), StrongroomAdapters())
+    permit, every = events(_open_log(data), StrongroomAdapters())
     numbers = {number for number, name in permit.clients.items() if name == client}
     if client is not None and not numbers:
         raise NotFound(f"there is no client {client!r}; `strongroom client list` shows them")
@@ -162,6 +172,16 @@ def checkpoint(data: DataOption = None, output: OutputOption = Output.TABLE) -> 
     made = administer(data, {"command": "audit.checkpoint"})
     assert isinstance(made, dict)
     print_record(made, unique_identifier=str(made["number"]), output=output)
+
+
+def _open_log(where: Path | None) -> "DataDirectory":
+    if where is None or not is_here(where):
+        raise Stop(
+            "the audit log is read on the machine of the server: give --data DIR there; from another machine,"
+            " have a sink, or be sent what `audit export` writes",
+            ExitCode.USAGE,
+        )
+    return open_here(where)
 
 
 def _touches(said: object, identifier: str) -> bool:

@@ -1,7 +1,7 @@
 """`strongroom server`: what a server says of itself, and opening, sealing and protecting it.
 
-Rule: options and printing. `query` and `versions` work with any KMIP server; the rest is for whoever has the
-data directory, and `server/root` does it.
+Rule: options and printing. `query` and `versions` work with any KMIP server, `status` also from afar; the
+rest is for whoever has the data directory, and `server/root` does it.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Annotated, cast
 
 import typer
 
-from strongroom.cli.administration import DirectoryOption, administer, open_here
+from strongroom.cli.administration import DataOption, DirectoryOption, administer, is_here, open_here
 from strongroom.cli.connection import ProfileOption, ServerOption, connected
 from strongroom.cli.output import Output, OutputOption, print_record, print_rows
 from strongroom.cli.root_options import (
@@ -64,11 +64,14 @@ def versions(
 
 
 @app.command()
-def status(data: DirectoryOption, output: OutputOption = Output.TABLE) -> None:
-    """Show how the server on a data directory is.
+def status(data: DataOption = None, output: OutputOption = Output.TABLE) -> None:
+    """Show how a server is.
 
     Whether it is sealed, what its root key comes from, whether there is a recovery kit, and its workers.
     """
+    if data is None or not is_here(data):
+        _show(administer(data, {"command": "server.status"}), output)
+        return
     from strongroom.server.admin import call_server
     from strongroom.server.data_directory import DataDirectory
 

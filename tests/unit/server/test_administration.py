@@ -74,6 +74,12 @@ def administrator(kms: TestKms, caller: Caller | None = None) -> Administrator:
     )
 
 
+def test_how_the_server_is_is_asked_of_the_server_itself_where_it_runs(kms: TestKms) -> None:
+    """A worker that asked the supervisor would be waited for by it."""
+    with pytest.raises(OperatorError, match="server status --data"):
+        kms.run(perform(administrator(kms), {"command": "server.status"}))
+
+
 def test_every_command_is_a_noun_and_a_verb_and_needs_a_role() -> None:
     assert commands()
     for name, declared in commands().items():

@@ -168,12 +168,27 @@ def dress_whole(
         whole.set(Tag.EXTRACTABLE, value=False)
     if (sensitive or locked_in) and isinstance(wanted, CryptographicUsageMask) and int(wanted) & ~int(mask):
         raise InvalidAttributeValue("a protected key gets no uses by being split and joined; see the parts")
+    _require_algorithm(whole, parts)
     if wanted is None and whole.object_type is not ObjectType.OPAQUE_OBJECT:
         whole.set(Tag.CRYPTOGRAPHIC_USAGE_MASK, mask)
     for part in parts:
         whole.add(Tag.JOINED_SPLIT_KEY_PARTS_LINK, LinkedIdentifier(part.unique_identifier))
     dress(ctx, whole, given)
     _keep_history(whole, parts)
+
+
+def _require_algorithm(whole: ManagedObject, parts: Iterable[ManagedObject]) -> None:
+    """Return unless a protected key would be one of another algorithm; raises InvalidAttributeValue.
+
+    Some algorithms show what their keys are, which is fine for those alone.
+    """
+    joined = whole.value(Tag.CRYPTOGRAPHIC_ALGORITHM)
+    for part in parts:
+        protected = part.value(Tag.SENSITIVE) or part.value(Tag.EXTRACTABLE) is False
+        if protected and joined not in (None, part.value(Tag.CRYPTOGRAPHIC_ALGORITHM)):
+            raise InvalidAttributeValue(
+                "a protected key gets no other Cryptographic Algorithm by being joined; see the parts"
+            )
 
 
 def _common_mask(parts: Sequence[ManagedObject]) -> CryptographicUsageMask:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import OpaqueObject, SecretData
 from strongroom.operations.archive import ArchiveRequest
@@ -176,6 +177,21 @@ def test_protection_survives_splitting_and_joining(kms: TestKms) -> None:
     assert refusal(kms, weaker, version=V2_1).reason is R.INVALID_ATTRIBUTE_VALUE
     more = join_request(parts[:2], mask(EVERY_USE))
     assert_refused(kms, more, R.INVALID_FIELD, R.INVALID_ATTRIBUTE_VALUE)
+
+
+@pytest.mark.parametrize(
+    "protection", [attribute(Tag.SENSITIVE, value=True), attribute(Tag.EXTRACTABLE, value=False)]
+)
+def test_a_protected_key_keeps_its_algorithm(kms: TestKms, protection: AttributeInstance) -> None:
+    """Some algorithms show their keys, such as Poly1305 in two MACs."""
+    other = attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.SM4)
+    parts = split(kms, register_key(kms, protection, usage=CryptographicUsageMask.ENCRYPT))
+    found = refusal(kms, join_request(parts[:2], other), version=V3_0)
+    assert found.reason is R.INVALID_ATTRIBUTE_VALUE
+    assert "algorithm" in found.message.lower()
+    join(kms, parts[:2])
+    free = split(kms, register_key(kms, usage=CryptographicUsageMask.ENCRYPT))
+    kms.call(join_request(free[:2], other), version=V3_0)
 
 
 @pytest.mark.parametrize("method", [SplitKeyMethod.POLYNOMIAL_SHARING_GF_2_8, GF_2_16])

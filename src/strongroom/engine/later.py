@@ -99,6 +99,7 @@ class Later:
                 waiting.append(_waiting(item) if result is None else _waiting(item).obtained())
                 results.append(result)
             except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
+                run.streams.end_claimed()  # else the next item that is done at once would keep them
                 error = self._failures.explain(exc, request.version, position, run.message)
                 error = self._failures.record(item, error, run.connection, run.now, run.correlation)
                 results.append(run.answers.failure(item.operation, item.unique_batch_item_id, error))

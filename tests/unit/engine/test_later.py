@@ -23,6 +23,7 @@ from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.cancel import CancelRequest
 from strongroom.operations.create import CreateRequest
 from strongroom.operations.destroy import DestroyRequest
+from strongroom.operations.encrypt import EncryptRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.hash import HashRequest
 from strongroom.operations.locate import LocateRequest
@@ -41,9 +42,11 @@ from strongroom.registry import (
     V3_0,
     AsynchronousIndicator,
     BatchErrorContinuationOption,
+    BlockCipherMode,
     CancellationResult,
     CryptographicAlgorithm,
     CryptographicUsageMask,
+    Ephemeral,
     HashingAlgorithm,
     ObjectType,
     Operation,
@@ -53,7 +56,7 @@ from strongroom.registry import (
     Tag,
     Version,
 )
-from tests.expect import MISSING, named, opaque, refusal
+from tests.expect import MISSING, active_key, named, opaque, refusal
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
 
 MANDATORY, OPTIONAL = AsynchronousIndicator.MANDATORY, AsynchronousIndicator.OPTIONAL
@@ -543,3 +546,25 @@ def test_the_unique_batch_item_id_is_that_of_the_poll(kms: TestKms) -> None:
     do_all(kms)
     polled, _ = items(kms, PollRequest(asynchronous_correlation_value=value), LocateRequest(), version=V1_4)
     assert (polled.operation, polled.unique_batch_item_id) == (Operation.CREATE, bytes([1]))
+
+
+def test_a_part_that_is_refused_among_what_waits_ends_its_stream(kms: TestKms) -> None:
+    """Items without an answer are done at once, and one of them does not keep what another has spoilt."""
+    key, other = (UniqueIdentifier(active_key(kms)) for _ in range(2))
+    how = CryptographicParameters(block_cipher_mode=BlockCipherMode.ECB)
+    first = EncryptRequest(unique_identifier=key, cryptographic_parameters=how, init_indicator=True)
+    stream = kms.call(first).correlation_value
+    part = EncryptRequest(unique_identifier=key, correlation_value=stream, data=SecretBytes(bytes(16)))
+    kms.call(part)
+    message = request_message(
+        part.replace(unique_identifier=other),
+        first,
+        version=V3_0,
+        asynchronous_indicator=OPTIONAL,
+        batch_error_continuation_option=BatchErrorContinuationOption.CONTINUE,
+    )
+    for item in message[2][1:]:
+        item[2].insert(1, (int(Tag.EPHEMERAL), 5, int(Ephemeral.EMPTY)))
+    answers = [decoder(ResponseBatchItem, V3_0)(child[2]) for child in kms.send(message)[2][1:]]
+    assert [answer.result_status for answer in answers] == [FAILED, SUCCESS]
+    assert refusal(kms, part, version=V3_0).reason is ResultReason.INVALID_CORRELATION_VALUE

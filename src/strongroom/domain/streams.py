@@ -7,7 +7,7 @@ is the handler's to check, at every part.
     part = part_of(request)
     if part is None: ...                                       # all of it in this request
     stream = ctx.streams.open(Operation.HASH, part)
-    made = await stream.advance(None, size=len(data), begin=..., step=...)
+    made = await stream.advance(None, data=data, begin=..., step=...)
     Response(data=made, correlation_value=stream.correlation_value)
 """
 
@@ -17,6 +17,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from strongroom.domain.errors import InvalidField
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.secret import SecretBytes
 from strongroom.registry import Operation
 
 
@@ -88,18 +89,19 @@ class Stream(Protocol):
         self,
         key: ManagedObject | None,
         *,
-        size: int,
+        data: bytes | SecretBytes,
         begin: Callable[[], Awaitable[W]],
         step: Callable[[W], Awaitable[T]],
     ) -> T:
-        """Take one part of `size` bytes and return what `step` made of it.
+        """Take one part, which brings `data`, and return what `step` made of it.
 
         `begin` is called for the first part only; `step` at every part, with what `begin` returned then.
 
         A handler that is run again gets the result of the run before for a later part, and begins anew for
         a first part, so that no part is ever taken twice. The stream moves on when the request is committed,
-        and ends when it fails. Raises InvalidField if the stream began with another key, and
-        ServerLimitExceeded.
+        and ends when it fails. Raises InvalidField if the stream began with another key, ServerLimitExceeded,
+        and ServerFailure when a later part brings other data in another run (what an earlier item of the
+        batch gave may be random).
         """
 
 

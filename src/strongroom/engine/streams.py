@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, TypeVar
 
-from strongroom.domain.errors import InvalidCorrelationValue, InvalidField, ServerLimitExceeded
+from strongroom.domain.errors import InvalidCorrelationValue, InvalidField, ServerFailure, ServerLimitExceeded
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.streams import Part, StreamWork
 from strongroom.domain.tenants import Tenant
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import ManagedObjectStruct
+from strongroom.model.secret import SecretBytes
 from strongroom.registry import Operation
 
 W = TypeVar("W", bound=StreamWork)
@@ -62,8 +63,8 @@ def _key_of(obj: ManagedObject | None) -> _Key | None:
 class _Open:
     """A stream under way.
 
-    `request` is at work on it. `results` are what its steps gave in that request, of which the present run of
-    the handler has seen `seen`.
+    `request` is at work on it. `results` are what its steps took and gave in that request; the present run of
+    the handler has seen `seen` of them.
     """
 
     __slots__ = (
@@ -103,7 +104,7 @@ class _Open:
         self.work: Any = None
         self.ended = False
         self.taken = self.held = self.seen = 0
-        self.results: list[Any] = []
+        self.results: list[tuple[bytes | SecretBytes, Any]] = []
 
 
 class StreamTable:
@@ -338,7 +339,7 @@ class OpenStream:
         self,
         key: ManagedObject | None,
         *,
-        size: int,
+        data: bytes | SecretBytes,
         begin: Callable[[], Awaitable[W]],
         step: Callable[[W], Awaitable[T]],
     ) -> T:
@@ -353,12 +354,18 @@ class OpenStream:
             )
         stream.ended = self._part.last
         if stream.seen < len(stream.results):  # the handler is run again
-            again: T = stream.results[stream.seen]
+            taken, again = stream.results[stream.seen]
+            if data != taken:
+                raise ServerFailure(
+                    "another change came first, and made other data of an earlier item of this batch than the"
+                    " stream has taken by now; begin the stream again"
+                )
             stream.seen += 1
-            return again
-        self._table.take(stream, size)
+            made: T = again
+            return made
+        self._table.take(stream, len(data))
         result = await step(stream.work)
-        stream.results.append(result)
+        stream.results.append((data, result))
         stream.seen += 1
         self._table.hold(stream, stream.work.held)
         return result

@@ -107,7 +107,7 @@ async def _decrypt_part(ctx: Context, request: DecryptRequest, part: Part) -> De
             return await work.finish(data, authentication_tag=tag)
         return await work.update(data)
 
-    plain = await stream.advance(key, size=len(data), begin=begin, step=step)
+    plain = await stream.advance(key, data=data, begin=begin, step=step)
     return DecryptResponse(
         unique_identifier=key.unique_identifier,
         data=plain if len(plain) else None,

@@ -110,7 +110,7 @@ async def _encrypt_part(ctx: Context, request: EncryptRequest, part: Part) -> En
 
     made = await stream.advance(
         key,
-        size=len(data),
+        data=data,
         begin=begin,
         step=lambda work: work.finish(data) if part.last else work.update(data),
     )

@@ -49,6 +49,6 @@ async def _hash_part(ctx: Context, request: HashRequest, part: Part) -> HashResp
         return ctx.crypto.start_hash(request.cryptographic_parameters, legacy=ctx.policy.legacy)
 
     made = await stream.advance(
-        None, size=len(data), begin=begin, step=lambda work: advance(work, data, last=part.last)
+        None, data=data, begin=begin, step=lambda work: advance(work, data, last=part.last)
     )
     return HashResponse(data=made, correlation_value=stream.correlation_value)

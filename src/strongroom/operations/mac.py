@@ -64,7 +64,7 @@ async def _mac_part(ctx: Context, request: MACRequest, part: Part) -> MACRespons
 
     made = await stream.advance(
         key,
-        size=len(data),
+        data=data,
         begin=begin,
         step=lambda work: advance(work, data, last=part.last),
     )

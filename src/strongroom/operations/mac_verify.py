@@ -56,7 +56,7 @@ async def _verify_part(ctx: Context, request: MACVerifyRequest, part: Part) -> M
 
     found = await stream.advance(
         key,
-        size=len(data),
+        data=data,
         begin=begin,
         step=lambda work: work.advance(data, request.mac_data, last=part.last),
     )

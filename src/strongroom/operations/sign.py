@@ -72,7 +72,7 @@ async def _sign_part(ctx: Context, request: SignRequest, part: Part) -> SignResp
         count(key, Tag.SIGN_COUNTER)
     made = await stream.advance(
         key,
-        size=len(data),
+        data=data,
         begin=lambda: _start(ctx, key, request),
         step=lambda work: advance(work, data, last=part.last),
     )

@@ -86,7 +86,7 @@ async def _verify_part(ctx: Context, request: SignatureVerifyRequest, part: Part
     data = request.data or NO_DATA
     found = await stream.advance(
         key,
-        size=len(data),
+        data=data,
         begin=lambda: _start(ctx, key, request),
         step=lambda work: work.advance(data, request.signature_data, last=part.last),
     )

@@ -20,14 +20,17 @@ from strongroom.model.structures import CryptographicParameters, UsageLimits
 from strongroom.operations.create import CreateRequest
 from strongroom.operations.encrypt import EncryptRequest
 from strongroom.operations.locate import LocateRequest
+from strongroom.operations.rng_retrieve import RNGRetrieveRequest
 from strongroom.registry import (
     V1_4,
+    V2_1,
     BatchErrorContinuationOption,
     BlockCipherMode,
     CryptographicAlgorithm,
     CryptographicUsageMask,
     ObjectType,
     Operation,
+    ResultReason,
     Tag,
     UsageLimitsUnit,
 )
@@ -35,6 +38,7 @@ from strongroom.server.engine import make_dispatcher
 from strongroom.wire import binary
 from tests.expect import active_key, value
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
+from tests.unit.engine.test_references import answers, refer
 
 ECB = CryptographicParameters(block_cipher_mode=BlockCipherMode.ECB)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -114,6 +118,25 @@ def test_a_part_is_taken_once_however_often_the_handler_runs(
     assert value(kms, key, Tag.USAGE_LIMITS).usage_limits_count == 1000 - 96
 
 
+def test_a_stream_takes_no_other_data_when_the_handler_is_run_again(kms: TestKms, losing: list[int]) -> None:
+    """What is drawn anew each time would be told beside the ciphertext of something else."""
+    key = active_key(kms, attribute(Tag.USAGE_LIMITS, LIMITS))
+    stream = kms.call(begin(key, b"")).correlation_value
+    root = request_message(
+        RNGRetrieveRequest(data_length=16),
+        part(key, stream, b"", last=True),
+        version=V2_1,
+        batch_error_continuation_option=BatchErrorContinuationOption.UNDO,
+    )
+    losing[0] = 1
+    undone, refused = answers(kms, refer(root, 1, 2, 0))
+    assert Tag.DATA not in undone
+    assert refused[Tag.RESULT_REASON] == ResultReason.INTERNAL_SERVER_ERROR
+    assert "begin the stream again" in refused[Tag.RESULT_MESSAGE]
+    with pytest.raises(Refused, match="no stream"):
+        kms.call(part(key, stream, b"", last=True))
+
+
 def test_two_requests_are_not_at_work_on_one_stream_at_once(kms: TestKms) -> None:
     """One of them has it, the other is told so; the stream goes on as if that one had never been sent."""
     key = active_key(kms)
@@ -141,7 +164,7 @@ async def _begin(table: StreamTable, number: int) -> bytes:
     async def work() -> Adding:
         return Adding()
 
-    await stream.advance(None, size=1, begin=work, step=lambda w: w.add(number))
+    await stream.advance(None, data=b"%d" % number, begin=work, step=lambda w: w.add(number))
     request.keep()
     assert stream.correlation_value is not None
     return stream.correlation_value
@@ -152,7 +175,7 @@ async def _add(request: RequestStreams, name: bytes, number: int, *, last: bool 
         raise AssertionError("a later part begins nothing")
 
     stream = request.open(Operation.HASH, Part(name, last=last))
-    return await stream.advance(None, size=1, begin=never, step=lambda w: w.add(number))
+    return await stream.advance(None, data=b"%d" % number, begin=never, step=lambda w: w.add(number))
 
 
 async def test_a_request_that_is_run_again_gets_the_results_of_the_run_before() -> None:

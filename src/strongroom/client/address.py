@@ -30,9 +30,18 @@ def parse_address(text: str, *, default_port: int = KMIP_PORT) -> Address:
         host = host[1:-1]
     elif ":" in host:
         raise InvalidSettings(f"{text!r}: put an IPv6 address in brackets, as in [::1]:{default_port}")
-    if not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
+    if not _is_host(host) or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
         raise InvalidSettings(f"{text!r} is not an address; write HOST:PORT, as in kms.example.org:5696")
     return Address(host, int(port))
+
+
+def _is_host(text: str) -> bool:
+    """Tell whether a name can be looked up: Python finds out when it does, with errors of another kind."""
+    try:
+        text.encode("idna")
+    except UnicodeError:
+        return False
+    return text != "" and text.isprintable()
 
 
 def parse_servers(servers: str | Sequence[str], *, default_port: int = KMIP_PORT) -> tuple[Address, ...]:

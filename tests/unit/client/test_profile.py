@@ -161,13 +161,22 @@ def test_the_argument_beats_the_variable_beats_the_default(
         ("kms", Address("kms", 5696)),
         ("[::1]:1234", Address("::1", 1234)),
         ("[::1]", Address("::1", 5696)),
+        ("[fe80::1%eth0]", Address("fe80::1%eth0", 5696)),
+        ("kms.example.org.", Address("kms.example.org.", 5696)),
+        ("schlüssel.example.org", Address("schlüssel.example.org", 5696)),
     ],
 )
 def test_an_address_is_a_host_and_perhaps_a_port(text: str, address: Address) -> None:
     assert parse_address(text) == address
 
 
-@pytest.mark.parametrize("text", ["", ":5696", "kms:", "kms:0", "kms:65536", "kms:x", "kms:²", "::1:5696"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", ":5696", "kms:", "kms:0", "kms:65536", "kms:x", "kms:²", "::1:5696"),
+        *(".example.org", "kms..example.org", f"{'k' * 64}.example.org", "kms\0:5696"),
+    ],
+)
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(InvalidSettings):
         parse_address(text)

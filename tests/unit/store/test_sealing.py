@@ -15,7 +15,7 @@ from strongroom.domain.store_failures import StoreFailure
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey.file import FileRootKey, create
 from strongroom.store import sealing
-from strongroom.store.records import ObjectRow
+from strongroom.store.records import ClientRow, EntryRow, ObjectRow
 from strongroom.store.sealing import RecordTampered, StoreKeys, UnknownStoreKey, associated_data
 from tests.unit.rootkey.conftest import begin, new
 from tests.unit.store.samples import row
@@ -149,6 +149,27 @@ def test_the_associated_data_is_as_it_was_when_the_first_record_was_sealed() -> 
         == ("01020003" + "".join(f"{number:016x}" for number in (1, 2, 3, 4, 5, 0, 7, 8, 9, 0, 11)))
         + b"uidattributes".hex()
     )
+
+
+@pytest.mark.parametrize(("due", "present"), [(None, 0), (0, 1), (6, 1)])
+def test_so_is_that_of_an_entry(due: int | None, present: int) -> None:
+    stored = EntryRow(1, 2, "key", 3, 4, due, 7, b"")
+    numbers = "".join(f"{number:016x}" for number in (1, 2, 3, 4, due or 0, 7))
+    assert associated_data(stored).hex() == f"02{present:02x}0003" + numbers + b"key".hex()
+
+
+@pytest.mark.parametrize("username", [None, "", "user"])
+@pytest.mark.parametrize("password_hash", [None, "", "hash"])
+@pytest.mark.parametrize("revoked_at", [None, 0, 6])
+def test_so_is_that_of_a_client(
+    username: str | None, password_hash: str | None, revoked_at: int | None
+) -> None:
+    stored = ClientRow(1, 2, "name", "print", ["a", "büro"], username, password_hash, 5, revoked_at, 7, 8)
+    present = (username is not None) + 2 * (password_hash is not None) + 4 * (revoked_at is not None)
+    numbers = "".join(f"{number:016x}" for number in (1, 2, 5, revoked_at or 0, 7, 8))
+    texts = [text.encode() for text in ("name", "print", username or "", password_hash or "", "a", "büro")]
+    counted = "".join(f"{len(text):08x}{text.hex()}" for text in texts)
+    assert associated_data(stored).hex() == f"03{present:02x}" + numbers + "0002" + counted
 
 
 def test_store_keys_are_opened_by_another_process(sealed: Sealed, root_key: FileRootKey) -> None:

@@ -67,6 +67,25 @@ def test_commits_that_wait_for_a_store_key_wait_for_the_same(kms: TestKms) -> No
     assert kms.repository._keys.current == made[0]
 
 
+def test_a_store_key_that_another_process_has_made_is_not_made_again(kms: TestKms) -> None:
+    other = StoreKeys(kms.root_key)
+    kms.run(renew(kms.backend, other))
+    kms.run(kms.repository.commit(kept("a")))
+    assert kms.repository._keys.current == other.current
+    assert len(kms.run(kms.backend.store_keys())) == 2
+
+
+def test_a_store_key_that_has_sealed_enough_is_replaced_though_it_is_young(
+    kms: TestKms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NIST SP 800-38D §8.3: to look for that of another process does not count from the beginning."""
+    kms.run(kms.repository.commit(kept("a")))
+    young = kms.repository._keys.current
+    monkeypatch.setattr(sealing, "SEALS_PER_PROCESS", 1)
+    kms.run(kms.repository.commit(kept("b")))
+    assert kms.repository._keys.current != young
+
+
 def test_what_is_stored_is_never_sealed_by_a_store_key_whose_commit_fails(kms: TestKms) -> None:
     """The connection is cut while several need the next store key; whoever is told "done" finds it again."""
     real = kms.backend.commit

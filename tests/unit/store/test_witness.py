@@ -55,6 +55,21 @@ def test_of_many_gaps_the_newest_are_remembered(monkeypatch: pytest.MonkeyPatch)
     assert seen.doubt(order[0]) == COPY
 
 
+def test_a_copy_is_found_while_events_before_it_have_not_come() -> None:
+    order = events(9)[::4]
+    seen = fresh()
+    assert not any(map(seen.doubt, order))
+    assert {seen.doubt(event) for event in order} == {COPY}
+
+
+def test_what_is_no_gap_takes_the_place_of_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(witness, "_MISSING", 2)
+    late, *order = events(8)
+    seen = fresh()
+    order[1], order[2] = order[2], order[1]
+    assert not any(map(seen.doubt, [*order[:5], order[6], late]))
+
+
 def test_processes_have_numbers_of_their_own() -> None:
     seen = fresh()
     for order in (events(3), events(3)):

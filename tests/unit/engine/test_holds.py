@@ -10,6 +10,7 @@ from strongroom.domain.identity import DEFAULT_TENANT, TenantId
 from strongroom.domain.operation import Request
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.structures import RevocationReason
 from strongroom.operations.add_attribute import AddAttributeRequest
 from strongroom.operations.create_group import CreateGroupRequest
 from strongroom.operations.delete_attribute import DeleteAttributeRequest
@@ -18,6 +19,7 @@ from strongroom.operations.get import GetRequest
 from strongroom.operations.import_ import ImportRequest
 from strongroom.operations.modify_attribute import ModifyAttributeRequest
 from strongroom.operations.obliterate import ObliterateRequest
+from strongroom.operations.revoke import RevokeRequest
 from strongroom.registry import (
     V1_2,
     V2_1,
@@ -25,6 +27,7 @@ from strongroom.registry import (
     BatchErrorContinuationOption,
     ObjectType,
     ResultReason,
+    RevocationReasonCode,
     State,
     Tag,
     Version,
@@ -106,6 +109,26 @@ def test_what_is_held_cannot_leave_the_group_that_holds_it(kms: TestKms) -> None
         version=V2_1,
     )
     denied(kms, DestroyRequest(unique_identifier=key))
+
+
+def test_what_is_held_is_given_out_and_known_to_be_compromised_where_people_approve_such(
+    kms: TestKms,
+) -> None:
+    """Neither is a loss, so no hold is looked for."""
+    lay_down(kms, destroy=1)
+    key = grouped(kms)
+    hold(kms, unique_identifier=key)
+    kms.call(GetRequest(unique_identifier=key))
+    reason = RevocationReason(revocation_reason_code=RevocationReasonCode.KEY_COMPROMISE)
+    kms.call(RevokeRequest(unique_identifier=key, revocation_reason=reason))
+    kms.call(GetRequest(unique_identifier=key))
+
+
+def test_what_is_held_itself_leaves_a_group_that_is_not(kms: TestKms) -> None:
+    key = grouped(kms)
+    hold(kms, unique_identifier=key)
+    away = DeleteAttributeRequest(unique_identifier=key, attribute_reference=Tag.OBJECT_GROUP)
+    kms.call(away, version=V2_1)
 
 
 def test_what_is_held_cannot_leave_its_group_behind_another_one(kms: TestKms) -> None:

@@ -24,7 +24,7 @@ from strongroom.server.listening.connection import ClientConnection, M
 from strongroom.server.listening.deadlines import NEVER
 from strongroom.server.listening.eager import resume
 from strongroom.server.listening.roles import Asking
-from strongroom.server.listening.writing import PIECE, pieces
+from strongroom.server.listening.writing import is_short, pieces
 from strongroom.server.logs import get_logger
 from strongroom.wire.errors import DecodeError
 
@@ -174,7 +174,7 @@ class KmipProtocol(ClientConnection[M]):
 
     def _write_now(self, answer: Answer) -> bool:
         """Write an answer that was ready at once; True when the next request can be done at once."""
-        if isinstance(answer, bytes) and len(answer) <= PIECE:
+        if is_short(answer):
             self._departures.add(self, answer)
         else:
             writing = self._write(answer)
@@ -248,7 +248,11 @@ class KmipProtocol(ClientConnection[M]):
         still to be written, or None."""
         try:
             answer = await resume(started, waits_for)
-            if answer is not None and not self._closing:
+            if answer is None or self._closing:
+                pass
+            elif is_short(answer):
+                self._departures.add(self, answer)
+            else:
                 await self._write(answer)
         except Exception:
             log.exception("handler_failed", client=self._connection.client.name, peer=self._peer)

@@ -371,6 +371,8 @@ class Repository(ClientRepository):
         for removal in rows.removals:
             self._cache.pop((removal.tenant, removal.unique_identifier), None)
         for obj, stored in zip(sealed, rows.objects, strict=True):
+            if not obj.generation:
+                continue  # it is remembered when somebody uses it; many new ones would push out what is in use
             kept = obj.copy()
             kept.generation = stored.row.written
             self._remember(kept, stored.row)

@@ -85,6 +85,27 @@ async def test_an_answer_leaves_before_one_that_was_waited_for(bench: Bench) -> 
     assert at_other.written == [b"at once", b"waited"]
 
 
+async def test_answers_that_were_waited_for_leave_together(bench: Bench) -> None:
+    """One commit gives several, and each that left alone would wake up a processor."""
+    go_on, ready, ready_before = asyncio.Event(), [0], list[int]()
+
+    async def handler(message: bytes, connection: Connection) -> bytes:
+        await go_on.wait()
+        ready[0] += 1
+        return b"done"
+
+    bench.handler = handler
+    (protocol, transport), (other, at_other) = bench.connect(), bench.connect()
+    transport.takes = at_other.takes = lambda: ready_before.append(ready[0])
+    receive(protocol, request(b"one"), together=True)
+    receive(other, request(b"two"), together=True)
+    await turns_pass()
+    go_on.set()
+    await turns_pass()
+    assert (transport.written, at_other.written) == ([b"done"], [b"done"])
+    assert ready_before == [2, 2]
+
+
 async def test_an_answer_leaves_before_the_connection_is_closed(bench: Bench) -> None:
     protocol, transport = bench.connect()
     receive(protocol, request(b"one"), together=True)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from time import perf_counter
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeGuard
 
 from strongroom.domain.turn import SLICE
 from strongroom.engine.answers import Answer
@@ -15,6 +15,11 @@ log = get_logger()
 PIECE: Final = 64 * 1024
 """Bytes of a long answer that are given to TLS at a time. It encrypts all that it is given before any of it
 leaves, and keeps the memory for that as long as the connection."""
+
+
+def is_short(answer: Answer) -> TypeGuard[bytes]:
+    """Tell whether an answer is given to TLS in one piece."""
+    return isinstance(answer, bytes) and len(answer) <= PIECE
 
 
 def pieces(answer: Answer) -> Iterator[memoryview]:

@@ -224,6 +224,14 @@ def test_a_store_of_another_data_directory_is_not_begun_anew(
     assert not (tmp_path / "other").exists()
 
 
+def test_a_store_that_nobody_has_served_yet_is_not_begun_anew_either(run: Run, tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path / 'strongroom.db'}"
+    run("init", "one", "--store", store)
+    refused = run("init", "two", "--store", store, code=ExitCode.FAILURE)
+    assert "belongs to another data directory" in refused.error
+    assert not (tmp_path / "two").exists()
+
+
 @pytest.mark.parametrize(
     "words",
     [

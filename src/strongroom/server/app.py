@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from strongroom.domain.audit import AuditChain
 from strongroom.domain.backups import Filling, Opened, Snapshot
@@ -35,11 +35,18 @@ from strongroom.server.root.credential import PassphraseSource
 from strongroom.server.root.files import RootChoice
 from strongroom.server.root.places import places, wrapped_files
 from strongroom.store import address, migrate, versions
+from strongroom.store.claiming import claim
 from strongroom.store.records import Backend, StoreUnavailable
 from strongroom.store.store_keys import StoredStoreKeys
 from strongroom.store.url import SqliteUrl, StoreUrl, StoreUrlError, parse
 
 log = get_logger()
+
+
+_TAKEN: Final = (
+    "the store belongs to another data directory: copy that one to add a server to it"
+    " (docs/postgresql.md), or name an empty database with --store"
+)
 
 
 class StrongroomAdapters:
@@ -63,10 +70,12 @@ class StrongroomAdapters:
     def check_store_is_free(self, settings: Settings, directory: DataDirectory) -> None:
         with _for_the_operator():
             if migrate.holds_keys(_parse(settings.store, directory)):
-                raise OperatorError(
-                    "the store belongs to another data directory: copy that one to add a server to it"
-                    " (docs/postgresql.md), or name an empty database with --store"
-                )
+                raise OperatorError(_TAKEN)
+
+    def claim_store(self, settings: Settings, directory: DataDirectory, root_key: RootKeys) -> None:
+        with _for_the_operator():
+            if not claim(_parse(settings.store, directory), root_key):
+                raise OperatorError(_TAKEN)
 
     def make_root_key(self, provider: str, generation: int, options: Mapping[str, Any]) -> NewRoot:
         from strongroom.rootkey.making import ImpossibleSplit, make

@@ -73,5 +73,6 @@ def _fill(
     create_audit_key(directory, opened)
     issue_server_certificate(directory, authority, settings.hosts, now)
     adapters.create_store(settings, directory)
+    adapters.claim_store(settings, directory, opened)
     chosen = {name: getattr(settings, name) for name in _WRITTEN}
     write_private(directory.configuration, render_toml(chosen, _COMMENT).encode())

@@ -274,7 +274,7 @@ class Adapters(Protocol):
         """Return if `url` can be a store URL."""
 
     def check_store_is_free(self, settings: Settings, directory: DataDirectory) -> None:
-        """Return if the store belongs to no root key yet; it may not be there at all."""
+        """Return if the store belongs to no root key yet; it may not be there at all. See `claim_store`."""
 
     def make_root_key(self, provider: str, generation: int, options: Mapping[str, Any]) -> NewRoot:
         """Make a root key that nothing depends on yet; `rootkey/making.py` has the options."""
@@ -293,6 +293,9 @@ class Adapters(Protocol):
 
     def create_store(self, settings: Settings, directory: DataDirectory) -> None:
         """Make the store with the newest schema."""
+
+    def claim_store(self, settings: Settings, directory: DataDirectory, root_key: RootKeys) -> None:
+        """Make a new store that of a root key, so that nobody else begins with it."""
 
     def check_store(self, settings: Settings, directory: DataDirectory) -> None:
         """Return if this program fits the schema of the store."""

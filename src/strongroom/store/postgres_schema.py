@@ -11,7 +11,7 @@ import asyncpg
 from strongroom.store import versions
 from strongroom.store.postgres_connect import BROKEN, LONG, connect
 from strongroom.store.postgres_outcome import Connection
-from strongroom.store.records import StoreUnavailable
+from strongroom.store.records import StoreKeyRow, StoreUnavailable
 from strongroom.store.url import PostgresUrl
 
 MIGRATION_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('strongroom'))"
@@ -34,6 +34,20 @@ async def holds_keys(url: PostgresUrl) -> bool:
         return bool(await connection.fetchval(versions.HOLDS_KEYS))
     except (asyncpg.PostgresError, *BROKEN) as error:
         raise StoreUnavailable(f"the database does not say what it holds: {error}") from error
+    finally:
+        await connection.close()
+
+
+async def first_key(url: PostgresUrl, claim: str, row: StoreKeyRow) -> bool:
+    """Put the first store key into a database; False when it has one. Raises StoreUnavailable."""
+    connection = await connect(url)
+    try:
+        async with connection.transaction():
+            # Two that begin at the same moment would not see each other's.
+            await connection.execute(MIGRATION_LOCK, timeout=LONG)
+            return bool(await connection.execute(claim, *row) == "INSERT 0 1")
+    except (asyncpg.PostgresError, *BROKEN) as error:
+        raise StoreUnavailable(f"the database does not take a first key: {error}") from error
     finally:
         await connection.close()
 

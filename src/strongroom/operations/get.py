@@ -50,7 +50,7 @@ async def get(ctx: Context, request: GetRequest) -> GetResponse:
         ),
     )
     if obj.value(Tag.FRESH):
-        # SPEC(KMIP 2.1 §4.27): an object is fresh until its material was given to a client.
+        # SPEC(KMIP 2.1 §4.24): an object is fresh until it was served via Get (docs/decisions/0065).
         obj.note(Tag.FRESH, value=False)
     return GetResponse(
         object_type=obj.object_type,

@@ -234,6 +234,8 @@ def modify(
         raise AttributeInstanceNotFound(
             f"the object has {len(candidates)} values of {name_of(key)}; say which with Current Attribute"
         )
+    if key is Tag.NAME and any(i.value == value for i in stored if i is not replaced):
+        raise NonUniqueNameAttribute("the object has this Name already")
     return _put(obj, rule, key, value, replaced=replaced, now=now, read_only=AttributeReadOnly)
 
 

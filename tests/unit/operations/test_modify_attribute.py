@@ -182,3 +182,15 @@ def test_the_same_value_again_succeeds(kms: TestKms) -> None:
     made = key(kms, attribute(Tag.CONTACT_INFORMATION, "ops"))
     kms.call(modify(made, Tag.CONTACT_INFORMATION, "ops"))
     assert values(kms, made, Tag.CONTACT_INFORMATION) == ["ops"]
+
+
+def test_another_name_of_its_own_is_refused(kms: TestKms) -> None:
+    """KMIP 2.1 §4.32: Names SHALL be unique, also among those of one object."""
+    made = key(kms, named("first"), named("second"))
+    first, second = named("first"), named("second")
+    by_value = modify(made, Tag.NAME, first.value, current=second)
+    assert refusal(kms, by_value, version=V2_1).reason is ResultReason.NON_UNIQUE_NAME_ATTRIBUTE
+    by_index = modify(made, Tag.NAME, first.value, index=1)
+    assert refusal(kms, by_index, version=V1_4).reason is ResultReason.ILLEGAL_OPERATION
+    kms.call(modify(made, Tag.NAME, first.value, current=first), version=V2_1)
+    assert values(kms, made, Tag.NAME) == [first.value, second.value]

@@ -1,6 +1,8 @@
 """PKCS#11 (KMIP 2.1 §6.1.37; KMIP Profiles 2.1 §5.18)."""
 
 import contextlib
+import hashlib
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -684,6 +686,40 @@ def test_what_all_sessions_hold_is_bounded_together(app: Application) -> None:
     assert app.fails("C_DIGESTUPDATE", other, too_long) is Code.CKR_DATA_LEN_RANGE
     app.call("C_DIGESTFINAL", app.session, buffer(32))
     app.call("C_ENCRYPTINIT", other, long, handle)
+
+
+def test_what_is_held_is_kept_as_it_is(kms: TestKms, app: Application) -> None:
+    """Each call of the application writes and reads it: in another form it would be longer, and slow."""
+    app.call("C_DIGESTINIT", app.session, mechanism(SHA256))
+    app.call("C_DIGESTUPDATE", app.session, data(bytes(MAXIMUM_HELD)))
+    (kept,) = kms.run(kms.repository.entries_of(state.Application, ALICE.tenant, ALICE.client))
+    assert len(kept.value.data) < MAXIMUM_HELD + 1024
+
+
+def test_what_sessions_hold_does_not_get_mixed_up(app: Application) -> None:
+    parts = (b"one\n{}", b"\n\ntwo", b"", bytes(range(256)))
+    handle, opened = app.aes_key(), []
+    for number, part in enumerate(parts):
+        counter = mechanism(AES_CTR, ulong(128) + bytes([number] * 15) + b"\n")
+        session = app.call("C_OPENSESSION", ulong(1), ulong(RW))
+        app.call("C_DIGESTINIT", session, mechanism(SHA256))
+        app.call("C_ENCRYPTINIT", session, counter, handle)
+        app.output("C_ENCRYPTUPDATE", session, data(part))
+        app.call("C_DIGESTUPDATE", session, data(part[::-1]))
+        opened.append((session, counter, part))
+    for session, counter, part in opened:
+        assert app.output("C_DIGESTFINAL", session) == hashlib.sha256(part[::-1]).digest()
+        sealed = app.output("C_ENCRYPTFINAL", session)
+        app.call("C_ENCRYPTINIT", app.session, counter, handle)
+        assert app.output("C_ENCRYPT", app.session, data(part)) == sealed
+
+
+def test_what_an_older_release_held_is_read() -> None:
+    active = {"mechanism": SHA256, "parameter": "0aff", "key": None, "data": "7b0a", "in_parts": True}
+    session = {"writable": True, "found": None, "objects": [], "active": {"digest": active}}
+    older = {"sessions": {"1": session}, "handles": {}, "next": 2, "logged_in": False}
+    read = state._decode(SecretBytes(json.dumps(older).encode())).sessions[1].active[state.Work.DIGEST]
+    assert (read.mechanism.parameter, read.data) == (b"\n\xff", b"{\n")
 
 
 def test_a_short_request_does_not_make_an_endless_answer(app: Application) -> None:

@@ -4,7 +4,9 @@ Rule: it is one sealed entry beside the caller's objects, found by the Correlati
 can take the next call; it is bounded, and it expires.
 """
 
+import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
@@ -148,62 +150,77 @@ _CORRELATION_BYTES: Final = 16
 
 
 def _encode(state: State) -> SecretBytes:
-    return SecretBytes(
-        json.dumps(
-            {
-                "sessions": {str(h): _session_to_json(s) for h, s in state.sessions.items()},
-                "handles": {str(h): identifier for h, identifier in state.handles.items()},
-                "next": state.next,
-                "logged_in": state.logged_in,
-            }
-        ).encode()
+    """Return a line of JSON, and behind it what is held, as it is: each call writes and reads all of that.
+
+    In its place the JSON has the number of its bytes.
+    """
+    held: list[bytes] = []
+
+    def hold(value: bytes) -> int:
+        held.append(value)
+        return len(value)
+
+    line = json.dumps(
+        {
+            "sessions": {str(h): _session_to_json(s, hold) for h, s in state.sessions.items()},
+            "handles": {str(h): identifier for h, identifier in state.handles.items()},
+            "next": state.next,
+            "logged_in": state.logged_in,
+        }
     )
+    return SecretBytes(b"".join((line.encode(), b"\n", *held)))
 
 
 def _decode(data: SecretBytes) -> State:
-    stored = json.loads(data.reveal())
+    line, _, rest = data.reveal().partition(b"\n")
+    stored, held = json.loads(line), io.BytesIO(rest)
+
+    def take(written: int | str) -> bytes:
+        # In what an older release has left it is hexadecimal.
+        return bytes.fromhex(written) if isinstance(written, str) else held.read(written)
+
     return State(
-        sessions={int(h): _session_from_json(s) for h, s in stored["sessions"].items()},
+        sessions={int(h): _session_from_json(s, take) for h, s in stored["sessions"].items()},
         handles={int(h): UniqueIdentifier(identifier) for h, identifier in stored["handles"].items()},
         next=stored["next"],
         logged_in=stored["logged_in"],
     )
 
 
-def _session_to_json(session: Session) -> dict[str, Any]:
+def _session_to_json(session: Session, hold: Callable[[bytes], int]) -> dict[str, Any]:
     return {
         "writable": session.writable,
         "found": session.found,
         "objects": session.objects,
-        "active": {work.value: _active_to_json(active) for work, active in session.active.items()},
+        "active": {work.value: _active_to_json(active, hold) for work, active in session.active.items()},
     }
 
 
-def _session_from_json(stored: dict[str, Any]) -> Session:
+def _session_from_json(stored: dict[str, Any], take: Callable[[int | str], bytes]) -> Session:
     return Session(
         writable=stored["writable"],
         found=stored["found"],
         objects=[UniqueIdentifier(identifier) for identifier in stored["objects"]],
-        active={Work(work): _active_from_json(active) for work, active in stored["active"].items()},
+        active={Work(work): _active_from_json(active, take) for work, active in stored["active"].items()},
     )
 
 
-def _active_to_json(active: Active) -> dict[str, Any]:
+def _active_to_json(active: Active, hold: Callable[[bytes], int]) -> dict[str, Any]:
     parameter = active.mechanism.parameter
     return {
         "mechanism": active.mechanism.type,
-        "parameter": None if parameter is None else parameter.hex(),
+        "parameter": None if parameter is None else hold(parameter),
         "key": active.key,
-        "data": active.data.hex(),
+        "data": hold(active.data),
         "in_parts": active.in_parts,
     }
 
 
-def _active_from_json(stored: dict[str, Any]) -> Active:
+def _active_from_json(stored: dict[str, Any], take: Callable[[int | str], bytes]) -> Active:
     parameter, key = stored["parameter"], stored["key"]
     return Active(
-        mechanism=Mechanism(stored["mechanism"], None if parameter is None else bytes.fromhex(parameter)),
+        mechanism=Mechanism(stored["mechanism"], None if parameter is None else take(parameter)),
         key=None if key is None else UniqueIdentifier(key),
-        data=bytes.fromhex(stored["data"]),
+        data=take(stored["data"]),
         in_parts=stored["in_parts"],
     )

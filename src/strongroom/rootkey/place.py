@@ -128,8 +128,9 @@ class Place:
             raise RootKeyError(f"cannot open {path}: {error.strerror}") from error
         try:
             _take(descriptor, path, patience)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            with suppress(OSError):  # a full disk keeps nobody from the lock
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             yield
         except OSError as error:
             raise RootKeyError(f"cannot change {error.filename or path}: {error.strerror}") from error

@@ -293,9 +293,10 @@ def _lock(descriptor: int, patience: float) -> bool:
 
 
 def _sign(descriptor: int) -> None:
-    """Write into a lock who has it."""
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    """Write into a lock who has it, if there is room for that."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -453,3 +453,13 @@ def test_who_changes_root_keys_and_does_not_finish_is_named_and_not_waited_for(t
     with place(tmp_path).locked(), named, place(tmp_path).locked(patience=0.0):
         pass
     root.wait_for_others()
+
+
+def test_a_full_disk_keeps_nobody_from_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = begin(tmp_path, new("file"))
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    assert root.complete(root.state)

@@ -19,7 +19,8 @@ class Permission(Enum):
     EXPORT = "export"
     IMPORT = "import"
     WRAP = "wrap"
-    """To have other objects wrapped (or authenticated) with this key, beside the right to get them."""
+    """To have other objects wrapped with this key, beside the right to get them; to have them authenticated
+    with it, beside the right to MAC or sign as well."""
     UNWRAP = "unwrap"
     READ_ATTRIBUTES = "read-attributes"
     CHANGE_ATTRIBUTES = "change-attributes"

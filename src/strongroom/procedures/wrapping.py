@@ -255,8 +255,23 @@ async def _to_authenticate(
     usable_key(key)
     private = key.object_type is ObjectType.PRIVATE_KEY
     mask = CryptographicUsageMask.SIGN if private else CryptographicUsageMask.MAC_GENERATE
+    await _require_permission(ctx, key, Permission.SIGN if private else Permission.MAC)
     require(key, mask, Use.PROTECT, ctx.now)
     return WrappingKey(key, _matching(key, information.cryptographic_parameters))
+
+
+async def _require_permission(ctx: Context, key: ManagedObject, permission: Permission) -> None:
+    """Return if the caller may do with a key what authenticating does; raises PermissionDenied.
+
+    A client chooses what its own objects hold, so this makes a MAC or a signature of whatever it wants.
+    """
+    try:
+        await ctx.objects.get(key.unique_identifier, permission=permission)
+    except ObjectNotFound as error:
+        raise PermissionDenied(
+            f"a key is authenticated only for who may {permission.value} with the other one: leave the"
+            f" MAC/Signature Key Information out, or have the administrator grant {permission.value}"
+        ) from error
 
 
 async def _wrapping_object(

@@ -63,6 +63,7 @@ from tests.expect import (
     MISSING,
     active_key,
     key,
+    key_pair,
     later,
     mask,
     named,
@@ -412,6 +413,38 @@ def test_attributes_are_wrapped_along_for_who_may_read_them(
     reader = with_rules(BOB, rule(Permission.GET, Permission.EXPORT, Permission.READ_ATTRIBUTES))
     block = kms.call(wrapped(Tag.NAME), caller=reader).managed_object.key_block  # type: ignore[union-attr]
     assert b"taped" in block.key_value.reveal()
+
+
+@pytest.mark.parametrize("method", [WrappingMethod.MAC_SIGN, WrappingMethod.ENCRYPT_THEN_MAC_SIGN])
+@pytest.mark.parametrize("needed", [Permission.MAC, Permission.SIGN])
+def test_what_is_wrapped_is_authenticated_for_who_may_do_that_with_the_key(
+    kms: TestKms, needed: Permission, method: WrappingMethod
+) -> None:
+    """Whoever chooses what is wrapped would else sign what they want."""
+    if needed is Permission.MAC:
+        how = HMAC
+        authenticating = active_key(kms, mask=CryptographicUsageMask.MAC_GENERATE)
+    else:
+        how = CryptographicParameters(hashing_algorithm=HashingAlgorithm.SHA_256)
+        authenticating, _ = key_pair(kms)
+        kms.call(ActivateRequest(unique_identifier=authenticating))
+    usage = mask(CryptographicUsageMask.WRAP_KEY)
+    wrapping = kms.call(registration(ObjectType.SYMMETRIC_KEY, raw_key(), usage), caller=BOB)
+    kms.call(ActivateRequest(unique_identifier=wrapping.unique_identifier), caller=BOB)
+    chosen = kms.call(registration(ObjectType.SECRET_DATA, password(bytes(16)), usage), caller=BOB)
+    wanted = specification(
+        None if method is WrappingMethod.MAC_SIGN else wrapping.unique_identifier,
+        mac_key=UniqueIdentifier(authenticating),
+        mac=how,
+        method=method,
+    )
+    request = GetRequest(unique_identifier=chosen.unique_identifier, key_wrapping_specification=wanted)
+    refused = refusal(kms, request, caller=with_rules(BOB, rule(*(GRANTABLE - {needed}))))
+    assert refused.reason is ResultReason.PERMISSION_DENIED
+    assert f"grant {needed.value}" in refused.message
+    hidden = refusal(kms, request, caller=with_rules(BOB, rule(*(GRANTABLE - {Permission.WRAP}))))
+    assert hidden.reason is MISSING_REASON
+    kms.call(request, caller=with_rules(BOB, rule(Permission.WRAP, needed)))
 
 
 def test_a_wrapping_key_is_asked_for_each_time(kms: TestKms) -> None:

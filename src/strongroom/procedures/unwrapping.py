@@ -116,6 +116,7 @@ async def _to_unwrap(ctx: Context, wrapping: KeyWrappingData) -> WrappingKey:
     parameters = _parameters(key, information.cryptographic_parameters)
     if key.object_type is ObjectType.PUBLIC_KEY:
         key = await _other_half(ctx, key, LinkType.PRIVATE_KEY_LINK)
+        parameters = _parameters(key, parameters)  # anybody may link a public key to it
     usable_key(key)
     require(key, _TO_UNWRAP, Use.PROCESS, ctx.now)
     return WrappingKey(key, parameters)

@@ -18,6 +18,10 @@ MOST_OBJECTS: Final = 8
 LONGEST: Final = 64 * 1024
 """Bytes that are derived at once."""
 
+MOST_WORK: Final = 1 << 32
+"""Bytes of derivation data times bytes that are derived, where each block of output takes all of the data:
+about a second of work."""
+
 MOST_ITERATIONS: Final = 10_000_000
 """Iterations of PBKDF2, counted for each block of output: a few seconds of work."""
 

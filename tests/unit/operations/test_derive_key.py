@@ -536,6 +536,18 @@ def test_pbkdf2_needs_salt_and_a_bearable_iteration_count(kms: TestKms, given: A
     assert_refused(kms, derivation(M.PBKDF2, secret(kms), **given), reason, reason)
 
 
+@pytest.mark.parametrize("method", [M.HKDF, M.NIST800_108_C, M.NIST800_108_F, M.NIST800_108_DPI])
+def test_derivation_data_that_are_gone_through_too_often_are_refused(
+    kms: TestKms, method: DerivationMethod
+) -> None:
+    """Nothing stops a thread that computes."""
+    base, most = symmetric(kms), (1 << 32) // 8000
+    found = refusal(kms, to_secret(method, base, size=8000, data=bytes(most + 1)), version=V2_1)
+    assert found.reason is ResultReason.INVALID_FIELD
+    assert f"{most} bytes" in found.message
+    kms.call(to_secret(method, base, size=16, data=bytes(most + 1)), version=V2_1)
+
+
 def test_more_objects_than_a_method_has_roles_are_refused(kms: TestKms) -> None:
     reason, one, other = ResultReason.INVALID_FIELD, symmetric(kms), symmetric(kms)
     for request in (

@@ -17,7 +17,7 @@ from strongroom.crypto.computing.macs import HMAC_HASHES, mac_context
 from strongroom.crypto.derivation import agreement, kbkdf
 from strongroom.crypto.derivation.roles import Roles, both, keyed, keys_of_a_pair, only
 from strongroom.crypto.tables import check_total
-from strongroom.domain.derivation import MOST_ITERATIONS, Derivation
+from strongroom.domain.derivation import MOST_ITERATIONS, MOST_WORK, Derivation
 from strongroom.domain.errors import (
     BadCryptographicParameters,
     CryptographicFailure,
@@ -80,14 +80,18 @@ def _hkdf(derivation: Derivation, size: int, legacy: bool) -> bytes:
     algorithm = _named(derivation.parameters, HashingAlgorithm.SHA_256, legacy=legacy)
     if size > 255 * algorithm.digest_size:
         raise _too_long(255 * algorithm.digest_size)
-    return HKDF(algorithm, size, derivation.salt, roles.data or b"").derive(roles.key.reveal())
+    info = roles.data or b""
+    _check_work(info, size)
+    return HKDF(algorithm, size, derivation.salt, info).derive(roles.key.reveal())
 
 
 def _sp_800_108(mode: kbkdf.Mode) -> Deriver:
     def derive(derivation: Derivation, size: int, legacy: bool) -> bytes:
         roles = keyed(derivation)
         context = mac_context(roles.block(), derivation.parameters, legacy=legacy)
-        fixed = kbkdf.fixed_input(roles.required_data(), size)
+        data = roles.required_data()
+        _check_work(data, size)
+        fixed = kbkdf.fixed_input(data, size)
         return mode(kbkdf.prf_of(context), fixed, derivation.initialization_vector or b"", size)
 
     return derive
@@ -147,6 +151,14 @@ def cut(output: bytes, size: int) -> bytes:
     if size > len(output):
         raise _too_long(len(output))
     return output[:size]
+
+
+def _check_work(data: bytes, size: int) -> None:
+    """Return if a method that goes through the data for each block of output takes bearable time."""
+    if len(data) * size > MOST_WORK:
+        raise InvalidField(
+            f"{size} bytes are derived from {MOST_WORK // size} bytes of Derivation Data at most"
+        )
 
 
 def _named(parameters: Parameters, usual: HashingAlgorithm | None, *, legacy: bool) -> HashAlgorithm:

@@ -15,7 +15,7 @@ from strongroom.conformance.spot import Freedom, Spot
 from strongroom.conformance.trees import child, children, leaves
 from strongroom.conformance.variables import CARRIED_OVER, Bindings, Value, Variable, same
 from strongroom.conformance.variations import permitted
-from strongroom.registry import Operation, Tag, Version
+from strongroom.registry import ItemType, Operation, Tag, Version
 from strongroom.registry.names import TAG_BY_SPEC_NAME
 from strongroom.wire.item import (
     BYTE_STRING,
@@ -33,6 +33,7 @@ _PAYLOADS: Final = frozenset({Tag.RESPONSE_PAYLOAD, Tag.REQUEST_PAYLOAD})
 _State: TypeAlias = tuple[dict[str, Value], dict[bytes, bytes], list[str]]
 
 _NO_ANSWER: Final = "nothing"
+_MATERIAL: Final = frozenset({Tag.KEY_VALUE, Tag.KEY_MATERIAL})
 # A list in order of preference, to which a server may add.
 _MAY_REPEAT: Final = frozenset({(int(Tag.PROTOCOL_VERSION), False)})
 
@@ -109,11 +110,13 @@ class Comparison:
                 return self._structure(spot, path)
         elif self._equal_leaf(expected, actual):
             return None
-        if self._free(Freedom.VALUE, spot):
+        if _same_form(spot) and self._free(Freedom.VALUE, spot):
             self._carry_over(expected, actual)
             return None
-        shown = (render_value((spot.tag, *item[1:])) for item in (expected, actual))
-        return Difference(path, *shown)
+        wanted, received = (render_value((spot.tag, *item[1:])) for item in (expected, actual))
+        if expected[1] != actual[1]:
+            received = f"{received} as {ItemType(actual[1]).name}"
+        return Difference(path, wanted, received)
 
     def _equal_leaf(self, expected: Item, actual: Item) -> bool:
         if expected[1] != actual[1]:
@@ -138,9 +141,11 @@ class Comparison:
 
     def _carry_over(self, expected: Item, actual: Item) -> None:
         """Remember a value that differs where it may, for the requests that send it back."""
+        if expected[1] != actual[1]:
+            return
         if isinstance(expected[2], Variable):
             self._bindings.bind(expected[2], actual[2])
-        elif expected[0] in CARRIED_OVER and expected[1] == actual[1] == BYTE_STRING:
+        elif expected[0] in CARRIED_OVER and expected[1] == BYTE_STRING:
             self._bindings.replaced[expected[2]] = actual[2]
 
     # The children of a structure: in order, but for what may come in any order.
@@ -319,6 +324,15 @@ def _both(spot: Spot) -> tuple[Item, Item]:
     if spot.expected is None or spot.actual is None:
         raise ValueError("both sides are needed here")
     return spot.expected, spot.actual
+
+
+def _same_form(spot: Spot) -> bool:
+    """Tell whether two items have one type: a value may vary, its type never.
+
+    But material comes as bytes or, transparent or not wrapped, as a Structure.
+    """
+    kinds = {item[1] for item in _both(spot)}
+    return len(kinds) == 1 or (spot.tag in _MATERIAL and kinds == {STRUCTURE, BYTE_STRING})
 
 
 def _below(spot: Spot) -> Spot:

@@ -11,13 +11,15 @@ import time
 from typing import Final, Protocol
 
 from strongroom.client.address import Address
+from strongroom.conformance.render import tag_name
 from strongroom.conformance.target import Target
-from strongroom.registry import NEWEST, Tag, Version
+from strongroom.registry import NEWEST, ItemType, Tag, Version
+from strongroom.registry.names import TAGS
 from strongroom.wire import binary
 from strongroom.wire.encodings import CODECS, Encoding
 from strongroom.wire.errors import DecodeError, EncodeError
 from strongroom.wire.framing import Framer
-from strongroom.wire.item import Item
+from strongroom.wire.item import STRUCTURE, Item
 
 CHUNK: Final = 65536
 LONGEST_ANSWER: Final = 16 << 20
@@ -182,11 +184,30 @@ class HttpsChannel:
 
 
 def decode_answer(data: bytes) -> Item:
-    """Return the message; raises ServerFault when it cannot be decoded."""
+    """Return the message; raises ServerFault when it cannot be decoded, or is none by its types."""
     try:
-        return binary.decode(data)
+        message = binary.decode(data)
     except DecodeError as exc:
         raise ServerFault(f"the answer cannot be decoded: {exc}", received=data) from exc
+    misfit = _misfit(message, "")
+    if misfit is not None:
+        raise ServerFault(f"the answer is no message: {misfit}", received=data)
+    return message
+
+
+def _misfit(item: Item, above: str) -> str | None:
+    """Return what an item has a type for that its tag never has, None where all below fit.
+
+    Where the listing leaves a value open, nothing else looks at its type.
+    """
+    tag, kind, value = item
+    path = f"{above}{tag_name(tag)}"
+    may_be = TAGS[tag].item_types if tag in TAGS else ()
+    if may_be and kind not in may_be:
+        return f"{path} is a {ItemType(kind).name}, not a {' or '.join(one.name for one in may_be)}"
+    if kind != STRUCTURE:
+        return None
+    return next(filter(None, (_misfit(inner, f"{path}.") for inner in value)), None)
 
 
 def _connect(servers: tuple[Address, ...], context: ssl.SSLContext, timeout: float) -> ssl.SSLSocket:

@@ -367,6 +367,14 @@ def test_a_date_that_no_request_fixed_may_vary(bench: Bench) -> None:
     assert bench.differs(listed("GetAttributes", dates[0]), received("GetAttributes", dates[1])) is None
 
 
+def test_but_not_its_type(bench: Bench) -> None:
+    initial = attribute("Initial Date", "2012-04-27T08:12:22+00:00", "DateTime")
+    said = attribute("Initial Date", "2012-04-27", "TextString")
+    found = bench.differs(listed("GetAttributes", initial), received("GetAttributes", said))
+    assert found is not None
+    assert "received '2012-04-27' as TEXT_STRING" in str(found)
+
+
 def test_a_date_that_a_request_fixed_may_not(bench: Bench) -> None:
     dates = [attribute("Activation Date", f"20{year}-01-10T23:33:21+00:00", "DateTime") for year in (13, 24)]
     bench.fixed_dates = frozenset({1357860801})

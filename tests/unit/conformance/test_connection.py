@@ -18,7 +18,7 @@ from strongroom.conformance.target import Target, load_target
 from strongroom.registry import NEWEST, Tag
 from strongroom.wire import binary
 from strongroom.wire.encodings import CODECS, Encoding
-from strongroom.wire.item import STRUCTURE
+from strongroom.wire.item import INTEGER, STRUCTURE, Item
 from tests.unit.conformance.conftest import Behaviour, write_profile
 
 Start = Callable[[Behaviour], Target]
@@ -108,6 +108,23 @@ def test_an_undecodable_message_is_a_fault() -> None:
     broken = b"\x42\x00\x7b\x01\x00\x00\x00\x08\x42\x00\x7a\x01\x00\x00\x00\xf0"
     with pytest.raises(ServerFault, match="cannot be decoded"):
         decode_answer(broken)
+
+
+@pytest.mark.parametrize(
+    ("item", "misfit"),
+    [
+        ((Tag.BATCH_ITEM, INTEGER, 7), "BatchItem is a INTEGER, not a STRUCTURE"),
+        (
+            (Tag.BATCH_ITEM, STRUCTURE, [(Tag.OPERATION, STRUCTURE, [])]),
+            "BatchItem.Operation is a STRUCTURE, not a ENUMERATION",
+        ),
+    ],
+)
+def test_a_message_with_items_of_wrong_types_is_a_fault(item: Item, misfit: str) -> None:
+    data = binary.encode((Tag.RESPONSE_MESSAGE, STRUCTURE, [item]))
+    with pytest.raises(ServerFault, match=f"no message: ResponseMessage.{misfit}") as caught:
+        decode_answer(data)
+    assert caught.value.received == data
 
 
 def test_the_second_address_is_tried_when_the_first_refuses(scripted: Start) -> None:

@@ -1,11 +1,14 @@
-"""A judge is as good as what it catches: one changed value in one answer must fail the case.
+"""A judge is as good as what it catches: one changed value or type in one answer must fail the case.
 
-The server of these tests answers as the listing prints it, but for one leaf.
+The server of these tests answers as the listing prints it, but for one item.
 """
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from strongroom.client.profile import Profile
 from strongroom.conformance.cases import Case, load
@@ -60,27 +63,48 @@ FREE_STRUCTURES = frozenset(
 FREE_ATTRIBUTES = ("Random Number Generator", "Digest")
 
 
-class Liar(ListingServer):
-    """Changes one leaf of one answer."""
+Change = Callable[[Item], Item]
 
-    def __init__(self, case: Case, step: int, place: tuple[int, ...]) -> None:
+
+class Liar(ListingServer):
+    """Changes one item of one answer."""
+
+    def __init__(self, case: Case, step: int, place: tuple[int, ...], change: Change) -> None:
         super().__init__(case)
         self._left = step
         self._place = place
+        self._change = change
 
     def exchange(self, message: bytes) -> bytes:
         answer = super().exchange(message)
         self._left -= 1
-        return binary.encode(changed(binary.decode(answer), self._place)) if self._left == -1 else answer
+        if self._left != -1:
+            return answer
+        return binary.encode(changed(binary.decode(answer), self._place, self._change))
 
 
-def changed(item: Item, place: tuple[int, ...]) -> Item:
-    tag, kind, value = item
+def changed(item: Item, place: tuple[int, ...], change: Change) -> Item:
     if not place:
-        return (tag, kind, other(kind, value))
+        return change(item)
+    tag, kind, value = item
     inner = list(value)
-    inner[place[0]] = changed(inner[place[0]], place[1:])
+    inner[place[0]] = changed(inner[place[0]], place[1:], change)
     return (tag, kind, inner)
+
+
+def of_another_value(item: Item) -> Item:
+    tag, kind, value = item
+    return (tag, kind, other(kind, value))
+
+
+def of_another_type(item: Item) -> Item:
+    tag, kind, _ = item
+    return (tag, BOOLEAN, True) if kind == STRUCTURE else (tag, STRUCTURE, [])
+
+
+def of_another_leaf_type(item: Item) -> Item:
+    tag, kind, _ = item
+    return (tag, TEXT_STRING, "x") if kind == BOOLEAN else (tag, BOOLEAN, True)
 
 
 def other(kind: int, value: Any) -> Any:
@@ -124,7 +148,32 @@ def test_a_changed_value_is_caught_in_every_oasis_case() -> None:
             Tag.OPERATION,
             Tag.OBJECT_TYPE,
         ) and Operation.QUERY in operations(response)
-        if not listed and passes(case, Liar(case, step, place)):
+        if not listed and passes(case, Liar(case, step, place, of_another_value)):
+            missed.append((case.name, step, place))
+    assert missed == []
+
+
+def all_places(item: Item, place: tuple[int, ...] = ()) -> list[tuple[int, ...]]:
+    """Return every place below the message, but those of material: bytes, or a Structure."""
+    tag, kind, value = item
+    if tag in (Tag.KEY_VALUE, Tag.KEY_MATERIAL):
+        return []
+    if kind != STRUCTURE:
+        return [place]
+    return [place, *(found for n, inner in enumerate(value) for found in all_places(inner, (*place, n)))]
+
+
+@pytest.mark.parametrize("change", [of_another_type, of_another_leaf_type])
+def test_a_changed_type_is_caught_in_every_oasis_case(change: Change) -> None:
+    """Also where the value is free, and inside of what describes the server."""
+    missed = []
+    for case in load(oasis.folder())[0]:
+        if case.has_server_messages:
+            continue
+        chance = random.Random(case.name)
+        step = chance.randrange(len(case.steps))
+        place = chance.choice(all_places(case.steps[step].response))
+        if passes(case, Liar(case, step, place, change)):
             missed.append((case.name, step, place))
     assert missed == []
 

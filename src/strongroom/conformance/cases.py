@@ -116,16 +116,22 @@ def load_case(path: Path) -> Case:
     steps = tuple(_steps(path.read_bytes(), server_only="-S2C-" in f"{title}-"))
     if not steps:
         raise ValueError("it holds no messages")
-    family = _FAMILY.match(title)
     return Case(
         name=name,
         title=title,
-        family=next(filter(None, family.groups())) if family else title,
+        family=family_in_name(name),
         version=_version(name, steps[0].request),
         group=path.parent.name,
         path=path,
         steps=steps,
     )
+
+
+def family_in_name(name: str) -> str:
+    """Return the profile that a case's name begins with (SKLC in `SKLC-M-1-10`)."""
+    title = _SUFFIX.sub("", name)
+    found = _FAMILY.match(title)
+    return next(filter(None, found.groups())) if found else title
 
 
 def version_in_name(name: str) -> Version | None:

@@ -40,7 +40,7 @@ class CaseResult:
     name: str
     title: str
     family: str
-    version: Version | None  # None when the file tells none
+    version: Version | None  # None when neither the file nor its name tells one
     group: str
     outcome: Outcome
     steps: int

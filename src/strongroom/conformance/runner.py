@@ -9,7 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
-from strongroom.conformance.cases import FIRST_CLIENT, Case, Series, Unreadable, chains
+from strongroom.conformance.cases import (
+    FIRST_CLIENT,
+    Case,
+    Series,
+    Unreadable,
+    chains,
+    family_in_name,
+    version_in_name,
+)
 from strongroom.conformance.connection import (
     Channel,
     HttpsChannel,
@@ -186,8 +194,8 @@ def _not_read(entry: Unreadable) -> CaseResult:
     return CaseResult(
         name=entry.name,
         title=entry.name,
-        family="(unreadable)",
-        version=None,
+        family=family_in_name(entry.name),
+        version=version_in_name(entry.name),
         group=entry.path.parent.name,
         outcome=Outcome.NOT_PLAYED,
         steps=0,

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from strongroom.conformance.cases import Case, load
 from strongroom.conformance.player import Settings
-from strongroom.conformance.results import Outcome
+from strongroom.conformance.results import Outcome, tallies
 from strongroom.conformance.runner import Bench, run
 from strongroom.conformance.target import Target
 from strongroom.conformance.template import parse_message
 from strongroom.conformance.trees import operations
-from strongroom.registry import Operation, Tag
+from strongroom.registry import V1_4, Operation, Tag
 from strongroom.wire import binary
 from strongroom.wire.framing import Framer
 from tests.unit.conformance.conftest import Behaviour
@@ -118,6 +118,18 @@ def test_what_cannot_be_played_or_read_is_in_the_result_with_its_reason(
     assert "https" in reasons["MSGENC-HTTPS-M-1-14"]
     assert "not well-formed" in reasons["broken"]
     assert not done.conforms
+
+
+def test_a_case_that_cannot_be_read_counts_in_its_profile_and_version(
+    tmp_path: Path, scripted: Start
+) -> None:
+    """Otherwise the numbers would be those of fewer cases, and all of them pass."""
+    write_case(tmp_path, *LEAVING, name="SKLC-M-1-14")
+    (tmp_path / "SKLC-M-2-14.xml").write_text("<KMIP>")
+    cases, unreadable = load(tmp_path)
+    done = run(cases, unreadable, bench(scripted(Keeper())), vectors="ours")
+    tally = tallies(done.results)["SKLC"][V1_4]
+    assert (tally.passed, tally.total) == (1, 2)
 
 
 def test_the_second_profile_plays_the_second_client(tmp_path: Path, scripted: Start) -> None:

@@ -581,6 +581,36 @@ def test_only_one_run_renews_a_profile(server: testing.Server, monkeypatch: pyte
     assert works_anew(server, profile)
 
 
+def test_renewed_files_belong_to_whom_the_old_ones_did(
+    server: testing.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may renew what a service reads; nobody else than that service and its group gets to read it."""
+    profile = server.enrol("given")
+    for name, mode in (("key.pem", 0o644), ("cert.pem", 0o600), ("ca.pem", 0o644)):
+        (profile.parent / name).chmod(mode)
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "fchown", lambda _, owner, group: given.append((owner, group)))
+    renew_profile(profile)
+    assert given == [(os.geteuid(), os.getegid())] * 2
+    modes = [(profile.parent / name).stat().st_mode & 0o777 for name in ("key.pem", "cert.pem")]
+    assert modes == [0o640, 0o600]
+
+
+def test_what_cannot_be_given_away_stays_with_us_alone(
+    server: testing.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = server.enrol("kept")
+    (profile.parent / "key.pem").chmod(0o640)
+
+    def refused(descriptor: int, owner: int, group: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "fchown", refused)
+    renew_profile(profile)
+    assert (profile.parent / "key.pem").stat().st_mode & 0o777 == 0o600
+    assert works_anew(server, profile)
+
+
 def test_a_key_is_on_disk_under_its_name_before_the_server_is_asked(
     server: testing.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

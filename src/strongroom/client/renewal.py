@@ -10,6 +10,7 @@ import fcntl
 import http.client
 import os
 import ssl
+import stat
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -93,7 +94,7 @@ def _renew(profile: Profile) -> datetime:
     sent_before = _key_of_earlier(profile)
     key = sent_before or ec.generate_private_key(ec.SECP256R1())
     if sent_before is None:
-        _write(_next(profile.key), _pem(key), 0o600)
+        _write(_next(profile.key), _pem(key), 0o600, like=profile.key)
     # What cannot be written is to fail before the server lets the old key in no more.
     held = profile.cert.with_name(profile.cert.name + _ROOM)
     _write(held, bytes(_LONGEST_CERTIFICATE), 0o600)
@@ -105,7 +106,7 @@ def _renew(profile: Profile) -> datetime:
         raise _with_cure(failed, profile) from failed
     finally:
         held.unlink(missing_ok=True)
-    _write(_next(profile.cert), certificate.public_bytes(Encoding.PEM), 0o644)
+    _write(_next(profile.cert), certificate.public_bytes(Encoding.PEM), 0o644, like=profile.cert)
     _take_over(profile)
     _renew_trust(profile)
     return certificate.not_valid_after_utc
@@ -186,7 +187,7 @@ def _renew_trust(profile: Profile) -> None:
         if offered is not None:
             before = x509.load_pem_x509_certificates(profile.ca.read_bytes())
             if x509.load_pem_x509_certificates(offered) != before:
-                _write(profile.ca, offered, 0o644)
+                _write(profile.ca, offered, 0o644, like=profile.ca)
             return
     # The credential is renewed; the authorities are the next time.
 
@@ -227,8 +228,8 @@ def _spki(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """Write a file whole or not at all, and flush it to disk."""
+def _write(path: Path, content: bytes, mode: int, *, like: Path | None = None) -> None:
+    """Write a file whole or not at all, and flush it to disk; `like` is the one whose place it is to take."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         # Whatever bears the name is no file of this run, and may be open to others.
@@ -237,12 +238,24 @@ def _write(path: Path, content: bytes, mode: int) -> None:
         with open(descriptor, "wb") as file:
             file.write(content)
             file.flush()
+            if like is not None:
+                _give(descriptor, like, at_most=mode | stat.S_IRGRP)
             os.fsync(descriptor)
         _replace(temporary, path)
     except OSError as exc:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise InvalidSettings(f"cannot write {path}: {exc.strerror}") from exc
+
+
+def _give(descriptor: int, like: Path, *, at_most: int) -> None:
+    """Give a file to whom another one belongs: who renews may not be who reads it, as when root does it."""
+    old = like.stat()
+    try:
+        os.fchown(descriptor, old.st_uid, old.st_gid)
+    except PermissionError:
+        return  # it stays with us alone: the old mode was meant for another owner and group
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode) & at_most)
 
 
 def _replace(source: Path, target: Path) -> None:

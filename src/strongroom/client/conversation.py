@@ -94,7 +94,7 @@ Flow: TypeAlias = Generator[Outgoing, bytes, T]
 
 
 class Conversation:
-    """One client's side; `version` is None until it is agreed on, once for the whole conversation."""
+    """One client's side; `version` is None until it is agreed on, and again once a server refuses it."""
 
     def __init__(
         self,
@@ -104,6 +104,7 @@ class Conversation:
         codec: Codec = CODECS[Encoding.TTLV],
     ) -> None:
         self.version = version
+        self._agreed = version is None
         self._codec = codec
         self._credentials = credentials
         self._understood = False  # the server has shown that it knows `version`
@@ -194,12 +195,16 @@ class Conversation:
         """
         self._understood = self._understood or answer.version == version
         reason, other = answer.items[0].result_reason, answer.version not in (None, version)
-        if reason == ResultReason.UNSUPPORTED_PROTOCOL_VERSION or (
-            reason == ResultReason.INVALID_MESSAGE and other and not self._understood
-        ):
+        unsupported = reason == ResultReason.UNSUPPORTED_PROTOCOL_VERSION
+        invalid = reason == ResultReason.INVALID_MESSAGE and other
+        if self._agreed and (unsupported or invalid):
+            # It may be another server of the list than the one that it was agreed on with.
+            self.version = None
+        if unsupported or (invalid and not self._understood):
             instead = f"; it answers in {answer.version}" if other else ""
+            cure = "ask again" if self._agreed else "leave `version` out"
             raise VersionNotSupported(
-                f"the server does not speak KMIP {version}{instead}; leave `version` out to let both agree"
+                f"the server does not speak KMIP {version}{instead}; {cure} to let both agree"
             )
 
 

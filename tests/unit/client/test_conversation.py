@@ -111,6 +111,24 @@ def test_the_version_is_agreed_on_once() -> None:
     assert header_of(sent[0].message).protocol_version.protocol_version_minor == 4
 
 
+@pytest.mark.parametrize(
+    ("reason", "error"),
+    [
+        (ResultReason.UNSUPPORTED_PROTOCOL_VERSION, VersionNotSupported),
+        (ResultReason.INVALID_MESSAGE, InvalidMessage),
+    ],
+)
+def test_and_again_when_another_server_does_not_speak_it(
+    reason: ResultReason, error: type[Exception]
+) -> None:
+    conversation = Conversation()
+    result_of(conversation.call(ACTIVATE), versions(V2_1), activated())
+    with pytest.raises(error):
+        result_of(conversation.call(ACTIVATE), message(refusal(None, reason), version=V1_4))
+    result_of(conversation.call(ACTIVATE), versions(V1_4), activated())
+    assert conversation.version == V1_4
+
+
 def test_a_draft_is_agreed_on_only_when_there_is_nothing_else() -> None:
     assert result_of(Conversation().negotiate(), versions(V3_0, V2_1, V1_4)) == V2_1
     assert result_of(Conversation().negotiate(), versions(V3_0, Version(9, 9))) == V3_0

@@ -17,7 +17,7 @@ from strongroom.audit.keeper import CheckpointFailed, Keeper
 from strongroom.audit.keys import SigningKey
 from strongroom.audit.outlets import Outlet, OutletFailed
 from strongroom.audit.read_log import ReadLog
-from strongroom.audit.segments import segments
+from strongroom.audit.segments import SegmentName, segments
 from strongroom.domain.chain import EMPTY, Head
 from strongroom.server.auditing import WorkerAudit
 from strongroom.server.config import AuditSettings
@@ -105,6 +105,12 @@ def test_a_line_that_was_not_finished_is_written_anew(site: Site) -> None:
     assert [one.number for one in site.made()] == [1, 2]
 
 
+def test_a_first_line_that_was_not_finished_is_none(site: Site) -> None:
+    (site.folder / "checkpoints").write_bytes(b'{"checkpoint":{"at":')
+    make(site.keeper, ONE, 10)
+    assert [one.number for one in site.made()] == [1]
+
+
 def test_nothing_follows_a_checkpoint_of_another_key(site: Site) -> None:
     make(site.keeper, ONE, 10)
     stranger = site.another(SigningKey(SigningKey.new()))
@@ -144,6 +150,44 @@ def test_a_segment_goes_when_it_is_old_and_signed_for_and_the_checkpoint_says_so
     assert site.made()[-1].removed == tuple(names[:2])
 
 
+def test_the_newest_segment_stays_however_old_it_is(site: Site) -> None:
+    """The next one of its row begins where it ended."""
+    log = ReadLog(site.folder, row=0, size=2048)
+    log.open(site.node)
+    for number in range(50):
+        log.record(event(number))
+    log.close()
+    names = list(map(str, segments(site.folder)))
+    keeper = site.another(keep=100)
+    make(keeper, ONE, int(time.time()))
+    for name in names:
+        os.utime(site.folder / name, (1, 1))
+    make(keeper, TWO, int(time.time()))
+    assert list(map(str, segments(site.folder))) == names[-1:]
+
+
+def test_space_is_taken_back_from_who_was_killed_and_from_nobody_else(site: Site) -> None:
+    log = ReadLog(site.folder, row=0, size=2048)
+    log.open(site.node)
+    log.record(event(1))
+    log._reserve()
+    log._sync()
+    mine = [site.folder / str(name) for name in segments(site.folder)]
+    begun, reserved = (path.read_bytes() for path in mine)
+    left, unused = (site.folder / str(SegmentName(7, number)) for number in (1, 2))
+    left.write_bytes(begun)
+    unused.write_bytes(reserved)
+    fresh = site.folder / str(SegmentName(8, 1))
+    fresh.write_bytes(reserved)
+    for path in (*mine, left, unused):
+        os.utime(path, (1, 1))
+    make(site.keeper, ONE, int(time.time()))
+    assert left.read_bytes() == begun.rstrip(b"\0") != begun
+    assert not unused.exists()
+    assert [path.read_bytes() for path in (*mine, fresh)] == [begun, reserved, reserved]
+    log.close()
+
+
 def test_an_anchor_that_fails_does_not_keep_others_from_theirs(site: Site) -> None:
     site.near.broken = True
     make(site.keeper, ONE, 10)
@@ -160,18 +204,29 @@ def test_an_anchor_that_fails_does_not_keep_others_from_theirs(site: Site) -> No
     assert json.loads(site.near.lines[0])["anchor"]["changes"]["position"] == 1
 
 
-def test_an_anchor_lags_behind_since_it_failed_however_new_the_last_checkpoint_is(site: Site) -> None:
+def test_an_anchor_lags_behind_since_it_failed_however_new_the_last_checkpoint_is(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 5_000
+    monkeypatch.setattr(time, "time", lambda: now)
     site.near.broken = True
     for number in range(1, 4):
-        make(site.keeper, Head(number, bytes(32)), int(time.time()))
+        now += 1_000
+        last = make(site.keeper, Head(number, bytes(32)), now)
+        assert last is not None
         with pytest.raises(CheckpointFailed):
             site.keeper.anchor()
-        (site.folder / "anchored").write_bytes(
-            (site.folder / "anchored").read_bytes().replace(str(int(time.time()))[:6].encode(), b"100000")
-        )
-    last = site.keeper.last()
+    now += 1
+    assert site.keeper.behind(last) == {"near": 2_001}
+
+
+def test_an_anchor_that_was_not_tried_lags_behind_since_the_checkpoint(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = make(site.keeper, ONE, 5_000)
     assert last is not None
-    assert site.keeper.behind(last)["near"] > 1000
+    monkeypatch.setattr(time, "time", lambda: 5_007)
+    assert site.keeper.behind(last) == {"near": 7, "far": 7}
 
 
 def test_processes_make_checkpoints_one_after_the_other(site: Site, tmp_path: Path) -> None:

@@ -97,6 +97,26 @@ def test_a_repeated_event_is_recorded_as_if_it_were_new(log: ReadLog, directory:
     assert second == event(1)._replace(at=later, peer='[fe80::1%"\n]:2').encode()
 
 
+def test_what_is_done_for_another_is_not_repeated(log: ReadLog) -> None:
+    """Who stands for whom may change, and it would be recorded as it was."""
+    with pytest.raises(ValueError, match="recorded anew"):
+        log.repeated(event(1)._replace(acting=2))
+
+
+def test_of_many_peers_the_names_of_few_are_remembered(
+    log: ReadLog, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_log, "_PEERS", 3)
+    again = log.repeated(event(1))
+    for port in range(10):
+        log.record_again(again, NOW, f"127.0.0.1:{port}")
+        assert len(log._peers) <= 3
+    segment = Segment("", (directory / str(segments(directory)[0])).read_bytes())
+    segment.read_header()
+    peers = [json.loads(line)["peer"] for line in segment.records()]
+    assert peers == [f"127.0.0.1:{port}" for port in range(10)]
+
+
 def test_a_full_segment_is_followed_by_the_next_and_gives_its_space_back(
     log: ReadLog, directory: Path
 ) -> None:
@@ -182,6 +202,24 @@ def test_a_record_that_was_not_finished_is_not_counted(directory: Path) -> None:
     assert recorded(directory) == ["key 1", "key 2"]
 
 
+def test_what_a_process_had_reserved_that_was_killed_is_given_back(directory: Path) -> None:
+    log = opened(directory)
+    log.record(event(1))
+    log.close()
+    (name,) = segments(directory)
+    begun, reserved = directory / str(name), directory / str(name._replace(number=2))
+    used = begun.stat().st_size
+    for path in (begun, reserved):
+        with path.open("ab") as file:
+            file.truncate(SIZE)
+    log = opened(directory)
+    log.record(event(2))
+    log.close()
+    assert recorded(directory) == ["key 1", "key 2"]
+    assert [one.number for one in segments(directory)] == [1, 2]
+    assert begun.stat().st_size == used
+
+
 def test_damage_is_told_in_the_next_segment(directory: Path) -> None:
     log = opened(directory)
     for number in range(3):
@@ -200,6 +238,26 @@ def test_damage_is_told_in_the_next_segment(directory: Path) -> None:
     last.read_header()
     assert last.facts["damaged"] is True
     assert last.facts["previous"]["records"] == 1
+
+
+def test_damage_is_told_once(directory: Path) -> None:
+    log = opened(directory)
+    log.record(event(0))
+    log.close()
+    (name,) = segments(directory)
+    path = directory / str(name)
+    path.write_bytes(path.read_bytes().replace(b"key 0", b"key 7"))
+    log = opened(directory)
+    for number in range(100):
+        log.record(event(number))
+    log.close()
+    told = []
+    for after in segments(directory)[1:]:
+        segment = Segment("", (directory / str(after)).read_bytes())
+        segment.read_header()
+        told.append(segment.facts["damaged"])
+    assert len(told) > 1
+    assert told == [True] + [False] * (len(told) - 1)
 
 
 def test_without_space_reads_go_on_in_what_is_reserved_and_then_nothing_is_recorded(
@@ -222,6 +280,32 @@ def test_without_space_reads_go_on_in_what_is_reserved_and_then_nothing_is_recor
     wait_for(lambda: log.problem is None)
     log.record(event(number))
     assert recorded(directory)[-1] == f"key {number}"
+
+
+@pytest.mark.parametrize("trouble", [OSError(errno.EIO, os.strerror(errno.EIO)), 7], ids=["fails", "short"])
+def test_what_could_not_be_written_whole_was_not_recorded(
+    log: ReadLog, directory: Path, monkeypatch: pytest.MonkeyPatch, trouble: OSError | int
+) -> None:
+    def writes_too_little(descriptor: int, content: bytes, offset: int) -> int:
+        if isinstance(trouble, OSError):
+            raise trouble
+        return real(descriptor, content[:trouble], offset)
+
+    real = os.pwrite
+    log.record(event(1))
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "pwrite", writes_too_little)
+        with pytest.raises(AuditUnavailable, match="no restart is needed"):
+            log.record(event(2))
+    log.record(event(3))
+    assert recorded(directory) == ["key 1", "key 3"]
+
+
+def test_a_log_that_is_closed_takes_nothing(log: ReadLog) -> None:
+    log.close()
+    for refused in (log.check, lambda: log.record(event(1))):
+        with pytest.raises(AuditUnavailable, match="closed"):
+            refused()
 
 
 def test_what_is_told_of_the_end_is_on_disk(log: ReadLog, directory: Path) -> None:
@@ -292,7 +376,8 @@ def test_a_disk_that_is_well_again_ends_no_refusal_from_elsewhere(
     wait_for(lambda: "check the disk" in (log.problem or ""))
     log.refuse("a sink is slow")
     broken_disk.undo()
-    wait_for(lambda: log.problem == "a sink is slow")
+    wait_for(lambda: log._failing_since is None)
+    assert log.problem == "a sink is slow"
     with pytest.raises(AuditUnavailable, match="a sink is slow"):
         log.record(event(2))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.domain.ports import RootKeyError, WrongRootKey
+from strongroom.domain.ports import RootKeyError, RootKeySealed, WrongRootKey
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey import file
 from strongroom.rootkey.record import from_file, to_file
@@ -185,6 +185,45 @@ def test_a_record_of_one_key_with_another_key_is_refused(tmp_path: Path) -> None
     assert not (tmp_path / "root.json").exists()
 
 
+def test_a_root_key_that_does_not_stay_elsewhere_comes_with_its_secret(tmp_path: Path) -> None:
+    root = begin(tmp_path, new("file"))
+    with pytest.raises(RootKeyError, match="is missing"):
+        root.prepare(new("passphrase", 2).described, None)
+
+
+def test_a_process_looks_what_others_have_done_before_it_prepares(tmp_path: Path) -> None:
+    late = begin(tmp_path, new("file"))
+    other = StoredKeyring(place(tmp_path))
+    made = new("file", 2)
+    other.adopt(other.prepare(made.described, made.secret))
+    other.complete(other.state)
+    again = new("file", 2)
+    with pytest.raises(RootKeyError, match="came first"):
+        late.prepare(again.described, again.secret)
+
+
+def test_a_sealed_server_neither_prepares_nor_adopts(tmp_path: Path) -> None:
+    root, made = begin(tmp_path, new("passphrase")), new("passphrase", 2)
+    prepared = root.prepare(made.described, made.secret)
+    found = StoredKeyring(place(tmp_path))
+    for refused in (lambda: found.prepare(made.described, made.secret), lambda: found.adopt(prepared)):
+        with pytest.raises(RootKeySealed):
+            refused()
+    assert not root.changing
+
+
+def test_a_node_does_not_follow_what_its_own_root_key_has_not_wrapped(tmp_path: Path) -> None:
+    """Neither could it open the new one, nor would it have its own for long."""
+    folders = tmp_path / "one", tmp_path / "other"
+    for folder in folders:
+        folder.mkdir()
+    one, other = (begin(folder, new("passphrase")) for folder in folders)
+    made = new("passphrase", 2)
+    with pytest.raises(WrongRootKey, match="announced by a server whose root key is another one"):
+        other.adopt(one.prepare(made.described, made.secret))
+    assert (other.generation, other.sealed) == (1, False)
+
+
 def test_completing_twice_is_completing_once(tmp_path: Path) -> None:
     root, other = announced(tmp_path), StoredKeyring(place(tmp_path))
     root.complete(root.state)
@@ -331,6 +370,54 @@ def test_the_wrong_key_file_is_named_with_the_one_that_is_needed(tmp_path: Path)
     file.create(tmp_path / "root.key")
     with pytest.raises(WrongRootKey, match="restore that one"):
         StoredKeyring(place(tmp_path))
+
+
+def test_what_opens_another_root_key_than_the_one_of_the_record_opens_nothing(tmp_path: Path) -> None:
+    made, other = new("passphrase"), new("passphrase")
+    place(tmp_path).write_first(replace(made.record, id=other.record.id), made.secret)
+    keyring = StoredKeyring(place(tmp_path))
+    with pytest.raises(WrongRootKey, match="this opens root key"):
+        keyring.give_passphrase(PASSPHRASE)
+    assert keyring.sealed
+
+
+def test_a_server_that_is_sealed_again_has_forgotten_what_opened_it(tmp_path: Path) -> None:
+    """Neither a root key, nor a share that waits for another one."""
+    keyring = begin(tmp_path, new("shares"))
+    wrapped, newest = keyring.wrap(KEY), keyring._records[-1].id
+    assert keyring._parent.has(newest)
+    keyring.close()
+    assert not keyring._parent.has(newest)
+    for refused in (lambda: keyring.wrap(KEY), lambda: keyring.unwrap(wrapped)):
+        with pytest.raises(RootKeySealed):
+            refused()
+    keyring.reopen()
+    assert keyring.sealed
+
+
+def test_a_share_that_was_brought_before_a_server_was_sealed_again_has_to_be_brought_again(
+    tmp_path: Path,
+) -> None:
+    made = new("shares")
+    begin(tmp_path, made)
+    keyring = StoredKeyring(place(tmp_path))
+    keyring.give_share(made.shares[0].reveal().decode())
+    assert keyring.collected == (1, 2)
+    keyring.close()
+    keyring.reopen()
+    assert keyring.collected == (0, 2)
+
+
+def test_shares_of_two_root_keys_are_told_apart(tmp_path: Path) -> None:
+    first, second = new("shares"), new("shares", 2)
+    keyring = begin(tmp_path, first)
+    keyring.adopt(keyring.prepare(second.described, second.secret))
+    found = StoredKeyring(place(tmp_path))
+    for made in (second, first):
+        assert found.sealed
+        for share in made.shares[:2]:
+            found.give_share(share.reveal().decode())
+    assert found.unwrap(keyring.wrap(KEY)) == KEY
 
 
 def test_a_failed_look_changes_nothing(tmp_path: Path) -> None:

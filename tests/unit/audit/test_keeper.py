@@ -11,9 +11,10 @@ from typing import Any, cast
 
 import pytest
 
+from strongroom.audit import heads
 from strongroom.audit.checkpoints import FILE, Checkpoint
 from strongroom.audit.directory import open_directory
-from strongroom.audit.keeper import CheckpointFailed, Keeper
+from strongroom.audit.keeper import Busy, CheckpointFailed, Keeper
 from strongroom.audit.keys import SigningKey
 from strongroom.audit.outlets import Outlet, OutletFailed
 from strongroom.audit.read_log import ReadLog
@@ -116,6 +117,58 @@ def test_nothing_follows_a_checkpoint_of_another_key(site: Site) -> None:
     stranger = site.another(SigningKey(SigningKey.new()))
     with pytest.raises(CheckpointFailed, match="signed by another key"):
         make(stranger, TWO, 20)
+
+
+def test_one_makes_a_checkpoint_at_a_time(site: Site) -> None:
+    with site.keeper._locked(), pytest.raises(Busy), site.another()._locked(0):
+        pass
+    with site.another()._locked(0):
+        pass
+
+
+def test_a_checkpoint_without_space_for_it_is_none(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(site.keeper, ONE, 10)
+    before, write = (site.folder / FILE).read_bytes(), os.pwrite
+    with monkeypatch.context() as full:
+        full.setattr(os, "pwrite", lambda descriptor, content, at: write(descriptor, content[:9], at))
+        with pytest.raises(CheckpointFailed, match="no space"):
+            make(site.keeper, TWO, 20)
+    assert (site.folder / FILE).read_bytes() == before
+    make(site.keeper, TWO, 30)
+    assert [(one.number, one.at) for one in site.made()] == [(1, 10), (2, 30)]
+
+
+def test_a_checkpoint_is_on_disk_before_anybody_hears_of_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[str, int]] = []
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append((os.readlink(f"/proc/self/fd/{descriptor}"), os.fstat(descriptor).st_size))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    make(site.keeper, ONE, 10)
+    assert synced[0] == (str(site.folder / FILE), (site.folder / FILE).stat().st_size)
+    assert synced[1][0] == str(site.folder)
+
+
+def test_a_row_whose_segments_are_gone_stays_in_the_checkpoints(site: Site) -> None:
+    """Else nobody could tell that it was there."""
+    log = ReadLog(site.folder, row=3, size=2048)
+    log.open(site.node)
+    log.record(event(1))
+    log.close()
+    made = make(site.keeper, ONE, 10)
+    for name in segments(site.folder):
+        (site.folder / str(name)).unlink()
+    heads.path(site.folder, 3).unlink()
+    again = make(site.keeper, TWO, 20)
+    assert made is not None
+    assert again is not None
+    assert [end.head.position for end in again.reads] == [1]
+    assert again.reads == made.reads
 
 
 def test_every_end_of_a_segment_stands_in_a_checkpoint_once_it_is_final(site: Site) -> None:

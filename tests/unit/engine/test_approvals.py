@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from structlog.testing import capture_logs
 
 from strongroom.domain.acts import Act
-from strongroom.domain.approvals import LIFETIME, MOST, name_of
+from strongroom.domain.approvals import LIFETIME, MOST, key_of, name_of
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId
 from strongroom.domain.operation import Request
 from strongroom.domain.people import Role
+from strongroom.engine import approvals
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import NameReference, UniqueIdentifier
 from strongroom.model.objects import ManagedObjectStruct
@@ -431,6 +433,22 @@ def test_an_import_of_a_compromised_object_over_another_is_a_revocation(kms: Tes
     kms.call(over(key, material), version=V2_1)
 
 
+@pytest.mark.parametrize(
+    "votes", [{"destroy": 1, "revoke_compromised": 2}, {"destroy": 2, "revoke_compromised": 1}]
+)
+def test_what_is_two_acts_needs_the_votes_of_the_stricter_one(kms: TestKms, votes: dict[str, int]) -> None:
+    people(kms)
+    key, other = (UniqueIdentifier(kms.create_symmetric_key()) for _ in range(2))
+    material = kms.run(kms.repository.load(DEFAULT_TENANT, other)).material
+    lay_down(kms, **votes)
+    both = over(key, material, attribute(Tag.STATE, State.COMPROMISED))
+    for voter, client in (("carol", CAROL), ("dan", DAN)):
+        assert "needs the approval of 2" in refused(kms, both, V2_1)
+        unchanged(kms, key)
+        vote(kms, only_name(kms), voter, client)
+    kms.call(both, version=V2_1)
+
+
 def over(
     key: UniqueIdentifier, material: ManagedObjectStruct, *attributes: AttributeInstance
 ) -> ImportRequest:
@@ -481,6 +499,22 @@ def test_an_approval_that_was_edited_in_the_database_is_not_believed(kms: TestKm
     unchanged(kms, other)
 
 
+def test_an_approval_is_for_the_whole_digest_and_not_for_what_it_is_kept_under(
+    kms: TestKms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two requests that share it can be looked for."""
+    people(kms)
+    lay_down(kms, destroy=1)
+    one, other = kms.create_symmetric_key(), kms.create_symmetric_key()
+    monkeypatch.setattr(approvals, "key_of", lambda digest: key_of(bytes(32)))
+    refused(kms, DestroyRequest(unique_identifier=UniqueIdentifier(one)), V1_2)
+    vote(kms, only_name(kms), "carol", CAROL)
+    with pytest.raises(Refused, match="has the same number"):
+        kms.call(DestroyRequest(unique_identifier=UniqueIdentifier(other)))
+    unchanged(kms, other)
+    kms.call(DestroyRequest(unique_identifier=UniqueIdentifier(one)))
+
+
 def test_a_requirement_that_is_deleted_from_the_database_stays_in_force_in_a_server_that_knows_it(
     kms: TestKms,
 ) -> None:
@@ -488,6 +522,8 @@ def test_a_requirement_that_is_deleted_from_the_database_stays_in_force_in_a_ser
     key = kms.create_symmetric_key()
     with sqlite3.connect(kms.directory / "strongroom.db") as database:
         database.execute("DELETE FROM entries WHERE kind = 40")
-    kms.run(kms.dispatcher.refresh())
+    with capture_logs() as logs:
+        kms.run(kms.dispatcher.refresh())
+    assert "was taken away" in str(logs)
     refused(kms, DestroyRequest(unique_identifier=key), V1_2)
     unchanged(kms, key)

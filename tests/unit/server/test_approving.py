@@ -15,13 +15,14 @@ import pyrage
 import pytest
 
 from strongroom.domain.acts import Act, votes_needed
-from strongroom.domain.approvals import LIFETIME, MOST, Approval, name_of
+from strongroom.domain.approvals import LIFETIME, MOST, Approval, key_of, name_of
 from strongroom.domain.clients import ClientRecord
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId, TenantId
 from strongroom.domain.people import Person, Role
 from strongroom.domain.ports import RootKeyError
 from strongroom.domain.store_failures import StoreFailure
 from strongroom.domain.tenants import SYSTEM_TENANT
+from strongroom.server import approving
 from strongroom.server.administration.command import Administrator, Caller, commands, no_act, perform
 from strongroom.server.approving import shown
 from strongroom.server.errors import Denied, NotFound, OperatorError, PendingApproval
@@ -146,6 +147,20 @@ def test_another_command_other_arguments_or_another_person_need_an_approval_of_t
             strict.ask(request, person, number)
     assert len(waiting(strict.kms)) == 1 + len(others)
     strict.ask(SET_ERIN)
+
+
+def test_an_approval_is_for_the_whole_digest_and_not_for_what_it_is_kept_under(
+    strict: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two commands that share it can be looked for."""
+    monkeypatch.setattr(approving, "key_of", lambda digest: key_of(bytes(32)))
+    name = strict.pending(SET_ERIN)
+    for voter, client in (("carol", CAROL), ("dan", DAN)):
+        strict.vote(name, voter, client)
+    with pytest.raises(Denied, match="has the same number"):
+        strict.ask({"command": "person.remove", "name": "erin"})
+    strict.ask(SET_ERIN)
+    assert set(strict.erin.roles) == {"administrator", "auditor"}
 
 
 def test_who_asked_cannot_vote_nor_who_lacks_the_role_nor_a_machine(strict: Office) -> None:

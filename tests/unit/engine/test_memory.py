@@ -1,6 +1,7 @@
 """What the engine remembers between requests."""
 
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 
@@ -84,6 +85,14 @@ def test_what_was_begun_before_everything_was_forgotten_is_not_remembered(
     monkeypatch.setattr(UnitOfWork, "sources", forget_first)
     kms.call(GetRequest(unique_identifier=small))
     assert not kept
+
+
+def test_the_oldest_of_too_many_answers_is_forgotten() -> None:
+    known, answer = AnswerMemory(3), RememberedAnswer(V1_4, b"", None, cast(Any, None))
+    messages = [bytes([number]) for number in range(10)]
+    for message in messages:
+        known.keep(ALICE, message, answer)
+    assert [message for message in messages if known.find(ALICE, message)] == messages[-3:]
 
 
 def test_answers_that_hold_or_come_from_large_objects_are_not_remembered(

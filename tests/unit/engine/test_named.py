@@ -8,8 +8,10 @@ import pytest
 from strongroom.domain.audit import AuditEvent
 from strongroom.domain.identity import Connection
 from strongroom.domain.permission import Permission
+from strongroom.domain.store import Found
 from strongroom.engine.dispatch import Dispatcher
 from strongroom.engine.named import NamedSearches
+from strongroom.engine.searches import Searches
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.locate import LocateRequest
@@ -100,6 +102,25 @@ def test_what_changes_is_found_as_it_is(kms: TestKms, again: list[bytes]) -> Non
     kms.call(DestroyRequest(unique_identifier=made))
     assert found(kms, "name 2") == []
     assert len(again) == 4
+
+
+def test_what_was_begun_before_everything_was_forgotten_is_not_remembered(
+    kms: TestKms, again: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have been found by other rules."""
+    key(kms, named("name 1"))
+    learn(kms)
+    known, find = kms.dispatcher._answers, Searches.find
+
+    async def forget_meanwhile(self: Searches, *args: Any) -> Found:
+        result = await find(self, *args)
+        known.clear()
+        return result
+
+    monkeypatch.setattr(Searches, "find", forget_meanwhile)
+    found(kms, "name 1")
+    assert len(again) == 1
+    assert not known._answers
 
 
 def test_it_is_recorded_with_what_it_has_found(

@@ -72,6 +72,15 @@ def test_the_oldest_keys_come_back_too_and_let_nobody_in(kms: TestKms) -> None:
     assert directory.find("revoked") is Refusal.REVOKED
 
 
+def test_a_key_that_was_revoked_lets_nobody_in_whatever_other_record_names_it(kms: TestKms) -> None:
+    second = record(2)
+    put(kms, record(1, former=(second.fingerprint, "older"), revoked_at=NOW), second)
+    put(kms, record(3, former=("older",)))
+    directory = ClientDirectory(StoredClients(kms.repository))
+    kms.run(directory.refresh())
+    assert directory.find(second.fingerprint) is directory.find("older") is Refusal.REVOKED
+
+
 def test_a_record_comes_back_whole_with_what_has_no_column(kms: TestKms) -> None:
     made = record(1)
     put(kms, made)

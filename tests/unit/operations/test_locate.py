@@ -13,6 +13,7 @@ from strongroom.model.structures import ApplicationSpecificInformation, Link, Na
 from strongroom.operations.archive import ArchiveRequest
 from strongroom.operations.get import GetRequest, GetResponse
 from strongroom.operations.locate import LocateRequest, LocateResponse
+from strongroom.operations.modify_attribute import ModifyAttributeRequest
 from strongroom.registry import (
     V1_0,
     V1_3,
@@ -487,6 +488,16 @@ def test_what_was_changed_is_found_by_its_new_value(kms: TestKms) -> None:
     made = key(kms)
     kms.call(ArchiveRequest(unique_identifier=made))
     assert located(kms, attribute(Tag.ARCHIVE_DATE, kms.clock.now()), storage_status_mask=ARCHIVED) == [made]
+
+
+def test_what_an_earlier_item_has_changed_is_found_as_it_is_then(kms: TestKms) -> None:
+    """KMIP 2.1 §6.1.28: nothing of the batch is stored yet."""
+    made = key(kms, named("a"))
+    questions = [LocateRequest(attributes=template(named(name))) for name in "abc"]
+    rename = ModifyAttributeRequest(unique_identifier=made, new_attribute=named("b"))
+    undo = BatchErrorContinuationOption.UNDO
+    _, *answers = kms.batch(rename, *questions, version=V2_1, batch_error_continuation_option=undo)
+    assert [answer.unique_identifier for answer in answers] == [(), (made,), ()]  # type: ignore[union-attr]
 
 
 def test_the_same_question_again_sees_what_happened_since(kms: TestKms) -> None:

@@ -201,7 +201,6 @@ def self_signed(
     days: int = 3650,
     ca: bool = True,
     path_length: int | None = None,
-    algorithm: hashes.HashAlgorithm | None = None,
     extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
     serial: int | None = None,
 ) -> Certificate:
@@ -219,7 +218,7 @@ def self_signed(
     )
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical)
-    made = builder.sign(issuer_key, algorithm or hashes.SHA256())
+    made = builder.sign(issuer_key, hashes.SHA256())
     return Certificate(
         certificate_type=CertificateType.X_509, certificate_value=made.public_bytes(Encoding.DER)
     )

@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.identity import DEFAULT_TENANT, ClientIdentity
+from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import OperationSpec, Request
 from strongroom.model.attribute_list import AttributeInstance, AttributeKey
 from strongroom.model.identifiers import UniqueIdentifier
@@ -125,6 +126,13 @@ def assert_refused(
             assert entry.name in allowed, f"KMIP {version} does not allow {entry.name} for {name}"
 
 
+def stored(kms: TestKms, identifier: str) -> ManagedObject:
+    """Return an object as it lies in the store."""
+    obj = kms.run(kms.repository.load(DEFAULT_TENANT, identifier))
+    assert obj is not None
+    return obj
+
+
 def values(kms: TestKms, identifier: str, key: AttributeKey, *, version: Version = V2_1) -> list[Any]:
     """Return the values of an attribute as Get Attributes gives them."""
     request = GetAttributesRequest(unique_identifier=UniqueIdentifier(identifier), attribute_reference=(key,))
@@ -158,7 +166,7 @@ def later(kms: TestKms, **span: float) -> datetime:
 
 def key(kms: TestKms, *attributes: AttributeInstance, **given: Any) -> UniqueIdentifier:
     """Return a new AES key, Pre-Active unless a date says otherwise."""
-    return UniqueIdentifier(kms.create_symmetric_key(*attributes, **given))
+    return kms.create_symmetric_key(*attributes, **given)
 
 
 def active_key(kms: TestKms, *attributes: AttributeInstance, **given: Any) -> UniqueIdentifier:

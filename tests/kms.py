@@ -4,7 +4,7 @@ What is not real: the network, and the clock, which a test may move.
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,12 +13,14 @@ from strongroom.domain.context import Policy
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId, ClientIdentity, Connection
 from strongroom.domain.operation import Request, Response
 from strongroom.domain.outgoing import Subscription
+from strongroom.domain.ports import RootKey
 from strongroom.domain.provisioning import Provisioning
 from strongroom.engine.answers import joined
 from strongroom.engine.dispatch import Dispatcher
 from strongroom.engine.streams import StreamLimits
 from strongroom.model.attribute_list import AttributeInstance, Attributes, TemplateAttributes
 from strongroom.model.convert import decoder, encoder
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.messages import RequestHeader, ResponseBatchItem, ResponseHeader
 from strongroom.model.structures import Name, ProtocolVersion
 from strongroom.operations.catalogue import all_operations
@@ -109,7 +111,7 @@ class TestKms:
             InlineSqliteBackend(url.path) if isinstance(url, SqliteUrl) else PostgresBackend(url)
         )
         self.run(self.backend.start())
-        self.root_key = FileRootKey(key_file)
+        self.root_key: RootKey = FileRootKey(key_file)
         self.repository = self._repository()
         self._settings = (policy, streams, subscriptions)
         self.dispatcher: Dispatcher = self._dispatcher()
@@ -147,8 +149,8 @@ class TestKms:
         if self._owns_loop:
             self.loop.close()
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return self.loop.run_until_complete(coroutine)
+    def run(self, awaitable: Awaitable[T]) -> T:
+        return self.loop.run_until_complete(awaitable)
 
     def send(self, root: Item, caller: ClientIdentity = ALICE) -> Item:
         """Return the response message to a request message, as Items."""
@@ -192,7 +194,7 @@ class TestKms:
         length: int = 256,
         mask: CryptographicUsageMask = CryptographicUsageMask.ENCRYPT | CryptographicUsageMask.DECRYPT,
         caller: ClientIdentity = ALICE,
-    ) -> str:
+    ) -> UniqueIdentifier:
         """Return the identifier of a new AES key."""
         given = [
             attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.AES),

@@ -37,7 +37,9 @@ class Outcomes(TestKms):
     def outcome_of(self, message: Item, *, caller: ClientIdentity = ALICE) -> ResponseBatchItem:
         give_up = time.monotonic() + 60
         while True:
-            item = decoder(ResponseBatchItem, self.version)(self.send(message, caller)[2][1][2])
+            item: ResponseBatchItem = decoder(ResponseBatchItem, self.version)(
+                self.send(message, caller)[2][1][2]
+            )
             if item.result_status is not ResultStatus.OPERATION_PENDING or time.monotonic() > give_up:
                 return item
             self.wait(0.1)
@@ -59,7 +61,7 @@ class Outcomes(TestKms):
         """Return the correlation value of a request that is answered later."""
         indicator = AsynchronousIndicator.OPTIONAL
         message = request_message(LocateRequest(), version=self.version, asynchronous_indicator=indicator)
-        item = decoder(ResponseBatchItem, self.version)(self.send(message)[2][1][2])
+        item: ResponseBatchItem = decoder(ResponseBatchItem, self.version)(self.send(message)[2][1][2])
         assert item.result_status is ResultStatus.OPERATION_PENDING
         assert item.asynchronous_correlation_value is not None
         return item.asynchronous_correlation_value

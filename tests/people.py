@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 
 from strongroom import testing
@@ -44,7 +44,7 @@ def with_store(directory: Path, job: Callable[[ObjectStore, ClientStore], Awaita
     asyncio.run(run())
 
 
-def hire(server: testing.Server, people: dict[str, tuple[Iterable[Role], Iterable[str]]]) -> None:
+def hire(server: testing.Server, people: Mapping[str, tuple[Iterable[Role], Iterable[str]]]) -> None:
     """Enrol clients and make people with them, while a server is stopped for a moment.
 
     `people` maps a name to roles and names of clients.

@@ -35,18 +35,19 @@ class Vault(testing.Server):
         """Start it and return once it answers; it must not be ready."""
         where = ["--listen", self.address or "127.0.0.1:0", "--https", "off"]
         with self.log.open("ab") as log:
-            self._process = preloaded.Popen(  # type: ignore[assignment]
+            process = preloaded.Popen(
                 [*self._command, "serve", str(self.directory), *where, *self._options],
                 env=self._environment(),
-                stdin=preloaded.DEVNULL,
-                stdout=preloaded.PIPE,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
             )
+        self._process = process  # type: ignore[assignment]
         give_up = time.monotonic() + START_WITHIN
         while self.on("status").returncode:
             assert time.monotonic() < give_up, self.log_text()
-            assert self._process.poll() is None, self.log_text()
+            assert process.poll() is None, self.log_text()
             time.sleep(0.1)
         assert not self.said_ready(0.0)
 

@@ -1,5 +1,6 @@
 """Add, Modify, Set and Delete Attribute."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -345,13 +346,14 @@ def test_the_type_of_a_link_can_be_modified() -> None:
 def test_a_refusal_changes_nothing() -> None:
     key = aes_key(state=State.ACTIVE, activation_date=NOW, comment="a")
     before, key.changed = dict(key.attributes), False
-    for attempt in (
+    attempts: tuple[Callable[[], object], ...] = (
         lambda: add(key, Tag.COMMENT, "b"),
         lambda: modify(key, given(Tag.ACTIVATION_DATE, NOW + HOUR)),
         lambda: set_(key, Tag.CRYPTOGRAPHIC_LENGTH, 128),
         lambda: delete(key, Tag.STATE),
         lambda: add(key, Tag.DEACTIVATION_DATE, NOW - HOUR),
-    ):
+    )
+    for attempt in attempts:
         with pytest.raises(KmipError):
             attempt()
     assert key.attributes == before

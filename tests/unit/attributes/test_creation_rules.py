@@ -12,6 +12,7 @@ from strongroom.domain.attribute_errors import (
     ReadOnlyAttribute,
 )
 from strongroom.domain.errors import InvalidField, ServerLimitExceeded
+from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import RawValue, VendorAttribute
 from strongroom.model.structures import ApplicationSpecificInformation, UsageLimits
 from strongroom.registry import (
@@ -28,7 +29,7 @@ from strongroom.registry import (
 from tests.unit.attributes.objects import HOUR, NOW, aes_material, blank, custom, given, link, name
 
 
-def fresh(object_type: ObjectType = ObjectType.SYMMETRIC_KEY):  # type: ignore[no-untyped-def]
+def fresh(object_type: ObjectType = ObjectType.SYMMETRIC_KEY) -> ManagedObject:
     obj = blank(object_type, material=aes_material())
     obj.set(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.AES)
     obj.set(Tag.CRYPTOGRAPHIC_LENGTH, 256)

@@ -166,7 +166,7 @@ def filters(draw: st.DrawFn, obj: ManagedObject) -> list[AttributeInstance]:
     pool = STORED | COMPUTED
     for _ in range(draw(st.integers(0, 3))):
         present = [i for instances in obj.attributes.values() for i in instances]
-        if present and draw(BOOL):
+        if bool(present) and draw(BOOL):
             key, value, _ = draw(st.sampled_from(present))
         else:
             key = draw(st.sampled_from(list(pool)))

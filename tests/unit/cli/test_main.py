@@ -78,7 +78,8 @@ def test_an_unforeseen_error_is_one_line_and_a_traceback_only_with_debug(
         raise LookupError("hunter2")
 
     monkeypatch.setitem(main.COMMANDS, "broken", f"{__name__}:unused")
-    monkeypatch.setattr(main.importlib, "import_module", lambda _: type("Module", (), {"unused": broken}))
+    module = type("Module", (), {"unused": broken})
+    monkeypatch.setattr("strongroom.cli.main.importlib.import_module", lambda _: module)
     assert main.run(["broken"]) == ExitCode.FAILURE
     error = capsys.readouterr().err
     assert error.count("\n") == 1

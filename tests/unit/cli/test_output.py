@@ -8,7 +8,7 @@ from strongroom.cli.administration import print_list
 from strongroom.cli.exit import ExitCode, Stop, exit_code
 from strongroom.cli.output import Output, print_rows
 
-ROWS = [
+ROWS: list[dict[str, object]] = [
     {"name": "web", "groups": ["a", "b"], "revoked": None},
     {"name": "database", "groups": [], "revoked": "2026-01-01"},
 ]
@@ -37,7 +37,7 @@ def test_ids_come_one_a_line(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_list_names_what_cannot_be_read_and_ends_with_another_code(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    rows = [{"damaged": "the stored web cannot be trusted"}, *ROWS]
+    rows: list[dict[str, object]] = [{"damaged": "the stored web cannot be trusted"}, *ROWS]
     with pytest.raises(Stop, match="the stored web cannot be trusted") as stopped:
         print_list(rows, columns=COLUMNS, identifier="name", output=Output.ID)
     assert exit_code(stopped.value) is ExitCode.FAILURE

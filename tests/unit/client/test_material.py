@@ -8,13 +8,13 @@ from strongroom.client.errors import ProtocolError
 from strongroom.client.material import key_block_of, secret, wrapping
 from strongroom.client.methods.objects import Objects
 from strongroom.domain.operation import Request, Response
-from strongroom.model.attribute_list import Attributes
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import Certificate, ManagedObjectStruct, SymmetricKey
 from strongroom.model.structures import KeyWrappingData
 from strongroom.operations.export import ExportRequest, ExportResponse
 from strongroom.operations.get import GetResponse
 from strongroom.registry import CertificateType, KeyFormatType, ObjectType, WrappingMethod
+from tests.kms import template
 from tests.unit.client.no_server import NoServer
 
 KEY = UniqueIdentifier("7d0b")
@@ -32,7 +32,7 @@ class Giving(NoServer, Objects):
             return ExportResponse(
                 object_type=ObjectType.SYMMETRIC_KEY,
                 unique_identifier=KEY,
-                attributes=Attributes(()),
+                attributes=template(),
                 managed_object=self.given,
             )
         return GetResponse(

@@ -26,7 +26,7 @@ def test_the_servers_are_asked_in_turn_and_at_the_port_of_https(
         key=folder / "key.pem",
         ca=folder / "ca.pem",
     )
-    offered = stranger.files["ca"].read_bytes()
+    offered: bytes = stranger.files["ca"].read_bytes()
     answers = iter([None, offered])
     asked: list[Address] = []
 

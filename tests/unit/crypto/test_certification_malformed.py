@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +23,7 @@ from tests.certificates import KEY, csr, name_of, self_signed
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = x509.SubjectAlternativeName([x509.DNSName("a.example"), x509.RFC822Name("a@b.example")])
-REQUEST = csr((NAMES, False), (x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH]), False))
+REQUEST = csr((NAMES, False), (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False))
 ROOT = self_signed()
 LEAF = self_signed("leaf", issuer=("outside", KEY), ca=False, extensions=[(NAMES, False)])
 REVOCATIONS = (

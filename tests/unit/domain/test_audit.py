@@ -45,7 +45,7 @@ def events(draw: st.DrawFn) -> AuditEvent:
         target=draw(st.none() | texts),
         found=draw(st.none() | number),
         changed=Changed(
-            tuple(draw(st.lists(st.tuples(texts, number), max_size=2))),
+            tuple(draw(st.lists(st.tuples(texts, number, number), max_size=2))),
             tuple(draw(st.lists(st.builds(ChangedEntry, number, number, texts, number), max_size=2))),
             tuple(draw(st.lists(st.tuples(number, number), max_size=2))),
         ),

@@ -165,7 +165,9 @@ def test_a_structure_prints_no_secret() -> None:
 
 def test_a_field_without_a_tag_is_a_mistake_found_at_import() -> None:
     with pytest.raises(TypeError, match="no tag UID"):
-        type(Struct)("Bad", (Struct,), {"__annotations__": {"uid": str}})
+
+        class Bad(Struct):
+            uid: str
 
 
 def test_replace_returns_a_changed_copy() -> None:

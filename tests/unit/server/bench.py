@@ -7,12 +7,15 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from strongroom.domain.audit import Recording
 from strongroom.domain.clients import ClientRecord
+from strongroom.domain.entries import EntryChange
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId, Connection
 from strongroom.server.certificates.ca import Authority, fingerprint, new_key
 from strongroom.server.clients.directory import ClientDirectory
 from strongroom.server.config import ConnectionSettings, DeadlineSettings, LimitSettings
 from strongroom.server.listening.binding import Service
+from strongroom.server.listening.connection import ClientConnection
 from strongroom.server.listening.deadlines import INTERVAL, Deadlines
 from strongroom.server.listening.shares import Buffers, Shares
 from strongroom.server.listening.turns import Turns
@@ -34,7 +37,13 @@ class Clients:
     async def clients(self) -> Sequence[ClientRecord]:
         return list(self.records)
 
-    async def put(self, record: ClientRecord) -> None:
+    async def claim(self, name: str) -> EntryChange:
+        raise AssertionError("nobody is enrolled here")
+
+    def recording(self, recording: Recording) -> "Clients":
+        return self
+
+    async def put(self, record: ClientRecord, *, entries: Sequence[EntryChange] = ()) -> None:
         self.records = [r for r in self.records if r.client != record.client] + [record]
 
 
@@ -114,7 +123,7 @@ class Bench:
             shed=lambda message, connection: b"SHED " + message[8:].rstrip(b"."),
             turned_away=lambda reason, peer, facts: self.turned_away.append((reason, peer, dict(facts))),
         )
-        self.closed: list[KmipProtocol[Any]] = []
+        self.closed: list[ClientConnection[Any]] = []
         self.turned_away: list[tuple[str, str, dict[str, str]]] = []
         key = new_key()
         self.der = authority.client_certificate(key.public_key(), "web", NOW).public_bytes(Encoding.DER)

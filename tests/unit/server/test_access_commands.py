@@ -27,6 +27,8 @@ from strongroom.server.clients.directory import ClientDirectory
 from strongroom.server.config import parse_settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import NotFound, OperatorError
+from strongroom.server.messages import Message
+from strongroom.server.ports import RootKeys
 from strongroom.server.recording import act
 from tests.expect import key
 from tests.kms import ALICE, BOB, TestKms, attribute
@@ -45,7 +47,7 @@ class Office:
             store=kms.repository,
             directory=DataDirectory(kms.directory),
             settings=parse_settings({}),
-            root_key=kms.root_key,
+            root_key=cast(RootKeys, kms.root_key),
             now=NOW,
             live=None,
         )
@@ -399,7 +401,7 @@ def test_a_person_has_the_roles_they_were_given_and_no_others(office: Office) ->
     office("person.add", name="Ann", roles=["approver", "auditor"], clients=["alice"])
     assert office.kms.run(roles_of(store, ClientId(1))) == {Role.APPROVER, Role.AUDITOR}
     assert office.kms.run(roles_of(store, ClientId(2))) == frozenset()
-    change = {"roles": [], "clients": [], "without_roles": [], "without_clients": []}
+    change: Message = {"roles": [], "clients": [], "without_roles": [], "without_clients": []}
     office("person.set", name="Ann", **(change | {"clients": ["bob"], "without_roles": ["auditor"]}))
     assert office.kms.run(roles_of(store, ClientId(2))) == {Role.APPROVER}
     person = office.kms.run(person_of(store, ClientId(2)))
@@ -439,8 +441,10 @@ def test_a_client_is_one_persons_also_when_it_is_given_to_two_at_once(
         if changes.entries and not first:
             first.append("Ben")
             monkeypatch.setattr(office.kms.backend, "commit", commit)
-            other = {"command": "person.add", "name": "Ben", "roles": ["approver"], "clients": ["alice"]}
-            await perform(office.admin, other)
+            await perform(
+                office.admin,
+                {"command": "person.add", "name": "Ben", "roles": ["approver"], "clients": ["alice"]},
+            )
         await commit(changes)
 
     monkeypatch.setattr(office.kms.backend, "commit", late)

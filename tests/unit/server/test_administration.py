@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -25,6 +26,7 @@ from strongroom.server.config import parse_settings
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import NotFound, OperatorError
 from strongroom.server.messages import BrokenMessage, Message
+from strongroom.server.ports import RootKeys
 from strongroom.server.recording import BY_USER, act
 from strongroom.store.records import ChangeSet, StoreUnavailable
 from tests.kms import TestKms
@@ -67,7 +69,7 @@ def administrator(kms: TestKms, caller: Caller | None = None) -> Administrator:
         store=kms.repository,
         directory=DataDirectory(kms.directory),
         settings=parse_settings({}),
-        root_key=kms.root_key,
+        root_key=cast(RootKeys, kms.root_key),
         now=NOW,
         live=None,
         caller=caller,
@@ -109,7 +111,7 @@ def recorded(kms: TestKms) -> list[dict[str, object]]:
 @pytest.mark.parametrize("more", ["bob to=everyone", "x" * 5000])
 def test_no_field_of_a_request_can_pass_for_another_or_hide_one(kms: TestKms, more: str) -> None:
     """A command reads what it needs; the rest of a request is recorded as what it is."""
-    request = {
+    request: Message = {
         "command": "grant.add",
         "name": more,
         "to": {"kind": "group", "name": "web on=group:nothing"},

@@ -210,7 +210,12 @@ def test_people_see_what_the_rule_says_that_they_take_away(office: Office) -> No
 
 def test_people_see_what_is_held_that_they_let_go_of(office: Office) -> None:
     key = office.kms.create_symmetric_key()
-    asked = {"command": "hold.add", "unique_identifier": key, "group": None, "reason": "case 7"}
+    asked: dict[str, object] = {
+        "command": "hold.add",
+        "unique_identifier": key,
+        "group": None,
+        "reason": "case 7",
+    }
     hold = office.ask(asked | {"tenant": "default"})["hold"]
     lay_down(office.kms, tenant=SYSTEM_TENANT, policy=1)
     name = office.pending({"command": "hold.remove", "hold": hold})

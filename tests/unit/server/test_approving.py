@@ -33,7 +33,7 @@ from tests.safeguards import CAROL, CAROL_PHONE, DAN, ERIN, lay_down, only_name,
 from tests.unit.server.clients.test_records import Store
 from tests.unit.server.test_administration import administrator, recorded
 
-SET_ERIN = {
+SET_ERIN: dict[str, object] = {
     "command": "person.set",
     "name": "erin",
     "roles": ["auditor"],
@@ -260,7 +260,7 @@ def test_an_act_that_was_certainly_not_done_gives_its_approval_back(
 
     declared = commands()["person.set"]
     with monkeypatch.context() as patched:
-        patched.setitem(commands(), "person.set", dataclasses.replace(declared, handler=fail))  # type: ignore[arg-type]
+        patched.setitem(commands(), "person.set", dataclasses.replace(declared, handler=fail))
         with pytest.raises(type(error)):
             strict.ask(SET_ERIN)
     if given_back:
@@ -287,7 +287,7 @@ def test_an_approval_is_gone_before_the_act_so_that_a_crash_does_nothing_twice(
         raise Crash
 
     declared = commands()["person.set"]
-    monkeypatch.setitem(commands(), "person.set", dataclasses.replace(declared, handler=crash))  # type: ignore[arg-type]
+    monkeypatch.setitem(commands(), "person.set", dataclasses.replace(declared, handler=crash))
     with pytest.raises(Crash):
         strict.ask(SET_ERIN)
     monkeypatch.undo()
@@ -555,10 +555,11 @@ def test_a_recovery_kit_or_a_root_key_of_ones_own_is_no_way_round_the_votes_for_
 ) -> None:
     """Its recipient gets the store keys from `backup.keys` without being asked for votes."""
     office.ask(require("export", 2))
-    for request in (
+    requests: tuple[dict[str, object], ...] = (
         {"command": "recovery.create", "recipient": "age1x"},
         {"command": "root.rotate", "record": {"provider": "file", "parameters": {}}},
-    ):
+    )
+    for request in requests:
         with pytest.raises(PendingApproval):
             office.ask(request, None, 0)
 

@@ -72,7 +72,7 @@ def test_a_value_that_cannot_be_is_refused_with_its_key_and_reason(
 
 def test_an_option_that_cannot_be_is_refused_once_by_its_own_name() -> None:
     with pytest.raises(InvalidOption) as caught:
-        override(Settings(), {"hosts": ["two words"]})
+        override(parse_settings({}), {"hosts": ["two words"]})
     assert str(caught.value) == "--host: 'two words' is neither a host name nor an IP address"
 
 

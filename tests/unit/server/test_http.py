@@ -3,22 +3,21 @@ port. Time is moved by hand."""
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from http.client import HTTPResponse
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strongroom.domain.clients import ClientStore
-from strongroom.domain.identity import ClientId, ClientIdentity, Connection
+from strongroom.domain.identity import Connection
 from strongroom.registry import NEWEST, Tag
 from strongroom.server.certificates.ca import Authority
 from strongroom.server.http import LINGER, HttpHandler, HttpsProtocol
 from strongroom.server.listening.http_framing import LONGEST_HEAD, HttpFramer, HttpRefusal
 from strongroom.server.listening.shares import Buffers
+from strongroom.server.ports import Application
 from strongroom.server.ttlv import BURST, READ_AHEAD
 from strongroom.wire.encodings import CODECS, Encoder, Encoding
 from strongroom.wire.errors import DecodeError
@@ -44,10 +43,7 @@ def text(value: str) -> Item:
 
 
 class EchoApplication:
-    """Answers each message with itself; see `ports.Application`."""
-
-    shared = False
-    clients: ClientStore
+    """Answers each message with itself; what a handler asks of `ports.Application`."""
 
     def __init__(self) -> None:
         self.gate: asyncio.Future[None] | None = None
@@ -57,20 +53,11 @@ class EchoApplication:
             await self.gate
         return b"<" + message + b">"
 
-    def reject(self, error: DecodeError, connection: Connection) -> bytes:
-        raise AssertionError("what is no HTTP request is not the engine's business")
-
     async def answer(self, root: Item, connection: Connection, encode: Encoder) -> bytes:
         return encode(root, version=NEWEST)
 
     def refuse(self, error: DecodeError, connection: Connection, encode: Encoder) -> bytes:
         return encode(text(f"refused: {error.message}"), version=NEWEST)
-
-    async def work(self, clients: Callable[[ClientId], ClientIdentity | None]) -> None:
-        raise AssertionError("not asked for")
-
-    async def close(self) -> None:
-        raise AssertionError("not asked for")
 
 
 class Response:
@@ -94,16 +81,16 @@ class HttpBench(Bench):
         super().__init__(authority)
         self.application = EchoApplication()
         handler = HttpHandler(
-            self.application,
+            cast(Application, self.application),
             limits=self.service.limits,
             buffers=self.service.buffers,
             deadlines=self.service.deadlines,
         )
         self.https = self.service.speaking(HttpFramer, handler.handle, handler.reject, handler.shed)
 
-    def connect(self) -> tuple[HttpsProtocol, Transport]:
+    def connect(self, peer: str = "192.0.2.1:4711") -> tuple[HttpsProtocol, Transport]:
         transport = Transport(self.der)
-        protocol = HttpsProtocol(self.https, "192.0.2.1:4711", self.closed.append)
+        protocol = HttpsProtocol(self.https, peer, self.closed.append)
         transport.protocol = protocol
         protocol.connection_made(transport)
         return protocol, transport
@@ -446,7 +433,10 @@ async def test_a_long_text_is_read_beside_the_event_loop(bench: HttpBench) -> No
 
 async def test_long_texts_that_wait_to_be_read_are_bounded(bench: HttpBench) -> None:
     handler = HttpHandler(
-        bench.application, limits=DEFAULT_LIMITS, buffers=Buffers(MIB), deadlines=bench.service.deadlines
+        cast(Application, bench.application),
+        limits=DEFAULT_LIMITS,
+        buffers=Buffers(MIB),
+        deadlines=bench.service.deadlines,
     )
     bench.https = bench.service.speaking(HttpFramer, handler.handle, handler.reject, handler.shed)
     response = bench.ask(post(b" " * (2 * MIB), content_type="text/xml"))

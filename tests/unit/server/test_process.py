@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -64,8 +65,13 @@ def test_a_child_that_does_not_come_to_its_end_is_ended(monkeypatch: pytest.Monk
             signal.pause()
 
     made: list[int] = []
+
+    def noting(main: Callable[[], None]) -> int:
+        made.append(fork(main))
+        return made[0]
+
     monkeypatch.setattr(process, "LONGEST_APART", 0.1)
-    monkeypatch.setattr(process, "fork", lambda main: made.append(fork(main)) or made[0])
+    monkeypatch.setattr(process, "fork", noting)
     assert not run_apart(hang, lambda: None)
     assert not Path("/proc", str(made[0])).exists()
 

@@ -91,7 +91,7 @@ def test_a_command_is_done_for_who_has_one_of_its_roles_and_for_nobody_else(
         handler=handler,
         local=declared.local,
     )
-    monkeypatch.setitem(commands(), command, stub)  # type: ignore[arg-type]
+    monkeypatch.setitem(commands(), command, stub)
     remote.appoint("pat", *roles, clients=(7,))
     answer = remote.ask(command, 7)
     if roles & declared.roles and not declared.local:
@@ -195,7 +195,7 @@ def test_a_mistake_in_a_command_is_answered_without_its_words(
         raise RuntimeError("a secret")
 
     stub = Command(name="client.list", roles=frozenset(Role), spreads=False, handler=handler)
-    monkeypatch.setitem(commands(), "client.list", stub)  # type: ignore[arg-type]
+    monkeypatch.setitem(commands(), "client.list", stub)
     remote.appoint("pat", *Role, clients=(7,))
     assert remote.ask("client.list", 7) == {"error": "the server could not do it; its log says why"}
 

@@ -73,8 +73,8 @@ def test_what_is_on_the_way_counts_as_arrived(numbers: SharedNumbers) -> None:
         second.live += 1
     assert len(taken) == 5
     assert first.lightest() is None
-    for arrived, _ in taken:
-        arrived.close()
+    for connection, _ in taken:
+        connection.close()
 
 
 def test_a_connection_that_was_handed_on_works_and_says_where_it_came_in(numbers: SharedNumbers) -> None:

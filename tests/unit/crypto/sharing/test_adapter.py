@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strongroom.crypto.cryptographer import Cryptographer
-from strongroom.crypto.sharing import adapter
 from strongroom.crypto.sharing.adapter import join, split
 from strongroom.domain.errors import BadCryptographicParameters, CryptographicFailure, ServerLimitExceeded
 from strongroom.domain.splitting import Scheme, Shares
@@ -125,7 +124,9 @@ def test_a_part_less_than_the_threshold_says_nothing(
     """Over every random coefficient, each share takes each value once, whatever the secret is."""
     seen: dict[int, Counter[bytes]] = {1: Counter(), 2: Counter()}
     for coefficient in range(256):
-        monkeypatch.setattr(adapter.secrets, "token_bytes", lambda n, c=coefficient: bytes([c]) * n)
+        monkeypatch.setattr(
+            "strongroom.crypto.sharing.adapter.secrets.token_bytes", lambda n, c=coefficient: bytes([c]) * n
+        )
         for number, share in enumerate(split(SecretBytes(secret), scheme(method, 2, 2)).material, 1):
             seen[number][share.reveal()] += 1
     assert all(len(counts) == 256 and set(counts.values()) == {1} for counts in seen.values())

@@ -218,7 +218,12 @@ def test_a_decision_is_remembered_as_long_as_the_object_stays(
     assert isinstance(restriction, ForClient)
     evaluated: list[Permission] = []
     original = restriction._evaluate
-    monkeypatch.setattr(restriction, "_evaluate", lambda p, o: (evaluated.append(p), original(p, o))[1])
+
+    def noting(permission: Permission, what: ManagedObject) -> bool:
+        evaluated.append(permission)
+        return original(permission, what)
+
+    monkeypatch.setattr(restriction, "_evaluate", noting)
     what = obj()
     for _ in range(3):
         assert not restriction.permits(GET, what)

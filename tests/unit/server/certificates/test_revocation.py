@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strongroom.server.certificates import revocation
 from strongroom.server.certificates.revocation import (
     TRY_AGAIN,
     LastList,
@@ -204,7 +203,7 @@ def test_a_file_that_could_not_be_read_is_read_again_though_it_has_not_changed(
     last.follow(setting.external)
     setting.external.write_bytes(whole := outside.revocation_list(bad.serial_number))
     clock = [time.monotonic()]
-    monkeypatch.setattr(revocation.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("strongroom.server.certificates.revocation.time.monotonic", lambda: clock[0])
     with monkeypatch.context() as shortage:
         shortage.setattr(Path, "read_bytes", no_descriptors)
         lists.reload(NOW)

@@ -69,7 +69,7 @@ def test_a_future_is_awaited_and_its_result_delivered(
         future = make()
 
         async def work() -> str:
-            return "got " + await future
+            return f"got {await future}"
 
         task = start(work())
         await asyncio.sleep(0)

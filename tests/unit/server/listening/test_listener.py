@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
@@ -27,7 +28,7 @@ class Site:
         self._stack = stack
         self.door = Door(
             stack.enter_context(socket.socket()),
-            lambda peer, ended: KmipProtocol(bench.service, peer, ended),
+            partial(KmipProtocol, bench.service),
         )
         self.listener = Listener(
             [self.door],
@@ -48,7 +49,7 @@ class Site:
 
 
 @pytest.fixture
-async def site(authority: Authority) -> Iterator[Site]:  # type: ignore[misc]
+async def site(authority: Authority) -> AsyncIterator[Site]:
     with contextlib.ExitStack() as stack:
         yield Site(Bench(authority), stack)
 

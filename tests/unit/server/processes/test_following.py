@@ -67,8 +67,8 @@ def test_who_was_revoked_is_shut_out_whatever_else_cannot_be_read(part: str, err
         return True
 
     followed = Following(
-        root_key=SimpleNamespace(follow=follow),  # type: ignore[arg-type]
-        application=SimpleNamespace(refresh=refresh_requirements),  # type: ignore[arg-type]
+        root_key=SimpleNamespace(follow=follow),
+        application=SimpleNamespace(refresh=refresh_requirements),
         directory=SimpleNamespace(refresh=refresh_clients),  # type: ignore[arg-type]
         shares=SimpleNamespace(tenants={}),  # type: ignore[arg-type]
         recheck=lambda: done.append("connections"),

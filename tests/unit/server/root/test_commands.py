@@ -7,7 +7,7 @@ import pytest
 
 from strongroom.domain.ports import RootKeyError
 from strongroom.rootkey.stored import StoredKeyring
-from strongroom.server import installation, reservation
+from strongroom.server import admin, data_directory, installation, reservation
 from strongroom.server.app import StrongroomAdapters
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import (
@@ -41,7 +41,7 @@ def refuse(
     monkeypatch: pytest.MonkeyPatch, command: str, error: OperatorError, *, first: bool = False
 ) -> None:
     """Have an error come out of a command, after it was done, or `first`."""
-    ask = commands.call
+    ask = admin.call
 
     def call(directory: DataDirectory, adapters: StrongroomAdapters, request: Message) -> object:
         if request["command"] != command:
@@ -170,7 +170,7 @@ def test_what_was_cut_is_finished_before_anything_new_is_made(
 def test_init_that_cannot_take_back_what_it_made_keeps_the_shares(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = installation.write_private
+    write = data_directory.write_private
 
     def fail_late(path: Path, content: bytes) -> None:
         write(path, content)

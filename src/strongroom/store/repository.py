@@ -372,7 +372,7 @@ class Repository(ClientRepository):
             self._cache.pop((removal.tenant, removal.unique_identifier), None)
         for obj, stored in zip(sealed, rows.objects, strict=True):
             if not obj.generation:
-                continue  # it is remembered when somebody uses it; many new ones would push out what is in use
+                continue  # it is remembered once it is used: many new ones would push out what is in use
             kept = obj.copy()
             kept.generation = stored.row.written
             self._remember(kept, stored.row)

@@ -128,6 +128,8 @@ class Comparison:
             return self._about(wanted, actual)
         known = self._bindings.bound(wanted)
         if known is None:
+            if self._bindings.names_another(wanted, actual[2]):
+                return False
             self._bindings.bind(wanted, actual[2])
             return True
         return same(known, actual[2])

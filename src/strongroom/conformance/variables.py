@@ -93,6 +93,11 @@ class Bindings:
         """Let the variable stand for `value` from now on."""
         self.values[variable.name] = value
 
+    def names_another(self, variable: Variable, value: Value) -> bool:
+        """Tell whether a value is the identifier of an object that another variable stands for."""
+        names_objects = variable.name.startswith(Tag.UNIQUE_IDENTIFIER.name)
+        return names_objects and value in self._identifiers()
+
     def fill(self, template: Item, *, now: int) -> Item:
         """Return the template as a message to send at `now` (seconds); raises Unresolved.
 

@@ -148,6 +148,13 @@ def test_the_first_answer_binds_a_variable_and_the_next_must_repeat_it(bench: Be
     assert bench.differs(listed("Get", identifier()), received("Get", identifier("key-2"))) is not None
 
 
+def test_two_variables_never_stand_for_one_object(bench: Bench) -> None:
+    assert bench.differs(listed("Create", identifier()), received("Create", identifier("key-1"))) is None
+    second = listed("Create", identifier("$UNIQUE_IDENTIFIER_1"))
+    assert bench.differs(second, received("Create", identifier("key-1"))) is not None
+    assert bench.differs(second, received("Create", identifier("key-2"))) is None
+
+
 def test_a_failed_attempt_binds_nothing(bench: Bench) -> None:
     """A Locate answer is paired in any order; a wrong pair must leave no trace."""
     bench.bindings.bind(Variable("UNIQUE_IDENTIFIER_1"), "key-1")

@@ -12,9 +12,13 @@ from strongroom.client.parts import Part, Source, parts
 from strongroom.domain.operation import Request, Response
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.secret import SecretBytes
+from strongroom.model.structures import CryptographicParameters
 from strongroom.operations.encrypt import EncryptRequest, EncryptResponse
 from strongroom.operations.hash import HashRequest, HashResponse
+from strongroom.registry import BlockCipherMode
 from tests.unit.client.no_server import NoServer
+
+GCM = CryptographicParameters(block_cipher_mode=BlockCipherMode.GCM, random_iv=True, tag_length=16)
 
 
 @pytest.fixture(autouse=True)
@@ -82,21 +86,23 @@ def test_a_server_that_knows_no_parts_is_not_sent_the_second() -> None:
 
 
 class Encrypting(NoServer, Encryption):
-    """A server that chooses another IV each time."""
+    """A server that chooses another IV each time, and may keep some of what it made."""
 
-    def __init__(self) -> None:
+    def __init__(self, *kept: str) -> None:
+        self.kept = dict.fromkeys(kept)
         self.seen: list[EncryptRequest] = []
 
     def call(self, request: Request[Response]) -> EncryptResponse:  # type: ignore[override]
         assert isinstance(request, EncryptRequest)
         self.seen.append(request)
         made = f"{len(self.seen)}".encode()
-        return EncryptResponse(
+        answer = EncryptResponse(
             unique_identifier=UniqueIdentifier("7d0b"),
             data=made,
             iv_counter_nonce=made,
             authenticated_encryption_tag=made,
         )
+        return answer.replace(**self.kept)
 
 
 def test_what_is_encrypted_again_has_the_iv_of_that_time() -> None:
@@ -105,6 +111,26 @@ def test_what_is_encrypted_again_has_the_iv_of_that_time() -> None:
         assert list(sealing) == [expected]
         assert sealing.iv_counter_nonce == expected
         assert sealing.authenticated_encryption_tag == expected
+
+
+@pytest.mark.parametrize(
+    ("kept", "missing"), [("iv_counter_nonce", "IV"), ("authenticated_encryption_tag", "tag")]
+)
+def test_what_could_not_be_decrypted_is_not_taken_for_encrypted(kept: str, missing: str) -> None:
+    sealing = Encrypting(kept).encrypt_parts("7d0b", b"data", cryptographic_parameters=GCM)
+    with pytest.raises(ProtocolError, match=f"did not send the {missing}"):
+        list(sealing)
+
+
+def test_an_iv_is_missed_only_where_the_server_had_to_choose_one() -> None:
+    ecb = CryptographicParameters(block_cipher_mode=BlockCipherMode.ECB, random_iv=True)
+    for parameters in (None, CryptographicParameters(), ecb):
+        core = Encrypting("iv_counter_nonce", "authenticated_encryption_tag")
+        assert list(core.encrypt_parts("7d0b", b"data", cryptographic_parameters=parameters)) == [b"1"]
+    own = Encrypting("iv_counter_nonce").encrypt_parts(
+        "7d0b", b"data", cryptographic_parameters=GCM, iv_counter_nonce=b"own"
+    )
+    assert list(own) == [b"1"]
 
 
 def test_what_does_not_do_all_that_a_shell_has_to_do_is_none() -> None:

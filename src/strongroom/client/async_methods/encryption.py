@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 from strongroom.client.async_methods.core import AsyncCore
+from strongroom.client.errors import ProtocolError
 from strongroom.client.material import secret
 from strongroom.client.parts import Source, parts
 from strongroom.model.identifiers import UniqueIdentifier
@@ -10,6 +11,7 @@ from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicParameters
 from strongroom.operations.decrypt import DecryptRequest
 from strongroom.operations.encrypt import EncryptRequest, EncryptResponse
+from strongroom.registry import BlockCipherMode
 
 
 class AsyncEncryption(AsyncCore):
@@ -139,3 +141,13 @@ class AsyncEncryptedParts:
             self.authenticated_encryption_tag = answer.authenticated_encryption_tag
             if answer.data is not None:
                 yield answer.data
+        self._check_complete()
+
+    def _check_complete(self) -> None:
+        """Return if all has come that decryption takes; raises ProtocolError."""
+        asked = self._first.cryptographic_parameters or CryptographicParameters()
+        has_iv = asked.random_iv is True and asked.block_cipher_mode is not BlockCipherMode.ECB
+        if has_iv and self.iv_counter_nonce is None:
+            raise ProtocolError("the server did not send the IV that it was asked to choose")
+        if asked.tag_length is not None and self.authenticated_encryption_tag is None:
+            raise ProtocolError("the server did not send the tag that it was asked for")

@@ -132,7 +132,8 @@ class Objects(Core):
         """Return the objects that meet every condition; without any, all objects.
 
         A date attribute given twice is a range. Without `maximum_items` the server is asked until it has told
-        all of them; before KMIP 1.3 it may keep some back.
+        all of them; before KMIP 1.3 it may keep some back. Of more than one answer, some may be left out when
+        objects are destroyed meanwhile.
         """
         given = template(
             attributes,
@@ -155,7 +156,7 @@ class Objects(Core):
         if maximum_items is None and self.negotiate() >= V1_3:
             start, before = offset_items or 0, 0
             # A page without anything new ends it, whatever the server says there still is.
-            while before < len(found) and start + len(found) != page.located_items:
+            while before < len(found) and not _all_told(start + len(found), page.located_items):
                 before = len(found)
                 page = self.call(request.replace(offset_items=start + before))
                 found |= dict.fromkeys(page.unique_identifier)
@@ -174,3 +175,7 @@ class Objects(Core):
         if len(found) > 1:
             raise AmbiguousName(name, found)
         return found[0]
+
+
+def _all_told(told: int, located_items: int | None) -> bool:
+    return located_items is not None and told >= located_items

@@ -155,7 +155,7 @@ def _document(data: bytes) -> Mapping[str, str]:
     """Return what `encrypt` wrote; raises Stop."""
     try:
         document: Any = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict) or document.get("format") != _FORMAT:
         raise Stop("the file was not written by `strongroom crypt encrypt`")

@@ -91,7 +91,7 @@ def read_exported(data: bytes) -> ExportResponse:
     """Return what `export` wrote; raises Stop."""
     try:
         document: Any = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, Mapping) or document.get("format") != _FORMAT:
         raise Stop("the file was not written by `strongroom object export`")

@@ -238,9 +238,12 @@ class _Link:
         self._framing = framing
         self._answered = False
         self._taken = 0
+        self._loop = asyncio.get_running_loop()
 
     async def is_alive(self) -> bool:
         """Tell whether the server has left the idle connection alone: neither ended it nor sent anything."""
+        if self._loop is not asyncio.get_running_loop():
+            return False  # it could be written to, and its answer never read
         # The loop reads the socket when it goes round: after the second time, all that had come is here.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -261,11 +264,14 @@ class _Link:
             ) from exc
 
     def close(self) -> None:
-        """Say goodbye, without waiting for a reply."""
-        self._writer.close()
+        """Say goodbye, without waiting for a reply; where the loop has ended, there is nobody to say it."""
+        if not self._loop.is_closed():
+            self._writer.close()
 
     async def closed(self) -> None:
         """Wait until the goodbye is out."""
+        if self._loop is not asyncio.get_running_loop():
+            return
         with contextlib.suppress(OSError):
             async with asyncio.timeout(self._timeout):
                 await self._writer.wait_closed()

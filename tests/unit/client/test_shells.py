@@ -151,6 +151,17 @@ def test_what_nobody_asked_for_answers_no_later_request(serve: Serve, connect: C
     assert server.connections == 2
 
 
+def test_an_asynchronous_client_may_be_used_by_one_loop_after_the_other(
+    serve: Serve, identity: Identity
+) -> None:
+    server = serve(say(activated()))
+    client = AsyncClient(server.address, **identity.files, version="1.4", timeout=5.0)
+    for number in range(1, 3):
+        assert asyncio.run(client.call(ACTIVATE)).unique_identifier == "7d0b"
+        assert len(server.requests) == number
+    asyncio.run(client.close())
+
+
 def _let_the_end_arrive(client: object) -> None:
     """Give an event loop the chance to see the end of the connection; a blocking client looks by itself."""
     runner = getattr(client, "_runner", None)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from strongroom.server.certificates.ca import Authority, fingerprint, new_key
 from strongroom.server.certificates.requests import requested_key
-from strongroom.server.clients.tokens import PREFIX, Token, make_token, read_token
+from strongroom.server.clients.tokens import LONGEST, PREFIX, Token, make_token, read_token
 from strongroom.server.errors import InvalidOption, OperatorError
 from tests.unit.server.conftest import NOW
 
@@ -73,6 +73,30 @@ def sealed(content: bytes) -> str:
 
     whole = content + hashlib.sha256(content).digest()[:4]
     return PREFIX + base64.urlsafe_b64encode(whole).decode().rstrip("=")
+
+
+@pytest.mark.parametrize("server", ["kms.example.org:5697\x1b[2J", "a\nb:1", "a" * 301])
+def test_a_token_that_leads_to_no_address_is_refused(token: Token, server: str) -> None:
+    with pytest.raises(InvalidOption):
+        read_token(make_token(token._replace(server=server)))
+
+
+def test_a_token_is_refused_whose_parts_do_not_belong_together(token: Token) -> None:
+    text = make_token(token)
+    encoded = text.removeprefix(PREFIX)
+    content = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))[:-4]
+    assert read_token(sealed(content))[1:] == token[1:]
+    for other in (make_token(token._replace(key=new_key())), sealed(content + b"more")):
+        with pytest.raises(InvalidOption):
+            read_token(other)
+
+
+def test_what_is_longer_than_any_token_is_not_taken_apart(token: Token) -> None:
+    text = make_token(token)
+    with pytest.raises(InvalidOption, match="no join token"):
+        read_token(text + "A" * LONGEST)
+    with pytest.raises(InvalidOption, match="no join token"):
+        read_token(text.removeprefix(PREFIX))
 
 
 @given(st.binary(max_size=600))

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from strongroom.domain.clients import ClientCertificate, ClientRecord
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId
+from strongroom.server.certificates.ca import INVITATION
 from strongroom.server.certificates.expiry import EndingCertificates
 from strongroom.server.clients.directory import PeerCertificate, read_certificate
 from strongroom.server.clients.pending import HELD, LIFETIME, Strangers, find, queue, to_message
@@ -73,10 +74,22 @@ def test_more_at_once_than_there_is_room_for_are_not_kept(kms: TestKms, made: li
 
 def test_a_worker_holds_few_until_they_are_written(made: list[PeerCertificate]) -> None:
     strangers = Strangers(None, MAXIMUM)  # type: ignore[arg-type]  # never asked
+    strangers.note(made[0]._replace(der=b"0" * 20_000, fingerprint="long"), "192.0.2.1:5")
     for number in range(HELD * 3):
         strangers.note(made[0]._replace(fingerprint=str(number)), "192.0.2.1:5")
-    strangers.note(made[0]._replace(der=b"0" * 20_000, fingerprint="long"), "192.0.2.1:5")
     assert len(strangers._seen) == HELD
+    assert "long" not in strangers._seen
+
+
+def test_an_invitation_that_was_used_or_withdrawn_waits_for_nobody(
+    kms: TestKms, made: list[PeerCertificate]
+) -> None:
+    used = read_certificate(OutsideAuthority(now=NOW).issue(INVITATION)[0].public_bytes(Encoding.DER))
+    strangers = Strangers(kms.repository, MAXIMUM)
+    for one in (used, made[0], made[1]._replace(der=b"no certificate")):
+        strangers.note(one, "192.0.2.1:5")
+    kms.run(strangers.tidy(NOW))
+    assert keys(kms) == {made[0].fingerprint, made[1].fingerprint}
 
 
 def test_nothing_is_remembered_where_the_setting_is_0(kms: TestKms, made: list[PeerCertificate]) -> None:

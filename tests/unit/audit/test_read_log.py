@@ -16,7 +16,7 @@ from strongroom.audit import heads, read_log
 from strongroom.audit.directory import open_directory
 from strongroom.audit.read_log import RETRY, SYNC, ReadLog
 from strongroom.audit.segments import Damage, Segment, segments
-from strongroom.domain.audit import AuditEvent, AuditUnavailable
+from strongroom.domain.audit import AuditEvent, AuditUnavailable, canonical
 from strongroom.model.identifiers import UniqueIdentifier
 
 NOW: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -238,6 +238,47 @@ def test_damage_is_told_in_the_next_segment(directory: Path) -> None:
     last.read_header()
     assert last.facts["damaged"] is True
     assert last.facts["previous"]["records"] == 1
+
+
+def test_a_record_that_was_emptied_before_others_is_missed(directory: Path) -> None:
+    """Zeros are space that was reserved only where nothing comes after them."""
+    log = opened(directory)
+    for number in range(3):
+        log.record(event(number))
+    log.close()
+    (name,) = segments(directory)
+    content = (directory / str(name)).read_bytes()
+    (second,) = [line for line in content.splitlines(keepends=True) if b"key 1" in line]
+    segment = Segment("", content.replace(second, bytes(len(second))))
+    with pytest.raises(Damage, match="missing before others") as raised:
+        segment.read()
+    assert (raised.value.record, segment.head.position) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": 2},
+        {"format": "1"},
+        {"more": 1},
+        {"damaged": 0},
+        {"previous": {"name": "x", "records": 1, "head": "no hex"}},
+        {"previous": []},
+    ],
+    ids=str,
+)
+def test_a_header_that_no_segment_has_is_damage(directory: Path, change: dict[str, object]) -> None:
+    opened_once = opened(directory)
+    opened_once.record(event(1))
+    opened_once.close()
+    (name,) = segments(directory)
+    line, *_ = (directory / str(name)).read_bytes().splitlines()
+    good = Segment("", line + b"\n")
+    good.read()
+    for header in (canonical(good.facts | change) + b"\n", line.replace(b":", b": ", 1) + b"\n", line):
+        with pytest.raises(Damage) as raised:
+            Segment("", header).read()
+        assert raised.value.record == 0
 
 
 def test_damage_is_told_once(directory: Path) -> None:

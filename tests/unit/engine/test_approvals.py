@@ -499,6 +499,16 @@ def test_an_approval_that_was_edited_in_the_database_is_not_believed(kms: TestKm
     unchanged(kms, other)
 
 
+def test_an_approval_is_for_who_asked_and_for_whom(kms: TestKms) -> None:
+    lay_down(kms, destroy=1)
+    request = DestroyRequest(unique_identifier=UniqueIdentifier(kms.create_symmetric_key()))
+    acting = [replace(ALICE, acting=ClientId(number)) for number in (7, 8)]
+    users = [replace(ALICE, user=name) for name in ("one", "two")]
+    for number, caller in enumerate([ALICE, *acting, *users], 1):
+        refused(kms, request, V1_2, caller=caller)
+        assert len(waiting(kms)) == number
+
+
 def test_an_approval_is_for_the_whole_digest_and_not_for_what_it_is_kept_under(
     kms: TestKms, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,6 +100,8 @@ def test_a_rotation_that_was_cut_off_leaves_the_old_authority_working(
     again = rotate(directory, root_key)
     assert open_authority(directory, root_key).identity == again.identity
     assert identities(directory) == [again.identity, authority.identity]
+    opened = authorities.open_all(directory, root_key)
+    assert [one.identity for one in opened] == identities(directory), "the key of each is there"
 
 
 def test_a_key_that_belongs_to_nothing_is_still_refused(
@@ -121,6 +123,16 @@ def test_the_current_authority_is_not_retired_and_an_unknown_one_not_found(
         authorities.find_older(directory, "0" * 16)
     with pytest.raises(OperatorError, match="8 characters"):
         authorities.find_older(directory, authority.identity[:4])
+
+
+def test_of_several_older_authorities_the_one_is_found_that_is_named(
+    directory: DataDirectory, root_key: RootKey, authority: Authority
+) -> None:
+    second = rotate(directory, root_key)
+    rotate(directory, root_key)
+    for one in (authority, second):
+        found = authorities.find_older(directory, one.identity[:12])
+        assert found.serial_number == one.certificate.serial_number
 
 
 def fails_once(monkeypatch: pytest.MonkeyPatch, name: str) -> None:

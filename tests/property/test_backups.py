@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -121,6 +122,18 @@ def test_any_bytes_are_an_archive_or_an_archive_error(content: bytes) -> None:
     for start in (b"", b"STRONGROOM BACKUP\n"):
         with pytest.raises(ArchiveError):
             read(start + content)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"counts": {"objects": -1}}, {"counts": {"objects": True}}, {"counts": {"objects": "3"}}, {"format": 0}],
+    ids=str,
+)
+def test_a_header_that_says_what_cannot_be_is_refused(change: dict[str, Any]) -> None:
+    out = io.BytesIO()
+    ArchiveWriter(out.write, replace(HEADER, **change)).finish()
+    with pytest.raises(ArchiveError, match="what cannot be"):
+        read(out.getvalue())
 
 
 @given(content=st.binary(max_size=200), columns=st.integers(1, 4))

@@ -51,7 +51,7 @@ from tests.expect import (
     value,
     values,
 )
-from tests.kms import BOB, TestKms, attribute, template
+from tests.kms import BOB, Refused, TestKms, attribute, template
 from tests.unit.operations.splits import (
     AES,
     GF_2_16,
@@ -385,12 +385,12 @@ def test_more_parts_than_any_split_has_are_refused(kms: TestKms) -> None:
 def test_a_part_that_no_split_can_have_is_not_registered(kms: TestKms, fields: dict[str, int]) -> None:
     """KMIP 2.1 §2.8: the Key Part Identifier is at least 1 and at most the Split Key Parts."""
     number = fields.pop("number", 1)
-    with pytest.raises(Exception, match="must be at least 1"):
+    with pytest.raises(Refused, match="must be at least 1"):
         register_part(kms, number, b"x", **fields)
 
 
 def test_a_part_in_a_prime_field_is_registered_with_the_prime(kms: TestKms) -> None:
-    with pytest.raises(Exception, match="Prime Field Size"):
+    with pytest.raises(Refused, match="Prime Field Size"):
         register_part(kms, 1, b"x", split_key_method=PRIME_FIELD)
 
 

@@ -103,9 +103,24 @@ def test_a_file_without_a_policy_stops_the_start(at: Path, text: str) -> None:
 def test_a_policy_knows_the_client_the_permission_and_the_object(
     at: Path, condition: str, forbids: bool
 ) -> None:
-    policy = f"forbid(principal, action, resource) when {{ {condition} }};"
-    what = obj(groups=("tapes",), SENSITIVE=True)
-    assert allows(policy, record("bob", "interns"), GET, what, at) is not forbids
+    client, what = record("bob", "interns"), obj(groups=("tapes",), SENSITIVE=True)
+    assert knows(condition, client, what, at) is forbids
+
+
+def knows(condition: str, client: ClientRecord, what: ManagedObject, at: Path) -> bool:
+    """Tell whether a condition holds; what cannot be evaluated forbids, so its opposite is asked too."""
+    policies = (
+        f"forbid(principal, action, resource) when {{ {one} }};" for one in (condition, f"!({condition})")
+    )
+    forbids, opposite = (not allows(policy, client, GET, what, at) for policy in policies)
+    assert forbids is not opposite, "it cannot be evaluated"
+    return forbids
+
+
+def test_a_policy_knows_what_an_object_may_have(at: Path) -> None:
+    what = obj(CRYPTOGRAPHIC_LENGTH=256, EXTRACTABLE=False, OPERATION_POLICY_NAME="strict")
+    condition = 'resource.length == 256 && !resource.extractable && resource.policy == "strict"'
+    assert knows(condition, record(), what, at)
 
 
 def test_what_cannot_be_evaluated_is_forbidden(at: Path) -> None:

@@ -5,7 +5,9 @@ import ssl
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from strongroom.domain.ports import RootKey, RootKeyError
 from strongroom.server.certificates.ca import (
@@ -61,6 +63,45 @@ class Pipe:
                     continue
         self.server.write(b"hello")
         assert self.client.read(5) == b"hello"
+
+
+def uses(certificate: x509.Certificate) -> tuple[bool, int | None, set[str], list[x509.ObjectIdentifier]]:
+    """Return whether and how far it is an authority, the bits of its key usage, and its purposes."""
+    found = certificate.extensions
+    basic, usage = (
+        found.get_extension_for_class(x509.BasicConstraints),
+        found.get_extension_for_class(x509.KeyUsage),
+    )
+    assert basic.critical
+    assert usage.critical
+    bits = (
+        "digital_signature",
+        "content_commitment",
+        "key_encipherment",
+        "data_encipherment",
+        "key_agreement",
+    )
+    purposes = [one for each in found if isinstance(each.value, x509.ExtendedKeyUsage) for one in each.value]
+    given = {bit for bit in (*bits, "key_cert_sign", "crl_sign") if getattr(usage.value, bit)}
+    return basic.value.ca, basic.value.path_length, given, purposes
+
+
+def test_certificates_are_for_what_they_were_made_for_and_none_of_a_client_is_an_authority(
+    authority: Authority,
+) -> None:
+    key, (server, client) = (
+        new_key().public_key(),
+        (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH),
+    )
+    assert uses(authority.certificate) == (True, 0, {"key_cert_sign", "crl_sign"}, [])
+    signing = {"digital_signature"}
+    assert uses(authority.client_certificate(key, "web", NOW)) == (False, None, signing, [client])
+    assert uses(authority.server_certificate(key, ["localhost"], NOW)) == (
+        False,
+        None,
+        signing,
+        [server, client],
+    )
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])

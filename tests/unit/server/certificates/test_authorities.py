@@ -270,6 +270,8 @@ async def test_each_authority_has_its_own_list(
     new = rotate(directory, root_key)
     old_serial, new_serial = keeping.revoke(authority, 1), keeping.revoke(new, 2)
     assert serials(await keeping.tidy(seconds=1)) == [{new_serial}, {old_serial}]
+    another = keeping.revoke(new, 3)
+    assert serials(await keeping.tidy(seconds=1)) == [{new_serial, another}, {old_serial}]
     assert [one.issuer for one in read_lists(directory.revocation_list.read_bytes())] == [
         new.certificate.subject,
         authority.certificate.subject,

@@ -1,7 +1,9 @@
 """policy.cedar takes away, and fails closed."""
 
+import asyncio
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -14,6 +16,7 @@ from strongroom.registry import CryptographicAlgorithm, ObjectType, State, Tag
 from strongroom.server.access import restrictions_file
 from strongroom.server.access.restrictions import ForClient, Restrictions
 from strongroom.server.access.restrictions_file import RestrictionsFile, policies_at_rest
+from strongroom.server.access.rules import RuleBook
 from strongroom.server.errors import OperatorError
 from tests.unit.server.conftest import NOW
 
@@ -223,6 +226,34 @@ def test_other_policies_are_enforced_from_then_on() -> None:
     second = made.of(client)
     assert second is not None
     assert second.permits(GET, obj())
+
+
+class Rules:
+    """Entries of a tenant in whose number they are, and a revision that stays."""
+
+    async def load_entry(self, kind: type, tenant: int, key: str) -> None: ...
+
+    async def entries_of(self, kind: type, tenant: int, owner: int, **_: object) -> list[Any]:
+        return [SimpleNamespace(value=f"rule of {tenant}")]
+
+
+def test_other_policies_and_other_tenants_are_looked_at_though_no_rule_has_changed() -> None:
+    restrictions = Restrictions(FORBID)
+    book = RuleBook(cast(Any, Rules()), restrictions)
+
+    def refresh(*tenants: int) -> bool:
+        return asyncio.run(book.refresh(set(tenants)))
+
+    assert refresh(1)
+    assert not refresh(1)
+    restrictions.adopt('forbid(principal, action == Action::"locate", resource);')
+    assert refresh(1)
+    assert not refresh(1)
+    assert refresh(1, 2)
+    assert book.rules == {1: ["rule of 1"], 2: ["rule of 2"]}
+    restrictions.adopt(FORBID)
+    assert refresh(1, 2, 3)
+    assert not refresh(1, 2, 3)
 
 
 def test_a_decision_is_remembered_as_long_as_the_object_stays(

@@ -719,7 +719,34 @@ async def test_work_that_gave_way_goes_on_in_the_turn_of_its_client() -> None:
     await asyncio.gather(*tasks)
     assert done.index(2) < 3
     turns.tidy()
-    assert turns.account(1).idle
+    assert turns._accounts == {}
+
+
+async def test_an_account_is_kept_for_as_long_as_somebody_uses_it() -> None:
+    """What a client has used counts on, and what waits for its turn is not lost."""
+    turns = Turns(lambda: 0.0)
+    connected, at_work, waiting, paused, _ = (turns.account(number) for number in range(1, 6))
+    connected.connections = 1
+    turns.begin(at_work)
+    turns.wait(waiting, lambda: None)
+    turns.wait_to_go_on(paused, lambda: None)
+    turns.tidy()
+    assert set(turns._accounts) == {1, 2, 3, 4}
+    connected.connections = 0
+    turns.end(at_work)
+    await turns_pass()
+    turns.tidy()
+    assert turns._accounts == {}
+
+
+async def test_a_rate_is_forgotten_with_the_last_connection_that_it_counts_for(authority: Authority) -> None:
+    bench = Bench(authority, requests_per_client=100, requests_per_address=100)
+    await bench.enrol()
+    connected = [bench.connect()[0] for _ in range(2)]
+    for left, protocol in ((2, connected[0]), (0, connected[1])):
+        protocol.connection_lost(None)
+        bench.shares.tick()
+        assert len(bench.shares._rates) == left
 
 
 async def test_a_client_has_a_limited_number_of_requests_under_way(bench: Bench) -> None:

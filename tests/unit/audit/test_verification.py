@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from strongroom.audit.checkpoints import Checkpoint
+from strongroom.audit.directory import open_directory
 from strongroom.audit.evidence import Copy, Export, NoEvidence
 from strongroom.audit.keys import SigningKey
 from strongroom.audit.marks import Unreadable, marks
+from strongroom.audit.read_log import ReadLog
 from strongroom.audit.verification import verify
 from strongroom.domain.chain import Head
 from tests.unit.audit.logs import CHANGES, READS, Log
+from tests.unit.audit.test_read_log import event
 
 
 @pytest.fixture(scope="session")
@@ -102,6 +106,40 @@ def test_a_chain_made_anew_is_named_by_the_checkpoint_that_disagrees(log: Log) -
     assert log.findings() == [
         "change 11: the chain was made anew from here or later: checkpoint 2 has signed another record 25"
     ]
+
+
+def test_a_checkpoint_behind_another_one_than_it_was_made_after_is_named(log: Log) -> None:
+    """Both are signed; the server had two pasts."""
+    file = log.folder / "checkpoints"
+    first, second = file.read_bytes().splitlines()
+    other = Checkpoint.read(first, [log.key.public])._replace(reason="another past").line(log.key)
+    file.write_bytes(other + b"\n" + second + b"\n")
+    assert log.findings() == ["checkpoint 2: it does not follow from the one before it"]
+
+
+def test_damage_of_which_the_next_segment_says_nothing_came_later_and_is_named(log: Log) -> None:
+    """Nobody has signed the last five records yet; the process that came next found them whole."""
+    following = ReadLog(log.folder, row=0, size=1 << 20)
+    following.open(open_directory(log.folder))
+    following.record(event(99))
+    following.close()
+    assert log.findings() == []
+    log.rewrite(lambda lines: [line.replace(b"key 37", b"key 73") for line in lines], anew=False)
+    (finding,) = log.findings()
+    assert finding.startswith("segment reads-000-00000001.log record 38: ")
+    assert finding.endswith("it was altered, deleted or moved")
+
+
+def test_damage_that_was_there_when_the_server_started_again_is_remarked(log: Log) -> None:
+    """A power cut leaves it, behind all that was signed."""
+    log.rewrite(lambda lines: [line.replace(b"key 37", b"key 73") for line in lines], anew=False)
+    following = ReadLog(log.folder, row=0, size=1 << 20)
+    following.open(open_directory(log.folder))
+    following.record(event(99))
+    following.close()
+    verdict = log.verify()
+    assert verdict.findings == []
+    assert "reads-000-00000001.log cannot be read behind record 37" in " ".join(verdict.remarks)
 
 
 def test_a_cut_end_is_named_by_the_checkpoint_that_has_signed_it(log: Log) -> None:

@@ -176,6 +176,14 @@ def test_who_asked_cannot_vote_nor_who_lacks_the_role_nor_a_machine(strict: Offi
     assert not waiting(kms)[0].value.votes
 
 
+def test_a_vote_is_cast_with_a_client_of_ones_own(strict: Office) -> None:
+    name = strict.pending(SET_ERIN)
+    with pytest.raises(Denied):
+        strict.vote(name, "carol", DAN)
+    (kept,) = waiting(strict.kms)
+    assert kept.value.votes == ()
+
+
 def test_one_person_is_one_vote_however_many_clients(strict: Office) -> None:
     name = strict.pending(SET_ERIN)
     strict.vote(name, "carol", CAROL)
@@ -375,6 +383,16 @@ def test_an_approval_is_for_the_client_that_had_the_name_when_it_was_asked_for(s
 
 def require(what: str, votes: int, tenant: str = "default") -> dict[str, object]:
     return {"command": "approval.require", "act": what, "votes": votes, "tenant": tenant}
+
+
+def test_a_name_means_the_client_that_has_it_now_and_no_revoked_one(office: Office) -> None:
+    now = office.clients.records[ClientId(CAROL)]
+    before = dataclasses.replace(
+        now, client=ClientId(99), fingerprint="old", revoked_at=office.kms.clock.now()
+    )
+    for records in ([now, before], [before, now]):
+        meant = approving.meant_by({"add": {"clients": [now.name]}, "name": "x"}, records)
+        assert meant == {now.name: [CAROL, now.fingerprint]}
 
 
 def test_a_requirement_is_policy_and_changing_it_needs_the_votes_in_force_before(office: Office) -> None:

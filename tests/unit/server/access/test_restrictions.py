@@ -13,7 +13,7 @@ from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.registry import CryptographicAlgorithm, ObjectType, State, Tag
-from strongroom.server.access import restrictions_file
+from strongroom.server.access import restrictions, restrictions_file
 from strongroom.server.access.restrictions import ForClient, Restrictions
 from strongroom.server.access.restrictions_file import RestrictionsFile, policies_at_rest
 from strongroom.server.access.rules import RuleBook
@@ -229,31 +229,38 @@ def test_other_policies_are_enforced_from_then_on() -> None:
 
 
 class Rules:
-    """Entries of a tenant in whose number they are, and a revision that stays."""
+    """One rule in each tenant, which never changes, whatever the revision says."""
 
-    async def load_entry(self, kind: type, tenant: int, key: str) -> None: ...
+    revision = 1
+
+    async def load_entry(self, kind: type, tenant: int, key: str) -> Any:
+        return SimpleNamespace(generation=self.revision)
 
     async def entries_of(self, kind: type, tenant: int, owner: int, **_: object) -> list[Any]:
         return [SimpleNamespace(value=f"rule of {tenant}")]
 
 
 def test_other_policies_and_other_tenants_are_looked_at_though_no_rule_has_changed() -> None:
-    restrictions = Restrictions(FORBID)
-    book = RuleBook(cast(Any, Rules()), restrictions)
+    policies = Restrictions(FORBID)
+    rules = Rules()
+    book = RuleBook(cast(Any, rules), policies)
 
     def refresh(*tenants: int) -> bool:
         return asyncio.run(book.refresh(set(tenants)))
 
     assert refresh(1)
     assert not refresh(1)
-    restrictions.adopt('forbid(principal, action == Action::"locate", resource);')
+    policies.adopt('forbid(principal, action == Action::"locate", resource);')
     assert refresh(1)
     assert not refresh(1)
     assert refresh(1, 2)
     assert book.rules == {1: ["rule of 1"], 2: ["rule of 2"]}
-    restrictions.adopt(FORBID)
-    assert refresh(1, 2, 3)
-    assert not refresh(1, 2, 3)
+    rules.revision += 1
+    assert not refresh(1, 2)
+    rules.revision += 1
+    policies.adopt(FORBID)
+    assert refresh(1, 2)
+    assert not refresh(1, 2)
 
 
 def test_a_decision_is_remembered_as_long_as_the_object_stays(
@@ -283,6 +290,17 @@ def test_a_decision_is_remembered_as_long_as_the_object_stays(
     restriction.permits(GET, changed)
     restriction.permits(GET, changed)
     assert len(evaluated) == 5
+
+
+def test_so_many_decisions_are_remembered_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restrictions, "_REMEMBERED", 3)
+    restriction = Restrictions(FORBID).of(record())
+    assert isinstance(restriction, ForClient)
+    what = obj()
+    for number in range(10):
+        what.sequence = number
+        assert not restriction.permits(GET, what)
+        assert 0 < len(restriction._known) <= 3
 
 
 def test_a_library_that_fails_forbids(monkeypatch: pytest.MonkeyPatch) -> None:

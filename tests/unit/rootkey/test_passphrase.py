@@ -46,18 +46,29 @@ def test_the_costs_of_the_product_are_those_of_rfc_9106_at_least(monkeypatch: py
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("memory_kib", 1 << 40),
+        ("memory_kib", passphrase._MOST_MEMORY_KIB + 1),
+        ("memory_kib", 0),
+        ("time_cost", passphrase._MOST_TIME + 1),
         ("time_cost", 0),
-        ("lanes", 10_000),
+        ("lanes", passphrase._MOST_LANES + 1),
+        ("lanes", 0),
         ("kdf", "md5"),
         ("salt", "!"),
         ("sealed", None),
         ("time_cost", "x"),
     ],
 )
-def test_a_damaged_record_is_refused_before_it_costs_anything(name: str, value: Any) -> None:
+def test_a_damaged_record_is_refused_before_it_costs_anything(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: Any
+) -> None:
+    record = {**seal(KEY, PASSPHRASE), name: value}
+
+    def stretched(*_: object) -> SecretBytes:
+        raise AssertionError("it has cost something")
+
+    monkeypatch.setattr(passphrase, "_stretch", stretched)
     with pytest.raises(RootKeyError, match="damaged"):
-        open_({**seal(KEY, PASSPHRASE), name: value}, PASSPHRASE)
+        open_(record, PASSPHRASE)
 
 
 def test_a_short_passphrase_is_no_new_one() -> None:

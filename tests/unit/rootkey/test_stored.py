@@ -357,6 +357,14 @@ def test_a_damaged_record_is_refused(tmp_path: Path, content: bytes) -> None:
         StoredKeyring(place(tmp_path))
 
 
+@pytest.mark.parametrize("generations", [(0,), (-1,), (2**32,), (2, 1), (1, 1)])
+def test_records_in_an_order_that_cannot_be_are_refused(tmp_path: Path, generations: tuple[int, ...]) -> None:
+    records = [replace(new("file").record, generation=generation) for generation in generations]
+    (tmp_path / "root.json").write_bytes(to_file(records))
+    with pytest.raises(RootKeyError, match=r"root\.json is damaged"):
+        StoredKeyring(place(tmp_path))
+
+
 def test_a_record_of_a_newer_release_is_not_guessed_at(tmp_path: Path) -> None:
     (tmp_path / "root.json").write_text(json.dumps({"version": 2, "root_keys": []}))
     with pytest.raises(RootKeyError, match="newer Strongroom"):

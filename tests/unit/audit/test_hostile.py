@@ -91,6 +91,17 @@ def test_the_end_of_a_segment_that_is_being_written_is_nothing(content: bytes) -
         assert heads.read(file) is None
 
 
+def test_an_end_of_which_one_half_is_older_than_the_other_is_nothing() -> None:
+    """It is written in one place, over and over, and read meanwhile."""
+    with TemporaryDirectory() as folder:
+        file = heads.path(Path(folder), 0)
+        heads.publish(Path(folder), 0, heads.Published("reads-000-00000001.log", 100, Head(3, bytes(32))))
+        whole = file.read_bytes()
+        assert heads.read(file) is not None
+        file.write_bytes(whole.replace(b'"records":3', b'"records":4'))
+        assert heads.read(file) is None
+
+
 @given(anything)
 def test_an_event_of_anything_can_be_shown(value: object) -> None:
     row(parsed(json.dumps(value).encode()), {1: "web"})

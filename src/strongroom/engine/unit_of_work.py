@@ -4,7 +4,7 @@ Rule: the only way to an object. Every read is authorised here before a handler 
 written but through `commit`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from strongroom.domain.access import in_sight, loosens, may, reaches, restricted, scope
@@ -440,8 +440,9 @@ class UnitOfWork:
         return found
 
     def go_on(self) -> None:
-        """Begin another item of the same transaction: it answers for what it does to what the others have
-        left, since one act that was allowed is not another."""
+        """Begin another item of the same transaction: it sees what the others have left, dated, and answers
+        for what it does to that, since one act that was allowed is not another."""
+        self._date(o for o in self._loaded.values() if o.changed)
         self._judged = {
             key: obj.snapshot() for key, obj in self._loaded.items() if obj.changed and obj.generation
         }
@@ -480,11 +481,15 @@ class UnitOfWork:
 
     async def commit(self, changes: Changes) -> None:
         """Make the changes durable; raises what `ObjectStore.commit` raises."""
-        for obj in changes.objects:
+        self._date(changes.objects)
+        await self._store.commit(changes)
+
+    def _date(self, changed: Iterable[ManagedObject]) -> None:
+        """Note when objects were changed; what was imported may have a date of its own."""
+        for obj in changed:
             dated = obj.unique_identifier in self._adopted and obj.value(Tag.LAST_CHANGE_DATE) is not None
             if not obj.removed and not dated:
                 obj.note(Tag.LAST_CHANGE_DATE, self._now)
-        await self._store.commit(changes)
 
 
 def _names(obj: ManagedObject) -> set[str]:

@@ -23,6 +23,7 @@ from strongroom.operations.encrypt import EncryptRequest
 from strongroom.operations.get import GetRequest, GetResponse
 from strongroom.operations.get_attributes import GetAttributesRequest
 from strongroom.operations.locate import LocateRequest, LocateResponse
+from strongroom.operations.obtain_lease import ObtainLeaseRequest, ObtainLeaseResponse
 from strongroom.operations.query import QueryRequest
 from strongroom.operations.recover import RecoverRequest
 from strongroom.operations.register import RegisterRequest
@@ -234,6 +235,21 @@ def test_later_items_of_an_undo_batch_see_what_earlier_ones_changed(kms: TestKms
     assert isinstance(again, LocateResponse)
     assert again.unique_identifier == ()
     assert not isinstance(destroyed, Refused)
+
+
+def test_later_items_of_an_undo_batch_see_when_earlier_ones_changed_an_object(kms: TestKms) -> None:
+    old = UniqueIdentifier(kms.create_symmetric_key())
+    kms.clock.pass_time(hours=1)
+    _, of_new, _, of_old = kms.batch(
+        create("a"),
+        ObtainLeaseRequest(),
+        ActivateRequest(unique_identifier=old),
+        ObtainLeaseRequest(unique_identifier=old),
+        batch_error_continuation_option=BatchErrorContinuationOption.UNDO,
+    )
+    for lease in (of_new, of_old):
+        assert isinstance(lease, ObtainLeaseResponse)
+        assert lease.last_change_date == kms.clock.now()
 
 
 def test_the_answer_to_a_batch_has_a_size_limit_of_its_own(kms: TestKms) -> None:

@@ -22,6 +22,7 @@ from strongroom.domain.tenants import SYSTEM_TENANT, Tenant
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.struct import Seconds
 from strongroom.operations.activate import ActivateRequest
+from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.login import LoginRequest
 from strongroom.operations.obliterate import ObliterateRequest
@@ -36,6 +37,8 @@ from strongroom.store.sealing import REDATED, StoreKeys
 from strongroom.store.snapshot import take_snapshot
 from strongroom.store.url import PostgresUrl, SqliteUrl, StoreUrl, parse
 from strongroom.store.verification import verify
+from tests.certificates import authority
+from tests.expect import revoke
 from tests.kms import Refused, TestKms
 from tests.postgres import PostgresServer, postgres_server
 from tests.unit.server.test_administration import administrator
@@ -132,6 +135,9 @@ def test_an_honest_store_is_not_doubted(kms: TestKms) -> None:
         get(kms, key)
     gone = kms.create_symmetric_key()
     kms.call(ObliterateRequest(unique_identifier=UniqueIdentifier(gone)), version=V3_0)
+    certificate = authority(kms).certificate
+    kms.call(revoke(certificate))
+    kms.call(DestroyRequest(unique_identifier=certificate))
     assert found(kms) == []
     assert found(kms, at_once=2) == []
 

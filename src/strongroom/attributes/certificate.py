@@ -78,11 +78,17 @@ CERTIFICATE_CONTENTS: Final = frozenset(
 
 
 def _certificate_type(obj: ManagedObject, now: datetime) -> CertificateType | None:
-    return obj.material.certificate_type if isinstance(obj.material, Certificate) else None
+    if isinstance(obj.material, Certificate):
+        return obj.material.certificate_type
+    kept: CertificateType | None = obj.value(Tag.CERTIFICATE_TYPE)  # of one that was destroyed
+    return kept
 
 
 def _certificate_length(obj: ManagedObject, now: datetime) -> int | None:
-    return len(obj.material.certificate_value) if isinstance(obj.material, Certificate) else None
+    if isinstance(obj.material, Certificate):
+        return len(obj.material.certificate_value)
+    kept: int | None = obj.value(Tag.CERTIFICATE_LENGTH)  # of one that was destroyed
+    return kept
 
 
 # Each declaration keeps the rows of the rule table.

@@ -45,6 +45,13 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
 _NO_TIME: Final = _EPOCH
 """Passed to computed attributes: what changes with time is not indexed."""
+_COMPUTED_FROM: Final = (
+    Tag.SHORT_UNIQUE_IDENTIFIER,
+    Tag.DIGEST,
+    Tag.CERTIFICATE_TYPE,
+    Tag.CERTIFICATE_LENGTH,
+)
+"""Stored attributes that computed ones are made of, beside the material."""
 
 Encode: TypeAlias = Callable[[Any], bytes]
 
@@ -92,7 +99,9 @@ def changed_terms(old: ManagedObject, new: ManagedObject) -> tuple[set[bytes], s
         if was is not becomes:
             before.update(_stored_terms(key, was))
             after.update(_stored_terms(key, becomes))
-    if old.material is not new.material:
+    if old.material is not new.material or any(
+        old.attributes.get(tag) is not new.attributes.get(tag) for tag in _COMPUTED_FROM
+    ):
         before.update(_computed_terms(old))
         after.update(_computed_terms(new))
     before.update(_due_terms(old))

@@ -12,6 +12,7 @@ from strongroom.attributes.index import ORDERED, Plan, changed_terms, filter_ter
 from strongroom.attributes.rules import matches
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import AttributeInstance, RawValue, VendorAttribute
+from strongroom.model.objects import Certificate
 from strongroom.model.struct import StructMeta
 from strongroom.model.structures import (
     AlternativeName,
@@ -94,7 +95,7 @@ STORED: dict[Any, st.SearchStrategy[Any]] = {
         Digest,
         hashing_algorithm=st.sampled_from([HashingAlgorithm.SHA_1, HashingAlgorithm.SHA_256]),
         digest_value=optional(BYTES),
-        key_format_type=optional(st.just(KeyFormatType.RAW)),
+        key_format_type=optional(st.sampled_from([KeyFormatType.RAW, KeyFormatType.PKCS_8])),
     ),
     Tag.CERTIFICATE_SUBJECT: st.builds(
         CertificateSubject,
@@ -122,18 +123,23 @@ STORED: dict[Any, st.SearchStrategy[Any]] = {
     Tag.OBJECT_GROUP: TEXT,
     Tag.CREDENTIAL_LINK: TEXT,
     Tag.COMMENT: TEXT,
+    # What computed attributes are made of when the material does not tell.
+    Tag.SHORT_UNIQUE_IDENTIFIER: BYTES,
+    Tag.CERTIFICATE_TYPE: st.sampled_from(CertificateType),
+    Tag.CERTIFICATE_LENGTH: st.integers(1, 2),
     VendorAttribute("x", "a"): RAW,
     VendorAttribute("x", "b" * 70): RAW,
     VendorAttribute("vendor", "a"): RAW,
 }
 COMPUTED: dict[Any, st.SearchStrategy[Any]] = {
-    Tag.OBJECT_TYPE: st.sampled_from([ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA]),
+    Tag.OBJECT_TYPE: st.sampled_from(
+        [ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA, ObjectType.CERTIFICATE]
+    ),
     Tag.STATE: st.sampled_from(State),
     Tag.UNIQUE_IDENTIFIER: st.sampled_from([aes_key().unique_identifier, "other"]),
     Tag.KEY_FORMAT_TYPE: st.sampled_from([KeyFormatType.RAW, KeyFormatType.PKCS_1]),
     Tag.KEY_VALUE_PRESENT: BOOL,
     Tag.PROTECTION_STORAGE_MASK: st.integers(0, 3).map(ProtectionStorageMask),
-    Tag.CERTIFICATE_TYPE: st.sampled_from(CertificateType),
     Tag.NEXT_LINK: TEXT,
     Tag.KEY_BLOCK: st.just(1),
     VendorAttribute("", "Colour"): RAW,
@@ -222,6 +228,20 @@ def test_changed_terms_lead_from_the_old_terms_to_the_new(old: ManagedObject, da
     added, removed = changed_terms(old, new)
     assert (terms(old) - removed) | added == terms(new)
     assert not added & terms(old)
+
+
+def test_a_certificate_that_is_destroyed_is_found_by_what_it_was() -> None:
+    value = Certificate(certificate_type=CertificateType.X_509, certificate_value=bytes(5))
+    old = blank(ObjectType.CERTIFICATE, state=State.DEACTIVATED, material=value)
+    old.set(Tag.CERTIFICATE_TYPE, CertificateType.X_509)
+    old.set(Tag.CERTIFICATE_LENGTH, 5)
+    new = old.copy()
+    new.material = None
+    added, removed = changed_terms(old, new)
+    assert (terms(old) - removed) | added == terms(new)
+    plan = filter_terms([given(Tag.CERTIFICATE_LENGTH, 5)])
+    assert plan is not None
+    assert is_found(new, plan)
 
 
 def test_a_plain_key_with_a_name_has_at_most_twelve_terms() -> None:

@@ -5,8 +5,10 @@ import pytest
 from strongroom.domain.identity import DEFAULT_TENANT
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
+from strongroom.operations.get_attributes import GetAttributesRequest
 from strongroom.operations.locate import LocateRequest
 from strongroom.registry import V2_1, ResultReason, State, StorageStatusMask, Tag
+from tests.certificates import authority
 from tests.expect import (
     assert_refused,
     key,
@@ -14,11 +16,12 @@ from tests.expect import (
     named,
     refusal,
     register_template,
+    revoke,
     state_of,
     value,
     values,
 )
-from tests.kms import TestKms
+from tests.kms import TestKms, attribute, template
 
 
 @pytest.mark.parametrize(
@@ -73,6 +76,22 @@ def test_the_attributes_are_kept(kms: TestKms) -> None:
     kms.call(DestroyRequest(unique_identifier=made))
     assert value(kms, made, Tag.DIGEST) == digest
     assert [n.name_value for n in values(kms, made, Tag.NAME)] == ["n"]
+
+
+def test_what_was_read_from_a_certificate_is_kept(kms: TestKms) -> None:
+    destroyed = authority(kms).certificate
+    kms.call(revoke(destroyed))
+    everything = GetAttributesRequest(unique_identifier=destroyed)
+    before = {a.key for a in kms.call(everything, version=V2_1).attributes.attributes}
+    length = value(kms, destroyed, Tag.CERTIFICATE_LENGTH)
+    kms.call(DestroyRequest(unique_identifier=destroyed))
+    after = {a.key for a in kms.call(everything, version=V2_1).attributes.attributes}
+    assert before <= after
+    found = LocateRequest(
+        attributes=template(attribute(Tag.CERTIFICATE_LENGTH, length)),
+        storage_status_mask=StorageStatusMask.DESTROYED_STORAGE,
+    )
+    assert kms.call(found, version=V2_1).unique_identifier == (destroyed,)
 
 
 def test_the_name_is_free_again(kms: TestKms) -> None:

@@ -61,6 +61,8 @@ ISSUER_PARTS: Final = (
 
 CERTIFICATE_CONTENTS: Final = frozenset(
     {
+        Tag.CERTIFICATE_TYPE,
+        Tag.CERTIFICATE_LENGTH,
         *SUBJECT_PARTS,
         *ISSUER_PARTS,
         Tag.CERTIFICATE_SUBJECT_DN,

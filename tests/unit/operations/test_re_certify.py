@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.archive import ArchiveRequest
@@ -103,6 +104,12 @@ def test_links_are_those_of_the_text(kms: TestKms, root: Authority) -> None:
         (LinkType.CERTIFICATE_LINK, other),
         (LinkType.CERTIFICATE_LINK, new),
     }
+
+
+def test_the_length_is_that_of_the_new_certificate(kms: TestKms, root: Authority) -> None:
+    longer = template(subject("a name that is longer than the one before"), issued_by(root))
+    new = renewed(kms, leaf(kms, root), attributes=longer)
+    assert value(kms, new, Tag.CERTIFICATE_LENGTH) == len(load(kms, new).public_bytes(Encoding.DER))
 
 
 def test_names_move_and_what_the_old_certificate_went_through_stays(kms: TestKms, root: Authority) -> None:

@@ -3,7 +3,6 @@
 Run it: `python -m tests.e2e.slow_server`.
 """
 
-import sys
 import time
 from pathlib import Path
 
@@ -35,4 +34,4 @@ def be_slow() -> None:
 
 if __name__ == "__main__":
     be_slow()
-    sys.exit(main.main())
+    main.main()

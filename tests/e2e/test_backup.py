@@ -188,7 +188,7 @@ def test_without_a_recipient_nothing_is_written(site: testing.Server, tmp_path: 
 
 def keep_for(server: testing.Server, kit: Kit) -> None:
     """Have the server know the recovery kit."""
-    request = {"command": "recovery.create", "recipient": kit.recipient}
+    request: Message = {"command": "recovery.create", "recipient": kit.recipient}
     call_server(DataDirectory.open(server.directory), request)
 
 
@@ -335,7 +335,7 @@ def restored_by_hand(backup: Path, new: Path, kit: Kit, store: str | None = None
 def test_of_two_restores_into_one_directory_one_is_done(
     backup: Path, kit: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, second = DataDirectory.lock, []
+    real, second = DataDirectory.lock, list[int]()
 
     def lock(self: DataDirectory, *, patience: float = 1.0) -> int:
         held = real(self, patience=patience)
@@ -387,7 +387,7 @@ def test_the_configuration_comes_back_but_for_the_store(
     place: Callable[[str, str], Place], kit: Kit, tmp_path: Path
 ) -> None:
     there, here = place("sqlite", "there"), place("sqlite", "here")
-    settings = {"policy": {"lease_time": 77}, "client.test": {"put": "off"}}
+    settings: dict[str, dict[str, object]] = {"policy": {"lease_time": 77}, "client.test": {"put": "off"}}
     backup, new = tmp_path / "backup.age", here.folder / "data"
     with testing.server(there.folder, settings=settings) as server:
         create(server, backup, kit)
@@ -434,7 +434,7 @@ def test_a_running_server_makes_no_file_that_a_backup_does_not_know(site: testin
 
 def create_while(server: testing.Server, file: Path, kit: Kit, command: str, act: Callable[[], None]) -> None:
     """Make a backup; `act` comes once, right before the server is given this command for the backup."""
-    directory, adapters, acted = DataDirectory.open(server.directory), StrongroomAdapters(), []
+    directory, adapters, acted = DataDirectory.open(server.directory), StrongroomAdapters(), list[bool]()
 
     def called(request: Message) -> object:
         if request["command"] == command and not acted:
@@ -571,7 +571,7 @@ def test_a_drill_reaches_nobody_whom_the_original_server_reaches(
     endpoint = socket.create_server(("127.0.0.1", 0))
     endpoint.settimeout(0)
     told = {"put": "on", "notify": "on", "endpoint": f"127.0.0.1:{endpoint.getsockname()[1]}"}
-    settings = {
+    settings: dict[str, dict[str, object]] = {
         "policy": {"lease_time": 77},
         "audit": {"sinks": [f"file:{sink}"], "anchors": [f"file:{tmp_path}/anchor"], "checkpoint": 0.5},
         "client.test": {"password": "optional", **told},
@@ -889,6 +889,6 @@ def test_a_backup_that_another_server_made_for_the_same_kit_is_refused(
 
 
 def test_only_a_backup_that_was_given_keys_is_signed(site: testing.Server) -> None:
-    request = {"command": "backup.sign", "backup": "20260101T000000Z-00", "digest": "00" * 32}
+    request: Message = {"command": "backup.sign", "backup": "20260101T000000Z-00", "digest": "00" * 32}
     with pytest.raises(OperatorError, match="was given keys"):
         call_server(DataDirectory(site.directory), request)

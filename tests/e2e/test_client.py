@@ -68,7 +68,7 @@ def version(request: pytest.FixtureRequest) -> Version:
 def profiles(server: testing.Server) -> dict[str, Profile]:
     """Return a client of its own for each way to speak, so that none finds what another has made."""
     plain = load_profile(server.profile)
-    texts = {
+    texts: dict[str, Profile] = {
         encoding: load_profile(server.enrol(f"client-{encoding}")).speaking(encoding=encoding)
         for encoding in (Encoding.JSON, Encoding.XML)
     }

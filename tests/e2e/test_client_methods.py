@@ -20,8 +20,9 @@ from strongroom.client.errors import (
     VersionNotSupported,
 )
 from strongroom.client.profile import load_profile
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.messages import Ticket
-from strongroom.model.objects import Certificate
+from strongroom.model.objects import Certificate, SymmetricKey
 from strongroom.model.rights import Operations, Right, Rights
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicParameters, DerivationParameters
@@ -216,7 +217,9 @@ def test_a_key_is_given_out_wrapped(client: Client) -> None:
     key = client.create_symmetric_key()
     wrapped = client.get_material(key, wrapping_key=wrapping_key)
     assert len(wrapped) == 32 + 8
-    assert client.get(key, wrapping_key=wrapping_key).key_block.key_wrapping_data is not None
+    given = client.get(key, wrapping_key=wrapping_key)
+    assert isinstance(given, SymmetricKey)
+    assert given.key_block.key_wrapping_data is not None
 
 
 def test_an_object_goes_from_one_client_to_another(client: Client, server: testing.Server) -> None:
@@ -344,7 +347,7 @@ def test_a_request_is_answered_later(client: Client) -> None:
 def test_a_failure_comes_with_the_answer(client: Client) -> None:
     later = client.later(DestroyRequest(unique_identifier=client.create_symmetric_key()))
     later.wait(timeout=30)
-    failing = client.later(DestroyRequest(unique_identifier="nowhere"))
+    failing = client.later(DestroyRequest(unique_identifier=UniqueIdentifier("nowhere")))
     for _ in range(2):
         with pytest.raises(ObjectNotFound):
             failing.wait(timeout=30)

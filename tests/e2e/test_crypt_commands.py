@@ -210,10 +210,10 @@ def test_a_file_that_is_no_object_is_refused(run: Run, damage: bytes) -> None:
 
 def test_certificates_are_issued_checked_and_renewed(run: Run, tmp_path: Path) -> None:
     pair(run, "root", "--algorithm", "ECDSA", "--curve", "P-256", "--private-usage", "Certificate Sign")
-    words = ("--subject-cn", "Our root", "--authority", "--activate")
+    words = ["--subject-cn", "Our root", "--authority", "--activate"]
     run("certificate", "certify", "root.pub", "--name", "root-cert", *words)
     pair(run, "web-key", "--algorithm", "ECDSA", "--curve", "P-256")
-    words = ("--issuer", "root-cert", "--subject-cn", "www.example.org", "--activate")
+    words = ["--issuer", "root-cert", "--subject-cn", "www.example.org", "--activate"]
     first = run("certificate", "certify", "web-key.pub", "--name", "web-cert", *words).identifier
     assert run("certificate", "export", "web-cert").out == "web-cert.pem\n"
     issued = x509.load_pem_x509_certificate((tmp_path / "web-cert.pem").read_bytes())

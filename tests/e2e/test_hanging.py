@@ -30,7 +30,7 @@ def impatient(tmp_path: Path) -> Iterator[testing.Server]:
 
 
 def healthy(server: testing.Server) -> bool:
-    return status(server)["health"] == "ok"
+    return bool(status(server)["health"] == "ok")
 
 
 def serving(server: testing.Server) -> set[int]:

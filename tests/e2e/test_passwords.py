@@ -43,7 +43,7 @@ def says(connection: RawConnection, password: str) -> bool:
     )
     answer = binary.decode(connection.exchange(binary.encode(request)))
     (status,) = (found[2] for found in find(answer, Tag.RESULT_STATUS))
-    return status == ResultStatus.SUCCESS
+    return bool(status == ResultStatus.SUCCESS)
 
 
 def test_guesses_are_counted_over_all_workers(connections: list[RawConnection]) -> None:

@@ -26,8 +26,8 @@ from strongroom.registry import (
 from strongroom.wire import binary
 from strongroom.wire.item import Item
 from tests.e2e.conftest import endpoint, eventually, last_answered
-from tests.e2e.test_enrolment import PING
-from tests.e2e.test_re_provision import by_request, with_credential, works, works_anew
+from tests.e2e.test_enrolment import PING, works, works_anew
+from tests.e2e.test_re_provision import by_request, with_credential
 from tests.e2e.test_told_clients import address, listening
 from tests.interop.endpoint import RawConnection
 from tests.kms import attribute, request_message, template

@@ -22,7 +22,7 @@ PING = binary.encode(request_message(PingRequest(), version=V2_1))
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[testing.Server]:
-    settings = {"client.test": {"put": "on"}, "deadlines": {"roles": 6.0}}
+    settings: dict[str, dict[str, object]] = {"client.test": {"put": "on"}, "deadlines": {"roles": 6.0}}
     with testing.server(tmp_path_factory.mktemp("roles"), workers=2, settings=settings) as server:
         yield server
 

@@ -368,7 +368,10 @@ def test_no_connection_fails_during_reloads(own_echo: testing.Server) -> None:
 
 def test_silent_connections_do_not_keep_a_good_client_out(tmp_path: Path) -> None:
     """It waits for no deadline of theirs, and for less than a second that the worker computes."""
-    settings = {"connections": {"unfinished_per_address": 64}, "deadlines": {"handshake": 8.0}}
+    settings: dict[str, dict[str, object]] = {
+        "connections": {"unfinished_per_address": 64},
+        "deadlines": {"handshake": 8.0},
+    }
     with testing.server(tmp_path, command=ECHO, settings=settings) as server, contextlib.ExitStack() as stack:
         worker = status(server)["workers"][0]["pid"]
         for _ in range(1500):

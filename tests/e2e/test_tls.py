@@ -5,7 +5,7 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from tests.interop.endpoint import RawConnection
 
 
 @pytest.fixture
-def logged(echo: testing.Server) -> Iterator[Any]:
+def logged(echo: testing.Server) -> Callable[[int], list[dict[str, Any]]]:
     """Give a function that returns the log entries since the test began, once there are `count`."""
     # The test before may have connections whose last line is still to come.
     eventually(lambda: all(worker["connections"] == 0 for worker in status(echo)["workers"]))

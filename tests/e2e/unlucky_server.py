@@ -17,14 +17,14 @@ def be_unlucky(directory: Path) -> None:
     """Have this process, and none of its children, find no descriptors."""
     original, own = socket.socketpair, os.getpid()
 
-    def socketpair(*arguments: Any) -> Any:
+    def socketpair(*arguments: Any, **keywords: Any) -> Any:
         file = directory / NO_PAIRS
         if os.getpid() == own and file.exists():
             left = int(file.read_text())
             if not left:
                 raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))
             file.write_text(str(left - 1))
-        return original(*arguments)
+        return original(*arguments, **keywords)
 
     socket.socketpair = socketpair
 
@@ -32,4 +32,4 @@ def be_unlucky(directory: Path) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "serve":
         be_unlucky(Path(sys.argv[2]))
-    sys.exit(main.main())
+    main.main()

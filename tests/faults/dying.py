@@ -21,6 +21,7 @@ from strongroom.engine.outbox import Outbox
 from strongroom.engine.quotas import Quotas
 from strongroom.engine.transactions import Transactions
 from strongroom.engine.unit_of_work import UnitOfWork
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.structures import Name
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.locate import LocateRequest
@@ -68,11 +69,11 @@ OPERATIONS: Final[Mapping[str, Callable[[TestKms], Request[Any]]]] = {
 }
 
 
-def named(kms: TestKms) -> str:
+def named(kms: TestKms) -> UniqueIdentifier:
     from tests.kms import template
 
     (identifier,) = kms.call(LocateRequest(attributes=template(NAMED))).unique_identifier
-    return str(identifier)
+    return identifier
 
 
 class Reaper:
@@ -121,11 +122,15 @@ def run(directory: Path, operation: str, victim: str | None, told: Connection) -
     kms = TestKms(directory)
     request = OPERATIONS[operation](kms)
     reaper = Reaper(victim)
-    kms.backend._file.apply([])  # type: ignore[union-attr]  # opens it
+    assert isinstance(kms.backend, InlineSqliteBackend)
+    file = kms.backend._file
+    assert file is not None
+    file.apply([])  # opens it
     for owner, name in POINTS:
         reaper.watch(owner, name)
     kms.dispatcher = kms._dispatcher()
-    reaper.watch_statements(kms.backend._file._connection)  # type: ignore[union-attr,arg-type]
+    assert file._connection is not None
+    reaper.watch_statements(file._connection)
     kms.call(request)
     told.send("answered")
     told.send(reaper.passed)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from strongroom.cli import main
-from strongroom.server import app
+from strongroom.server import app, data_directory
 from strongroom.server.backup import restore
 from strongroom.store import filling
 
@@ -64,14 +64,14 @@ def _dies(owner: type, name: str, times: int = 1) -> None:
 
 
 def _dies_before_configuration() -> None:
-    inner = restore.write_private
+    inner = data_directory.write_private
 
     def write_private(path: Path, content: bytes) -> None:
         if path.name == "strongroom.toml":
             die()
         inner(path, content)
 
-    restore.write_private = write_private
+    vars(restore)["write_private"] = write_private
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def _after_some(cls: type) -> None:
     """Die when the first commit of several is on disk."""
     from strongroom.store import store_keys
 
-    store_keys._BATCH = 2
+    vars(store_keys)["_BATCH"] = 2
     inner = cls.rewrap  # type: ignore[attr-defined]
 
     async def rewrap(self: Any, root_key: Any) -> None:

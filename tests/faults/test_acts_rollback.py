@@ -18,7 +18,6 @@ from strongroom.domain.entries import Entry, EntryChange
 from strongroom.domain.holds import Hold
 from strongroom.domain.parking import Parked
 from strongroom.domain.tenants import SYSTEM_TENANT
-from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.obliterate import ObliterateRequest
@@ -99,7 +98,7 @@ def doubts(kms: TestKms) -> list[tuple[str, str]]:
 def test_an_honest_life_with_holds_windows_and_approvals_is_not_doubted(kms: TestKms) -> None:
     people(kms)
     window(kms, WINDOW)
-    keys = [UniqueIdentifier(kms.create_symmetric_key()) for _ in range(5)]
+    keys = [kms.create_symmetric_key() for _ in range(5)]
     for key in keys[:3]:
         kms.call(DestroyRequest(unique_identifier=key))
     command(kms, command="object.restore", unique_identifier=keys[0])
@@ -125,7 +124,7 @@ def test_a_safeguard_that_is_taken_away_is_noticed(
     kms: TestKms, database: Database, kind: type[Entry]
 ) -> None:
     window(kms, WINDOW)
-    key = UniqueIdentifier(kms.create_symmetric_key())
+    key = kms.create_symmetric_key()
     hold(kms, group="evidence")
     kms.call(DestroyRequest(unique_identifier=key))
     (row,) = rows(database, kind)
@@ -137,7 +136,7 @@ def test_an_approval_that_was_used_and_is_put_back_is_noticed(kms: TestKms, data
     people(kms)
     window(kms, WINDOW)
     require(kms, "export", 1)
-    request = GetRequest(unique_identifier=UniqueIdentifier(kms.create_symmetric_key()))
+    request = GetRequest(unique_identifier=kms.create_symmetric_key())
     approved(kms, request)
     (row,) = rows(database, Approval)
     kms.call(request)
@@ -158,7 +157,7 @@ def test_an_older_requirement_that_is_put_back_is_noticed(kms: TestKms, database
 
 def test_parked_material_that_is_put_back_after_its_end_is_noticed(kms: TestKms, database: Database) -> None:
     window(kms, WINDOW)
-    key = UniqueIdentifier(kms.create_symmetric_key())
+    key = kms.create_symmetric_key()
     kms.call(DestroyRequest(unique_identifier=key))
     (row,) = rows(database, Parked)
     kms.clock.pass_time(hours=2)

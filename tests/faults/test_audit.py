@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -138,7 +138,7 @@ def test_no_read_that_was_answered_is_missing_after_a_kill(tmp_path: Path) -> No
 
 
 @contextmanager
-def reading(server: testing.Server, identifiers: list[str], answered: Counter[str]) -> Iterator[None]:
+def reading(server: testing.Server, identifiers: Sequence[str], answered: Counter[str]) -> Iterator[None]:
     """Have a client for each object read it, until the server is gone."""
 
     def read(identifier: str) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from strongroom.domain.context import Policy
 from strongroom.domain.doubts import Doubt
+from strongroom.domain.operation import Request
 from strongroom.engine import used_ivs
 from strongroom.engine.answers import joined
 from strongroom.engine.used_ivs import forget_ivs
@@ -55,14 +56,14 @@ ENCRYPT: Final = CryptographicUsageMask.ENCRYPT
 REFUSE: Final = Policy(iv_reuse=False)
 
 
-def key(kms: TestKms) -> str:
+def key(kms: TestKms) -> UniqueIdentifier:
     mask = ENCRYPT | CryptographicUsageMask.DECRYPT
     identifier = kms.create_symmetric_key(mask=mask)
     kms.call(ActivateRequest(unique_identifier=identifier))
     return identifier
 
 
-def encryption(identifier: str, iv: bytes | None = None, **more: object) -> EncryptRequest:
+def encryption(identifier: UniqueIdentifier, iv: bytes | None = None, **more: Any) -> EncryptRequest:
     return EncryptRequest(
         unique_identifier=identifier,
         cryptographic_parameters=GCM if iv is None else GIVEN,
@@ -137,7 +138,8 @@ def test_an_iv_that_a_key_was_wrapped_with_is_refused_when_it_is_given(
     strict.call(ActivateRequest(unique_identifier=wrapping))
     for _ in range(2):  # one that is made here is fresh each time
         wanted = specification(wrapping, GIVEN, encoding=None)
-        answer = strict.call(taken(unique_identifier=key(strict), key_wrapping_specification=wanted))
+        request: Request[Any] = taken(unique_identifier=key(strict), key_wrapping_specification=wanted)
+        answer = strict.call(request)
         data = answer.managed_object.key_block.key_wrapping_data
         with pytest.raises(Refused, match="has encrypted with this IV"):
             strict.call(encryption(wrapping, data.iv_counter_nonce))
@@ -176,14 +178,14 @@ def used(kms: TestKms) -> int:
     return int(number)
 
 
-def end(kms: TestKms, identifier: str) -> None:
+def end(kms: TestKms, identifier: UniqueIdentifier) -> None:
     reason = RevocationReason(revocation_reason_code=RevocationReasonCode.CESSATION_OF_OPERATION)
-    kms.call(RevokeRequest(unique_identifier=UniqueIdentifier(identifier), revocation_reason=reason))
+    kms.call(RevokeRequest(unique_identifier=identifier, revocation_reason=reason))
 
 
-def destroy(kms: TestKms, identifier: str) -> None:
+def destroy(kms: TestKms, identifier: UniqueIdentifier) -> None:
     end(kms, identifier)
-    kms.call(DestroyRequest(unique_identifier=UniqueIdentifier(identifier)))
+    kms.call(DestroyRequest(unique_identifier=identifier))
 
 
 def doubts(kms: TestKms) -> list[Doubt]:

@@ -14,6 +14,7 @@ from typing import Final
 
 import pytest
 
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.operations.get import GetRequest
 from strongroom.operations.get_attributes import GetAttributesRequest
 from strongroom.operations.locate import LocateRequest
@@ -22,6 +23,7 @@ from tests.faults import dying
 from tests.faults.dying import NAMED, OPERATIONS
 from tests.faults.noise import create
 from tests.kms import Refused, TestKms, template
+from tests.wrapping import material_of
 
 LEAST: Final = 50
 """Points, of all three operations together; there are more."""
@@ -125,7 +127,7 @@ def look(directory: Path, operation: str) -> bool:
         for one in everything:
             if states[one] != [State.DESTROYED]:
                 material = kms.call(GetRequest(unique_identifier=one)).managed_object
-                assert len(material.key_block.key_value.key_material.reveal()) in (32, 40)  # type: ignore[union-attr]
+                assert len(material_of(material)) in (32, 40)
             else:
                 with pytest.raises(Refused):
                     kms.call(GetRequest(unique_identifier=one))
@@ -142,6 +144,6 @@ def look(directory: Path, operation: str) -> bool:
     return done
 
 
-def attributes(kms: TestKms, identifier: str, tag: Tag) -> list[object]:
+def attributes(kms: TestKms, identifier: UniqueIdentifier, tag: Tag) -> list[object]:
     answer = kms.call(GetAttributesRequest(unique_identifier=identifier), version=V2_1)
     return [one.value for one in answer.attributes.attributes if one.key is tag]

@@ -27,7 +27,7 @@ from strongroom.model.attribute_list import AttributeInstance, RawValue, VendorA
 from strongroom.model.convert import decoder, encoder
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.operations.locate import LocateRequest
-from strongroom.registry import V1_4, V2_1, V3_0, ItemType, ObjectType, State, Tag
+from strongroom.registry import V1_4, V2_1, V3_0, ItemType, ObjectType, State, StorageStatusMask, Tag
 from tests.expect import (
     active_key,
     archived_key,
@@ -41,7 +41,7 @@ from tests.expect import (
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, template
 
 CAROL = ClientIdentity(client=ClientId(3), tenant=TenantId(2), name="carol")
-STORAGE = 7
+STORAGE = StorageStatusMask(7)
 VENDOR = VendorAttribute("x", "purpose")
 
 

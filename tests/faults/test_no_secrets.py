@@ -279,7 +279,7 @@ def requests(talk: Talk) -> Iterator[tuple[str, Version, Request[Any], dict[str,
     yield from pkcs11(talk)
     wrong = UsernameAndPassword(username="somebody", password=SecretBytes(secret_text("wrong password")))
     code = OneTimePassword(username="somebody", one_time_password=SecretBytes(secret_text("wrong code")))
-    for value, how in (
+    for login, how in (
         (wrong, CredentialType.USERNAME_AND_PASSWORD),
         (code, CredentialType.ONE_TIME_PASSWORD),
     ):
@@ -287,7 +287,7 @@ def requests(talk: Talk) -> Iterator[tuple[str, Version, Request[Any], dict[str,
             f"header {how.name}",
             V3_0,
             DiscoverVersionsRequest(),
-            {"authentication": credential(value, how)},
+            {"authentication": credential(login, how)},
         )
 
 

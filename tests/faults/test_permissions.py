@@ -46,13 +46,9 @@ def kms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
 
 def having(caller: ClientIdentity, permissions: Iterable[Permission], **on: Any) -> ClientIdentity:
     """Return the client with a rule that grants it these permissions."""
-    rule = AccessRule(
-        **(
-            {"to": "client", "to_client": caller.client, "on": "owner", "on_client": ALICE.client}
-            | {"permissions": tuple(sorted(p.value for p in permissions))}
-            | on
-        )
-    )
+    given: dict[str, Any] = {"to": "client", "to_client": caller.client, "on": "owner"}
+    given |= {"on_client": ALICE.client, "permissions": tuple(sorted(p.value for p in permissions))}
+    rule = AccessRule(**(given | on))
     return replace(caller, access=compile_rights(caller.client, caller.groups, [rule]))
 
 

@@ -23,8 +23,8 @@ from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.messages import ResponseBatchItem
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicParameters, Name
-from strongroom.operations.activate import ActivateRequest
-from strongroom.operations.create import CreateRequest
+from strongroom.operations.activate import ActivateRequest, ActivateResponse
+from strongroom.operations.create import CreateRequest, CreateResponse
 from strongroom.operations.create_key_pair import CreateKeyPairRequest
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.encrypt import EncryptRequest
@@ -166,14 +166,15 @@ def test_the_second_half_of_a_batch_is_done_when_only_the_first_was(kms: TestKms
     half[2][0] = (message[2][0][0], message[2][0][1], header)
     kms.send(half)
     created, activated = kms.batch(create(), ActivateRequest(), client_correlation_value="one")
-    assert not isinstance(activated, Refused)
-    assert activated.unique_identifier == created.unique_identifier  # type: ignore[union-attr]
+    assert isinstance(created, CreateResponse)
+    assert isinstance(activated, ActivateResponse)
+    assert activated.unique_identifier == created.unique_identifier
     assert keys(kms) == 1
 
 
 def test_a_batch_with_undo_comes_again_as_a_whole(kms: TestKms) -> None:
     """faults 31."""
-    undo = {"batch_error_continuation_option": BatchErrorContinuationOption.UNDO}
+    undo: dict[str, Any] = {"batch_error_continuation_option": BatchErrorContinuationOption.UNDO}
     requests = (create(), create(), ActivateRequest())
     whole = kms.batch(*requests, client_correlation_value="one", **undo)
     assert kms.batch(*requests, client_correlation_value="one", **undo) == whole
@@ -258,7 +259,7 @@ def test_what_was_undone_of_a_batch_that_comes_again_leaves_no_trace(kms: TestKm
     payment, free = (attribute(Tag.OBJECT_GROUP, name) for name in ("payment", "free"))
     rights = Rights(client=ALICE.client, sights={}, restriction=NotInClear())
     alice = replace(ALICE, access=rights)
-    held = UniqueIdentifier(kms.create_symmetric_key(payment, free))
+    held = kms.create_symmetric_key(payment, free)
     undo = BatchErrorContinuationOption.UNDO
     options: dict[str, Any] = {"batch_error_continuation_option": undo, "client_correlation_value": "one"}
     kms.batch(create(), LocateRequest(), LocateRequest(), caller=alice, **options)
@@ -317,7 +318,7 @@ def test_another_batch_with_undo_under_the_same_name_is_done_as_a_whole_or_not_a
     undo = BatchErrorContinuationOption.UNDO
     options: dict[str, Any] = {"batch_error_continuation_option": undo, "client_correlation_value": "one"}
     kms.batch(create(), LocateRequest(), LocateRequest(), **options)
-    key = UniqueIdentifier(kms.create_symmetric_key())
+    key = kms.create_symmetric_key()
     others = [DestroyRequest(unique_identifier=key), GetRequest(unique_identifier=MISSING)]
     made, *_, last = kms.batch(create(), *(others if destroyed_first else reversed(others)), **options)
     assert not isinstance(made, Refused)  # that was done, and is
@@ -376,7 +377,9 @@ def test_a_refused_request_may_be_sent_again_under_its_name(kms: TestKms) -> Non
     """faults 31: nothing was done, so there is nothing to be answered again."""
     for _ in range(2):
         with pytest.raises(Refused):
-            kms.call(ActivateRequest(unique_identifier="none"), client_correlation_value="one")
+            kms.call(
+                ActivateRequest(unique_identifier=UniqueIdentifier("none")), client_correlation_value="one"
+            )
     kms.call(create(), client_correlation_value="one")
 
 

@@ -147,7 +147,7 @@ def killed_at(database: Path, point: int) -> bool:
                     os.kill(os.getpid(), signal.SIGKILL)
                 executed += 1
 
-            def traced(*arguments: Any, **keywords: Any) -> sqlite3.Connection:
+            def traced(*arguments: Any, **keywords: Any) -> Any:
                 connection = connect(*arguments, **keywords)
                 connection.set_trace_callback(dying)
                 return connection

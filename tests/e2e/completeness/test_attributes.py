@@ -90,7 +90,7 @@ GIVEN: Mapping[Tag, Any] = {
     Tag.CRYPTOGRAPHIC_PARAMETERS: CryptographicParameters(block_cipher_mode=BlockCipherMode.GCM),
     Tag.DEACTIVATION_DATE: LATER,
     Tag.DESCRIPTION: "a key",
-    Tag.LINK: Link(link_type=LinkType.NEXT_LINK, linked_object_identifier="another"),
+    Tag.LINK: Link(link_type=LinkType.NEXT_LINK, linked_object_identifier=UniqueIdentifier("another")),
     Tag.NAME: Name(name_value="shown"),
     Tag.NIST_KEY_TYPE: NISTKeyType.SYMMETRIC_DATA_ENCRYPTION_KEY,
     Tag.OBJECT_GROUP: "gallery",

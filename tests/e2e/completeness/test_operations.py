@@ -233,10 +233,9 @@ def re_key_pair(kms: OverTls, private: str) -> ReKeyKeyPairRequest:
 
 
 def deletion(kms: OverTls, of: str, what: Tag) -> DeleteAttributeRequest:
-    return DeleteAttributeRequest(
-        unique_identifier=UniqueIdentifier(of),
-        **({"attribute_reference": what} if kms.version >= V2_0 else {"attribute_name": what}),
-    )
+    if kms.version >= V2_0:
+        return DeleteAttributeRequest(unique_identifier=UniqueIdentifier(of), attribute_reference=what)
+    return DeleteAttributeRequest(unique_identifier=UniqueIdentifier(of), attribute_name=what)
 
 
 ROWS: dict[Operation, Row] = {

@@ -141,7 +141,7 @@ class LifeCycle(RuleBasedStateMachine):
             if date is not None
         ]
         self.number += 1
-        made = Model(UniqueIdentifier(self.kms.create_symmetric_key(*dates)), self.number, start, end)
+        made = Model(self.kms.create_symmetric_key(*dates), self.number, start, end)
         made.settle(now)
         self.models.append(made)
         return made

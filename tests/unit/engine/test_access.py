@@ -11,6 +11,7 @@ import pytest
 from strongroom.attributes.index import sight_terms
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId, ClientIdentity, Grant, TenantId
 from strongroom.domain.objects import ManagedObject
+from strongroom.domain.operation import Request
 from strongroom.domain.permission import Permission
 from strongroom.domain.rights import Rights, compile_rights
 from strongroom.domain.rules import GRANTABLE, AccessRule, NamedPolicy
@@ -18,8 +19,13 @@ from strongroom.domain.store import Changes
 from strongroom.model.attribute_list import AttributeInstance, Attributes, TemplateAttributes
 from strongroom.model.identifiers import NameReference, UniqueIdentifier
 from strongroom.model.secret import SecretBytes
-from strongroom.model.structures import CryptographicParameters, DerivationParameters, Name
-from strongroom.model.wrapping import EncryptionKeyInformation, KeyWrappingSpecification
+from strongroom.model.structures import (
+    CryptographicParameters,
+    DerivationParameters,
+    EncryptionKeyInformation,
+    Name,
+)
+from strongroom.model.wrapping import KeyWrappingSpecification
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.add_attribute import AddAttributeRequest
 from strongroom.operations.create import CreateRequest
@@ -57,6 +63,7 @@ from strongroom.registry import (
 )
 from strongroom.server.kept import put
 from strongroom.store.locate import FEW
+from strongroom.store.sealing import SealedRow
 from tests.certificates import authority, leaf
 from tests.expect import (
     EVERY_USE,
@@ -73,6 +80,7 @@ from tests.expect import (
     register_template,
     registration,
     revoke,
+    stored,
 )
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, template
 from tests.wrapping import HMAC, specification
@@ -90,7 +98,7 @@ def kms(tmp_path: Path) -> Iterator[TestKms]:
 
 
 def rule(*permissions: Permission, **fields: Any) -> AccessRule:
-    given = {"to": "everyone", "on": "owner", "on_client": ALICE.client}
+    given: dict[str, Any] = {"to": "everyone", "on": "owner", "on_client": ALICE.client}
     return AccessRule(**(given | fields | {"permissions": tuple(p.value for p in permissions)}))
 
 
@@ -234,10 +242,9 @@ def test_a_template_of_somebody_else_is_used_by_whom_may_get_it(kms: TestKms) ->
     assert refusal(kms, request, caller=BOB).reason is MISSING_REASON
     assert refusal(kms, request, caller=with_rules(BOB, rule(Permission.LOCATE))).reason is MISSING_REASON
     made = kms.call(request, caller=with_rules(BOB, rule(Permission.GET))).unique_identifier
-    stored = kms.run(kms.repository.load(DEFAULT_TENANT, made))
-    assert stored is not None
-    assert stored.owner == BOB.client
-    assert stored.value(Tag.CRYPTOGRAPHIC_LENGTH) == 192
+    obj = stored(kms, made)
+    assert obj.owner == BOB.client
+    assert obj.value(Tag.CRYPTOGRAPHIC_LENGTH) == 192
 
 
 def test_a_template_of_somebody_else_puts_nothing_within_the_reach_of_rules(kms: TestKms) -> None:
@@ -250,11 +257,8 @@ def test_a_template_of_somebody_else_puts_nothing_within_the_reach_of_rules(kms:
         attributes=TemplateAttributes(names=(Name(name_value="house"),), attributes=Attributes(given)),
     )
     made = {who: kms.call(request, caller=who).unique_identifier for who in (ALICE, caller)}
-    groups = {
-        who: kms.run(kms.repository.load(DEFAULT_TENANT, key)).values(Tag.OBJECT_GROUP)
-        for who, key in made.items()
-    }
-    assert {who: list(values) for who, values in groups.items()} == {ALICE: ["tapes"], caller: []}
+    groups = {who: list(stored(kms, key).values(Tag.OBJECT_GROUP)) for who, key in made.items()}
+    assert groups == {ALICE: ["tapes"], caller: []}
 
 
 def test_no_template_takes_the_place_of_another_of_its_name(kms: TestKms) -> None:
@@ -404,11 +408,11 @@ def test_attributes_are_wrapped_along_for_who_may_read_them(
     kms: TestKms, request_type: type[GetRequest] | type[ExportRequest]
 ) -> None:
     """KMIP 2.1 §7.18: whoever chooses the wrapping key, or has a MAC only, reads what is wrapped."""
-    made = UniqueIdentifier(kms.create_symmetric_key(name="taped"))
+    made = kms.create_symmetric_key(name="taped")
     own = key(kms, mask=CryptographicUsageMask.MAC_GENERATE, caller=BOB)
     kms.call(ActivateRequest(unique_identifier=own), caller=BOB)
 
-    def wrapped(*names: Tag) -> GetRequest | ExportRequest:
+    def wrapped(*names: Tag) -> Request[Any]:
         wanted = specification(
             None, mac_key=own, mac=HMAC, method=WrappingMethod.MAC_SIGN, encoding=None, attributes=names
         )
@@ -420,7 +424,7 @@ def test_attributes_are_wrapped_along_for_who_may_read_them(
     assert "read-attributes" in refused.message
     kms.call(wrapped(), caller=others)
     reader = with_rules(BOB, rule(Permission.GET, Permission.EXPORT, Permission.READ_ATTRIBUTES))
-    block = kms.call(wrapped(Tag.NAME), caller=reader).managed_object.key_block  # type: ignore[union-attr]
+    block = kms.call(wrapped(Tag.NAME), caller=reader).managed_object.key_block
     assert b"taped" in block.key_value.reveal()
 
 
@@ -497,7 +501,11 @@ def test_what_is_made_from_anothers_object_belongs_to_who_made_it(kms: TestKms) 
         ),
     )
     rekey = ReKeyRequest(unique_identifier=key(kms))
-    for request, permission in ((derive, Permission.DERIVE_KEY), (rekey, Permission.RE_KEY)):
+    ways: list[tuple[Request[Any], Permission]] = [
+        (derive, Permission.DERIVE_KEY),
+        (rekey, Permission.RE_KEY),
+    ]
+    for request, permission in ways:
         caller = with_rules(BOB, rule(permission))
         made = kms.call(request, caller=caller).unique_identifier
         assert kms.call(GetRequest(unique_identifier=made), caller=BOB).unique_identifier == made
@@ -552,9 +560,7 @@ def test_an_import_over_anothers_object_needs_import_and_destroy_on_it(kms: Test
     assert rows(kms) == before
     caller = with_rules(BOB, rule(Permission.IMPORT, Permission.DESTROY))
     assert kms.call(request, caller=caller).unique_identifier == made
-    stored = kms.run(kms.repository.load(DEFAULT_TENANT, made))
-    assert stored is not None
-    assert stored.owner == ALICE.client
+    assert stored(kms, made).owner == ALICE.client
 
 
 # Tenants
@@ -685,7 +691,12 @@ def test_an_object_out_of_sight_is_not_opened(kms: TestKms, monkeypatch: pytest.
     kms.repository._cache.clear()
     opened = []
     original = kms.repository._keys.open
-    monkeypatch.setattr(kms.repository._keys, "open", lambda row: (opened.append(row), original(row))[1])
+
+    def noting(row: SealedRow) -> SecretBytes:
+        opened.append(row)
+        return original(row)
+
+    monkeypatch.setattr(kms.repository._keys, "open", noting)
     get = GetRequest(unique_identifier=made)
     for caller in (BOB, CAROL, with_rules(BOB, on("group", "other", Permission.GET))):
         refusal(kms, get, caller=caller)
@@ -698,13 +709,11 @@ def test_an_index_that_was_edited_lets_nobody_in(kms: TestKms) -> None:
     """The index says which rows to open; what is sealed in them decides."""
     made = key(kms)
     kms.repository._cache.clear()
-    donor = kms.run(kms.repository.load(DEFAULT_TENANT, key(kms, attribute(Tag.OBJECT_GROUP, "tapes"))))
-    assert donor is not None
-    stored = kms.run(kms.repository.load(DEFAULT_TENANT, made))
-    assert stored is not None
+    donor = stored(kms, key(kms, attribute(Tag.OBJECT_GROUP, "tapes")))
+    obj = stored(kms, made)
     (term,) = sight_terms(["tapes"], [])
     connection = kms.backend._file._connection  # type: ignore[attr-defined]
-    connection.execute("INSERT INTO terms VALUES (?, ?, ?)", (DEFAULT_TENANT, term, stored.sequence))
+    connection.execute("INSERT INTO terms VALUES (?, ?, ?)", (DEFAULT_TENANT, term, obj.sequence))
     kms.repository._cache.clear()
     caller = with_rules(BOB, on("group", "tapes", Permission.GET))
     assert kms.call(GetRequest(unique_identifier=donor.unique_identifier), caller=caller)

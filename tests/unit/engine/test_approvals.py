@@ -41,7 +41,7 @@ from strongroom.registry import (
     Tag,
     Version,
 )
-from tests.expect import key_pair, named
+from tests.expect import key_pair, named, stored
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, template
 from tests.people import appoint
 from tests.safeguards import (
@@ -65,18 +65,22 @@ class Danger(NamedTuple):
     """A request that is an act, in the version that has it."""
 
     act: Act
-    request: Callable[[TestKms, str], Request[Any]]
+    request: Callable[[TestKms, UniqueIdentifier], Request[Any]]
     version: Version
 
 
-def replacement(kms: TestKms, key: str) -> Request[Any]:
-    exported = kms.run(kms.repository.load(DEFAULT_TENANT, key))
-    assert exported is not None
+def material_of(kms: TestKms, key: UniqueIdentifier) -> ManagedObjectStruct:
+    material = stored(kms, key).material
+    assert material is not None
+    return material
+
+
+def replacement(kms: TestKms, key: UniqueIdentifier) -> Request[Any]:
     return ImportRequest(
-        unique_identifier=UniqueIdentifier(key),
+        unique_identifier=key,
         object_type=ObjectType.SYMMETRIC_KEY,
         replace_existing=True,
-        managed_object=exported.material,
+        managed_object=material_of(kms, key),
     )
 
 
@@ -107,7 +111,8 @@ def kms(tmp_path: Path) -> Iterator[TestKms]:
 
 
 def lay_down_for(kms: TestKms, danger: Danger, votes: int = 2) -> None:
-    lay_down(kms, **{danger.act.value.replace("-", "_"): votes})
+    needed: dict[str, Any] = {danger.act.value.replace("-", "_"): votes}
+    lay_down(kms, **needed)
 
 
 def refused(kms: TestKms, request: Request[Any], version: Version, **given: Any) -> str:
@@ -118,7 +123,7 @@ def refused(kms: TestKms, request: Request[Any], version: Version, **given: Any)
     return refusal.value.message
 
 
-def asked(kms: TestKms, danger: Danger, key: str) -> tuple[Request[Any], str]:
+def asked(kms: TestKms, danger: Danger, key: UniqueIdentifier) -> tuple[Request[Any], str]:
     """Return a request that was refused, and the name of its approval."""
     request = danger.request(kms, key)
     message = refused(kms, request, danger.version)
@@ -127,7 +132,7 @@ def asked(kms: TestKms, danger: Danger, key: str) -> tuple[Request[Any], str]:
     return request, name
 
 
-def unchanged(kms: TestKms, key: str) -> None:
+def unchanged(kms: TestKms, key: UniqueIdentifier) -> None:
     """Check that nothing happened to a key."""
     obj = kms.run(kms.repository.load(DEFAULT_TENANT, key))
     assert obj is not None
@@ -138,7 +143,7 @@ def unchanged(kms: TestKms, key: str) -> None:
 @EVERY
 def test_without_a_requirement_nothing_is_asked(kms: TestKms, danger: Danger) -> None:
     key = kms.create_symmetric_key()
-    others = {act.value.replace("-", "_"): 2 for act in Act if act is not danger.act}
+    others: dict[str, Any] = {act.value.replace("-", "_"): 2 for act in Act if act is not danger.act}
     lay_down(kms, **others)
     kms.call(danger.request(kms, key), version=danger.version)
     assert waiting(kms) == []
@@ -307,7 +312,7 @@ def test_the_id_placeholder_means_the_object_in_it(kms: TestKms) -> None:
     assert isinstance(batch("two"), Refused)
     unchanged(kms, second)
     assert not isinstance(batch("one"), Refused)
-    assert kms.run(kms.repository.load(DEFAULT_TENANT, first)).destroyed  # type: ignore[union-attr]
+    assert stored(kms, first).destroyed
 
 
 def test_an_object_in_the_place_of_another_needs_an_approval_of_its_own(kms: TestKms) -> None:
@@ -411,8 +416,8 @@ def test_an_approved_item_does_not_cover_what_comes_after_it_in_a_batch_with_und
     kms: TestKms, then: Callable[[UniqueIdentifier, ManagedObjectStruct], Request[Any]]
 ) -> None:
     """Approved is an Import of the very material that the object has, in which nobody sees a loss."""
-    key, other = (UniqueIdentifier(kms.create_symmetric_key()) for _ in range(2))
-    material, others = (kms.run(kms.repository.load(DEFAULT_TENANT, one)).material for one in (key, other))
+    key, other = (kms.create_symmetric_key() for _ in range(2))
+    material, others = (material_of(kms, one) for one in (key, other))
     lay_down(kms, destroy=1, revoke_compromised=1)
     harmless = over(key, material)
     refused(kms, harmless, V2_1)
@@ -426,8 +431,8 @@ def test_an_approved_item_does_not_cover_what_comes_after_it_in_a_batch_with_und
 
 
 def test_an_import_of_a_compromised_object_over_another_is_a_revocation(kms: TestKms) -> None:
-    key = UniqueIdentifier(kms.create_symmetric_key())
-    material = kms.run(kms.repository.load(DEFAULT_TENANT, key)).material
+    key = kms.create_symmetric_key()
+    material = material_of(kms, key)
     lay_down(kms, revoke_compromised=1)
     refused(kms, over(key, material, attribute(Tag.STATE, State.COMPROMISED)), V2_1)
     kms.call(over(key, material), version=V2_1)
@@ -468,9 +473,10 @@ def test_a_refusal_of_a_foreign_object_is_that_of_a_missing_one(kms: TestKms) ->
     foreign = kms.create_symmetric_key(caller=BOB)
     for request in (DestroyRequest, GetRequest):
         told = []
-        for key in (foreign, "no-such-object"):
+        for key in (foreign, UniqueIdentifier("no-such-object")):
+            attempt: Request[Any] = request(unique_identifier=key)
             with pytest.raises(Refused) as refusal:
-                kms.call(request(unique_identifier=key))
+                kms.call(attempt)
             told.append((refusal.value.reason, refusal.value.message))
         assert told[0] == told[1]
     assert waiting(kms) == []

@@ -13,8 +13,8 @@ import pytest
 from strongroom.domain.approvals import LIFETIME, name_of
 from strongroom.domain.asynchronous import WaitingBatch
 from strongroom.domain.identity import DEFAULT_TENANT
+from strongroom.domain.operation import Request
 from strongroom.engine import backlog
-from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.messages import UsernameAndPassword
 from strongroom.model.rights import Right, Rights
 from strongroom.model.secret import SecretBytes
@@ -37,7 +37,7 @@ from strongroom.registry import (
 from strongroom.server.administration.command import perform
 from strongroom.server.errors import Denied
 from strongroom.server.voting import cast
-from tests.expect import named, revoke
+from tests.expect import named, revoke, stored
 from tests.kms import ALICE, BOB, Refused, TestKms, template
 from tests.safeguards import ALICE_LAPTOP, CAROL, DAN, lay_down, only_name, people, waiting
 from tests.unit.engine import test_users as users
@@ -98,11 +98,11 @@ def test_it_is_pending_until_enough_people_have_approved_and_then_done(kms: Test
     for person, client in (("carol", CAROL), ("dan", DAN)):
         assert poll(kms, value).result_status is PENDING
         tick(kms)
-        assert not kms.run(kms.repository.load(DEFAULT_TENANT, key)).destroyed  # type: ignore[union-attr]
+        assert not stored(kms, key).destroyed
         say(kms, person, client)
     tick(kms)
     assert poll(kms, value).result_status is SUCCESS
-    assert kms.run(kms.repository.load(DEFAULT_TENANT, key)).destroyed  # type: ignore[union-attr]
+    assert stored(kms, key).destroyed
     assert waiting(kms) == []
 
 
@@ -164,7 +164,7 @@ def test_what_was_rejected_fails(kms: TestKms) -> None:
     answer = poll(kms, value)
     assert (answer.result_status, answer.result_reason) == (FAILED, ResultReason.PERMISSION_DENIED)
     assert "carol" in (answer.result_message or "")
-    assert not kms.run(kms.repository.load(DEFAULT_TENANT, key)).destroyed  # type: ignore[union-attr]
+    assert not stored(kms, key).destroyed
 
 
 @pytest.mark.parametrize("tidied", [False, True])
@@ -182,7 +182,7 @@ def test_what_nobody_approved_in_time_fails(kms: TestKms, tidied: bool) -> None:
     tick(kms)
     answer = poll(kms, value)
     assert (answer.result_status, answer.result_reason) == (FAILED, ResultReason.PERMISSION_DENIED)
-    assert not kms.run(kms.repository.load(DEFAULT_TENANT, key)).destroyed  # type: ignore[union-attr]
+    assert not stored(kms, key).destroyed
 
 
 def test_cancel_ends_it_and_a_later_vote_does_nothing(kms: TestKms) -> None:
@@ -194,7 +194,7 @@ def test_cancel_ends_it_and_a_later_vote_does_nothing(kms: TestKms) -> None:
     assert cancelled.cancellation_result is CancellationResult.CANCELED
     say(kms, "dan", DAN)
     tick(kms)
-    assert not kms.run(kms.repository.load(DEFAULT_TENANT, key)).destroyed  # type: ignore[union-attr]
+    assert not stored(kms, key).destroyed
     # The approval is still there, for the same request, once.
     kms.call(DestroyRequest(unique_identifier=key), version=V2_1)
     assert waiting(kms) == []
@@ -247,7 +247,7 @@ def test_two_requests_for_the_same_share_one_approval_which_does_one_of_them(kms
 
 
 def test_a_request_that_is_damaged_keeps_nobody_from_voting_for_the_others(kms: TestKms) -> None:
-    get = GetRequest(unique_identifier=UniqueIdentifier(kms.create_symmetric_key()))
+    get = GetRequest(unique_identifier=kms.create_symmetric_key())
     (damaged,) = send(kms, get)
     begin(kms)
     (value,) = send(kms, get)
@@ -289,7 +289,7 @@ def approve(kms: TestKms) -> None:
 
 def test_what_was_approved_for_one_user_is_not_done_for_another(kms: TestKms) -> None:
     """Nor for the client itself; and the audit log names the user whose request was done."""
-    get = GetRequest(unique_identifier=UniqueIdentifier(kms.create_symmetric_key()))
+    get = GetRequest(unique_identifier=kms.create_symmetric_key())
     ann, carl = as_user(kms, "ann"), as_user(kms, "carl")
     (value,) = send(kms, get, **ann)
     begin(kms)
@@ -308,7 +308,7 @@ def test_what_was_approved_for_one_user_is_not_done_for_another(kms: TestKms) ->
 
 
 def test_people_see_which_user_asks_and_whose_connection_it_came_over(kms: TestKms) -> None:
-    get = GetRequest(unique_identifier=UniqueIdentifier(kms.create_symmetric_key()))
+    get = GetRequest(unique_identifier=kms.create_symmetric_key())
     send(kms, get, **as_user(kms, "ann"))
     begin(kms)
     (found,) = kms.call(LocateRequest(attributes=template(named("ann"))), version=V3_0).unique_identifier
@@ -324,7 +324,7 @@ def test_people_see_which_user_asks_and_whose_connection_it_came_over(kms: TestK
 
 def test_what_waits_is_of_the_user_who_sent_it(kms: TestKms) -> None:
     """Another one sees nothing of it, fetches nothing and ends nothing."""
-    get = GetRequest(unique_identifier=UniqueIdentifier(kms.create_symmetric_key()))
+    get = GetRequest(unique_identifier=kms.create_symmetric_key())
     ann, carl = as_user(kms, "ann"), as_user(kms, "carl")
     (value,) = send(kms, get, **ann)
     begin(kms)
@@ -334,15 +334,16 @@ def test_what_waits_is_of_the_user_who_sent_it(kms: TestKms) -> None:
         listed = kms.call(QueryAsynchronousRequestsRequest(), **other)
         assert listed.asynchronous_request == ()
         for request in (PollRequest, CancelRequest, ProcessRequest):
+            attempt: Request[Any] = request(asynchronous_correlation_value=value)
             with pytest.raises(Refused) as refused:
-                kms.call(request(asynchronous_correlation_value=value), **other)
+                kms.call(attempt, **other)
             assert refused.value.reason is ResultReason.INVALID_ASYNCHRONOUS_CORRELATION_VALUE
     assert len(kms.call(QueryAsynchronousRequestsRequest(), **ann).asynchronous_request) == 1
     assert poll(kms, value, **ann).result_status is SUCCESS
 
 
 def test_what_a_user_has_sent_is_not_done_once_the_user_is_gone(kms: TestKms) -> None:
-    get = GetRequest(unique_identifier=UniqueIdentifier(kms.create_symmetric_key()))
+    get = GetRequest(unique_identifier=kms.create_symmetric_key())
     ann = as_user(kms, "ann")
     send(kms, get, **ann)
     begin(kms)

@@ -10,7 +10,6 @@ from strongroom.domain.operation import Request
 from strongroom.domain.parking import Parked
 from strongroom.engine.answers import joined
 from strongroom.model.convert import decoder
-from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.messages import ResponseBatchItem
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
@@ -59,7 +58,7 @@ def approved(nodes: Nodes, request: Request[Any]) -> None:
 
 def test_an_approval_is_used_once_by_two_nodes(pair: Nodes) -> None:
     agree(pair, export=1)
-    key = UniqueIdentifier(pair.one.create_symmetric_key())
+    key = pair.one.create_symmetric_key()
     request = GetRequest(unique_identifier=key)
     for node in pair:  # what a Get notes by the way is noted
         agree(pair)
@@ -77,7 +76,7 @@ def test_an_approval_is_used_once_by_two_nodes(pair: Nodes) -> None:
 
 def test_an_object_is_destroyed_once_and_the_other_node_is_told_that_it_is_gone(pair: Nodes) -> None:
     agree(pair, destroy=1)
-    request = DestroyRequest(unique_identifier=UniqueIdentifier(pair.one.create_symmetric_key()))
+    request = DestroyRequest(unique_identifier=pair.one.create_symmetric_key())
     approved(pair, request)
     answers = pair.at_once(*(asked(node, request) for node in pair))
     reasons = {answer.result_reason for answer in answers}
@@ -87,7 +86,7 @@ def test_an_object_is_destroyed_once_and_the_other_node_is_told_that_it_is_gone(
 
 def test_the_same_request_to_two_nodes_waits_once(pair: Nodes) -> None:
     agree(pair, destroy=1)
-    request = DestroyRequest(unique_identifier=UniqueIdentifier(pair.one.create_symmetric_key()))
+    request = DestroyRequest(unique_identifier=pair.one.create_symmetric_key())
     answers = pair.at_once(*(asked(node, request) for node in pair))
     assert {answer.result_reason for answer in answers} == {ResultReason.PERMISSION_DENIED}
     name = only_name(pair.one)
@@ -96,7 +95,7 @@ def test_the_same_request_to_two_nodes_waits_once(pair: Nodes) -> None:
 
 def test_two_people_who_vote_at_once_on_two_nodes_are_two_votes(pair: Nodes) -> None:
     agree(pair, destroy=2)
-    request = DestroyRequest(unique_identifier=UniqueIdentifier(pair.one.create_symmetric_key()))
+    request = DestroyRequest(unique_identifier=pair.one.create_symmetric_key())
     with pytest.raises(Refused):
         pair.one.call(request)
     name = only_name(pair.one)
@@ -110,7 +109,7 @@ def test_two_people_who_vote_at_once_on_two_nodes_are_two_votes(pair: Nodes) -> 
 
 def test_one_person_who_votes_at_once_on_two_nodes_is_one_vote(pair: Nodes) -> None:
     agree(pair, destroy=2)
-    request = DestroyRequest(unique_identifier=UniqueIdentifier(pair.one.create_symmetric_key()))
+    request = DestroyRequest(unique_identifier=pair.one.create_symmetric_key())
     with pytest.raises(Refused):
         pair.one.call(request)
     name = only_name(pair.one)
@@ -134,7 +133,7 @@ def test_one_person_who_votes_at_once_on_two_nodes_is_one_vote(pair: Nodes) -> N
 
 def test_the_end_of_a_window_comes_once(pair: Nodes) -> None:
     agree(pair, window=WINDOW)
-    key = UniqueIdentifier(pair.one.create_symmetric_key())
+    key = pair.one.create_symmetric_key()
     pair.two.call(DestroyRequest(unique_identifier=key))
     pair.one.clock.time += WINDOW
     pair.one.clock.pass_time(seconds=1)
@@ -146,7 +145,7 @@ def test_the_end_of_a_window_comes_once(pair: Nodes) -> None:
 def test_what_was_restored_at_the_last_moment_stays(pair: Nodes) -> None:
     """The job of the other node comes a moment later and finds nothing to remove."""
     agree(pair, window=WINDOW)
-    key = UniqueIdentifier(pair.one.create_symmetric_key())
+    key = pair.one.create_symmetric_key()
     pair.one.call(DestroyRequest(unique_identifier=key))
     due = pair.one.clock.now() + WINDOW
     pair.two.clock.time = due

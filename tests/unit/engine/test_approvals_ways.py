@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from strongroom.domain.identity import DEFAULT_TENANT
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.operations.archive import ArchiveRequest
 from strongroom.operations.get import GetRequest
@@ -21,7 +20,7 @@ from strongroom.registry import (
     ResultReason,
     WrappingMethod,
 )
-from tests.expect import key_pair, register_opaque, register_password, registration
+from tests.expect import key_pair, register_opaque, register_password, registration, stored
 from tests.kms import Refused, TestKms
 from tests.pkcs11 import Application
 from tests.safeguards import CAROL, lay_down, only_name, people, vote, waiting
@@ -53,10 +52,10 @@ def test_pkcs_11_destroys_an_object_only_with_approval(kms: TestKms) -> None:
     lay_down(kms, destroy=1)
     assert "approve" in refused(app.call, "C_DESTROYOBJECT", app.session, handle)
     (kept,) = waiting(kms)
-    assert not kms.run(kms.repository.load(DEFAULT_TENANT, kept.value.objects[0])).destroyed  # type: ignore[union-attr]
+    assert not stored(kms, kept.value.objects[0]).destroyed
     vote(kms, only_name(kms), "carol", CAROL)
     app.call("C_DESTROYOBJECT", app.session, handle)
-    assert kms.run(kms.repository.load(DEFAULT_TENANT, kept.value.objects[0])).destroyed  # type: ignore[union-attr]
+    assert stored(kms, kept.value.objects[0]).destroyed
 
 
 def test_pkcs_11_shows_the_value_of_a_key_only_with_approval(kms: TestKms) -> None:
@@ -87,7 +86,7 @@ def test_another_format_is_in_the_clear_too(kms: TestKms, key_format: KeyFormatT
 
 
 def test_a_wrapping_that_only_authenticates_conceals_nothing(kms: TestKms) -> None:
-    key, mac = UniqueIdentifier(kms.create_symmetric_key()), mac_key(kms)
+    key, mac = kms.create_symmetric_key(), mac_key(kms)
     lay_down(kms, export=1)
     wanted = specification(None, method=WrappingMethod.MAC_SIGN, mac_key=mac)
     refused(kms.call, GetRequest(unique_identifier=key, key_wrapping_specification=wanted), version=V2_1)
@@ -112,7 +111,7 @@ def test_a_key_that_came_wrapped_goes_out_unwrapped_only_with_approval(kms: Test
 
 
 def test_an_archived_object_is_obliterated_only_with_approval(kms: TestKms) -> None:
-    key = UniqueIdentifier(kms.create_symmetric_key())
+    key = kms.create_symmetric_key()
     kms.call(ArchiveRequest(unique_identifier=key))
     lay_down(kms, destroy=1)
     refused(kms.call, ObliterateRequest(unique_identifier=key), version=V3_0)

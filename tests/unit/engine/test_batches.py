@@ -201,7 +201,7 @@ def test_undone_items_say_so(kms: TestKms) -> None:
 def test_undone_items_withhold_what_they_gave(kms: TestKms) -> None:
     """Otherwise a batch that fails on purpose is a use that no Usage Limits count."""
     active = attribute(Tag.ACTIVATION_DATE, kms.clock.now())
-    key = UniqueIdentifier(kms.create_symmetric_key(active))
+    key = kms.create_symmetric_key(active)
     mode = CryptographicParameters(block_cipher_mode=BlockCipherMode.ECB, padding_method=PaddingMethod.NONE)
     root = request_message(
         EncryptRequest(unique_identifier=key, cryptographic_parameters=mode, data=SecretBytes(bytes(16))),
@@ -306,7 +306,7 @@ def test_a_unique_batch_item_id_of_any_length_is_echoed_on_success_and_failure(k
 
 
 def test_an_object_of_somebody_else_is_answered_like_one_that_does_not_exist(kms: TestKms) -> None:
-    key = UniqueIdentifier(kms.create_symmetric_key(name="secret"))
+    key = kms.create_symmetric_key(name="secret")
     answers = []
     for identifier in (key, MISSING):
         with pytest.raises(Refused) as refused:

@@ -138,12 +138,10 @@ def test_a_key_that_may_not_be_used_any_more_is_not(
     def at(tag: Tag, **distance: float) -> AttributeInstance:
         return attribute(tag, now + timedelta(**distance))
 
-    key = UniqueIdentifier(
-        kms.create_symmetric_key(
-            at(Tag.ACTIVATION_DATE, hours=-2),
-            at(Tag.PROTECT_STOP_DATE, hours=1),
-            at(Tag.DEACTIVATION_DATE, hours=3),
-        )
+    key = kms.create_symmetric_key(
+        at(Tag.ACTIVATION_DATE, hours=-2),
+        at(Tag.PROTECT_STOP_DATE, hours=1),
+        at(Tag.DEACTIVATION_DATE, hours=3),
     )
     encrypt_often(kms, key)
     assert len(done_again) == 1

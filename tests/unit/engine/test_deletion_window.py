@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from strongroom.domain.identity import DEFAULT_TENANT
-from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request
 from strongroom.domain.parking import Parked
 from strongroom.domain.store_failures import TamperedRecord
@@ -37,8 +36,9 @@ from strongroom.registry import (
 )
 from strongroom.server.administration.command import perform
 from strongroom.server.errors import NotFound
+from strongroom.server.messages import Message
 from strongroom.store.url import PostgresUrl, parse
-from tests.expect import named, raw_key
+from tests.expect import named, raw_key, stored
 from tests.kms import Refused, TestKms, template
 from tests.postgres import PostgresServer, postgres_server
 from tests.safeguards import hold, lay_down
@@ -61,12 +61,6 @@ def kms(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TestKms]:
     lay_down(kms, window=WINDOW)
     yield kms
     kms.close()
-
-
-def stored(kms: TestKms, key: str) -> ManagedObject:
-    obj = kms.run(kms.repository.load(DEFAULT_TENANT, key))
-    assert obj is not None
-    return obj
 
 
 def parked(kms: TestKms, key: str) -> bool:
@@ -213,7 +207,7 @@ def test_obliterate_leaves_nothing_to_restore(kms: TestKms) -> None:
 
 
 def test_obliterate_in_the_batch_of_the_destroy_leaves_nothing_either(kms: TestKms) -> None:
-    key = UniqueIdentifier(kms.create_symmetric_key())
+    key = kms.create_symmetric_key()
     results = kms.batch(
         DestroyRequest(unique_identifier=key),
         ObliterateRequest(unique_identifier=key),
@@ -257,7 +251,7 @@ def test_a_hold_that_comes_while_the_window_ends_keeps_the_material(kms: TestKms
     async def late(changes: Any) -> None:
         if not placed:
             vars(kms.backend).pop("commit")
-            request = {"command": "hold.add", "unique_identifier": key, "reason": "case 7"}
+            request: Message = {"command": "hold.add", "unique_identifier": key, "reason": "case 7"}
             placed.append(await perform(administrator(kms), request))
         await commit(changes)
 

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from strongroom.domain.identity import Connection
+from strongroom.engine.answers import joined
 from strongroom.model.convert import encoder
 from strongroom.model.messages import Attestation, Authentication, Credential
 from strongroom.model.structures import Nonce
@@ -24,8 +26,9 @@ from strongroom.registry import (
     Version,
 )
 from strongroom.registry.names import defined_tags
+from strongroom.wire import binary
 from strongroom.wire.item import Item
-from tests.kms import Refused, TestKms, request_message
+from tests.kms import ALICE, Refused, TestKms, request_message
 
 QUERY = QueryRequest(query_function=(QueryFunction.QUERY_OPERATIONS, QueryFunction.QUERY_OBJECTS))
 
@@ -95,19 +98,14 @@ def test_an_unknown_version_is_answered_in_one_of_ours(
 
 
 def test_bytes_that_are_no_message_are_answered(kms: TestKms) -> None:
-    from strongroom.wire import binary
-    from tests.kms import ALICE, Connection
-
     answer = kms.run(
         kms.dispatcher.handle(b"\x42\x00\x78\x01\x00\x00\x00\x00", Connection(client=ALICE, peer=""))
     )
-    assert reason_of(binary.decode(answer)) == ResultReason.INVALID_MESSAGE
+    assert reason_of(binary.decode(joined(answer))) == ResultReason.INVALID_MESSAGE
 
 
 def test_maximum_response_size_is_kept(kms: TestKms) -> None:
     """faults 10."""
-    from strongroom.wire import binary
-
     answer = kms.send(request_message(QUERY, version=V1_0, maximum_response_size=300))
     assert reason_of(answer) == ResultReason.RESPONSE_TOO_LARGE
     full = kms.send(request_message(QUERY, version=V1_0))

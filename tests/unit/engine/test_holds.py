@@ -35,6 +35,7 @@ from strongroom.registry import (
 from strongroom.server.administration import holds
 from strongroom.server.administration.command import perform
 from strongroom.server.errors import NotFound, OperatorError
+from tests.expect import stored
 from tests.kms import BOB, Refused, TestKms, attribute, template
 from tests.safeguards import hold, lay_down, people, waiting
 from tests.unit.server.test_administration import administrator
@@ -50,7 +51,7 @@ def kms(tmp_path: Path) -> Iterator[TestKms]:
 
 
 def grouped(kms: TestKms, group: str = GROUP) -> UniqueIdentifier:
-    return UniqueIdentifier(kms.create_symmetric_key(attribute(Tag.OBJECT_GROUP, group)))
+    return kms.create_symmetric_key(attribute(Tag.OBJECT_GROUP, group))
 
 
 def denied(kms: TestKms, request: Request[Any], version: Version = V2_1, **given: Any) -> None:
@@ -87,7 +88,7 @@ def test_what_is_held_is_not_lost_until_every_hold_is_removed(
     request, version = losses(kms, key)[which]
     for name in names:
         denied(kms, request, version)
-        assert kms.run(kms.repository.load(DEFAULT_TENANT, key)).state is State.PRE_ACTIVE  # type: ignore[union-attr]
+        assert stored(kms, key).state is State.PRE_ACTIVE
         kms.call(GetRequest(unique_identifier=key))
         kms.run(perform(administrator(kms), {"command": "hold.remove", "hold": name}))
     kms.call(request, version=version)
@@ -96,7 +97,7 @@ def test_what_is_held_is_not_lost_until_every_hold_is_removed(
 def test_what_is_held_cannot_leave_the_group_that_holds_it(kms: TestKms) -> None:
     key = grouped(kms)
     hold(kms, group=GROUP)
-    away = [
+    away: list[Request[Any]] = [
         DeleteAttributeRequest(unique_identifier=key, attribute_reference=Tag.OBJECT_GROUP),
         ModifyAttributeRequest(
             unique_identifier=key, new_attribute=AttributeInstance(Tag.OBJECT_GROUP, "elsewhere")
@@ -134,7 +135,7 @@ def test_what_is_held_itself_leaves_a_group_that_is_not(kms: TestKms) -> None:
 def test_what_is_held_cannot_leave_its_group_behind_another_one(kms: TestKms) -> None:
     """That the first item was allowed says nothing of the second."""
     groups = [attribute(Tag.OBJECT_GROUP, name) for name in ("free", GROUP)]
-    key = UniqueIdentifier(kms.create_symmetric_key(*groups))
+    key = kms.create_symmetric_key(*groups)
     hold(kms, group=GROUP)
     requests = [DeleteAttributeRequest(unique_identifier=key, current_attribute=group) for group in groups]
     undo = BatchErrorContinuationOption.UNDO
@@ -158,7 +159,7 @@ def test_a_hold_is_on_the_objects_of_one_tenant(kms: TestKms) -> None:
 
     stranger = replace(BOB, tenant=TenantId(2))
     hold(kms, group=GROUP)
-    key = UniqueIdentifier(kms.create_symmetric_key(attribute(Tag.OBJECT_GROUP, GROUP), caller=stranger))
+    key = kms.create_symmetric_key(attribute(Tag.OBJECT_GROUP, GROUP), caller=stranger)
     kms.call(DestroyRequest(unique_identifier=key), caller=stranger)
 
 
@@ -166,7 +167,7 @@ def test_a_hold_goes_before_any_approval(kms: TestKms) -> None:
     """People are not asked for what nobody may do."""
     people(kms)
     lay_down(kms, destroy=1)
-    key = UniqueIdentifier(kms.create_symmetric_key())
+    key = kms.create_symmetric_key()
     hold(kms, unique_identifier=key)
     denied(kms, DestroyRequest(unique_identifier=key))
     assert waiting(kms) == []
@@ -223,7 +224,7 @@ def test_a_hold_on_nothing_or_without_a_reason_is_refused(kms: TestKms, given: d
 
 
 def linked(kms: TestKms, group: str) -> UniqueIdentifier:
-    key = UniqueIdentifier(kms.create_symmetric_key())
+    key = kms.create_symmetric_key()
     link = AttributeInstance(Tag.GROUP_LINK, UniqueIdentifier(group))
     kms.call(AddAttributeRequest(unique_identifier=key, new_attribute=link), version=V3_0)
     return key

@@ -80,7 +80,7 @@ ENDS: list[tuple[Callable[[UniqueIdentifier], Request[Any]], ResultReason]] = [
 
 
 def new_key(kms: TestKms) -> UniqueIdentifier:
-    return UniqueIdentifier(kms.create_symmetric_key())
+    return kms.create_symmetric_key()
 
 
 def kept(kms: TestKms, client: ClientIdentity = ALICE) -> int:

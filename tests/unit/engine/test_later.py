@@ -15,7 +15,6 @@ from strongroom.domain.store_failures import StoreFailure
 from strongroom.engine import backlog
 from strongroom.engine.later import LARGEST_ANSWERS, MOST_ITEMS
 from strongroom.model.convert import decoder
-from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.messages import ResponseBatchItem
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicParameters
@@ -403,7 +402,7 @@ def test_answers_are_kept_up_to_a_limit_and_what_is_kept_can_be_read(kms: TestKm
 
 
 def test_a_batch_that_waits_has_so_many_items(kms: TestKms) -> None:
-    given = {"version": V3_0, "asynchronous_indicator": MANDATORY}
+    given: dict[str, Any] = {"version": V3_0, "asynchronous_indicator": MANDATORY}
     (item,) = items(kms, *[LocateRequest()] * (MOST_ITEMS + 1), **given)
     assert item.result_reason is ResultReason.SERVER_LIMIT_EXCEEDED
     send(kms, *[LocateRequest()] * MOST_ITEMS, **given)
@@ -498,7 +497,7 @@ def test_an_answer_that_nobody_fetches_is_forgotten(kms: TestKms) -> None:
 
 
 def test_what_a_poll_gave_that_is_undone_is_withheld_and_still_waits(kms: TestKms) -> None:
-    (value,) = send(kms, GetRequest(unique_identifier=UniqueIdentifier(kms.create_symmetric_key())))
+    (value,) = send(kms, GetRequest(unique_identifier=kms.create_symmetric_key()))
     do_all(kms)
     polled, _ = items(
         kms,

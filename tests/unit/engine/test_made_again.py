@@ -29,6 +29,7 @@ from tests.expect import raw_key
 from tests.kms import ALICE, BOB, Refused, TestKms, template
 from tests.nodes import Nodes, nodes, postgres_server
 from tests.postgres import PostgresServer
+from tests.wrapping import material_of
 
 __all__ = ["nodes", "postgres_server"]
 
@@ -64,8 +65,7 @@ def bring(kms: TestKms, key: bytes, *, caller: ClientIdentity = ALICE, replace: 
 
 def material(kms: TestKms, key: UniqueIdentifier = K, *, caller: ClientIdentity = ALICE) -> bytes:
     got = kms.call(GetRequest(unique_identifier=key), version=V2_1, caller=caller)
-    value: bytes = got.managed_object.key_block.key_value.key_material.reveal()  # type: ignore[union-attr]
-    return value
+    return material_of(got.managed_object)
 
 
 def made_again(pair: Nodes, *, caller: ClientIdentity = ALICE) -> None:
@@ -109,7 +109,7 @@ def test_a_number_that_was_lost_in_a_failover_and_given_again_is_another_generat
 ) -> None:
     one, two = nodes
     database = one.url.dsn.partition("@/")[2].partition("?")[0]  # type: ignore[union-attr]
-    key = UniqueIdentifier(one.create_symmetric_key())
+    key = one.create_symmetric_key()
     material(one, key)
     for table in TABLES:
         postgres_server.sql(database, f"CREATE TABLE standby_{table} AS SELECT * FROM {table}")
@@ -165,7 +165,7 @@ def parked(kms: TestKms) -> Kept[Parked] | None:
 
 
 def test_a_commit_takes_no_number_that_was_only_counted(kms: TestKms) -> None:
-    key = UniqueIdentifier(kms.create_symmetric_key())
+    key = kms.create_symmetric_key()
     obj = kms.run(kms.repository.load(ALICE.tenant, key))
     assert obj is not None
     counted = obj.copy()

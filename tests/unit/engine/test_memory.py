@@ -126,9 +126,7 @@ def test_large_objects_are_not_kept_opened(kms: TestKms) -> None:
 
 
 def test_a_remembered_answer_does_not_outlive_a_clock_that_is_set_back(kms: TestKms) -> None:
-    key = UniqueIdentifier(
-        kms.create_symmetric_key(attribute(Tag.ACTIVATION_DATE, kms.clock.now() + timedelta(hours=1)))
-    )
+    key = kms.create_symmetric_key(attribute(Tag.ACTIVATION_DATE, kms.clock.now() + timedelta(hours=1)))
     state = GetAttributesRequest(unique_identifier=key, attribute_reference=(Tag.STATE,))
 
     def told() -> State:

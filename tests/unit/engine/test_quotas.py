@@ -203,14 +203,15 @@ def test_at_the_limit_objects_are_used_retired_and_made_smaller(
     large = kms.call(opaque(20_000)).unique_identifier
     key = kms.create_symmetric_key()
     kms.dispatcher.transactions.quotas = Quotas(kms.repository, QuotaLimits(tenant_bytes=1000), time)
-    for request in (
-        ActivateRequest(unique_identifier=UniqueIdentifier(key)),
-        ArchiveRequest(unique_identifier=UniqueIdentifier(key)),
-        RecoverRequest(unique_identifier=UniqueIdentifier(key)),
-        revoke(UniqueIdentifier(key), RevocationReasonCode.KEY_COMPROMISE),
-        DestroyRequest(unique_identifier=UniqueIdentifier(key)),
+    requests: list[Request[Any]] = [
+        ActivateRequest(unique_identifier=key),
+        ArchiveRequest(unique_identifier=key),
+        RecoverRequest(unique_identifier=key),
+        revoke(key, RevocationReasonCode.KEY_COMPROMISE),
+        DestroyRequest(unique_identifier=key),
         import_over(large, 10_000),
-    ):
+    ]
+    for request in requests:
         kms.call(request)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from strongroom.domain.operation import Request
 from strongroom.model.convert import encoder
 from strongroom.model.errors import NotInVersion
 from strongroom.model.identifiers import BatchReference
@@ -94,7 +95,7 @@ def sha256(data: bytes) -> bytes:
 def test_data_may_be_those_of_an_earlier_item(
     kms: TestKms, version: Version, item_type: int, reference: int, meant: int
 ) -> None:
-    requests = [RNGRetrieveRequest(data_length=32), hashing(b"abc"), hashing()]
+    requests: list[Request[Any]] = [RNGRetrieveRequest(data_length=32), hashing(b"abc"), hashing()]
     root = refer(request_message(*requests, version=version), 2, item_type, int(reference))
     *earlier, made = answers(kms, root)
     assert made[Tag.DATA] == sha256(earlier[meant][Tag.DATA])
@@ -119,7 +120,7 @@ def test_data_that_nothing_gave_are_an_invalid_field(kms: TestKms, item_type: in
 
 
 def test_data_of_an_item_that_failed_are_not_there(kms: TestKms) -> None:
-    requests = [RNGRetrieveRequest(data_length=-1), hashing()]
+    requests: list[Request[Any]] = [RNGRetrieveRequest(data_length=-1), hashing()]
     root = request_message(
         *requests, version=V2_1, batch_error_continuation_option=BatchErrorContinuationOption.CONTINUE
     )
@@ -129,7 +130,11 @@ def test_data_of_an_item_that_failed_are_not_there(kms: TestKms) -> None:
 
 
 def test_data_of_an_item_that_failed_are_not_those_of_one_before(kms: TestKms) -> None:
-    requests = [RNGRetrieveRequest(data_length=8), RNGRetrieveRequest(data_length=-1), hashing()]
+    requests: list[Request[Any]] = [
+        RNGRetrieveRequest(data_length=8),
+        RNGRetrieveRequest(data_length=-1),
+        hashing(),
+    ]
     root = request_message(
         *requests, version=V2_1, batch_error_continuation_option=BatchErrorContinuationOption.CONTINUE
     )

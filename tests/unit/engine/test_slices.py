@@ -15,6 +15,7 @@ from strongroom.domain.errors import ServerFailure
 from strongroom.domain.identity import Connection
 from strongroom.engine.answers import Answers, joined
 from strongroom.engine.slices import encode_long, is_long, let_go
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.structures import Name
 from strongroom.operations.get import GetRequest
 from strongroom.operations.locate import LocateRequest
@@ -70,7 +71,7 @@ def test_short_answers_are_made_at_once() -> None:
 
 def _long(item: bytes) -> bytes:
     """Return a message of which the payload has so many items that it is read beside the event loop."""
-    good = message(GetRequest(unique_identifier="x" * 400))
+    good = message(GetRequest(unique_identifier=UniqueIdentifier("x" * 400)))
     text = good.index(b"\x42\x00\x94")
     payload = item * 2000
     lengths = [good.index(tag) for tag in (b"\x42\x00\x78", b"\x42\x00\x0f", b"\x42\x00\x79")]
@@ -80,19 +81,20 @@ def _long(item: bytes) -> bytes:
     return bytes(made)
 
 
-REQUESTS: dict[str, Callable[[Any], bytes]] = {
+NOWHERE = UniqueIdentifier("nowhere")
+REQUESTS: dict[str, Callable[[UniqueIdentifier], bytes]] = {
     "get": lambda key: message(GetRequest(unique_identifier=key)),
-    "what is missing": lambda _: message(GetRequest(unique_identifier="nowhere")),
+    "what is missing": lambda _: message(GetRequest(unique_identifier=NOWHERE)),
     "search": lambda _: message(LocateRequest()),
     "creation": lambda _: message(create()),
     "many names": lambda _: message(
         create(*(attribute(Tag.NAME, Name(name_value=f"n{number}")) for number in range(1500)))
     ),
     "batch": lambda key: batch(GetRequest(unique_identifier=key), 100),
-    "failing batch": lambda _: batch(GetRequest(unique_identifier="nowhere"), 100),
+    "failing batch": lambda _: batch(GetRequest(unique_identifier=NOWHERE), 100),
     "batch undone": lambda _: message(
         create(),
-        GetRequest(unique_identifier="nowhere"),
+        GetRequest(unique_identifier=NOWHERE),
         batch_error_continuation_option=BatchErrorContinuationOption.UNDO,
     ),
     "long junk": lambda _: _long(b"\x42\x00\x28\x05" + (8).to_bytes(4) + bytes(8)),
@@ -104,8 +106,8 @@ REQUESTS: dict[str, Callable[[Any], bytes]] = {
 @pytest.mark.parametrize("kind", REQUESTS)
 def test_a_request_leaves_no_reference_cycles(kms: TestKms, kind: str) -> None:
     """They would keep keys and long messages in memory until the collector comes by."""
-    key = kms.batch(create(), version=V2_1)[0]
-    data = REQUESTS[kind](key.unique_identifier)
+    key = kms.call(create(), version=V2_1).unique_identifier
+    data = REQUESTS[kind](key)
     connection = Connection(client=ALICE, peer="127.0.0.1:1")
 
     async def handle() -> None:
@@ -139,8 +141,8 @@ def test_the_items_of_a_long_request_are_let_go_beside_the_event_loop(
         return await run(self, work, *args, **keywords)
 
     monkeypatch.setattr(Pool, "run", note)
-    key = kms.batch(create(), version=V2_1)[0]
-    data = batch(GetRequest(unique_identifier=key.unique_identifier), 500)
+    key = kms.call(create(), version=V2_1).unique_identifier
+    data = batch(GetRequest(unique_identifier=key), 500)
     connection = Connection(client=ALICE, peer="127.0.0.1:1")
     answer = binary.decode(joined(kms.run(kms.dispatcher.handle(data, connection))))
     assert len(answer[2]) == 501

@@ -11,6 +11,7 @@ from strongroom.domain.errors import InvalidCorrelationValue, ServerFailure
 from strongroom.domain.identity import Connection
 from strongroom.domain.store import LostRace
 from strongroom.domain.streams import Part
+from strongroom.engine.answers import joined
 from strongroom.engine.dispatch import Dispatcher
 from strongroom.engine.streams import RequestStreams, StreamLimits, StreamTable
 from strongroom.engine.unit_of_work import UnitOfWork
@@ -146,7 +147,8 @@ def test_two_requests_are_not_at_work_on_one_stream_at_once(kms: TestKms) -> Non
     connection = Connection(client=ALICE, peer="127.0.0.1:1")
 
     async def both() -> list[bytes]:
-        return await asyncio.gather(*(kms.dispatcher.handle(message, connection) for _ in range(2)))
+        answers = await asyncio.gather(*(kms.dispatcher.handle(message, connection) for _ in range(2)))
+        return [joined(answer) for answer in answers]
 
     answers = kms.run(both())
     assert sorted(b"at work on this stream" in answer for answer in answers) == [False, True]

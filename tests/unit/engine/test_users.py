@@ -409,9 +409,9 @@ def test_guesses_that_come_at_once_are_counted_too(kms: TestKms) -> None:
     tried = []
     fits = checks.password_fits
 
-    async def counting(value: PasswordCredential, given: SecretBytes) -> bool:
-        tried.append(given)
-        return await fits(value, given)
+    async def counting(credential: PasswordCredential, password: SecretBytes) -> bool:
+        tried.append(password)
+        return await fits(credential, password)
 
     checks.password_fits = counting  # type: ignore[method-assign]
     connection = Connection(client=ALICE, peer="127.0.0.1:1")

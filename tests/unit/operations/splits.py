@@ -95,7 +95,7 @@ def register_part(
     kms: TestKms, number: int, data: bytes, *given: AttributeInstance, version: Version = V1_4, **fields: Any
 ) -> UniqueIdentifier:
     """Register a part that was made elsewhere: two of four in GF(2^8) unless the fields say otherwise."""
-    fields = {
+    usual: dict[str, Any] = {
         "split_key_parts": 4,
         "split_key_threshold": 2,
         "split_key_method": GF_2_8,
@@ -103,6 +103,6 @@ def register_part(
         "key_block": KeyBlock(
             key_format_type=KeyFormatType.RAW, key_value=KeyValue(key_material=SecretBytes(data))
         ),
-    } | fields
-    request = registration(ObjectType.SPLIT_KEY, SplitKey(**fields), *given)
+    }
+    request = registration(ObjectType.SPLIT_KEY, SplitKey(**(usual | fields)), *given)
     return kms.call(request, version=version).unique_identifier

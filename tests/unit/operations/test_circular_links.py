@@ -53,7 +53,7 @@ def test_other_links_may_come_back(kms: TestKms, kind: LinkType) -> None:
 
 def test_what_is_not_there_or_not_seen_ends_the_search(kms: TestKms) -> None:
     made = key(kms)
-    theirs = UniqueIdentifier(kms.create_symmetric_key(caller=BOB))
+    theirs = kms.create_symmetric_key(caller=BOB)
     assert add(kms, made, LinkType.PARENT_LINK, MISSING) is None
     assert add(kms, key(kms), LinkType.PARENT_LINK, theirs) is None
 

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def counting(tmp_path: Path, empty_store: Path) -> Iterator[TestKms]:
     server.close()
 
 
-def encrypt(made: UniqueIdentifier, **fields: object) -> EncryptRequest:
+def encrypt(made: UniqueIdentifier, **fields: Any) -> EncryptRequest:
     return EncryptRequest(
         unique_identifier=made, cryptographic_parameters=CBC, data=DATA, iv_counter_nonce=IV, **fields
     )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from strongroom.domain.identity import Connection
+from strongroom.engine.answers import joined
 from strongroom.model.attribute_list import AttributeInstance, RawValue, TemplateAttributes, VendorAttribute
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import SecretData, SymmetricKey
@@ -375,7 +376,8 @@ def test_of_two_requests_for_one_name_at_the_same_time_one_gets_it(kms: TestKms)
     connection = Connection(client=ALICE, peer="127.0.0.1:1")
 
     async def together() -> list[bytes]:
-        return await asyncio.gather(*(kms.dispatcher.handle(message, connection) for _ in range(5)))
+        answers = await asyncio.gather(*(kms.dispatcher.handle(message, connection) for _ in range(5)))
+        return [joined(answer) for answer in answers]
 
     answers = [binary.decode(a) for a in kms.run(together())]
     statuses = [v for a in answers for t, _, v in a[2][1][2] if t == Tag.RESULT_STATUS]

@@ -61,7 +61,7 @@ from tests.expect import (
     value,
     values,
 )
-from tests.kms import BOB, TestKms, attribute, template
+from tests.kms import ALICE, BOB, TestKms, attribute, template
 
 A, H, M = CryptographicAlgorithm, HashingAlgorithm, DerivationMethod
 DERIVE = CryptographicUsageMask.DERIVE_KEY
@@ -497,7 +497,7 @@ def test_secret_data_have_a_length_in_whole_bytes(kms: TestKms, length: int | No
 def test_a_key_needs_an_algorithm_and_one_of_its_lengths(kms: TestKms) -> None:
     reason, base = ResultReason.INVALID_FIELD, symmetric(kms)
     for given in ({"algorithm": None}, {"length": None}, {"length": 100}, {"algorithm": A.RSA}):
-        request = derivation(M.HMAC, base, data=b"data", **given)  # type: ignore[arg-type]
+        request = derivation(M.HMAC, base, data=b"data", **given)
         assert_refused(kms, request, reason, reason)
 
 
@@ -654,13 +654,13 @@ def test_destroyed_bases_derive_nothing(kms: TestKms) -> None:
 
 def test_unknown_and_foreign_bases_are_not_found(kms: TestKms) -> None:
     mine = symmetric(kms)
-    for bases, caller in (((MISSING,), {}), ((mine, MISSING), {}), ((mine,), {"caller": BOB})):
+    for bases, caller in (((MISSING,), ALICE), ((mine, MISSING), ALICE), ((mine,), BOB)):
         assert_refused(
             kms,
             derivation(M.HMAC, *bases, data=b"data"),
             ResultReason.ITEM_NOT_FOUND,
             ResultReason.OBJECT_NOT_FOUND,
-            **caller,
+            caller=caller,
         )
     assert values(kms, mine, Tag.LINK) == []
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from strongroom.domain.identity import DEFAULT_TENANT
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.get_attributes import GetAttributesRequest
@@ -18,6 +17,7 @@ from tests.expect import (
     register_template,
     revoke,
     state_of,
+    stored,
     value,
     values,
 )
@@ -66,7 +66,7 @@ def test_the_material_is_gone(kms: TestKms) -> None:
     made = key_in(kms, State.DESTROYED)
     refused = refusal(kms, GetRequest(unique_identifier=made))
     assert refused.reason is ResultReason.ITEM_NOT_FOUND
-    assert kms.run(kms.repository.load(DEFAULT_TENANT, made)).material is None  # type: ignore[union-attr]
+    assert stored(kms, made).material is None
 
 
 def test_the_attributes_are_kept(kms: TestKms) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from strongroom.domain.identity import Connection
+from strongroom.engine.answers import joined
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicParameters, UsageLimits
@@ -221,7 +222,8 @@ def test_uses_at_the_same_time_do_not_see_the_same_count(kms: TestKms) -> None:
     connection = Connection(client=ALICE, peer="127.0.0.1:1")
 
     async def together() -> list[bytes]:
-        return await asyncio.gather(*(kms.dispatcher.handle(message, connection) for _ in range(8)))
+        answers = await asyncio.gather(*(kms.dispatcher.handle(message, connection) for _ in range(8)))
+        return [joined(answer) for answer in answers]
 
     answers = [binary.decode(a) for a in kms.run(together())]
     statuses = [v for a in answers for t, _, v in a[2][1][2] if t == Tag.RESULT_STATUS]

@@ -273,7 +273,7 @@ def test_nothing_of_a_replaced_object_is_left(kms: TestKms) -> None:
 
 def test_nobody_elses_object_is_replaced(kms: TestKms) -> None:
     """Nor is it said whose it is: without Replace Existing the caller's own object is answered the same."""
-    foreign = UniqueIdentifier(kms.create_symmetric_key(caller=BOB))
+    foreign = kms.create_symmetric_key(caller=BOB)
     before = kms.run(kms.repository.load(DEFAULT_TENANT, foreign))
     answers = {
         (found.reason, found.message)
@@ -453,7 +453,7 @@ def test_a_key_that_cannot_be_unwrapped_is_not_imported(kms: TestKms, why: str) 
         case "unknown":
             kek = MISSING
         case "foreign":
-            kek = UniqueIdentifier(kms.create_symmetric_key(mask=WRAP | UNWRAP, caller=BOB))
+            kek = kms.create_symmetric_key(mask=WRAP | UNWRAP, caller=BOB)
         case "tampered":
             data = bytes(24)
         case _:

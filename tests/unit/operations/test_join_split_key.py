@@ -218,7 +218,7 @@ def test_the_format_of_a_private_key_from_elsewhere_is_found_out(kms: TestKms) -
     for key_format in (KeyFormatType.PKCS_1, KeyFormatType.PKCS_8):
         der = kms.call(GetRequest(unique_identifier=private, key_format_type=key_format)).managed_object
         held = der.key_block.key_value.key_material.reveal()  # type: ignore[attr-defined]
-        fields = {"split_key_method": SplitKeyMethod.XOR, "split_key_parts": 2}
+        fields: dict[str, Any] = {"split_key_method": SplitKeyMethod.XOR, "split_key_parts": 2}
         parts = [
             register_part(kms, 1, bytes(len(held)), **fields),
             register_part(kms, 2, held, **fields),
@@ -382,7 +382,7 @@ def test_more_parts_than_any_split_has_are_refused(kms: TestKms) -> None:
 
 
 @pytest.mark.parametrize("fields", [{"number": 0}, {"number": 5}, {"split_key_threshold": 9}], ids=str)
-def test_a_part_that_no_split_can_have_is_not_registered(kms: TestKms, fields: dict[str, int]) -> None:
+def test_a_part_that_no_split_can_have_is_not_registered(kms: TestKms, fields: dict[str, Any]) -> None:
     """KMIP 2.1 §2.8: the Key Part Identifier is at least 1 and at most the Split Key Parts."""
     number = fields.pop("number", 1)
     with pytest.raises(Refused, match="must be at least 1"):

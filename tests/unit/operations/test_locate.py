@@ -330,7 +330,10 @@ def test_the_member_that_waits_longest_is_the_first_fresh_one(kms: TestKms) -> N
     """Keys of a group are handed out in the order in which they came."""
     group = attribute(Tag.OBJECT_GROUP, "g")
     first, second = key(kms, group), key(kms, group)
-    fresh = {"object_group_member": ObjectGroupMember.GROUP_MEMBER_FRESH, "maximum_items": 1}
+    fresh: dict[str, Any] = {
+        "object_group_member": ObjectGroupMember.GROUP_MEMBER_FRESH,
+        "maximum_items": 1,
+    }
     for expected in ([first], [second], []):
         found = located(kms, group, **fresh)
         assert found == expected
@@ -341,7 +344,10 @@ def test_the_member_that_waits_longest_is_the_first_fresh_one(kms: TestKms) -> N
 def test_the_default_group_never_runs_out_of_fresh_keys(kms: TestKms) -> None:
     """KMIP 1.4 §4.9: the server may generate a new object on the fly."""
     group = attribute(Tag.OBJECT_GROUP, "default")
-    fresh = {"object_group_member": ObjectGroupMember.GROUP_MEMBER_FRESH, "maximum_items": 1}
+    fresh: dict[str, Any] = {
+        "object_group_member": ObjectGroupMember.GROUP_MEMBER_FRESH,
+        "maximum_items": 1,
+    }
     (first,) = located(kms, group, **fresh)
     assert located(kms, group, **fresh) == [first], "it was not given to anybody yet"
     made = kms.call(GetRequest(unique_identifier=first)).managed_object
@@ -355,7 +361,7 @@ def test_the_default_group_never_runs_out_of_fresh_keys(kms: TestKms) -> None:
 
 def test_no_key_is_made_for_who_asks_for_something_else(kms: TestKms) -> None:
     group = attribute(Tag.OBJECT_GROUP, "default")
-    fresh = {"object_group_member": ObjectGroupMember.GROUP_MEMBER_FRESH}
+    fresh: dict[str, Any] = {"object_group_member": ObjectGroupMember.GROUP_MEMBER_FRESH}
     secret = attribute(Tag.OBJECT_TYPE, ObjectType.SECRET_DATA)
     assert located(kms, group, secret, **fresh) == []
     assert located(kms, group, attribute(Tag.OBJECT_GROUP, "g"), **fresh) == []
@@ -369,7 +375,7 @@ def test_the_default_member_is_the_oldest_nobody_has_got_and_then_the_oldest(kms
     group = attribute(Tag.OBJECT_GROUP, "g")
     first, second = key(kms, group), key(kms, group)
     key(kms)
-    member = {"object_group_member": ObjectGroupMember.GROUP_MEMBER_DEFAULT}
+    member: dict[str, Any] = {"object_group_member": ObjectGroupMember.GROUP_MEMBER_DEFAULT}
     for expected in (first, second, first, first):
         assert located(kms, group, **member) == [expected]
         assert located(kms, group, offset_items=1, **member) == []

@@ -42,7 +42,7 @@ from tests.expect import (
     revoke,
     value,
 )
-from tests.kms import BOB, TestKms, attribute
+from tests.kms import ALICE, BOB, TestKms, attribute
 
 A, H = CryptographicAlgorithm, HashingAlgorithm
 BOTH = CryptographicUsageMask.MAC_GENERATE | CryptographicUsageMask.MAC_VERIFY
@@ -384,12 +384,13 @@ def test_usage_limits_are_spent_by_mac_and_not_by_verify(kms: TestKms) -> None:
 def test_unknown_and_foreign_keys_are_not_found(kms: TestKms) -> None:
     made = mac_key(kms)
     for request, caller in (
-        (mac(MISSING), {}),
-        (verification(MISSING, b"data", b"mac"), {}),
-        (mac(made), {"caller": BOB}),
-        (verification(made, b"data", b"mac"), {"caller": BOB}),
+        (mac(MISSING), ALICE),
+        (verification(MISSING, b"data", b"mac"), ALICE),
+        (mac(made), BOB),
+        (verification(made, b"data", b"mac"), BOB),
     ):
-        assert_refused(kms, request, ResultReason.ITEM_NOT_FOUND, ResultReason.OBJECT_NOT_FOUND, **caller)
+        reasons = ResultReason.ITEM_NOT_FOUND, ResultReason.OBJECT_NOT_FOUND
+        assert_refused(kms, request, *reasons, caller=caller)
 
 
 def test_a_private_key_makes_no_mac(kms: TestKms) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from strongroom.domain.identity import DEFAULT_TENANT
 from strongroom.domain.store import Changes, LostRace
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.get_attributes import GetAttributesRequest
 from strongroom.operations.locate import LocateRequest
@@ -27,7 +28,7 @@ from tests.unit.store.samples import generation_of
 ANYWHERE = StorageStatusMask(7)
 
 
-def obliterate(kms: TestKms, identifier: str) -> None:
+def obliterate(kms: TestKms, identifier: UniqueIdentifier) -> None:
     kms.call(ObliterateRequest(unique_identifier=identifier), version=V3_0)
 
 

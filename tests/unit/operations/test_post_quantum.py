@@ -22,6 +22,7 @@ from strongroom.model.structures import CryptographicParameters
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.create_key_pair import CreateKeyPairRequest
 from strongroom.operations.get import GetRequest
+from strongroom.operations.register import RegisterRequest
 from strongroom.operations.sign import SignRequest
 from strongroom.operations.signature_verify import SignatureVerifyRequest
 from strongroom.registry import (
@@ -79,7 +80,9 @@ def register(
     return kms.call(registering(kind, algorithm, material), version=V3_0).unique_identifier
 
 
-def registering(kind: type[PrivateKey] | type[PublicKey], algorithm: Algorithm, material: bytes) -> Any:
+def registering(
+    kind: type[PrivateKey] | type[PublicKey], algorithm: Algorithm, material: bytes
+) -> RegisterRequest:
     key_block = KeyBlock(
         key_format_type=KeyFormatType.RAW,
         key_value=KeyValue(key_material=SecretBytes(material)),

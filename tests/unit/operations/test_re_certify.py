@@ -1,12 +1,14 @@
 """Re-certify: the same key, a new certificate, and what moves from the old one to the new."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.archive import ArchiveRequest
 from strongroom.operations.certify import CertifyRequest
@@ -65,8 +67,8 @@ def root(kms: TestKms) -> Authority:
     return authority(kms)
 
 
-def renewed(kms: TestKms, old: str, version: Version = V2_1, **fields: object) -> str:
-    request = ReCertifyRequest(unique_identifier=old, **fields)  # type: ignore[arg-type]
+def renewed(kms: TestKms, old: UniqueIdentifier, version: Version = V2_1, **fields: Any) -> UniqueIdentifier:
+    request = ReCertifyRequest(unique_identifier=old, **fields)
     return kms.call(request, version=version).unique_identifier
 
 
@@ -237,12 +239,12 @@ def test_the_new_certificate_is_linked_to_the_request_that_it_was_made_from(
 ) -> None:
     first, second = (kms.call(request_object(csr()), version=V2_1).unique_identifier for _ in range(2))
     certified = CertifyRequest(unique_identifier=first, attributes=template(issued_by(root)))
-    made: str = kms.call(certified, version=V2_1).unique_identifier
+    made = kms.call(certified, version=V2_1).unique_identifier
     by_value = {
         "certificate_request_type": CertificateRequestType.PKCS_10,
         "certificate_request_value": csr(),
     }
-    expected = (
+    expected: tuple[tuple[dict[str, Any], UniqueIdentifier | None], ...] = (
         ({}, first),
         ({"certificate_request_unique_identifier": second}, second),
         (by_value, None),

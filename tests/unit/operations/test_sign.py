@@ -49,7 +49,7 @@ from strongroom.registry import (
     Version,
 )
 from tests.expect import MISSING, active_key, assert_refused, mask, refusal, registration, revoke, value
-from tests.kms import BOB, TestKms, attribute, template
+from tests.kms import ALICE, BOB, TestKms, attribute, template
 
 A, D, H, P = CryptographicAlgorithm, DigitalSignatureAlgorithm, HashingAlgorithm, PaddingMethod
 SIGN, VERIFY = CryptographicUsageMask.SIGN, CryptographicUsageMask.VERIFY
@@ -611,12 +611,13 @@ def test_unknown_and_foreign_keys_are_not_found(kms: TestKms) -> None:
     private, public = private_key(kms, ec_key()), public_key(kms, ec_key())
     parameters = how(hashing_algorithm=H.SHA_256)
     for request, caller in (
-        (signing(MISSING, parameters), {}),
-        (verifying(MISSING, b"x", parameters), {}),
-        (signing(private, parameters), {"caller": BOB}),
-        (verifying(public, b"x", parameters), {"caller": BOB}),
+        (signing(MISSING, parameters), ALICE),
+        (verifying(MISSING, b"x", parameters), ALICE),
+        (signing(private, parameters), BOB),
+        (verifying(public, b"x", parameters), BOB),
     ):
-        assert_refused(kms, request, ResultReason.ITEM_NOT_FOUND, ResultReason.OBJECT_NOT_FOUND, **caller)
+        reasons = ResultReason.ITEM_NOT_FOUND, ResultReason.OBJECT_NOT_FOUND
+        assert_refused(kms, request, *reasons, caller=caller)
 
 
 @pytest.mark.parametrize("size", [20_000, 600_000])

@@ -129,18 +129,21 @@ def test_what_signs_a_message_takes_it_in_parts_too(kms: TestKms, key: Any) -> N
 def test_a_verification_needs_a_proof_and_takes_only_one(kms: TestKms) -> None:
     key, reason = mac_key(kms), ResultReason.INVALID_FIELD
 
-    def begun(**more: Any) -> bytes:
+    def begun(mac_data: bytes | None) -> bytes:
         request = MACVerifyRequest(
-            unique_identifier=key, data=SecretBytes(b"data"), init_indicator=True, **more
+            unique_identifier=key, data=SecretBytes(b"data"), mac_data=mac_data, init_indicator=True
         )
         correlation = kms.call(request).correlation_value
         assert correlation is not None
         return correlation
 
     for version in (V1_3, V1_4):
-        for first, last in ({}, {}), ({"mac_data": b"one"}, {"mac_data": b"other"}):
+        for first, last in (None, None), (b"one", b"other"):
             request = MACVerifyRequest(
-                unique_identifier=key, correlation_value=begun(**first), final_indicator=True, **last
+                unique_identifier=key,
+                correlation_value=begun(first),
+                final_indicator=True,
+                mac_data=last,
             )
             (result,) = kms.batch(request, version=version)
             assert result.reason is reason  # type: ignore[union-attr]

@@ -209,7 +209,7 @@ def test_a_key_whose_wrapping_key_is_not_at_hand_is_stored_as_it_is(kms: TestKms
         case "unknown":
             kek = MISSING
         case "foreign":
-            kek = UniqueIdentifier(kms.create_symmetric_key(mask=WRAP | UNWRAP, caller=BOB))
+            kek = kms.create_symmetric_key(mask=WRAP | UNWRAP, caller=BOB)
         case "opaque":
             kek = register_opaque(kms)
         case "destroyed":

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from strongroom.crypto.certificates import validation
+from strongroom.domain.operation import Request
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.objects import Certificate, OpaqueObject
 from strongroom.model.secret import SecretBytes
@@ -193,7 +194,8 @@ def test_a_compromised_certificate_stays_so_whatever_becomes_of_its_object(
     if put_away is None:
         register(kms, issuer)
     else:
-        kms.call(put_away(unique_identifier=below.certificate))
+        request: Request[Any] = put_away(unique_identifier=below.certificate)
+        kms.call(request)
     assert judged(kms, end, issuer) is INVALID
 
 
@@ -302,7 +304,12 @@ def test_the_revocation_lists_of_an_issuer_are_checked_once(
     """Whoever keeps certificates of one name makes many paths, and a list takes long to check."""
     read: list[bytes] = []
     once = validation._revocation_list
-    monkeypatch.setattr(validation, "_revocation_list", lambda data: read.append(data) or once(data))
+
+    def noting(data: bytes) -> x509.CertificateRevocationList:
+        read.append(data)
+        return once(data)
+
+    monkeypatch.setattr(validation, "_revocation_list", noting)
     issuers = [register(kms, self_signed(serial=serial), active=False) for serial in (1, 2, 3, 4)]
     links = [link_to(LinkType.CERTIFICATE_LINK, issuer) for issuer in issuers]
     kms.call(registration(ObjectType.OPAQUE_OBJECT, revocation_list(5), *links))

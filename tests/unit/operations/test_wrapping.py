@@ -1,7 +1,7 @@
 """Wrapped keys on Get (KMIP 1.4 §2.1.5-2.1.6, 2.1 §3.3 and §7.18)."""
 
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import pytest
 
@@ -69,7 +69,8 @@ from tests.wrapping import (
     wrapping_key,
 )
 
-R, M = ResultReason, WrappingMethod
+R: TypeAlias = ResultReason
+M: TypeAlias = WrappingMethod
 SECRET = bytes.fromhex("00112233445566778899aabbccddeeff")
 
 
@@ -268,7 +269,7 @@ def test_an_unknown_wrapping_key(kms: TestKms, as_mac_key: bool) -> None:
 def test_the_wrapping_key_of_somebody_else_does_not_exist(kms: TestKms) -> None:
     """faults 20."""
     kek = wrapping_key(kms, NIST)
-    mine = UniqueIdentifier(kms.create_symmetric_key(caller=BOB))
+    mine = kms.create_symmetric_key(caller=BOB)
     asked = request(mine, kek)
     assert_refused(kms, asked, R.ITEM_NOT_FOUND, R.WRAPPING_OBJECT_NOT_FOUND, caller=BOB)
     foreign = refusal(kms, asked, version=V2_1, caller=BOB)
@@ -278,7 +279,7 @@ def test_the_wrapping_key_of_somebody_else_does_not_exist(kms: TestKms) -> None:
 
 def test_somebody_elses_key_cannot_be_had_wrapped(kms: TestKms) -> None:
     made = register_key(kms)
-    own = UniqueIdentifier(kms.create_symmetric_key(mask=WRAP, caller=BOB))
+    own = kms.create_symmetric_key(mask=WRAP, caller=BOB)
     assert_refused(kms, request(made, own), R.ITEM_NOT_FOUND, R.OBJECT_NOT_FOUND, caller=BOB)
 
 
@@ -474,6 +475,6 @@ def test_a_cmac_authenticates_a_key(kms: TestKms) -> None:
 
 def test_a_name_finds_no_wrapping_key_of_somebody_else(kms: TestKms) -> None:
     register_key(kms, attribute(Tag.NAME, Name(name_value="kek")), usage=WRAP)
-    mine = UniqueIdentifier(kms.create_symmetric_key(caller=BOB))
+    mine = kms.create_symmetric_key(caller=BOB)
     asked = request(mine, UniqueIdentifier("kek"))
     assert refusal(kms, asked, version=V3_0, caller=BOB).reason is R.WRAPPING_OBJECT_NOT_FOUND

@@ -11,6 +11,8 @@ from strongroom.domain.operation import Request
 from strongroom.domain.outgoing import EndpointUnreachable, Exchange, Outgoing, Subscription
 from strongroom.model.convert import decoder
 from strongroom.operations.catalogue import all_operations_of_clients
+from strongroom.operations.to_client.notify import NotifyRequest
+from strongroom.operations.to_client.put import PutRequest
 from strongroom.registry import Operation, Tag, Version
 from strongroom.scheduler.courier import Courier
 from strongroom.wire import binary
@@ -44,10 +46,10 @@ class Listening:
         self.asked.append((_version(root), _request(root)))
         return self.answers(message)
 
-    def told(self) -> list[Request[Any]]:
+    def told(self) -> list[PutRequest | NotifyRequest]:
         """Return and forget what was asked of objects."""
         asked, self.asked = self.asked, []
-        return [request for _, request in asked if hasattr(request, "unique_identifier")]
+        return [request for _, request in asked if isinstance(request, PutRequest | NotifyRequest)]
 
 
 def _version(root: Item) -> Version:

@@ -71,7 +71,7 @@ def colour(text: str) -> AttributeInstance:
     return AttributeInstance(COLOUR, RawValue(7, text))
 
 
-def put(kms: TestKms, listening: Listening, **more: Any) -> str:
+def put(kms: TestKms, listening: Listening, **more: Any) -> UniqueIdentifier:
     """Make a key, let its Put be delivered, and forget both."""
     key = kms.create_symmetric_key(**more)
     deliver(kms, courier(kms, listening))
@@ -117,7 +117,7 @@ def test_a_batch_that_is_undone_tells_nothing(kms: TestKms) -> None:
     )
     kms.batch(
         create,
-        GetRequest(unique_identifier="nothing"),
+        GetRequest(unique_identifier=UniqueIdentifier("nothing")),
         batch_error_continuation_option=BatchErrorContinuationOption.UNDO,
     )
     assert waiting(kms) == []
@@ -133,9 +133,11 @@ def test_a_replacement_says_what_it_replaces(kms: TestKms, listening: Listening)
     old = put(kms, listening)
     new = kms.call(ReKeyRequest(unique_identifier=old)).unique_identifier
     deliver(kms, courier(kms, listening))
-    told = {message.unique_identifier: message for message in listening.told()}
-    assert told[new].put_function is PutFunction.REPLACE
-    assert told[new].replaced_unique_identifier == old
+    told = {one.unique_identifier: one for one in listening.told()}
+    message = told[new]
+    assert isinstance(message, PutRequest)
+    assert message.put_function is PutFunction.REPLACE
+    assert message.replaced_unique_identifier == old
     assert isinstance(told[old], NotifyRequest)
 
 
@@ -169,6 +171,7 @@ def test_a_deleted_attribute_has_a_name_and_no_value(
     kms.call(request, version=version)
     deliver(kms, courier(kms, listening))
     (message,) = listening.told()
+    assert isinstance(message, NotifyRequest)
     assert message.attributes is not None
     gone = [one.key for one in message.attributes.attributes if one.value is None]
     assert [*gone, *message.attribute_reference] == [COLOUR]
@@ -183,6 +186,7 @@ def test_a_state_is_notified_and_what_is_counted_by_the_way_is_not(
     kms.call(ActivateRequest(unique_identifier=key))
     deliver(kms, courier(kms, listening))
     (message,) = listening.told()
+    assert message.attributes is not None
     assert {one.key for one in message.attributes.attributes} == {
         Tag.STATE,
         Tag.ACTIVATION_DATE,
@@ -200,6 +204,7 @@ def test_a_destroyed_object_is_notified_and_its_put_is_not_sent_any_more(
     deliver(kms, courier(kms, listening))
     (message,) = listening.told()
     assert isinstance(message, NotifyRequest)
+    assert message.attributes is not None
     states = [one.value for one in message.attributes.attributes if one.key is Tag.STATE]
     assert states == [State.DESTROYED]
 
@@ -230,7 +235,7 @@ def test_nobody_is_told_what_a_restriction_keeps_it_from_asking_for(
 ) -> None:
     """Put is Get and Get Attributes that nobody asked for, Notify is Get Attributes."""
     key = put(kms, listening)
-    kms.call(ActivateRequest(unique_identifier=UniqueIdentifier(key)))
+    kms.call(ActivateRequest(unique_identifier=key))
     for permission in (Permission.GET, Permission.READ_ATTRIBUTES, Permission.EXPORT):
         rights = compile_rights(ALICE.client, (), (), Forbid(permission))
         another = kms.create_symmetric_key()
@@ -278,6 +283,7 @@ def test_a_date_that_passes_is_notified_once_whatever_workers_look(
     kms.run(second.tidy(kms.clock.now()))
     deliver(kms, worker)
     (message,) = listening.told()
+    assert message.attributes is not None
     states = [one.value for one in message.attributes.attributes if one.key is Tag.STATE]
     assert (message.unique_identifier, states) == (key, [State.ACTIVE])
 

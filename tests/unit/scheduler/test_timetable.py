@@ -16,15 +16,15 @@ async def test_a_job_that_takes_long_or_fails_does_not_hold_up_the_others(
     monkeypatch.setattr(timetable, "INTERVAL", 0.001)
     asked, enough = list[str](), asyncio.Event()
 
-    async def endless(_: datetime) -> None:
+    async def endless(now: datetime) -> None:
         asked.append("endless")
         await asyncio.Event().wait()
 
-    async def failing(_: datetime) -> None:
+    async def failing(now: datetime) -> None:
         asked.append("failing")
         raise RuntimeError("not today")
 
-    async def quick(_: datetime) -> None:
+    async def quick(now: datetime) -> None:
         asked.append("quick")
         if asked.count("quick") > 3 and asked.count("failing") > 3:
             enough.set()
@@ -42,7 +42,7 @@ async def test_a_job_that_takes_long_or_fails_does_not_hold_up_the_others(
 async def test_a_job_that_goes_on_failing_is_told_of_once_an_hour() -> None:
     clock, broken = MovableClock(), True
 
-    async def failing(_: datetime) -> None:
+    async def failing(now: datetime) -> None:
         if broken:
             raise RuntimeError("not today")
 

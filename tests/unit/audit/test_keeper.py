@@ -270,6 +270,7 @@ def test_an_anchor_lags_behind_since_it_failed_however_new_the_last_checkpoint_i
         with pytest.raises(CheckpointFailed):
             site.keeper.anchor()
     now += 1
+    assert last is not None
     assert site.keeper.behind(last) == {"near": 2_001}
 
 

@@ -441,10 +441,10 @@ def test_an_import_of_a_compromised_object_over_another_is_a_revocation(kms: Tes
 @pytest.mark.parametrize(
     "votes", [{"destroy": 1, "revoke_compromised": 2}, {"destroy": 2, "revoke_compromised": 1}]
 )
-def test_what_is_two_acts_needs_the_votes_of_the_stricter_one(kms: TestKms, votes: dict[str, int]) -> None:
+def test_what_is_two_acts_needs_the_votes_of_the_stricter_one(kms: TestKms, votes: dict[str, Any]) -> None:
     people(kms)
-    key, other = (UniqueIdentifier(kms.create_symmetric_key()) for _ in range(2))
-    material = kms.run(kms.repository.load(DEFAULT_TENANT, other)).material
+    key, other = (kms.create_symmetric_key() for _ in range(2))
+    material = material_of(kms, other)
     lay_down(kms, **votes)
     both = over(key, material, attribute(Tag.STATE, State.COMPROMISED))
     for voter, client in (("carol", CAROL), ("dan", DAN)):

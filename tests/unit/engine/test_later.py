@@ -549,7 +549,7 @@ def test_the_unique_batch_item_id_is_that_of_the_poll(kms: TestKms) -> None:
 
 def test_a_part_that_is_refused_among_what_waits_ends_its_stream(kms: TestKms) -> None:
     """Items without an answer are done at once, and one of them does not keep what another has spoilt."""
-    key, other = (UniqueIdentifier(active_key(kms)) for _ in range(2))
+    key, other = (active_key(kms) for _ in range(2))
     how = CryptographicParameters(block_cipher_mode=BlockCipherMode.ECB)
     first = EncryptRequest(unique_identifier=key, cryptographic_parameters=how, init_indicator=True)
     stream = kms.call(first).correlation_value

@@ -716,7 +716,12 @@ def test_what_sessions_hold_does_not_get_mixed_up(app: Application) -> None:
 
 def test_what_an_older_release_held_is_read() -> None:
     active = {"mechanism": SHA256, "parameter": "0aff", "key": None, "data": "7b0a", "in_parts": True}
-    session = {"writable": True, "found": None, "objects": [], "active": {"digest": active}}
+    session: dict[str, object] = {
+        "writable": True,
+        "found": None,
+        "objects": [],
+        "active": {"digest": active},
+    }
     older = {"sessions": {"1": session}, "handles": {}, "next": 2, "logged_in": False}
     read = state._decode(SecretBytes(json.dumps(older).encode())).sessions[1].active[state.Work.DIGEST]
     assert (read.mechanism.parameter, read.data) == (b"\n\xff", b"{\n")

@@ -254,7 +254,8 @@ def test_other_policies_and_other_tenants_are_looked_at_though_no_rule_has_chang
     assert refresh(1)
     assert not refresh(1)
     assert refresh(1, 2)
-    assert book.rules == {1: ["rule of 1"], 2: ["rule of 2"]}
+    found: object = book.rules
+    assert found == {1: ["rule of 1"], 2: ["rule of 2"]}
     rules.revision += 1
     assert not refresh(1, 2)
     rules.revision += 1

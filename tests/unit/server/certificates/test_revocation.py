@@ -88,7 +88,7 @@ def test_whose_certificates_are_is_remembered_of_few(
     tmp_path: Path, outside: OutsideAuthority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Anybody can show any number of them."""
-    monkeypatch.setattr(revocation, "REMEMBERED", 3)
+    monkeypatch.setattr("strongroom.server.certificates.revocation.REMEMBERED", 3)
     setting = Setting(tmp_path, outside)
     issued = [outside.issue()[0] for _ in range(8)]
     setting.external.write_bytes(outside.revocation_list(issued[0].serial_number))

@@ -104,7 +104,8 @@ class Dispatcher:
             self._forget()
 
     async def tidy(self, now: datetime) -> None:
-        """Forget from time to time what is remembered: it may hold keys that are gone."""
+        """Forget from time to time what is remembered: it may hold keys that are gone. Streams do, too."""
+        self._services.streams.expire(now)
         if self._forget_at is None or now >= self._forget_at:
             self._forget_at = now + self._services.remembered_for
             self._forget()

@@ -135,7 +135,7 @@ class StreamTable:
         key: ManagedObject | None,
     ) -> _Open:
         """Return a new stream; raises ServerLimitExceeded."""
-        self._expire(request.now)
+        self.expire(request.now)
         client = request.caller.client
         if self._of_client[client] >= self._limits.per_client:
             raise ServerLimitExceeded(
@@ -173,7 +173,7 @@ class StreamTable:
 
     def claim(self, request: "RequestStreams", operation: Operation, correlation_value: bytes) -> _Open:
         """Return the stream and keep others off it; raises InvalidCorrelationValue."""
-        self._expire(request.now)
+        self.expire(request.now)
         stream = self._open.get(correlation_value)
         if stream is None or stream.client != request.caller.client or stream.operation is not operation:
             raise InvalidCorrelationValue(
@@ -228,8 +228,8 @@ class StreamTable:
         stream.work = stream.request = None
         stream.results.clear()
 
-    def _expire(self, now: datetime) -> None:
-        """End the streams that nobody continues."""
+    def expire(self, now: datetime) -> None:
+        """End the streams that nobody continues: they hold keys."""
         given_up = now - self._limits.idle
         idle = []
         for stream in self._open.values():

@@ -313,6 +313,18 @@ def test_a_stream_that_nobody_continues_is_dropped(kms: TestKms) -> None:
     assert_refused(kms, encrypt(key, b"", correlation_value=stream), *NO_STREAM, since=V1_3)
 
 
+def test_a_stream_that_nobody_continues_keeps_its_key_no_longer(kms: TestKms) -> None:
+    """Also where no other stream comes that would look at it."""
+    begin(kms, active_key(kms))
+    streams = kms.dispatcher._services.streams
+    kms.clock.pass_time(minutes=4)
+    kms.run(kms.dispatcher.tidy(kms.clock.now()))
+    assert len(streams) == 1
+    kms.clock.pass_time(minutes=2)
+    kms.run(kms.dispatcher.tidy(kms.clock.now()))
+    assert len(streams) == 0
+
+
 def test_a_part_of_an_undone_batch_ends_its_stream(kms: TestKms) -> None:
     key = active_key(kms)
     stream = begin(kms, key).correlation_value

@@ -22,6 +22,7 @@ from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.operation import OperationSpec
 from strongroom.model.attribute_list import (
     AttributeInstance,
+    AttributeKey,
     RawValue,
     TemplateAttributes,
     VendorAttribute,
@@ -89,7 +90,7 @@ class Someone:
         """Return how the request is answered; fails when the server does, or says what it cannot say."""
         message = request_message(self._structure(spec.request), version=version)
         answer = self.kms.send(message, caller)
-        item = decoder(ResponseBatchItem, version)(answer[2][1][2])
+        item: ResponseBatchItem = decoder(ResponseBatchItem, version)(answer[2][1][2])
         assert "the server failed" not in (item.result_message or "")
         assert tags(answer) <= defined_tags(version)
         if item.result_status is ResultStatus.SUCCESS:
@@ -143,7 +144,8 @@ class Someone:
         return choose(simple[kind] if kind in simple else list(get_args(kind)[0]))
 
     def _attribute(self) -> AttributeInstance:
-        tag = self.random.choice([*all_attributes(), VendorAttribute("x", "a")])
+        keys: list[AttributeKey] = [*all_attributes(), VendorAttribute("x", "a")]
+        tag = self.random.choice(keys)
         kind = RawValue if isinstance(tag, VendorAttribute) else all_attributes()[tag].kind
         return AttributeInstance(tag, self._value(kind))
 

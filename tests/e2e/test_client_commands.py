@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -84,6 +85,8 @@ def test_an_unknown_client_with_a_good_certificate_is_refused_with_the_cure(
     other.run("init", str(other.directory))
     for name in ("root.key", "ca.pem", "ca.key"):
         (other.directory / name).write_bytes((echo.directory / name).read_bytes())
+    with contextlib.closing(sqlite3.connect(other.directory / "strongroom.db")) as store, store:
+        store.execute("DELETE FROM store_keys")  # as if it had begun with that root key
     profile = other.enrol("stranger")
     assert not admitted(echo, profile)
     echo.wait_for_log('"reason": "unknown"')

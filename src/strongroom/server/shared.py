@@ -180,7 +180,8 @@ def guest_number(invitation: str) -> ClientId:
 
     `invitation` is the fingerprint of the token's key. The number is below 0: no object or rule names it.
     """
-    block, cell = divmod(int(invitation[:12], 16), GUESTS)
+    number = int.from_bytes(hashlib.blake2b(invitation.encode(), digest_size=6).digest())
+    block, cell = divmod(number, GUESTS)
     return ClientId(-1 - block * COUNTED - cell)
 
 

@@ -301,6 +301,8 @@ class RequestStreams:
 
     def end_claimed(self, since: Touched | None = None) -> None:
         """The request, or one item of it, has failed; `since` is from before that item, None: all of it."""
+        if not (self._begun or self._claimed):
+            return
         begun, claimed = since or NOTHING_TOUCHED
         for stream in (*self._begun[begun:], *self._claimed[claimed:]):
             self._table.end(stream)

@@ -31,6 +31,9 @@ PROVIDERS: Final = (FILE, PASSPHRASE, PKCS11, KMIP, SHARES)
 MOMENT: Final = 3.0
 """Seconds to wait for another process that changes root keys: fewer than a worker may be silent for."""
 
+PATIENCE: Final = 10.0
+"""The same where nothing else waits meanwhile."""
+
 _LOOK: Final = 0.02
 """Seconds between looks whether it has finished."""
 

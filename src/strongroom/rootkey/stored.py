@@ -22,16 +22,13 @@ from strongroom.rootkey.elsewhere import ElsewhereRoot, Way
 from strongroom.rootkey.envelope import Envelope, parse
 from strongroom.rootkey.keyring import Keyring
 from strongroom.rootkey.parent import Parent
-from strongroom.rootkey.place import FILE, KMIP, PASSPHRASE, PKCS11, SHARES, Place
+from strongroom.rootkey.place import FILE, KMIP, PASSPHRASE, PATIENCE, PKCS11, SHARES, Place
 from strongroom.rootkey.record import RootRecord
 from strongroom.rootkey.recovery import CURE, Claim, Recipient, prove_claim, write_claim
 from strongroom.rootkey.roots import Root, SoftwareRoot
 
 UNREADABLE: Final = "unreadable"
 """Whom the recovery kit belongs to where what is written cannot be read."""
-
-PATIENCE: Final = 10.0
-"""Seconds to wait for another process that changes root keys, where nothing else waits meanwhile."""
 
 
 class StoredKeyring(Keyring):

@@ -248,12 +248,11 @@ class KmipProtocol(ClientConnection[M]):
         still to be written, or None."""
         try:
             answer = await resume(started, waits_for)
-            if answer is None or self._closing:
-                pass
-            elif is_short(answer):
-                self._departures.add(self, answer)
-            else:
-                await self._write(answer)
+            if answer is not None and not self._closing:
+                if is_short(answer):
+                    self._departures.add(self, answer)
+                else:
+                    await self._write(answer)
         except Exception:
             log.exception("handler_failed", client=self._connection.client.name, peer=self._peer)
             self.abort("handler_failed")

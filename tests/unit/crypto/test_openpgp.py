@@ -19,7 +19,7 @@ from strongroom.registry import (
     Tag,
 )
 
-pysequoia = pytest.importorskip("pysequoia")
+pysequoia = pytest.importorskip("pysequoia", reason="an extra: pip install 'strongroom[pgp]'")
 
 BROKEN = [
     b"",

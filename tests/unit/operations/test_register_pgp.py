@@ -19,7 +19,7 @@ from strongroom.registry import (
 from tests.expect import mask, refusal, registration, value, values
 from tests.kms import TestKms
 
-pysequoia = pytest.importorskip("pysequoia")
+pysequoia = pytest.importorskip("pysequoia", reason="an extra: pip install 'strongroom[pgp]'")
 
 
 @pytest.fixture(scope="module")

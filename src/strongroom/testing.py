@@ -12,6 +12,7 @@ The pytest plugin (`strongroom.pytest_plugin`) offers the same as the fixture `s
 """
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from typing import Final
 
 import strongroom
 
-START_TIMEOUT: Final = 30.0
+START_TIMEOUT: Final = 60.0
 STOP_TIMEOUT: Final = 15.0
 CLIENT: Final = "test"
 
@@ -86,7 +87,7 @@ class Server:
             env=self._environment(),
             capture_output=True,
             text=True,
-            timeout=START_TIMEOUT * 2,
+            timeout=START_TIMEOUT,
             check=False,
         )
 
@@ -128,7 +129,9 @@ class Server:
                 text=True,
             )
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        saying = select.poll()
+        saying.register(self._process.stdout, select.POLLIN)
+        line = self._process.stdout.readline() if saying.poll(START_TIMEOUT * 1000) else ""
         if not line.startswith("ready "):
             self.kill()
             raise ServerFailed(f"the server did not start:\n{self.log_text()[-2000:]}")

@@ -7,7 +7,10 @@ ServerFault with the bytes that did arrive; nothing else leaves this module.
 import http.client
 import socket
 import ssl
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Final, Protocol
 
 from strongroom.client.address import Address
@@ -127,6 +130,7 @@ class HttpsChannel:
         self._encoding = encoding
         self._codec = CODECS[encoding]
         self._version = version
+        self._timeout = timeout
 
     def connect(self) -> None:
         """Connect now; raises ServerFault."""
@@ -153,9 +157,10 @@ class HttpsChannel:
         # The profile demands these of a client (§2.4), and the media type of a server, too (§2.5).
         headers = {"Content-Type": self._codec.media_type, "Cache-Control": "no-cache"}
         try:
-            self._connection.request("POST", self._path, body=body, headers=headers)
-            response = self._connection.getresponse()
-            received = response.read(LONGEST_ANSWER + 1)
+            with self._in_time():
+                self._connection.request("POST", self._path, body=body, headers=headers)
+                response = self._connection.getresponse()
+                received = response.read(LONGEST_ANSWER + 1)
         except (OSError, http.client.HTTPException) as exc:
             raise ServerFault(f"no answer: {reason_of(exc)}") from exc
         if response.status != http.HTTPStatus.OK:
@@ -168,6 +173,36 @@ class HttpsChannel:
                 f"the Content-Type of the answer is {told}, not {self._codec.media_type}", received=received
             )
         return received
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        """Raise TimeoutError for what is not done after the time for a whole answer, whatever came of it.
+
+        The limit of a socket is one for each read: a server that sends a byte now and then would never
+        reach it.
+        """
+        if self._connection.sock is None:
+            self._connection.connect()
+        over = threading.Event()
+
+        def cut(connected: socket.socket = self._connection.sock) -> None:
+            over.set()
+            with suppress(OSError):
+                # That of ssl would take TLS away from under the thread that reads.
+                socket.socket.shutdown(connected, socket.SHUT_RDWR)
+
+        limit = threading.Timer(self._timeout, cut)
+        limit.daemon = True
+        limit.start()
+        try:
+            yield
+        except (OSError, http.client.HTTPException):
+            if not over.is_set():
+                raise
+        finally:
+            limit.cancel()
+        if over.is_set():
+            raise TimeoutError
 
     def _written(self, message: bytes) -> bytes:
         if self._encoding is Encoding.TTLV:

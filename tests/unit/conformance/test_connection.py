@@ -1,5 +1,6 @@
 """Whatever a server does, it is a ServerFault with what arrived."""
 
+import contextlib
 import socket
 import ssl
 import struct
@@ -161,10 +162,23 @@ class Handler(BaseHTTPRequestHandler):
         body = codec.encode(binary.decode(RESPONSE), version=NEWEST)
         self.send_response(self.server_status if known else 404)
         self.send_header("Content-Type", self.server_type or kind)
+        if self.dribbles:
+            self.dribble()
+            return
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
+    def dribble(self) -> None:
+        """Send a header that does not end, until nobody listens."""
+        self.flush_headers()
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b"X")
+                time.sleep(0.01)
+
+    dribbles = False
     server_status = 200
     server_type = ""
 
@@ -187,11 +201,15 @@ def https(certificates: Path) -> Iterator[HTTPServer]:
 
 
 def https_channel(
-    https: HTTPServer, certificates: Path, folder: Path, encoding: Encoding = Encoding.TTLV
+    https: HTTPServer,
+    certificates: Path,
+    folder: Path,
+    encoding: Encoding = Encoding.TTLV,
+    timeout: float = 30,
 ) -> HttpsChannel:
     target = load_target(write_profile(folder, certificates, 1))
     where = Address("127.0.0.1", https.server_port)
-    return HttpsChannel(target, where, timeout=30, encoding=encoding)
+    return HttpsChannel(target, where, timeout=timeout, encoding=encoding)
 
 
 @pytest.mark.parametrize("encoding", list(Encoding))
@@ -220,3 +238,11 @@ def test_an_answer_of_another_kind_is_a_fault(
     monkeypatch.setattr(Handler, "server_type", "text/html")
     with pytest.raises(ServerFault, match="text/html, not application/json"):
         https_channel(https, certificates, tmp_path, Encoding.JSON).exchange(REQUEST)
+
+
+def test_an_answer_that_comes_by_the_byte_is_waited_for_no_longer_than_any(
+    https: HTTPServer, certificates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Handler, "dribbles", True)
+    with pytest.raises(ServerFault, match="timed out"):
+        https_channel(https, certificates, tmp_path, timeout=0.5).exchange(REQUEST)

@@ -102,13 +102,16 @@ def still_extractable(obj: ManagedObject, now: datetime) -> None:
 
 
 def check_dates(
-    obj: ManagedObject, changed: AbstractSet[AttributeKey] = _NAMES.keys(), value: datetime | None = None
+    obj: ManagedObject,
+    now: datetime,
+    changed: AbstractSet[AttributeKey] = _NAMES.keys(),
+    value: datetime | None = None,
 ) -> None:
     """Raise InvalidField unless the dates that change are in the order that the life cycle needs.
 
     With `value`, as if they had that value already (KMIP 2.1 §4.40 and §4.41). A date that stays as it is may
     have been overtaken: an object may be activated after its Process Start Date, and ended before its Protect
-    Stop Date.
+    Stop Date. What has been activated ends with any Deactivation Date in the past (§4.57, transition 6).
     """
     if changed.isdisjoint(_NAMES):
         return
@@ -118,6 +121,8 @@ def check_dates(
         deactivation = None
     for known, date in dates.items():
         if date is None or known is Tag.ACTIVATION_DATE:
+            continue
+        if known is Tag.DEACTIVATION_DATE and activation is not None and activation <= now:
             continue
         if activation is not None and date < activation and changed & {known, Tag.ACTIVATION_DATE}:
             raise InvalidField(f"the {_NAMES[known]} is before the Activation Date")

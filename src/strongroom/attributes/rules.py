@@ -183,7 +183,7 @@ def initial(
             given_once.add(key)
     _require_room(obj, 0)
     if by is not SERVER:
-        check_dates(obj, given_once)
+        check_dates(obj, now, given_once)
 
 
 def add(obj: ManagedObject, instance: AttributeInstance, *, now: datetime) -> AttributeInstance:
@@ -428,7 +428,7 @@ def _put(
     """Add a value or put it in the place of another, with what follows from it."""
     _require_open(rule.modifiable_while, obj, now, read_only)
     if key in _ORDERED_DATES:
-        check_dates(obj, {key}, value)
+        check_dates(obj, now, {key}, value)
     if replaced is not None:
         instance = replaced._replace(value=value)
         obj.put(key, tuple(instance if i is replaced else i for i in obj.attributes[key]))

@@ -33,7 +33,7 @@ async def deactivate(ctx: Context, request: DeactivateRequest) -> DeactivateResp
         deactivation_date_is_open(obj, ctx.now)
     else:
         obj.apply(Event.DEACTIVATE)
-    check_dates(obj, {Tag.DEACTIVATION_DATE}, date)
+    check_dates(obj, ctx.now, {Tag.DEACTIVATION_DATE}, date)
     obj.set(Tag.DEACTIVATION_DATE, date)
     obj.set(
         Tag.DEACTIVATION_REASON,

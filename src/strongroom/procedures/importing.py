@@ -46,7 +46,7 @@ async def restore(
             rest.append(instance)
     initial(obj, rest, now=ctx.now, by=SERVER)
     if obj.state is State.PRE_ACTIVE or obj.state is None:
-        check_dates(obj)  # later on, they may have been overtaken on the other server
+        check_dates(obj, ctx.now)  # later on, they may have been overtaken on the other server
     obj.archived = obj.value(Tag.ARCHIVE_DATE) is not None
     if obj.value(Tag.INITIAL_DATE) is None:
         obj.set(Tag.INITIAL_DATE, ctx.now)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from strongroom.attributes import rules
+from strongroom.attributes.conditions import effective_state
 from strongroom.domain.attribute_errors import (
     AttributeInstanceNotFound,
     AttributeNotFound,
@@ -256,9 +257,17 @@ def test_dates_stay_in_order() -> None:
     key = aes_key(state=State.ACTIVE, activation_date=NOW, deactivation_date=NOW + 2 * HOUR)
     with pytest.raises(InvalidField, match="after the Deactivation Date"):
         add(key, Tag.PROTECT_STOP_DATE, NOW + 3 * HOUR)
+    waiting = aes_key(activation_date=NOW + HOUR, deactivation_date=NOW + 2 * HOUR)
     with pytest.raises(InvalidField, match="before the Activation Date"):
-        modify(key, given(Tag.DEACTIVATION_DATE, NOW - HOUR))
-    assert key.value(Tag.DEACTIVATION_DATE) == NOW + 2 * HOUR
+        modify(waiting, given(Tag.DEACTIVATION_DATE, NOW - HOUR))
+    assert waiting.value(Tag.DEACTIVATION_DATE) == NOW + 2 * HOUR
+
+
+def test_a_deactivation_date_in_the_past_ends_a_key_however_short_it_was_active() -> None:
+    """KMIP 2.1 §4.57, transition 6: modified to a date in the past, or the current date."""
+    key = aes_key(state=State.ACTIVE, activation_date=NOW, deactivation_date=NOW + 2 * HOUR)
+    modify(key, given(Tag.DEACTIVATION_DATE, NOW - HOUR))
+    assert effective_state(key, NOW) is State.DEACTIVATED
 
 
 def test_sensitive_cannot_be_taken_back() -> None:
@@ -344,7 +353,7 @@ def test_the_type_of_a_link_can_be_modified() -> None:
 
 
 def test_a_refusal_changes_nothing() -> None:
-    key = aes_key(state=State.ACTIVE, activation_date=NOW, comment="a")
+    key = aes_key(state=State.ACTIVE, activation_date=NOW, protect_stop_date=NOW + HOUR, comment="a")
     before, key.changed = dict(key.attributes), False
     attempts: tuple[Callable[[], object], ...] = (
         lambda: add(key, Tag.COMMENT, "b"),

@@ -57,11 +57,18 @@ def test_what_is_out_of_use_gets_no_new_date(kms: TestKms, state: State) -> None
     assert_refused(kms, request, WRONG_STATE, WRONG_STATE)
 
 
-def test_the_date_is_not_before_the_activation_date(kms: TestKms) -> None:
-    made = active_key(kms)
-    request = DeactivateRequest(unique_identifier=made, deactivation_date=later(kms, days=-2))
+def test_the_date_is_not_before_an_activation_date_to_come(kms: TestKms) -> None:
+    made = key(kms, attribute(Tag.ACTIVATION_DATE, later(kms, days=5)))
+    request = DeactivateRequest(unique_identifier=made, deactivation_date=later(kms, days=2))
     assert_refused(kms, request, ResultReason.INVALID_FIELD, ResultReason.INVALID_FIELD)
-    assert state_of(kms, made) is State.ACTIVE
+    assert state_of(kms, made) is State.PRE_ACTIVE
+
+
+def test_an_active_object_may_have_ended_at_any_time(kms: TestKms) -> None:
+    made, date = active_key(kms), later(kms, days=-2)
+    kms.call(DeactivateRequest(unique_identifier=made, deactivation_date=date), version=V3_0)
+    assert state_of(kms, made) is State.DEACTIVATED
+    assert value(kms, made, Tag.DEACTIVATION_DATE) == date
 
 
 def test_the_date_is_not_before_the_protect_stop_date(kms: TestKms) -> None:

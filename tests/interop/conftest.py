@@ -1,8 +1,8 @@
 """One Strongroom for a whole module of tests, and where clients find it.
 
 Rule: nothing here uses Strongroom's model or client; the clients under test are other people's.
-Set STRONGROOM_SERVER=HOST:PORT and STRONGROOM_CLIENT=DIR (ca.pem, cert.pem, key.pem) to run the same
-tests against a server that is already running.
+Set STRONGROOM_SERVER=HOST:PORT, STRONGROOM_HTTPS=HOST:PORT and STRONGROOM_CLIENT=DIR (ca.pem, cert.pem,
+key.pem) to run the same tests against a server that is already running.
 """
 
 import os
@@ -24,10 +24,11 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     address = os.environ.get("STRONGROOM_SERVER")
     if address is not None:
         host, _, port = address.rpartition(":")
-        yield Endpoint(host, int(port), Path(os.environ["STRONGROOM_CLIENT"]))
+        client, https = Path(os.environ["STRONGROOM_CLIENT"]), os.environ.get("STRONGROOM_HTTPS", "")
+        yield Endpoint(host, int(port), client, https)
         return
     with testing.server(tmp_path_factory.mktemp("strongroom")) as server:
-        yield Endpoint(server.host, server.port, server.profile.parent)
+        yield Endpoint(server.host, server.port, server.profile.parent, server.https_address)
 
 
 @pytest.fixture

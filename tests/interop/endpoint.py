@@ -17,11 +17,19 @@ TIMEOUT_SECONDS = 200
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A server, and in `client` the files of one of its clients: ca.pem, cert.pem, key.pem."""
+    """A server, and in `client` the files of one of its clients: ca.pem, cert.pem, key.pem.
+
+    `https` is where it speaks HTTPS, HOST:PORT; empty where that is not known.
+    """
 
     host: str
     port: int
     client: Path
+    https: str = ""
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
 
     @property
     def ca(self) -> str:

@@ -269,6 +269,9 @@ def _parse_mask(text: str, table: str, separator: str | None) -> int:
     if _DECIMAL.fullmatch(text):
         return _parse_number(text, INTEGER)
     bits, names = 0, value_by_name(table)
+    if separator is None:
+        # INTEROP(gemalto/kmip-go 0.1): in XML, it writes the value of an attribute as JSON has it.
+        text = text.replace("|", " ")
     words = text.split(separator, _MOST_WORDS)
     if not 0 < len(words) <= _MOST_WORDS:
         raise ValueError(f"not between 1 and {_MOST_WORDS} names of {table}")

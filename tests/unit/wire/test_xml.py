@@ -101,6 +101,12 @@ def test_an_attribute_value_has_the_names_of_its_attribute() -> None:
     assert b'value="Sign Verify"' in xml.encode(xml.decode(mask), version=V1_0)
 
 
+def test_a_mask_may_be_written_as_in_json() -> None:
+    """INTEROP(gemalto/kmip-go 0.1)."""
+    mask = attribute("Cryptographic Usage Mask", '<AttributeValue type="Integer" value="Sign|Verify"/>')
+    assert xml.decode(mask)[2][1] == (Tag.ATTRIBUTE_VALUE, INTEGER, 3)
+
+
 def test_a_vendor_attribute_has_no_names() -> None:
     vendor = '<VendorIdentification type="TextString" value="acme"/>'
     named = '<AttributeValue type="Enumeration" value="AES"/>'

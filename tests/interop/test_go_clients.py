@@ -1,4 +1,4 @@
-"""The KMIP libraries for Go, as their users use them: ovh/kmip-go (OpenBao, OVHcloud) and gemalto/kmip-go.
+"""ovh/kmip-go and gemalto/kmip-go, the KMIP libraries for Go, as their users use them, and OpenBao's seal.
 
 Rule: the programs in `go/clients/` are built with the versions that its go.mod names, which Go fetches once.
 Without Go, or where nothing can be fetched, the tests are skipped and say so.
@@ -19,6 +19,7 @@ OVH = (
     "attributes are read strictly",
     "batches pass the object on",
     "custom attributes of every type",
+    "data comes back, unless altered",
     "dates decide the state",
     "every kind of object comes back",
     "keys are replaced",
@@ -30,12 +31,11 @@ OVH = (
     "refusals have a reason",
     "signatures are Go's own",
     "the server tells what it is",
-    "unsealing of OpenBao with AES",
-    "unsealing of OpenBao with RSA",
     "usage limits are handed out",
     *(f"version 1.{minor} from Create to Destroy" for minor in range(5)),
     "versions are agreed on",
 )
+OPENBAO = ("AES_GCM", "RSA_OAEP_SHA256", "RSA_OAEP_SHA384", "RSA_OAEP_SHA512")
 GEMALTO = tuple(f"{encoding} {version}" for encoding in ("JSON", "TTLV", "XML") for version in ("1.4", "2.0"))
 
 Outcomes = dict[str, str | None]
@@ -44,7 +44,7 @@ Outcomes = dict[str, str | None]
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build both programs once, and return the folder with them."""
+    """Build the programs once, and return the folder with them."""
     compiler = shutil.which("go")
     if compiler is None:
         pytest.skip("Go is not installed")
@@ -85,6 +85,11 @@ def ovh(endpoint: Endpoint, programs: Path) -> Outcomes:
 
 
 @pytest.fixture(scope="module")
+def openbao(endpoint: Endpoint, programs: Path) -> Outcomes:
+    return played(programs / "openbao", endpoint)
+
+
+@pytest.fixture(scope="module")
 def gemalto(endpoint: Endpoint, programs: Path) -> Outcomes:
     if not endpoint.https:
         pytest.skip("STRONGROOM_HTTPS does not say where the server speaks HTTPS")
@@ -96,12 +101,18 @@ def test_ovh(ovh: Outcomes, chapter: str) -> None:
     assert ovh[chapter] is None
 
 
+@pytest.mark.parametrize("mechanism", OPENBAO)
+def test_openbao_unseals_after_a_restart(openbao: Outcomes, mechanism: str) -> None:
+    assert openbao[mechanism] is None
+
+
 @pytest.mark.parametrize("chapter", GEMALTO)
 def test_gemalto(gemalto: Outcomes, chapter: str) -> None:
     """XML and JSON are written and read by the library's own code."""
     assert gemalto[chapter] is None
 
 
-def test_every_chapter_has_a_test(ovh: Outcomes, gemalto: Outcomes) -> None:
+def test_every_chapter_has_a_test(ovh: Outcomes, openbao: Outcomes, gemalto: Outcomes) -> None:
     assert set(ovh) == set(OVH)
+    assert set(openbao) == set(OPENBAO)
     assert set(gemalto) == set(GEMALTO)

@@ -1,6 +1,6 @@
-// Command ovh uses a key manager through github.com/ovh/kmip-go, the library of OpenBao's auto-unseal and of
-// OVHcloud's tools. Each chapter is one use of it; what became of each is printed as one JSON object, from
-// the chapter's name to an error, or to nothing where all went well.
+// Command ovh uses a key manager through github.com/ovh/kmip-go, the library of OVHcloud's tools and of OpenBao.
+// Each chapter is one use of it; what became of each is printed as one JSON object, from the chapter's name to
+// an error, or to nothing where all went well.
 package main
 
 import (
@@ -21,6 +21,7 @@ var chapters = map[string]chapter{
 	"attributes are read strictly":       attributes,
 	"batches pass the object on":         batches,
 	"custom attributes of every type":    customAttributes,
+	"data comes back, unless altered":    encryption,
 	"dates decide the state":             dates,
 	"every kind of object comes back":    kinds,
 	"keys come back as registered":       formats,
@@ -32,8 +33,6 @@ var chapters = map[string]chapter{
 	"refusals have a reason":             refusals,
 	"signatures are Go's own":            signatures,
 	"the server tells what it is":        information,
-	"unsealing of OpenBao with AES":      unsealWithAES,
-	"unsealing of OpenBao with RSA":      unsealWithRSA,
 	"usage limits are handed out":        usageLimits,
 	"version 1.0 from Create to Destroy": lifeCycle,
 	"version 1.1 from Create to Destroy": lifeCycle,

@@ -60,23 +60,13 @@ func information(client *kmipclient.Client, stem string) error {
 	return nil
 }
 
-// unsealWithAES does what OpenBao does at each start with a symmetric key.
-func unsealWithAES(client *kmipclient.Client, stem string) error {
-	key, err := activeKey(client, kmip.Attribute{
-		AttributeName: kmip.AttributeNameName, AttributeValue: kmip.Name{NameValue: stem, NameType: 1},
-	})
+// encryption is with additional data and a tag, which decryption looks at.
+func encryption(client *kmipclient.Client, stem string) error {
+	key, err := activeKey(client)
 	if err != nil {
 		return err
 	}
-	looked, err := client.GetAttributes(key, kmip.AttributeNameObjectType, kmip.AttributeNameCryptographicAlgorithm,
-		kmip.AttributeNameCryptographicUsageMask, kmip.AttributeNameLink).Exec()
-	if err != nil {
-		return err
-	}
-	if len(looked.Attribute) != 3 {
-		return fmt.Errorf("of four attributes, it has %d, and no link", len(looked.Attribute))
-	}
-	plain, nonce, about := []byte("the root key of a vault"), make([]byte, 12), []byte("context")
+	plain, nonce, about := []byte("Hello World!"), make([]byte, 12), []byte("context")
 	if _, err := rand.Read(nonce); err != nil {
 		return err
 	}
@@ -100,50 +90,6 @@ func unsealWithAES(client *kmipclient.Client, stem string) error {
 	_, err = client.Decrypt(key).WithCryptographicParameters(kmip.AES_GCM).WithIvCounterNonce(nonce).
 		WithAAD(about).WithAuthTag(sealed.AuthenticatedEncryptionTag).Data(sealed.Data).Exec()
 	return refused(err, "CryptographicFailure")
-}
-
-// unsealWithRSA does it with a key pair, whose public half is found through a link.
-func unsealWithRSA(client *kmipclient.Client, stem string) error {
-	pair, err := client.CreateKeyPair().
-		RSA(2048, kmip.CryptographicUsageDecrypt, kmip.CryptographicUsageEncrypt).Exec()
-	if err != nil {
-		return err
-	}
-	link, err := value[kmip.Link](client, pair.PrivateKeyUniqueIdentifier, kmip.AttributeNameLink)
-	if err != nil {
-		return err
-	}
-	if link.LinkType != kmip.LinkTypePublicKeyLink || link.LinkedObjectIdentifier != pair.PublicKeyUniqueIdentifier {
-		return fmt.Errorf("the private key is linked to %+v", link)
-	}
-	for _, id := range []string{pair.PrivateKeyUniqueIdentifier, pair.PublicKeyUniqueIdentifier} {
-		if _, err := client.Activate(id).Exec(); err != nil {
-			return err
-		}
-	}
-	plain := []byte("the root key of a vault")
-	for _, hash := range []kmip.HashingAlgorithm{
-		kmip.HashingAlgorithmSHA_256, kmip.HashingAlgorithmSHA_384, kmip.HashingAlgorithmSHA_512,
-	} {
-		parameters := kmip.CryptographicParameters{
-			PaddingMethod:                 kmip.PaddingMethodOAEP,
-			HashingAlgorithm:              hash,
-			CryptographicAlgorithm:        kmip.CryptographicAlgorithmRSA,
-			MaskGenerator:                 kmip.MaskGeneratorMGF1,
-			MaskGeneratorHashingAlgorithm: hash,
-		}
-		sealed, err := client.Encrypt(pair.PublicKeyUniqueIdentifier).
-			WithCryptographicParameters(parameters).Data(plain).Exec()
-		if err != nil {
-			return err
-		}
-		opened, err := client.Decrypt(pair.PrivateKeyUniqueIdentifier).
-			WithCryptographicParameters(parameters).Data(sealed.Data).Exec()
-		if err != nil || !bytes.Equal(opened.Data, plain) {
-			return fmt.Errorf("OAEP with hash %d: %w", hash, err)
-		}
-	}
-	return nil
 }
 
 // defaultParameters leaves the parameters to the attributes of the key, and the nonce to the server.

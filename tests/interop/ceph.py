@@ -7,12 +7,13 @@ say so and are skipped.
 import base64
 import hmac
 import http.client
+import os
 import shutil
 import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from email.utils import formatdate
 from pathlib import Path
@@ -20,10 +21,7 @@ from typing import Final
 
 import pytest
 
-from tests.interop.endpoint import TIMEOUT_SECONDS, Endpoint
-
-KEY_PREFIX: Final = "rgw-"
-"""What stands before the name of a key on the key manager."""
+from tests.interop.endpoint import TIMEOUT_SECONDS
 
 _PROGRAMS: Final = ("ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin")
 _BUCKET_POOL: Final = "default.rgw.buckets.data"
@@ -56,12 +54,6 @@ keyring = {folder}/none
 [client.rgw]
 rgw frontends = beast endpoint={gateway}
 rgw crypt require ssl = false
-rgw crypt s3 kms backend = kmip
-rgw crypt kmip addr = {kms.address}
-rgw crypt kmip ca path = {kms.ca}
-rgw crypt kmip client cert = {kms.cert}
-rgw crypt kmip client key = {kms.key}
-rgw crypt kmip kms key template = {prefix}$keyid
 """
 
 
@@ -72,11 +64,12 @@ class Ceph:
         self._folder = folder
         self._gateway = gateway
 
-    def command(self, program: str, *arguments: str) -> bytes:
+    def command(self, *command: str) -> bytes:
         """Run a program of Ceph to its end and return what it printed."""
         done = subprocess.run(
-            [program, "-c", "ceph.conf", *arguments],
+            command,
             cwd=self._folder,
+            env=_environment(self._folder),
             capture_output=True,
             timeout=TIMEOUT_SECONDS,
             check=False,
@@ -123,8 +116,11 @@ class Ceph:
 
 
 @contextmanager
-def ceph(folder: Path, kms: Endpoint) -> Iterator[Ceph]:
-    """Run a Ceph whose keys come from `kms`, until the block ends; skips where none is installed."""
+def ceph(folder: Path, pasted: Sequence[str]) -> Iterator[Ceph]:
+    """Run a Ceph until the block ends; skips where none is installed.
+
+    `pasted` are lines that an administrator gives to a shell before the gateway starts.
+    """
     missing = [program for program in _PROGRAMS if shutil.which(program) is None]
     if missing:
         pytest.skip(
@@ -133,9 +129,7 @@ def ceph(folder: Path, kms: Endpoint) -> Iterator[Ceph]:
     monitor, gateway = _free_address(), _free_address()
     fsid = str(uuid.uuid4())
     (folder / "ceph.conf").write_text(
-        _CONFIGURATION.format(
-            fsid=fsid, monitor=monitor, gateway=gateway, folder=folder, kms=kms, prefix=KEY_PREFIX
-        )
+        _CONFIGURATION.format(fsid=fsid, monitor=monitor, gateway=gateway, folder=folder)
     )
     for name in ("mon", "osd"):
         (folder / name).mkdir()
@@ -148,6 +142,8 @@ def ceph(folder: Path, kms: Endpoint) -> Iterator[Ceph]:
         running.command("ceph", "osd", "new", osd)
         running.command("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd)
         stack.enter_context(_process(folder, "ceph-osd", "-i", "0"))
+        for line in pasted:
+            running.command("sh", "-c", line)
         user = ("--uid", "user", "--display-name", "user", "--access-key", _ACCESS, "--secret-key", _SECRET)
         running.command("radosgw-admin", "-n", "client.rgw", "user", "create", *user)
         stack.enter_context(_process(folder, "radosgw", "-n", "client.rgw"))
@@ -167,6 +163,10 @@ def _process(folder: Path, *command: str) -> Iterator[None]:
     finally:
         process.kill()
         process.wait()
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {**os.environ, "CEPH_CONF": str(folder / "ceph.conf")}
 
 
 def _free_address() -> str:

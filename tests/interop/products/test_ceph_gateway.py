@@ -1,39 +1,55 @@
-"""Ceph's RADOS Gateway itself, with libkmip inside: it encrypts objects with keys that it fetches by name."""
+"""Ceph's RADOS Gateway itself, with libkmip inside: set up as `client enrol --for ceph` says.
 
+Rule: what is printed is pasted as it is, and the keys are made by the command that it names.
+"""
+
+import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
-from kmip.core.enums import CryptographicAlgorithm, KMIPVersion
-from kmip.pie.client import ProxyKmipClient
 
-from tests.interop.ceph import KEY_PREFIX, Ceph, ceph
-from tests.interop.endpoint import Endpoint
+from strongroom import testing
+from tests.interop.ceph import Ceph, ceph
 
-Namer = Callable[[str], str]
 SECRET = b"nobody else reads this "
 OK, NOT_FOUND = 200, 404
 
 
 @pytest.fixture(scope="module")
-def gateway(endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ceph]:
-    with ceph(tmp_path_factory.mktemp("ceph"), endpoint) as running:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[testing.Server]:
+    with testing.server(tmp_path_factory.mktemp("strongroom")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def files(server: testing.Server) -> Path:
+    """Enrol the gateway and return the folder with what it wants."""
+    folder = server.folder / "gateway"
+    server.run(
+        "client", "enrol", "gateway", "--data", str(server.directory), "--for", "ceph", "--out", str(folder)
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def gateway(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ceph]:
+    lines = (files / "README.txt").read_text().splitlines()
+    pasted = [line for line in lines if line.startswith("ceph config set ")]
+    assert len(pasted) == 6
+    with ceph(tmp_path_factory.mktemp("ceph"), pasted) as running:
         assert running.s3("PUT", "/bucket") == (OK, b"")
         yield running
 
 
 @pytest.fixture
-def operator(endpoint: Endpoint) -> Iterator[ProxyKmipClient]:
-    """Who makes the keys that the gateway uses."""
-    with ProxyKmipClient(
-        hostname=endpoint.host,
-        port=endpoint.port,
-        cert=endpoint.cert,
-        key=endpoint.key,
-        ca=endpoint.ca,
-        ssl_version="PROTOCOL_TLSv1_2",
-        kmip_version=KMIPVersion.KMIP_1_4,
-    ) as client:
-        yield client
+def strongroom(server: testing.Server, files: Path) -> Callable[..., str]:
+    """Run a command as the gateway's client."""
+
+    def run(*arguments: str) -> str:
+        return server.run(*arguments, "--profile", str(files / "profile.toml"))
+
+    return run
 
 
 def put(gateway: Ceph, path: str, content: bytes, key: str) -> tuple[int, bytes]:
@@ -48,23 +64,23 @@ def put(gateway: Ceph, path: str, content: bytes, key: str) -> tuple[int, bytes]
 
 
 def test_objects_are_encrypted_with_a_key_of_the_key_manager(
-    gateway: Ceph, operator: ProxyKmipClient, fresh_name: Namer
+    gateway: Ceph, strongroom: Callable[..., str]
 ) -> None:
-    name, content = fresh_name("bucket"), SECRET * 10_000
-    key = operator.create(CryptographicAlgorithm.AES, 256, name=KEY_PREFIX + name)
-    assert put(gateway, "/bucket/one", content, name) == (OK, b"")
+    content = SECRET * 10_000
+    strongroom("key", "create", "--name", "first", "--length", "256")
+    assert put(gateway, "/bucket/one", content, "first") == (OK, b"")
     assert gateway.s3("GET", "/bucket/one") == (OK, content)
     stored = gateway.stored()
     assert len(stored) >= len(content)
     assert SECRET not in stored
 
-    operator.destroy(key)
+    strongroom("key", "destroy", "first", "--yes")
     status, said = gateway.s3("GET", "/bucket/one")
     assert status != OK
     assert SECRET not in said
 
 
-def test_a_key_that_nobody_has_made_is_not_found(gateway: Ceph, fresh_name: Namer) -> None:
-    status, said = put(gateway, "/bucket/two", SECRET, fresh_name("nobody"))
+def test_a_key_that_nobody_has_made_is_not_found(gateway: Ceph) -> None:
+    status, said = put(gateway, "/bucket/two", SECRET, f"nobody-{uuid.uuid4()}")
     assert status == NOT_FOUND
     assert b"Failed to retrieve the actual key" in said

@@ -7,6 +7,7 @@ key.pem) to run the same tests against a server that is already running.
 
 import os
 import shutil
+import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ import pytest
 from bench import servers
 from strongroom import testing
 from tests.interop.endpoint import Endpoint
+
+GO_CLIENTS = Path(__file__).resolve().parent / "go" / "clients"
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +51,23 @@ def pykmip_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoi
         shutil.copy(source, client / name)
     with servers.pykmip(folder / "server", certs=certs, client=made) as server:
         yield Endpoint("127.0.0.1", server.port, client)
+
+
+@pytest.fixture(scope="session")
+def go_clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the programs in `go/clients/`, and return the folder with them.
+
+    Go fetches the versions that their go.mod names, once. Without Go, or where nothing can be fetched, the
+    tests are skipped and say so.
+    """
+    compiler = shutil.which("go")
+    if compiler is None:
+        pytest.skip("Go is not installed")
+    fetched = subprocess.run(
+        [compiler, "list", "-deps", "./..."], cwd=GO_CLIENTS, check=False, capture_output=True, text=True
+    )
+    if fetched.returncode:
+        pytest.skip(f"the libraries cannot be fetched: {fetched.stderr.strip()}")
+    target = tmp_path_factory.mktemp("go-clients")
+    subprocess.run([compiler, "build", "-o", target, "./..."], cwd=GO_CLIENTS, check=True)
+    return target

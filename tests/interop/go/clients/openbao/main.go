@@ -1,68 +1,59 @@
-// Command openbao seals and unseals as OpenBao does, with its own wrapper for KMIP: once with each mechanism
-// that it knows, each time by two wrappers, as before and after a restart. What became of each is printed as
-// one JSON object, from the mechanism to an error, or to nothing where all went well.
+// Command openbao seals and unseals as OpenBao does, with its own wrapper for KMIP, by two wrappers: as before
+// and after a restart. Its settings are a `seal` block of OpenBao's configuration; the key and the mechanism
+// in it can be replaced.
 package main
 
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"strings"
+	"regexp"
 
 	wrapping "github.com/openbao/go-kms-wrapping/v2"
 	wrapper "github.com/openbao/go-kms-wrapping/wrappers/kmip/v2"
-	"github.com/ovh/kmip-go"
-	"github.com/ovh/kmip-go/kmipclient"
 )
 
-var mechanisms = []string{"AES_GCM", "RSA_OAEP_SHA256", "RSA_OAEP_SHA384", "RSA_OAEP_SHA512"}
+var setting = regexp.MustCompile(`(?m)^\s*(\w+)\s*=\s*"(.*)"$`)
 
-// files say where the server is, and who we are.
-type files struct{ address, ca, cert, key string }
-
-// keys makes what an administrator makes for a vault: an AES key, and a key pair, of which the private key counts.
-func (f files) keys() (symmetric, private string, err error) {
-	client, err := kmipclient.Dial(f.address,
-		kmipclient.WithRootCAFile(f.ca), kmipclient.WithClientCertFiles(f.cert, f.key))
+// settings returns what stands in a block of the configuration.
+func settings(path string) (map[string]string, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
-	defer client.Close()
-	key, err := client.Create().AES(256, kmip.CryptographicUsageEncrypt|kmip.CryptographicUsageDecrypt).Exec()
-	if err != nil {
-		return "", "", err
+	values := make(map[string]string)
+	for _, found := range setting.FindAllSubmatch(text, -1) {
+		values[string(found[1])] = string(found[2])
 	}
-	pair, err := client.CreateKeyPair().
-		RSA(2048, kmip.CryptographicUsageDecrypt, kmip.CryptographicUsageEncrypt).Exec()
-	if err != nil {
-		return "", "", err
-	}
-	for _, id := range []string{key.UniqueIdentifier, pair.PrivateKeyUniqueIdentifier, pair.PublicKeyUniqueIdentifier} {
-		if _, err := client.Activate(id).Exec(); err != nil {
-			return "", "", err
-		}
-	}
-	return key.UniqueIdentifier, pair.PrivateKeyUniqueIdentifier, nil
+	return values, nil
 }
 
 // started returns a wrapper as OpenBao configures it when it starts.
-func (f files) started(key, mechanism string) (*wrapper.Wrapper, error) {
+func started(values map[string]string) (*wrapper.Wrapper, error) {
 	made := wrapper.NewWrapper()
-	_, err := made.SetConfig(context.Background(), wrapping.WithDisallowEnvVars(true), wrapping.WithConfigMap(
-		map[string]string{
-			"kms_key_id": key, "endpoint": f.address, "encrypt_alg": mechanism,
-			"ca_cert": f.ca, "client_cert": f.cert, "client_key": f.key,
-		}))
+	_, err := made.SetConfig(context.Background(), wrapping.WithDisallowEnvVars(true), wrapping.WithConfigMap(values))
 	return made, err
 }
 
-func (f files) seal(key, mechanism string) error {
+func run() error {
+	path := flag.String("config", "", "file with a seal block")
+	key := flag.String("key", "", "Unique Identifier of the key")
+	mechanism := flag.String("mechanism", "", "another mechanism than the block says")
+	flag.Parse()
+
+	values, err := settings(*path)
+	if err != nil {
+		return err
+	}
+	values["kms_key_id"] = *key
+	if *mechanism != "" {
+		values["encrypt_alg"] = *mechanism
+	}
 	secret, ctx := []byte("the root key of a vault"), context.Background()
-	before, err := f.started(key, mechanism)
+	before, err := started(values)
 	if err != nil {
 		return err
 	}
@@ -70,7 +61,7 @@ func (f files) seal(key, mechanism string) error {
 	if err != nil {
 		return err
 	}
-	after, err := f.started(key, mechanism)
+	after, err := started(values)
 	if err != nil {
 		return err
 	}
@@ -86,33 +77,6 @@ func (f files) seal(key, mechanism string) error {
 		return errors.New("what was altered is unsealed")
 	}
 	return nil
-}
-
-func run() error {
-	var where files
-	flag.StringVar(&where.address, "address", "", "HOST:PORT of the server")
-	flag.StringVar(&where.ca, "ca", "", "CA certificate")
-	flag.StringVar(&where.cert, "cert", "", "client certificate")
-	flag.StringVar(&where.key, "key", "", "client key")
-	flag.Parse()
-
-	symmetric, private, err := where.keys()
-	if err != nil {
-		return err
-	}
-	outcomes := make(map[string]*string)
-	for _, mechanism := range mechanisms {
-		key := private
-		if strings.HasPrefix(mechanism, "AES") {
-			key = symmetric
-		}
-		outcomes[mechanism] = nil
-		if err := where.seal(key, mechanism); err != nil {
-			text := err.Error()
-			outcomes[mechanism] = &text
-		}
-	}
-	return json.NewEncoder(os.Stdout).Encode(outcomes)
 }
 
 func main() {

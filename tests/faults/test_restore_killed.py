@@ -21,6 +21,7 @@ from pyrage import decrypt
 
 from strongroom import Client, testing
 from strongroom.cli.exit import ExitCode
+from strongroom.domain.store_failures import StoreFailure
 from strongroom.rootkey.file import FileRootKey
 from strongroom.server.backup.archive import ArchiveReader, Data, Event, PartBegins, Rows, encode_row
 from strongroom.server.data_directory import DataDirectory
@@ -127,6 +128,25 @@ def test_nor_when_the_next_has_the_number_of_the_one_that_was_killed(tmp_path: P
     (tmp_path / f".store.db.{os.getpid()}.partial").write_bytes(b"half a store")
     asyncio.run(begin())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("left", ["-wal", "-journal", "-shm"])
+def test_what_another_store_has_left_is_never_taken_for_a_part_of_the_restored_one(
+    left: str, tmp_path: Path
+) -> None:
+    """SQLite carries out the log that lies beside a database, also when that is another one by now."""
+
+    async def begin() -> None:
+        async with fill(SqliteUrl(tmp_path / "store.db")):
+            pass
+
+    beside = tmp_path / f"store.db{left}"
+    beside.write_bytes(b"changes of a store that was taken away")
+    with pytest.raises(StoreFailure, match=f"{beside} is left of another store"):
+        asyncio.run(begin())
+    assert list(tmp_path.iterdir()) == [beside]
+    beside.unlink()
+    asyncio.run(begin())
 
 
 def forms(value: bytes) -> Iterator[bytes]:

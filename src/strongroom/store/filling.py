@@ -26,6 +26,9 @@ from strongroom.store.url import PostgresUrl, SqliteUrl, StoreUrl
 _SHOWN: Final = 64
 """Characters of an identifier that is too long."""
 
+_BESIDE: Final = ("-journal", "-wal", "-shm")
+"""What SQLite calls the files that belong to a database."""
+
 _SQLITE_COLUMNS: Final = "SELECT name FROM pragma_table_info(?) ORDER BY cid"
 _SQLITE_TABLES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid"
 _POSTGRES_TABLES: Final = (
@@ -40,8 +43,8 @@ _POSTGRES_TABLES: Final = (
 async def fill(url: StoreUrl) -> AsyncIterator[Filling]:
     """Give an empty store to be filled. What is not committed when the block ends is gone.
 
-    An SQLite file must not exist; it is made, mode 0600, is of no use before `commit`, and is also gone when
-    the block fails behind that.
+    An SQLite file must not exist, nor what SQLite keeps beside one; it is made, mode 0600, is of no use
+    before `commit`, and is also gone when the block fails behind that.
     """
     with translated():
         if isinstance(url, SqliteUrl):
@@ -69,6 +72,10 @@ def _make(path: Path) -> Path:
     try:
         if path.exists():
             raise FileExistsError
+        for beside in (path.with_name(path.name + suffix) for suffix in _BESIDE):
+            if beside.exists():
+                # SQLite would carry out what stands there, on whatever database is at `path`.
+                raise StoreFailure(f"{beside} is left of another store, which had this name; move it away")
         for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
             process = left.name.split(".")[-2]
             # In a container each process has the number of the one before.
@@ -108,7 +115,7 @@ def _exists(path: Path) -> StoreFailure:
 
 
 def _remove(path: Path) -> None:
-    for suffix in ("", "-journal", "-wal", "-shm"):
+    for suffix in ("", *_BESIDE):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 

@@ -3,7 +3,7 @@
 Rule: a handler never sees this port; the engine's unit of work does.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, Protocol
@@ -13,6 +13,7 @@ from strongroom.domain.clients import ClientRecord
 from strongroom.domain.entries import EntryChange, EntryStore
 from strongroom.domain.objects import ON_LINE, ManagedObject
 from strongroom.domain.sight import Sight
+from strongroom.domain.store_failures import TamperedRecord
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
 
@@ -132,11 +133,18 @@ class ObjectStore(EntryStore, Protocol):
         """Return what is stored of an owner, None: of all in the tenant. It may cost a scan."""
 
     async def rotations_due(
-        self, tenant: int, now: datetime, *, maximum: int, excluded: Sequence[UniqueIdentifier] = ()
+        self,
+        tenant: int,
+        now: datetime,
+        *,
+        maximum: int,
+        excluded: Sequence[UniqueIdentifier] = (),
+        damaged: Callable[[UniqueIdentifier, TamperedRecord], None],
     ) -> list[ManagedObject]:
         """Return objects that are to be rotated by now (`attributes.due`), oldest first.
 
-        Found by the index; a record that cannot be opened is left out.
+        Found by the index. `damaged` is told of each that cannot be opened; it counts towards the maximum, so
+        exclude it from the next look.
         """
 
     async def wrapped_keys(self) -> Mapping[int, bytes]:

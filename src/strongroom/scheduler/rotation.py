@@ -11,6 +11,7 @@ whose peer is `scheduler`.
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from strongroom.attributes.due import ROTATIONS, rotation_due
@@ -84,7 +85,10 @@ class Rotations:
         rotated = 0
         for tenant in self._tenants():
             waiting = [i for (of, i), pause in self._pauses.items() if of == tenant and time < pause.until]
-            due = await self._store.rotations_due(tenant, now, maximum=PAGE, excluded=waiting)
+            put_off = partial(self._put_off, time, tenant)
+            due = await self._store.rotations_due(
+                tenant, now, maximum=PAGE, excluded=waiting, damaged=put_off
+            )
             rotated += await self._rotate_all(due, now, time)
         return rotated
 
@@ -100,15 +104,19 @@ class Rotations:
                 self._pauses[place] = _Pause(time + _FIRST_PAUSE, _FIRST_PAUSE)
                 continue
             except Exception as exc:  # noqa: BLE001 - the edge: one object does not hold up the others
-                before = self._pauses.get(place)
-                pause = _FIRST_PAUSE if before is None else min(before.length * 2, _LONGEST_PAUSE)
-                self._pauses[place] = _Pause(time + pause, pause)
-                self._on_failure(obj.unique_identifier, exc)
+                self._put_off(time, obj.tenant, obj.unique_identifier, exc)
                 continue
             self._pauses.pop(place, None)
             self._on_rotation(obj.unique_identifier)
             rotated += 1
         return rotated
+
+    def _put_off(self, time: float, tenant: int, identifier: UniqueIdentifier, why: Exception) -> None:
+        """Leave an object alone for a while, so that it keeps no other one back, and tell why."""
+        before = self._pauses.get((tenant, identifier))
+        pause = _FIRST_PAUSE if before is None else min(before.length * 2, _LONGEST_PAUSE)
+        self._pauses[tenant, identifier] = _Pause(time + pause, pause)
+        self._on_failure(identifier, why)
 
     async def _rotate(self, obj: ManagedObject, now: datetime) -> None:
         """Rotate one object; raises NotDue, and whatever stops the operation."""

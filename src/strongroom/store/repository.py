@@ -10,8 +10,7 @@ import copy
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -262,7 +261,13 @@ class Repository(ClientRepository):
         return Found(found[query.offset : wanted], None)
 
     async def rotations_due(
-        self, tenant: int, now: datetime, *, maximum: int, excluded: Sequence[UniqueIdentifier] = ()
+        self,
+        tenant: int,
+        now: datetime,
+        *,
+        maximum: int,
+        excluded: Sequence[UniqueIdentifier] = (),
+        damaged: Callable[[UniqueIdentifier, TamperedRecord], None],
     ) -> list[ManagedObject]:
         low, high = due_range(now)
         query = LocateQuery(
@@ -279,10 +284,13 @@ class Repository(ClientRepository):
         except StoreUnavailable as exc:
             raise StoreFailure(str(exc)) from exc
         for identifier in located.unique_identifiers:
-            with suppress(TamperedRecord):  # whoever asks for it is told
+            try:
                 obj = await self.load(tenant, identifier)
-                if obj is not None:
-                    due.append(obj)
+            except TamperedRecord as exc:
+                damaged(UniqueIdentifier(identifier), exc)
+                continue
+            if obj is not None:
+                due.append(obj)
         return due
 
     async def wrapped_keys(self) -> Mapping[int, bytes]:

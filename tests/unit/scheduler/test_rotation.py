@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from strongroom.domain.errors import KmipError
-from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.identity import DEFAULT_TENANT, ClientIdentity
 from strongroom.domain.objects import ManagedObject
+from strongroom.domain.store_failures import TamperedRecord
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Seconds
@@ -40,6 +41,7 @@ from strongroom.registry import (
     Tag,
     UsageLimitsUnit,
 )
+from strongroom.scheduler.rotation import PAGE
 from tests.certificates import authority, leaf, load
 from tests.expect import (
     EVERY_USE,
@@ -380,7 +382,9 @@ def test_a_rotation_that_was_overtaken_does_nothing(
 ) -> None:
     old = active(kms, *DAILY)
     kms.clock.pass_time(days=1)
-    stale: list[ManagedObject] = kms.run(kms.repository.rotations_due(1, kms.clock.now(), maximum=9))
+    stale: list[ManagedObject] = kms.run(
+        kms.repository.rotations_due(1, kms.clock.now(), maximum=9, damaged=lambda *_: None)
+    )
     node = new_node()
     node.look()
 
@@ -428,6 +432,28 @@ def test_one_that_cannot_be_rotated_holds_up_no_other(
     kms.call(ActivateRequest(unique_identifier=stuck))
     monkeypatch.setattr(kms.loop, "time", lambda real=kms.loop.time: real() + 60)
     assert node.look() == 1
+
+
+@pytest.mark.parametrize("what", ["damaged", "doubted"])
+def test_what_cannot_be_trusted_holds_up_no_other_and_is_told(
+    kms: TestKms, new_node: NewNode, what: str
+) -> None:
+    bad = [key(kms, *DAILY) for _ in range(PAGE)]  # all that is looked at in one go
+    fine = key(kms, *DAILY)
+    with sqlite3.connect(kms.directory / "strongroom.db") as editor:
+        for one in bad:
+            if what == "damaged":
+                editor.execute("UPDATE objects SET activation_date = 5 WHERE unique_identifier = ?", (one,))
+            else:
+                kms.repository._distrusted[DEFAULT_TENANT, one] = "it is older than the audit log says"
+    editor.close()
+    kms.repository._cache.clear()
+    kms.clock.pass_time(days=1)
+    node = new_node()
+    assert [node.look() for _ in range(3)] == [0, 1, 0]
+    assert node.rotated == [fine]
+    assert [identifier for identifier, _ in node.failed] == bad
+    assert all(isinstance(failure, TamperedRecord) for _, failure in node.failed)
 
 
 def test_more_than_a_page_is_rotated_page_by_page(kms: TestKms, new_node: NewNode) -> None:

@@ -8,7 +8,7 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -558,6 +558,44 @@ def test_the_verifier_goes_on_whatever_was_done_to_what_it_has_written(
     run_verifier(kms, at_start=False)
     with pytest.raises(Refused, match="damaged"):
         get(kms, key)
+
+
+def test_a_verification_that_takes_long_and_finds_nothing_is_not_begun_anew(
+    kms: TestKms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a large store it takes hours; every worker would take it from the one before, and none end it."""
+    monkeypatch.setattr(verification, "RENEWAL", 0)  # seconds, and those of no clock of a test
+    begun: list[datetime] = []
+
+    async def begins() -> AsyncIterator[Doubt]:
+        begun.append(kms.clock.now())
+        for _ in range(3):
+            kms.clock.pass_time(minutes=4)
+            for _ in range(1000):
+                if (await kept()).due > kms.clock.now() + timedelta(minutes=4):
+                    break
+                await asyncio.sleep(0)
+            await other(kms.clock.now())
+        return
+        yield
+
+    async def kept() -> Any:
+        return await kms.repository.load_entry(Verification, SYSTEM_TENANT, KEY)
+
+    def job(*, at_start: bool) -> Verifier:
+        return Verifier(kms.repository, begins, kms.clock, interval=timedelta(days=1), at_start=at_start)
+
+    one, other = job(at_start=True), job(at_start=False)
+
+    async def look() -> Any:
+        await one(kms.clock.now())
+        await one.finished()
+        await other.finished()
+        return await kept()
+
+    last = kms.run(look())
+    assert begun == [last.value.started]
+    assert last.value.finished == kms.clock.now()
 
 
 def test_what_stops_the_verifier_is_an_alarm(

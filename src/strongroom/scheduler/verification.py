@@ -28,6 +28,9 @@ KEY: Final = "store"
 _LEASE: Final = timedelta(minutes=5)
 """After so long without a word from whoever verifies, somebody else begins anew."""
 
+RENEWAL: Final = 60.0
+"""Seconds between two words of whoever verifies."""
+
 MOST_KEPT: Final = 100
 """Doubts that the report keeps, beside the objects that are refused."""
 
@@ -117,7 +120,28 @@ class Verifier:
     async def _compare(self, kept: Kept[Verification]) -> None:
         """Look at everything, refuse what cannot be true, and report. Raises StoreFailure and LostRace."""
         doubts: list[str] = []
-        count, told = 0, self._clock.now()
+        looking = asyncio.create_task(self._look(doubts))
+        try:
+            # A large store takes longer than the lease, and longest where there is nothing to find.
+            await asyncio.wait([looking], timeout=RENEWAL)
+            while not looking.done():
+                kept = await self._note(kept, kept.value, self._clock.now() + _LEASE)
+                await asyncio.wait([looking], timeout=RENEWAL)
+            count = await looking
+        finally:
+            looking.cancel()
+            await asyncio.wait([looking])
+        now = self._clock.now()
+        done = kept.value.replace(finished=now, doubts=tuple(doubts), count=count)
+        await self._note(kept, done, now + self._interval if self._interval else None)
+        log.info("store_verified", doubts=count)
+
+    async def _look(self, doubts: list[str]) -> int:
+        """Look at everything and refuse what cannot be true; return how much was found, and keep some of it.
+
+        Raises StoreFailure.
+        """
+        count = 0
         async for doubt in self._verify():
             count += 1
             self._untold = True
@@ -127,13 +151,7 @@ class Verifier:
             log.error("store_doubted", subject=doubt.subject.value, name=doubt.name, reason=doubt.reason)
             if doubt.subject is Subject.OBJECT:
                 await self._distrust(doubt)
-            now = self._clock.now()
-            if now - told > _LEASE / 2:
-                kept, told = await self._note(kept, kept.value, now + _LEASE), now
-        now = self._clock.now()
-        done = kept.value.replace(finished=now, doubts=tuple(doubts), count=count)
-        await self._note(kept, done, now + self._interval if self._interval else None)
-        log.info("store_verified", doubts=count)
+        return count
 
     async def _distrust(self, doubt: Doubt) -> None:
         """Have the object refused from now on; one that is refused already stays so."""

@@ -598,6 +598,27 @@ def test_a_verification_that_takes_long_and_finds_nothing_is_not_begun_anew(
     assert last.value.finished == kms.clock.now()
 
 
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_store_is_verified_again_after_a_clock_was_ahead(kms: TestKms, ends: bool) -> None:
+    """Whether a verification came to its end then, or its worker did."""
+    begun: list[datetime] = []
+
+    async def looks() -> AsyncIterator[Doubt]:
+        begun.append(kms.clock.now())
+        if not ends and len(begun) == 1:
+            raise LostRace
+        return
+        yield
+
+    kms.clock.pass_time(days=365)
+    run_verifier(kms, doubts=looks)
+    kms.clock.pass_time(days=-365)
+    run_verifier(kms, at_start=False, doubts=looks)
+    assert len(begun) == 2
+    run_verifier(kms, at_start=False, doubts=looks)
+    assert len(begun) == 2
+
+
 def test_what_stops_the_verifier_is_an_alarm(
     kms: TestKms, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -386,6 +386,25 @@ def test_one_worker_delivers_at_a_time(kms: TestKms, listening: Listening) -> No
     assert len(listening.told()) == 1
 
 
+@pytest.mark.parametrize("up", [True, False])
+def test_a_clock_that_was_ahead_keeps_no_message_back_once_it_is_right(
+    kms: TestKms, listening: Listening, up: bool
+) -> None:
+    """Whether a worker that ended was delivering then, or an endpoint did not answer."""
+    key = kms.create_symmetric_key()
+    kms.clock.pass_time(hours=12)
+    listening.up = up
+    ended = courier(kms, listening)
+    if up:
+        kms.run(ended._take(ALICE, patient=True))
+    else:
+        deliver(kms, ended)
+    kms.clock.pass_time(hours=-12)
+    listening.up = True
+    deliver(kms, courier(kms, listening))
+    assert [message.unique_identifier for message in listening.told()] == [key]
+
+
 def test_a_client_that_turned_the_roles_gets_what_waits_and_its_role_back(
     kms: TestKms, listening: Listening
 ) -> None:

@@ -61,7 +61,7 @@ class RevocationListKeeper:
     async def tidy(self, now: dt.datetime) -> None:
         """Make the list anew when it is time."""
         records = self._records()
-        if records is self._seen and now < self._next:
+        if records is self._seen and now < self._next <= now + AGAIN:
             return
         revoked = revoked_certificates(records)
         await asyncio.get_running_loop().run_in_executor(None, self._keep, revoked, now)
@@ -76,7 +76,8 @@ class RevocationListKeeper:
             lists = []
         left = {one.issuer: _left(one, now) for one in lists}
         issuers = certificates(self._directory)
-        fresh = all(left.get(issuer.subject, dt.timedelta()) > RENEWAL for issuer in issuers)
+        # One that lasts longer than any does was made by a clock that was ahead; others do not take it yet.
+        fresh = all(RENEWAL < left.get(issuer.subject, dt.timedelta()) <= LIFETIME for issuer in issuers)
         listed = {entry.serial_number for one in lists for entry in one}
         wanted = {serial for issuer in issuers for serial in revoked.get(identity(issuer), {})}
         if fresh and wanted <= listed:

@@ -251,6 +251,18 @@ async def test_the_list_follows_revocations_and_is_renewed_long_before_it_ends(
     assert serials([renewed]) == [{serial}]
 
 
+async def test_a_list_of_a_clock_that_was_ahead_is_made_anew(
+    directory: DataDirectory, root_key: RootKey, authority: Authority
+) -> None:
+    """Other programs take no list that has not begun yet."""
+    keeping = Keeping(directory, root_key)
+    keeping.revoke(authority, 1)
+    await keeping.tidy(days=365)
+    (renewed,) = await keeping.tidy(days=-365)
+    assert renewed.last_update_utc <= keeping.now
+    assert renewed.next_update_utc == keeping.now + LIFETIME
+
+
 async def test_what_was_on_the_list_stays_on_it_whatever_the_records_say(
     directory: DataDirectory, root_key: RootKey, authority: Authority
 ) -> None:

@@ -185,3 +185,13 @@ def test_ends_are_told_once_a_day_by_one_worker(kms: TestKms, logs: list[Any]) -
     told = [(entry["event"], entry["client"]) for entry in logs]
     day = [("certificate_ends", "client-1"), ("certificate_ended", "client-3")]
     assert told == day * 2
+
+
+def test_ends_are_told_again_after_a_clock_was_ahead(kms: TestKms, logs: list[Any]) -> None:
+    days = dt.timedelta(days=1)
+    records = [client(1, 5 * days)]
+    told_ahead, other = (EndingCertificates(kms.repository, lambda: records, 30 * days) for _ in range(2))
+    kms.run(told_ahead.tidy(NOW + 365 * days))
+    for worker in (told_ahead, other):
+        kms.run(worker.tidy(NOW))
+    assert [entry["event"] for entry in logs] == ["certificate_ended", "certificate_ends"]

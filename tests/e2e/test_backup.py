@@ -369,6 +369,18 @@ def test_a_backup_is_written_where_there_are_no_hard_links(
         (tmp_path / "second").touch()
 
 
+def test_a_backup_that_was_killed_is_not_in_the_way_of_the_next_with_its_process_number(
+    tmp_path: Path,
+) -> None:
+    """As in a container, where each process has the number of the one before."""
+    left = tmp_path / f".backup.age.{os.getpid()}.partial"
+    left.write_bytes(b"half a backup")
+    with _new_file(tmp_path / "backup.age") as file:
+        file.write(b"content")
+    assert (tmp_path / "backup.age").read_bytes() == b"content"
+    assert left.read_bytes() == b"half a backup"
+
+
 @pytest.mark.postgres
 def test_a_database_that_holds_anything_is_not_restored_into(
     site: testing.Server, backup: Path, kit: Kit, tmp_path: Path, postgres_server: PostgresServer

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
+from secrets import randbits
 from typing import Any, BinaryIO, Final, TypeAlias
 
 from strongroom.domain.backups import STORE_KEYS, WRAPPED, Row, Snapshot, Table
@@ -198,7 +199,9 @@ def _new_file(target: Path) -> Iterator[BinaryIO]:
     """Give a file (0600) that becomes `target` when the block ends, on disk; it never replaces one."""
     if target.exists() or target.is_symlink():
         raise OperatorError(f"{target} exists already; a backup never overwrites a file")
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    # In a container each process has the number of the one before, and on a shared file system several may
+    # have the same: what another has left, or still writes, is not ours.
+    partial = target.with_name(f".{target.name}.{randbits(32)}.partial")
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as error:

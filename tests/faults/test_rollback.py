@@ -335,6 +335,17 @@ def test_an_index_that_says_what_is_not_so_is_noticed(kms: TestKms, database: Da
     }
 
 
+@pytest.mark.parametrize("kms", ["sqlite"], indirect=True)
+def test_a_text_that_is_damaged_keeps_no_index_from_being_made_anew(kms: TestKms, database: Database) -> None:
+    bad, good = kms.create_symmetric_key(name="bad"), kms.create_symmetric_key(name="good")
+    database.run("UPDATE objects SET sealed = CAST(x'fffe' AS TEXT) WHERE unique_identifier = ?", bad)
+    database.run("DELETE FROM terms")
+    counted = kms.run(reindex(kms.url, kms.root_key))
+    assert (counted.objects, counted.refused) == (1, [f"object {bad}"])
+    assert [doubt.name for doubt in found(kms)] == [bad]
+    get(kms, good)
+
+
 def test_a_name_that_was_freed_in_the_database_is_noticed(kms: TestKms, database: Database) -> None:
     key = kms.create_symmetric_key(name="backup")
     database.run("DELETE FROM names")
@@ -447,6 +458,7 @@ def test_what_was_found_is_refused_also_when_the_verifier_comes_no_further(
 WORST: Final = (
     "sealed = 5",
     "sealed = 'text'",
+    "sealed = CAST(x'fffe' AS TEXT)",
     "generation = 'x'",
     "generation = 1.5, sealed = 5",
     "generation = 9223372036854775807",

@@ -114,6 +114,8 @@ class Rotations:
     def _put_off(self, time: float, tenant: int, identifier: UniqueIdentifier, why: Exception) -> None:
         """Leave an object alone for a while, so that it keeps no other one back, and tell why."""
         before = self._pauses.get((tenant, identifier))
+        if before is not None and time < before.until:
+            return  # no list of what waits can name it: it has an identifier of another type
         pause = _FIRST_PAUSE if before is None else min(before.length * 2, _LONGEST_PAUSE)
         self._pauses[tenant, identifier] = _Pause(time + pause, pause)
         self._on_failure(identifier, why)

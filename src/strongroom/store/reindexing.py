@@ -8,7 +8,7 @@ from strongroom.domain.backups import Opened
 from strongroom.domain.ports import RootKey
 from strongroom.store import postgres_connect, sqlite_file
 from strongroom.store.filling import PostgresRecords, SqliteRecords
-from strongroom.store.snapshot import translated
+from strongroom.store.snapshot import as_stored, translated
 from strongroom.store.url import SqliteUrl, StoreUrl
 
 _EMPTIED = ("DELETE FROM terms", "DELETE FROM names")
@@ -31,6 +31,7 @@ async def reindex(url: StoreUrl, root_key: RootKey) -> Opened:
 
 async def _reindex_sqlite(url: SqliteUrl, root_key: RootKey) -> Opened:
     connection = sqlite_file.connect(url.path)
+    connection.text_factory = as_stored
     try:
         connection.execute("PRAGMA synchronous = FULL").close()
         connection.execute("BEGIN IMMEDIATE").close()

@@ -287,7 +287,7 @@ class Repository(ClientRepository):
             try:
                 obj = await self.load(tenant, identifier)
             except TamperedRecord as exc:
-                damaged(UniqueIdentifier(identifier), exc)
+                damaged(UniqueIdentifier(str(identifier)), exc)  # SQLite keeps values of any type
                 continue
             if obj is not None:
                 due.append(obj)

@@ -55,7 +55,7 @@ def translated() -> Iterator[None]:
 
 def _sqlite_snapshot(connection: sqlite3.Connection) -> "SqliteTables":
     connection.execute("PRAGMA query_only = 1").close()
-    connection.text_factory = _text
+    connection.text_factory = as_stored
     connection.execute("BEGIN")
     # The transaction begins with what it reads first.
     return SqliteTables(connection, str(migrate.sqlite_version(connection)))
@@ -73,7 +73,7 @@ async def _postgres_snapshot(url: PostgresUrl) -> AsyncIterator["PostgresTables"
         await connection.close()
 
 
-def _text(stored: bytes) -> str | bytes:
+def as_stored(stored: bytes) -> str | bytes:
     """Return a text of the database; as bytes where it was damaged, which is no reason to read nothing."""
     try:
         return stored.decode()

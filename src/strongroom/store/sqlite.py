@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import sqlite3
 from collections import deque
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -44,6 +45,8 @@ SHORT: Final = 100
 CONNECT_FOR: Final = 5.0
 """Seconds to try before a commit gives up: the supervisor restarts a writer that died."""
 CONNECT_PAUSE: Final = 0.02
+_SOME_TEXT: Final = partial(str, encoding="utf-8", errors="replace")
+"""What reads a text that may be damaged. It is slower, so it is used once there is one."""
 
 
 class _Reader:
@@ -66,6 +69,17 @@ class _Reader:
         self._connection.close()
         if self._index is not None:
             self._index.close()
+
+    def _read_on(self, error: sqlite3.Error) -> None:
+        """Return if it is worth reading again: from now on, what is no text is read with signs in its place.
+
+        No seal fits it then, so it is refused wherever it is used, and keeps nothing else from being read.
+        Raises StoreUnavailable for any other error.
+        """
+        # SQLite itself gives each of its errors a number.
+        if hasattr(error, "sqlite_errorcode") or self._connection.text_factory is not str:
+            raise unavailable(self._path, error) from error
+        self._connection.text_factory = _SOME_TEXT
 
     def _unchanged(self) -> bool:
         """Tell whether what is remembered still holds; forgets it otherwise."""
@@ -100,7 +114,8 @@ class _Reader:
         try:
             row: Written | None = self._cursor.execute(statements.WRITTEN, place).fetchone()
         except sqlite3.Error as error:
-            raise unavailable(self._path, error) from error
+            self._read_on(error)
+            return self.written(tenant, unique_identifier)
         if row is None:
             return None
         if self._seen is not None:
@@ -114,7 +129,8 @@ class _Reader:
         try:
             row = self._cursor.execute(statement, parameters).fetchone()
         except sqlite3.Error as error:
-            raise unavailable(self._path, error) from error
+            self._read_on(error)
+            return self.fetch(tenant, unique_identifier, visible)
         return None if row is None else ObjectRow._make(row)
 
     def locate(self, query: LocateQuery) -> Located:
@@ -128,7 +144,8 @@ class _Reader:
             located: Located = answer.value
             return located
         except sqlite3.Error as error:
-            raise unavailable(self._path, error) from error
+            self._read_on(error)
+            return self.locate(query)
 
     def entry(self, tenant: int, kind: int, key: str) -> EntryRow | None:
         place = (tenant, kind, key)
@@ -147,7 +164,8 @@ class _Reader:
         try:
             return [EntryRow._make(row) for row in self._cursor.execute(statement, parameters).fetchall()]
         except sqlite3.Error as error:
-            raise unavailable(self._path, error) from error
+            self._read_on(error)
+            return self.entries(statement, parameters)
 
     def count(self, statement: str, parameters: tuple[int, ...]) -> int:
         try:
@@ -168,19 +186,22 @@ class _Reader:
         try:
             return [client_row(row) for row in self._cursor.execute(statements.CLIENTS).fetchall()]
         except sqlite3.Error as error:
-            raise unavailable(self._path, error) from error
+            self._read_on(error)
+            return self.clients()
 
     def audit_rows(self, statement: str, parameters: tuple[int | bytes, ...] = ()) -> list[tuple[Any, ...]]:
         try:
             return self._cursor.execute(statement, parameters).fetchall()
         except sqlite3.Error as error:
-            raise unavailable(self._path, error) from error
+            self._read_on(error)
+            return self.audit_rows(statement, parameters)
 
     def store_keys(self) -> list[StoreKeyRow]:
         try:
             return [StoreKeyRow._make(row) for row in self._cursor.execute(statements.STORE_KEYS).fetchall()]
         except sqlite3.Error as error:
-            raise unavailable(self._path, error) from error
+            self._read_on(error)
+            return self.store_keys()
 
 
 def _open_reader(path: Path, *, watch: bool = False) -> _Reader:

@@ -434,6 +434,30 @@ def test_one_that_cannot_be_rotated_holds_up_no_other(
     assert node.look() == 1
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "sealed = CAST(x'fffe' AS TEXT)",
+        "attributes = 5",
+        "unique_identifier = CAST(unique_identifier AS BLOB)",
+        "unique_identifier = CAST(x'fffe' AS TEXT)",
+    ],
+)
+def test_values_that_no_release_writes_hold_up_no_rotation(
+    kms: TestKms, new_node: NewNode, edit: str
+) -> None:
+    bad, fine = (key(kms, *DAILY) for _ in range(2))
+    with sqlite3.connect(kms.directory / "strongroom.db") as editor:
+        editor.execute(f"UPDATE objects SET {edit} WHERE unique_identifier = ?", (bad,))
+    editor.close()
+    kms.repository._cache.clear()
+    kms.clock.pass_time(days=1)
+    node = new_node()
+    assert [node.look() for _ in range(3)] == [1, 0, 0]
+    assert node.rotated == [fine]
+    assert len(node.failed) <= 1
+
+
 @pytest.mark.parametrize("what", ["damaged", "doubted"])
 def test_what_cannot_be_trusted_holds_up_no_other_and_is_told(
     kms: TestKms, new_node: NewNode, what: str

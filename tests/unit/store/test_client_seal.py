@@ -153,6 +153,22 @@ def test_a_spoilt_row_is_an_alarm_and_no_failure(kms: TestKms, column: str, valu
     assert not isinstance(directory.find(record(2).fingerprint), Refusal)
 
 
+@pytest.mark.parametrize(
+    "column", ["name", "fingerprint", "groups", "username", "password_hash", "sealed", "revoked_at"]
+)
+def test_a_text_of_which_a_byte_was_damaged_shuts_out_nobody_else(kms: TestKms, column: str) -> None:
+    """One that is no UTF-8 any more: SQLite gives it to nobody who wants a text."""
+    put(kms, record(1), record(2))
+    sql(kms, f"UPDATE clients SET {column} = CAST(? AS TEXT) WHERE client = 1", b'["\xff"]')
+    directory = ClientDirectory(StoredClients(kms.repository))
+    assert kms.run(directory.refresh())
+    found = records(kms)
+    assert (found[1].seal, found[2].seal) == (Seal.BROKEN, Seal.WHOLE)
+    assert not isinstance(directory.find(record(2).fingerprint), Refusal)
+    put(kms, dataclasses.replace(found[1], revoked_at=NOW))
+    assert records(kms)[1].seal is Seal.WHOLE
+
+
 def test_a_row_under_another_number_is_noticed(kms: TestKms) -> None:
     put(kms, record(1))
     sql(kms, "UPDATE clients SET client = 7 WHERE client = 1")

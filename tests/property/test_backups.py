@@ -116,6 +116,28 @@ def test_a_table_may_be_longer_than_a_frame_and_so_may_a_row() -> None:
     assert len([event for event in events if isinstance(event, Rows)]) > 2
 
 
+def test_an_archive_may_have_as_many_parts_as_there_are_files_in_an_audit_log() -> None:
+    """A server that has read much, or was started often, has thousands; its manifest names each."""
+    names = [f"audit/reads-000-{number:08}.log" for number in range(9_000)]
+    out = io.BytesIO()
+    writer = ArchiveWriter(out.write, HEADER)
+    for name in names:
+        writer.begin(PartBegins(name, "file"))
+        writer.end()
+    digest = writer.finish()
+    writer.sign(AUDIT_KEY.public.id, AUDIT_KEY.sign(statement(digest)))
+    manifest = read(out.getvalue())[-1]
+    assert isinstance(manifest, Manifest)
+    assert [part.name for part in manifest.parts] == names
+
+
+def test_a_manifest_is_not_longer_than_its_parts_need() -> None:
+    content = archive([])
+    before = content[: content.rindex(b"M\0")]
+    with pytest.raises(ArchiveError, match="a frame of 2097152 bytes"):
+        read(before + b"M" + (2 << 20).to_bytes(4) + bytes(2 << 20))
+
+
 @given(content=st.binary(max_size=600))
 @example(content=b"STRONGROOM BACKUP\n")
 def test_any_bytes_are_an_archive_or_an_archive_error(content: bytes) -> None:

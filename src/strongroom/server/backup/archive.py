@@ -39,7 +39,7 @@ _FULL: Final = 256 << 10
 """Bytes of rows in one frame, unless a single one is larger."""
 
 _MAX_TEXT: Final = 1 << 20
-"""Bytes of a frame that holds JSON."""
+"""Bytes of a frame that holds JSON; a manifest may have as many more as what it says of its parts."""
 
 _KEY: Final = re.compile("[0-9a-f]{16}")
 _SIGNATURE: Final = re.compile("[0-9a-f]{128}")
@@ -263,6 +263,7 @@ class ArchiveReader:
         self._whole = False
         self._header: Header | None = None
         self._all = hashlib.sha256()
+        self._listed = 0  # bytes that a manifest needs for the parts so far
 
     @property
     def where(self) -> str:
@@ -308,6 +309,7 @@ class ArchiveReader:
             yield part
             end = yield from self._contents(part)
             ended.append(end)
+            self._listed += len(_json(end._asdict())) + 1
             self._part = None
             yield end
         if _fields(content, {"parts": list})["parts"] != [part._asdict() for part in ended]:
@@ -387,7 +389,8 @@ class ArchiveReader:
         kind, size = _FRAME.unpack(self._exactly(_FRAME.size))
         if kind not in b"HPRDEMS":
             raise ArchiveError("a frame of no known kind")
-        if size > (MAX_FRAME if kind in b"RD" else _MAX_TEXT):
+        most = MAX_FRAME if kind in b"RD" else _MAX_TEXT + self._listed if kind == b"M" else _MAX_TEXT
+        if size > most:
             raise ArchiveError(f"a frame of {size} bytes")
         return kind, self._exactly(size)
 

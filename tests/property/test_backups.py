@@ -1,10 +1,12 @@
 """Backups: what is written is read back, and whatever else comes is refused with the place."""
 
+import contextlib
 import inspect
 import io
 import re
 import threading
 import tomllib
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -21,6 +23,7 @@ from strongroom.domain.backups import Row
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey.memory import MemoryRootKey
 from strongroom.server.backup.archive import (
+    ArchiveCut,
     ArchiveError,
     ArchiveReader,
     ArchiveWriter,
@@ -91,7 +94,7 @@ def read_rows(events: list[Event]) -> list[Row]:
 
 @given(rows=ROWS)
 def test_rows_are_read_back(rows: list[Row]) -> None:
-    assert decode_rows(b"".join(map(encode_row, rows)), len(COLUMNS)) == rows
+    assert list(decode_rows(b"".join(map(encode_row, rows)), len(COLUMNS))) == rows
 
 
 @given(rows=ROWS, data=st.binary(max_size=300))
@@ -131,6 +134,31 @@ def test_an_archive_may_have_as_many_parts_as_there_are_files_in_an_audit_log() 
     assert [part.name for part in manifest.parts] == names
 
 
+def test_a_frame_of_rows_takes_no_more_memory_in_a_hostile_archive_than_in_one_of_ours() -> None:
+    """A row of nothing is a byte for each column, and a hundred in memory."""
+    content = archive([])
+    before = content[: content.index(b"E\0", content.index(b'"objects","kind":"table"'))]
+    nothing = bytes(len(COLUMNS) * (1 << 18))
+    assert len(read_rows(list(read_until_cut(before + frame_of_rows(nothing))))) == 1 << 18
+    tracemalloc.start()
+    with pytest.raises(ArchiveError, match="a frame of more rows than any has"):
+        read(before + frame_of_rows(bytes(len(COLUMNS) * (4 << 20))))
+    with pytest.raises(ArchiveError, match="a form that is not known"):
+        unpack(bytes(3 * (4 << 20)))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 100 << 20
+
+
+def frame_of_rows(content: bytes) -> bytes:
+    return b"R" + len(content).to_bytes(4) + content
+
+
+def read_until_cut(content: bytes) -> Iterator[Event]:
+    with contextlib.suppress(ArchiveCut):
+        yield from ArchiveReader(io.BytesIO(content).read).events()
+
+
 def test_a_manifest_is_not_longer_than_its_parts_need() -> None:
     content = archive([])
     before = content[: content.rindex(b"M\0")]
@@ -161,7 +189,7 @@ def test_a_header_that_says_what_cannot_be_is_refused(change: dict[str, Any]) ->
 @given(content=st.binary(max_size=200), columns=st.integers(1, 4))
 def test_any_bytes_are_rows_or_an_archive_error(content: bytes, columns: int) -> None:
     try:
-        rows = decode_rows(content, columns)
+        rows = list(decode_rows(content, columns))
     except ArchiveError:
         return
     assert b"".join(map(encode_row, rows)) == content

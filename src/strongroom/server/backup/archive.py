@@ -1,7 +1,7 @@
 """The form of a backup inside its encryption: a stream of frames, the same for every database.
 
 Rule: no file, no key and no database here. Whatever bytes come, reading ends in an event or in an
-ArchiveError that says where, and never takes more memory than a frame may have.
+ArchiveError that says where, and never takes much more memory than a frame may have.
 
     archive   MAGIC, frames
     frame     kind (1 byte), size (4 bytes), content
@@ -21,6 +21,7 @@ import re
 import struct
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from strongroom.domain.backups import Row, Table, Value
@@ -153,9 +154,8 @@ def _encode(value: Value) -> bytes:
             raise TypeError(f"a backup has no form for {type(value).__name__}")
 
 
-def decode_rows(content: bytes, columns: int) -> list[Row]:
-    """Return the rows in a frame. Raises ArchiveError."""
-    rows: list[Row] = []
+def decode_rows(content: bytes, columns: int) -> Iterator[Row]:
+    """Yield the rows in a frame: in memory they can take far more. Raises ArchiveError."""
     at, end = 0, len(content)
     try:
         while at < end:
@@ -178,10 +178,9 @@ def decode_rows(content: bytes, columns: int) -> list[Row]:
                     at += size
                 else:
                     raise ArchiveError(f"a value of the unknown type {tag}")
-            rows.append(tuple(row))
+            yield tuple(row)
     except (IndexError, struct.error, UnicodeDecodeError) as error:
         raise ArchiveError("a row is not whole") from error
-    return rows
 
 
 class ArchiveWriter:
@@ -334,7 +333,10 @@ class ArchiveReader:
                 self._count += len(content)
                 yield Data(content)
             else:
-                rows = decode_rows(content, len(part.columns))
+                rows = list(islice(decode_rows(content, len(part.columns)), _FULL + 1))
+                # Each has a byte at least, and all but the last begin before a frame is full.
+                if len(rows) > _FULL:
+                    raise ArchiveError("a frame of more rows than any has")
                 self._count += len(rows)
                 yield Rows(rows)
         end = PartEnds(**_fields(content, {"name": str, "size": int, "sha256": str}))

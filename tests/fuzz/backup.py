@@ -66,7 +66,9 @@ def seeds(folder: Path) -> None:
     """Write what to begin with: whole archives and secrets, behind the byte that picks their reader."""
     for rows in ([], [(1, "one", b"first"), (2, None, bytes(40))]):
         out = io.BytesIO()
-        header = Header(backup="b", created_at="2026", server="1", schema="1", database="sqlite")
+        header = Header(
+            backup="b", created_at="2026-01-01T00:00:00+00:00", server="1", schema="1", database="sqlite"
+        )
         writer = ArchiveWriter(out.write, header)
         writer.begin(PartBegins("strongroom.toml", "file"))
         writer.data(b"hosts = []")

@@ -176,7 +176,18 @@ def test_any_bytes_are_an_archive_or_an_archive_error(content: bytes) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"counts": {"objects": -1}}, {"counts": {"objects": True}}, {"counts": {"objects": "3"}}, {"format": 0}],
+    [
+        {"counts": {"objects": -1}},
+        {"counts": {"objects": True}},
+        {"counts": {"objects": "3"}},
+        {"format": 0},
+        {"backup": ""},
+        {"backup": "two\nlines"},
+        {"backup": "x" * 101},
+        {"database": "another"},
+        {"created_at": "yesterday"},
+        {"created_at": "2026-01-01T00:00:00"},
+    ],
     ids=str,
 )
 def test_a_header_that_says_what_cannot_be_is_refused(change: dict[str, Any]) -> None:

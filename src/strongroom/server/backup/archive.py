@@ -21,6 +21,7 @@ import re
 import struct
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from itertools import islice
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
@@ -42,6 +43,8 @@ _FULL: Final = 256 << 10
 _MAX_TEXT: Final = 1 << 20
 """Bytes of a frame that holds JSON; a manifest may have as many more as what it says of its parts."""
 
+_NAME: Final = re.compile("[!-~]{1,100}")
+_DATABASES: Final = ("sqlite", "postgresql")
 _KEY: Final = re.compile("[0-9a-f]{16}")
 _SIGNATURE: Final = re.compile("[0-9a-f]{128}")
 
@@ -368,8 +371,12 @@ class ArchiveReader:
             )
         texts = dict.fromkeys(("backup", "created_at", "server", "schema", "database"), str)
         values = _fields(content, {**texts, "counts": dict, "format": int})
-        if values["format"] not in (_UNSIGNED, FORMAT) or not all(
-            type(n) is int and n >= 0 for n in values["counts"].values()
+        if (
+            values["format"] not in (_UNSIGNED, FORMAT)
+            or not all(type(n) is int and n >= 0 for n in values["counts"].values())
+            or not _NAME.fullmatch(values["backup"])
+            or values["database"] not in _DATABASES
+            or not _is_moment(values["created_at"])
         ):
             raise ArchiveError("its header says what cannot be")
         return Header(**values)
@@ -411,6 +418,13 @@ def digest_of(rows: Iterable[Row], so_far: "hashlib._Hash") -> int:
         so_far.update(encode_row(row))
         count += 1
     return count
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _json(value: object) -> bytes:

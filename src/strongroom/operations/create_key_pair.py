@@ -32,7 +32,7 @@ PRIVATE = AttributesShape(Tag.PRIVATE_KEY_ATTRIBUTES, Tag.PRIVATE_KEY_TEMPLATE_A
 PUBLIC = AttributesShape(Tag.PUBLIC_KEY_ATTRIBUTES, Tag.PUBLIC_KEY_TEMPLATE_ATTRIBUTE)
 
 
-_SHARED = frozenset({Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS, Tag.CRYPTOGRAPHIC_PARAMETERS})
+SHARED = frozenset({Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS, Tag.CRYPTOGRAPHIC_PARAMETERS})
 """What has the same values in both keys, whichever the client gave them for (KMIP 2.1 table 191), as have
 Cryptographic Algorithm and Length."""
 
@@ -73,9 +73,9 @@ async def make_pair(
 ) -> tuple[ManagedObject, ManagedObject]:
     """Return a new, linked (private, public) pair; the private key goes into the ID Placeholder."""
     both = private_given + public_given
-    algorithm = _agreed(both, Tag.CRYPTOGRAPHIC_ALGORITHM)
-    length = _agreed(both, Tag.CRYPTOGRAPHIC_LENGTH)
-    domain = _agreed(both, Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS)
+    algorithm = agreed(both, Tag.CRYPTOGRAPHIC_ALGORITHM)
+    length = agreed(both, Tag.CRYPTOGRAPHIC_LENGTH)
+    domain = agreed(both, Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS)
     if not isinstance(algorithm, CryptographicAlgorithm):
         raise InvalidField("Create Key Pair needs a Cryptographic Algorithm that this server knows")
     private_block, public_block = await ctx.crypto.create_key_pair(
@@ -91,7 +91,7 @@ async def make_pair(
         obj.set(Tag.CRYPTOGRAPHIC_ALGORITHM, algorithm)
         obj.set(Tag.CRYPTOGRAPHIC_LENGTH, private_block.cryptographic_length)
         for shared in both:
-            if shared.key in _SHARED and shared.value not in obj.values(shared.key):
+            if shared.key in SHARED and shared.value not in obj.values(shared.key):
                 obj.add(shared.key, shared.value)
         obj.set(Tag.ORIGINAL_CREATION_DATE, ctx.now)
         obj.set(Tag.RANDOM_NUMBER_GENERATOR, ctx.crypto.random_number_generator)
@@ -112,7 +112,7 @@ def domain_of(value: object) -> tuple[RecommendedCurve | None, int | None]:
     return value.recommended_curve, value.qlength
 
 
-def _agreed(given: list[AttributeInstance], tag: Tag) -> object:
+def agreed(given: list[AttributeInstance], tag: Tag) -> object:
     """Return the one value that both keys get; raises InvalidField when they differ."""
     values = [a.value for a in given if a.key is tag]
     if any(value != values[0] for value in values):

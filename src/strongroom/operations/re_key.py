@@ -13,8 +13,8 @@ from strongroom.model.objects import SymmetricKey
 from strongroom.model.struct import Seconds, Since, Until
 from strongroom.model.structures import ProtectionStorageMasks
 from strongroom.procedures.creation import digest_too, gather, in_format_of
-from strongroom.procedures.replacement import replace
-from strongroom.registry import V1_0, V1_4, V2_0, ObjectType, Operation, Tag
+from strongroom.procedures.replacement import replace, said_or_kept
+from strongroom.registry import V1_0, V1_4, V2_0, CryptographicAlgorithm, ObjectType, Operation, Tag
 
 
 class ReKeyResponse(Response):
@@ -38,13 +38,16 @@ async def re_key(ctx: Context, request: ReKeyRequest) -> ReKeyResponse:
     old = await ctx.objects.get(request.unique_identifier)
     if old.object_type is not ObjectType.SYMMETRIC_KEY:
         raise InvalidObjectType("Re-key replaces symmetric keys; Re-key Key Pair replaces pairs")
-    algorithm = old.value(Tag.CRYPTOGRAPHIC_ALGORITHM)
-    if algorithm is None:
-        raise InvalidField("the Cryptographic Algorithm of the key is not known")
-    block = await ctx.crypto.create_symmetric_key(algorithm, old.value(Tag.CRYPTOGRAPHIC_LENGTH))
+    given = await gather(ctx, request.attributes)
+    algorithm = said_or_kept(given, old, Tag.CRYPTOGRAPHIC_ALGORITHM)
+    if not isinstance(algorithm, CryptographicAlgorithm):
+        raise InvalidField("Re-key needs a Cryptographic Algorithm that this server knows")
+    length = said_or_kept(given, old, Tag.CRYPTOGRAPHIC_LENGTH)
+    block = await ctx.crypto.create_symmetric_key(algorithm, length if isinstance(length, int) else None)
     new = ctx.objects.create(ObjectType.SYMMETRIC_KEY)
     made = SymmetricKey(key_block=block)
-    given = await gather(ctx, request.attributes)
+    new.set(Tag.CRYPTOGRAPHIC_ALGORITHM, algorithm)
+    new.set(Tag.CRYPTOGRAPHIC_LENGTH, block.cryptographic_length)
     new.material = await in_format_of(ctx, old, made, given)
     replace(ctx, old, new, offset=request.offset, given=given)
     digest_too(ctx, new, made)

@@ -15,12 +15,20 @@ from strongroom.domain.errors import InvalidMessage, OffsetWithoutActivationDate
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.struct import Seconds
-from strongroom.procedures.creation import dress, link
+from strongroom.procedures.creation import dress, first, link
 from strongroom.registry import LinkType, ObjectType, Tag
+
+KIND: Final = (
+    Tag.CRYPTOGRAPHIC_ALGORITHM,
+    Tag.CRYPTOGRAPHIC_LENGTH,
+    Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS,
+)
+"""What kind of key it is: each operation says it of the key that it made."""
 
 LEFT_BEHIND: Final = frozenset(
     {
         Tag.SHORT_UNIQUE_IDENTIFIER,
+        *KIND,
         Tag.INITIAL_DATE,
         Tag.DESTROY_DATE,
         Tag.COMPROMISE_DATE,
@@ -74,7 +82,10 @@ def replace(
     replaced = {a.key for a in given}
     if offset is not None and replaced & _DATES:
         raise InvalidMessage("Offset and dates are given; the dates follow from the Offset")
+    same_kind = all(new.value(tag) == old.value(tag) for tag in KIND)
     for key, instances in old.attributes.items():
+        if key is Tag.NIST_SECURITY_CATEGORY and not same_kind:
+            continue
         if key not in LEFT_BEHIND and (key not in replaced or rule_of(key).multiple):
             new.put(key, instances)
     for tag, date in carried_dates(old, offset, ctx.now).items():
@@ -93,6 +104,12 @@ def replace(
     _count(ctx, old, new)
     link(old, LinkType.REPLACEMENT_OBJECT_LINK, new)
     link(new, LinkType.REPLACED_OBJECT_LINK, old)
+
+
+def said_or_kept(given: Iterable[AttributeInstance], old: ManagedObject, tag: Tag) -> object:
+    """Return what the request says of the key to be made or, where it says nothing, what the old one has."""
+    said = first(given, tag)
+    return old.value(tag) if said is None else said
 
 
 def _count(ctx: Context, old: ManagedObject, new: ManagedObject) -> None:

@@ -7,10 +7,13 @@ import pytest
 
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.keys import KeyValue
 from strongroom.model.objects import SymmetricKey
+from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Seconds
 from strongroom.model.structures import KeyValueLocation, Link, UsageLimits
 from strongroom.operations.activate import ActivateRequest
+from strongroom.operations.create import CreateRequest
 from strongroom.operations.get import GetRequest, GetResponse
 from strongroom.operations.get_usage_allocation import GetUsageAllocationRequest
 from strongroom.operations.import_ import ImportRequest
@@ -36,6 +39,7 @@ from tests.expect import (
     key_in,
     key_pair,
     later,
+    mask,
     named,
     raw_key,
     refusal,
@@ -199,6 +203,65 @@ def test_given_attributes_take_the_place_of_those_of_the_old_key(kms: TestKms) -
     old = key(kms, attribute(Tag.CONTACT_INFORMATION, "ops"))
     new = re_key(kms, old, attribute(Tag.CONTACT_INFORMATION, "desk"))
     assert values(kms, new, Tag.CONTACT_INFORMATION) == ["desk"]
+
+
+@pytest.mark.parametrize(
+    ("given", "algorithm", "length"),
+    [
+        (attribute(Tag.CRYPTOGRAPHIC_LENGTH, 256), CryptographicAlgorithm.AES, 256),
+        (attribute(Tag.CRYPTOGRAPHIC_LENGTH, 128), CryptographicAlgorithm.AES, 128),
+        (
+            attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.HMAC_SHA256),
+            CryptographicAlgorithm.HMAC_SHA256,
+            128,
+        ),
+    ],
+)
+def test_the_new_key_is_of_the_kind_that_the_request_gives(
+    kms: TestKms, given: AttributeInstance, algorithm: CryptographicAlgorithm, length: int
+) -> None:
+    """KMIP 2.1 table 305: desired attributes; §4.15: the length is that of the key material."""
+    new = re_key(kms, key(kms, length=128), given)
+    assert value(kms, new, Tag.CRYPTOGRAPHIC_ALGORITHM) is algorithm
+    assert value(kms, new, Tag.CRYPTOGRAPHIC_LENGTH) == length
+    got = kms.call(GetRequest(unique_identifier=new)).managed_object
+    assert isinstance(got, SymmetricKey)
+    block = got.key_block
+    assert isinstance(block.key_value, KeyValue)
+    assert isinstance(block.key_value.key_material, SecretBytes)
+    assert (block.cryptographic_algorithm, block.cryptographic_length) == (algorithm, length)
+    assert len(block.key_value.key_material) * 8 == length
+
+
+def test_a_security_category_is_that_of_the_kind_it_was_given_for(kms: TestKms) -> None:
+    old = kms.call(
+        CreateRequest(
+            object_type=ObjectType.SYMMETRIC_KEY,
+            attributes=template(
+                attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.AES),
+                attribute(Tag.CRYPTOGRAPHIC_LENGTH, 256),
+                mask(EVERY_USE),
+                attribute(Tag.NIST_SECURITY_CATEGORY, 5),
+            ),
+        ),
+        version=V3_0,
+    ).unique_identifier
+    same = re_key(kms, old)
+    assert value(kms, same, Tag.NIST_SECURITY_CATEGORY, version=V3_0) == 5
+    shorter = re_key(kms, same, attribute(Tag.CRYPTOGRAPHIC_LENGTH, 128))
+    assert value(kms, shorter, Tag.NIST_SECURITY_CATEGORY, version=V3_0) is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        attribute(Tag.CRYPTOGRAPHIC_LENGTH, 100),
+        attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.RSA),
+    ],
+)
+def test_a_key_that_cannot_be_made_is_an_invalid_field(kms: TestKms, given: AttributeInstance) -> None:
+    request = ReKeyRequest(unique_identifier=key(kms), attributes=template(given))
+    assert_refused(kms, request, ResultReason.INVALID_FIELD, ResultReason.INVALID_FIELD)
 
 
 def test_the_new_key_fills_the_id_placeholder(kms: TestKms) -> None:

@@ -2,9 +2,12 @@
 
 from datetime import timedelta
 
+import pytest
+
+from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.struct import Seconds
-from strongroom.model.structures import CryptographicDomainParameters, Link
+from strongroom.model.structures import CryptographicDomainParameters, CryptographicParameters, Link
 from strongroom.operations.create_key_pair import CreateKeyPairRequest
 from strongroom.operations.get import GetRequest, GetResponse
 from strongroom.operations.re_key_key_pair import ReKeyKeyPairRequest, ReKeyKeyPairResponse
@@ -14,6 +17,7 @@ from strongroom.registry import (
     V2_1,
     CryptographicAlgorithm,
     CryptographicUsageMask,
+    HashingAlgorithm,
     KeyFormatType,
     LinkType,
     ObjectType,
@@ -31,10 +35,22 @@ from tests.expect import (
     pair_request,
     refusal,
     state_of,
+    stored,
     value,
     values,
 )
 from tests.kms import BOB, TestKms, attribute, template
+
+CURVES = {
+    256: RecommendedCurve.P_256,
+    384: RecommendedCurve.P_384,
+    521: RecommendedCurve.P_521,
+}
+
+
+def on_curve(curve: RecommendedCurve) -> AttributeInstance:
+    domain = CryptographicDomainParameters(recommended_curve=curve)
+    return attribute(Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS, domain)
 
 
 def re_key(kms: TestKms, private: UniqueIdentifier, offset: int | None = None) -> ReKeyKeyPairResponse:
@@ -190,3 +206,76 @@ def test_a_pair_on_a_montgomery_curve_is_replaced_by_one(kms: TestKms) -> None:
     made = kms.call(CreateKeyPairRequest(common_attributes=common), version=V2_1)
     new = re_key(kms, made.private_key_unique_identifier).private_key_unique_identifier
     assert value(kms, new, Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS, version=V2_1) == domain
+
+
+@pytest.mark.parametrize(
+    ("given", "algorithm", "length"),
+    [
+        ([attribute(Tag.CRYPTOGRAPHIC_LENGTH, 384)], CryptographicAlgorithm.ECDSA, 384),
+        ([on_curve(RecommendedCurve.P_521)], CryptographicAlgorithm.ECDSA, 521),
+        ([attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.EC)], CryptographicAlgorithm.EC, 256),
+        (
+            [
+                attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.RSA),
+                attribute(Tag.CRYPTOGRAPHIC_LENGTH, 2048),
+            ],
+            CryptographicAlgorithm.RSA,
+            2048,
+        ),
+    ],
+)
+@pytest.mark.parametrize("field", ["common_attributes", "private_key_attributes", "public_key_attributes"])
+def test_the_new_keys_are_of_the_kind_that_the_request_gives(
+    kms: TestKms, field: str, given: list[AttributeInstance], algorithm: CryptographicAlgorithm, length: int
+) -> None:
+    """KMIP 2.1 tables 191 and 310: desired attributes, and both keys have the same of these."""
+    private, _ = key_pair(kms)
+    request = ReKeyKeyPairRequest(private_key_unique_identifier=private).replace(**{field: template(*given)})
+    new = kms.call(request)
+    for made in (new.private_key_unique_identifier, new.public_key_unique_identifier):
+        assert value(kms, made, Tag.CRYPTOGRAPHIC_ALGORITHM) is algorithm
+        assert value(kms, made, Tag.CRYPTOGRAPHIC_LENGTH) == length
+        domain = value(kms, made, Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS)
+        assert (None if domain is None else domain.recommended_curve) is CURVES.get(length)
+        key_block = stored(kms, made).material.key_block  # type: ignore[union-attr]
+        assert (key_block.cryptographic_algorithm, key_block.cryptographic_length) == (algorithm, length)
+        assert value(kms, made, Tag.DIGEST) is not None
+
+
+def test_a_length_that_is_that_of_the_old_pair_changes_no_curve(kms: TestKms) -> None:
+    common = template(
+        attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.EC),
+        on_curve(RecommendedCurve.SECP256K1),
+    )
+    made = kms.call(CreateKeyPairRequest(common_attributes=common))
+    request = ReKeyKeyPairRequest(
+        private_key_unique_identifier=made.private_key_unique_identifier,
+        common_attributes=template(attribute(Tag.CRYPTOGRAPHIC_LENGTH, 256)),
+    )
+    new = kms.call(request).private_key_unique_identifier
+    domain = value(kms, new, Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS)
+    assert domain.recommended_curve is RecommendedCurve.SECP256K1
+
+
+def test_the_two_keys_are_not_given_different_lengths(kms: TestKms) -> None:
+    private, _ = key_pair(kms)
+    request = ReKeyKeyPairRequest(
+        private_key_unique_identifier=private,
+        private_key_attributes=template(attribute(Tag.CRYPTOGRAPHIC_LENGTH, 384)),
+        public_key_attributes=template(attribute(Tag.CRYPTOGRAPHIC_LENGTH, 521)),
+    )
+    for version in (V1_1, V2_1):
+        assert refusal(kms, request, version=version).reason is ResultReason.INVALID_FIELD
+
+
+def test_parameters_given_for_one_key_are_those_of_both(kms: TestKms) -> None:
+    """KMIP 2.1 table 191."""
+    private, _ = key_pair(kms)
+    parameters = CryptographicParameters(hashing_algorithm=HashingAlgorithm.SHA_384)
+    request = ReKeyKeyPairRequest(
+        private_key_unique_identifier=private,
+        private_key_attributes=template(attribute(Tag.CRYPTOGRAPHIC_PARAMETERS, parameters)),
+    )
+    new = kms.call(request)
+    for made in (new.private_key_unique_identifier, new.public_key_unique_identifier):
+        assert values(kms, made, Tag.CRYPTOGRAPHIC_PARAMETERS) == [parameters]

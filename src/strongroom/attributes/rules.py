@@ -292,11 +292,12 @@ def delete(
     key: AttributeKey,
     index: int | None = None,
     value: Any = None,
+    only: bool = False,
     now: datetime,
 ) -> AttributeInstance:
     """Delete the instance with this index or value, else every instance (KMIP 2.1 §6.1.13).
 
-    Return the deleted one, the first of several.
+    With `only` there must not be several then. Return the deleted one, the first of several.
     """
     link_type = _VIEWS.get(key)
     if link_type is not None:
@@ -313,6 +314,8 @@ def delete(
         doomed = (_instance_with_value(key, doomed, AttributeInstance(key, value)),)
     elif index is not None:
         doomed = (_instance_with_index(key, doomed, index),)
+    elif only and len(doomed) > 1:
+        raise InvalidField(f"the object has {len(doomed)} values of {name_of(key)}; give the Attribute Index")
     _require_open(rule.deletable_while, obj, now, AttributeReadOnly)
     gone = set(map(id, doomed))
     obj.put(key, tuple(instance for instance in stored if id(instance) not in gone))

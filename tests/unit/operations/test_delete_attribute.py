@@ -48,6 +48,17 @@ def test_in_1_x_no_index_is_index_0(kms: TestKms) -> None:
     assert values(kms, made, Tag.OBJECT_GROUP) == ["b", "c"]
 
 
+def test_in_1_0_one_of_several_values_must_be_named(kms: TestKms) -> None:
+    """KMIP 1.0 §4.15 and §11.16: the index is not specified and the attribute has multiple instances."""
+    made = grouped(kms)
+    assert refusal(kms, by_name(made, Tag.OBJECT_GROUP), version=V1_0).reason is ResultReason.INVALID_FIELD
+    assert values(kms, made, Tag.OBJECT_GROUP) == ["a", "b", "c"]
+    for index in (0, 2):
+        kms.call(by_name(made, Tag.OBJECT_GROUP, index), version=V1_0)
+    kms.call(by_name(made, Tag.OBJECT_GROUP), version=V1_0)
+    assert values(kms, made, Tag.OBJECT_GROUP) == []
+
+
 def test_the_indices_of_the_others_stay(kms: TestKms) -> None:
     """KMIP 1.4 §2.1.1: the Attribute Index of an instance does not change when another is deleted."""
     made = grouped(kms)

@@ -13,7 +13,7 @@ from strongroom.model.objects import SymmetricKey
 from strongroom.model.struct import Seconds, Since, Until
 from strongroom.model.structures import ProtectionStorageMasks
 from strongroom.procedures.creation import digest_too, gather, in_format_of
-from strongroom.procedures.replacement import replace, said_or_kept
+from strongroom.procedures.replacement import replace, require_here, said_or_kept
 from strongroom.registry import V1_0, V1_4, V2_0, CryptographicAlgorithm, ObjectType, Operation, Tag
 
 
@@ -38,6 +38,7 @@ async def re_key(ctx: Context, request: ReKeyRequest) -> ReKeyResponse:
     old = await ctx.objects.get(request.unique_identifier)
     if old.object_type is not ObjectType.SYMMETRIC_KEY:
         raise InvalidObjectType("Re-key replaces symmetric keys; Re-key Key Pair replaces pairs")
+    require_here(old)
     given = await gather(ctx, request.attributes)
     algorithm = said_or_kept(given, old, Tag.CRYPTOGRAPHIC_ALGORITHM)
     if not isinstance(algorithm, CryptographicAlgorithm):

@@ -14,7 +14,7 @@ from strongroom.model.struct import Seconds, Since, Until
 from strongroom.model.structures import ProtectionStorageMasks
 from strongroom.operations.create_key_pair import COMMON, PRIVATE, PUBLIC, SHARED, agreed, domain_of
 from strongroom.procedures.creation import digest_too, gather, in_format_of, link
-from strongroom.procedures.replacement import replace
+from strongroom.procedures.replacement import replace, require_here
 from strongroom.registry import (
     V1_1,
     V1_4,
@@ -64,6 +64,7 @@ async def re_key_key_pair(ctx: Context, request: ReKeyKeyPairRequest) -> ReKeyKe
     old_private = await ctx.objects.get(request.unique_identifier if reference is None else reference)
     if old_private.object_type is not ObjectType.PRIVATE_KEY:
         raise InvalidObjectType("Re-key Key Pair takes the private key of the pair")
+    require_here(old_private)
     old_public = await _public_key(ctx, old_private)
     common, offset = request.common_attributes, request.offset
     private_given = await gather(ctx, common, request.private_key_attributes)

@@ -11,9 +11,10 @@ from strongroom.attributes.certificate import CERTIFICATE_CONTENTS
 from strongroom.attributes.usage import USE_COUNTERS
 from strongroom.attributes.vendor import rule_of
 from strongroom.domain.context import Context
-from strongroom.domain.errors import InvalidMessage, OffsetWithoutActivationDate
+from strongroom.domain.errors import InvalidMessage, KeyValueNotPresent, OffsetWithoutActivationDate
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_list import AttributeInstance
+from strongroom.model.keys import KeyBlock
 from strongroom.model.struct import Seconds
 from strongroom.procedures.creation import dress, first, link
 from strongroom.registry import LinkType, ObjectType, Tag
@@ -104,6 +105,14 @@ def replace(
     _count(ctx, old, new)
     link(old, LinkType.REPLACEMENT_OBJECT_LINK, new)
     link(new, LinkType.REPLACED_OBJECT_LINK, old)
+
+
+def require_here(old: ManagedObject) -> None:
+    """Return unless the value of a key is kept elsewhere, where no successor would be; raises
+    KeyValueNotPresent (KMIP 1.4 §11.5 and §11.6)."""
+    key_block: KeyBlock | None = getattr(old.material, "key_block", None)
+    if key_block is not None and key_block.key_value is None:
+        raise KeyValueNotPresent("the key value is kept elsewhere, so it is not replaced here")
 
 
 def said_or_kept(given: Iterable[AttributeInstance], old: ManagedObject, tag: Tag) -> object:

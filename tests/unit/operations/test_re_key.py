@@ -11,14 +11,17 @@ from strongroom.model.keys import KeyValue
 from strongroom.model.objects import SymmetricKey
 from strongroom.model.secret import SecretBytes
 from strongroom.model.struct import Seconds
-from strongroom.model.structures import KeyValueLocation, Link, UsageLimits
+from strongroom.model.structures import KeyValueLocation, Link, Name, UsageLimits
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.create import CreateRequest
 from strongroom.operations.get import GetRequest, GetResponse
 from strongroom.operations.get_usage_allocation import GetUsageAllocationRequest
 from strongroom.operations.import_ import ImportRequest
+from strongroom.operations.locate import LocateRequest
 from strongroom.operations.re_key import ReKeyRequest
 from strongroom.registry import (
+    V1_2,
+    V1_4,
     V2_1,
     V3_0,
     CryptographicAlgorithm,
@@ -322,15 +325,23 @@ def test_a_key_from_another_server_and_its_successor_are_told_apart(kms: TestKms
     assert value(kms, new, given.key) == sha256(new.encode()).digest()
 
 
-def test_the_successor_of_a_key_that_is_kept_elsewhere_is_kept_here(kms: TestKms) -> None:
+def test_a_key_that_is_kept_elsewhere_is_not_replaced_here(kms: TestKms) -> None:
+    """KMIP 1.4 §11.5: the Key Value is not present on the server."""
+    absent = SymmetricKey(key_block=raw_key().key_block.replace(key_value=None))
+    old = kms.call(registration(ObjectType.SYMMETRIC_KEY, absent, named("n"))).unique_identifier
+    for version in (V1_2, V1_4, V2_1):
+        refused = refusal(kms, ReKeyRequest(unique_identifier=old), version=version)
+        assert refused.reason is ResultReason.KEY_VALUE_NOT_PRESENT
+    assert kms.call(LocateRequest()).unique_identifier == (old,)
+    assert values(kms, old, Tag.NAME) == [Name(name_value="n")]
+
+
+def test_the_successor_is_kept_here_wherever_else_the_old_key_is(kms: TestKms) -> None:
     place = KeyValueLocation(
         key_value_location_value="in a safe",
         key_value_location_type=KeyValueLocationType.UNINTERPRETED_TEXT_STRING,
     )
-    location = attribute(Tag.KEY_VALUE_LOCATION, place)
-    absent = SymmetricKey(key_block=raw_key().key_block.replace(key_value=None))
-    old = kms.call(registration(ObjectType.SYMMETRIC_KEY, absent, location)).unique_identifier
-    new = re_key(kms, old, offset=0)
+    new = re_key(kms, key(kms, attribute(Tag.KEY_VALUE_LOCATION, place)), offset=0)
     assert value(kms, new, Tag.KEY_VALUE_PRESENT) is None
     assert value(kms, new, Tag.KEY_VALUE_LOCATION) is None
 

@@ -6,6 +6,8 @@ import pytest
 
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.keys import KeyBlock
+from strongroom.model.objects import PrivateKey
 from strongroom.model.struct import Seconds
 from strongroom.model.structures import CryptographicDomainParameters, CryptographicParameters, Link
 from strongroom.operations.create_key_pair import CreateKeyPairRequest
@@ -14,6 +16,7 @@ from strongroom.operations.re_key_key_pair import ReKeyKeyPairRequest, ReKeyKeyP
 from strongroom.registry import (
     V1_0,
     V1_1,
+    V1_4,
     V2_1,
     CryptographicAlgorithm,
     CryptographicUsageMask,
@@ -34,6 +37,7 @@ from tests.expect import (
     named,
     pair_request,
     refusal,
+    registration,
     state_of,
     stored,
     value,
@@ -155,6 +159,24 @@ def test_a_pair_that_is_not_there_or_not_theirs_is_not_found(kms: TestKms) -> No
         who = {} if caller is None else {"caller": caller}
         assert refusal(kms, request, version=V1_1, **who).reason is ResultReason.ITEM_NOT_FOUND
         assert refusal(kms, request, version=V2_1, **who).reason is ResultReason.OBJECT_NOT_FOUND
+
+
+def test_a_private_key_that_is_kept_elsewhere_is_not_replaced_here(kms: TestKms) -> None:
+    """KMIP 1.4 §11.6: the Key Value is not present on the server."""
+    _, public = key_pair(kms)
+    link = Link(link_type=LinkType.PUBLIC_KEY_LINK, linked_object_identifier=public)
+    absent = PrivateKey(
+        key_block=KeyBlock(
+            key_format_type=KeyFormatType.PKCS_8,
+            cryptographic_algorithm=CryptographicAlgorithm.ECDSA,
+            cryptographic_length=256,
+        )
+    )
+    request = registration(ObjectType.PRIVATE_KEY, absent, attribute(Tag.LINK, link))
+    old = kms.call(request).unique_identifier
+    for version in (V1_4, V2_1):
+        again = ReKeyKeyPairRequest(private_key_unique_identifier=old)
+        assert refusal(kms, again, version=version).reason is ResultReason.KEY_VALUE_NOT_PRESENT
 
 
 def test_an_offset_beside_a_date_is_an_invalid_message(kms: TestKms) -> None:

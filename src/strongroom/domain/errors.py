@@ -185,7 +185,7 @@ class WrongKeyLifecycleState(KmipError):
 
 
 class NotUsableForProtection(KmipError):
-    """State or dates of the object allow no protection now, so no usage of it is allocated."""
+    """Mask, state or dates of the object allow no protection now, so no usage of it is allocated."""
 
     reason = ResultReason.PERMISSION_DENIED
     older = ResultReason.ILLEGAL_OPERATION

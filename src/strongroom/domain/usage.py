@@ -11,6 +11,7 @@ from typing import Final
 from strongroom.domain.errors import (
     IncompatibleCryptographicUsageMask,
     InvalidObjectType,
+    NotUsableForProtection,
     PermissionDenied,
     WrongKeyLifecycleState,
 )
@@ -20,6 +21,20 @@ from strongroom.registry import CryptographicUsageMask, State, Tag, UsageLimitsU
 
 _UNRESTRICTED: Final = int(CryptographicUsageMask.UNRESTRICTED)
 """The bit that says that the mask restricts nothing (KMIP 2.1 §12.1, new in 2.0)."""
+
+
+_PROCESSING: Final = int(
+    CryptographicUsageMask.VERIFY
+    | CryptographicUsageMask.DECRYPT
+    | CryptographicUsageMask.UNWRAP_KEY
+    | CryptographicUsageMask.MAC_VERIFY
+    | CryptographicUsageMask.VALIDATE_CRYPTOGRAM
+    | CryptographicUsageMask.TRANSLATE_DECRYPT
+    | CryptographicUsageMask.TRANSLATE_UNWRAP
+    | CryptographicUsageMask.FPE_DECRYPT
+    | CryptographicUsageMask.EXPORT
+)
+"""Uses that protect nothing."""
 
 
 class Use(Enum):
@@ -55,6 +70,19 @@ def require(key: ManagedObject, mask: CryptographicUsageMask, use: Use, now: dat
         stop = key.value(Tag.PROTECT_STOP_DATE)
         if stop is not None and now >= stop:
             raise WrongKeyLifecycleState("the Protect Stop Date of the key has passed")
+
+
+def require_protecting(key: ManagedObject, now: datetime) -> None:
+    """Return if somebody may protect data with the key now; raises NotUsableForProtection.
+
+    An empty mask says nothing of those who use the key elsewhere.
+    """
+    mask = int(key.value(Tag.CRYPTOGRAPHIC_USAGE_MASK) or 0)
+    if mask and not mask & ~_PROCESSING:
+        raise NotUsableForProtection("the Cryptographic Usage Mask of the object allows no protection")
+    stop = key.value(Tag.PROTECT_STOP_DATE)
+    if key.state not in Use.PROTECT.states or (stop is not None and stop <= now):
+        raise NotUsableForProtection("the object cannot be used for applying protection at this time")
 
 
 def count(key: ManagedObject, counter: Tag) -> None:

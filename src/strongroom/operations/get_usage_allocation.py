@@ -2,10 +2,10 @@
 
 from strongroom.domain.attribute_errors import AttributeNotFound
 from strongroom.domain.context import Context
-from strongroom.domain.errors import InvalidField, NotUsableForProtection, UsageLimitExceeded
+from strongroom.domain.errors import InvalidField, UsageLimitExceeded
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
-from strongroom.domain.usage import Use
+from strongroom.domain.usage import require_protecting
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.struct import Int64
 from strongroom.registry import V1_0, Operation, Tag
@@ -31,10 +31,8 @@ async def get_usage_allocation(
     limits = obj.value(Tag.USAGE_LIMITS)
     if limits is None:
         raise AttributeNotFound("the object has no Usage Limits to allocate from")
-    stop = obj.value(Tag.PROTECT_STOP_DATE)
-    if obj.state not in Use.PROTECT.value or (stop is not None and stop <= ctx.now):
-        # SPEC(KMIP 2.1 §6.1.23): of the reasons in its table, only Permission Denied fits.
-        raise NotUsableForProtection("the object cannot be used for applying protection at this time")
+    # SPEC(KMIP 2.1 §6.1.23): of the reasons in its table, only Permission Denied fits.
+    require_protecting(obj, ctx.now)
     left = limits.usage_limits_total if limits.usage_limits_count is None else limits.usage_limits_count
     if wanted > left:
         raise UsageLimitExceeded(f"{left} units are left, {wanted} were asked for")

@@ -92,6 +92,28 @@ def test_a_pre_active_object_is_refused(kms: TestKms) -> None:
     assert_refused(kms, request, ResultReason.ILLEGAL_OPERATION, ResultReason.PERMISSION_DENIED)
 
 
+@pytest.mark.parametrize(
+    "mask",
+    [
+        CryptographicUsageMask.DECRYPT,
+        CryptographicUsageMask.VERIFY | CryptographicUsageMask.MAC_VERIFY | CryptographicUsageMask.EXPORT,
+    ],
+)
+def test_an_object_that_may_not_protect_is_refused(kms: TestKms, mask: CryptographicUsageMask) -> None:
+    """KMIP 1.4 §4.18 and §11.19: not an object that may be used for applying cryptographic protection."""
+    limits = UsageLimits(usage_limits_total=9, usage_limits_unit=UsageLimitsUnit.BYTE)
+    request = allocate(active_key(kms, attribute(Tag.USAGE_LIMITS, limits), mask=mask), 1)
+    assert_refused(kms, request, ResultReason.ILLEGAL_OPERATION, ResultReason.PERMISSION_DENIED)
+
+
+@pytest.mark.parametrize("mask", [CryptographicUsageMask.UNRESTRICTED, CryptographicUsageMask(0)])
+def test_a_mask_that_forbids_no_protection_is_no_reason(kms: TestKms, mask: CryptographicUsageMask) -> None:
+    limits = UsageLimits(usage_limits_total=9, usage_limits_unit=UsageLimitsUnit.BYTE)
+    made = active_key(kms, attribute(Tag.USAGE_LIMITS, limits), mask=mask)
+    kms.call(allocate(made, 1))
+    assert left(kms, made) == 8
+
+
 @pytest.mark.parametrize("code", [RevocationReasonCode.KEY_COMPROMISE, RevocationReasonCode.SUPERSEDED])
 def test_an_object_out_of_use_is_refused(kms: TestKms, code: RevocationReasonCode) -> None:
     """KMIP 2.1 §6.1.23: if it cannot be used for applying protection at this time."""

@@ -22,11 +22,15 @@ from strongroom.registry import (
     ItemType,
     Operation,
     ProcessingStage,
+    ResultStatus,
     Tag,
 )
+from strongroom.wire import binary
+from strongroom.wire.limits import OWN
 
 _KEY_SIZE: Final = 16  # bytes, random: the value cannot be guessed
 _PLACE_SIZE: Final = 4
+_FAILED: Final = ResultStatus.OPERATION_FAILED
 
 
 class GivenOut(Struct):
@@ -67,6 +71,14 @@ class WaitingItem(Struct):
     def withdrawn(self) -> bool:
         """Tell whether the answer was taken away."""
         return self.answer is not None and len(self.answer) == 0
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether the answer is a refusal."""
+        if self.answer is None or self.withdrawn:
+            return False
+        fields = binary.decode(self.answer.reveal(), OWN)[2]
+        return any(tag == Tag.RESULT_STATUS and value == _FAILED for tag, _, value in fields)
 
     def done(
         self, answer: SecretBytes, made: tuple[str, ...] = (), given: tuple[GivenOut, ...] = ()

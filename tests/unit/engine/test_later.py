@@ -210,6 +210,27 @@ def test_what_is_done_cannot_be_cancelled_and_its_answer_stays(kms: TestKms) -> 
     assert poll(kms, value).result_status is SUCCESS
 
 
+def test_what_has_failed_is_told_so_and_its_answer_stays(kms: TestKms) -> None:
+    """KMIP 2.1 §11.7: the pending operation completed with a failure before."""
+    (value,) = send(kms, GetRequest(unique_identifier=MISSING))
+    do_all(kms)
+    answer = kms.call(CancelRequest(asynchronous_correlation_value=value))
+    assert answer.cancellation_result is CancellationResult.FAILED
+    assert poll(kms, value).result_status is FAILED
+
+
+@pytest.mark.parametrize("version", [V1_0, V1_4])
+def test_in_1_x_what_nobody_waits_for_is_unavailable(kms: TestKms, version: Version) -> None:
+    """KMIP 1.4 §4.27: the server responds with a Cancellation Result; §11.28 has no errors."""
+    (value,) = send(kms, create(), version=version, asynchronous_indicator=OPTIONAL)
+    for unknown, caller in ((bytes(20), ALICE), (b"", ALICE), (value, BOB)):
+        request = CancelRequest(asynchronous_correlation_value=unknown)
+        answer = kms.call(request, version=version, caller=caller)
+        assert answer.cancellation_result is CancellationResult.UNAVAILABLE
+        assert answer.asynchronous_correlation_value == unknown
+    assert poll(kms, value, version=version).result_status is PENDING
+
+
 def test_process_does_it_before_it_answers(kms: TestKms) -> None:
     (value,) = send(kms, create("k"))
     kms.call(ProcessRequest(asynchronous_correlation_value=value), version=V2_1)

@@ -78,7 +78,7 @@ class Later(Generic[R]):
     def cancel(self) -> CancellationResult:
         """Ask the server not to do it, and return what came of that.
 
-        Completed means that it was too late, and the answer can be polled.
+        Completed or Failed mean that it was too late, and the answer can be polled.
         """
         if not isinstance(self._outcome, OperationPending):
             return CancellationResult.COMPLETED

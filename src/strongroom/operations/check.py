@@ -10,6 +10,7 @@ from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.struct import Int64, Seconds
+from strongroom.procedures.lease import lease_of
 from strongroom.registry import V1_0, CryptographicUsageMask, Operation, Tag
 
 
@@ -35,7 +36,6 @@ async def check(ctx: Context, request: CheckRequest) -> CheckResponse:
     limits = obj.value(Tag.USAGE_LIMITS)
     left = None if limits is None else limits.usage_limits_count
     mask = obj.value(Tag.CRYPTOGRAPHIC_USAGE_MASK) or CryptographicUsageMask(0)
-    lease = obj.value(Tag.LEASE_TIME)
     asked = request.cryptographic_usage_mask
     if asked is not None and asked & ~mask and not mask & CryptographicUsageMask.UNRESTRICTED:
         raise IncompatibleCryptographicUsageMask(
@@ -43,7 +43,7 @@ async def check(ctx: Context, request: CheckRequest) -> CheckResponse:
         )
     if request.usage_limits_count is not None and left is not None and request.usage_limits_count > left:
         raise UsageLimitExceeded(f"{left} units are left of the Usage Limits")
-    if request.lease_time is not None and lease is not None and request.lease_time > lease:
+    if request.lease_time is not None and (lease := lease_of(ctx, obj)) and request.lease_time > lease:
         raise PermissionDenied(f"a lease lasts {lease} seconds at most")
     ctx.objects.place(obj.unique_identifier)
     return CheckResponse(unique_identifier=obj.unique_identifier)

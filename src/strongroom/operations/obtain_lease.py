@@ -3,12 +3,12 @@
 from datetime import datetime
 
 from strongroom.domain.context import Context
-from strongroom.domain.errors import PermissionDenied
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.model.identifiers import ObjectReference, UniqueIdentifier
 from strongroom.model.struct import Seconds
-from strongroom.registry import V1_0, Operation, State, Tag
+from strongroom.procedures.lease import lease_of
+from strongroom.registry import V1_0, Operation, Tag
 
 
 class ObtainLeaseResponse(Response):
@@ -24,11 +24,8 @@ class ObtainLeaseRequest(Request[ObtainLeaseResponse]):
 @operation(Operation.OBTAIN_LEASE, since=V1_0, needs=Permission.LEASE)
 async def obtain_lease(ctx: Context, request: ObtainLeaseRequest) -> ObtainLeaseResponse:
     obj = await ctx.objects.get(request.unique_identifier)
-    if obj.state is State.COMPROMISED:
-        raise PermissionDenied("no lease is given for a compromised object")
-    lease_time = obj.value(Tag.LEASE_TIME)
     return ObtainLeaseResponse(
         unique_identifier=obj.unique_identifier,
-        lease_time=Seconds(ctx.policy.lease_time) if lease_time is None else lease_time,
+        lease_time=lease_of(ctx, obj),
         last_change_date=obj.value(Tag.LAST_CHANGE_DATE),
     )

@@ -1,7 +1,10 @@
 """Check (KMIP 1.x §4.10, 2.1 §6.1.7)."""
 
+from pathlib import Path
+
 import pytest
 
+from strongroom.domain.context import Policy
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.struct import Seconds
 from strongroom.model.structures import UsageLimits
@@ -16,10 +19,11 @@ from strongroom.registry import (
     CryptographicUsageMask,
     ObjectType,
     ResultReason,
+    State,
     Tag,
     UsageLimitsUnit,
 )
-from tests.expect import assert_refused, key
+from tests.expect import assert_refused, key, key_in, register_template
 from tests.kms import Refused, TestKms, attribute, template
 
 LIMITS = UsageLimits(usage_limits_total=100, usage_limits_unit=UsageLimitsUnit.BYTE)
@@ -69,6 +73,22 @@ def test_an_object_without_usage_limits_has_no_limit(kms: TestKms) -> None:
 def test_a_longer_lease_than_the_server_gives_is_refused(kms: TestKms, made: UniqueIdentifier) -> None:
     request = CheckRequest(unique_identifier=made, lease_time=Seconds(3601))
     assert_refused(kms, request, ResultReason.PERMISSION_DENIED, ResultReason.PERMISSION_DENIED)
+
+
+def test_a_lease_that_would_not_be_given_is_refused(kms: TestKms) -> None:
+    """KMIP 2.1 §6.1.7: what a subsequent Obtain Lease may grant."""
+    compromised = CheckRequest(unique_identifier=key_in(kms, State.COMPROMISED), lease_time=Seconds(1))
+    without = CheckRequest(unique_identifier=register_template(kms, "t"), lease_time=Seconds(3601))
+    for request in (compromised, without):
+        assert_refused(kms, request, ResultReason.PERMISSION_DENIED, ResultReason.PERMISSION_DENIED)
+
+
+def test_a_lease_without_an_end_is_as_long_as_any(tmp_path: Path) -> None:
+    """KMIP 2.1 §6.1.35: zero means that no lease interval is effective."""
+    kms = TestKms(tmp_path, policy=Policy(lease_time=0))
+    request = CheckRequest(unique_identifier=key(kms), lease_time=Seconds(3600))
+    assert kms.call(request).unique_identifier == request.unique_identifier
+    kms.close()
 
 
 def test_a_refused_check_empties_the_id_placeholder(kms: TestKms, made: UniqueIdentifier) -> None:

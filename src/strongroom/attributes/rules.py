@@ -36,8 +36,9 @@ from strongroom.domain.attribute_errors import (
     MultiValuedAttribute,
     NonUniqueNameAttribute,
     ReadOnlyAttribute,
+    TooManyValues,
 )
-from strongroom.domain.errors import InvalidField, KmipError, ServerLimitExceeded
+from strongroom.domain.errors import InvalidField, KmipError
 from strongroom.domain.objects import ManagedObject
 from strongroom.model.attribute_items import decode_value, encode_value
 from strongroom.model.attribute_list import AttributeInstance, AttributeKey, RawValue
@@ -369,9 +370,9 @@ def _require_room(obj: ManagedObject, more: int) -> None:
 
 
 def require_few(count: int) -> None:
-    """Return if an object may have so many attribute values; raises ServerLimitExceeded."""
+    """Return if an object may have so many attribute values; raises TooManyValues."""
     if count > MAXIMUM_INSTANCES:
-        raise ServerLimitExceeded(f"an object has at most {MAXIMUM_INSTANCES} attribute values")
+        raise TooManyValues(f"an object has at most {MAXIMUM_INSTANCES} attribute values")
 
 
 def accepted(rule: Attribute, value: Any, *, by: Setter = CLIENT) -> Any:

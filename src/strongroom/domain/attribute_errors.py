@@ -6,7 +6,7 @@ objects hardly speak of attributes, so most of these are told as something else 
 
 from typing import Final
 
-from strongroom.domain.errors import FIELDS_OF_PARTS, KmipError
+from strongroom.domain.errors import FIELDS_OF_PARTS, KmipError, ServerLimitExceeded
 from strongroom.registry import V2_1, Operation, ResultReason
 
 _FIELDS_OF_RE_KEY: Final = {
@@ -130,6 +130,14 @@ class NonUniqueNameAttribute(KmipError):
     older = ResultReason.ILLEGAL_OPERATION
     older_in = _FIELDS_OF_NEW_OBJECTS
     newer_in = _FIELDS_OF_RE_KEY
+
+
+class TooManyValues(ServerLimitExceeded):
+    """An object has only so many attribute values."""
+
+    # SPEC(KMIP 1.4 §11.2-11.4, §11.15): where 2.x has Server Limit Exceeded, 1.x has this.
+    older = ResultReason.INDEX_OUT_OF_BOUNDS
+    older_in = {**_FIELDS_OF_RE_KEY, Operation.DERIVE_KEY: ResultReason.INVALID_FIELD}
 
 
 class ApplicationNamespaceNotSupported(KmipError):

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from strongroom.attributes.rules import MAXIMUM_INSTANCES
 from strongroom.model.attribute_list import AttributeInstance, RawValue, VendorAttribute
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.structures import ApplicationSpecificInformation, CryptographicDomainParameters, Link
 from strongroom.operations.add_attribute import AddAttributeRequest
+from strongroom.operations.get_attributes import GetAttributesRequest
 from strongroom.registry import (
     V1_0,
     V2_0,
@@ -29,7 +31,7 @@ from tests.expect import (
     value,
     values,
 )
-from tests.kms import BOB, TestKms
+from tests.kms import BOB, Refused, TestKms
 
 
 def add(made: UniqueIdentifier, tag: Any, given: Any, index: int | None = None) -> AddAttributeRequest:
@@ -156,6 +158,24 @@ def test_the_name_of_another_object_is_refused(kms: TestKms) -> None:
 def test_a_name_of_its_own_is_refused(kms: TestKms) -> None:
     request = AddAttributeRequest(unique_identifier=key(kms, named("n")), new_attribute=named("n"))
     assert_refused(kms, request, ResultReason.ILLEGAL_OPERATION, ResultReason.NON_UNIQUE_NAME_ATTRIBUTE)
+
+
+def test_a_value_more_than_an_object_has_room_for_is_index_out_of_bounds(kms: TestKms) -> None:
+    """KMIP 1.4 §11.15: the server limit on instances has been reached."""
+    made = key(kms)
+    has = len(kms.call(GetAttributesRequest(unique_identifier=made), version=V2_1).attributes.attributes)
+    groups = [AttributeInstance(Tag.OBJECT_GROUP, f"g{n}", None) for n in range(MAXIMUM_INSTANCES - has)]
+    request = one_too_many(kms, key(kms, *groups))
+    assert_refused(kms, request, ResultReason.INDEX_OUT_OF_BOUNDS, ResultReason.SERVER_LIMIT_EXCEEDED)
+
+
+def one_too_many(kms: TestKms, made: UniqueIdentifier) -> AddAttributeRequest:
+    """Fill up what room an object has left, and return the request that has none any more."""
+    for number in range(MAXIMUM_INSTANCES):
+        request = add(made, VendorAttribute("x", f"more{number}"), RawValue(ItemType.TEXT_STRING, ""))
+        if isinstance(kms.batch(request)[0], Refused):
+            return request
+    raise AssertionError("an object has no end")
 
 
 def test_a_name_of_another_owner_does_not_count(kms: TestKms) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from strongroom.attributes.rules import MAXIMUM_INSTANCES
 from strongroom.domain.identity import Connection
 from strongroom.engine.answers import joined
 from strongroom.model.attribute_list import AttributeInstance, RawValue, TemplateAttributes, VendorAttribute
@@ -24,6 +25,7 @@ from strongroom.registry import (
     CryptographicAlgorithm,
     CryptographicUsageMask,
     HashingAlgorithm,
+    ItemType,
     KeyFormatType,
     ObjectType,
     ResultReason,
@@ -302,6 +304,14 @@ def test_a_second_value_of_a_single_instance_attribute_is_refused(kms: TestKms) 
     other = attribute(Tag.PROCESS_START_DATE, kms.clock.now() + timedelta(days=1))
     request = create(AES, LENGTH, USE, again, other)
     assert_refused(kms, request, ResultReason.INVALID_FIELD, ResultReason.ATTRIBUTE_SINGLE_VALUED)
+
+
+def test_more_values_than_an_object_has_room_for_are_index_out_of_bounds(kms: TestKms) -> None:
+    """KMIP 1.4 §11.2: more instances than the server supports."""
+    text = RawValue(ItemType.TEXT_STRING, "")
+    many = (attribute(VendorAttribute("x", str(number)), text) for number in range(MAXIMUM_INSTANCES))
+    request = create(AES, LENGTH, USE, *many)
+    assert_refused(kms, request, ResultReason.INDEX_OUT_OF_BOUNDS, ResultReason.SERVER_LIMIT_EXCEEDED)
 
 
 def test_an_attribute_that_the_object_cannot_have_is_refused(kms: TestKms) -> None:

@@ -8,7 +8,7 @@ attributes are in `attribute_errors.py`, those about the form of a key in `key_f
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from strongroom.registry import V1_3, V1_4, V2_0, V3_0, Operation, ResultReason, Version
+from strongroom.registry import V1_1, V1_3, V1_4, V2_0, V3_0, Operation, ResultReason, Version
 from strongroom.registry.names import VALUES, in_version
 
 _NOT_CERTIFIED: Final = {
@@ -54,7 +54,10 @@ class KmipError(Exception):
         self.message = message
 
     def reason_for(self, version: Version, operation: Operation | None) -> ResultReason:
-        """Return the reason in the terms of `version`; General Failure where it has none."""
+        """Return the reason in the terms of `version`; General Failure where it has none.
+
+        Where the version has no such older reason any more, it is the newest version's.
+        """
         reason = self.reason
         if version <= self.older_until:
             if operation is not None and operation in self.older_in:
@@ -65,9 +68,10 @@ class KmipError(Exception):
             reason = self.draft_in[operation]
         elif operation is not None and operation in self.newer_in:
             reason = self.newer_in[operation]
-        if not in_version(VALUES["ResultReason"][reason], version):
-            return ResultReason.GENERAL_FAILURE
-        return reason
+        for found in (reason, self.reason):
+            if in_version(VALUES["ResultReason"][found], version):
+                return found
+        return ResultReason.GENERAL_FAILURE
 
 
 class InvalidMessage(KmipError):
@@ -249,6 +253,13 @@ class KeyValueNotPresent(KmipError):
     """The server holds the attributes of the key, its value is kept elsewhere."""
 
     reason = ResultReason.KEY_VALUE_NOT_PRESENT
+    # SPEC(KMIP 1.1 §11): before such keys were defined, what cannot be done with an object.
+    older = ResultReason.PERMISSION_DENIED
+    older_in = {
+        Operation.GET: ResultReason.ILLEGAL_OPERATION,
+        Operation.DERIVE_KEY: ResultReason.INVALID_FIELD,
+    }
+    older_until = V1_1
 
 
 class Sensitive(KmipError):

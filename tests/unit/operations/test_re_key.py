@@ -329,9 +329,10 @@ def test_a_key_that_is_kept_elsewhere_is_not_replaced_here(kms: TestKms) -> None
     """KMIP 1.4 §11.5: the Key Value is not present on the server."""
     absent = SymmetricKey(key_block=raw_key().key_block.replace(key_value=None))
     old = kms.call(registration(ObjectType.SYMMETRIC_KEY, absent, named("n"))).unique_identifier
-    for version in (V1_2, V1_4, V2_1):
-        refused = refusal(kms, ReKeyRequest(unique_identifier=old), version=version)
-        assert refused.reason is ResultReason.KEY_VALUE_NOT_PRESENT
+    request = ReKeyRequest(unique_identifier=old)
+    assert_refused(kms, request, ResultReason.PERMISSION_DENIED, ResultReason.KEY_VALUE_NOT_PRESENT)
+    for version in (V1_2, V1_4):
+        assert refusal(kms, request, version=version).reason is ResultReason.KEY_VALUE_NOT_PRESENT
     assert kms.call(LocateRequest()).unique_identifier == (old,)
     assert values(kms, old, Tag.NAME) == [Name(name_value="n")]
 

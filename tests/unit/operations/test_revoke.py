@@ -6,11 +6,13 @@ import pytest
 
 from strongroom.model.structures import RevocationReason
 from strongroom.operations.revoke import RevokeRequest
-from strongroom.registry import ResultReason, RevocationReasonCode, State, Tag
+from strongroom.registry import V2_0, ResultReason, RevocationReasonCode, State, Tag
 from tests.expect import (
     active_key,
     assert_refused,
+    key,
     key_in,
+    refusal,
     register_opaque,
     register_template,
     revoke,
@@ -80,6 +82,12 @@ def test_only_an_active_object_is_deactivated(kms: TestKms, state: State) -> Non
     """KMIP 2.1 §4.57: only the transitions described are permitted."""
     request = revoke(key_in(kms, state))
     assert_refused(kms, request, ResultReason.ILLEGAL_OPERATION, ResultReason.WRONG_KEY_LIFECYCLE_STATE)
+
+
+def test_2_0_has_no_illegal_operation_any_more(kms: TestKms) -> None:
+    """KMIP 2.0 §6.1.40: Wrong Key Lifecycle State."""
+    refused = refusal(kms, revoke(key(kms)), version=V2_0)
+    assert refused.reason is ResultReason.WRONG_KEY_LIFECYCLE_STATE
 
 
 @pytest.mark.parametrize(

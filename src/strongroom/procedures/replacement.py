@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from strongroom.attributes.certificate import CERTIFICATE_CONTENTS
+from strongroom.attributes.matching import NO_DATE
 from strongroom.attributes.usage import USE_COUNTERS
 from strongroom.attributes.vendor import rule_of
 from strongroom.domain.context import Context
@@ -63,6 +64,7 @@ LEFT_BEHIND: Final = frozenset(
 _DATES: Final = frozenset(
     {Tag.ACTIVATION_DATE, Tag.PROCESS_START_DATE, Tag.PROTECT_STOP_DATE, Tag.DEACTIVATION_DATE}
 )
+_NEVER: Final = (None, NO_DATE)
 _SHIFTED: Final = (Tag.PROCESS_START_DATE, Tag.PROTECT_STOP_DATE, Tag.DEACTIVATION_DATE)
 
 
@@ -139,13 +141,18 @@ def carried_dates(old: ManagedObject, offset: Seconds | None, now: datetime) -> 
     if offset is None:
         shift = timedelta(0)
         activation = before
-    elif before is None and any(old.value(tag) is not None for tag in _SHIFTED):
+    elif before in _NEVER and any(old.value(tag) not in _NEVER for tag in _SHIFTED):
         raise OffsetWithoutActivationDate(
             "the key has dates but no Activation Date, so an Offset cannot move them; give the dates instead"
         )
     else:
         activation = now + timedelta(seconds=offset)
-        shift = timedelta(0) if before is None else activation - before
+        shift = timedelta(0) if before in _NEVER else activation - before
     dates = {tag: old.value(tag) for tag in _SHIFTED}
-    shifted = {tag: None if date is None else date + shift for tag, date in dates.items()}
+    shifted = {tag: None if date is None else _moved(date, shift) for tag, date in dates.items()}
     return {Tag.ACTIVATION_DATE: activation, **shifted}
+
+
+def _moved(date: datetime, shift: timedelta) -> datetime:
+    """Return a date moved; never stays never, and past the largest date there is nothing else."""
+    return NO_DATE if date >= NO_DATE or shift > NO_DATE - date else date + shift

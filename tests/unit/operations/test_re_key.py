@@ -5,6 +5,7 @@ from hashlib import sha256
 
 import pytest
 
+from strongroom.attributes.matching import NO_DATE
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.keys import KeyValue
@@ -143,6 +144,34 @@ def test_with_an_offset_the_dates_are_shifted(kms: TestKms) -> None:
     start = kms.clock.now() + timedelta(hours=1)
     expected = [start + timedelta(days=n) for n in range(4)]
     assert [value(kms, new, tag) for tag in DATES] == expected
+
+
+@pytest.mark.parametrize("offset", [0, 3600, 2**32 - 1])
+def test_what_never_ends_is_replaced_by_what_never_ends(kms: TestKms, offset: int) -> None:
+    """KMIP 2.1 §6.1.28: the largest date is equivalent to an undefined one, so it is not moved."""
+    start = attribute(Tag.ACTIVATION_DATE, kms.clock.now())
+    old = key(
+        kms, start, attribute(Tag.PROTECT_STOP_DATE, NO_DATE), attribute(Tag.DEACTIVATION_DATE, NO_DATE)
+    )
+    kms.clock.pass_time(days=10)
+    new = re_key(kms, old, offset=offset)
+    assert value(kms, new, Tag.ACTIVATION_DATE) == later(kms, seconds=offset)
+    for tag in (Tag.PROTECT_STOP_DATE, Tag.DEACTIVATION_DATE):
+        assert value(kms, new, tag) == NO_DATE
+
+
+def test_what_would_end_after_the_largest_date_never_ends(kms: TestKms) -> None:
+    end = attribute(Tag.DEACTIVATION_DATE, NO_DATE - timedelta(days=1))
+    old = key(kms, attribute(Tag.ACTIVATION_DATE, kms.clock.now()), end)
+    kms.clock.pass_time(days=10)
+    assert value(kms, re_key(kms, old, offset=0), Tag.DEACTIVATION_DATE) == NO_DATE
+
+
+def test_a_key_that_was_never_to_be_used_has_no_beginning_to_move_dates_by(kms: TestKms) -> None:
+    never = attribute(Tag.ACTIVATION_DATE, NO_DATE)
+    new = re_key(kms, key(kms, never, attribute(Tag.DEACTIVATION_DATE, NO_DATE)), offset=0)
+    assert value(kms, new, Tag.ACTIVATION_DATE) == kms.clock.now()
+    assert value(kms, new, Tag.DEACTIVATION_DATE) == NO_DATE
 
 
 @pytest.mark.parametrize(

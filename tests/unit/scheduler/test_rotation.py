@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from strongroom.attributes.matching import NO_DATE
 from strongroom.domain.errors import KmipError
 from strongroom.domain.identity import DEFAULT_TENANT, ClientIdentity
 from strongroom.domain.objects import ManagedObject
@@ -154,6 +155,14 @@ def test_the_dates_of_the_successor_follow_from_its_own_beginning(kms: TestKms, 
         assert value(kms, new, Tag.ACTIVATION_DATE) == activation
         assert value(kms, new, Tag.DEACTIVATION_DATE) == activation + timedelta(days=30)
         assert state_of(kms, new) is (State.PRE_ACTIVE if wait else State.ACTIVE)
+
+
+def test_a_key_that_never_ends_is_rotated_too(kms: TestKms, new_node: NewNode) -> None:
+    """KMIP 2.1 §6.1.28: the largest date means never."""
+    old = active(kms, *DAILY, attribute(Tag.DEACTIVATION_DATE, NO_DATE))
+    kms.clock.pass_time(days=1)
+    assert new_node().look() == 1
+    assert value(kms, str(successor(kms, old)), Tag.DEACTIVATION_DATE) == NO_DATE
 
 
 def test_what_was_never_activated_is_replaced_by_what_is_not_either(kms: TestKms, new_node: NewNode) -> None:

@@ -22,12 +22,12 @@ from strongroom.domain.objects import ManagedObject
 from strongroom.model.struct import Seconds
 from strongroom.registry import V1_4, V2_0, ProtectionLevel, ProtectionStorageMask, Tag
 
-_STORAGE: Final = ProtectionStorageMask.SOFTWARE
+STORAGE: Final = ProtectionStorageMask.SOFTWARE
 """Where every object is kept: sealed, in the store."""
 
 
 def _protection_storage_mask(obj: ManagedObject, now: datetime) -> ProtectionStorageMask:
-    return _STORAGE
+    return STORAGE
 
 
 # Each declaration keeps the rows of the rule table.

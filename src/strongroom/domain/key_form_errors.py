@@ -1,6 +1,6 @@
 """What an operation says of the form in which a key is given out or taken; see `errors.py`.
 
-Rule: errors about formats, compression and wrapping, and about the keys that wrap.
+Rule: errors about formats, compression and wrapping, about the keys that wrap, and about where a key is kept.
 """
 
 from strongroom.domain.errors import KmipError
@@ -75,3 +75,22 @@ class UnwrappingFailed(KmipError):
 
 class WrappingKeyUnavailable(UnwrappingFailed):
     """The server holds no key that could unwrap, or may not use it for that. Said like any other failure."""
+
+
+class ProtectionStorageUnavailable(KmipError):
+    """None of the Protection Storage Masks in the request says where the server keeps objects."""
+
+    reason = ResultReason.PROTECTION_STORAGE_UNAVAILABLE
+    older = ResultReason.INVALID_FIELD
+
+
+class PrivateProtectionStorageUnavailable(ProtectionStorageUnavailable):
+    """The same, of the private key of a pair."""
+
+    reason = ResultReason.PRIVATE_PROTECTION_STORAGE_UNAVAILABLE
+
+
+class PublicProtectionStorageUnavailable(ProtectionStorageUnavailable):
+    """The same, of the public key of a pair."""
+
+    reason = ResultReason.PUBLIC_PROTECTION_STORAGE_UNAVAILABLE

@@ -24,6 +24,7 @@ from strongroom.procedures.issuing import (
     require_certifiable,
     sort,
 )
+from strongroom.procedures.storage import require_storage
 from strongroom.registry import (
     V1_0,
     V1_4,
@@ -59,6 +60,7 @@ class CertifyRequest(Request[CertifyResponse]):
 
 @operation(Operation.CERTIFY, since=V1_0, needs=Permission.CERTIFY)
 async def certify(ctx: Context, request: CertifyRequest) -> CertifyResponse:
+    require_storage(request.protection_storage_masks)
     wishes = sort(await gather(ctx, request.attributes))
     value = request.certificate_request or request.certificate_request_value
     public_key, stored = await _subject(ctx, request.unique_identifier, with_request=value is not None)

@@ -19,6 +19,7 @@ from strongroom.model.structures import ProtectionStorageMasks
 from strongroom.procedures.creation import digest_too, dress, first, gather, in_wanted_format
 from strongroom.procedures.factory import has_defaults
 from strongroom.procedures.likeness import make_like, model_of, name_in, renamed
+from strongroom.procedures.storage import require_storage
 from strongroom.registry import (
     V1_0,
     V1_4,
@@ -53,6 +54,7 @@ class CreateRequest(Request[CreateResponse]):
 
 @operation(Operation.CREATE, since=V1_0, needs=Permission.CREATE)
 async def create(ctx: Context, request: CreateRequest) -> CreateResponse:
+    require_storage(request.protection_storage_masks)
     given = await gather(ctx, request.attributes, object_type=request.object_type)
     make = _MAKERS.get(request.object_type)
     if make is None:

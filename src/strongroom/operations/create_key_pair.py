@@ -15,6 +15,7 @@ from strongroom.model.objects import PrivateKey, PublicKey
 from strongroom.model.struct import Since, Until
 from strongroom.model.structures import CryptographicDomainParameters, ProtectionStorageMasks
 from strongroom.procedures.creation import digest_too, dress, first, gather, in_wanted_format, link
+from strongroom.procedures.storage import require_storage_of_pair
 from strongroom.registry import (
     V1_0,
     V1_4,
@@ -55,6 +56,11 @@ class CreateKeyPairRequest(Request[CreateKeyPairResponse]):
 
 @operation(Operation.CREATE_KEY_PAIR, since=V1_0, needs=Permission.CREATE)
 async def create_key_pair(ctx: Context, request: CreateKeyPairRequest) -> CreateKeyPairResponse:
+    require_storage_of_pair(
+        request.common_protection_storage_masks,
+        request.private_protection_storage_masks,
+        request.public_protection_storage_masks,
+    )
     private_given = await gather(
         ctx, request.common_attributes, request.private_key_attributes, object_type=ObjectType.PRIVATE_KEY
     )

@@ -18,6 +18,7 @@ from strongroom.model.struct import BigInt, Implied, Int32, Since, Until
 from strongroom.model.structures import ProtectionStorageMasks
 from strongroom.procedures.creation import first, gather
 from strongroom.procedures.parts import describe_part, dress_part, whole_of
+from strongroom.procedures.storage import require_storage
 from strongroom.registry import (
     V1_2,
     V1_4,
@@ -58,6 +59,7 @@ class CreateSplitKeyRequest(Request[CreateSplitKeyResponse]):
 
 @operation(Operation.CREATE_SPLIT_KEY, since=V1_2, needs=Permission.SPLIT)
 async def create_split_key(ctx: Context, request: CreateSplitKeyRequest) -> CreateSplitKeyResponse:
+    require_storage(request.protection_storage_masks)
     if request.object_type is not ObjectType.SPLIT_KEY:
         raise InvalidObjectType("Create Split Key makes split keys; say Split Key as Object Type")
     given = await gather(ctx, request.attributes, object_type=ObjectType.SPLIT_KEY)

@@ -22,6 +22,7 @@ from strongroom.model.struct import Implied, Since, Until
 from strongroom.model.structures import ProtectionStorageMasks
 from strongroom.procedures.creation import first, gather
 from strongroom.procedures.parts import dress_whole, forms_of, material_of, parts_of, with_facts
+from strongroom.procedures.storage import require_storage
 from strongroom.registry import (
     V1_2,
     V1_4,
@@ -58,6 +59,7 @@ class JoinSplitKeyRequest(Request[JoinSplitKeyResponse]):
 
 @operation(Operation.JOIN_SPLIT_KEY, since=V1_2, needs=Permission.JOIN)
 async def join_split_key(ctx: Context, request: JoinSplitKeyRequest) -> JoinSplitKeyResponse:
+    require_storage(request.protection_storage_masks)
     if len(request.unique_identifier) > MAXIMUM_PARTS:
         raise ServerLimitExceeded(f"at most {MAXIMUM_PARTS} parts are joined")
     if request.secret_data_type is not None and request.object_type is not ObjectType.SECRET_DATA:

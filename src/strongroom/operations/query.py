@@ -7,6 +7,7 @@ has nothing to claim is left out.
 from collections.abc import Sequence
 from typing import Annotated, Final
 
+from strongroom.attributes.protection import STORAGE
 from strongroom.attributes.rules import require_few
 from strongroom.domain.access import allowed
 from strongroom.domain.context import Context
@@ -43,7 +44,6 @@ from strongroom.registry import (
     DestroyAction,
     ObjectType,
     Operation,
-    ProtectionStorageMask,
     QueryFunction,
     RNGMode,
     ShreddingAlgorithm,
@@ -112,7 +112,7 @@ async def query(ctx: Context, request: QueryRequest) -> QueryResponse:
         capability_information=(_CAPABILITIES,) if QueryFunction.QUERY_CAPABILITIES in asked else (),
         defaults_information=defaults if asks_defaults else None,
         protection_storage_masks=(
-            ProtectionStorageMasks(protection_storage_mask=(ProtectionStorageMask.SOFTWARE,))
+            ProtectionStorageMasks(protection_storage_mask=(STORAGE,))
             if QueryFunction.QUERY_STORAGE_PROTECTION_MASKS in asked
             else None
         ),

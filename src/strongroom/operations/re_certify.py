@@ -25,6 +25,7 @@ from strongroom.procedures.issuing import (
     sort,
 )
 from strongroom.procedures.replacement import carried_dates, replace
+from strongroom.procedures.storage import require_storage
 from strongroom.registry import (
     V1_0,
     V1_4,
@@ -60,6 +61,7 @@ class ReCertifyRequest(Request[ReCertifyResponse]):
 
 @operation(Operation.RE_CERTIFY, since=V1_0, needs=Permission.CERTIFY)
 async def re_certify(ctx: Context, request: ReCertifyRequest) -> ReCertifyResponse:
+    require_storage(request.protection_storage_masks)
     wishes = sort(await gather(ctx, request.attributes))
     old = await ctx.objects.get(request.unique_identifier)
     before = old.material

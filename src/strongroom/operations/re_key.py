@@ -14,6 +14,7 @@ from strongroom.model.struct import Seconds, Since, Until
 from strongroom.model.structures import ProtectionStorageMasks
 from strongroom.procedures.creation import digest_too, gather, in_format_of
 from strongroom.procedures.replacement import replace, require_here, said_or_kept
+from strongroom.procedures.storage import require_storage
 from strongroom.registry import V1_0, V1_4, V2_0, CryptographicAlgorithm, ObjectType, Operation, Tag
 
 
@@ -35,6 +36,7 @@ class ReKeyRequest(Request[ReKeyResponse]):
 
 @operation(Operation.RE_KEY, since=V1_0, needs=Permission.RE_KEY)
 async def re_key(ctx: Context, request: ReKeyRequest) -> ReKeyResponse:
+    require_storage(request.protection_storage_masks)
     old = await ctx.objects.get(request.unique_identifier)
     if old.object_type is not ObjectType.SYMMETRIC_KEY:
         raise InvalidObjectType("Re-key replaces symmetric keys; Re-key Key Pair replaces pairs")

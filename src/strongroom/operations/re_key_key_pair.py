@@ -15,6 +15,7 @@ from strongroom.model.structures import ProtectionStorageMasks
 from strongroom.operations.create_key_pair import COMMON, PRIVATE, PUBLIC, SHARED, agreed, domain_of
 from strongroom.procedures.creation import digest_too, gather, in_format_of, link
 from strongroom.procedures.replacement import replace, require_here
+from strongroom.procedures.storage import require_storage_of_pair
 from strongroom.registry import (
     V1_1,
     V1_4,
@@ -60,6 +61,11 @@ class ReKeyKeyPairRequest(Request[ReKeyKeyPairResponse]):
 
 @operation(Operation.RE_KEY_KEY_PAIR, since=V1_1, needs=Permission.RE_KEY)
 async def re_key_key_pair(ctx: Context, request: ReKeyKeyPairRequest) -> ReKeyKeyPairResponse:
+    require_storage_of_pair(
+        request.common_protection_storage_masks,
+        request.private_protection_storage_masks,
+        request.public_protection_storage_masks,
+    )
     reference = request.private_key_unique_identifier
     old_private = await ctx.objects.get(request.unique_identifier if reference is None else reference)
     if old_private.object_type is not ObjectType.PRIVATE_KEY:

@@ -23,6 +23,7 @@ from strongroom.procedures.creation import (
     stateful,
 )
 from strongroom.procedures.pkcs12 import registered_container
+from strongroom.procedures.storage import require_storage
 from strongroom.procedures.unwrapping import examined, named_wrapping_key, unwrapped_if_possible
 from strongroom.registry import V1_0, V1_4, V2_0, CryptographicAlgorithm, LinkType, ObjectType, Operation, Tag
 
@@ -46,6 +47,7 @@ class RegisterRequest(Request[RegisterResponse]):
 
 @operation(Operation.REGISTER, since=V1_0, needs=Permission.REGISTER)
 async def register(ctx: Context, request: RegisterRequest) -> RegisterResponse:
+    require_storage(request.protection_storage_masks)
     value = request.managed_object
     if value is None:
         raise InvalidField("Register needs the object itself")

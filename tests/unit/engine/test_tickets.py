@@ -83,6 +83,16 @@ def header(ticket: Ticket, version: Version = V2_1) -> Authentication:
     )
 
 
+def with_password_beside(ticket: Ticket, username: str, password: bytes) -> Authentication:
+    """Return a ticket and a password, as a header has both."""
+    own = UsernameAndPassword(username=username, password=SecretBytes(password))
+    value = encoder(UsernameAndPassword, V2_1)(own)
+    kind = CredentialType.USERNAME_AND_PASSWORD
+    return Authentication(
+        credential=(*header(ticket).credential, Credential(credential_type=kind, credential_value=value))
+    )
+
+
 def login(kms: TestKms, *, caller: ClientIdentity = ALICE, **given: Any) -> Ticket:
     return kms.call(LoginRequest(**given), version=V2_1, caller=caller).ticket
 
@@ -140,6 +150,34 @@ def test_a_ticket_stands_in_for_the_password(kms: TestKms) -> None:
     )
     assert refusal(kms, QUERY, caller=with_password).reason is ResultReason.AUTHENTICATION_NOT_SUCCESSFUL
     assert isinstance(using(kms, ticket, QUERY, caller=with_password), Response)
+
+
+def test_a_password_beside_a_ticket_has_to_be_right(kms: TestKms) -> None:
+    """KMIP 2.1 §9.4: of several credentials, all must be satisfied."""
+    kms.dispatcher._authenticator._check = lambda _, password: password == b"right"
+    ticket = login(kms)
+    with_password = ClientIdentity(
+        client=ALICE.client, tenant=ALICE.tenant, name="alice", username="u", password_hash="$argon2id$"
+    )
+
+    def ask(password: bytes) -> Response | Refused:
+        (result,) = kms.batch(
+            QUERY,
+            version=V2_1,
+            caller=with_password,
+            authentication=with_password_beside(ticket, "u", password),
+        )
+        return result
+
+    assert reason(ask(b"wrong")) is ResultReason.AUTHENTICATION_NOT_SUCCESSFUL
+    assert isinstance(ask(b"right"), Response)
+
+
+def test_a_request_comes_with_one_ticket(kms: TestKms) -> None:
+    first, second = header(login(kms)), header(login(kms))
+    both = Authentication(credential=(*first.credential, *second.credential))
+    (result,) = kms.batch(QUERY, version=V2_1, authentication=both)
+    assert reason(result) is ResultReason.INVALID_TICKET
 
 
 def test_a_ticket_of_login_is_of_no_use_to_another_client(kms: TestKms) -> None:
@@ -581,14 +619,7 @@ def test_who_brings_a_delegated_ticket_still_needs_its_own_password(kms: TestKms
     )
 
     def ask(password: bytes | None) -> Response | Refused:
-        given = header(ticket)
-        if password is not None:
-            own = UsernameAndPassword(username="b", password=SecretBytes(password))
-            value = encoder(UsernameAndPassword, V2_1)(own)
-            kind = CredentialType.USERNAME_AND_PASSWORD
-            given = Authentication(
-                credential=(*given.credential, Credential(credential_type=kind, credential_value=value))
-            )
+        given = header(ticket) if password is None else with_password_beside(ticket, "b", password)
         (result,) = kms.batch(QUERY, version=V2_1, caller=with_password, authentication=given)
         return result
 

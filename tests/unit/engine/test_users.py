@@ -15,6 +15,7 @@ import pytest
 
 from strongroom.domain.identity import ClientIdentity, Connection
 from strongroom.domain.operation import Request, Response
+from strongroom.engine.authenticate import MOST_CREDENTIALS
 from strongroom.engine.guesses import FAILURES, WAIT
 from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.convert import decoder, encoder
@@ -110,6 +111,7 @@ def header(*values: Struct, version: Version = V3_0) -> Authentication:
         Device: CredentialType.DEVICE,
         OneTimePassword: CredentialType.ONE_TIME_PASSWORD,
         HashedPassword: CredentialType.HASHED_PASSWORD,
+        TicketCredential: CredentialType.TICKET,
     }
     return Authentication(
         credential=tuple(
@@ -122,13 +124,13 @@ def header(*values: Struct, version: Version = V3_0) -> Authentication:
     )
 
 
-def log_in(kms: TestKms, value: Struct, *, version: Version = V3_0, caller: ClientIdentity = ALICE) -> bool:
-    """Tell whether a request with this credential is answered."""
+def log_in(kms: TestKms, *values: Struct, version: Version = V3_0, caller: ClientIdentity = ALICE) -> bool:
+    """Tell whether a request with these credentials is answered."""
     (result,) = kms.batch(
         DiscoverVersionsRequest(),
         version=version,
         caller=caller,
-        authentication=header(value, version=version),
+        authentication=header(*values, version=version),
     )
     if isinstance(result, Refused):
         assert result.reason is ResultReason.AUTHENTICATION_NOT_SUCCESSFUL
@@ -319,6 +321,43 @@ def test_a_code_may_need_the_password_too(kms: TestKms) -> None:
     user(kms, password(kms), credential(kms, CredentialType.ONE_TIME_PASSWORD, hotp()))
     assert not log_in(kms, code(b"755224", b"wrong"))
     assert log_in(kms, code(b"755224", PASSWORD))
+
+
+def test_of_several_credentials_each_has_to_be_right(kms: TestKms) -> None:
+    """KMIP 2.1 §9.4: if there are several, all must be satisfied."""
+    user(kms, password(kms), credential(kms, CredentialType.ONE_TIME_PASSWORD, hotp()))
+    for version in (V2_0, V2_1, V3_0):
+        assert not log_in(kms, by_password(), code(b"000000"), version=version)
+        assert not log_in(kms, by_password(), by_password(b"wrong"), version=version)
+    assert not log_in(kms, by_password(b"wrong"), code(b"755224"))
+    assert log_in(kms, by_password(), code(b"755224"))
+
+
+def test_several_credentials_are_those_of_one_user(kms: TestKms) -> None:
+    user(kms, password(kms))
+    user(kms, password(kms, b"another"), name="dave")
+    assert not log_in(kms, by_password(), by_password(b"another", "dave"))
+
+
+def test_so_many_credentials_are_looked_at_and_no_more(kms: TestKms) -> None:
+    user(kms, password(kms))
+    assert log_in(kms, *[by_password()] * MOST_CREDENTIALS)
+    too_many = header(*[by_password()] * (MOST_CREDENTIALS + 1))
+    (result,) = kms.batch(DiscoverVersionsRequest(), version=V3_0, authentication=too_many)
+    assert isinstance(result, Refused)
+    assert result.reason is ResultReason.INVALID_FIELD
+
+
+def test_what_comes_with_a_ticket_has_to_be_right_too(kms: TestKms) -> None:
+    user(kms, password(kms))
+    user(kms, password(kms, b"another"), name="dave")
+    ticket = TicketCredential(
+        ticket=kms.call(LoginRequest(), version=V3_0, authentication=header(by_password())).ticket
+    )
+    assert log_in(kms, ticket)
+    assert log_in(kms, ticket, by_password())
+    assert not log_in(kms, ticket, by_password(b"wrong"))
+    assert not log_in(kms, ticket, by_password(b"another", "dave"))
 
 
 def test_a_timed_code_is_good_once_around_its_time(kms: TestKms) -> None:

@@ -10,13 +10,14 @@ from strongroom.domain.errors import (
     EmptyPlaceholder,
     InvalidField,
 )
-from strongroom.engine.references import PLACING, DataMemory, names_of
+from strongroom.engine.references import PLACING, DataMemory, names_of, with_links
 from strongroom.model.identifiers import (
     BatchReference,
     ObjectReference,
     UniqueIdentifier,
 )
 from strongroom.registry import UniqueIdentifierEnumeration
+from strongroom.wire.item import Item
 
 
 class BatchMemory:
@@ -49,6 +50,14 @@ class BatchMemory:
     def _forget_names(self, operation: int | None) -> None:
         for name in names_of(operation):
             self.by_operation.pop(name, None)
+
+    def fill_in(self, payload: list[Item]) -> list[Item]:
+        """Return a request payload with what earlier items gave in the place of references to it.
+
+        What an operation is done with is not filled in: that is for the operation to look up (`resolve`).
+        Raises EmptyPlaceholder or InvalidField.
+        """
+        return with_links(self.data.fill_in(payload), self.resolve)
 
     def resolve(self, reference: ObjectReference | None) -> UniqueIdentifier:
         """Return the identifier meant; raises EmptyPlaceholder or InvalidField."""

@@ -1,15 +1,16 @@
-"""What a batch item gave, for later items to refer to (KMIP 2.1 §7.9 Data, §11.13, §11.64), and what of it
-the client does not want to see (Ephemeral).
+"""What a batch item gave, for later items to refer to (KMIP 2.1 §4.31 Link, §7.9 Data, §11.13, §11.58), and
+what of it the client does not want to see (Ephemeral).
 
 Rule: derived from the response; no operation says it twice, and none knows of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from strongroom.attributes.catalogue import all_attributes
 from strongroom.domain.errors import InvalidField
 from strongroom.domain.operation import Response
-from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.identifiers import LinkedIdentifier, ObjectReference, ReferenceForm, UniqueIdentifier
 from strongroom.model.secret import SecretBytes
 from strongroom.registry import (
     DataEnumeration,
@@ -19,7 +20,8 @@ from strongroom.registry import (
     Tag,
     UniqueIdentifierEnumeration,
 )
-from strongroom.wire.item import Item
+from strongroom.wire.errors import DecodeError
+from strongroom.wire.item import STRUCTURE, TEXT_STRING, Item
 
 _PLAIN: Final[Mapping[Operation, UniqueIdentifierEnumeration]] = {
     operation: UniqueIdentifierEnumeration[operation.name]
@@ -95,6 +97,62 @@ _IDENTIFIERS: Final = frozenset(
 )
 _DATA_TAG: Final = int(Tag.DATA)
 _REFERENCES: Final = frozenset({int(ItemType.ENUMERATION), int(ItemType.INTEGER)})
+
+
+_LINKED: Final = frozenset(
+    {int(Tag.LINKED_OBJECT_IDENTIFIER)}
+    | {int(tag) for tag, attribute in all_attributes().items() if attribute.kind is LinkedIdentifier}
+)
+"""Where a link says what it leads to: until 2.1 inside of Link, from 3.0 on in an attribute of its own."""
+
+_LINK_HOLDERS: Final = frozenset(
+    map(
+        int,
+        (
+            Tag.LINK,
+            Tag.ATTRIBUTES,
+            Tag.COMMON_ATTRIBUTES,
+            Tag.PRIVATE_KEY_ATTRIBUTES,
+            Tag.PUBLIC_KEY_ATTRIBUTES,
+            Tag.NEW_ATTRIBUTE,
+            Tag.CURRENT_ATTRIBUTE,
+        ),
+    )
+)
+_reference: Final = ReferenceForm().decoder(None)
+
+
+def with_links(payload: list[Item], resolve: Callable[[ObjectReference], UniqueIdentifier]) -> list[Item]:
+    """Return a request payload with identifiers where its attributes link to what earlier items made.
+
+    Raises InvalidField for what is no such reference, and what `resolve` raises.
+    """
+    return _linked(payload, resolve) if _links_back(payload) else payload
+
+
+def _links_back(items: Sequence[Item]) -> bool:
+    return any(
+        tag in _LINKED
+        if kind in _REFERENCES
+        else kind == STRUCTURE and tag in _LINK_HOLDERS and _links_back(value)
+        for tag, kind, value in items
+    )
+
+
+def _linked(items: Sequence[Item], resolve: Callable[[ObjectReference], UniqueIdentifier]) -> list[Item]:
+    made: list[Item] = []
+    for tag, kind, value in items:
+        if kind in _REFERENCES and tag in _LINKED:
+            try:
+                reference = _reference(kind, value)
+            except DecodeError:
+                raise InvalidField("a link leads to what is no way to point at an object") from None
+            made.append((tag, TEXT_STRING, resolve(reference)))
+        elif kind == STRUCTURE and tag in _LINK_HOLDERS:
+            made.append((tag, kind, _linked(value, resolve)))
+        else:
+            made.append((tag, kind, value))
+    return made
 
 
 class Told(NamedTuple):

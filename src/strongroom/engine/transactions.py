@@ -180,7 +180,7 @@ class Transactions:
         payload = item.payload or []
         request = None
         if item.another is None:
-            request = await self._read(plan, run.memory.data.fill_in(payload) if several else payload, run)
+            request = await self._read(plan, run.memory.fill_in(payload) if several else payload, run)
         caller = run.connection.client
         work.begin(spec.needs, spec.operation)
         if run.condition is not None:

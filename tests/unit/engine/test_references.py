@@ -1,4 +1,4 @@
-"""Data and identifiers of earlier batch items (KMIP 2.1 §4.58, §7.9), and answers without them (§8.3)."""
+"""Data and identifiers of earlier batch items (KMIP 2.1 §4.31, §4.58, §7.9), answers without them (§8.3)."""
 
 import dataclasses
 import hashlib
@@ -7,17 +7,22 @@ from typing import Any
 import pytest
 
 from strongroom.domain.operation import Request
+from strongroom.model.attribute_list import AttributeInstance
 from strongroom.model.convert import encoder
 from strongroom.model.errors import NotInVersion
-from strongroom.model.identifiers import BatchReference
+from strongroom.model.identifiers import BatchReference, UniqueIdentifier
 from strongroom.model.messages import EPHEMERAL, RequestBatchItem
 from strongroom.model.secret import SecretBytes
-from strongroom.model.structures import CryptographicParameters
+from strongroom.model.structures import CryptographicParameters, Link
 from strongroom.operations.activate import ActivateRequest
+from strongroom.operations.add_attribute import AddAttributeRequest
+from strongroom.operations.create import CreateRequest
 from strongroom.operations.encrypt import EncryptRequest
 from strongroom.operations.get import GetRequest, GetResponse
 from strongroom.operations.hash import HashRequest
+from strongroom.operations.locate import LocateRequest
 from strongroom.operations.rng_retrieve import RNGRetrieveRequest
+from strongroom.operations.set_attribute import SetAttributeRequest
 from strongroom.operations.sign import SignRequest
 from strongroom.registry import (
     V2_0,
@@ -25,19 +30,23 @@ from strongroom.registry import (
     V3_0,
     BatchErrorContinuationOption,
     BlockCipherMode,
+    CryptographicAlgorithm,
     DataEnumeration,
     Ephemeral,
     HashingAlgorithm,
+    LinkType,
+    ObjectType,
     Operation,
     PaddingMethod,
     ResultReason,
     ResultStatus,
     Tag,
+    UniqueIdentifierEnumeration,
     Version,
 )
 from strongroom.wire.item import Item
-from tests.expect import active_key, key, key_pair
-from tests.kms import TestKms, request_message
+from tests.expect import MISSING, active_key, key, key_pair, values
+from tests.kms import TestKms, attribute, request_message, template
 
 SHA_256 = CryptographicParameters(hashing_algorithm=HashingAlgorithm.SHA_256)
 CBC = CryptographicParameters(
@@ -175,6 +184,101 @@ def test_a_number_counts_the_identifiers_in_the_answer(kms: TestKms, number: int
     )
     assert isinstance(found, GetResponse)
     assert found.unique_identifier == made[meant]
+
+
+def leads_to(root: Item, item_type: int, reference: int) -> Item:
+    """Return a request message in which each link to MISSING has a reference in its place."""
+
+    def replace(items: list[Item]) -> None:
+        for at, (tag, kind, inside) in enumerate(items):
+            if kind == 1:
+                replace(inside)
+            elif inside == MISSING:
+                items[at] = (tag, item_type, reference)
+
+    replace(root[2])
+    return root
+
+
+LINK = attribute(Tag.LINK, Link(link_type=LinkType.PARENT_LINK, linked_object_identifier=MISSING))
+"""To be replaced: see `leads_to`."""
+
+
+def create(*more: AttributeInstance) -> CreateRequest:
+    return CreateRequest(
+        object_type=ObjectType.SYMMETRIC_KEY,
+        attributes=template(
+            attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.AES),
+            attribute(Tag.CRYPTOGRAPHIC_LENGTH, 128),
+            *more,
+        ),
+    )
+
+
+def parent_of(kms: TestKms, identifier: UniqueIdentifier) -> str:
+    (link,) = values(kms, identifier, Tag.LINK)
+    return str(link.linked_object_identifier)
+
+
+@pytest.mark.parametrize("version", [V2_0, V2_1, V3_0], ids=str)
+@pytest.mark.parametrize(
+    ("item_type", "reference"),
+    [
+        (5, UniqueIdentifierEnumeration.CREATE),
+        (5, UniqueIdentifierEnumeration.ID_PLACEHOLDER),
+        (2, 0),
+        (2, -1),
+    ],
+    ids=["Create", "ID Placeholder", "first", "last"],
+)
+def test_a_link_may_lead_to_what_an_earlier_item_made(
+    kms: TestKms, version: Version, item_type: int, reference: int
+) -> None:
+    """KMIP 2.1 §4.31, table 90: text, enumeration or number; in 3.0, so may the attribute of each link."""
+    root = leads_to(request_message(create(), create(LINK), version=version), item_type, int(reference))
+    parent, child = answers(kms, root)
+    assert parent_of(kms, child[Tag.UNIQUE_IDENTIFIER]) == parent[Tag.UNIQUE_IDENTIFIER]
+
+
+@pytest.mark.parametrize("change", [AddAttributeRequest, SetAttributeRequest], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("option", [None, BatchErrorContinuationOption.UNDO], ids=["stop", "undo"])
+def test_a_link_that_is_added_may_lead_there_too(
+    kms: TestKms, change: Any, option: BatchErrorContinuationOption | None
+) -> None:
+    child = key(kms)
+    link = change(unique_identifier=child, new_attribute=LINK)
+    root = request_message(create(), link, version=V2_1, batch_error_continuation_option=option)
+    parent, _ = answers(kms, leads_to(root, 5, int(UniqueIdentifierEnumeration.ID_PLACEHOLDER)))
+    assert parent_of(kms, child) == parent[Tag.UNIQUE_IDENTIFIER]
+
+
+def test_a_search_by_a_link_may_be_for_what_an_earlier_item_made(kms: TestKms) -> None:
+    parent = key(kms)
+    to_it = LINK._replace(value=LINK.value.replace(linked_object_identifier=parent))
+    child = key(kms, to_it)
+    requests: list[Request[Any]] = [
+        GetRequest(unique_identifier=parent),
+        LocateRequest(attributes=template(LINK)),
+    ]
+    _, found = answers(kms, leads_to(request_message(*requests, version=V2_1), 2, 0))
+    assert found[Tag.UNIQUE_IDENTIFIER] == child
+
+
+@pytest.mark.parametrize(
+    ("item_type", "reference", "reason"),
+    [
+        (5, UniqueIdentifierEnumeration.REGISTER, ResultReason.OBJECT_NOT_FOUND),
+        (2, 1, ResultReason.INVALID_FIELD),
+        (5, 99, ResultReason.INVALID_FIELD),
+        (5, 0x80000001, ResultReason.INVALID_FIELD),
+    ],
+)
+def test_a_link_to_what_nothing_made_is_refused(
+    kms: TestKms, item_type: int, reference: int, reason: ResultReason
+) -> None:
+    root = request_message(create(), create(LINK), version=V2_1)
+    _, refused = answers(kms, leads_to(root, item_type, int(reference)))
+    assert refused[Tag.RESULT_REASON] == reason
 
 
 def test_the_answer_leaves_the_data_out(kms: TestKms) -> None:

@@ -14,15 +14,16 @@ from strongroom.domain.audit import AuditEvent
 from strongroom.domain.clients import ClientRecord
 from strongroom.domain.context import Policy
 from strongroom.domain.identity import Connection
+from strongroom.domain.operation import Request
 from strongroom.domain.rights import Rights
 from strongroom.engine.answers import joined
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.convert import decoder
-from strongroom.model.identifiers import UniqueIdentifier
+from strongroom.model.identifiers import BatchReference, UniqueIdentifier
 from strongroom.model.messages import ResponseBatchItem
 from strongroom.model.secret import SecretBytes
-from strongroom.model.structures import CryptographicParameters, Name
+from strongroom.model.structures import CryptographicParameters, Name, UsageLimits
 from strongroom.operations.activate import ActivateRequest, ActivateResponse
 from strongroom.operations.create import CreateRequest, CreateResponse
 from strongroom.operations.create_key_pair import CreateKeyPairRequest
@@ -44,12 +45,15 @@ from strongroom.registry import (
     BlockCipherMode,
     CryptographicAlgorithm,
     CryptographicUsageMask,
+    Ephemeral,
     HashingAlgorithm,
     ObjectType,
     Operation,
+    PaddingMethod,
     ResultReason,
     ResultStatus,
     Tag,
+    UsageLimitsUnit,
     Version,
 )
 from strongroom.wire import binary
@@ -96,6 +100,60 @@ def test_a_named_request_that_comes_again_is_answered_again_and_done_once(
     assert keys(kms) == 1
     assert kms.call(create(), version=version, client_correlation_value="two") != first
     assert keys(kms) == 2
+
+
+@pytest.mark.parametrize("left_out", [None, Ephemeral.UNIQUE_IDENTIFIER], ids=["whole answer", "ephemeral"])
+def test_in_a_request_that_comes_again_numbers_mean_what_they_meant(
+    kms: TestKms, left_out: Ephemeral | None
+) -> None:
+    """faults 31. As after a crash: the first item is done, those after it are not.
+
+    If what was done were not counted, number 0 would be the object of the second item.
+    """
+    other = active_key(kms)
+    made, seen = create(), GetRequest(unique_identifier=other)
+    last = GetRequest(unique_identifier=BatchReference(0))
+
+    def send(*requests: Request[Any]) -> list[dict[int, Any]]:
+        root = request_message(*requests, version=V3_0, client_correlation_value="one")
+        if left_out is not None:
+            root[2][1][2].insert(1, (int(Tag.EPHEMERAL), 5, int(left_out)))
+        return [{tag: value for tag, _, value in item[2][-1][2]} for item in kms.send(root)[2][1:]]
+
+    first = send(made, seen, last)
+    again = send(made, seen, last)
+    assert again == first
+    assert again[2][Tag.UNIQUE_IDENTIFIER] not in (None, other)
+
+
+@pytest.mark.parametrize("left_out", [False, True], ids=["whole answer", "ephemeral"])
+def test_in_a_request_that_comes_again_data_are_what_they_were(kms: TestKms, left_out: bool) -> None:
+    limits = UsageLimits(usage_limits_total=9, usage_limits_unit=UsageLimitsUnit.OBJECT)
+    made = active_key(kms, attribute(Tag.USAGE_LIMITS, limits))
+    encrypt = EncryptRequest(
+        unique_identifier=made,
+        cryptographic_parameters=CryptographicParameters(
+            block_cipher_mode=BlockCipherMode.CBC, padding_method=PaddingMethod.PKCS5, random_iv=True
+        ),
+        data=SecretBytes(b"protect me"),
+    )
+    hashing = HashRequest(
+        cryptographic_parameters=CryptographicParameters(hashing_algorithm=HashingAlgorithm.SHA_256),
+        data=SecretBytes(b"to be replaced"),
+    )
+
+    def send() -> list[Any]:
+        root = request_message(encrypt, hashing, version=V2_1, client_correlation_value="one")
+        payload = root[2][2][2][-1][2]
+        at = next(n for n, field in enumerate(payload) if field[0] == Tag.DATA)
+        payload[at] = (int(Tag.DATA), 2, 0)
+        if left_out:
+            root[2][1][2].insert(1, (int(Tag.EPHEMERAL), 6, True))
+        return [item[2][-1] for item in kms.send(root)[2][1:]]
+
+    first = send()
+    assert first[1][0] == Tag.RESPONSE_PAYLOAD
+    assert send() == first
 
 
 @pytest.mark.parametrize("name", [None, "a name that is taken by the first"])

@@ -22,7 +22,7 @@ from strongroom.domain.permission import Permission
 from strongroom.domain.store import ObjectStore
 from strongroom.engine.due import each_due
 from strongroom.engine.entries import forget
-from strongroom.engine.references import named
+from strongroom.engine.references import Told, named, told
 from strongroom.engine.request import BatchItem
 from strongroom.engine.run import Run
 from strongroom.engine.unit_of_work import UnitOfWork
@@ -38,6 +38,7 @@ LARGEST_ANSWER: Final = 64 * 1024
 """Bytes of an answer that is kept; what a change answers is a few identifiers."""
 
 _PAGE: Final = 32
+_RESPONSE_PAYLOAD: Final = int(Tag.RESPONSE_PAYLOAD)
 
 _KEPT: Final = frozenset(
     {
@@ -70,12 +71,25 @@ approval that is used up) and are done again."""
 
 
 class DoneRequest(Entry, kind=70, passing=True):
-    """A batch item that changed something, by the name of its request and its place in it."""
+    """A batch item that changed something, by the name of its request and its place in it.
+
+    `identifiers` and `data` are what it told the items after it, where the answer leaves something out
+    (Ephemeral).
+    """
 
     request_digest: Annotated[bytes, Own(1)]
     answer: Annotated[SecretBytes, Own(2)]
     placeholder: Annotated[str | None, Own(3)] = None
     made: Annotated[tuple[str, ...], Own(4)] = ()
+    identifiers: Annotated[tuple[str, ...], Own(5)] = ()
+    data: Annotated[SecretBytes | None, Own(6)] = None
+
+    def told(self, item: BatchItem, answer: Item) -> Told:
+        """Return what the item told, so that the others count what they count: another object else."""
+        operation = item.operation or 0
+        if item.ephemeral is not None:
+            return Told(operation, tuple(map(UniqueIdentifier, self.identifiers)), self.data)
+        return told(operation, next((value for tag, _, value in answer[2] if tag == _RESPONSE_PAYLOAD), ()))
 
 
 class Repeats:
@@ -107,17 +121,20 @@ class Repeats:
         done = _checked(kept, _digest(run, item))
         if done.placeholder is not None:
             work.place(UniqueIdentifier(done.placeholder))
-        work.told = None
+        answer: Item = binary.decode(done.answer.reveal(), OWN)
+        work.told = done.told(item, answer)
         made = [UniqueIdentifier(one) for one in done.made]
         work.made = named(Operation(item.operation or 0), made)
-        return binary.decode(done.answer.reveal(), OWN)
+        return answer
 
     def note(self, run: Run, item: BatchItem, spec: OperationSpec, work: UnitOfWork, answer: Item) -> bool:
         """Have the answer to an item kept together with what the item changes; False where none is kept."""
         if spec.needs not in _KEPT and not (spec.operation is Operation.PKCS_11 and not work.given()):
             return False
         encoded = binary.encode(answer)
-        if len(encoded) > LARGEST_ANSWER:
+        withheld = None if item.ephemeral is None else work.told
+        data = None if withheld is None else withheld.data
+        if len(encoded) + len(data or b"") > LARGEST_ANSWER:
             return False
         placed = work.placed
         done = DoneRequest(
@@ -125,6 +142,8 @@ class Repeats:
             answer=SecretBytes(encoded),
             placeholder=placed,
             made=tuple(work.made.values()),
+            identifiers=() if withheld is None else withheld.identifiers,
+            data=data,
         )
         due = run.now + self._clients[run.connection.client.name]
         work.entries.put(_key(run, item), done, due=due)
@@ -168,4 +187,6 @@ def _digest(run: Run, item: BatchItem) -> bytes:
     identifier = item.unique_batch_item_id or b""
     payload = binary.encode((int(Tag.REQUEST_PAYLOAD), STRUCTURE, item.payload or []))
     head = f"{run.request.version} {item.operation} {run.request.undo} {len(identifier)} ".encode()
+    if item.ephemeral is not None:
+        head += f"{item.ephemeral} ".encode()
     return hashlib.sha256(head + identifier + payload).digest()

@@ -50,8 +50,9 @@ class WaitingItem(Struct):
 
     `payload` is the TTLV of the request payload, `answer` that of the batch item of the response: None until
     the item is done, and again None when the client has it. `made` are the identifiers that later items may
-    refer to, the main one first. `given` are the objects whose secrets the answer holds; an answer without a
-    byte was taken away because one of them is gone.
+    refer to by name, the main one first; `identifiers` are all that the answer told, which numbers count.
+    `given` are the objects whose secrets the answer holds; an answer without a byte was taken away because
+    one of them is gone.
     """
 
     operation: Operation
@@ -61,6 +62,7 @@ class WaitingItem(Struct):
     answer: Annotated[SecretBytes | None, Tagged(Tag.RESPONSE_PAYLOAD)] = None
     made: Annotated[tuple[str, ...], Tagged(Tag.UNIQUE_IDENTIFIER)] = ()
     given: Annotated[tuple[GivenOut, ...], Own(1)] = ()
+    identifiers: Annotated[tuple[str, ...], Own(2)] = ()
 
     @property
     def outstanding(self) -> bool:
@@ -81,7 +83,12 @@ class WaitingItem(Struct):
         return any(tag == Tag.RESULT_STATUS and value == _FAILED for tag, _, value in fields)
 
     def done(
-        self, answer: SecretBytes, made: tuple[str, ...] = (), given: tuple[GivenOut, ...] = ()
+        self,
+        answer: SecretBytes,
+        *,
+        made: tuple[str, ...] = (),
+        given: tuple[GivenOut, ...] = (),
+        identifiers: tuple[str, ...] = (),
     ) -> "WaitingItem":
         """Return the item with its answer."""
         return self.replace(
@@ -90,11 +97,13 @@ class WaitingItem(Struct):
             answer=answer,
             made=made,
             given=given,
+            identifiers=identifiers,
         )
 
     def obtained(self) -> "WaitingItem":
-        """Return the item as one that the client knows all about; only what it made is still kept."""
-        return self.done(SecretBytes(b""), self.made).replace(answer=None)
+        """Return the item as one that the client knows all about; what others refer to is still kept."""
+        done = self.done(SecretBytes(b""), made=self.made, identifiers=self.identifiers)
+        return done.replace(answer=None)
 
 
 class KeptAnswer(Entry, kind=73, passing=True):
@@ -137,12 +146,17 @@ class WaitingBatch(Entry, kind=1, passing=True):
     @property
     def size(self) -> int:
         """Return the bytes of all that waits in it, to be done or to be fetched."""
-        return self.answered + sum(len(item.payload) for item in self.items)
+        return self.kept + sum(len(item.payload) for item in self.items)
 
     @property
     def answered(self) -> int:
         """Return the bytes of the answers that wait for Poll."""
         return sum(len(item.answer) for item in self.items if item.answer is not None)
+
+    @property
+    def kept(self) -> int:
+        """Return the bytes of these answers, and of what any answer has told later items."""
+        return self.answered + sum(len(one) for item in self.items for one in item.identifiers)
 
     @property
     def counts(self) -> bool:

@@ -192,7 +192,12 @@ class RequestBacklog:
             # It may have taken answers of its own batch away.
             current = await work.entries.get(WaitingBatch, batch.key)
             value = batch.value if current is None else current.value
-            done = value.items[position].done(answer, tuple(work.made.values()), given)
+            done = value.items[position].done(
+                answer,
+                made=tuple(work.made.values()),
+                given=given,
+                identifiers=() if work.told is None else work.told.identifiers,
+            )
             return await self._commit(batch, value.with_item(position, done), work, item, attempt)
         except StoreFailure:
             raise
@@ -259,7 +264,8 @@ class RequestBacklog:
         for item in before:
             made = named(item.operation, [UniqueIdentifier(one) for one in item.made])
             memory.note(item.operation, made)
-            memory.identifiers += made.values()
+            # One that an older release has done says only what it made.
+            memory.identifiers += map(UniqueIdentifier, item.identifiers or item.made)
         return UnitOfWork(self._store, memory, caller=caller, now=self._clock.now())
 
 

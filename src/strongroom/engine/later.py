@@ -15,6 +15,7 @@ from strongroom.domain.store import Changes
 from strongroom.engine.answers import Answers
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.failures import Failures
+from strongroom.engine.references import names_of
 from strongroom.engine.request import BatchItem, RequestMessage
 from strongroom.engine.run import Awaited, Done, Run
 from strongroom.engine.streams import RequestStreams, StreamTable
@@ -94,9 +95,12 @@ class Later:
                 if request.undo:
                     raise FeatureNotSupported("a batch with Undo is done at once; leave one of the two out")
                 # What the client does not want to see is no reason to come back for it.
-                if not self._doing.check(item, request.version).deferrable or item.ephemeral is not None:
+                if self._doing.check(item, request.version).deferrable and item.ephemeral is None:
+                    waiting.append(_waiting(item))
+                else:
+                    counted = len(run.memory.identifiers)
                     result = await self._doing.transact(run, item)
-                waiting.append(_waiting(item) if result is None else _waiting(item).obtained())
+                    waiting.append(_done_at_once(item, run.memory, counted))
                 results.append(result)
             except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
                 run.streams.end_claimed()  # else the next item that is done at once would keep them
@@ -150,7 +154,7 @@ class Later:
             memory=BatchMemory(),
             streams=RequestStreams(self._streams, caller, work.now),
             message=None,
-            room=min(LARGEST_ANSWER, max(0, LARGEST_ANSWERS - batch.answered)),
+            room=min(LARGEST_ANSWER, max(0, LARGEST_ANSWERS - batch.kept)),
             awaited=Awaited(kept.key, batch.submission_date),
         )
         return LaterItem(self._doing, self._failures, run, item, work)
@@ -206,6 +210,13 @@ def polled(response: PollResponse, item: BatchItem, run: Run, value: bytes) -> I
     if item.unique_batch_item_id is not None:
         answer.insert(1, (_UNIQUE_BATCH_ITEM_ID, 8, item.unique_batch_item_id))
     return (tag, item_type, answer)
+
+
+def _done_at_once(item: BatchItem, memory: BatchMemory, counted: int) -> WaitingItem:
+    """Return an item that those which wait may refer to; `counted` identifiers were told before it."""
+    names = [memory.by_operation[name] for name in names_of(item.operation) if name in memory.by_operation]
+    told = tuple(memory.identifiers[counted:])
+    return _waiting(item).replace(made=tuple(names), identifiers=told).obtained()
 
 
 def _waiting(item: BatchItem) -> WaitingItem:

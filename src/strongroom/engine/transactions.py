@@ -176,7 +176,7 @@ class Transactions:
         spec = plan.spec
         if not spec.undoable and run.request.undo:
             raise FeatureNotSupported(f"{spec.name} cannot be undone; send it outside of a batch with Undo")
-        several = len(run.request.items) > 1
+        several = len(run.request.items) > 1 or run.awaited is not None
         payload = item.payload or []
         request = None
         if item.another is None:

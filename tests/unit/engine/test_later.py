@@ -15,15 +15,16 @@ from strongroom.domain.store_failures import StoreFailure
 from strongroom.engine import backlog
 from strongroom.engine.later import LARGEST_ANSWERS, MOST_ITEMS
 from strongroom.model.convert import decoder
+from strongroom.model.identifiers import BatchReference
 from strongroom.model.messages import ResponseBatchItem
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicParameters
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.cancel import CancelRequest
-from strongroom.operations.create import CreateRequest
+from strongroom.operations.create import CreateRequest, CreateResponse
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.encrypt import EncryptRequest
-from strongroom.operations.get import GetRequest
+from strongroom.operations.get import GetRequest, GetResponse
 from strongroom.operations.hash import HashRequest
 from strongroom.operations.locate import LocateRequest
 from strongroom.operations.poll import PollRequest
@@ -49,16 +50,21 @@ from strongroom.registry import (
     HashingAlgorithm,
     ObjectType,
     Operation,
+    PaddingMethod,
     ProcessingStage,
     ResultReason,
     ResultStatus,
     Tag,
+    UniqueIdentifierEnumeration,
     Version,
 )
 from tests.expect import MISSING, active_key, named, opaque, refusal
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
 
 MANDATORY, OPTIONAL = AsynchronousIndicator.MANDATORY, AsynchronousIndicator.OPTIONAL
+CBC = CryptographicParameters(
+    block_cipher_mode=BlockCipherMode.CBC, padding_method=PaddingMethod.PKCS5, random_iv=True
+)
 PENDING, SUCCESS, FAILED = (
     ResultStatus.OPERATION_PENDING,
     ResultStatus.SUCCESS,
@@ -285,6 +291,47 @@ def test_later_items_see_what_earlier_ones_made_also_after_a_restart(kms: TestKm
     kms.call(ProcessRequest(asynchronous_correlation_value=created), version=V2_1)
     do_all(second)
     assert [poll(kms, value).result_status for value in (created, activated, got)] == [SUCCESS] * 3
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, -1, -2, -3])
+@pytest.mark.parametrize("at_once", [False, True], ids=["all wait", "one is done at once"])
+def test_a_number_counts_what_it_counts_when_nothing_waits(
+    kms: TestKms, second: TestKms, number: int, at_once: bool
+) -> None:
+    """KMIP 2.1 §6.1.38: the answer is identical to that of the same request done synchronously."""
+    first, other = active_key(kms), active_key(kms)
+    encrypt = EncryptRequest(
+        unique_identifier=first, cryptographic_parameters=CBC, data=SecretBytes(b"protect me")
+    )
+    requests = [
+        encrypt if at_once else GetRequest(unique_identifier=first),
+        GetRequest(unique_identifier=other),
+        create(),
+        GetRequest(unique_identifier=BatchReference(number)),
+    ]
+    root = request_message(*requests, version=V2_1, asynchronous_indicator=MANDATORY)
+    if at_once:
+        root[2][1][2].insert(1, (int(Tag.EPHEMERAL), 6, True))
+    found = [decoder(ResponseBatchItem, V2_1)(child[2]) for child in kms.send(root)[2][1:]]
+    do_all(second)
+    made, got = (
+        decoder(answer, V2_1)(poll(kms, item.asynchronous_correlation_value or b"").response_payload or [])
+        for answer, item in ((CreateResponse, found[2]), (GetResponse, found[3]))
+    )
+    assert got.unique_identifier == [first, other, made.unique_identifier][number]
+
+
+def test_the_name_of_what_was_done_at_once_is_known_to_what_waits(kms: TestKms) -> None:
+    root = request_message(
+        create(),
+        GetRequest(unique_identifier=UniqueIdentifierEnumeration.CREATE),
+        version=V3_0,
+        asynchronous_indicator=MANDATORY,
+    )
+    root[2][1][2].insert(1, (int(Tag.EPHEMERAL), 5, int(Ephemeral.EMPTY)))
+    _, waits = (decoder(ResponseBatchItem, V3_0)(child[2]) for child in kms.send(root)[2][1:])
+    do_all(kms)
+    assert poll(kms, waits.asynchronous_correlation_value or b"", version=V3_0).result_status is SUCCESS
 
 
 def test_after_a_failure_the_rest_of_the_batch_is_not_done(kms: TestKms) -> None:

@@ -4,7 +4,6 @@ Rule: an item raises to stop, and what it raised becomes its answer here, in the
 """
 
 import contextlib
-from typing import Final
 
 from strongroom.domain.asynchronous import WaitingBatch
 from strongroom.domain.errors import KmipError, ServerFailure
@@ -18,11 +17,8 @@ from strongroom.engine.run import Done, Run
 from strongroom.engine.services import Services
 from strongroom.engine.tickets import charge
 from strongroom.engine.transactions import ATTEMPTS, Transactions, event_of
-from strongroom.registry import AsynchronousIndicator, Operation
+from strongroom.registry import Operation
 from strongroom.wire.item import Item
-
-_LATER: Final = frozenset({AsynchronousIndicator.MANDATORY, AsynchronousIndicator.OPTIONAL})
-"""Whoever accepts to wait is made to: that is one rule for what may take long and what may not."""
 
 
 class Batches:
@@ -35,7 +31,7 @@ class Batches:
 
     async def answer(self, run: Run) -> list[Item]:
         """Return the batch items of the response."""
-        if run.request.header.asynchronous_indicator in _LATER:
+        if self._transactions.later.waits(run):
             return await self._keep(run)
         return await (self._all_or_nothing(run) if run.request.undo else self._one_by_one(run))
 

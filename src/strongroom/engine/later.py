@@ -15,7 +15,7 @@ from strongroom.domain.store import Changes
 from strongroom.engine.answers import Answers
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.failures import Failures
-from strongroom.engine.references import names_of
+from strongroom.engine.references import names_of, refers_to_data
 from strongroom.engine.request import BatchItem, RequestMessage
 from strongroom.engine.run import Awaited, Done, Run
 from strongroom.engine.streams import RequestStreams, StreamTable
@@ -23,7 +23,7 @@ from strongroom.engine.unit_of_work import UnitOfWork
 from strongroom.model.messages import RequestHeader
 from strongroom.model.secret import SecretBytes
 from strongroom.operations.poll import PolledResponse, PollResponse
-from strongroom.registry import Operation, ProcessingStage, Tag, Version
+from strongroom.registry import AsynchronousIndicator, Operation, ProcessingStage, Tag, Version
 from strongroom.wire import binary
 from strongroom.wire.item import Item
 from strongroom.wire.limits import OWN
@@ -38,6 +38,7 @@ MOST_ITEMS: Final = 256
 """Items of a batch that waits, for the same reason."""
 
 _PAYLOAD: Final = int(Tag.REQUEST_PAYLOAD)
+_PARTS: Final = frozenset({int(Tag.INIT_INDICATOR), int(Tag.CORRELATION_VALUE)})
 _UNIQUE_BATCH_ITEM_ID: Final = int(Tag.UNIQUE_BATCH_ITEM_ID)
 
 
@@ -74,6 +75,20 @@ class Later:
         self._failures = failures
         self._streams = streams
 
+    def waits(self, run: Run) -> bool:
+        """Tell whether a request is kept, to be done later.
+
+        Whoever accepts to wait is made to: that is one rule for what may take long and what may not. But what
+        cannot wait is done at once where the client leaves it to us (KMIP 2.1 §11.3, Optional).
+        """
+        indicator = run.request.header.asynchronous_indicator
+        if indicator is not AsynchronousIndicator.OPTIONAL:
+            return indicator is AsynchronousIndicator.MANDATORY
+        items = run.request.items
+        return len(items) <= MOST_ITEMS and not any(
+            _why_at_once(run, item) is not None or _is_part(item) for item in items
+        )
+
     async def take_in(self, run: Run) -> tuple[WaitingBatch | None, list[Item | None]]:
         """Return what is to wait (None: nothing) and the answers so far; None stands for a pending item.
 
@@ -90,10 +105,9 @@ class Later:
         for position, item in enumerate(request.items):
             result: Item | None = None
             try:
-                if run.connection.client.rights is not None:
-                    raise FeatureNotSupported("a delegated ticket is good for what is done at once only")
-                if request.undo:
-                    raise FeatureNotSupported("a batch with Undo is done at once; leave one of the two out")
+                why_at_once = _why_at_once(run, item)
+                if why_at_once is not None:
+                    raise FeatureNotSupported(why_at_once)
                 # What the client does not want to see is no reason to come back for it.
                 if self._doing.check(item, request.version).deferrable and item.ephemeral is None:
                     waiting.append(_waiting(item))
@@ -210,6 +224,22 @@ def polled(response: PollResponse, item: BatchItem, run: Run, value: bytes) -> I
     if item.unique_batch_item_id is not None:
         answer.insert(1, (_UNIQUE_BATCH_ITEM_ID, 8, item.unique_batch_item_id))
     return (tag, item_type, answer)
+
+
+def _why_at_once(run: Run, item: BatchItem) -> str | None:
+    """Return why an item cannot wait, None for one that can."""
+    if run.connection.client.rights is not None:
+        return "a delegated ticket is good for what is done at once only"
+    if run.request.undo:
+        return "a batch with Undo is done at once; leave one of the two out"
+    if refers_to_data(item.payload or ()):
+        return "Data of an earlier item are not kept for one that waits; have the batch done at once"
+    return None
+
+
+def _is_part(item: BatchItem) -> bool:
+    """Tell whether an item is one of several parts of an operation, which one worker has to do."""
+    return any(tag in _PARTS for tag, _, _ in item.payload or ())
 
 
 def _done_at_once(item: BatchItem, memory: BatchMemory, counted: int) -> WaitingItem:

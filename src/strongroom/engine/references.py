@@ -174,6 +174,11 @@ def told(operation: int, payload: Sequence[Item]) -> Told:
     )
 
 
+def refers_to_data(payload: Sequence[Item]) -> bool:
+    """Tell whether a request payload has a reference in the place of its Data."""
+    return any(tag == _DATA_TAG and item_type in _REFERENCES for tag, item_type, _ in payload)
+
+
 class DataMemory:
     """The Data that the items of a batch gave so far."""
 
@@ -199,7 +204,7 @@ class DataMemory:
 
         Raises InvalidField for what no earlier item gave.
         """
-        if not any(tag == _DATA_TAG and item_type in _REFERENCES for tag, item_type, _ in payload):
+        if not refers_to_data(payload):
             return payload
         return [
             (tag, int(ItemType.BYTE_STRING), self._find(item_type, value).reveal())

@@ -31,7 +31,7 @@ from strongroom.engine.nesting import Nesting
 from strongroom.engine.outbox import Outbox
 from strongroom.engine.plans import Plan, Plans
 from strongroom.engine.quotas import Quotas
-from strongroom.engine.references import Told, made_by, told, without
+from strongroom.engine.references import Told, made_by, told, with_links, without
 from strongroom.engine.remembering import Remembering
 from strongroom.engine.request import BatchItem, RequestMessage
 from strongroom.engine.run import Condition, Done, Run
@@ -180,7 +180,7 @@ class Transactions:
         payload = item.payload or []
         request = None
         if item.another is None:
-            request = await self._read(plan, run.memory.fill_in(payload) if several else payload, run)
+            request = await self._read(plan, work.fill_in(payload) if several else payload, run)
         caller = run.connection.client
         work.begin(spec.needs, spec.operation)
         if run.condition is not None:
@@ -314,7 +314,8 @@ class Transactions:
         if item.error is not None:
             raise item.error
         plan = self._plans.find(item.operation, version)
-        plan.decode(item.payload)
+        # What its links lead to is known when it is done.
+        plan.decode(with_links(item.payload or [], lambda _: UniqueIdentifier("")))
         return plan.spec
 
     def unit_of_work(self, run: Run) -> UnitOfWork:

@@ -43,6 +43,7 @@ from strongroom.model.identifiers import (
 )
 from strongroom.model.structures import Name
 from strongroom.registry import ObjectType, Operation, State, Tag, UniqueIdentifierEnumeration
+from strongroom.wire.item import Item
 
 
 class UnitOfWork:
@@ -234,6 +235,10 @@ class UnitOfWork:
     def placeholder(self) -> UniqueIdentifier | None:
         """Return the ID Placeholder as the batch has it by now."""
         return self._memory.placeholder
+
+    def fill_in(self, payload: list[Item]) -> list[Item]:
+        """Return a request payload with what the batch has given in the place of references to it."""
+        return self._memory.fill_in(payload)
 
     async def get(
         self,

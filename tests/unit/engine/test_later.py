@@ -18,8 +18,9 @@ from strongroom.model.convert import decoder
 from strongroom.model.identifiers import BatchReference
 from strongroom.model.messages import ResponseBatchItem
 from strongroom.model.secret import SecretBytes
-from strongroom.model.structures import CryptographicParameters
+from strongroom.model.structures import CryptographicParameters, Link
 from strongroom.operations.activate import ActivateRequest
+from strongroom.operations.add_attribute import AddAttributeRequest
 from strongroom.operations.cancel import CancelRequest
 from strongroom.operations.create import CreateRequest, CreateResponse
 from strongroom.operations.destroy import DestroyRequest
@@ -35,6 +36,7 @@ from strongroom.operations.query_asynchronous_requests import (
     QueryAsynchronousRequestsRequest,
 )
 from strongroom.operations.register import RegisterRequest
+from strongroom.operations.rng_retrieve import RNGRetrieveRequest
 from strongroom.registry import (
     V1_0,
     V1_4,
@@ -48,6 +50,7 @@ from strongroom.registry import (
     CryptographicUsageMask,
     Ephemeral,
     HashingAlgorithm,
+    LinkType,
     ObjectType,
     Operation,
     PaddingMethod,
@@ -58,7 +61,7 @@ from strongroom.registry import (
     UniqueIdentifierEnumeration,
     Version,
 )
-from tests.expect import MISSING, active_key, named, opaque, refusal
+from tests.expect import MISSING, active_key, named, opaque, refusal, values
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
 
 MANDATORY, OPTIONAL = AsynchronousIndicator.MANDATORY, AsynchronousIndicator.OPTIONAL
@@ -398,6 +401,59 @@ def test_undo_does_not_wait(kms: TestKms) -> None:
         batch_error_continuation_option=BatchErrorContinuationOption.UNDO,
     )
     assert first.result_reason is ResultReason.FEATURE_NOT_SUPPORTED
+
+
+@pytest.mark.parametrize("version", [V1_4, V2_1])
+def test_what_cannot_wait_is_done_at_once_where_the_client_leaves_it_to_the_server(
+    kms: TestKms, version: Version
+) -> None:
+    """KMIP 2.1 §11.3, Optional: the server may do it at once; so in 1.x, where it is True (1.4 §6.7)."""
+    undone = items(
+        kms,
+        create(),
+        create(),
+        version=version,
+        asynchronous_indicator=OPTIONAL,
+        batch_error_continuation_option=BatchErrorContinuationOption.UNDO,
+    )
+    assert [item.result_status for item in undone] == [SUCCESS, SUCCESS]
+    part = EncryptRequest(
+        unique_identifier=active_key(kms), cryptographic_parameters=CBC, init_indicator=True
+    )
+    (first,) = items(kms, part, version=version, asynchronous_indicator=OPTIONAL)
+    assert first.result_status is SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("indicator", "reason"), [(OPTIONAL, None), (MANDATORY, ResultReason.FEATURE_NOT_SUPPORTED)], ids=str
+)
+def test_what_refers_to_data_does_not_wait(
+    kms: TestKms, indicator: AsynchronousIndicator, reason: ResultReason | None
+) -> None:
+    hashing = HashRequest(
+        cryptographic_parameters=CryptographicParameters(hashing_algorithm=HashingAlgorithm.SHA_256),
+        data=SecretBytes(b"to be replaced"),
+    )
+    root = request_message(
+        RNGRetrieveRequest(data_length=8), hashing, version=V2_1, asynchronous_indicator=indicator
+    )
+    payload = root[2][2][2][-1][2]
+    payload[-1] = (int(Tag.DATA), 2, 0)
+    *_, last = (decoder(ResponseBatchItem, V2_1)(child[2]) for child in kms.send(root)[2][1:])
+    assert last.result_reason is reason
+
+
+def test_a_link_of_what_waits_may_lead_to_what_the_batch_has_made(kms: TestKms, second: TestKms) -> None:
+    child = active_key(kms)
+    link = Link(link_type=LinkType.PARENT_LINK, linked_object_identifier=MISSING)
+    add = AddAttributeRequest(unique_identifier=child, new_attribute=attribute(Tag.LINK, link))
+    root = request_message(create("parent"), add, version=V2_1, asynchronous_indicator=MANDATORY)
+    linked = root[2][2][2][-1][2][-1][2][0][2]
+    linked[1] = (int(Tag.LINKED_OBJECT_IDENTIFIER), 5, int(UniqueIdentifierEnumeration.CREATE))
+    kms.send(root)
+    do_all(second)
+    parent = kms.call(LocateRequest(attributes=template(named("parent")))).unique_identifier[0]
+    assert [one.linked_object_identifier for one in values(kms, child, Tag.LINK)] == [parent]
 
 
 def test_an_operation_that_must_not_wait_is_done_at_once(kms: TestKms) -> None:

@@ -421,8 +421,11 @@ def test_a_ticket_of_login_gives_no_other_that_outlasts_it(kms: TestKms, request
 
 def test_a_delegated_ticket_does_not_escape_into_the_background(kms: TestKms) -> None:
     ticket = delegate(kms, right(Operation.GET))
-    result = using(kms, ticket, get(key(kms)), asynchronous_indicator=AsynchronousIndicator.MANDATORY)
+    made = get(key(kms))
+    result = using(kms, ticket, made, asynchronous_indicator=AsynchronousIndicator.MANDATORY)
     assert reason(result) is ResultReason.FEATURE_NOT_SUPPORTED
+    at_once = using(kms, ticket, made, asynchronous_indicator=AsynchronousIndicator.OPTIONAL)
+    assert isinstance(at_once, Response)
 
 
 def test_a_ticket_ends_with_the_client_that_gave_it(kms: TestKms) -> None:

@@ -22,7 +22,7 @@ from strongroom.domain.permission import Permission
 from strongroom.domain.store import ObjectStore
 from strongroom.engine.due import each_due
 from strongroom.engine.entries import forget
-from strongroom.engine.references import Told, named, told
+from strongroom.engine.references import Told, named, told_in
 from strongroom.engine.request import BatchItem
 from strongroom.engine.run import Run
 from strongroom.engine.unit_of_work import UnitOfWork
@@ -38,7 +38,6 @@ LARGEST_ANSWER: Final = 64 * 1024
 """Bytes of an answer that is kept; what a change answers is a few identifiers."""
 
 _PAGE: Final = 32
-_RESPONSE_PAYLOAD: Final = int(Tag.RESPONSE_PAYLOAD)
 
 _KEPT: Final = frozenset(
     {
@@ -86,10 +85,9 @@ class DoneRequest(Entry, kind=70, passing=True):
 
     def told(self, item: BatchItem, answer: Item) -> Told:
         """Return what the item told, so that the others count what they count: another object else."""
-        operation = item.operation or 0
-        if item.ephemeral is not None:
-            return Told(operation, tuple(map(UniqueIdentifier, self.identifiers)), self.data)
-        return told(operation, next((value for tag, _, value in answer[2] if tag == _RESPONSE_PAYLOAD), ()))
+        if item.ephemeral is None:
+            return told_in(answer)
+        return Told(item.operation or 0, tuple(map(UniqueIdentifier, self.identifiers)), self.data)
 
 
 class Repeats:

@@ -96,6 +96,8 @@ _IDENTIFIERS: Final = frozenset(
     map(int, (Tag.UNIQUE_IDENTIFIER, Tag.PRIVATE_KEY_UNIQUE_IDENTIFIER, Tag.PUBLIC_KEY_UNIQUE_IDENTIFIER))
 )
 _DATA_TAG: Final = int(Tag.DATA)
+_OPERATION: Final = int(Tag.OPERATION)
+_RESPONSE_PAYLOAD: Final = int(Tag.RESPONSE_PAYLOAD)
 _REFERENCES: Final = frozenset({int(ItemType.ENUMERATION), int(ItemType.INTEGER)})
 
 
@@ -172,6 +174,12 @@ def told(operation: int, payload: Sequence[Item]) -> Told:
         tuple(UniqueIdentifier(value) for tag, _, value in payload if tag in _IDENTIFIERS),
         None if data is None else SecretBytes(data),
     )
+
+
+def told_in(answer: Item) -> Told:
+    """Return the same of a whole batch item of a response: that of an operation that was done before."""
+    fields = {tag: value for tag, _, value in answer[2]}
+    return told(fields.get(_OPERATION, 0), fields.get(_RESPONSE_PAYLOAD, ()))
 
 
 def refers_to_data(payload: Sequence[Item]) -> bool:

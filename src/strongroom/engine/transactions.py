@@ -31,7 +31,7 @@ from strongroom.engine.nesting import Nesting
 from strongroom.engine.outbox import Outbox
 from strongroom.engine.plans import Plan, Plans
 from strongroom.engine.quotas import Quotas
-from strongroom.engine.references import Told, made_by, told, with_links, without
+from strongroom.engine.references import Told, made_by, told, told_in, with_links, without
 from strongroom.engine.remembering import Remembering
 from strongroom.engine.request import BatchItem, RequestMessage
 from strongroom.engine.run import Condition, Done, Run
@@ -226,6 +226,9 @@ class Transactions:
         await check_policies(work.entries, work.policies())
         if isinstance(response, PollResponse) and request is not None:
             result = polled(response, item, run, request.asynchronous_correlation_value)
+            if several:
+                # It stands in the answer, so it counts; but by the name of its operation it is not meant.
+                self._tell(run, work, told_in(result)._replace(operation=int(spec.operation)))
         else:
             fields = plan.encode(response)
             if several:

@@ -1,5 +1,6 @@
 """Requests that are answered later (KMIP 1.4 §4.27-4.28 and §6.7, 2.1 §6.1.38-6.1.41 and §9.2)."""
 
+import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -26,7 +27,7 @@ from strongroom.operations.create import CreateRequest, CreateResponse
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.encrypt import EncryptRequest
 from strongroom.operations.get import GetRequest, GetResponse
-from strongroom.operations.hash import HashRequest
+from strongroom.operations.hash import HashRequest, HashResponse
 from strongroom.operations.locate import LocateRequest
 from strongroom.operations.poll import PollRequest
 from strongroom.operations.process import ProcessRequest
@@ -36,7 +37,7 @@ from strongroom.operations.query_asynchronous_requests import (
     QueryAsynchronousRequestsRequest,
 )
 from strongroom.operations.register import RegisterRequest
-from strongroom.operations.rng_retrieve import RNGRetrieveRequest
+from strongroom.operations.rng_retrieve import RNGRetrieveRequest, RNGRetrieveResponse
 from strongroom.registry import (
     V1_0,
     V1_4,
@@ -48,6 +49,7 @@ from strongroom.registry import (
     CancellationResult,
     CryptographicAlgorithm,
     CryptographicUsageMask,
+    DataEnumeration,
     Ephemeral,
     HashingAlgorithm,
     LinkType,
@@ -335,6 +337,48 @@ def test_the_name_of_what_was_done_at_once_is_known_to_what_waits(kms: TestKms) 
     _, waits = (decoder(ResponseBatchItem, V3_0)(child[2]) for child in kms.send(root)[2][1:])
     do_all(kms)
     assert poll(kms, waits.asynchronous_correlation_value or b"", version=V3_0).result_status is SUCCESS
+
+
+@pytest.mark.parametrize("option", [None, BatchErrorContinuationOption.UNDO], ids=["stop", "undo"])
+def test_a_number_counts_what_a_poll_has_given(
+    kms: TestKms, option: BatchErrorContinuationOption | None
+) -> None:
+    """KMIP 2.1 §4.58: the nth Unique Identifier in the response, which that of the polled operation is."""
+    other = active_key(kms)
+    (waits,) = send(kms, create())
+    kms.call(ProcessRequest(asynchronous_correlation_value=waits), version=V2_1)
+    polled, _, got = items(
+        kms,
+        PollRequest(asynchronous_correlation_value=waits),
+        GetRequest(unique_identifier=other),
+        GetRequest(unique_identifier=BatchReference(0)),
+        batch_error_continuation_option=option,
+    )
+    made = decoder(CreateResponse, V2_1)(polled.response_payload or [])
+    assert decoder(GetResponse, V2_1)(got.response_payload or []).unique_identifier == made.unique_identifier
+
+
+def test_a_number_counts_data_that_a_poll_has_given(kms: TestKms) -> None:
+    """By the name of its operation they are not meant: the batch itself has done none."""
+    (waits,) = send(kms, RNGRetrieveRequest(data_length=8))
+    kms.call(ProcessRequest(asynchronous_correlation_value=waits), version=V2_1)
+    sha = CryptographicParameters(hashing_algorithm=HashingAlgorithm.SHA_256)
+    hashing = HashRequest(cryptographic_parameters=sha, data=SecretBytes(b"to be replaced"))
+    poll_it = PollRequest(asynchronous_correlation_value=waits)
+    root = request_message(
+        poll_it,
+        hashing,
+        hashing,
+        version=V2_1,
+        batch_error_continuation_option=BatchErrorContinuationOption.CONTINUE,
+    )
+    root[2][2][2][-1][2][-1] = (int(Tag.DATA), 2, 0)
+    root[2][3][2][-1][2][-1] = (int(Tag.DATA), 5, int(DataEnumeration.RNG_RETRIEVE))
+    polled, hashed, refused = (decoder(ResponseBatchItem, V2_1)(child[2]) for child in kms.send(root)[2][1:])
+    data = decoder(RNGRetrieveResponse, V2_1)(polled.response_payload or []).data
+    digest = decoder(HashResponse, V2_1)(hashed.response_payload or []).data
+    assert digest == hashlib.sha256(data.reveal()).digest()
+    assert refused.result_reason is ResultReason.INVALID_FIELD
 
 
 def test_after_a_failure_the_rest_of_the_batch_is_not_done(kms: TestKms) -> None:

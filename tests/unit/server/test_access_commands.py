@@ -26,7 +26,7 @@ from strongroom.server.administration.command import Administrator, perform
 from strongroom.server.clients.directory import ClientDirectory
 from strongroom.server.config import parse_settings
 from strongroom.server.data_directory import DataDirectory
-from strongroom.server.errors import NotFound, OperatorError
+from strongroom.server.errors import InvalidOption, NotFound, OperatorError
 from strongroom.server.messages import Message
 from strongroom.server.ports import RootKeys
 from strongroom.server.recording import act
@@ -119,6 +119,12 @@ def test_a_tenant_has_a_number_that_no_other_had(office: Office) -> None:
     assert (shown["clients"], shown["groups"]) == (["carol"], ["ops"])
     with pytest.raises(NotFound, match="tenant list"):
         office("tenant.show", name="*")
+
+
+def test_no_tenant_is_called_as_the_server_as_a_whole_is(office: Office) -> None:
+    with pytest.raises(InvalidOption, match="another name"):
+        office("tenant.create", name="system")
+    assert [tenant["name"] for tenant in office("tenant.list")] == ["default"]
 
 
 def test_limits_are_laid_down_for_a_tenant_and_taken_back(office: Office) -> None:

@@ -449,6 +449,7 @@ def test_more_votes_than_there_are_approvers_are_refused(office: Office) -> None
         {"command": "approval.require", "act": "destroy", "votes": 1, "tenant": None},
         {"command": "safeguard.set", "tenant": "default", "deletion_window": -1},
         {"command": "safeguard.set", "tenant": "default", "deletion_window": 10**10},
+        {"command": "safeguard.set", "tenant": "system", "deletion_window": 60},
     ],
 )
 def test_what_cannot_be_laid_down_is_refused(office: Office, request_: dict[str, object]) -> None:

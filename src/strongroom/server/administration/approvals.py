@@ -86,6 +86,10 @@ async def set_(admin: Administrator, request: Message) -> object:
     window = integer(request, "deletion_window")
     if not 0 <= window <= LONGEST_WINDOW.total_seconds():
         raise InvalidOption(f"--deletion-window: from 0, which keeps nothing, to {LONGEST_WINDOW.days}d")
+    if optional_text(request, "tenant") == SYSTEM_NAME:
+        raise InvalidOption(
+            f"--deletion-window: name a tenant; {SYSTEM_NAME} has no objects, and none has its window"
+        )
     return await _lay_down(admin, request, lambda before: before.replace(deletion_window=window))
 
 

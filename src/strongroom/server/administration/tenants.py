@@ -1,6 +1,7 @@
 """`tenant`: who shares the server without seeing each other.
 
-Rule: a tenant is never removed and its number never given again, since its objects and clients name it.
+Rule: a tenant is never removed and its number never given again, since its objects and clients name it. None
+is called what the server as a whole is called: laid down for the one, it would be in force for the other.
 """
 
 from typing import Final
@@ -23,7 +24,7 @@ from strongroom.server.clients.records import check_name
 from strongroom.server.errors import InvalidOption, OperatorError
 from strongroom.server.kept import OF_THE_TENANT, decided, put
 from strongroom.server.messages import Message, nested, text
-from strongroom.server.naming import tenant_named
+from strongroom.server.naming import SYSTEM_NAME, tenant_named
 
 LIMITS: Final = {
     "objects": "most_objects",
@@ -39,6 +40,8 @@ LIMITS: Final = {
 @command("tenant.create", roles={Role.ADMINISTRATOR}, approval=Act.POLICY)
 async def create(admin: Administrator, request: Message) -> object:
     name, store = check_name(text(request, "name"), "tenant name"), admin.store
+    if name == SYSTEM_NAME:
+        raise InvalidOption(f"{name} is what the server as a whole is called; use another name")
 
     async def decide() -> tuple[list[EntryChange], int]:
         known = await tenants_of(store)

@@ -1,13 +1,14 @@
 """Options that say where a root key is to come from, for `init` and `server root`.
 
 Rule: each is declared once, for all of these commands. A passphrase is typed or in a file, never an option.
+What belongs to another provider is refused: whoever gives a passphrase does not want the root key in a file.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
@@ -31,6 +32,17 @@ KitShares = Annotated[
     str | None,
     typer.Option(metavar="M/N", help="Make N files OUT.1, OUT.2 ... of it, of which M are needed."),
 ]
+
+
+_BELONGS_TO: Final = {
+    "passphrase_file": "passphrase",
+    "shares": "shares",
+    "shares_out": "shares",
+    "pkcs11_module": "pkcs11",
+    "pkcs11_token": "pkcs11",
+    "pin_file": "pkcs11",
+    "kmip_profile": "kmip",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +69,10 @@ class RootOptions:
         """Return the choice; raises Stop for one that cannot be, and asks for a passphrase that is needed."""
         from strongroom.server.root.files import RootChoice
 
+        for name, owner in _BELONGS_TO.items():
+            if owner != provider and getattr(self, name) is not None:
+                option = f"--{name.replace('_', '-')}"
+                raise Stop(f"{option} is for the provider {owner}, and not for {provider}", ExitCode.USAGE)
         options: dict[str, object] = {}
         match provider:
             case "file":

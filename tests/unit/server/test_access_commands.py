@@ -424,6 +424,25 @@ def test_a_person_has_the_roles_they_were_given_and_no_others(office: Office) ->
         office("person.remove", name="Ann")
 
 
+@pytest.mark.parametrize(
+    ("taken", "said"),
+    [
+        ({"without_roles": ["auditor"]}, "has not the role auditor"),
+        ({"without_clients": ["bob"]}, "has no client bob"),
+        ({"without_clients": ["alice", "alcie"]}, "has no client alcie"),
+    ],
+)
+def test_what_a_person_does_not_have_is_not_taken_away_in_silence(
+    office: Office, taken: Message, said: str
+) -> None:
+    """A name that was mistyped would leave somebody what they were to lose."""
+    office("person.add", name="Ann", roles=["approver"], clients=["alice"])
+    change: Message = {"roles": [], "clients": [], "without_roles": [], "without_clients": []}
+    with pytest.raises(NotFound, match=said):
+        office("person.set", name="Ann", **(change | taken))
+    assert office("person.list") == [{"name": "Ann", "roles": ["approver"], "clients": ["alice"]}]
+
+
 def test_a_client_is_one_persons(office: Office) -> None:
     office("person.add", name="Ann", roles=["approver"], clients=["alice"])
     with pytest.raises(OperatorError, match="belongs to Ann"):

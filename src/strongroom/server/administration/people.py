@@ -44,14 +44,23 @@ async def set_(admin: Administrator, request: Message) -> object:
     name, store = text(request, "name"), admin.store
     added, dropped = _roles(texts(request, "roles")), _roles(texts(request, "without_roles"))
     theirs = await _numbers(admin, texts(request, "clients"))
-    not_theirs = await _numbers(admin, texts(request, "without_clients"), revoked_too=True)
+    records = await admin.clients.clients()
+    # Those that are revoked, too: each that has had the name.
+    not_theirs = {
+        client: {record.client for record in records if record.name == client}
+        for client in texts(request, "without_clients")
+    }
 
     async def decide() -> tuple[list[EntryChange], Person]:
         claim, before = await _claim(admin), await _find(admin, name)
         old = before.value
+        if not dropped <= set(old.roles):
+            raise NotFound(f"--without-role: {name} has not the role {min(dropped - set(old.roles))}")
+        if strangers := [one for one, numbers in not_theirs.items() if numbers.isdisjoint(old.clients)]:
+            raise NotFound(f"--without-client: {name} has no client {strangers[0]}")
         person = Person(
             roles=tuple(sorted((set(old.roles) | added) - dropped)),
-            clients=tuple(sorted((set(old.clients) | theirs) - not_theirs)),
+            clients=tuple(sorted((set(old.clients) | theirs).difference(*not_theirs.values()))),
         )
         if not person.roles:
             raise OperatorError(f"{name} would have no role left; remove them: strongroom person remove")
@@ -97,11 +106,8 @@ async def _check_free(admin: Administrator, name: str, clients: Iterable[int]) -
             raise OperatorError(f"one of these clients belongs to {other.key}; a client is one person's")
 
 
-async def _numbers(admin: Administrator, names: Iterable[str], *, revoked_too: bool = False) -> set[ClientId]:
-    if not revoked_too:
-        return {(await client_named(admin.clients, name)).client for name in names}
-    records = await admin.clients.clients()
-    return {record.client for name in names for record in records if record.name == name}
+async def _numbers(admin: Administrator, names: Iterable[str]) -> set[ClientId]:
+    return {(await client_named(admin.clients, name)).client for name in names}
 
 
 def _roles(given: Iterable[str]) -> set[str]:

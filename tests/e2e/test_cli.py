@@ -273,6 +273,16 @@ def test_a_command_works_as_a_process_of_its_own(server: testing.Server) -> None
     assert "Traceback" not in done.stderr
 
 
+def test_a_store_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:
+    server = testing.Server(tmp_path)
+    server.run("init", str(server.directory))
+    (server.directory / "strongroom.db").unlink()
+    done = server.try_run("store", "migrate", str(server.directory))
+    assert done.returncode == ExitCode.FAILURE
+    assert "strongroom backup restore" in done.stderr
+    assert not (server.directory / "strongroom.db").exists()
+
+
 def test_the_store_is_migrated_only_without_a_server(tmp_path: Path) -> None:
     with testing.server(tmp_path / "own") as server:
         running = server.try_run("store", "migrate", str(server.directory))

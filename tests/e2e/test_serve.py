@@ -114,7 +114,7 @@ def test_a_busy_port_is_named_with_the_cure(echo: testing.Server, tmp_path: Path
         (lambda d: (d / "strongroom.toml").unlink(), "strongroom init"),
         (lambda d: (d / "strongroom.toml").write_text("lisen = 1"), "did you mean 'listen'"),
         (lambda d: (d / "strongroom.toml").write_text('store = "mysql://x"'), "sqlite:///FILE"),
-        (lambda d: (d / "strongroom.db").unlink(), "strongroom store migrate"),
+        (lambda d: (d / "strongroom.db").unlink(), "strongroom backup restore"),
         (lambda d: (d / "ca.pem").write_text("x"), "ca.pem"),
     ],
     ids=[

@@ -30,7 +30,7 @@ def migrate(directory: DirectoryArgument) -> None:
     settings = load_settings(opened.configuration)
     lock = opened.lock()
     try:
-        StrongroomAdapters().create_store(settings, opened)
+        StrongroomAdapters().migrate_store(settings, opened)
     finally:
         os.close(lock)
     print(f"the store of {directory} has the newest schema")

@@ -140,11 +140,17 @@ class StrongroomAdapters:
             # No older release has written a client record into it.
             mark_sealed(directory.clients_sealed)
 
+    def migrate_store(self, settings: Settings, directory: DataDirectory) -> None:
+        """Bring a store that is there to the newest schema. Raises OperatorError."""
+        where = _parse(settings.store, directory)
+        with _for_the_operator():
+            versions.check_there(migrate.current_version(where), _name(where, settings))
+            migrate.migrate(where)
+
     def check_store(self, settings: Settings, directory: DataDirectory) -> None:
         where = _parse(settings.store, directory)
-        name = str(where.path) if isinstance(where, SqliteUrl) else settings.store
         with _for_the_operator():
-            versions.check(migrate.current_version(where), name)
+            versions.check(migrate.current_version(where), _name(where, settings))
 
     def store_risks(self, settings: Settings, directory: DataDirectory) -> list[str]:
         with _for_the_operator():
@@ -299,6 +305,10 @@ def _parse(url: str, directory: DataDirectory) -> StoreUrl:
         return parse(url, directory.path)
     except StoreUrlError as error:
         raise OperatorError(str(error)) from error
+
+
+def _name(where: StoreUrl, settings: Settings) -> str:
+    return str(where.path) if isinstance(where, SqliteUrl) else settings.store
 
 
 def _worker_backend(where: StoreUrl, directory: DataDirectory) -> Backend:

@@ -298,7 +298,11 @@ class SchemaTooNew(StoreUnavailable):
 
 
 class SchemaTooOld(StoreUnavailable):
-    """The store is empty or was made by an older Strongroom; `strongroom store migrate` upgrades it."""
+    """The store was made by an older Strongroom; `strongroom store migrate` upgrades it."""
+
+
+class StoreGone(StoreUnavailable):
+    """There is no store, or nothing in it: what `strongroom init` has made is somewhere else, or lost."""
 
 
 class Backend(Protocol):

@@ -54,7 +54,10 @@ CACHE_KIB: Final = 32_768
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open an existing database of the right schema. Raises sqlite3.Error, SchemaTooNew, SchemaTooOld."""
+    """Open an existing database of the right schema.
+
+    Raises sqlite3.Error, SchemaTooNew, SchemaTooOld, StoreGone.
+    """
     # Never created here: an empty database in place of a lost one would look like a fresh store.
     uri = f"file:{quote(str(path))}?mode=rw"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT / 1000)

@@ -5,7 +5,7 @@ Rule: no database is touched here.
 
 from typing import Final
 
-from strongroom.store.records import SchemaTooNew, SchemaTooOld
+from strongroom.store.records import SchemaTooNew, SchemaTooOld, StoreGone
 
 VERSIONS: Final = ("0001", "0002", "0003", "0004", "0005")
 """Every schema version that this program knows, oldest first: the files in `migrations/versions`."""
@@ -21,7 +21,11 @@ def is_newer(version: str | None) -> bool:
 
 
 def check(version: str | None, database: str) -> None:
-    """Return if this program can use a database of this version. Raises SchemaTooNew, SchemaTooOld."""
+    """Return if this program can use a database of this version.
+
+    Raises SchemaTooNew, SchemaTooOld, StoreGone.
+    """
+    check_there(version, database)
     if version == VERSIONS[-1]:
         return
     if is_newer(version):
@@ -29,9 +33,16 @@ def check(version: str | None, database: str) -> None:
             f"{database} has schema version {version}, this Strongroom knows versions up to {VERSIONS[-1]}; "
             "run the newer Strongroom, or restore a backup that was made before the upgrade"
         )
-    found = (
-        "is empty"
-        if version is None
-        else f"has schema version {version}, this Strongroom needs {VERSIONS[-1]}"
+    raise SchemaTooOld(
+        f"{database} has schema version {version}, this Strongroom needs {VERSIONS[-1]}; "
+        "run: strongroom store migrate DIR"
     )
-    raise SchemaTooOld(f"{database} {found}; run: strongroom store migrate DIR")
+
+
+def check_there(version: str | None, database: str) -> None:
+    """Return if there is a store. Raises StoreGone: an empty one would answer that no key exists."""
+    if version is None:
+        raise StoreGone(
+            f"{database} is gone or empty; put the store back where it was (is a disk not mounted, or the "
+            "setting `store` another one?), or restore a backup: strongroom backup restore"
+        )

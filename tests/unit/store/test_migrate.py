@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from strongroom.store import migrate, schema, versions
-from strongroom.store.records import ObjectRow, SchemaTooNew, SchemaTooOld, StoreUnavailable
+from strongroom.store.records import ObjectRow, SchemaTooNew, SchemaTooOld, StoreGone, StoreUnavailable
 from strongroom.store.sqlite import InlineSqliteBackend
 from strongroom.store.url import PostgresUrl, SqliteUrl, StoreUrl, parse
 from strongroom.store.versions import VERSION_TABLE, VERSIONS
@@ -170,12 +170,23 @@ async def test_a_newer_schema_is_refused(database: Path) -> None:
         await InlineSqliteBackend(database).start()
 
 
-async def test_an_older_schema_names_the_command_that_upgrades_it(tmp_path: Path) -> None:
-    empty = SqliteUrl(tmp_path / "store.db")
+async def test_an_older_schema_names_the_command_that_upgrades_it(database: Path) -> None:
+    connection = sqlite3.connect(database, isolation_level=None)
+    connection.execute("UPDATE schema_version SET version_num = '0001'")
+    connection.close()
     with pytest.raises(SchemaTooOld, match="strongroom store migrate"):
+        check(SqliteUrl(database))
+    with pytest.raises(SchemaTooOld, match="strongroom store migrate"):
+        await InlineSqliteBackend(database).start()
+
+
+async def test_a_store_that_is_gone_is_told_from_an_older_one(tmp_path: Path) -> None:
+    """Brought to the newest schema, an empty one would answer that no key exists."""
+    empty = SqliteUrl(tmp_path / "store.db")
+    with pytest.raises(StoreGone, match="strongroom backup restore"):
         check(empty)
     sqlite3.connect(empty.path).close()
-    with pytest.raises(SchemaTooOld, match="strongroom store migrate"):
+    with pytest.raises(StoreGone, match="strongroom backup restore"):
         await InlineSqliteBackend(empty.path).start()
 
 
@@ -184,7 +195,7 @@ def test_a_newer_schema_is_refused_on_postgresql(postgres_server: PostgresServer
     database = postgres_server.create_database()
     url = parse(postgres_server.url(database), Path("/"))
     assert isinstance(url, PostgresUrl)
-    with pytest.raises(SchemaTooOld, match="strongroom store migrate"):
+    with pytest.raises(StoreGone, match="strongroom backup restore"):
         check(url)
     migrate.migrate(url)
     migrate.migrate(url)

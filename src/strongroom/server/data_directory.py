@@ -183,8 +183,14 @@ class DataDirectory:
         """Take the lock and return its descriptor; it is held until every process that inherits it is gone.
 
         Waits `patience` seconds, since the children of a server that was killed need a moment to go too.
-        Raises DirectoryLocked.
+        Raises DirectoryLocked, and OperatorError, also for root in a directory of somebody else: whoever has
+        the lock writes files there, which the owner could not read.
         """
+        owner = self.path.stat().st_uid
+        if os.geteuid() != owner:
+            raise OperatorError(
+                f"{self.path} belongs to user {owner}; run this as that user: sudo -u '#{owner}'"
+            )
         try:
             descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:

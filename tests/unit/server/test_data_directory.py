@@ -75,6 +75,16 @@ def test_the_lock_is_exclusive_and_names_its_holder(tmp_path: Path) -> None:
     os.close(directory.lock(patience=0))
 
 
+def test_nobody_but_the_owner_has_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not root either: the server of the owner could not read what root wrote."""
+    directory = completed(tmp_path / "d")
+    owner = directory.path.stat().st_uid
+    monkeypatch.setattr("os.geteuid", lambda: owner + 1)
+    with pytest.raises(OperatorError, match=f"belongs to user {owner}; run this as that user"):
+        directory.lock()
+    assert not directory.lock_file.exists()
+
+
 def test_a_lock_is_held_until_the_last_heir_is_gone(tmp_path: Path) -> None:
     """A child of a killed server may still write: a new server has to wait for it."""
     directory = completed(tmp_path / "d")

@@ -257,6 +257,22 @@ def test_a_value_that_the_server_finds_wrong_is_wrong_usage(
     run(*words, "--data", str(server.directory), code=ExitCode.USAGE)
 
 
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [("there", "exists already"), ("there/none", "cannot write"), ("none/it", "cannot write")],
+)
+def test_what_is_written_once_takes_the_place_of_nothing(
+    run: Run, server: testing.Server, place: str, said: str
+) -> None:
+    run("crypt", "random", "4", "--out", "there")
+    data = ("--data", str(server.directory))
+    assert said in run("audit", "export", "-o", place, *data, code=ExitCode.FAILURE).error
+    assert said in run("client", "invite", "placed", "--out", place, *data, code=ExitCode.FAILURE).error
+    assert len(Path("there").read_text().strip()) == 8
+    for _ in range(2):
+        run("client", "invite", "placed", "--out", "token", *data)
+
+
 def test_a_name_cannot_move_the_cursor_of_a_terminal(run: Run) -> None:
     run("key", "create", "--name", "\x1b[2Jgone")
     assert "\\x1b[2Jgone" in run("key", "list").out

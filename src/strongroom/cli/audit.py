@@ -224,7 +224,10 @@ def _written(path: Path | None) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         return
     try:
-        with path.open("xb") as file:
-            yield file
+        file = path.open("xb")
     except FileExistsError:
         raise Stop(f"{path} exists already; name another file") from None
+    except OSError as error:
+        raise Stop(f"cannot write {path}: {error.strerror}") from error
+    with file:
+        yield file

@@ -13,6 +13,8 @@ import typer
 
 from strongroom.cli.administration import DataOption, administer
 from strongroom.cli.client_options import NameArgument, ProductOption, TenantOption, finish
+from strongroom.cli.exit import Stop
+from strongroom.cli.files import read_bytes
 from strongroom.cli.output import Output, OutputOption, print_rows
 
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,6})([mhd])")
@@ -48,6 +50,8 @@ def invite(
     from strongroom.server.clients.enrolment import invite_client
     from strongroom.server.data_directory import write_private
 
+    if out is not None:
+        _check_free(out)
     token, shown = invite_client(
         name,
         lambda request: administer(data, request),
@@ -62,6 +66,16 @@ def invite(
     print(f"server       {shown['https']}", file=sys.stderr)
     print(f"fingerprint  {shown['server_fingerprint']}", file=sys.stderr)
     print(f"good until   {shown['ends_at']}, once", file=sys.stderr)
+
+
+def _check_free(out: Path) -> None:
+    """Return if a token may be written there: over nothing, or over an older token. Raises Stop."""
+    from strongroom.server.clients.tokens import PREFIX
+
+    if not out.exists():
+        return
+    if not out.is_file() or not read_bytes(str(out)).startswith(PREFIX.encode()):
+        raise Stop(f"{out} exists already, and is no token; name another file")
 
 
 def invitations(data: DataOption = None, output: OutputOption = Output.TABLE) -> None:

@@ -1,13 +1,14 @@
 """Files that commands read and write.
 
 Rule: `-` is stdin or stdout. What may be secret is written with mode 0600, never over another file unless
-asked to, and never to a terminal unless asked to.
+asked to, never in the place of what is no file, and never to a terminal unless asked to.
 """
 
 import os
+import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final
 
@@ -54,6 +55,8 @@ def write_secret(path: str, data: bytes, *, force: bool = False, force_stdout: b
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
+    if force:
+        _check_replaceable(path)
     # A replaced file must not keep the mode that it had, and must be there in full or not at all.
     beside = f"{path}.{os.getpid()}.new" if force else path
     try:
@@ -70,6 +73,13 @@ def write_secret(path: str, data: bytes, *, force: bool = False, force_stdout: b
     except OSError as exc:
         Path(beside).unlink(missing_ok=True)
         raise Stop(f"cannot write {path}: {exc.strerror}") from exc
+
+
+def _check_replaceable(path: str) -> None:
+    # Root could replace /dev/null by a file, or /dev/stdout, and every other program would miss it.
+    with suppress(OSError):
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            raise Stop(f"{path} is no file that could be replaced; name another one")
 
 
 def confirm(question: str, *, yes: bool) -> None:

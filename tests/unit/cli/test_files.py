@@ -42,6 +42,20 @@ def test_a_replaced_file_does_not_keep_its_mode(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["k"]
 
 
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_what_is_no_file_is_not_replaced(tmp_path: Path, kind: str) -> None:
+    """Root could make a file of /dev/null, or of /dev/stdout, which is a link."""
+    there = tmp_path / "k"
+    if kind == "pipe":
+        os.mkfifo(there)
+    else:
+        there.symlink_to("/dev/null")
+    with pytest.raises(Stop, match="name another one"):
+        write_secret(str(there), b"secret", force=True)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["k"]
+    assert there.is_fifo() or there.is_symlink()
+
+
 def test_what_cannot_be_written_says_why(tmp_path: Path) -> None:
     with pytest.raises(Stop, match="No such file or directory"):
         write_secret(str(tmp_path / "none" / "k"), b"secret")

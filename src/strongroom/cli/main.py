@@ -1,10 +1,14 @@
 """The command `strongroom`: finds the noun, runs it, turns what it raised into a line and an exit code.
 
 Rule: a noun is a module beside this one, listed in COMMANDS and loaded only when it is called, so that no
-command pays for another. Nobody ever sees a traceback, unless with `--debug`.
+command pays for another. Nobody ever sees a traceback, unless with `--debug`, whatever stdin, stdout and
+stderr are.
 """
 
+import codecs
+import errno
 import importlib
+import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -47,8 +51,12 @@ COMMANDS: Final = {
 _DEBUG: Final = "--debug"
 
 
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def main() -> None:
     """Run the command line of this process and exit."""
+    _have_streams()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -56,10 +64,13 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code."""
     debug = _DEBUG in arguments
     try:
-        return _run([word for word in arguments if word != _DEBUG])
+        done = _run([word for word in arguments if word != _DEBUG])
+        # At exit it would be too late to say what went wrong.
+        sys.stdout.flush()
+        return done
     except BrokenPipeError:
-        # Whoever read our output has left (`| head`). Nothing may be flushed into the pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has left (`| head`).
+        _print_no_more()
         return ExitCode.FAILURE
     except (KeyboardInterrupt, typer.Abort):
         return _complain("stopped", ExitCode.FAILURE)
@@ -73,8 +84,33 @@ def run(arguments: Sequence[str]) -> int:
         code = exit_code(error)
         if code is not None:
             return _complain(str(error), code)
+        if isinstance(error, OSError) and error.errno in _FULL:
+            if error.filename is None:
+                _print_no_more()
+            return _complain(f"cannot write {error.filename or 'the output'}: {error.strerror}", 1)
         what = f"{type(error).__name__}: {error}" if isinstance(error, OSError) else type(error).__name__
         return _complain(f"unexpected error ({what}); please report it with what {_DEBUG} shows", 1)
+
+
+def _print_no_more() -> None:
+    """Let what is not printed yet go nowhere: Python flushes it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _have_streams() -> None:
+    """Open what is closed of stdin, stdout and stderr, and let the others print whatever they cannot encode.
+
+    The next file would take the number of one that is closed: what is printed would go into the store.
+    """
+    while (nothing := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(nothing, True)
+    os.close(nothing)
+    for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and codecs.lookup(stream.encoding).name != "utf-8":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run(words: Sequence[str]) -> int:

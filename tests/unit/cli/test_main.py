@@ -141,3 +141,35 @@ def test_a_command_loads_no_other_and_nothing_heavy(noun: str) -> None:
     )
     assert done.stderr == ""
     assert done.returncode == 0
+
+
+def as_process(program: str, redirected: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run a program with its streams as a shell redirects them."""
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirected}', "sh", sys.executable, "-c", program],
+        env={"PYTHONPATH": str(Path(main.__file__).parents[2]), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_file_does_not_take_the_place_of_a_stream_that_is_closed() -> None:
+    """What is printed would go into it."""
+    program = (
+        "from strongroom.cli import main;"
+        "main.run = lambda _: print('x') or open(main.__file__).fileno() <= 2; main.main()"
+    )
+    assert as_process(program, "<&- >&- 2>&-").returncode == 0
+
+
+def test_output_that_finds_no_room_is_one_line() -> None:
+    done = as_process("from strongroom.cli import main; main.main()", ">/dev/full")
+    assert done.returncode == ExitCode.FAILURE
+    assert done.stderr == "strongroom: cannot write the output: No space left on device\n"
+
+
+def test_a_character_that_the_output_does_not_have_is_printed_as_an_escape() -> None:
+    program = "from strongroom.cli import main; main.run = lambda _: print('\\xfc'); main.main()"
+    done = as_process(program, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stdout) == (0, "\\xfc\n")

@@ -1,6 +1,7 @@
 """Two nodes on one PostgreSQL: one is paused and comes back, one dies in mid-request, the database restarts
 under load (faults 33, 34)."""
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -8,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import pytest
@@ -15,6 +17,9 @@ import pytest
 from strongroom import Client, testing
 from strongroom.client.errors import KMIPError, OperationFailed
 from strongroom.registry import State, Tag
+from strongroom.store import postgres_connect
+from strongroom.store.postgres import APART, CONNECTIONS
+from strongroom.store.url import PostgresUrl, parse
 from tests.postgres import PostgresServer, running_server
 from tests.processes import process_tree
 
@@ -28,6 +33,7 @@ RECOVERED_WITHIN: Final = 30.0
 class Nodes(NamedTuple):
     one: testing.Server
     two: testing.Server
+    store: str
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +51,24 @@ def nodes(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) ->
         shutil.copytree(one.directory, two.directory, ignore=shutil.ignore_patterns("*.sock", "lock"))
         two.start()
         try:
-            yield Nodes(one, two)
+            yield Nodes(one, two, store)
         finally:
             two.stop()
+
+
+@contextlib.contextmanager
+def holding(url: str, *statements: str) -> Iterator[None]:
+    """Keep a transaction open in which these statements were run, as somebody who has left a shell open."""
+    parsed = parse(url, Path("/"))
+    assert isinstance(parsed, PostgresUrl)
+    with asyncio.Runner() as runner:
+        connection = runner.run(postgres_connect.connect(parsed))
+        try:
+            for statement in ("BEGIN", *statements):
+                runner.run(connection.execute(statement))
+            yield
+        finally:
+            runner.run(connection.close())
 
 
 @contextlib.contextmanager
@@ -114,6 +135,39 @@ def test_a_node_that_was_paused_serves_nothing_stale_and_does_nothing_twice(
             first.activate(keys[3])
 
 
+@pytest.mark.timeout(300)
+def test_a_revocation_reaches_a_node_on_which_changes_wait_for_long(
+    postgres: PostgresServer, nodes: Nodes
+) -> None:
+    """faults 33: what a worker looks for meanwhile does not stand in line with them."""
+    thief = nodes.one.enrol("thief")
+    with Client.from_profile(thief, timeout=60) as client:
+        key = client.create_symmetric_key()
+        client.get_material(key)  # the first time is a change
+
+        def create() -> None:
+            with contextlib.suppress(KMIPError), client_of(nodes, nodes.one, timeout=120) as one:
+                one.create_symmetric_key()
+
+        # No change of an object is made, and no event gets its place in the chain; all else is as ever.
+        chaining = "SELECT pg_advisory_xact_lock(hashtext('strongroom audit'))"
+        with holding(nodes.store, "LOCK TABLE objects IN EXCLUSIVE MODE", chaining):
+            waiting = [threading.Thread(target=create) for _ in range(80)]
+            for thread in waiting:
+                thread.start()
+            at_work = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            while int(postgres.sql("postgres", at_work)) < CONNECTIONS - APART:
+                time.sleep(0.1)
+            nodes.two.run("client", "revoke", "thief", "--data", str(nodes.two.directory))
+            end = time.monotonic() + RECOVERED_WITHIN
+            with contextlib.suppress(KMIPError):
+                while client.get_material(key):
+                    assert time.monotonic() < end
+                    time.sleep(0.1)
+        for thread in waiting:
+            thread.join(150)
+
+
 def state(client: Client, key: str) -> object:
     return next(one.value for one in client.get_attributes(key, Tag.STATE) if one.key is Tag.STATE)
 
@@ -154,7 +208,9 @@ class Load:
         self.made: list[str] = []
         self.failed: list[float] = []
         self._stop = threading.Event()
-        self._clients = [client_of(nodes, node, timeout=60) for node in nodes for _ in range(3)]
+        self._clients = [
+            client_of(nodes, node, timeout=60) for node in (nodes.one, nodes.two) for _ in range(3)
+        ]
         self._threads = [threading.Thread(target=self._work, args=(one,)) for one in self._clients]
         for thread in self._threads:
             thread.start()

@@ -177,7 +177,6 @@ class KmipApplication:
         Raises StoreFailure and OperatorError.
         """
         before = self.store.read_only
-        await self._chain.extend()
         missed = await behind(self.store, self._chain, self._audit.marks())
         self.store.read_only = reason(missed[0]) if missed else None
         self._audit.held = bool(missed)

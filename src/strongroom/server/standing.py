@@ -45,6 +45,16 @@ async def behind(store: ObjectStore, chain: AuditChain, marks: Iterable[Mark]) -
 
     What cannot be read accepts nothing. Raises StoreFailure.
     """
+    missed = await _missed(store, chain, marks)
+    if missed:
+        # A failover may have lost the places of events that it has kept; the same ones are given again. Only
+        # then: to give them is a commit, which may wait for long, and workers look each second.
+        await chain.extend()
+        missed = await _missed(store, chain, missed)
+    return missed
+
+
+async def _missed(store: ObjectStore, chain: AuditChain, marks: Iterable[Mark]) -> list[Mark]:
     return [mark for mark in marks if not await _reached(chain, mark) and not await _accepted(store, mark)]
 
 

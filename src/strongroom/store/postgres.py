@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import asyncpg
 
-from strongroom.domain.chain import EMPTY, Head
+from strongroom.domain.chain import Head
 from strongroom.store import (
     postgres_chain,
     postgres_commit,
@@ -192,8 +192,7 @@ class PostgresBackend:
         return [StoreKeyRow._make(row) for row in await self._read(statements.STORE_KEYS)]
 
     async def audit_head(self) -> Head:
-        rows = await self._read(statements.AUDIT_HEAD)
-        return Head(*rows[0]) if rows else EMPTY
+        return await self._confirmed(postgres_outcome.audit_head)
 
     async def audit_rows(self, after: int, maximum: int) -> list[AuditRow]:
         return [AuditRow._make(row) for row in await self._read(_AUDIT_ROWS, (after, maximum))]
@@ -218,11 +217,12 @@ class PostgresBackend:
             await resend.after(lost, changes, lambda: self._send(changes, writes), self)
 
     async def is_lasting(self, look: resend.Look) -> bool:
+        return await self._confirmed(lambda connection: postgres_outcome.is_lasting(connection, look))
+
+    async def _confirmed(self, look: Callable[[Connection], Awaitable[T]]) -> T:
+        """Look at something and have it last. Raises StoreUnavailable."""
         try:
-            return await self._patiently(
-                lambda: self._commit_on_connection(lambda c: postgres_outcome.is_lasting(c, look)),
-                again_if_begun=True,
-            )
+            return await self._patiently(lambda: self._commit_on_connection(look), again_if_begun=True)
         except Lost as error:
             raise StoreUnavailable(f"the database cannot be reached: {error}") from error
         except asyncpg.PostgresError as error:

@@ -15,6 +15,7 @@ from typing import Final
 
 import asyncpg
 
+from strongroom.domain.chain import EMPTY, Head
 from strongroom.store import statements, visibility
 from strongroom.store.records import EntryRow, ObjectRow, StoreKeyLost
 from strongroom.store.resend import Look
@@ -109,6 +110,13 @@ async def is_lasting(connection: Connection, look: Look) -> bool:
         return False
     await connection.lasting(_CONFIRM)
     return True
+
+
+async def audit_head(connection: Connection) -> Head:
+    """Return the end of the chain of audit events, and have it last. Raises NotReplicated and more."""
+    rows = await connection.fetch(statements.AUDIT_HEAD)
+    await connection.lasting(_CONFIRM)
+    return Head(*rows[0]) if rows else EMPTY
 
 
 class _Reads:

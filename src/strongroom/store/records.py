@@ -374,7 +374,8 @@ class Backend(Protocol):
         """Return every store key, oldest first."""
 
     async def audit_head(self) -> Head:
-        """Return the end of the chain of audit events."""
+        """Return the end of the chain of audit events, such that no failover can lose it any more: what is
+        signed for it would be missed in a store that has lost nothing that was acknowledged."""
 
     async def audit_rows(self, after: int, maximum: int) -> list[AuditRow]:
         """Return at most `maximum` chained events behind the position `after`, in order."""

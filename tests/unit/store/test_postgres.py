@@ -1,6 +1,7 @@
 """PostgreSQL when things go wrong (faults 33 and 34)."""
 
 import asyncio
+import contextlib
 import random
 import signal
 from collections.abc import Iterator
@@ -236,6 +237,33 @@ async def test_what_the_standby_has_not_got_is_not_acknowledged_though_it_can_be
         else:
             with pytest.raises(OutcomeUnknown, match="look before you repeat"):
                 await commit
+        await backend.close()
+    await asyncio.to_thread(server.stop)
+    await asyncio.to_thread(server.start)
+
+
+async def test_what_the_standby_has_not_got_is_not_signed_for(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """faults 34. After a failover it would be missed, and the store be taken for one that was put back."""
+    monkeypatch.setattr(postgres, "RETRY_FOR", 1.0)
+    monkeypatch.setattr(postgres_connect, "STATEMENT_TIMEOUT", 4.0)
+    database = server.create_database()
+    await asyncio.to_thread(migrate.migrate, store_url(server, database))
+    with server.standby() as standby:
+        backend = PostgresBackend(store_url(server, database))
+        await backend.start()
+        await backend.commit(ChangeSet(events=[b"one"]))
+        assert await backend.chain_events() == 1
+        assert (await backend.audit_head()).position == 1
+        await asyncio.to_thread(standby.stop)
+        with pytest.raises(OutcomeUnknown):
+            await backend.commit(ChangeSet(events=[b"two"]))
+        while len(await backend.audit_rows(0, 10)) < 2:
+            with contextlib.suppress(StoreUnavailable):
+                await backend.chain_events()
+        with pytest.raises(StoreUnavailable):
+            await backend.audit_head()
         await backend.close()
     await asyncio.to_thread(server.stop)
     await asyncio.to_thread(server.start)

@@ -4,7 +4,8 @@ Rule: one process of a node forwards, whoever has the lock; what a sink has take
 crash it gets some events again and misses none. How it goes stands in a file that all workers read: they
 refuse requests, not this.
 
-A sink begins with what happens from then on; what was before is for `audit export`.
+A sink begins with what happens from then on; what was before is for `audit export`. Where the store has gone
+back (a failover, a restore), it goes on from the last event that is still the one that was sent.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from strongroom.audit.outlets import Outlet, OutletFailed
 from strongroom.audit.rendering import parsed, to_cef
 from strongroom.audit.tail import Place
 from strongroom.domain.audit import AuditChain, ChainedEvent, canonical
+from strongroom.domain.chain import EMPTY, Head
 from strongroom.domain.store_failures import StoreFailure
 
 LOCK: Final = "forward.lock"
@@ -34,6 +36,8 @@ PAUSE: Final = 0.2
 _CHANGES: Final = 500
 _BYTES: Final = 1 << 18
 _STATE_SIZE: Final = 2048
+_UNKNOWN: Final = b""
+"""The hash of an event that an older release has sent."""
 
 log = structlog.get_logger()
 
@@ -45,10 +49,27 @@ class Sink:
         self.name = name
         self.outlet = outlet
         self.cef = cef
-        self.changes = -1
+        self.sent: list[Head] = []
+        """Where the chain of changes ended that it was sent: the newest end is the last, and of older ones
+        there are fewer and fewer. None before it begins."""
         self.reads: dict[int, Place] = {}
         self.failing_since: float | None = None
         self.problem = ""
+
+    @property
+    def changes(self) -> int:
+        """Return the position of the last change that it was sent, -1 before it begins."""
+        return self.sent[-1].position if self.sent else -1
+
+    def took(self, changes: Sequence[ChainedEvent]) -> None:
+        """Note the changes that it was sent, in their order."""
+        if changes:
+            last = changes[-1]
+            kept = {
+                (last.position - head.position).bit_length(): head
+                for head in reversed([*self.sent, Head(last.position, last.hash)])
+            }
+            self.sent = list(reversed(kept.values()))
 
     def failed(self, why: str, *, started: float, deadline: float) -> None:
         """Note that it does not take what it should; `started` is when it was tried (monotonic seconds)."""
@@ -134,11 +155,12 @@ class Forwarder:
         for sink in self._sinks:
             try:
                 places = known[sink.name]
-                sink.changes, sink.reads = int(places["changes"]), tail.from_json(places["reads"])
+                sink.reads = tail.from_json(places["reads"])
+                sink.sent = _sent(places)
             except (KeyError, TypeError, ValueError, AttributeError):
                 while sink.changes < 0:
                     try:
-                        sink.changes = (await self._chain.head()).position
+                        sink.sent = [await self._chain.head()]
                     except StoreFailure:
                         await asyncio.sleep(PAUSE)
                 sink.reads = await asyncio.to_thread(tail.ends, self._folder)
@@ -159,14 +181,13 @@ class Forwarder:
 
     async def _step(self, sink: Sink) -> bool:
         """Send what is new, and return whether there is more."""
-        changes = await self._chain.after(sink.changes, _CHANGES)
+        changes = await self._after(sink)
         records, places, more = await asyncio.to_thread(tail.read, self._folder, sink.reads, _BYTES)
         lines = [self._change(change, sink) for change in changes]
         lines += [self._read(record, sink) for record in records]
         if lines:
             await asyncio.to_thread(sink.outlet.send, lines)
-            if changes:
-                sink.changes = changes[-1].position
+            sink.took(changes)
             sink.reads = places
             self._note()
         more = more or len(changes) == _CHANGES
@@ -176,6 +197,16 @@ class Forwarder:
         else:
             sink.worked()
         return more
+
+    async def _after(self, sink: Sink) -> Sequence[ChainedEvent]:
+        """Return changes that a sink has not got, and those again that it got since the chain was another."""
+        while (last := sink.sent[-1]).position:
+            found = await self._chain.after(last.position - 1, _CHANGES + 1)
+            if found and found[0].position == last.position and last.hash in (_UNKNOWN, found[0].hash):
+                return found[1:]
+            log.warning("audit_events_sent_again", sink=sink.name, position=last.position)
+            sink.sent = sink.sent[:-1] or [EMPTY]
+        return await self._chain.after(0, _CHANGES)
 
     def _change(self, change: ChainedEvent, sink: Sink) -> bytes:
         if sink.cef:
@@ -222,7 +253,12 @@ class Forwarder:
 
     def _note(self) -> None:
         places = {
-            sink.name: {"changes": sink.changes, "reads": tail.to_json(sink.reads)} for sink in self._sinks
+            sink.name: {
+                "changes": sink.changes,
+                "reads": tail.to_json(sink.reads),
+                "sent": [[head.position, head.hash.hex()] for head in sink.sent],
+            }
+            for sink in self._sinks
         }
         temporary = self._folder / f".{PLACES}"
         try:
@@ -233,6 +269,13 @@ class Forwarder:
         except OSError as error:
             # They get some of it again after a restart.
             log.warning("audit_places_not_noted", error=error.strerror)
+
+
+def _sent(places: Mapping[str, Any]) -> list[Head]:
+    """Return what `_note` wrote of a sink. Raises KeyError, TypeError, ValueError, AttributeError."""
+    if "sent" in places:
+        return [Head(int(position), bytes.fromhex(hash_)) for position, hash_ in places["sent"]]
+    return [Head(int(places["changes"]), _UNKNOWN)]
 
 
 def problem(folder: Path, *, deadline: float, started: float) -> str:

@@ -4,15 +4,17 @@ import asyncio
 import errno
 import json
 import os
+import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from strongroom.audit import tail
 from strongroom.audit.directory import open_directory
-from strongroom.audit.forwarder import STATE, Forwarder, Sink, problem
+from strongroom.audit.forwarder import PLACES, STATE, Forwarder, Sink, problem
 from strongroom.audit.outlets import FileOutlet, OutletFailed
 from strongroom.audit.read_log import ReadLog
 from strongroom.store.migrate import migrate
@@ -122,6 +124,56 @@ async def test_what_happens_while_nobody_forwards_is_sent_later(site: Site) -> N
     async with running(site, site.to_file()):
         await until(lambda: len(site.keys("GET")) == 59 and site.keys("Create") == ["key 1"])
     assert site.keys("GET") == [f"key {number}" for number in range(1, 60)]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_what_happens_after_the_store_has_gone_back_is_sent(
+    site: Site, tmp_path: Path, restarted: bool
+) -> None:
+    """As by a failover or a restore. Other events have the same positions then."""
+
+    def change_others() -> Awaitable[None]:
+        with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as database:
+            database.execute("DELETE FROM audit WHERE position > 70")
+        return change(range(200, 220))
+
+    async def change(numbers: Iterable[int]) -> None:
+        for number in numbers:
+            await site.change(number)
+
+    def sent(number: int) -> bool:
+        return f'"key {number}"' in site.taken.read_text()
+
+    await change([1000])  # before there was a sink
+    async with running(site, site.to_file()):
+        for number in range(100):
+            await site.change(number)
+            if number % 7 == 0:
+                await asyncio.sleep(0.05)
+        await until(lambda: site.taken.exists() and sent(99))
+        if not restarted:
+            await change_others()
+            await until(lambda: all(map(sent, range(200, 220))))
+    if restarted:
+        await change_others()
+        async with running(site, site.to_file()):
+            await until(lambda: all(map(sent, range(200, 220))))
+    assert "key 1000" not in site.taken.read_text()
+    assert len(site.taken.read_text().splitlines()) < 200
+
+
+async def test_what_an_older_release_has_sent_is_not_sent_again(site: Site) -> None:
+    async with running(site, site.to_file()):
+        await site.change(1)
+        await until(lambda: site.keys("Create") == ["key 1"])
+    file = site.folder / PLACES
+    places = json.loads(file.read_bytes())
+    del places["file"]["sent"]
+    file.write_text(json.dumps(places))
+    await site.change(2)
+    async with running(site, site.to_file()):
+        await until(lambda: site.keys("Create") == ["key 1", "key 2"])
+    assert len(site.taken.read_text().splitlines()) == 2
 
 
 async def test_one_process_forwards_and_another_takes_over(site: Site) -> None:

@@ -220,7 +220,8 @@ def _batch_item(item: Item, position: int) -> BatchItem:
             except DecodeError as error:
                 made.error = under(error, "Ephemeral", None)
         elif tag == _MESSAGE_EXTENSION:
-            made.refusal = _check_extension(value)
+            refusal = _check_extension(value, position)
+            made.refusal = made.refusal or refusal
         seen |= bit
     if made.error is None and made.operation is None:
         made.error = DecodeError("Operation is missing")
@@ -274,12 +275,15 @@ def check_time_stamp(header: RequestHeader, now: datetime, window: timedelta | N
         )
 
 
-def _check_extension(items: list[Item]) -> KmipError | None:
-    """Return what a critical Message Extension is answered with; others are ignored (KMIP 1.4 §7.1)."""
+def _check_extension(items: list[Item], position: int) -> KmipError | None:
+    """Return what a critical Message Extension is answered with; others are ignored (KMIP 1.4 §7.1).
+
+    Raises DecodeError: what cannot be read may be critical. `position` is that of the batch item.
+    """
     try:
         extension = decoder(MessageExtension, None)(items)
     except DecodeError as error:
-        raise under(error, "MessageExtension", None) from None
+        raise under(under(error, "MessageExtension", None), "BatchItem", position) from None
     if not extension.criticality_indicator:
         return None
     return FeatureNotSupported("a critical Message Extension is not understood; nothing was done")

@@ -41,6 +41,11 @@ def reason_of(answer: Item) -> object:
     return fields(answer[2][1])[Tag.RESULT_REASON]
 
 
+def extension(criticality: Item) -> Item:
+    said: list[Item] = [(int(Tag.VENDOR_IDENTIFICATION), 7, "acme"), criticality]
+    return (int(Tag.MESSAGE_EXTENSION), 1, [*said, (int(Tag.VENDOR_EXTENSION), 1, [])])
+
+
 def tags_in(item: Item) -> set[int]:
     tag, item_type, value = item
     return {tag} | (set().union(*map(tags_in, value)) if item_type == 1 else set())
@@ -114,21 +119,28 @@ def test_maximum_response_size_is_kept(kms: TestKms) -> None:
     assert fitting[2][1] == full[2][1]
 
 
-def test_a_critical_message_extension_stops_the_message_and_another_is_ignored(kms: TestKms) -> None:
+@pytest.mark.parametrize("critical", [(True,), (True, False), (False, True), (False,), (False, False)])
+def test_a_critical_message_extension_stops_the_message_and_another_is_ignored(
+    kms: TestKms, critical: tuple[bool, ...]
+) -> None:
     """faults 6."""
-    for critical in (True, False):
-        root = request_message(QUERY, version=V1_3)
-        extension: list[Item] = [
-            (int(Tag.VENDOR_IDENTIFICATION), 7, "acme"),
-            (int(Tag.CRITICALITY_INDICATOR), 6, critical),
-            (int(Tag.VENDOR_EXTENSION), 1, []),
-        ]
-        root[2][1][2].append((int(Tag.MESSAGE_EXTENSION), 1, extension))
-        answer = kms.send(root)
-        if critical:
-            assert reason_of(answer) == ResultReason.FEATURE_NOT_SUPPORTED
-        else:
-            assert Tag.RESULT_REASON not in fields(answer[2][1])
+    root = request_message(QUERY, version=V1_3)
+    root[2][1][2].extend(extension((int(Tag.CRITICALITY_INDICATOR), 6, one)) for one in critical)
+    answer = kms.send(root)
+    if any(critical):
+        assert reason_of(answer) == ResultReason.FEATURE_NOT_SUPPORTED
+    else:
+        assert Tag.RESULT_REASON not in fields(answer[2][1])
+
+
+def test_a_message_extension_that_cannot_be_read_stops_the_message(kms: TestKms) -> None:
+    root = request_message(QUERY, version=V1_3)
+    root[2][1][2].append(extension((int(Tag.CRITICALITY_INDICATOR), 2, 1)))
+    item = fields(kms.send(root)[2][1])
+    assert item[Tag.RESULT_REASON] == ResultReason.INVALID_MESSAGE
+    assert item[Tag.RESULT_MESSAGE] == (
+        "RequestMessage.BatchItem[0].MessageExtension.CriticalityIndicator: expected BOOLEAN, got INTEGER"
+    )
 
 
 def test_an_operation_of_a_later_version_is_not_supported(kms: TestKms) -> None:

@@ -130,8 +130,8 @@ async def read_request(
 
     `message` are the bytes of `root`, where it came as TTLV.
     """
-    tag, _, children = root
-    if tag != _REQUEST_MESSAGE:
+    tag, item_type, children = root
+    if tag != _REQUEST_MESSAGE or item_type != 1:
         raise DecodeError("is not a Request Message", path=((tag_name(tag), None),))
     if not children or children[0][0] != _REQUEST_HEADER or children[0][1] != 1:
         raise DecodeError("the first item is not a Request Header", path=(("RequestMessage", None),))

@@ -109,6 +109,12 @@ def test_bytes_that_are_no_message_are_answered(kms: TestKms) -> None:
     assert reason_of(binary.decode(joined(answer))) == ResultReason.INVALID_MESSAGE
 
 
+@pytest.mark.parametrize("value", [(2, 5), (4, 5), (6, True), (7, "abc"), (8, b"abc"), (1, [])])
+def test_a_request_message_that_is_no_structure_is_answered(kms: TestKms, value: tuple[int, object]) -> None:
+    answer = kms.send((int(Tag.REQUEST_MESSAGE), *value))
+    assert reason_of(answer) == ResultReason.INVALID_MESSAGE
+
+
 def test_maximum_response_size_is_kept(kms: TestKms) -> None:
     """faults 10."""
     answer = kms.send(request_message(QUERY, version=V1_0, maximum_response_size=300))

@@ -5,7 +5,7 @@ is another object, which is how answers that are remembered are known to be out 
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -65,3 +65,27 @@ def compile_rights(
         return None
     sights = {permission: sight_of(client, some) for permission, some in given.items()}
     return Rights(client=client, sights=sights, restriction=restriction)
+
+
+def also_restricted(client: int, own: Rights | None, other: Rights | None) -> Rights | None:
+    """Return the rights of a client as somebody has them who acts for it, and may be forbidden more.
+
+    `own` are those of the client, `other` those of who acts.
+    """
+    more = None if other is None else other.restriction
+    if more is None:
+        return own
+    if own is None:
+        return Rights(client=client, sights={}, restriction=more)
+    return replace(own, restriction=more if own.restriction is None else _Both(own.restriction, more))
+
+
+@dataclass(frozen=True, slots=True)
+class _Both:
+    """Two restrictions, of which each may say no."""
+
+    one: Restriction
+    other: Restriction
+
+    def permits(self, permission: Permission, obj: ManagedObject) -> bool:
+        return self.one.permits(permission, obj) and self.other.permits(permission, obj)

@@ -13,6 +13,7 @@ from typing import Final
 from strongroom.domain.access import covers, reaches
 from strongroom.domain.errors import InvalidTicket, ServerFailure, UsageLimitExceeded
 from strongroom.domain.identity import ClientId, ClientIdentity, Grant
+from strongroom.domain.rights import also_restricted
 from strongroom.domain.store import LostRace, ObjectStore
 from strongroom.domain.tickets import GivenTicket, key_of
 from strongroom.engine.batch import BatchMemory
@@ -150,14 +151,19 @@ def _left(limits: UsageLimits) -> int:
 
 
 def _become(owner: ClientIdentity, caller: ClientIdentity, key: str, ticket: GivenTicket) -> ClientIdentity:
-    """Return the owner of the ticket, within its rights, as whom the caller acts."""
+    """Return the owner of the ticket, within its rights, as whom the caller acts.
+
+    What an administrator forbids the caller stays forbidden: no client can lift that for another.
+    """
     grants = None if ticket.rights is None else tuple(map(_grant, ticket.rights.right))
     return ClientIdentity(
         client=owner.client,
         tenant=owner.tenant,
         name=owner.name,
         groups=owner.groups,
-        access=owner.access,
+        access=owner.access
+        if ticket.rights is None
+        else also_restricted(owner.client, owner.access, caller.access),
         ticket=key,
         rights=grants,
         user=ticket.user,

@@ -1,6 +1,7 @@
 """Tickets (KMIP 2.1 §6.1.12 Delegated Login, §6.1.30 Login, §6.1.31 Logout, §7.34 Right)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,10 @@ from typing import Any
 import pytest
 
 from strongroom.domain.identity import ClientIdentity
+from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request, Response
+from strongroom.domain.permission import Permission
+from strongroom.domain.rights import compile_rights
 from strongroom.domain.store import Changes, LostRace
 from strongroom.domain.tickets import MOST, GivenTicket
 from strongroom.model.attribute_list import AttributeInstance
@@ -34,7 +38,7 @@ from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.get_attributes import GetAttributesRequest
 from strongroom.operations.import_ import ImportRequest
-from strongroom.operations.locate import LocateRequest
+from strongroom.operations.locate import LocateRequest, LocateResponse
 from strongroom.operations.login import LoginRequest
 from strongroom.operations.logout import LogoutRequest
 from strongroom.operations.pkcs_11 import PKCS11Request, PKCS11Response
@@ -629,6 +633,42 @@ def test_who_brings_a_delegated_ticket_still_needs_its_own_password(kms: TestKms
     for wrong in (None, b"wrong"):
         assert reason(ask(wrong)) is ResultReason.AUTHENTICATION_NOT_SUCCESSFUL
     assert isinstance(ask(b"right"), Response)
+
+
+class OnlyDestroys:
+    """A restriction (see `domain.rights.Restriction`)."""
+
+    def permits(self, permission: Permission, obj: ManagedObject) -> bool:
+        return permission is Permission.DESTROY
+
+
+class Anything:
+    """A restriction that forbids nothing."""
+
+    def permits(self, permission: Permission, obj: ManagedObject) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_what_is_forbidden_to_who_brings_a_delegated_ticket_stays_so(kms: TestKms, both: bool) -> None:
+    made, ticket = key(kms), delegate(kms, right())
+    bound = replace(BOB, access=compile_rights(BOB.client, (), (), OnlyDestroys()))
+    if both:
+        giver = compile_rights(ALICE.client, (), (), OnlyDestroys())
+        kms.clients[ALICE.client] = replace(ALICE, access=giver)
+    assert reason(using(kms, ticket, get(made), caller=bound)) is ResultReason.OBJECT_NOT_FOUND
+    found = using(kms, ticket, LocateRequest(), caller=bound)
+    assert isinstance(found, LocateResponse)
+    assert found.unique_identifier == ()
+    assert not isinstance(using(kms, ticket, DestroyRequest(unique_identifier=made), caller=bound), Refused)
+
+
+def test_what_is_forbidden_to_who_gave_a_ticket_is_so_to_who_brings_it(kms: TestKms) -> None:
+    made, ticket = key(kms), delegate(kms, right())
+    giver = compile_rights(ALICE.client, (), (), OnlyDestroys())
+    kms.clients[ALICE.client] = replace(ALICE, access=giver)
+    for caller in (BOB, replace(BOB, access=compile_rights(BOB.client, (), (), Anything()))):
+        assert reason(using(kms, ticket, get(made), caller=caller)) is ResultReason.OBJECT_NOT_FOUND
 
 
 def test_rights_are_not_endless(kms: TestKms) -> None:

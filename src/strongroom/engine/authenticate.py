@@ -19,8 +19,8 @@ from strongroom.domain.clock import Clock
 from strongroom.domain.errors import (
     AuthenticationNotSuccessful,
     FeatureNotSupported,
-    InvalidField,
     InvalidTicket,
+    ServerLimitExceeded,
 )
 from strongroom.domain.identity import ClientIdentity
 from strongroom.engine.guesses import Guesses, wrong
@@ -69,12 +69,12 @@ class Authenticator:
         """Return who the request comes from: another client only with a ticket that says so.
 
         Raises AuthenticationNotSuccessful, InvalidTicket, UsageLimitExceeded, FeatureNotSupported for an
-        attestation, InvalidField for too many credentials, or DecodeError.
+        attestation, ServerLimitExceeded for too many credentials, or DecodeError.
         """
         now = self._clock.now()
         credentials = () if authentication is None else authentication.credential
         if len(credentials) > MOST_CREDENTIALS:
-            raise InvalidField(f"a request comes with at most {MOST_CREDENTIALS} credentials")
+            raise ServerLimitExceeded(f"a request comes with at most {MOST_CREDENTIALS} credentials")
         given = [one.read() for one in credentials]
         if any(isinstance(value, Attestation) for value in given):
             # SPEC(KMIP 1.4 §2.1.2): it answers a Nonce of the server, and this server gives none.

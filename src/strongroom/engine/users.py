@@ -19,6 +19,7 @@ from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
 from strongroom.domain.sight import own
 from strongroom.domain.store import LostRace, ObjectQuery, ObjectStore
+from strongroom.domain.turn import Pace
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.guesses import Guesses, wrong
 from strongroom.engine.unit_of_work import UnitOfWork
@@ -150,8 +151,9 @@ class Users:
         self, user: ManagedObject, now: datetime
     ) -> list[tuple[ManagedObject, ManagedObjectStruct]]:
         """Return the credentials of a user that may be used, with what they consist of."""
-        found = []
+        found, pace = [], Pace()
         for identifier in user.values(Tag.CREDENTIAL_LINK):
+            await pace()
             stored = await self._store.load(user.tenant, str(identifier), own(ClientId(user.owner)))
             if stored is None or stored.owner != user.owner or stored.material is None:
                 continue
@@ -213,8 +215,9 @@ class Users:
             filters=[kind, *filters],
             maximum=_REMEMBERED,
         )
-        found = []
+        found, pace = [], Pace()
         for identifier in (await self._store.locate(query)).unique_identifiers:
+            await pace()
             stored = await self._store.load(caller.tenant, identifier, own(caller.client))
             if stored is not None and stored.owner == caller.client and stored.object_type is object_type:
                 obj = stored.copy()

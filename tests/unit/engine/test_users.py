@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from strongroom.domain import turn
 from strongroom.domain.identity import ClientIdentity, Connection
 from strongroom.domain.operation import Request, Response
 from strongroom.engine.authenticate import MOST_CREDENTIALS
@@ -345,7 +346,7 @@ def test_so_many_credentials_are_looked_at_and_no_more(kms: TestKms) -> None:
     too_many = header(*[by_password()] * (MOST_CREDENTIALS + 1))
     (result,) = kms.batch(DiscoverVersionsRequest(), version=V3_0, authentication=too_many)
     assert isinstance(result, Refused)
-    assert result.reason is ResultReason.INVALID_FIELD
+    assert result.reason is ResultReason.SERVER_LIMIT_EXCEEDED
 
 
 def test_what_comes_with_a_ticket_has_to_be_right_too(kms: TestKms) -> None:
@@ -431,6 +432,40 @@ def test_a_device_is_known_by_all_that_its_credential_says(kms: TestKms) -> None
     assert log_in(kms, fits)
     assert log_in(kms, fits.replace(password=SecretBytes(PASSWORD)))
     assert not log_in(kms, fits.replace(password=SecretBytes(b"wrong")))
+
+
+class CountedLine:
+    """Gives everybody their turn at once."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+
+    async def turn_of(self, client: int) -> None:
+        self.turns += 1
+
+
+def test_a_device_is_looked_for_in_slices(kms: TestKms, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        credential(kms, CredentialType.DEVICE, DeviceCredential(device_serial_number=f"S{number}"))
+    waits = CountedLine()
+    monkeypatch.setattr(turn, "SLICE", -1.0)
+    token = turn.line.set(waits)
+    try:
+        assert log_in(kms, Device(device_serial_number="another"))
+    finally:
+        turn.line.reset(token)
+    assert waits.turns >= 3
+
+
+def test_a_request_has_so_many_credentials_and_no_more(kms: TestKms) -> None:
+    user(kms, password(kms))
+    others = [by_password(b"any", f"nobody {number}") for number in range(MOST_CREDENTIALS - 1)]
+    for more in ([], [by_password()]):
+        given = header(*others, *more, by_password())
+        (result,) = kms.batch(DiscoverVersionsRequest(), version=V3_0, authentication=given)
+        assert isinstance(result, Refused) == bool(more)
+        if isinstance(result, Refused):
+            assert result.reason is ResultReason.SERVER_LIMIT_EXCEEDED
 
 
 def test_who_is_wrong_too_often_has_to_wait(kms: TestKms) -> None:

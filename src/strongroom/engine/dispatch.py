@@ -46,6 +46,7 @@ from strongroom.engine.run import Run
 from strongroom.engine.services import Services
 from strongroom.engine.slices import is_long, let_go
 from strongroom.engine.streams import RequestStreams
+from strongroom.engine.texts import write
 from strongroom.engine.tickets import DelegatedTicketUsedUp, Tickets
 from strongroom.engine.transactions import LARGE_ANSWERS, LONG, MANY, Transactions
 from strongroom.engine.users import Users
@@ -195,13 +196,13 @@ class Dispatcher:
     async def answer(self, root: Item, connection: Connection, encode: Encoder) -> bytes:
         """Return the response to a decoded request, in an encoding other than TTLV."""
         answers, items = await self._respond(root, connection, None)
-        response, version = answers.message(items), answers.version
+        response, version, aside = answers.message(items), answers.version, self._services.aside
         try:
-            return encode(response, version=version)
+            return await write(response, version, encode, aside)
         except EncodeError:
             now = self._services.clock.now()
-            sayable = self._failures.sayable(response, version, encode, connection, now)
-            return encode(sayable, version=version)
+            sayable = await self._failures.sayable(response, version, encode, connection, now)
+            return await write(sayable, version, encode, aside)
 
     def refuse(self, error: DecodeError, connection: Connection, encode: Encoder) -> bytes:
         """Return the answer to text that is not a message, in the encoding that it should have had."""

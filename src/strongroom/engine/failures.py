@@ -18,6 +18,7 @@ from strongroom.domain.errors import (
 from strongroom.domain.identity import Connection
 from strongroom.domain.store import NameInUse
 from strongroom.domain.store_failures import StoreFailure, TamperedRecord
+from strongroom.domain.turn import Pace
 from strongroom.engine.answers import Answers
 from strongroom.engine.correlation import Correlation
 from strongroom.engine.request import BatchItem
@@ -72,7 +73,7 @@ class Failures:
                 self._on_failure(exc)
                 return ServerFailure("the server failed on this request; its log says why")
 
-    def sayable(
+    async def sayable(
         self, response: Item, version: Version, encode: Encoder, connection: Connection, now: datetime
     ) -> Item:
         """Return a response with a failure in the place of each batch item that an encoding cannot say.
@@ -80,8 +81,9 @@ class Failures:
         What is done is done, but only what a client has stored can hold such a text: it was a read.
         """
         tag, kind, (header, *items) = response
-        answers = Answers(version, now)
+        answers, pace = Answers(version, now), Pace()
         for position, item in enumerate(items):
+            await pace()
             try:
                 encode(item, version=version)
             except EncodeError as error:

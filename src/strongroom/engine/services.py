@@ -69,7 +69,7 @@ class Services:
     """Makes new credentials of clients, None where nobody can."""
     limits: Limits = DEFAULT_LIMITS
     aside: Aside | None = None
-    """Reads long messages, None: they are read where they come in."""
+    """Reads and writes long messages, None: they are read and written where they come in."""
     quotas: QuotaLimits = NO_QUOTAS
     remembered_answers: int = 10_000
     """How many answers to reads are kept; 0 turns the memory off."""

@@ -1,6 +1,7 @@
 """Long answers are made in slices, and nothing of a request is left to the garbage collector."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -18,10 +19,11 @@ from strongroom.engine.slices import encode_long, is_long, let_go
 from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.structures import Name
 from strongroom.operations.get import GetRequest
+from strongroom.operations.get_attributes import GetAttributesRequest
 from strongroom.operations.locate import LocateRequest
-from strongroom.registry import V2_1, BatchErrorContinuationOption, Tag
+from strongroom.registry import V2_1, BatchErrorContinuationOption, Tag, Version
 from strongroom.server.listening.eager import resume
-from strongroom.wire import binary
+from strongroom.wire import binary, xml
 from strongroom.wire.item import Item
 from tests.cycles import cycles
 from tests.faults.noise import batch, create, message
@@ -67,6 +69,27 @@ async def test_a_long_answer_gives_way(items: list[Item], monkeypatch: pytest.Mo
 
 def test_short_answers_are_made_at_once() -> None:
     assert not is_long([(1, 1, [(2, 1, [(3, 2, 1)] * 64)])] * 64)
+
+
+@pytest.mark.parametrize("text", ["name", "a\x01b"])
+@pytest.mark.parametrize("times", [1, 100])
+def test_a_long_answer_in_another_encoding_is_written_beside_the_event_loop(
+    kms: TestKms, times: int, text: str
+) -> None:
+    """Also one that XML cannot say (for the second text), in the place of each of whose items stands that."""
+    named = kms.create_symmetric_key(name=text)
+    threads = list[int]()
+
+    def encode(item: Item, *, version: Version) -> bytes:
+        if item[0] == Tag.RESPONSE_MESSAGE:
+            threads.append(threading.get_ident())
+        return xml.encode(item, version=version)
+
+    root = binary.decode(batch(GetAttributesRequest(unique_identifier=named), times))
+    answer = kms.run(kms.dispatcher.answer(root, Connection(client=ALICE, peer="-"), encode))
+    assert len(xml.decode(answer)[2]) == times + 1
+    assert len(threads) == (1 if text == "name" else 2)
+    assert {one == threading.get_ident() for one in threads} == {times == 1}
 
 
 def _long(item: bytes) -> bytes:

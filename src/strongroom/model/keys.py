@@ -208,9 +208,7 @@ def transparent(key_format_type: KeyFormatType, material: SecretItems) -> Transp
     """Return the spelt-out key; raises MalformedField when the structure is not that of the format."""
     cls = TRANSPARENT.get(key_format_type)
     if cls is None:
-        raise MalformedField(
-            f"Key Material of format {key_format_type.name} is a byte string, not a structure"
-        )
+        raise MalformedField("Key Material of this Key Format Type is a byte string, not a structure")
     try:
         key: TransparentKey = decoder(cls, None)(material.reveal())
         return key

@@ -24,6 +24,8 @@ async def interop(ctx: Context, request: InteropRequest) -> InteropResponse:
     # and is refused.
     if request.interop_function is InteropFunction.RESET:
         raise PermissionDenied("Interop Reset would delete objects; this is a production server")
+    if not isinstance(request.interop_function, InteropFunction):  # a vendor's
+        raise InvalidField("the Interop Function is Begin, End or Reset")
     if len(request.interop_identifier) > MAXIMUM_LENGTH:
         raise InvalidField(f"an Interop Identifier has at most {MAXIMUM_LENGTH} characters")
     ctx.client_log.message(

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, x448, x25519
@@ -510,6 +510,13 @@ def test_derivation_data_given_twice_are_ambiguous(kms: TestKms) -> None:
         derivation(M.PBKDF2, data, data=b"data", salt=b"salt", iteration_count=1),
     ):
         assert_refused(kms, request, reason, reason)
+
+
+def test_a_vendors_method_is_unsupported(kms: TestKms) -> None:
+    method, key = cast(DerivationMethod, 0x80000001), symmetric(kms)
+    for request in (derivation(method, key), to_secret(method, key, size=16)):
+        found = refusal(kms, request, version=V2_1).reason
+        assert found is ResultReason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS
 
 
 def test_missing_derivation_data_are_an_invalid_field(kms: TestKms) -> None:

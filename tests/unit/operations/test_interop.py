@@ -1,5 +1,7 @@
 """Interop (KMIP 2.1 §6.1.26; decision 0007)."""
 
+from typing import cast
+
 import pytest
 
 from strongroom.operations.interop import InteropRequest, InteropResponse
@@ -26,6 +28,11 @@ def test_reset_is_refused_and_deletes_nothing(kms: TestKms) -> None:
     reason = ResultReason.PERMISSION_DENIED
     assert_refused(kms, interop(InteropFunction.RESET), reason, reason)
     assert kms.call(LocateRequest(), version=V2_1).unique_identifier == (made,)
+
+
+def test_a_vendors_function_is_an_invalid_field(kms: TestKms) -> None:
+    request = interop(cast(InteropFunction, 0x80000001))
+    assert_refused(kms, request, ResultReason.INVALID_FIELD, ResultReason.INVALID_FIELD)
 
 
 def test_an_identifier_has_the_longest_length_of_a_log_message(kms: TestKms) -> None:

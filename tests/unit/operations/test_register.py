@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cryptography import x509
@@ -334,6 +334,14 @@ def test_an_object_of_another_type_is_refused(
         assert refusal(kms, request, version=V2_1).reason is ResultReason.INVALID_OBJECT_TYPE
     if since(object_type) == V1_4:
         assert refusal(kms, request).reason is ResultReason.INVALID_FIELD
+
+
+def test_a_key_spelt_out_in_a_format_that_nobody_knows_is_refused(kms: TestKms) -> None:
+    spelt = spell_out(TransparentSymmetricKey(key=SecretBytes(AES_128)))
+    key_block = block(cast(KeyFormatType, 0x80000001), spelt, A.RSA, 2048)
+    for kind, made in ((ObjectType.PUBLIC_KEY, PublicKey), (ObjectType.PRIVATE_KEY, PrivateKey)):
+        found = refusal(kms, registration(kind, made(key_block=key_block), mask(SIGN))).reason
+        assert found is ResultReason.INVALID_FIELD
 
 
 def test_a_template_is_registered_in_1_x(kms: TestKms) -> None:

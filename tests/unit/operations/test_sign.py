@@ -493,6 +493,7 @@ UNSUPPORTED = [
     how(hashing_algorithm=H.MD5),
     how(digital_signature_algorithm=D.MD2_WITH_RSA_ENCRYPTION),
     how(digital_signature_algorithm=D.MD5_WITH_RSA_ENCRYPTION),
+    how(digital_signature_algorithm=0x80000001),
 ]
 
 

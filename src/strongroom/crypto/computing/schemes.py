@@ -117,6 +117,8 @@ def scheme_of(family: Family, parameters: Parameters, *, digested: bool) -> Sche
     if family in _SIGN_NOTHING:
         raise UnsupportedCryptographicParameters(f"{spec_name(family.usual)} keys sign nothing")
     named = parameters.digital_signature_algorithm
+    if named is not None and named not in SIGNATURES:  # a vendor's
+        raise UnsupportedCryptographicParameters("the server knows no such Digital Signature Algorithm")
     scheme = _composed(family, parameters) if named is None else _merged(SIGNATURES[named], parameters)
     asked = parameters.cryptographic_algorithm
     if scheme.family is not family or (asked is not None and asked not in family.algorithms):

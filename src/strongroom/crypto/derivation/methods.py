@@ -139,7 +139,10 @@ check_total(DERIVERS, Method, frozenset({Method.ENCRYPT}))  # which is the ciphe
 
 def derive(derivation: Derivation, size: int, *, legacy: bool) -> bytes:
     """Return `size` bytes by any method but Encrypt; slow."""
-    return DERIVERS[derivation.method](derivation, size, legacy)
+    method = DERIVERS.get(derivation.method)
+    if method is None:  # a vendor's
+        raise UnsupportedCryptographicParameters("the server knows no such Derivation Method")
+    return method(derivation, size, legacy)
 
 
 def _too_long(longest: int) -> CryptographicFailure:

@@ -88,10 +88,16 @@ class Users:
                 caller, now, ObjectType.USER, AttributeInstance(Tag.NAME, Name(name_value=value.username))
             )
         if isinstance(value, Device):
-            for credential in await self._all(caller, now, ObjectType.DEVICE_CREDENTIAL):
-                if isinstance(credential.material, DeviceCredential) and _same(credential.material, value):
-                    link = AttributeInstance(Tag.CREDENTIAL_LINK, credential.unique_identifier)
-                    return await self._only(caller, now, ObjectType.USER, link)
+            known = await self._all(caller, now, ObjectType.DEVICE_CREDENTIAL)
+            fitting = [credential for credential in known if _same(credential.material, value)]
+            pace = Pace()
+            # Who has only one that may not be used now is told that it is wrong.
+            for credential in sorted(fitting, key=_usable, reverse=True):
+                await pace()
+                link = AttributeInstance(Tag.CREDENTIAL_LINK, credential.unique_identifier)
+                user = await self._only(caller, now, ObjectType.USER, link)
+                if user is not None:
+                    return user
         return None
 
     async def _check(
@@ -108,7 +114,7 @@ class Users:
         if isinstance(value, UsernameAndPassword):
             return password
         if isinstance(value, Device):
-            return SecretBytes(b"")  # it was found by what it says
+            return SecretBytes(b"") if any(_same(material, value) for _, material in credentials) else None
         for obj, material in credentials:
             answer, counter = None, None
             if isinstance(value, OneTimePassword) and isinstance(material, OTPCredential):
@@ -245,8 +251,10 @@ def _usable(obj: ManagedObject) -> bool:
     return obj.state is State.ACTIVE or obj.value(Tag.ACTIVATION_DATE) is None
 
 
-def _same(credential: DeviceCredential, given: Device) -> bool:
-    """Tell whether a device says all that its credential says."""
+def _same(credential: ManagedObjectStruct | None, given: Device) -> bool:
+    """Tell whether it is the credential of a device, which says all that this says."""
+    if not isinstance(credential, DeviceCredential):
+        return False
     said = {f.name: getattr(credential, f.name) for f in type(credential).fields}
     return any(said.values()) and all(
         value is None or getattr(given, name) == value for name, value in said.items()

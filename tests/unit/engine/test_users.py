@@ -457,40 +457,6 @@ def test_a_device_is_looked_for_in_slices(kms: TestKms, monkeypatch: pytest.Monk
     assert waits.turns >= 3
 
 
-def test_a_request_has_so_many_credentials_and_no_more(kms: TestKms) -> None:
-    user(kms, password(kms))
-    others = [by_password(b"any", f"nobody {number}") for number in range(MOST_CREDENTIALS - 1)]
-    for more in ([], [by_password()]):
-        given = header(*others, *more, by_password())
-        (result,) = kms.batch(DiscoverVersionsRequest(), version=V3_0, authentication=given)
-        assert isinstance(result, Refused) == bool(more)
-        if isinstance(result, Refused):
-            assert result.reason is ResultReason.SERVER_LIMIT_EXCEEDED
-
-
-@pytest.mark.parametrize("code", [RevocationReasonCode.KEY_COMPROMISE, RevocationReasonCode.SUPERSEDED])
-def test_a_device_that_was_revoked_logs_nobody_in(kms: TestKms, code: RevocationReasonCode) -> None:
-    now, value = attribute(Tag.ACTIVATION_DATE, kms.clock.now()), DeviceCredential(device_serial_number="S1")
-    lost = credential(kms, CredentialType.DEVICE, value, now)
-    user(kms, lost, password(kms))
-    fits = Device(device_serial_number="S1")
-    assert log_in(kms, fits)
-    kms.call(revoke(lost, code), version=V3_0)
-    assert not log_in(kms, fits)
-    assert not log_in(kms, fits.replace(password=SecretBytes(PASSWORD)))
-    user(kms, credential(kms, CredentialType.DEVICE, value), name="dave")
-    assert log_in(kms, fits)
-
-
-def test_a_device_that_waits_for_its_date_logs_nobody_in(kms: TestKms) -> None:
-    tomorrow = attribute(Tag.ACTIVATION_DATE, kms.clock.now() + timedelta(days=1))
-    value = DeviceCredential(device_serial_number="S1")
-    user(kms, credential(kms, CredentialType.DEVICE, value, tomorrow))
-    assert not log_in(kms, Device(device_serial_number="S1"))
-    kms.clock.pass_time(days=1)
-    assert log_in(kms, Device(device_serial_number="S1"))
-
-
 def test_who_is_wrong_too_often_has_to_wait(kms: TestKms) -> None:
     user(kms, credential(kms, CredentialType.ONE_TIME_PASSWORD, hotp()))
     for _ in range(FAILURES):

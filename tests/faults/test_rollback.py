@@ -26,7 +26,7 @@ from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.login import LoginRequest
 from strongroom.operations.obliterate import ObliterateRequest
-from strongroom.registry import V2_1, V3_0
+from strongroom.registry import V2_1, V3_0, ObjectType
 from strongroom.scheduler import verification
 from strongroom.scheduler.verification import KEY, Verification, Verifier
 from strongroom.server.administration.command import perform
@@ -36,9 +36,9 @@ from strongroom.store.reindexing import reindex
 from strongroom.store.sealing import REDATED, StoreKeys
 from strongroom.store.snapshot import take_snapshot
 from strongroom.store.url import PostgresUrl, SqliteUrl, StoreUrl, parse
-from strongroom.store.verification import verify
+from strongroom.store.verification import OBJECTS, verify
 from tests.certificates import authority
-from tests.expect import revoke
+from tests.expect import opaque, registration, revoke
 from tests.kms import Refused, TestKms
 from tests.postgres import PostgresServer, postgres_server
 from tests.unit.server.test_administration import administrator
@@ -333,6 +333,20 @@ def test_an_index_that_says_what_is_not_so_is_noticed(kms: TestKms, database: Da
         "it says what is not so",
         "the object is not found by what it has",
     }
+
+
+def test_large_records_are_read_a_few_at_a_time(kms: TestKms) -> None:
+    """Whoever may store some could otherwise have a worker, or a backup, take a gigabyte for a page."""
+    for _ in range(64):
+        kms.call(registration(ObjectType.OPAQUE_OBJECT, opaque(bytes(200_000))))
+
+    async def pages() -> list[int]:
+        async with take_snapshot(kms.url) as snapshot:
+            return [sum(len(row[-1]) for row in page) async for page in snapshot.rows(OBJECTS)]  # type: ignore[arg-type, misc]
+
+    found = kms.run(pages())
+    assert sum(found) > 64 * 200_000
+    assert max(found) < 7_000_000
 
 
 @pytest.mark.parametrize("kms", ["sqlite"], indirect=True)

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from sys import getsizeof
 from typing import Final
 
 import asyncpg
@@ -19,7 +20,13 @@ from strongroom.store.records import StoreUnavailable
 from strongroom.store.url import PostgresUrl, SqliteUrl, StoreUrl
 
 PAGE: Final = 256
-"""Rows that are read at once."""
+"""Rows that are given at once by SQLite, which reads one after the other."""
+
+PAGE_BYTES: Final = 1 << 20
+"""What they take in memory at most, but for the last of them."""
+
+POSTGRES_PAGE: Final = 32
+"""Rows that are read at once of PostgreSQL, however large they are: each may be as large as a message."""
 
 
 @asynccontextmanager
@@ -98,8 +105,15 @@ class SqliteTables:
 
     async def rows(self, table: Table) -> AsyncIterator[Sequence[Row]]:
         with translated():
-            cursor = self._connection.execute(tables.select(table))
-            while page := cursor.fetchmany(PAGE):
+            page: list[Row] = []
+            held = 0
+            for row in self._connection.execute(tables.select(table)):
+                page.append(row)
+                held += sum(map(getsizeof, row))
+                if len(page) == PAGE or held >= PAGE_BYTES:
+                    yield page
+                    page, held = [], 0
+            if page:
                 yield page
 
 
@@ -123,5 +137,5 @@ class PostgresTables:
             query = tables.select(table, collation='COLLATE "C"')
             # The first row comes once all are sorted.
             cursor = await self._connection.cursor(query, timeout=postgres_connect.LONG)
-            while page := await cursor.fetch(PAGE, timeout=postgres_connect.LONG):
+            while page := await cursor.fetch(POSTGRES_PAGE, timeout=postgres_connect.LONG):
                 yield [tuple(row) for row in page]

@@ -1,5 +1,6 @@
 """Reading the log of reads while it is written: what is read is as it was at one moment."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -133,6 +134,19 @@ def test_space_that_was_only_reserved_may_go_while_a_backup_is_made(
     audit = AuditFiles(DataDirectory(tmp_path))
     reserved.unlink()
     assert f"audit/{SegmentName(0, 1)}" in [name for name, _ in audit.read()]
+
+
+def test_what_is_about_to_be_removed_is_read_first(log: ReadLog, directory: Path, tmp_path: Path) -> None:
+    """On a busy server that keeps its reads for a while, something goes with every checkpoint."""
+    old = directory / str(SegmentName(7, 1))
+    old.write_bytes(b"the oldest")
+    os.utime(old, (0, 0))
+    found = {}
+    for name, pieces in AuditFiles(DataDirectory(tmp_path)).read():
+        found[name] = b"".join(pieces)
+        if name.startswith("audit/reads-"):
+            old.unlink(missing_ok=True)
+    assert found[f"audit/{old.name}"] == b"the oldest"
 
 
 def test_a_backup_is_not_made_of_a_log_whose_records_were_removed_meanwhile(

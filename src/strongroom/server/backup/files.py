@@ -88,8 +88,16 @@ class AuditFiles:
         segments = self._written()
         if self._begun.keys() - segments.keys():
             raise OperatorError("old parts of the audit log were removed meanwhile; make the backup again")
-        for name, size in segments.items():
-            yield self._name(str(name)), _pieces(self._folder / str(name), size)
+        # What is too old is removed meanwhile (`audit.keep_days`), and the oldest goes next.
+        for name in sorted(segments, key=self._written_at):
+            yield self._name(str(name)), _pieces(self._folder / str(name), segments[name])
+
+    def _written_at(self, name: SegmentName) -> float:
+        path = self._folder / str(name)
+        try:
+            return path.stat().st_mtime
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
     def _written(self) -> dict[SegmentName, int]:
         try:

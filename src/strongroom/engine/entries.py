@@ -13,6 +13,7 @@ from typing import cast
 from strongroom.domain.entries import E, Entry, EntryChange, EntryStore, Kept, passes
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.store import Changes, LostRace, ObjectStore
+from strongroom.domain.store_failures import DamagedEntry
 
 _Place = tuple[type[Entry], str]
 
@@ -101,8 +102,16 @@ class WorkingEntries:
 async def forget(store: ObjectStore, kept: Kept[Entry]) -> None:
     """Remove an entry that is over, unless it has changed since. Raises StoreFailure, and TypeError for one
     that only goes with an audit event."""
-    if not passes(type(kept.value).kind):
-        raise TypeError(f"{type(kept.value).__name__} is removed with an audit event, or is a passing entry")
-    change = EntryChange(type(kept.value), kept.tenant, kept.key, kept.generation, None)
+    await _remove(store, EntryChange(type(kept.value), kept.tenant, kept.key, kept.generation, None))
+
+
+async def forget_damaged(store: ObjectStore, kind: type[Entry], damaged: DamagedEntry) -> None:
+    """Remove an entry of which nobody can say what it was; as `forget`."""
+    await _remove(store, EntryChange(kind, damaged.tenant, damaged.key, damaged.generation, None))
+
+
+async def _remove(store: ObjectStore, change: EntryChange) -> None:
+    if not passes(change.kind.kind):
+        raise TypeError(f"{change.kind.__name__} is removed with an audit event, or is a passing entry")
     with contextlib.suppress(LostRace):
         await store.commit(Changes(entries=[change]))

@@ -30,7 +30,7 @@ from strongroom.engine.outbox import queued
 from strongroom.engine.outgoing import read, version_for, write
 from strongroom.operations.to_client.set_endpoint_role import ClientRoleRequest
 from strongroom.registry import V1_4, EndpointRole, Version
-from strongroom.scheduler.delivery import Delivery
+from strongroom.scheduler.delivery import Delivery, oldest
 from strongroom.scheduler.lease import Lease
 
 MOST: Final = 10_000
@@ -110,7 +110,7 @@ class Courier:
     async def _drop(self, client: ClientIdentity, count: int) -> None:
         """Forget the oldest messages of a client that has too many."""
         log.warning("messages_dropped", client=client.name, count=count)
-        for message in await self._store.entries_of(Outgoing, client.tenant, client.client, count):
+        for message in await oldest(self._store, client, count):
             await forget(self._store, message)
 
     # Endpoints
@@ -137,7 +137,7 @@ class Courier:
             log.exception("delivery_failed", client=client.name)
 
     async def _call_on(self, client: ClientIdentity) -> bool:
-        """Deliver what waits over one connection; False when that cannot be done now."""
+        """Deliver what waits over one connection; False when that cannot be done now, or nothing does."""
         opened = self._endpoints.open(client)
         if opened is None:
             return False
@@ -146,7 +146,7 @@ class Courier:
             return False
         try:
             async with opened as exchange:
-                await self._deliver(client, exchange, lease, V1_4)
+                delivered = await self._deliver(client, exchange, lease, V1_4)
         except EndpointUnreachable as error:
             pause = await lease.put_off()
             if client.client not in self._failing:  # told once, until it answers again
@@ -155,18 +155,18 @@ class Courier:
             return False
         self._failing.discard(client.client)
         await lease.release()
-        return True
+        return delivered
 
     async def _take(self, client: ClientIdentity, *, patient: bool) -> Lease | None:
         return await Lease.take(self._store, self._clock, client, holder=self._name, patient=patient)
 
     async def _deliver(
         self, client: ClientIdentity, exchange: Exchange, lease: Lease, usual: Version
-    ) -> None:
+    ) -> bool:
         wanted = self._subscriptions.get(client.name, Subscription())
         # Of those on whom somebody has called for a while, the rights may have changed.
         current = (one for one in self._subscribers() if one.client == client.client)
-        await Delivery(
+        return await Delivery(
             self._store,
             self._clock,
             lease,
@@ -204,19 +204,19 @@ class Courier:
             raise EndpointUnreachable(f"the client does not take its role back: {answer.refusal}")
 
     async def _attend_once(self, client: ClientIdentity, exchange: Exchange, version: Version) -> bool:
-        """Deliver what waits; False when another delivers."""
+        """Deliver what waits; False when another delivers, or nothing does."""
         lease = await self._take(client, patient=False)
         if lease is None:
             return False
         try:
-            await self._deliver(client, exchange, lease, version)
+            delivered = await self._deliver(client, exchange, lease, version)
             await lease.release()
         except LostRace:
             return False
         except EndpointUnreachable:
             await lease.give_way()
             raise
-        return True
+        return delivered
 
 
 async def _either(news: asyncio.Event, seconds: float) -> None:

@@ -4,6 +4,7 @@ Rule: in order, each message until it is answered. An answer ends a message what
 answer ends the connection, and the message waits for the next. Nobody is told what it could not ask for.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -20,10 +21,10 @@ from strongroom.domain.outgoing import Exchange, Outgoing
 from strongroom.domain.permission import Permission
 from strongroom.domain.sight import own
 from strongroom.domain.store import ObjectStore
-from strongroom.domain.store_failures import TamperedRecord
+from strongroom.domain.store_failures import DamagedEntry, TamperedRecord
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.engine.effects import PUBLIC
-from strongroom.engine.entries import forget
+from strongroom.engine.entries import forget, forget_damaged
 from strongroom.engine.outgoing import Answer, Unsayable, payload, read, version_for, write
 from strongroom.operations.to_client.discover_versions import ClientVersionsResponse
 from strongroom.operations.to_client.query import ClientQueryResponse
@@ -59,6 +60,19 @@ _ABOUT_OBJECTS: Final = frozenset(_NEEDS)
 log = structlog.get_logger()
 
 
+async def oldest(store: ObjectStore, client: ClientIdentity, most: int) -> Sequence[Kept[Outgoing]]:
+    """Return what waits longest for a client, of so many messages; raises StoreFailure.
+
+    One that cannot be read is forgotten: nobody can say what it was, and it would keep all others back.
+    """
+    damaged: list[DamagedEntry] = []
+    found = await store.entries_of(Outgoing, client.tenant, client.client, most, damaged=damaged.append)
+    for one in damaged:
+        log.error("message_damaged", client=client.name, error=str(one))
+        await forget_damaged(store, Outgoing, one)
+    return found
+
+
 class Delivery:
     """Delivers while the lease is held.
 
@@ -85,14 +99,19 @@ class Delivery:
         self._fixed = fixed
         self._usual = usual
 
-    async def run(self) -> None:
-        """Deliver until nothing waits. Raises EndpointUnreachable, StoreFailure, LostRace."""
-        client = self._client
-        while page := await self._store.entries_of(Outgoing, client.tenant, client.client, _PAGE):
+    async def run(self) -> bool:
+        """Deliver until nothing waits, and tell whether anything did.
+
+        Raises EndpointUnreachable, StoreFailure, LostRace.
+        """
+        found = False
+        while page := await oldest(self._store, self._client, _PAGE):
+            found = True
             await self._introduce(page[0].value)
             for kept in page:
                 await self._lease.keep()
                 await self._send(kept)
+        return found
 
     def _wanted(self, message: Outgoing) -> Version:
         """Return the version that a message is wanted in."""

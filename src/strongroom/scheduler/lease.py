@@ -8,11 +8,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
+
 from strongroom.domain.clock import Clock
 from strongroom.domain.entries import EntryChange, Kept
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.outgoing import Correspondence
 from strongroom.domain.store import Changes, LostRace, ObjectStore
+from strongroom.domain.store_failures import DamagedEntry
 
 LENGTH: Final = timedelta(seconds=20)
 RENEWAL: Final = timedelta(seconds=15)
@@ -23,6 +26,8 @@ LONGEST_PAUSE: Final = 300
 
 _FARTHEST: Final = timedelta(seconds=2 * LONGEST_PAUSE)
 """What ends later was written by a clock that was ahead, and has been set right since."""
+
+log = structlog.get_logger()
 
 
 class Lease:
@@ -42,9 +47,20 @@ class Lease:
         `patient`: not while the endpoint is left alone after a failure.
         """
         now, key = clock.now(), str(client.client)
-        kept = await store.load_entry(Correspondence, client.tenant, key)
+        kept, generation = None, 0
+        try:
+            kept = await store.load_entry(Correspondence, client.tenant, key)
+        except DamagedEntry as damaged:  # what it knew, the client says again
+            log.error("correspondence_damaged", client=client.name, error=str(damaged))
+            generation = damaged.generation
         if kept is None:
-            kept = Kept(tenant=client.tenant, key=key, owner=client.client, value=Correspondence())
+            kept = Kept(
+                tenant=client.tenant,
+                key=key,
+                owner=client.client,
+                value=Correspondence(),
+                generation=generation,
+            )
         taken = kept.value.holder not in ("", holder)
         waiting = patient and not kept.value.holder
         if kept.due is not None and now < kept.due <= now + _FARTHEST and (taken or waiting):

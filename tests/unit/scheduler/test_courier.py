@@ -1,6 +1,7 @@
 """What clients are told, in which order, and what happens when they do not answer."""
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 
 from strongroom.conformance.endpoint import polite
+from strongroom.domain.entries import Entry
 from strongroom.domain.objects import ManagedObject
-from strongroom.domain.outgoing import Correspondence, EndpointUnreachable
+from strongroom.domain.outgoing import Correspondence, EndpointUnreachable, Outgoing
 from strongroom.domain.permission import Permission
 from strongroom.domain.rights import compile_rights
 from strongroom.model.attribute_list import AttributeInstance, RawValue, VendorAttribute
@@ -362,6 +364,25 @@ def test_a_message_is_given_up_after_a_day(kms: TestKms, listening: Listening) -
     kms.clock.pass_time(days=1, minutes=1)
     deliver(kms, courier(kms, listening))
     assert waiting(kms) == []
+
+
+@pytest.mark.parametrize("edit", ["sealed = zeroblob(40)", "sealed = 5", "key = key || CAST(x'ff' AS TEXT)"])
+@pytest.mark.parametrize("kind", [Outgoing, Correspondence])
+def test_what_is_damaged_keeps_no_other_message_back(
+    kms: TestKms, listening: Listening, kind: type[Entry], edit: str
+) -> None:
+    put(kms, listening)
+    kms.create_symmetric_key()
+    last = kms.create_symmetric_key()
+    with sqlite3.connect(kms.directory / "strongroom.db") as editor:
+        one = "SELECT min(key) FROM entries WHERE kind = ?"
+        editor.execute(f"UPDATE entries SET {edit} WHERE kind = ? AND key = ({one})", (kind.kind,) * 2)
+    editor.close()
+    worker = courier(kms, listening)
+    deliver(kms, worker)
+    assert [message.unique_identifier for message in listening.told()][-1] == last
+    deliver(kms, worker)
+    assert listening.told() == []
 
 
 def test_of_too_many_messages_the_oldest_go(

@@ -13,6 +13,7 @@ from cryptography import x509
 from strongroom.domain.clients import ClientRecord, Seal
 from strongroom.domain.entries import Entry, EntryChange, Kept
 from strongroom.domain.store import Changes, LostRace, ObjectStore
+from strongroom.domain.store_failures import DamagedEntry
 from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.model.struct import Int64, Own
 from strongroom.server.certificates.authorities import certificates, identity
@@ -60,12 +61,15 @@ class EndingCertificates:
         ending = list(ending_clients(self._records(), now, self._warn))
         if not ending:
             return
-        told = await self._store.load_entry(EndingsTold, SYSTEM_TENANT, _KEY)
+        try:
+            told = await self._store.load_entry(EndingsTold, SYSTEM_TENANT, _KEY)
+            generation = 0 if told is None else told.generation
+        except DamagedEntry as damaged:
+            told, generation = None, damaged.generation
         # One that seems to come from the future was told before the clock was set right.
         if told is not None and abs(now - dt.datetime.fromtimestamp(told.value.at, dt.UTC)) < EVERY:
             return
         after = Kept(tenant=SYSTEM_TENANT, key=_KEY, owner=0, value=EndingsTold(at=int(now.timestamp())))
-        generation = 0 if told is None else told.generation
         change = EntryChange(EndingsTold, SYSTEM_TENANT, _KEY, generation, after)
         try:
             await self._store.commit(Changes(entries=[change]))

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from strongroom.domain.clients import ClientCertificate, ClientRecord
 from strongroom.domain.identity import DEFAULT_TENANT, ClientId
 from strongroom.server.certificates.ca import INVITATION
-from strongroom.server.certificates.expiry import EndingCertificates
+from strongroom.server.certificates.expiry import EndingCertificates, EndingsTold
 from strongroom.server.clients.directory import PeerCertificate, read_certificate
 from strongroom.server.clients.pending import HELD, LIFETIME, Strangers, find, queue, to_message
 from strongroom.server.errors import NotFound, OperatorError
@@ -185,6 +185,21 @@ def test_ends_are_told_once_a_day_by_one_worker(kms: TestKms, logs: list[Any]) -
     told = [(entry["event"], entry["client"]) for entry in logs]
     day = [("certificate_ends", "client-1"), ("certificate_ended", "client-3")]
     assert told == day * 2
+
+
+def test_ends_are_told_although_what_was_written_down_of_it_is_damaged(kms: TestKms, logs: list[Any]) -> None:
+    days = dt.timedelta(days=1)
+    worker = EndingCertificates(kms.repository, lambda: [client(1, 5 * days)], 30 * days)
+    kms.run(worker.tidy(NOW))
+    with sqlite3.connect(kms.directory / "strongroom.db") as editor:
+        changed = editor.execute(
+            "UPDATE entries SET sealed = zeroblob(40) WHERE kind = ?", (EndingsTold.kind,)
+        )
+        assert changed.rowcount == 1
+    editor.close()
+    for hours in (1, 2):
+        kms.run(worker.tidy(NOW + dt.timedelta(hours=hours)))
+    assert [entry["event"] for entry in logs] == ["certificate_ends"] * 2
 
 
 def test_ends_are_told_again_after_a_clock_was_ahead(kms: TestKms, logs: list[Any]) -> None:

@@ -332,6 +332,24 @@ def restored_by_hand(backup: Path, new: Path, kit: Kit, store: str | None = None
     restore_backup(backup, new, StrongroomAdapters(), identities, store=store, report=lambda *_: None)
 
 
+def test_what_was_restored_is_on_disk_and_so_are_the_names_of_its_files(
+    backup: Path, kit: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, synced = os.fsync, list[str]()
+
+    def fsync(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    new = tmp_path / "new"
+    restored_by_hand(backup, new, kit)
+    files = [file for file in new.rglob("*") if file.is_file() and file.name != "lock"]
+    assert new / "audit" / "node" in files
+    for folder in {file.parent for file in files}:
+        assert str(folder) in synced
+
+
 def test_of_two_restores_into_one_directory_one_is_done(
     backup: Path, kit: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

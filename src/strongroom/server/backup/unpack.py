@@ -6,7 +6,7 @@ database gives back with what was put in.
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +37,7 @@ from strongroom.server.backup.secrets import Secrets
 from strongroom.server.backup.secrets import unpack as unpack_secrets
 from strongroom.server.backup.signature import check
 from strongroom.server.config import FILE_NAME
+from strongroom.server.data_directory import sync_directory
 from strongroom.server.errors import OperatorError
 from strongroom.server.root.announcing import RootHandover
 
@@ -127,6 +128,7 @@ class Unpacking:
             else:
                 self._save(checked_name(begins.name, contents.configuration))
                 contents.files.append(begins.name)
+        self._sync_folders(contents.files)
         if not contents.configuration:
             raise ArchiveError("the backup has no configuration")
         if not isinstance(begins, PartBegins) or begins.kind != "table":
@@ -204,6 +206,14 @@ class Unpacking:
                 os.fsync(descriptor)
         except OSError as error:
             raise OperatorError(f"cannot write {path}: {error.strerror}") from error
+
+    def _sync_folders(self, names: Iterable[str]) -> None:
+        """Bring to disk which files there are, as their content is."""
+        for folder in {(self._folder / name).parent for name in names}:
+            try:
+                sync_directory(folder)
+            except OSError as error:
+                raise OperatorError(f"cannot write {folder}: {error.strerror}") from error
 
 
 def _staying(table: Table, rows: list[Row]) -> list[Row]:

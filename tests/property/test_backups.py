@@ -9,6 +9,7 @@ import tomllib
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from hypothesis import strategies as st
 from pyrage import x25519
 
 from strongroom.audit.keys import SigningKey
-from strongroom.domain.backups import Row
+from strongroom.domain.backups import Restored, Row, Table
+from strongroom.domain.entries import EntryChange, Kept
+from strongroom.domain.tenants import SYSTEM_TENANT
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey.memory import MemoryRootKey
 from strongroom.server.backup.archive import (
@@ -53,6 +56,10 @@ from strongroom.server.backup.unpack import backup_events
 from strongroom.server.config import FILE_NAME
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
+from strongroom.server.recording import act
+from strongroom.store.filling import fill
+from strongroom.store.url import SqliteUrl
+from strongroom.store.versions import VERSIONS
 
 HEADER = Header(
     backup="20260101T000000Z-00",
@@ -148,6 +155,24 @@ def test_a_frame_of_rows_takes_no_more_memory_in_a_hostile_archive_than_in_one_o
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 100 << 20
+
+
+async def test_a_restore_takes_no_more_memory_for_a_longer_audit_log(tmp_path: Path) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    kept = Kept(tenant=0, key="k", owner=0, value=Restored(backup="b", taken_at=now, restored_at=now))
+    async with fill(SqliteUrl(tmp_path / "store.db")) as filling:
+        await filling.begin(VERSIONS[-1])
+        for start in range(0, 200_000, 50_000):
+            rows = [(number, b"an event") for number in range(start, start + 50_000)]
+            await filling.put(Table("audit", ("sequence", "event")), rows)
+        tracemalloc.start()
+        change = EntryChange(Restored, SYSTEM_TENANT, "k", 0, kept)
+        await filling.mark(MemoryRootKey(), change, act({"command": "backup.restore"}, now))
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert most < 2 << 20
+        numbers = [number async for page in filling.rows(Table("audit", ("sequence",))) for (number,) in page]
+    assert max(numbers) == 200_000  # type: ignore[type-var]
 
 
 def frame_of_rows(content: bytes) -> bytes:

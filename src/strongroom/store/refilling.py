@@ -28,7 +28,8 @@ _ENTRIES: Final = Table("entries", tuple(statements.ENTRY_COLUMNS.split(", ")))
 _CLIENTS: Final = Table("clients", tuple(statements.CLIENT_COLUMNS.split(", ")))
 _KEYS: Final = Table(STORE_KEYS, ("store_key", "wrapped", "created_at"))
 _CHAIN: Final = Table("audit", ("event", "position", "hash"), ("position",))
-_EVENTS: Final = Table("audit", ("sequence", "event"))
+_EVENTS: Final = Table("audit", ("sequence",))
+_NEW_EVENTS: Final = Table("audit", ("sequence", "event"))
 _TERMS: Final = Table("terms", ("tenant", "term", "sequence"))
 _NAMES: Final = Table("names", ("tenant", "owner", "name"))
 
@@ -112,10 +113,12 @@ class RefilledRecords:
             witness.add(one, fresh.row.store_key, key)
             for one in encode_all([event], Changed(entries=(changed,)))
         ]
-        last = [number async for page in self.rows(_EVENTS) for number, _ in page if isinstance(number, int)]
+        last = 0
+        async for page in self.rows(_EVENTS):
+            last = max((last, *(number for (number,) in page if isinstance(number, int))))
         # Without a place in the chain: whoever writes next gives it the one behind all others.
-        numbered = itertools.count(max(last, default=0) + 1)
-        await self.put(_EVENTS, [(next(numbered), one) for one in stored])
+        numbered = itertools.count(last + 1)
+        await self.put(_NEW_EVENTS, [(next(numbered), one) for one in stored])
 
 
 async def _open_objects(store: Filled, keys: StoreKeys, opened: Opened, every: int) -> None:

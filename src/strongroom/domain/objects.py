@@ -181,6 +181,13 @@ class ManagedObject:
             self.attributes.pop(key, None)
         self.changed = self.essential = True
 
+    def take_over(self, key: AttributeKey, other: "ManagedObject") -> None:
+        """Get the values that another object has, under indices that start with 0 (KMIP 1.4 §2.1.1)."""
+        instances = other.attributes.get(key, ())
+        if any((instance.index or 0) != number for number, instance in enumerate(instances)):
+            instances = tuple(one._replace(index=number) for number, one in enumerate(instances))
+        self.put(key, instances)
+
     def note(self, key: AttributeKey, value: Any) -> None:
         """Set an attribute by the way: the request succeeds also when the store cannot write."""
         essential = self.essential

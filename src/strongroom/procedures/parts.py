@@ -132,7 +132,7 @@ def describe_part(ctx: Context, part: ManagedObject, whole: ManagedObject | Symm
     """Give a new part what describes and protects the whole: an object of the store, or a new key."""
     if isinstance(whole, ManagedObject):
         for tag in TAKEN_OVER:
-            part.put(tag, whole.attributes.get(tag, ()))
+            part.take_over(tag, whole)
         part.set(Tag.SPLIT_KEY_BASE_LINK, LinkedIdentifier(whole.unique_identifier))
         link(part, LinkType.PARENT_LINK, whole)
         return

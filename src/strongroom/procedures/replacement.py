@@ -86,11 +86,11 @@ def replace(
     if offset is not None and replaced & _DATES:
         raise InvalidMessage("Offset and dates are given; the dates follow from the Offset")
     same_kind = all(new.value(tag) == old.value(tag) for tag in KIND)
-    for key, instances in old.attributes.items():
+    for key in old.attributes:
         if key is Tag.NIST_SECURITY_CATEGORY and not same_kind:
             continue
         if key not in LEFT_BEHIND and (key not in replaced or rule_of(key).multiple):
-            new.put(key, instances)
+            new.take_over(key, old)
     for tag, date in carried_dates(old, offset, ctx.now).items():
         new.set(tag, date)
     old.put(Tag.NAME, ())

@@ -15,7 +15,9 @@ from strongroom.model.struct import Seconds
 from strongroom.model.structures import KeyValueLocation, Link, Name, UsageLimits
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.create import CreateRequest
+from strongroom.operations.delete_attribute import DeleteAttributeRequest
 from strongroom.operations.get import GetRequest, GetResponse
+from strongroom.operations.get_attributes import GetAttributesRequest
 from strongroom.operations.get_usage_allocation import GetUsageAllocationRequest
 from strongroom.operations.import_ import ImportRequest
 from strongroom.operations.locate import LocateRequest
@@ -114,6 +116,19 @@ def test_other_attributes_are_copied(kms: TestKms) -> None:
     new = re_key(kms, old)
     assert values(kms, new, Tag.OBJECT_GROUP) == ["g"]
     assert values(kms, new, Tag.CONTACT_INFORMATION) == ["ops"]
+
+
+def test_the_indices_of_the_new_key_start_with_0(kms: TestKms) -> None:
+    """KMIP 1.4 §2.1.1; else Modify Attribute without an index would find nothing."""
+    old = key(kms, *(attribute(Tag.OBJECT_GROUP, group) for group in ("a", "b", "c")))
+    kms.call(
+        DeleteAttributeRequest(unique_identifier=old, attribute_name=Tag.OBJECT_GROUP, attribute_index=0)
+    )
+    request = GetAttributesRequest(
+        unique_identifier=re_key(kms, old), attribute_reference=(Tag.OBJECT_GROUP,)
+    )
+    found = kms.call(request, version=V1_4).attributes.attributes
+    assert [(one.value, one.index) for one in found] == [("b", 0), ("c", 1)]
 
 
 def test_the_new_key_is_as_old_as_the_request(kms: TestKms) -> None:

@@ -21,24 +21,32 @@ from strongroom.wire.item import Item
 
 
 class BatchMemory:
-    """What later batch items may refer to: the ID Placeholder, what each operation made or gave."""
+    """What later batch items may refer to: the ID Placeholder, what each operation made or gave.
 
-    __slots__ = ("by_operation", "data", "identifiers", "placeholder")
+    `several` are the names of operations that have made, or found, more than one object.
+    """
+
+    __slots__ = ("by_operation", "data", "identifiers", "placeholder", "several")
 
     def __init__(self) -> None:
         self.placeholder: UniqueIdentifier | None = None
         self.by_operation: dict[UniqueIdentifierEnumeration, UniqueIdentifier] = {}
         self.identifiers: list[UniqueIdentifier] = []
+        self.several: dict[int, tuple[UniqueIdentifier, ...]] = {}
         self.data = DataMemory()
 
     def note(
-        self, operation: int | None, made: Mapping[UniqueIdentifierEnumeration, UniqueIdentifier]
+        self,
+        operation: int | None,
+        made: Mapping[UniqueIdentifierEnumeration, UniqueIdentifier],
+        told: tuple[UniqueIdentifier, ...] = (),
     ) -> None:
-        """Take in what an item has made."""
-        if made:
-            self.by_operation.update(made)
-        else:
-            self._forget_names(operation)
+        """Take in what an item has made; `told` are all identifiers in its answer."""
+        self._forget_names(operation)
+        self.by_operation.update(made)
+        names = names_of(operation)
+        if names and len(told) > 1:
+            self.several[names[0]] = told
 
     def failed(self, operation: int | None) -> None:
         """Take in that an item has made nothing, since it failed."""
@@ -50,6 +58,7 @@ class BatchMemory:
     def _forget_names(self, operation: int | None) -> None:
         for name in names_of(operation):
             self.by_operation.pop(name, None)
+            self.several.pop(name, None)
 
     def fill_in(self, payload: list[Item]) -> list[Item]:
         """Return a request payload with what earlier items gave in the place of references to it.

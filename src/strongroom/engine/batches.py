@@ -6,17 +6,18 @@ Rule: an item raises to stop, and what it raised becomes its answer here, in the
 import contextlib
 
 from strongroom.domain.asynchronous import WaitingBatch
-from strongroom.domain.errors import KmipError, ServerFailure
+from strongroom.domain.errors import KmipError, ServerFailure, ServerLimitExceeded
 from strongroom.domain.store import LostRace
 from strongroom.domain.turn import Pace
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.failures import Failures
 from strongroom.engine.idempotency import used_for_something_else
+from strongroom.engine.repetition import repeated
 from strongroom.engine.request import BatchItem
 from strongroom.engine.run import Done, Run
 from strongroom.engine.services import Services
 from strongroom.engine.tickets import charge
-from strongroom.engine.transactions import ATTEMPTS, Transactions, event_of
+from strongroom.engine.transactions import ATTEMPTS, LARGE_ANSWERS, Transactions, event_of
 from strongroom.registry import Operation
 from strongroom.wire.item import Item
 
@@ -28,6 +29,7 @@ class Batches:
         self._audit = services.audit
         self._transactions = transactions
         self._failures = failures
+        self._limits = services.limits
 
     async def answer(self, run: Run) -> list[Item]:
         """Return the batch items of the response."""
@@ -44,6 +46,7 @@ class Batches:
                 run.request.items[position - 1].payload = None  # nor are all let go at once in the end
                 await pace()
             try:
+                item = self._spread(run, position)
                 result = await self._transactions.transact(run, item)
             except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
                 run.streams.end_claimed()
@@ -57,7 +60,7 @@ class Batches:
 
     async def _all_or_nothing(self, run: Run) -> list[Item]:
         """Do the batch as one transaction (Undo)."""
-        items = run.request.items
+        items, as_sent = run.request.items, run.request.items.copy()
         failing, results, pace = 0, list[Item](), Pace()
         before = set[int]()  # what was done before, under the name of the request, and stays done
         try:
@@ -65,6 +68,7 @@ class Batches:
                 run.memory = BatchMemory()
                 run.streams.rewind()
                 work, room = self._transactions.unit_of_work(run), run.room
+                items[:] = as_sent
                 results.clear()
                 before.clear()
                 done: list[Done] = []
@@ -72,6 +76,8 @@ class Batches:
                 anew = refused = False
                 for failing, item in enumerate(items):
                     await pace()
+                    item = self._spread(run, failing)
+                    room = run.room if room is None else room
                     known = await self._transactions.again(run, item, work)
                     if known is not None:
                         done.append(Done(item, tuple(work.made.values()), None))
@@ -122,6 +128,27 @@ class Batches:
             ),
             failure,
         ]
+
+    def _spread(self, run: Run, position: int) -> BatchItem:
+        """Put the items that one stands for into its place, and return the first of them.
+
+        Raises ServerLimitExceeded.
+        """
+        items = run.request.items
+        if not run.memory.several:
+            return items[position]
+        those = repeated(items[position], run.memory.several)
+        if len(items) + len(those) - 1 > self._limits.batch_items:
+            raise ServerLimitExceeded(
+                f"with one item for each object that is meant, the batch has more than the"
+                f" {self._limits.batch_items} items that are done; find fewer, or name the objects"
+            )
+        items[position : position + 1] = those
+        if len(those) > 1:
+            run.message = None  # its places are not those of the items any more
+            if run.room is None:
+                run.room = LARGE_ANSWERS * self._limits.message_size
+        return those[0]
 
     async def _keep(self, run: Run) -> list[Item]:
         """Keep the batch, to be done soon, and answer that its items are pending (KMIP 1.4 §6.7)."""

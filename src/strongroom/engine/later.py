@@ -16,6 +16,7 @@ from strongroom.engine.answers import Answers
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.failures import Failures
 from strongroom.engine.references import names_of, refers_to_data
+from strongroom.engine.repetition import may_be_repeated
 from strongroom.engine.request import BatchItem, RequestMessage
 from strongroom.engine.run import Awaited, Done, Run
 from strongroom.engine.streams import RequestStreams, StreamTable
@@ -86,7 +87,7 @@ class Later:
             return indicator is AsynchronousIndicator.MANDATORY
         items = run.request.items
         return len(items) <= MOST_ITEMS and not any(
-            _why_at_once(run, item) is not None or _is_part(item) for item in items
+            _why_at_once(run, item) is not None or _is_part(item) or may_be_repeated(item) for item in items
         )
 
     async def take_in(self, run: Run) -> tuple[WaitingBatch | None, list[Item | None]]:

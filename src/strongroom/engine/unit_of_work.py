@@ -211,7 +211,7 @@ class UnitOfWork:
         memory = self._memory
         if self._placed is not None:
             memory.placeholder = self._placed[0]
-        memory.note(operation, self.made)
+        memory.note(operation, self.made, () if self.told is None else self.told.identifiers)
         if self.told is not None:
             memory.identifiers += self.told.identifiers
             if self.told.data is not None:

@@ -111,6 +111,13 @@ class FeatureNotSupported(KmipError):
     reason = ResultReason.FEATURE_NOT_SUPPORTED
 
 
+class UnknownMessageExtension(KmipError):
+    """A Message Extension that must not be ignored is not one that the server knows."""
+
+    reason = ResultReason.UNKNOWN_MESSAGE_EXTENSION
+    older = ResultReason.FEATURE_NOT_SUPPORTED
+
+
 class ResponseTooLarge(KmipError):
     """The answer would be longer than the Maximum Response Size of the request."""
 

@@ -78,6 +78,8 @@ class BatchMemory:
             return self.placeholder
         if isinstance(reference, UniqueIdentifierEnumeration):
             found = self.by_operation.get(reference)
+            if reference in self.several:
+                raise InvalidField(f"{reference.name} means several objects here; name the one that is meant")
             if found is None:
                 raise EmptyPlaceholder(f"no earlier batch item made a {reference.name} identifier")
             return found

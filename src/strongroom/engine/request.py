@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from strongroom.domain.context import Context
 from strongroom.domain.errors import (
-    FeatureNotSupported,
     InvalidField,
     InvalidMessage,
     KmipError,
     ServerLimitExceeded,
+    UnknownMessageExtension,
     UnsupportedProtocolVersion,
 )
 from strongroom.domain.turn import Pace
@@ -286,4 +286,4 @@ def _check_extension(items: list[Item], position: int) -> KmipError | None:
         raise under(under(error, "MessageExtension", None), "BatchItem", position) from None
     if not extension.criticality_indicator:
         return None
-    return FeatureNotSupported("a critical Message Extension is not understood; nothing was done")
+    return UnknownMessageExtension("a critical Message Extension is not understood; nothing was done")

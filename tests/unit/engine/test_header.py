@@ -17,6 +17,9 @@ from strongroom.registry import (
     V1_2,
     V1_3,
     V1_4,
+    V2_0,
+    V2_1,
+    V3_0,
     VERSIONS,
     AttestationType,
     CredentialType,
@@ -125,16 +128,27 @@ def test_maximum_response_size_is_kept(kms: TestKms) -> None:
     assert fitting[2][1] == full[2][1]
 
 
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [
+        (V1_3, ResultReason.FEATURE_NOT_SUPPORTED),
+        (V1_4, ResultReason.FEATURE_NOT_SUPPORTED),
+        (V2_0, ResultReason.UNKNOWN_MESSAGE_EXTENSION),
+        (V2_1, ResultReason.UNKNOWN_MESSAGE_EXTENSION),
+        (V3_0, ResultReason.UNKNOWN_MESSAGE_EXTENSION),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("critical", [(True,), (True, False), (False, True), (False,), (False, False)])
 def test_a_critical_message_extension_stops_the_message_and_another_is_ignored(
-    kms: TestKms, critical: tuple[bool, ...]
+    kms: TestKms, critical: tuple[bool, ...], version: Version, reason: ResultReason
 ) -> None:
-    """faults 6."""
-    root = request_message(QUERY, version=V1_3)
+    """faults 6; KMIP 1.4 §11.1, 2.1 §11.46."""
+    root = request_message(QUERY, version=version)
     root[2][1][2].extend(extension((int(Tag.CRITICALITY_INDICATOR), 6, one)) for one in critical)
     answer = kms.send(root)
     if any(critical):
-        assert reason_of(answer) == ResultReason.FEATURE_NOT_SUPPORTED
+        assert reason_of(answer) == reason
     else:
         assert Tag.RESULT_REASON not in fields(answer[2][1])
 

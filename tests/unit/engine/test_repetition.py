@@ -13,9 +13,11 @@ from strongroom.engine.repetition import LISTING
 from strongroom.model.convert import decoder
 from strongroom.model.identifiers import BatchReference, UniqueIdentifier
 from strongroom.model.messages import ResponseBatchItem
+from strongroom.model.rights import Objects, Right, Rights
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.catalogue import all_operations
 from strongroom.operations.create_split_key import CreateSplitKeyRequest
+from strongroom.operations.delegated_login import DelegatedLoginRequest
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.join_split_key import JoinSplitKeyRequest
@@ -163,6 +165,16 @@ def test_numbers_count_the_answer_to_each(kms: TestKms) -> None:
     )
     assert identifiers(got) == identifiers(public) == identifiers(pair)[1:]
     assert identifiers(private) == identifiers(pair)[:1]
+
+
+def test_where_one_object_has_to_be_meant_several_are_refused(kms: TestKms) -> None:
+    for names, reason in (
+        (NAMES.CREATE_KEY_PAIR_PRIVATE_KEY, None),
+        (NAMES.CREATE_KEY_PAIR, ResultReason.INVALID_FIELD),
+    ):
+        rights = Rights(right=(Right(objects=Objects(unique_identifier=(names,))),))
+        _, given = send(kms, pair_request(), DelegatedLoginRequest(rights=rights))
+        assert given.result_reason is reason
 
 
 def test_no_more_items_are_done_than_a_message_may_hold(

@@ -117,15 +117,11 @@ def with_root_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def new_passphrase(file: Path | None) -> "SecretBytes":
-    """Return a passphrase from a file or typed twice; raises Stop when there is nobody to ask."""
-    import sys
-
+    """Return a passphrase from a file or typed twice; raises OperatorError when there is nobody to ask."""
     from strongroom.server.root.credential import ask, read_passphrase
 
     if file is not None:
         return read_passphrase(file)
-    if not sys.stdin.isatty():
-        raise Stop("there is no terminal to ask at; give --passphrase-file", ExitCode.USAGE)
     return ask("New passphrase of the root key: ", twice=True)
 
 

@@ -36,6 +36,8 @@ LIMITS: Final = {
 }
 """What can be laid down for a tenant, and where it stands in the entry."""
 
+_LARGEST: Final = 2**63 - 1
+
 
 @command("tenant.create", roles={Role.ADMINISTRATOR}, approval=Act.POLICY)
 async def create(admin: Administrator, request: Message) -> object:
@@ -99,8 +101,12 @@ async def limit(admin: Administrator, request: Message) -> object:
     if unknown:
         raise InvalidOption(f"a tenant has no limit {min(unknown)}; there are {', '.join(LIMITS)}")
     for limit_, value in wanted.items():
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
-            raise InvalidOption(f"the limit {limit_} must be a number, 0 for no limit")
+        if value is not None and (
+            not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LARGEST
+        ):
+            raise InvalidOption(
+                f"the limit {limit_} must be a number, 0 for no limit, and {_LARGEST} at most"
+            )
 
     async def decide() -> tuple[list[EntryChange], None]:
         before = await store.load_entry(Tenant, SYSTEM_TENANT, name)

@@ -11,7 +11,7 @@ from strongroom.registry import Operation, QueryFunction
 from strongroom.registry.names import VALUES
 from strongroom.registry.versions import parse_version
 from strongroom.server.clients.directory import ClientDirectory
-from strongroom.server.errors import NotFound, OperatorError
+from strongroom.server.errors import InvalidOption, NotFound
 from strongroom.server.messages import Message, text, texts
 
 
@@ -27,9 +27,9 @@ def read_question(request: Message, directory: ClientDirectory) -> tuple[ClientI
     try:
         version = parse_version(text(request, "version"))
     except ValueError as error:
-        raise OperatorError(f"--version: {error}") from error
+        raise InvalidOption(f"--version: {error}") from error
     if not QUERY.in_version(version):
-        raise OperatorError(f"--version: servers ask clients in KMIP {QUERY.since} to {QUERY.until}")
+        raise InvalidOption(f"--version: servers ask clients in KMIP {QUERY.since} to {QUERY.until}")
     functions = tuple(map(_function, texts(request, "functions")))
     question = Outgoing(
         operation=Operation.QUERY if functions else Operation.DISCOVER_VERSIONS,
@@ -44,4 +44,4 @@ def _function(name: str) -> QueryFunction:
         if entry.name == name:
             return QueryFunction(number)
     known = ", ".join(entry.name for entry in VALUES["QueryFunction"].values())
-    raise OperatorError(f"--function: there is no Query Function {name}; there are {known}")
+    raise InvalidOption(f"--function: there is no Query Function {name}; there are {known}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from strongroom.model.secret import SecretBytes
-from strongroom.server.errors import OperatorError
+from strongroom.server.errors import InvalidOption, OperatorError
 
 CREDENTIAL: Final = "strongroom-passphrase"
 _VARIABLE: Final = "CREDENTIALS_DIRECTORY"
@@ -50,6 +50,8 @@ class PassphraseSource:
 
 def ask(question: str, *, twice: bool = False) -> SecretBytes:
     """Ask at the terminal without showing what is typed; raises OperatorError."""
+    if not sys.stdin.isatty():
+        raise InvalidOption("there is no terminal to ask at; give --passphrase-file")
     try:
         typed = getpass.getpass(question)
         if twice and getpass.getpass("Once more: ") != typed:

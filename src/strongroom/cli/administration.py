@@ -4,6 +4,7 @@ Rule: the one place of that choice, for every noun. A command takes `DataOption`
 that is never done elsewhere takes `DirectoryOption` and calls `open_here`.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -29,7 +30,7 @@ DataOption = Annotated[
         "--profile",
         metavar="DIR|FILE",
         help="The server's data directory on this machine, or the profile of a person who administers it"
-        " from another. [default: STRONGROOM_PROFILE]",
+        " from another. [default: STRONGROOM_PROFILE, then what `strongroom dev` left]",
     ),
 ]
 
@@ -62,8 +63,16 @@ def print_list(
 
 
 def is_here(where: Path) -> bool:
-    """Tell whether it is a data directory on this machine, and no profile."""
-    return not (where.is_file() or where.suffix == ".toml")
+    """Tell whether it is a data directory on this machine, and no profile. Raises NotFound for neither."""
+    if where.suffix == ".toml" or where.is_file():
+        return False
+    if not os.path.lexists(where):
+        from strongroom.server.errors import NotFound
+
+        raise NotFound(
+            f"there is no {where}: give a data directory (strongroom init makes one), or a profile"
+        )
+    return True
 
 
 def open_here(directory: Path) -> "DataDirectory":

@@ -120,8 +120,10 @@ def join(
 
     try:
         text = sys.stdin.read(_LONGEST) if str(token) == "-" else token.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise OperatorError(f"cannot read the token in {token}: it is a file with the token in it") from error
+    except OSError as error:
+        raise OperatorError(f"cannot read the token in {token}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise OperatorError(f"{token} holds no token: give the file that client invite wrote") from error
     make_key = new_key if product is None else find_product(product).new_key
     profile = write_client(out, joining(read_token(text), server, out), make_key=make_key)
     finish(profile, product, out.name)

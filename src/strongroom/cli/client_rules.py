@@ -95,8 +95,10 @@ def map_(
 
     try:
         pem = issuer.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise OperatorError(f"cannot read {issuer}: it is a certificate in PEM") from error
+    except OSError as error:
+        raise OperatorError(f"cannot read {issuer}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise OperatorError(f"{issuer} is no certificate in PEM") from error
     administer(
         data,
         {

@@ -75,7 +75,7 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _complain("stopped", ExitCode.FAILURE)
     except typer.TyperException as error:
-        return _complain(error.format_message(), error.exit_code)
+        return _complain(_with_help(error), error.exit_code)
     except Exception as error:  # noqa: BLE001 (the edge of the program)
         if debug:
             import traceback
@@ -133,6 +133,14 @@ def _application(names: Iterable[str]) -> typer.Typer:
         else:
             application.command(name)(command)
     return application
+
+
+def _with_help(error: typer.TyperException) -> str:
+    """Return what is wrong with a command line, and which help says how it is written."""
+    message, context = error.format_message(), getattr(error, "ctx", None)
+    if context is None or message.startswith("Usage:"):
+        return message
+    return f"{message.rstrip('.')} (see {context.command_path} --help)"
 
 
 def _complain(message: str, code: int) -> int:

@@ -63,6 +63,37 @@ def test_a_misspelt_noun_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -
     assert "'serve'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "path"),
+    [
+        (["bogus"], "strongroom"),
+        (["client", "bogus"], "strongroom client"),
+        (["client", "enrol", "web"], "strongroom client enrol"),
+    ],
+)
+def test_a_wrong_command_line_is_told_where_its_help_is(
+    words: list[str], path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(words) == ExitCode.USAGE
+    assert capsys.readouterr().err.endswith(f" (see {path} --help)\n")
+
+
+def test_what_is_neither_a_data_directory_nor_a_profile_is_said_to_be_missing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Whoever mistypes a profile is not told to make a key manager there."""
+    assert main.run(["client", "list", "--profile", str(tmp_path / "proflie")]) == ExitCode.NOT_FOUND
+    assert f"there is no {tmp_path / 'proflie'}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [["join", "none", "--out", "o"], ["map", "m", "--san", "dns:x", "--issuer", "none"]]
+)
+def test_a_file_that_cannot_be_read_says_why(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["client", *words]) == ExitCode.FAILURE
+    assert "No such file or directory" in capsys.readouterr().err
+
+
 def test_a_foreseen_error_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main.run(["serve", str(tmp_path / "nowhere")]) == ExitCode.NOT_FOUND
     error = capsys.readouterr().err

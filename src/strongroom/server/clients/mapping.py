@@ -67,7 +67,7 @@ def parse_subject(text: str) -> TypedName:
         name = x509.Name.from_rfc4514_string(text)
     except UNREADABLE as error:
         raise InvalidOption(
-            f"{text!r} is no subject: {error or 'it cannot be read'}; write it as"
+            f"{text!r} is no subject: {str(error) or 'it cannot be read'}; write it as"
             " `openssl x509 -noout -subject -nameopt RFC2253` prints it"
         ) from error
     if not len(list(name)):

@@ -3,7 +3,10 @@
 Rule: whoever runs a statement learns whether it may have been executed, and people learn what helps.
 """
 
+import os
+import warnings
 from typing import Final
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
@@ -35,6 +38,10 @@ _SETTINGS: Final = {
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
 }
+
+
+# Said here in words, where the password is wanted: the driver does not read such a file.
+warnings.filterwarnings("ignore", message="password file", category=UserWarning)
 
 
 class Lost(Exception):
@@ -97,9 +104,25 @@ async def connect_to_one(url: PostgresUrl, hosts: tuple[Host, ...]) -> tuple[Con
             return connection, host
         except (*NOT_NOW, *BROKEN) as error:
             reasons.append(f"{host.name}:{host.port}: {reason(error)}")
+        except asyncpg.InvalidPasswordError as error:
+            fault = _password_file_fault(url)
+            raise unavailable(error) if fault is None else StoreUnavailable(fault) from error
         except asyncpg.PostgresError as error:
             raise unavailable(error) from error
     raise Lost("; ".join(reasons), begun=False)
+
+
+def _password_file_fault(url: PostgresUrl) -> str | None:
+    """Return why the driver has taken no password from the file that the URL names, None when it has."""
+    for path in parse_qs(urlsplit(url.dsn).query).get("passfile", ()):
+        try:
+            with open(path, "rb") as file:
+                mode = os.fstat(file.fileno()).st_mode
+        except OSError as error:
+            return f"the database wants a password; cannot read {path}: {error.strerror}"
+        if mode & 0o077:
+            return f"the database wants a password, and others may read {path}; run: chmod 600 {path}"
+    return None
 
 
 def reason(error: Exception) -> str:

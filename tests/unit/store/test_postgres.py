@@ -289,16 +289,23 @@ async def test_a_host_that_is_down_is_passed_over(server: PostgresServer, url: P
 
 @pytest.mark.parametrize(
     ("damage", "cure"),
-    [("password", "passfile"), ("database", "create it"), ("user", "passfile")],
+    [
+        ("password", "passfile"),
+        ("open file", "chmod 600"),
+        ("no file", "No such file or directory"),
+        ("database", "create it"),
+        ("user", "passfile"),
+    ],
 )
 async def test_a_login_that_fails_names_the_cure(
     server: PostgresServer, url: PostgresUrl, tmp_path: Path, damage: str, cure: str
 ) -> None:
     text = server.url(url.dsn.partition("@/")[2].partition("?")[0])
-    if damage == "password":
+    if damage in ("password", "open file", "no file"):
         wrong = tmp_path / "passfile"
-        wrong.write_text("*:*:*:*:wrong\n")
-        wrong.chmod(0o600)
+        if damage != "no file":
+            wrong.write_text("*:*:*:*:wrong\n")
+            wrong.chmod(0o600 if damage == "password" else 0o644)
         text = text.replace(str(server.passfile), str(wrong))
     elif damage == "database":
         text = text.replace("/test_", "/no_such_")

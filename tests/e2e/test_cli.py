@@ -276,6 +276,14 @@ def test_what_is_written_once_takes_the_place_of_nothing(
         run("client", "invite", "placed", "--out", "token", *data)
 
 
+def test_an_export_that_fails_leaves_no_file(run: Run, server: testing.Server) -> None:
+    export = ("audit", "export", "-o", "half", "--data", str(server.directory))
+    run(*export, "--since", "some day", code=ExitCode.USAGE)
+    assert not Path("half").exists()
+    run(*export)
+    assert Path("half").exists()
+
+
 def test_a_name_cannot_move_the_cursor_of_a_terminal(run: Run) -> None:
     run("key", "create", "--name", "\x1b[2Jgone")
     assert "\\x1b[2Jgone" in run("key", "list").out

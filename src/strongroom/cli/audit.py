@@ -229,5 +229,10 @@ def _written(path: Path | None) -> Iterator[IO[bytes]]:
         raise Stop(f"{path} exists already; name another file") from None
     except OSError as error:
         raise Stop(f"cannot write {path}: {error.strerror}") from error
-    with file:
-        yield file
+    try:
+        with file:
+            yield file
+    except BaseException:
+        # Half an export proves nothing, and would be in the way of the next one.
+        path.unlink(missing_ok=True)
+        raise

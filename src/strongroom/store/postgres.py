@@ -5,6 +5,7 @@ reads are tried again for a bounded time, commits as `store/resend.py` says.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
@@ -67,6 +68,13 @@ RETRY_FOR: Final = 15.0
 
 RETRY_PAUSE: Final = 0.1
 
+QUIET: Final = 0.5
+"""Seconds after which a connection that nobody has used is asked whether it still leads somewhere: nothing
+tells of a host that is gone, or of a firewall that has forgotten it. The statement would be answered long
+after, with a commit nobody would know what became of it, and a revocation would be heard of too late."""
+
+ANSWER_WITHIN: Final = 1.0
+
 _WRITTEN: Final = statements.numbered(statements.WRITTEN)
 _ENTRY: Final = statements.numbered(statements.ENTRY)
 _ENTRIES: Final = statements.numbered(statements.ENTRIES)
@@ -119,7 +127,7 @@ class PostgresBackend:
         except BaseException:
             await connection.close()
             raise
-        self._idle.append(connection)
+        self._put_back(connection)
 
     async def close(self) -> None:
         self._closed = True
@@ -325,10 +333,10 @@ class PostgresBackend:
                 result = await work(connection)
             except ValueError:
                 # A value that cannot be encoded; nothing was sent.
-                self._idle.append(connection)
+                self._put_back(connection)
                 raise
             except NotReplicated as error:
-                self._idle.append(connection)
+                self._put_back(connection)
                 raise Lost(str(error), begun=True) from error
             except NOT_NOW as error:
                 self._discard(connection)
@@ -337,19 +345,23 @@ class PostgresBackend:
                 self._discard(connection)
                 raise Lost(reason(error), begun=True) from error
             except asyncpg.PostgresError:
-                self._idle.append(connection)
+                self._put_back(connection)
                 raise
             except BaseException:
                 # Cancelled in the middle: an answer may still come.
                 self._end(connection)
                 raise
-            self._idle.append(connection)
+            self._put_back(connection)
             return result
+
+    def _put_back(self, connection: Connection) -> None:
+        connection.idle_since = time.monotonic()
+        self._idle.append(connection)
 
     async def _connection(self) -> Connection:
         while self._idle:
             connection = self._idle.pop()
-            if not connection.is_closed():
+            if not connection.is_closed() and await self._is_alive(connection):
                 return connection
         # Requests begin outside a task, where the driver's time limits raise. From here on this is one.
         await asyncio.sleep(0)
@@ -357,6 +369,19 @@ class PostgresBackend:
         # The one that serves now is asked first next time.
         self._hosts = (host, *(other for other in self._hosts if other != host))
         return connection
+
+    async def _is_alive(self, connection: Connection) -> bool:
+        if time.monotonic() < connection.idle_since + QUIET:
+            return True
+        try:
+            await connection.ask(ANSWER_WITHIN)
+        except (asyncpg.PostgresError, *BROKEN):
+            self._discard(connection)
+            return False
+        except BaseException:
+            self._end(connection)
+            raise
+        return True
 
     def _discard(self, connection: Connection) -> None:
         """Close a connection that failed, and the idle ones, which lead to the same host."""

@@ -45,7 +45,7 @@ class NotReplicated(Exception):
 class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
     """A connection that knows whether the server has warned of a commit."""
 
-    __slots__ = ("_store_keys", "_warned")
+    __slots__ = ("_store_keys", "_warned", "idle_since")
 
     async def begin(self) -> None:
         """Get ready for the first statement."""
@@ -58,6 +58,10 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no ty
         except BaseException:
             self.terminate()
             raise
+
+    async def ask(self, within: float) -> None:
+        """Return if the server answers in so many seconds; raises what `fetch` does."""
+        await self.execute("SELECT 1", timeout=within)
 
     async def end(self, within: float) -> None:
         """Close the connection once the server was told to stop what it does for it; in so many seconds."""

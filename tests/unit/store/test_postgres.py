@@ -109,11 +109,59 @@ async def test_a_lost_answer_that_nothing_tells_of_is_an_unknown_outcome(
     server: PostgresServer, url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres_connect, "STATEMENT_TIMEOUT", 2.0)
+    monkeypatch.setattr(postgres, "QUIET", 60.0)
     backend = PostgresBackend(url)
     await backend.start()
     with server.paused(), pytest.raises(OutcomeUnknown, match="look before you repeat"):
         await backend.commit(ChangeSet(events=[b"only an event"]))
     await backend.close()
+
+
+class Firewall:
+    """Stands before a server, and can forget the connections that there are without telling anybody."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        self._server = server
+        self._flows: list[asyncio.Task[None]] = []
+
+    async def start(self) -> str:
+        """Return the host to connect to."""
+        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        return "{}:{}".format(*self._listener.sockets[0].getsockname())
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", self._server.port)
+        for flow in (self._pass_on(reader, to_server), self._pass_on(from_server, writer)):
+            self._flows.append(asyncio.create_task(flow))
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(1 << 16):
+                writer.write(data)
+            writer.close()
+
+    def forget(self) -> None:
+        for flow in self._flows:
+            flow.cancel()
+
+
+async def test_a_connection_that_leads_nowhere_any_more_is_found_before_it_is_used(
+    server: PostgresServer, url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "QUIET", 0.0)
+    monkeypatch.setattr(postgres_connect, "STATEMENT_TIMEOUT", 600.0)
+    firewall = Firewall(server)
+    database = url.dsn.partition("@/")[2].partition("?")[0]
+    backend = PostgresBackend(store_url(server, database, hosts=await firewall.start()))
+    await backend.start()
+    async with asyncio.timeout(120):
+        await asyncio.gather(*(backend.clients() for _ in range(4)))
+        firewall.forget()
+        assert await backend.clients() == []
+        firewall.forget()
+        await backend.commit(ChangeSet(events=[b"nobody could tell what became of it"]))
+    await backend.close()
+    assert server.sql(database, "SELECT count(*) FROM audit") == "1"
 
 
 async def test_a_backup_of_much_waits_for_its_rows(

@@ -11,7 +11,15 @@ import pytest
 
 from strongroom.domain.backups import Table
 from strongroom.domain.store_failures import StoreFailure
-from strongroom.store import migrate, postgres, postgres_connect, postgres_schema, versions
+from strongroom.store import (
+    migrate,
+    postgres,
+    postgres_chain,
+    postgres_connect,
+    postgres_outcome,
+    postgres_schema,
+    versions,
+)
 from strongroom.store.filling import fill
 from strongroom.store.postgres import PostgresBackend
 from strongroom.store.records import (
@@ -315,6 +323,36 @@ async def test_what_the_standby_has_not_got_is_not_signed_for(
         await backend.close()
     await asyncio.to_thread(server.stop)
     await asyncio.to_thread(server.start)
+
+
+class Frozen:
+    """A connection of a process that stands still once it has found out that the lock is its own."""
+
+    def __init__(self, connection: postgres_outcome.Connection) -> None:
+        self.transaction = connection.transaction
+        self.fetchval = connection.fetchval
+
+    async def fetch(self, _: str) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_events_are_chained_though_a_node_stands_still_while_it_does_so(
+    server: PostgresServer, url: PostgresUrl
+) -> None:
+    connection = await postgres_connect.connect(url)
+    frozen = asyncio.create_task(postgres_chain.extend_chain(Frozen(connection)))
+    locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+    while await asyncio.to_thread(server.sql, "postgres", locks) == "0":
+        assert not frozen.done()
+    backend = PostgresBackend(url)
+    await backend.start()
+    await backend.commit(ChangeSet(events=[b"event"]))
+    async with asyncio.timeout(60):
+        while not await backend.chain_events():
+            pass
+    frozen.cancel()
+    connection.terminate()
+    await backend.close()
 
 
 async def test_several_hosts_without_a_synchronous_standby_are_warned_of(

@@ -120,8 +120,8 @@ class WaitingBatch(Entry, kind=1, passing=True):
     """A request that waits.
 
     `placeholder` is the ID Placeholder after the items that are done; `iteration_count` says how often the
-    next one was taken up from a worker that ended. `user`, `acting` and `mapped` say of whoever sent it what
-    the record of the client does not (`ClientIdentity`).
+    next one was taken up from a worker that ended. `user`, `acting`, `mapped` and `credentials` say of
+    whoever sent it what the record of the client does not (`ClientIdentity`).
     """
 
     protocol_version: ProtocolVersion
@@ -133,11 +133,18 @@ class WaitingBatch(Entry, kind=1, passing=True):
     user: Annotated[str | None, Own(1)] = None
     acting: Annotated[Int64 | None, Own(2)] = None
     mapped: Annotated[bool | None, Own(3)] = None
+    credentials: Annotated[tuple[str, ...], Own(4)] = ()
 
     def sent_by(self, client: ClientIdentity) -> ClientIdentity:
         """Return the client as it was when it sent the request."""
         acting = None if self.acting is None else ClientId(self.acting)
-        return replace(client, user=self.user, acting=acting, mapped=bool(self.mapped))
+        return replace(
+            client,
+            user=self.user,
+            acting=acting,
+            mapped=bool(self.mapped),
+            credentials=self.credentials or None,
+        )
 
     def with_item(self, position: int, item: WaitingItem) -> "WaitingBatch":
         """Return the batch with one item changed."""

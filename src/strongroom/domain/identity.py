@@ -40,9 +40,9 @@ class ClientIdentity:
     authority, not by a key that is the client's own.
 
     `user` is the Unique Identifier of the User (KMIP 3.0) that the request comes from, None for the client
-    itself. `ticket` is the key of the ticket that made the caller this client, `acting` the client whose
-    connection it came over. `rights`: the caller may do no more than one of them allows; None is no
-    restriction.
+    itself; `credentials` are those of the credential objects that proved it. `ticket` is the key of the
+    ticket that made the caller this client, `acting` the client whose connection it came over. `rights`: the
+    caller may do no more than one of them allows; None is no restriction.
     """
 
     client: ClientId
@@ -55,6 +55,7 @@ class ClientIdentity:
     access: Rights | None = field(default=None, hash=False, repr=False)
     mapped: bool = False
     user: str | None = None
+    credentials: tuple[str, ...] | None = None
     ticket: str | None = None
     acting: ClientId | None = None
     rights: tuple[Grant, ...] | None = None

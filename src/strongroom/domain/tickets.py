@@ -32,6 +32,7 @@ class GivenTicket(Entry, kind=2, passing=True):
     `request_count` and the counts of the limits are what is left; None is no limit. `rights` None: the ticket
     is one of Login, and `user` the User that logged in, None for the client itself. `given_by` is the User
     that gave a delegated ticket: whoever has that acts for the client, as long as the User may log in.
+    `credentials` are those of the User that the ticket was got with: it ends with them.
     """
 
     request_count: Int32 | None = None
@@ -39,6 +40,7 @@ class GivenTicket(Entry, kind=2, passing=True):
     rights: Rights | None = None
     user: Annotated[str | None, Own(1)] = None
     given_by: Annotated[str | None, Own(2)] = None
+    credentials: Annotated[tuple[str, ...], Own(3)] = ()
 
 
 def key_of(ticket_value: SecretBytes) -> str:
@@ -78,6 +80,7 @@ async def give(
         rights=rights,
         user=ctx.caller.user if rights is None else None,
         given_by=None if rights is None else ctx.caller.user,
+        credentials=ctx.caller.credentials or (),
     )
     ctx.entries.put(key_of(value), given, due=_end(ctx, lease_time))
     return Ticket(ticket_type=TicketType.LOGIN, ticket_value=value)

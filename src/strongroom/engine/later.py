@@ -136,6 +136,7 @@ class Later:
             user=run.connection.client.user,
             acting=run.connection.client.acting,
             mapped=run.connection.client.mapped or None,
+            credentials=run.connection.client.credentials or (),
         )
         return batch, results
 

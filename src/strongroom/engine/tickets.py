@@ -56,7 +56,8 @@ class Tickets:
             ticket = given.value
             if ticket.rights is None and owner.client != caller.client:
                 raise _unknown()  # a ticket of Login is good for the client that logged in
-            logged_in = replace(owner, user=ticket.user or ticket.given_by)
+            user = ticket.user or ticket.given_by
+            logged_in = replace(owner, user=user, credentials=ticket.credentials)
             if not await may_log_in(self._store, logged_in, now):
                 raise _unknown()
             if ticket.request_count is None:

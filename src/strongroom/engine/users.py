@@ -54,6 +54,13 @@ class Login(NamedTuple):
     server_hashed_password: SecretBytes | None = None
 
 
+class _Proof(NamedTuple):
+    """The credentials of a user that fitted, and what goes back to prove who we are."""
+
+    by: tuple[str, ...]
+    answer: SecretBytes | None = None
+
+
 class Users:
     """The users of the store, as the header of a request names them."""
 
@@ -75,11 +82,10 @@ class Users:
         # By sequence, which is unique on the whole server, as identifiers are not.
         holder = f"user {user.sequence}"
         async with self._guesses.alone(holder), self._guesses.look(holder):
-            answer = await self._check(caller, user, value, now)
-            if answer is None or not _usable(user):
+            proof = await self._check(caller, user, value, now)
+            if proof is None or not _usable(user):
                 raise wrong()
-        proof = answer if isinstance(value, HashedPassword) else None
-        return Login(replace(caller, user=user.unique_identifier), proof)
+        return Login(replace(caller, user=user.unique_identifier, credentials=proof.by), proof.answer)
 
     async def _find(self, caller: ClientIdentity, value: Struct, now: datetime) -> ManagedObject | None:
         """Return the user that a credential names."""
@@ -102,27 +108,27 @@ class Users:
 
     async def _check(
         self, caller: ClientIdentity, user: ManagedObject, value: Struct, now: datetime
-    ) -> SecretBytes | None:
-        """Return something when a credential of the user fits, for a hashed password what proves it."""
-        credentials = await self._credentials(user, now)
-        password = None
-        if isinstance(value, UsernameAndPassword | Device | OneTimePassword):
-            password = value.password
-            wanted = isinstance(value, UsernameAndPassword) or password is not None
-            if wanted and not await self._password(credentials, password):
+    ) -> _Proof | None:
+        """Return what fits of a user's credentials, None when nothing does."""
+        credentials, by = await self._credentials(user, now), tuple[str, ...]()
+        if isinstance(value, UsernameAndPassword | Device | OneTimePassword) and (
+            isinstance(value, UsernameAndPassword) or value.password is not None
+        ):
+            fitting = await self._password(credentials, value.password)
+            if fitting is None:
                 return None
+            by = (fitting.unique_identifier,)
         if isinstance(value, UsernameAndPassword):
-            return password
+            return _Proof(by)
         if isinstance(value, Device):
-            return SecretBytes(b"") if any(_same(material, value) for _, material in credentials) else None
+            device = next((obj for obj, material in credentials if _same(material, value)), None)
+            return None if device is None else _Proof((*by, device.unique_identifier))
         for obj, material in credentials:
             answer, counter = None, None
             if isinstance(value, OneTimePassword) and isinstance(material, OTPCredential):
                 last = await self._last(caller, obj)
                 counter = self._checks.one_time_counter(material, value.one_time_password, last, now)
-                answer = None if counter is None else SecretBytes(b"")
             elif isinstance(value, HashedPassword) and isinstance(material, HashedPasswordCredential):
-                counter = int(value.time_stamp.timestamp() * 1_000_000)
                 login = HashedLogin(
                     time_stamp=value.time_stamp,
                     hashing_algorithm=value.hashing_algorithm,
@@ -130,14 +136,16 @@ class Users:
                 )
                 if abs(value.time_stamp - now) <= CLOCK_DRIFT:
                     answer = self._checks.answer_hashed_password(material, login)
-            if answer is not None and counter is not None and await self._use(caller, obj, counter, now):
-                return answer
+                if answer is not None:
+                    counter = int(value.time_stamp.timestamp() * 1_000_000)
+            if counter is not None and await self._use(caller, obj, counter, now):
+                return _Proof((*by, obj.unique_identifier), answer)
         return None
 
     async def _password(
         self, credentials: list[tuple[ManagedObject, ManagedObjectStruct]], password: SecretBytes | None
-    ) -> bool:
-        """Tell whether it is a password of the user; a right one is remembered, as a keyed digest."""
+    ) -> ManagedObject | None:
+        """Return whose password it is of the credentials; a right one is remembered, as a keyed digest."""
         for obj, material in credentials:
             if not isinstance(material, PasswordCredential) or password is None:
                 continue
@@ -145,13 +153,13 @@ class Users:
             said = b"%d:%b:%b" % (obj.sequence, written, password.reveal())
             digest = hmac.digest(self._key, said, "sha256")
             if digest in self._good:
-                return True
+                return obj
             if await self._checks.password_fits(material, password):
                 if len(self._good) >= _REMEMBERED:
                     self._good.clear()
                 self._good.add(digest)
-                return True
-        return False
+                return obj
+        return None
 
     async def _credentials(
         self, user: ManagedObject, now: datetime
@@ -233,15 +241,32 @@ class Users:
 
 
 async def may_log_in(store: ObjectStore, caller: ClientIdentity, now: datetime) -> bool:
-    """Tell whether the user of a caller, if it is one, may be used now. Raises StoreFailure."""
+    """Tell whether the user of a caller, if it is one, may be used now, and still has its credentials.
+
+    Raises StoreFailure.
+    """
     if caller.user is None:
         return True
-    stored = await store.load(caller.tenant, caller.user, own(caller.client))
-    if stored is None or stored.owner != caller.client or stored.object_type is not ObjectType.USER:
+    user = await _in_use(store, caller, caller.user, now)
+    if user is None or user.object_type is not ObjectType.USER:
         return False
+    linked = set(map(str, user.values(Tag.CREDENTIAL_LINK)))
+    for identifier in caller.credentials or ():
+        if identifier not in linked or await _in_use(store, caller, identifier, now) is None:
+            return False
+    return True
+
+
+async def _in_use(
+    store: ObjectStore, caller: ClientIdentity, identifier: str, now: datetime
+) -> ManagedObject | None:
+    """Return an object of the caller that may be used now."""
+    stored = await store.load(caller.tenant, identifier, own(caller.client))
+    if stored is None or stored.owner != caller.client:
+        return None
     obj = stored.copy()
     obj.settle(now)
-    return _usable(obj)
+    return obj if _usable(obj) else None
 
 
 def _usable(obj: ManagedObject) -> bool:

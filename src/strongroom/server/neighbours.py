@@ -48,7 +48,7 @@ LOOKED_UP: Final = frozenset({
 PASSED_ON: Final = frozenset({"mapped"})
 """What it is told, since only the connection says it."""
 
-STAYS: Final = frozenset({"user", "ticket", "acting", "rights"})
+STAYS: Final = frozenset({"user", "credentials", "ticket", "acting", "rights"})
 """What it is not told: who has any of these is not passed on. Credentials are looked at over there."""
 
 PATIENCE: Final = 30.0

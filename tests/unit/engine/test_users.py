@@ -16,6 +16,7 @@ import pytest
 from strongroom.domain import turn
 from strongroom.domain.identity import ClientIdentity, Connection
 from strongroom.domain.operation import Request, Response
+from strongroom.engine import backlog
 from strongroom.engine.authenticate import MOST_CREDENTIALS
 from strongroom.engine.guesses import FAILURES, WAIT
 from strongroom.model.attribute_list import AttributeInstance
@@ -46,18 +47,20 @@ from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.create_credential import CreateCredentialRequest
 from strongroom.operations.create_group import CreateGroupRequest
 from strongroom.operations.create_user import CreateUserRequest
-from strongroom.operations.delegated_login import DelegatedLoginRequest
+from strongroom.operations.delegated_login import DelegatedLoginRequest, DelegatedLoginResponse
+from strongroom.operations.delete_attribute import DeleteAttributeRequest
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.discover_versions import DiscoverVersionsRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.get_attributes import GetAttributesRequest
-from strongroom.operations.login import LoginRequest
+from strongroom.operations.login import LoginRequest, LoginResponse
 from strongroom.operations.ping import PingRequest
 from strongroom.operations.query import QueryRequest
 from strongroom.registry import (
     V2_0,
     V2_1,
     V3_0,
+    AsynchronousIndicator,
     CredentialType,
     CryptographicAlgorithm,
     HashingAlgorithm,
@@ -65,13 +68,15 @@ from strongroom.registry import (
     OTPAlgorithm,
     QueryFunction,
     ResultReason,
+    ResultStatus,
     RevocationReasonCode,
+    State,
     Tag,
     Version,
 )
 from strongroom.server import guesses
 from strongroom.wire import binary
-from tests.expect import MISSING, key, named, refusal, revoke, values
+from tests.expect import MISSING, key, named, refusal, revoke, state_of, values
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
 
 NAME, PASSWORD = "carol", b"correct horse"
@@ -577,3 +582,65 @@ def test_a_ticket_that_a_user_got_stays_the_users(kms: TestKms) -> None:
     refused = with_ticket(kms, ticket, PingRequest())
     assert isinstance(refused, Refused)
     assert refused.reason is ResultReason.INVALID_TICKET
+
+
+@pytest.mark.parametrize("rights", [None, Rights(right=(Right(),))])
+def test_a_ticket_ends_with_the_credential_that_it_was_got_with(kms: TestKms, rights: Rights | None) -> None:
+    """Else whoever had got hold of the password would keep what it was good for."""
+    lost, other = password(kms), password(kms, b"another")
+    user(kms, lost, other)
+    request: Request[Any] = LoginRequest() if rights is None else DelegatedLoginRequest(rights=rights)
+
+    def ticket(text: bytes) -> Ticket:
+        given = kms.call(request, version=V3_0, authentication=header(by_password(text)))
+        assert isinstance(given, LoginResponse | DelegatedLoginResponse)
+        return given.ticket
+
+    gone, kept = ticket(PASSWORD), ticket(b"another")
+    assert isinstance(with_ticket(kms, gone, PingRequest()), Response)
+    kms.call(revoke(lost, RevocationReasonCode.KEY_COMPROMISE), version=V3_0)
+    refused = with_ticket(kms, gone, PingRequest())
+    assert isinstance(refused, Refused)
+    assert refused.reason is ResultReason.INVALID_TICKET
+    assert isinstance(with_ticket(kms, kept, PingRequest()), Response)
+
+
+@pytest.mark.parametrize("which", ["device", "password"])
+def test_a_ticket_got_with_two_credentials_ends_with_either(kms: TestKms, which: str) -> None:
+    value = DeviceCredential(device_serial_number="S1")
+    given = {"device": credential(kms, CredentialType.DEVICE, value), "password": password(kms)}
+    user(kms, *given.values())
+    log = header(Device(device_serial_number="S1", password=SecretBytes(PASSWORD)))
+    ticket = kms.call(LoginRequest(), version=V3_0, authentication=log).ticket
+    assert isinstance(with_ticket(kms, ticket, PingRequest()), Response)
+    kms.call(DestroyRequest(unique_identifier=given[which]), version=V3_0)
+    assert isinstance(with_ticket(kms, ticket, PingRequest()), Refused)
+
+
+def test_a_ticket_ends_when_its_credential_is_the_users_no_more(kms: TestKms) -> None:
+    secret = credential(kms, CredentialType.ONE_TIME_PASSWORD, hotp())
+    who = user(kms, secret)
+    ticket = kms.call(LoginRequest(), version=V3_0, authentication=header(code(b"755224"))).ticket
+    assert isinstance(with_ticket(kms, ticket, PingRequest()), Response)
+    taken = attribute(Tag.CREDENTIAL_LINK, secret)
+    kms.call(DeleteAttributeRequest(unique_identifier=who, current_attribute=taken), version=V3_0)
+    assert isinstance(with_ticket(kms, ticket, PingRequest()), Refused)
+
+
+def test_what_a_user_waits_for_is_not_done_after_its_credential_is_gone(
+    kms: TestKms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "DELAY", 3600)
+    secret, made = password(kms), key(kms)
+    user(kms, secret)
+    request = request_message(
+        ActivateRequest(unique_identifier=made),
+        version=V3_0,
+        authentication=header(by_password()),
+        asynchronous_indicator=AsynchronousIndicator.MANDATORY,
+    )
+    assert (int(Tag.RESULT_STATUS), 5, int(ResultStatus.OPERATION_PENDING)) in kms.send(request)[2][1][2]
+    kms.call(DestroyRequest(unique_identifier=secret), version=V3_0)
+    kms.clock.pass_time(seconds=backlog.TAKE_UP.total_seconds() + 1)
+    kms.run(kms.dispatcher.transactions.backlog.tidy(kms.clock.now()))
+    assert state_of(kms, made) is State.PRE_ACTIVE

@@ -40,7 +40,7 @@ from strongroom.operations.get_attributes import GetAttributesRequest
 from strongroom.operations.import_ import ImportRequest
 from strongroom.operations.locate import LocateRequest, LocateResponse
 from strongroom.operations.login import LoginRequest
-from strongroom.operations.logout import LogoutRequest
+from strongroom.operations.logout import LogoutRequest, LogoutResponse
 from strongroom.operations.pkcs_11 import PKCS11Request, PKCS11Response
 from strongroom.operations.poll import PollRequest
 from strongroom.operations.process import ProcessRequest
@@ -236,6 +236,12 @@ def test_what_a_ticket_cannot_mean_is_refused(kms: TestKms, given: dict[str, Any
     assert refusal(kms, LoginRequest(**given), version=V2_1).reason is ResultReason.INVALID_FIELD
 
 
+def test_what_a_right_cannot_mean_is_refused(kms: TestKms) -> None:
+    limits = UsageLimits(usage_limits_total=1, usage_limits_unit=UsageLimitsUnit.BYTE)
+    request = DelegatedLoginRequest(rights=Rights(right=(Right(), Right(usage_limits=limits))))
+    assert refusal(kms, request, version=V2_1).reason is ResultReason.INVALID_FIELD
+
+
 def test_a_lease_that_is_over_is_refused(kms: TestKms) -> None:
     request = LoginRequest(lease_time=kms.clock.now())
     assert refusal(kms, request, version=V2_1).reason is ResultReason.INVALID_FIELD
@@ -263,6 +269,15 @@ def test_who_was_given_a_ticket_may_end_it(kms: TestKms, operations: tuple[Opera
     assert isinstance(using(kms, ticket, get(made)), Response)
     assert isinstance(using(kms, ticket, LogoutRequest(ticket=ticket)), Response)
     assert reason(using(kms, ticket, get(made))) is ResultReason.INVALID_TICKET
+
+
+def test_a_ticket_that_was_ended_is_of_no_use_to_the_rest_of_the_batch(kms: TestKms) -> None:
+    ticket, made = login(kms), key(kms)
+    ended, result = kms.batch(
+        LogoutRequest(ticket=ticket), get(made), version=V2_1, authentication=header(ticket)
+    )
+    assert isinstance(ended, LogoutResponse)
+    assert reason(result) is ResultReason.INVALID_TICKET
 
 
 def test_nobody_ends_the_ticket_of_another(kms: TestKms) -> None:
@@ -359,6 +374,17 @@ def test_the_usage_limits_of_a_right_count_its_operations(kms: TestKms) -> None:
         assert isinstance(using(kms, ticket, get(made)), Response)
     assert reason(using(kms, ticket, get(made))) is ResultReason.USAGE_LIMIT_EXCEEDED
     assert isinstance(using(kms, ticket, QUERY), Response)
+
+
+def test_where_one_right_is_used_up_the_next_one_counts(kms: TestKms) -> None:
+    once, twice = (
+        UsageLimits(usage_limits_total=count, usage_limits_unit=UsageLimitsUnit.OBJECT) for count in (1, 2)
+    )
+    made = key(kms)
+    ticket = delegate(kms, *(right(Operation.GET, usage_limits=limits) for limits in (once, twice)))
+    for _ in range(3):
+        assert isinstance(using(kms, ticket, get(made)), Response)
+    assert reason(using(kms, ticket, get(made))) is ResultReason.USAGE_LIMIT_EXCEEDED
 
 
 @pytest.mark.parametrize("other", [None, 5])

@@ -563,6 +563,8 @@ def test_a_ticket_that_a_user_gave_to_another_client_ends_with_the_user(kms: Tes
     ticket = kms.call(request, version=V3_0, authentication=log).ticket
     activate = ActivateRequest(unique_identifier=key(kms))
     assert isinstance(with_ticket(kms, ticket, activate, caller=BOB), Response)
+    events = [json.loads(row.event) for row in kms.run(kms.backend.audit_rows(0, 100))]
+    assert [one.get("user") for one in events if one["operation"] == "Activate"] == [None]  # it was not there
     kms.call(revoke(who, RevocationReasonCode.KEY_COMPROMISE), version=V3_0)
     refused = with_ticket(kms, ticket, PingRequest(), caller=BOB)
     assert isinstance(refused, Refused)

@@ -341,8 +341,8 @@ def test_a_name_of_another_owner_does_not_count(kms: TestKms) -> None:
 @pytest.mark.parametrize("tag", [Tag.PROCESS_START_DATE, Tag.PROTECT_STOP_DATE, Tag.DEACTIVATION_DATE])
 def test_dates_before_the_activation_date_are_refused(kms: TestKms, tag: Tag) -> None:
     """KMIP 2.1 §4.40 and §4.41: no earlier than the Activation Date."""
-    now = kms.clock.now()
-    dates = attribute(Tag.ACTIVATION_DATE, now), attribute(tag, now - timedelta(seconds=1))
+    activation = kms.clock.now() + timedelta(days=1)
+    dates = attribute(Tag.ACTIVATION_DATE, activation), attribute(tag, activation - timedelta(seconds=1))
     request = create(AES, LENGTH, USE, *dates)
     assert_refused(kms, request, ResultReason.INVALID_FIELD, ResultReason.INVALID_FIELD)
 

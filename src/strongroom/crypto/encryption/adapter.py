@@ -6,7 +6,7 @@ Rule: small data is worked on where it is, big data and RSA on the pool.
 from typing import Final
 
 from strongroom.crypto.encryption import ciphers, rsa
-from strongroom.crypto.encryption.ciphers import KeyedCipher
+from strongroom.crypto.encryption.keyed import KeyedCipher
 from strongroom.crypto.encryption.parts import Decryptor, Encryptor, WholeDecryption, WholeEncryption
 from strongroom.crypto.keys.examination import symmetric_bytes
 from strongroom.crypto.keys.material import clear_material

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from strongroom.crypto.cryptographer import Cryptographer
 from strongroom.crypto.encryption import ciphers
 from strongroom.crypto.encryption.adapter import INLINE, QUICK_INLINE
-from strongroom.crypto.encryption.ciphers import REFUSED_MODES, REFUSED_PADDINGS, KeyedCipher
+from strongroom.crypto.encryption.ciphers import REFUSED_MODES, REFUSED_PADDINGS
+from strongroom.crypto.encryption.keyed import KeyedCipher
 from strongroom.crypto.encryption.parts import MUCH
 from strongroom.crypto.leniency import Leniencies
 from strongroom.domain.encryption import Encrypted

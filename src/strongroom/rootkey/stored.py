@@ -10,17 +10,17 @@ finished by whoever comes next.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from strongroom.domain.ports import RootKeyError, RootKeySealed, RootKeyUnavailable, WrongRootKey
 from strongroom.model.secret import SecretBytes
-from strongroom.rootkey import file, passphrase, pkcs11, shares
-from strongroom.rootkey.elsewhere import ElsewhereRoot, Way
+from strongroom.rootkey import file, passphrase, shares
 from strongroom.rootkey.envelope import Envelope, parse
 from strongroom.rootkey.keyring import Keyring
+from strongroom.rootkey.opening import open_root
 from strongroom.rootkey.parent import Parent
 from strongroom.rootkey.place import FILE, KMIP, PASSPHRASE, PATIENCE, PKCS11, SHARES, Place
 from strongroom.rootkey.record import RootRecord
@@ -290,53 +290,14 @@ class StoredKeyring(Keyring):
 
     def _open(self, record: RootRecord) -> Root | None:
         """Return the root key of a record, None when somebody has to bring what opens it."""
-        match record.provider:
-            case "file":
-                return self._from_file(record)
-            case "passphrase":
-                return self._with_known_passphrase(record)
-            case "pkcs11":
-                where = f"token {record.parameters.get('token')}"
-                return self._elsewhere(record, where, pkcs11.TokenKey)
-            case "kmip":
-                where = f"the key manager of {record.parameters.get('profile')}"
-                return self._elsewhere(record, where, self._place.kmip)
-            case "shares":
-                return None
-            case other:
-                raise RootKeyError(f"{self._place.book} names a provider {other!r} that this release has not")
-
-    def _with_known_passphrase(self, record: RootRecord) -> Root | None:
-        """Return the root key of a record, None when the passphrase that is known does not open it.
-
-        It is that of an older root key then, say, and somebody has to bring the right one.
-        """
         try:
-            given = self._place.passphrase()
-            if given is None:
-                return None
-            return SoftwareRoot(passphrase.open_(record.parameters, given), record.generation)
+            return open_root(record, self._place)
         except RootKeyError as error:
+            if record.provider != PASSPHRASE:
+                raise
+            # The passphrase that is known is that of an older root key, say.
             self._refused = error
             return None
-
-    def _from_file(self, record: RootRecord) -> Root:
-        # Renamed when its predecessor was not needed any more; a crash may have come right after that.
-        paths = [self._place.next_key_file(record.generation), self._place.key_file]
-        for path in paths:
-            if path.exists():
-                root = SoftwareRoot(file.read(path), record.generation)
-                if root.id == record.id:
-                    return root
-        secret = file.read(self._place.key_file)
-        raise WrongRootKey(
-            f"{self._place.key_file} holds root key {SoftwareRoot(secret, 1).id.hex()}, the data needs "
-            f"{record.id.hex()} (generation {record.generation}); restore that one from its backup"
-        )
-
-    @staticmethod
-    def _elsewhere(record: RootRecord, where: str, find: Callable[[Mapping[str, Any]], Way]) -> Root:
-        return ElsewhereRoot(record.generation, record.id, where, lambda: find(record.parameters))
 
     def _handed_over(self, record: RootRecord, known: Mapping[bytes, Root]) -> Root | None:
         """Return the root key of a record that one which is open has wrapped; None without one."""

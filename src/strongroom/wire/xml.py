@@ -51,6 +51,8 @@ _ANY_TAG: Final = "TTLV"  # the element for tags without a name
 _NUMBERED: Final = re.compile("[xX]([0-9A-Fa-f]{6})")
 _SHORT_NAME: Final = re.compile(r"\w{1,64}")
 _TEXT_TYPES: Final = frozenset({TEXT_STRING, IDENTIFIER, REFERENCE, NAME_REFERENCE})
+# INTEROP(gemalto/kmip-go 0.1): it writes no value where one is empty.
+_MAYBE_EMPTY: Final = frozenset({TEXT_STRING, BYTE_STRING})
 _NO_XML: Final = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _ESCAPES: Final = {
     ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", ord('"'): "&quot;",
@@ -230,7 +232,9 @@ class _Reader(_Parser):
                 raise ValueError("structures are nested too deep")
             return tag, kind, []
         if value is None:
-            raise ValueError("the value is missing")
+            if kind not in _MAYBE_EMPTY:
+                raise ValueError("the value is missing")
+            value = ""
         if self._substitute is not None:
             value = self._substitute(value)
         if kind not in _TEXT_TYPES:

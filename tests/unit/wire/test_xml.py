@@ -101,6 +101,12 @@ def test_an_attribute_value_has_the_names_of_its_attribute() -> None:
     assert b'value="Sign Verify"' in xml.encode(xml.decode(mask), version=V1_0)
 
 
+@pytest.mark.parametrize(("kind", "value"), [("TextString", ""), ("ByteString", b"")])
+def test_an_empty_string_may_be_left_out(kind: str, value: str | bytes) -> None:
+    """INTEROP(gemalto/kmip-go 0.1)."""
+    assert xml.decode(f'<Data type="{kind}"/>'.encode())[2] == value
+
+
 def test_a_mask_may_be_written_as_in_json() -> None:
     """INTEROP(gemalto/kmip-go 0.1)."""
     mask = attribute("Cryptographic Usage Mask", '<AttributeValue type="Integer" value="Sign|Verify"/>')
@@ -177,7 +183,7 @@ BAD_VALUES = [
     (element("Comment", "DateTime", "0x7ffffffffffffffe"), "out of the range of DateTime"),
     (element("Comment", "Colour", "x"), "unknown item type"),
     (element("Comment", "Structure", "x"), "a structure has no value"),
-    ('<Comment type="TextString"/>', "the value is missing"),
+    ('<BatchCount type="Integer"/>', "the value is missing"),
     ('<Comment type="TextString" value="x" colour="red"/>', "unknown XML attribute"),
     ('<Comment tag="0x540001" type="TextString" value="x"/>', "unknown XML attribute"),
     ("<Colour/>", "the tag is neither a name of KMIP nor 0x and 6 hex digits"),

@@ -486,10 +486,28 @@ put = "off"
     assert ("# comment" in made.text) == as_written
 
 
-@pytest.mark.parametrize("spoilt", ["hosts = ", "[policy]\nlease_tme = 7", f"#{' ' * MAX_CONFIGURATION}"])
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        "hosts = ",
+        "[policy]\nlease_tme = 7",
+        f"#{' ' * MAX_CONFIGURATION}",
+        f"hosts = {'[' * 100_000}",
+        f"a = {'{a=' * 100_000}",
+    ],
+    ids=["cut", "unknown", "long", "lists in lists", "tables in tables"],
+)
 def test_a_configuration_that_cannot_be_restored_is_refused(spoilt: str) -> None:
     with pytest.raises(OperatorError, match=FILE_NAME):
         configuration_on("sqlite:///new.db", spoilt)
+
+
+def test_a_configuration_of_empty_lines_takes_no_hours() -> None:
+    """As long as one may be; in a hostile backup it is."""
+    lines = "\n" * (MAX_CONFIGURATION - 100)
+    made = configuration_on("sqlite:///new.db", f"{lines}[policy]\nlease_time = 77\n")
+    assert made.as_written
+    assert made.settings.policy.lease_time == 77
 
 
 LEFT_OUT = {

@@ -6,20 +6,19 @@ does it in a folder that is thrown away, under a root key that is nowhere but in
 
 import json
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from strongroom.domain.ports import RootKey
-from strongroom.server.backup.parts import MAX_CONFIGURATION, RECIPIENT, seal_again
+from strongroom.server.backup.parts import MAX_CONFIGURATION, RECIPIENT, parsed, seal_again
 from strongroom.server.backup.secrets import Secrets
 from strongroom.server.config import FILE_NAME, Settings, parse_settings, render_toml
 from strongroom.server.data_directory import DataDirectory, write_private
 from strongroom.server.errors import OperatorError
 
 _COMMENT: Final = "Strongroom. Written anew when a backup was restored."
-_FIRST_SECTION: Final = re.compile(r"^\s*\[", re.MULTILINE)
+_FIRST_SECTION: Final = re.compile(r"^[ \t]*\[", re.MULTILINE)
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -38,10 +37,7 @@ def configuration_on(store: str, before: str, *, drill: bool = False) -> Configu
     """
     if len(before.encode()) > MAX_CONFIGURATION:
         raise OperatorError(f"{FILE_NAME} is too long for a backup; take some of its comments out")
-    try:
-        wanted = {**tomllib.loads(before), "store": store}
-    except tomllib.TOMLDecodeError as error:
-        raise OperatorError(f"{FILE_NAME} is not valid TOML: {error}") from error
+    wanted = {**parsed(before), "store": store}
     parse_settings(wanted)
     if drill:
         wanted = _quiet(wanted)
@@ -121,6 +117,6 @@ def _flat(values: Mapping[str, Any], *path: str) -> Iterator[tuple[str, Any]]:
 
 def _says(text: str, wanted: Mapping[str, Any]) -> bool:
     try:
-        return tomllib.loads(text) == wanted
-    except tomllib.TOMLDecodeError:
+        return parsed(text) == wanted
+    except OperatorError:
         return False

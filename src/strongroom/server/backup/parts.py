@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from strongroom.domain.ports import RootKey, RootKeyError
 from strongroom.model.secret import SecretBytes
@@ -145,6 +145,14 @@ def named_certificates(settings: Settings) -> list[str]:
     return [name for name in named if name is not None]
 
 
+def parsed(configuration: str) -> dict[str, Any]:
+    """Return what a configuration says, whoever has written it. Raises OperatorError."""
+    try:
+        return tomllib.loads(configuration)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise OperatorError(f"{FILE_NAME} is not valid TOML: {error}") from error
+
+
 def _stays_inside(name: str) -> bool:
     """Tell whether a name means a file below the directory: the * of a pattern takes any character."""
     path = PurePosixPath(name)
@@ -169,11 +177,7 @@ def _configuration(directory: DataDirectory) -> str:
 
 def _named(configuration: str) -> list[str]:
     """Return the certificates that a configuration names, as far as they lie in the data directory."""
-    try:
-        settings = parse_settings(tomllib.loads(configuration))
-    except tomllib.TOMLDecodeError as error:
-        raise OperatorError(f"{FILE_NAME} is not valid TOML: {error}") from error
-    named = named_certificates(settings)
+    named = named_certificates(parse_settings(parsed(configuration)))
     paths = {PurePosixPath(os.path.normpath(name)) for name in named if name and "\0" not in name}
     inside = (path for path in paths if path.parts and not path.is_absolute() and ".." not in path.parts)
     return sorted(str(path) for path in inside if not any(fnmatchcase(str(path), p) for p in PLAIN))

@@ -448,6 +448,21 @@ def test_files_that_the_configuration_names_are_in_a_backup_but_for_keys(tmp_pat
         assert checked_name(name, (tmp_path / FILE_NAME).read_text()) == name
 
 
+def test_a_certificate_that_has_its_key_in_one_file_with_it_is_not_in_a_backup(tmp_path: Path) -> None:
+    """One of a release that has put it there is restored."""
+    (tmp_path / FILE_NAME).write_text("""
+        [tls]
+        certificate = "tls/both.pem"
+        key = "tls/../tls/both.pem"
+        client_ca = "clients.pem"
+    """)
+    (tmp_path / "tls").mkdir()
+    for name in ("tls/both.pem", "clients.pem"):
+        (tmp_path / name).write_text(name)
+    assert set(plain_files(DataDirectory(tmp_path))) == {FILE_NAME, "clients.pem"}
+    assert checked_name("tls/both.pem", (tmp_path / FILE_NAME).read_text()) == "tls/both.pem"
+
+
 STORE = 'store = "sqlite:///strongroom.db"'
 
 

@@ -95,8 +95,12 @@ def plain_files(directory: DataDirectory) -> Iterator[str]:
     for the audit log; the configuration comes first."""
     for pattern in REPLACED:
         yield from _found(directory.path, pattern)
-    for name in _named(_configuration(directory)):
-        if (directory.path / name).is_file():
+    configuration = _configuration(directory)
+    settings = parse_settings(parsed(configuration))
+    # Some keep a certificate and its key in one file.
+    keys = {os.path.normpath(name) for name in (settings.tls.key, settings.audit.tls_key) if name}
+    for name in _named(configuration):
+        if name not in keys and (directory.path / name).is_file():
             yield name
 
 

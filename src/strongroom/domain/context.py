@@ -120,6 +120,10 @@ class Objects(Protocol):
     def renew(self, record: ClientRecord) -> None:
         """Change a client's record together with the objects."""
 
+    @property
+    def placeholder(self) -> UniqueIdentifier | None:
+        """The ID Placeholder as the batch has it by now."""
+
     def place(self, unique_identifier: UniqueIdentifier | None) -> None:
         """Fill (or, with None, empty) the ID Placeholder for the rest of the batch."""
 

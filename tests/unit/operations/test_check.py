@@ -10,8 +10,10 @@ from strongroom.model.struct import Seconds
 from strongroom.model.structures import UsageLimits
 from strongroom.operations.check import CheckRequest
 from strongroom.operations.create import CreateRequest
+from strongroom.operations.destroy import DestroyRequest, DestroyResponse
 from strongroom.operations.get import GetRequest, GetResponse
 from strongroom.operations.locate import LocateRequest
+from strongroom.operations.recover import RecoverRequest, RecoverResponse
 from strongroom.registry import (
     V2_0,
     BatchErrorContinuationOption,
@@ -111,6 +113,27 @@ def test_an_allowed_check_keeps_the_id_placeholder(kms: TestKms, made: UniqueIde
         CheckRequest(cryptographic_usage_mask=CryptographicUsageMask.ENCRYPT),
         GetRequest(),
     )
+    assert isinstance(got, GetResponse)
+    assert got.unique_identifier == made
+
+
+def test_a_check_of_another_object_leaves_the_id_placeholder_alone(
+    kms: TestKms, made: UniqueIdentifier
+) -> None:
+    """KMIP 2.1 §6.1: Check is not among the operations whose Unique Identifier fills it."""
+    recovered, _, destroyed = kms.batch(
+        RecoverRequest(unique_identifier=key(kms)),
+        CheckRequest(unique_identifier=made),
+        DestroyRequest(),
+    )
+    assert isinstance(recovered, RecoverResponse)
+    assert isinstance(destroyed, DestroyResponse)
+    assert destroyed.unique_identifier == recovered.unique_identifier != made
+
+
+def test_a_check_fills_an_empty_id_placeholder(kms: TestKms, made: UniqueIdentifier) -> None:
+    """Lenient, and harmless: else what follows would be refused."""
+    _, got = kms.batch(CheckRequest(unique_identifier=made), GetRequest())
     assert isinstance(got, GetResponse)
     assert got.unique_identifier == made
 

@@ -73,7 +73,12 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _TAGS_AS_VALUES: Final = "Tag"  # the enumeration whose values are the tags themselves
 _IDENTIFIERS: Final = "UniqueIdentifier"
 _IDENTIFIER_TAGS: Final = frozenset(
-    {Tag.UNIQUE_IDENTIFIER, Tag.PRIVATE_KEY_UNIQUE_IDENTIFIER, Tag.PUBLIC_KEY_UNIQUE_IDENTIFIER}
+    {
+        Tag.UNIQUE_IDENTIFIER,
+        Tag.CERTIFICATE_REQUEST_UNIQUE_IDENTIFIER,
+        Tag.PRIVATE_KEY_UNIQUE_IDENTIFIER,
+        Tag.PUBLIC_KEY_UNIQUE_IDENTIFIER,
+    }
 )
 
 

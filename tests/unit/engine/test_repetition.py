@@ -221,3 +221,25 @@ def test_such_a_batch_is_done_at_once_where_the_client_leaves_it_to_the_server(k
         asynchronous_indicator=AsynchronousIndicator.OPTIONAL,
     )
     assert [item.result_status for item in found] == [SUCCESS] * 3
+
+
+def test_a_batch_that_is_done_again_after_a_lost_race_begins_as_it_was_sent(
+    kms: TestKms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With Undo; another pair is made then, and its keys are others."""
+    transactions = kms.dispatcher.transactions
+    commit, lost = transactions.commit, [True]
+
+    async def sometimes(*args: Any) -> bool:
+        return not lost.pop() if lost else await commit(*args)
+
+    monkeypatch.setattr(transactions, "commit", sometimes)
+    pair, *each = send(
+        kms,
+        pair_request(),
+        ActivateRequest(unique_identifier=NAMES.CREATE_KEY_PAIR),
+        batch_error_continuation_option=BatchErrorContinuationOption.UNDO,
+    )
+    assert not lost
+    assert [one for item in each for one in identifiers(item)] == identifiers(pair)
+    assert {state_of(kms, UniqueIdentifier(one)) for one in identifiers(pair)} == {State.ACTIVE}

@@ -688,10 +688,11 @@ def test_a_restriction_that_cannot_be_evaluated_would_refuse(office: Office) -> 
     ("cedar", "said"),
     [
         ("forbid everything", "no Cedar policies"),
+        ('forbid(principal, action == Action::"gte", resource);', "there is no Action"),
         ("permit(principal, action, resource) when { " + "(" * 20_000 + "true" + ")" * 20_000 + " };", "too"),
         (" " * (LONGEST + 1), "at most"),
     ],
-    ids=["no Cedar", "deep", "long"],
+    ids=["no Cedar", "no action", "deep", "long"],
 )
 def test_policies_that_cannot_be_read_harm_nobody(office: Office, cedar: str, said: str) -> None:
     """The library ends its process over some of them."""

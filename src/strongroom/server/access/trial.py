@@ -73,22 +73,23 @@ async def attempt(policies: str, cases: Sequence[Case]) -> Trial:
         raise OperatorError(f"at most {LONGEST} characters of Cedar policies are tried")
     require_cedar("to try Cedar policies")
     different = {case.key: case for case in cases}
-    asked = {"policies": policies, "questions": [question(*case) for case in different.values()]}
+    questions = [question(*case) for case in different.values()]
     loop = asyncio.get_running_loop()
-    said = await loop.run_in_executor(None, _ask, json.dumps(asked), _PATIENCE)
+    said = await loop.run_in_executor(None, _ask, policies, questions, _PATIENCE)
     return Trial(dict(zip(different, said["answers"], strict=True)))
 
 
 def count_policies(policies: str) -> int:
     """Return how many Cedar policies are in a text; raises OperatorError for what cannot be read."""
-    return int(_ask(json.dumps({"policies": policies, "questions": []}), _SHORT_PATIENCE)["policies"])
+    return int(_ask(policies, [], _SHORT_PATIENCE)["policies"])
 
 
-def _ask(asked: str, patience: float) -> dict[str, Any]:
+def _ask(policies: str, questions: Sequence[cedar.Question], patience: float) -> dict[str, Any]:
+    asked = {"policies": policies, "actions": [one.value for one in Permission], "questions": questions}
     try:
         done = subprocess.run(  # noqa: S603 - our own program; what comes from outside is its input
             [sys.executable, "-I", str(Path(cedar.__file__))],
-            input=asked,
+            input=json.dumps(asked),
             capture_output=True,
             check=True,
             text=True,
@@ -104,4 +105,9 @@ def _ask(asked: str, patience: float) -> dict[str, Any]:
     said: dict[str, Any] = json.loads(done.stdout)
     if "wrong" in said:
         raise OperatorError(f"these are no Cedar policies: {said['wrong']}")
+    if "unknown" in said:
+        raise OperatorError(
+            f"these Cedar policies would not apply, since there is no {', '.join(said['unknown'])}; "
+            "docs/access.md lists what can be named"
+        )
     return said

@@ -148,6 +148,36 @@ def test_a_file_that_is_no_policy_stops_the_start(at: Path) -> None:
             policies_at_rest(file)
 
 
+@pytest.mark.parametrize(
+    ("policy", "named"),
+    [
+        ('forbid(principal, action == Action::"gte", resource);', 'Action::"gte"'),
+        ('forbid(principal, action in [Action::"get", Action::"Export"], resource);', 'Action::"Export"'),
+        ('forbid(principal, action, resource in ObjectGrup::"x");', 'ObjectGrup::"x"'),
+        ('forbid(principal, action, resource) unless { principal in Group::"x" };', 'Group::"x"'),
+        ("forbid(principal is User, action, resource);", "User"),
+        ("forbid(principal, action, resource) when { resource is Key };", "Key"),
+    ],
+)
+def test_a_policy_that_would_never_apply_is_refused(at: Path, policy: str, named: str) -> None:
+    """A name that was mistyped seems to forbid, and forbids nothing."""
+    file = at / "policy.cedar"
+    file.write_text(policy)
+    with pytest.raises(OperatorError, match=f"there is no {named}"):
+        policies_at_rest(file)
+
+
+def test_whatever_can_be_named_is_taken(at: Path) -> None:
+    actions = ", ".join(f'Action::"{one.value}"' for one in Permission)
+    text = (
+        f'forbid(principal is Client, action in [{actions}], resource is Object in ObjectGroup::"x");'
+        '@type("Key") @id("1") forbid(principal == Client::"a", action, resource == Object::"1")'
+        ' unless { principal in ClientGroup::"x" || resource.type == "Key" };'
+    )
+    (at / "policy.cedar").write_text(text)
+    assert policies_at_rest(at / "policy.cedar") == text
+
+
 BROKEN: list[bytes | None] = [b"forbid(", b"\xff", b"", b"// nothing", b"(" * 100_000, None]
 """What may be found in the place of the file; None: nothing at all."""
 

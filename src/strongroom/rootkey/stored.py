@@ -340,7 +340,9 @@ class StoredKeyring(Keyring):
         `described` is its record, `secret` the key, None for one that stays elsewhere. `wraps_from` is when
         it begins to wrap, in seconds, None for at once. Raises RootKeyError.
         """
-        record = replace(RootRecord.from_json(described), wraps_from=wraps_from, handover=None)
+        record = replace(
+            RootRecord.from_json(described), created_at=int(time.time()), wraps_from=wraps_from, handover=None
+        )
         self.follow()
         self._check_open()
         if self.changing:
@@ -361,8 +363,11 @@ class StoredKeyring(Keyring):
 
         Tells whether there was anything to do. Raises RootKeyError.
         """
-        # From now on the other processes here have to hear of it, whenever it was made.
-        record = replace(RootRecord.from_json(described), created_at=int(time.time()))
+        # From now on the other processes here have to hear of it, whenever it was made; and others have as
+        # long as whoever announced it gave them, whatever time it is there.
+        record, now = RootRecord.from_json(described), int(time.time())
+        given = None if record.wraps_from is None else record.wraps_from - record.created_at
+        record = replace(record, created_at=now, wraps_from=None if given is None else now + given)
         with self._editing():
             self._check_open()
             if record.generation <= self.generation:

@@ -326,6 +326,27 @@ def test_a_new_root_key_does_not_wrap_before_other_nodes_have_it(tmp_path: Path)
     assert not two.is_current(wrapped)
 
 
+@pytest.mark.parametrize("ahead", [-600, 600])
+def test_another_node_gives_the_others_the_time_too_though_its_clock_says_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    first, made = new("file"), new("file", 2)
+    one, two = begin(tmp_path / "one", first), begin(tmp_path / "two", first)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    prepared = one.prepare(made.described, made.secret, wraps_from=int(now) + 5)
+    monkeypatch.setattr(time, "time", lambda: now + ahead)
+    two.adopt(prepared)
+    assert two.waiting
+    monkeypatch.setattr(time, "time", lambda: now + ahead + 6)
+    assert not two.waiting
+    again = StoredKeyring(place(tmp_path / "one"))
+    again.adopt(two.prepared)  # a failover has lost the first announcement
+    assert again.waiting
+
+
 def test_what_was_wrapped_for_an_older_kit_is_not_current(tmp_path: Path) -> None:
     root = begin(tmp_path, new("file"))
     without = root.wrap(KEY)

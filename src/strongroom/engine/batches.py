@@ -14,10 +14,11 @@ from strongroom.engine.failures import Failures
 from strongroom.engine.idempotency import used_for_something_else
 from strongroom.engine.repetition import repeated
 from strongroom.engine.request import BatchItem
+from strongroom.engine.room import failed, room_with, taken
 from strongroom.engine.run import Done, Run
 from strongroom.engine.services import Services
 from strongroom.engine.tickets import charge
-from strongroom.engine.transactions import ATTEMPTS, LARGE_ANSWERS, Transactions, event_of
+from strongroom.engine.transactions import ATTEMPTS, Transactions, event_of
 from strongroom.registry import Operation
 from strongroom.wire.item import Item
 
@@ -63,11 +64,12 @@ class Batches:
         items, as_sent = run.request.items, run.request.items.copy()
         failing, results, pace = 0, list[Item](), Pace()
         before = set[int]()  # what was done before, under the name of the request, and stays done
+        whole = room = run.room
         try:
             for attempt in range(ATTEMPTS):
                 run.memory = BatchMemory()
                 run.streams.rewind()
-                work, room = self._transactions.unit_of_work(run), run.room
+                work, room = self._transactions.unit_of_work(run), whole
                 items[:] = as_sent
                 results.clear()
                 before.clear()
@@ -76,10 +78,12 @@ class Batches:
                 anew = refused = False
                 for failing, item in enumerate(items):
                     await pace()
+                    run.room = room
                     item = self._spread(run, failing)
-                    room = run.room if room is None else room
+                    room = run.room
                     known = await self._transactions.again(run, item, work)
                     if known is not None:
+                        size = taken(known, item, room)
                         done.append(Done(item, tuple(work.made.values()), None))
                         results.append(known)
                         before.add(failing)
@@ -96,15 +100,16 @@ class Batches:
                             work.roll_back(point)
                             work.leave(point)
                             run.memory.failed(item.operation)
+                            run.room = room
                             results.append(self._failure(run, failing, item, error))
-                            refused = True
+                            room, refused = run.room, True
                             continue
                         anew = self._transactions.note(run, item, work, result) or anew
                         if anew and refused:  # it is another batch than the one that was done
                             raise used_for_something_else()
-                        room = None if room is None else room - size
                         done.append(Done(item, work.touched(), work.found))
                         results.append(result)
+                    room = None if room is None else room - size
                     work.keep(item.operation)
                     work.go_on()
                 changes = work.changes()
@@ -120,6 +125,7 @@ class Batches:
             run.streams.end_claimed()
             if run.connection.roles is not None:
                 run.connection.roles.wanted = False
+            run.room = room
             failure = self._failure(run, failing, items[failing], exc)
         return [
             *(
@@ -132,7 +138,7 @@ class Batches:
     def _spread(self, run: Run, position: int) -> BatchItem:
         """Put the items that one stands for into its place, and return the first of them.
 
-        Raises ServerLimitExceeded.
+        Raises ServerLimitExceeded and ResponseTooLarge.
         """
         items = run.request.items
         if not run.memory.several:
@@ -146,8 +152,7 @@ class Batches:
         items[position : position + 1] = those
         if len(those) > 1:
             run.message = None  # its places are not those of the items any more
-            if run.room is None:
-                run.room = LARGE_ANSWERS * self._limits.message_size
+            run.room = room_with(those[1:], run.room, self._limits.message_size)
         return those[0]
 
     async def _keep(self, run: Run) -> list[Item]:
@@ -193,4 +198,4 @@ class Batches:
         error = self._failures.record(item, error, run.connection, run.now, run.correlation)
         if item is None:
             return run.answers.failure(None, None, error)
-        return run.answers.failure(item.operation, item.unique_batch_item_id, error)
+        return failed(run, item, error)

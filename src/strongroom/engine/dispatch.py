@@ -7,7 +7,6 @@ its items ask for is done in `batches.py` and `transactions.py`.
 import contextlib
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
 
 from strongroom.domain import turn
 from strongroom.domain.audit import AuditUnavailable
@@ -26,7 +25,7 @@ from strongroom.engine.authenticate import Authenticator
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.batches import Batches
 from strongroom.engine.computations import Computations
-from strongroom.engine.correlation import LENGTH, Correlation, correlate
+from strongroom.engine.correlation import Correlation, correlate
 from strongroom.engine.creations import Creations
 from strongroom.engine.failures import Failures
 from strongroom.engine.memory import AnswerMemory, HeaderMemory, RememberedAnswer
@@ -42,13 +41,14 @@ from strongroom.engine.request import (
     read_request,
     version_of,
 )
+from strongroom.engine.room import room_of
 from strongroom.engine.run import Run
 from strongroom.engine.services import Services
 from strongroom.engine.slices import is_long, let_go
 from strongroom.engine.streams import RequestStreams
 from strongroom.engine.texts import write
 from strongroom.engine.tickets import DelegatedTicketUsedUp, Tickets
-from strongroom.engine.transactions import LARGE_ANSWERS, LONG, MANY, Transactions
+from strongroom.engine.transactions import LONG, MANY, Transactions
 from strongroom.engine.users import Users
 from strongroom.model.secret import SecretBytes
 from strongroom.registry import V1_0, Version
@@ -56,12 +56,6 @@ from strongroom.wire import binary
 from strongroom.wire.encodings import Encoder
 from strongroom.wire.errors import DecodeError, EncodeError
 from strongroom.wire.item import Item
-
-_HEADER_ROOM: Final = 160
-"""Bytes that the header of a response takes at most, correlation values aside."""
-
-_NAMES_ROOM: Final = 24 + LENGTH
-"""Bytes that both of them take, the client's own characters aside."""
 
 
 class Dispatcher:
@@ -236,6 +230,7 @@ class Dispatcher:
                 roles = connection.roles if login.caller.ticket is None else None
                 connection = Connection(client=login.caller, peer=connection.peer, roles=roles)
                 proof = login.server_hashed_password
+            room = room_of(request, correlation, self._services.limits.message_size)
         except BadHeader as refusal:
             return self._refuse(refusal.version, refusal.error, connection, refusal.item)
         except DelegatedTicketUsedUp as error:
@@ -244,7 +239,7 @@ class Dispatcher:
             return self._refuse(request.version, error, connection, correlation=correlation)
         except DecodeError as error:
             return self._refuse(V1_0, InvalidMessage(str(error)), connection)
-        run = self._run(request, connection, message, correlation, proof)
+        run = self._run(request, connection, message, correlation, proof, room)
         try:
             items = await self._batches.answer(run)
             if connection.roles is not None and connection.roles.wanted:
@@ -261,17 +256,10 @@ class Dispatcher:
         message: bytes | None,
         correlation: Correlation | None = None,
         proof: SecretBytes | None = None,
+        room: int | None = None,
     ) -> Run:
         """Return a request as it sets out."""
         now = self._services.clock.now()
-        room = request.header.maximum_response_size
-        if room is not None:
-            room -= _HEADER_ROOM + (
-                0 if correlation is None else _NAMES_ROOM + len(correlation.client.encode())
-            )
-        if len(request.items) > LARGE_ANSWERS:
-            most = LARGE_ANSWERS * self._services.limits.message_size
-            room = most if room is None else min(room, most)
         return Run(
             request,
             connection,

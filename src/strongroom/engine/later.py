@@ -18,6 +18,7 @@ from strongroom.engine.failures import Failures
 from strongroom.engine.references import names_of, refers_to_data
 from strongroom.engine.repetition import may_be_repeated
 from strongroom.engine.request import BatchItem, RequestMessage
+from strongroom.engine.room import failed
 from strongroom.engine.run import Awaited, Done, Run
 from strongroom.engine.streams import RequestStreams, StreamTable
 from strongroom.engine.unit_of_work import UnitOfWork
@@ -121,7 +122,7 @@ class Later:
                 run.streams.end_claimed()  # else the next item that is done at once would keep them
                 error = self._failures.explain(exc, request.version, position, run.message)
                 error = self._failures.record(item, error, run.connection, run.now, run.correlation)
-                results.append(run.answers.failure(item.operation, item.unique_batch_item_id, error))
+                results.append(failed(run, item, error))
                 waiting.append(_waiting(item).obtained())
                 if not request.goes_on:
                     break

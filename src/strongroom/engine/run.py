@@ -37,8 +37,8 @@ class Awaited(NamedTuple):
 class Run:
     """One request being answered.
 
-    `message` are its bytes where it came as TTLV. `room` are the bytes left for batch items; None in a small
-    batch without Maximum Response Size. `correlation` are its names in logs, None without.
+    `message` are its bytes where it came as TTLV. `room` are the bytes left for batch items (`room.py`);
+    None in a small batch without Maximum Response Size. `correlation` are its names in logs, None without.
     """
 
     request: RequestMessage

@@ -34,6 +34,7 @@ from strongroom.engine.quotas import Quotas
 from strongroom.engine.references import Told, made_by, told, told_in, with_links, without
 from strongroom.engine.remembering import Remembering
 from strongroom.engine.request import BatchItem, RequestMessage
+from strongroom.engine.room import LARGE_ANSWERS, taken
 from strongroom.engine.run import Condition, Done, Run
 from strongroom.engine.safeguards import Guard
 from strongroom.engine.services import Services
@@ -50,15 +51,10 @@ from strongroom.procedures.factory import check_constraints
 from strongroom.procedures.policies import check_policies
 from strongroom.registry import NEWEST, Operation, Version
 from strongroom.registry.names import VALUES
-from strongroom.wire import binary
 from strongroom.wire.item import STRUCTURE, Item
 
 ATTEMPTS: Final = 64
 """How often a unit of work is run when other changes of the same object keep coming first."""
-
-LARGE_ANSWERS: Final = 4
-"""How many answers of the size of the largest message the answer to a batch has room for, so that a small
-request cannot make the server hold the same large object thousands of times over."""
 
 MANY: Final = 1000
 """Items of a message that is read beside the event loop: that may take a hundred times as long as to read an
@@ -127,6 +123,9 @@ class Transactions:
             work = self.unit_of_work(run)
             known = await self.again(run, item, work)
             if known is not None:
+                size = taken(known, item, run.room)
+                if run.room is not None:
+                    run.room -= size
                 self._audit.record(event_of(run, item, tuple(work.made.values()), None))
                 work.keep(item.operation)
                 return known
@@ -236,15 +235,7 @@ class Transactions:
             if item.ephemeral is not None:
                 fields = without(fields, item.ephemeral, item.operation or 0)
             result = run.answers.success(spec.operation, item.unique_batch_item_id, fields)
-        if room is None:
-            return result, 0
-        size = len(binary.encode(result))
-        if size > room:
-            raise ResponseTooLarge(
-                "the answer is longer than the Maximum Response Size, or all answers of the batch are longer"
-                " than the server sends at once; nothing was changed"
-            )
-        return result, size
+        return result, taken(result, item, room)
 
     async def commit(
         self,

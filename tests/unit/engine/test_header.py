@@ -7,10 +7,12 @@ import pytest
 from strongroom.domain.identity import Connection
 from strongroom.engine.answers import joined
 from strongroom.model.convert import encoder
+from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.messages import Attestation, Authentication, Credential
 from strongroom.model.structures import Nonce
 from strongroom.operations.discover_versions import DiscoverVersionsRequest
 from strongroom.operations.get import GetRequest
+from strongroom.operations.locate import LocateRequest
 from strongroom.operations.query import QueryRequest
 from strongroom.registry import (
     V1_0,
@@ -22,6 +24,7 @@ from strongroom.registry import (
     V3_0,
     VERSIONS,
     AttestationType,
+    BatchErrorContinuationOption,
     CredentialType,
     QueryFunction,
     ResultReason,
@@ -31,6 +34,7 @@ from strongroom.registry import (
 from strongroom.registry.names import defined_tags
 from strongroom.wire import binary
 from strongroom.wire.item import Item
+from tests.faults.noise import create
 from tests.kms import ALICE, Refused, TestKms, request_message
 
 QUERY = QueryRequest(query_function=(QueryFunction.QUERY_OPERATIONS, QueryFunction.QUERY_OBJECTS))
@@ -126,6 +130,37 @@ def test_maximum_response_size_is_kept(kms: TestKms) -> None:
     size = len(binary.encode(full))
     fitting = kms.send(request_message(QUERY, version=V1_0, maximum_response_size=size + 200))
     assert fitting[2][1] == full[2][1]
+
+
+@pytest.mark.parametrize("option", list(BatchErrorContinuationOption))
+@pytest.mark.parametrize("count", [1, 2, 5, 9])
+def test_failures_have_no_more_room_than_what_is_done(
+    kms: TestKms, count: int, option: BatchErrorContinuationOption
+) -> None:
+    """KMIP 1.4 §6.3: a longer answer cannot be read, and nobody would know what was done."""
+    failing = [GetRequest(unique_identifier=UniqueIdentifier("nowhere"))] * count
+    for size in range(0, 2000, 50):
+        root = request_message(
+            QUERY,
+            *failing,
+            QUERY,
+            version=V1_4,
+            maximum_response_size=size,
+            batch_error_continuation_option=option,
+        )
+        answer = kms.send(root)
+        least = len(answer[2]) == 2 and reason_of(answer) == ResultReason.RESPONSE_TOO_LARGE
+        assert least or len(binary.encode(answer)) <= size
+        if not least:
+            told = [fields(item)[Tag.RESULT_STATUS] for item in answer[2][1:]]
+            assert len(told) == (count + 2 if option is BatchErrorContinuationOption.CONTINUE else 2)
+
+
+def test_nothing_is_done_where_not_even_failures_would_fit(kms: TestKms) -> None:
+    made = [create() for _ in range(20)]
+    answer = kms.send(request_message(*made, version=V1_4, maximum_response_size=1000))
+    assert [fields(item)[Tag.RESULT_REASON] for item in answer[2][1:]] == [ResultReason.RESPONSE_TOO_LARGE]
+    assert kms.call(LocateRequest()).unique_identifier == ()
 
 
 @pytest.mark.parametrize(

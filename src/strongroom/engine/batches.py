@@ -149,10 +149,10 @@ class Batches:
                 f"with one item for each object that is meant, the batch has more than the"
                 f" {self._limits.batch_items} items that are done; find fewer, or name the objects"
             )
-        items[position : position + 1] = those
         if len(those) > 1:
-            run.message = None  # its places are not those of the items any more
             run.room = room_with(those[1:], run.room, self._limits.message_size)
+            run.message = None  # its places are not those of the items any more
+        items[position : position + 1] = those
         return those[0]
 
     async def _keep(self, run: Run) -> list[Item]:

@@ -46,7 +46,7 @@ def room_of(request: RequestMessage, correlation: Correlation | None, longest: i
 
 
 def room_with(more: Iterable[BatchItem], room: int | None, longest: int) -> int:
-    """Return the room that is left when there are more items than the request had. Raises ResponseTooLarge."""
+    """Return the room that is left with more items than the request had; raises ResponseTooLarge."""
     return _set_aside(LARGE_ANSWERS * longest if room is None else room, more)
 
 
@@ -80,7 +80,7 @@ def _set_aside(room: int, items: Iterable[BatchItem]) -> int:
     room -= sum(map(_least, items))
     if room < 0:
         raise ResponseTooLarge(
-            "the answer to so many requests is longer than the Maximum Response Size; nothing was done"
+            "the answer to so many requests is longer than the Maximum Response Size; none of them was done"
         )
     return room
 

@@ -38,6 +38,7 @@ from strongroom.registry import (
     UniqueIdentifierEnumeration,
     Version,
 )
+from strongroom.wire import binary
 from tests.expect import EVERY_USE, active_key, key, mask, named, pair_request, state_of
 from tests.kms import TestKms, attribute, request_message, template
 
@@ -243,3 +244,26 @@ def test_a_batch_that_is_done_again_after_a_lost_race_begins_as_it_was_sent(
     assert not lost
     assert [one for item in each for one in identifiers(item)] == identifiers(pair)
     assert {state_of(kms, UniqueIdentifier(one)) for one in identifiers(pair)} == {State.ACTIVE}
+
+
+@pytest.mark.parametrize("option", list(BatchErrorContinuationOption))
+def test_each_is_done_only_if_it_can_be_answered(kms: TestKms, option: BatchErrorContinuationOption) -> None:
+    """KMIP 2.1 §9.12: nobody would know what else was done."""
+    for size in range(0, 1600, 100):
+        made = [key(kms) for _ in range(5)]
+        request = request_message(
+            EVERYTHING,
+            DESTROY,
+            version=V2_1,
+            maximum_response_size=size,
+            batch_error_continuation_option=option,
+        )
+        answer = kms.send(request)
+        items = [decoder(ResponseBatchItem, V2_1)(child[2]) for child in answer[2][1:]]
+        told = [one for item in items[1:] if item.result_status is SUCCESS for one in identifiers(item)]
+        assert len(items) == 1 or len(binary.encode(answer)) <= size
+        destroyed = [one for one in made if state_of(kms, one) is State.DESTROYED]
+        assert destroyed == [one for one in made if one in told]
+        for one in set(made) - set(destroyed):
+            kms.call(DestroyRequest(unique_identifier=one))
+    assert len(told) == len(made)

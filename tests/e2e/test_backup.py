@@ -20,6 +20,8 @@ from strongroom.cli.administration import administer
 from strongroom.cli.exit import ExitCode
 from strongroom.client.errors import KMIPError
 from strongroom.domain.backups import KeysGiven
+from strongroom.scheduler.verification import KEY as VERIFICATION
+from strongroom.scheduler.verification import Verification
 from strongroom.server.admin import call, call_server
 from strongroom.server.app import StrongroomAdapters
 from strongroom.server.backup.create import _new_file, create_backup
@@ -27,6 +29,8 @@ from strongroom.server.backup.files import settled_files
 from strongroom.server.backup.identities import read_identities
 from strongroom.server.backup.parts import PLAIN, SEALED
 from strongroom.server.backup.restore import restore_backup
+from strongroom.server.backup.unpack import Contents
+from strongroom.server.backup.verify import verify_backup
 from strongroom.server.config import ClientSettings, load_settings
 from strongroom.server.data_directory import DataDirectory, write_private
 from strongroom.server.errors import Denied, DirectoryLocked, OperatorError, PendingApproval
@@ -657,6 +661,7 @@ def test_a_record_that_was_tampered_with_is_named_and_restored_as_it_was(
 
 _OBJECT = "object {victim} does not open"
 _CLIENT = "client victim does not open"
+_ENTRY = f"entry {Verification.kind}/{VERIFICATION} does not open"
 _EVENT = "event {event} of the audit log does not follow from the one before it"
 DAMAGES = {
     "UPDATE objects SET attributes = 1.5 WHERE unique_identifier = :victim": _OBJECT,
@@ -665,6 +670,8 @@ DAMAGES = {
     "UPDATE objects SET attributes = CAST(x'ff' AS TEXT) WHERE unique_identifier = :victim": _OBJECT,
     "UPDATE clients SET groups = 1.5 WHERE name = 'victim'": _CLIENT,
     "UPDATE clients SET revision = 'two' WHERE name = 'victim'": _CLIENT,
+    f"UPDATE entries SET due = 1 WHERE kind = {Verification.kind}": _ENTRY,
+    f"UPDATE entries SET sealed = 1.5 WHERE kind = {Verification.kind}": _ENTRY,
     "UPDATE audit SET event = CAST('edited' AS BLOB) WHERE position = 3": _EVENT,
     "UPDATE audit SET event = 'no bytes' WHERE position = 3": _EVENT,
     "UPDATE audit SET hash = 1.5 WHERE position = 3": _EVENT,
@@ -790,6 +797,26 @@ def test_a_restore_is_an_event_in_an_audit_log_that_is_still_whole(
     assert b'"entries":[[0,80,' in events[place - 1][0]
     verdict = site.try_run("audit", "verify", str(data))
     assert verdict.returncode == ExitCode.OK, verdict.stdout + verdict.stderr
+
+
+def test_all_records_are_opened_or_a_sample_of_each_kind(
+    backup: Path, kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(*, everything: bool) -> Contents:
+        adapters, identities = StrongroomAdapters(), read_identities([kit.path])
+        return verify_backup(
+            backup, adapters, identities, everything=everything, report=lambda *_: None
+        ).contents
+
+    whole = opened(everything=True)
+    number = [whole.rows[name] for name in ("objects", "entries", "clients")]
+    assert all(number)
+    assert [whole.opened.objects, whole.opened.entries, whole.opened.clients] == number
+    monkeypatch.setattr("strongroom.server.backup.verify.SAMPLE", 5)
+    every = max(whole.rows.values()) // 5
+    assert every > 1
+    some = opened(everything=False).opened
+    assert [some.objects, some.entries, some.clients] == [-(-one // every) for one in number]
 
 
 def test_the_end_of_the_audit_log_is_told(site: testing.Server, backup: Path, kit: Kit) -> None:

@@ -397,12 +397,37 @@ def test_a_rotation_that_was_overtaken_does_nothing(
     node = new_node()
     node.look()
 
-    async def found_before(*_: Any, **__: Any) -> list[ManagedObject]:
+    left_alone: list[Any] = []
+
+    async def found_before(*_: Any, excluded: Any, **__: Any) -> list[ManagedObject]:
+        left_alone.append(excluded)
         return stale
 
     monkeypatch.setattr(kms.repository, "rotations_due", found_before)
     assert node.look() == 0
     assert (node.rotated, node.failed) == ([old], [])
+    node.look()
+    assert left_alone == [[], [old]]
+
+
+def test_what_cannot_be_rotated_is_put_off_in_its_tenant(
+    kms: TestKms, new_node: NewNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An identifier is that of another object in another tenant."""
+    node, left_alone = new_node(), dict[int, Any]()
+
+    async def due(tenant: int, *_: Any, excluded: Any, damaged: Any, **__: Any) -> list[ManagedObject]:
+        left_alone[tenant] = excluded
+        if tenant == 1:
+            damaged(UniqueIdentifier("same"), TamperedRecord("damaged"))
+        return []
+
+    monkeypatch.setattr(kms.repository, "rotations_due", due)
+    monkeypatch.setattr(node.rotations, "_tenants", lambda: (1, 2))
+    for _ in range(2):
+        kms.run(node.rotations(kms.clock.now()))
+    assert left_alone == {1: ["same"], 2: []}
+    assert len(node.failed) == 1
 
 
 def test_the_rotation_is_the_owners_and_is_recorded(kms: TestKms, new_node: NewNode) -> None:

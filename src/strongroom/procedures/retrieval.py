@@ -4,7 +4,7 @@ Rule: whether material may go out, wrapped or in the clear, is decided here for 
 out.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from strongroom.domain.context import Context
 from strongroom.domain.errors import (
@@ -45,7 +45,7 @@ def as_kept(obj: ManagedObject) -> ManagedObjectStruct:
     key_block = key_block_of(value)
     if key_block is None or key_block.key_value is not None:
         _require_free(obj, concealed=False)
-    return value
+    return _described(obj, value)
 
 
 async def given_out(ctx: Context, obj: ManagedObject, wanted: Wanted) -> ManagedObjectStruct:
@@ -55,7 +55,7 @@ async def given_out(ctx: Context, obj: ManagedObject, wanted: Wanted) -> Managed
         raise ObjectNotFound("the server holds no material of this object")
     key_block = key_block_of(value)
     if key_block is not None and key_block.key_value is None:
-        return _elsewhere(value, key_block, wanted)
+        return _described(obj, _elsewhere(value, key_block, wanted))
     specification = wanted.key_wrapping_specification
     sent = value if is_wrapped(value) else obj.as_registered
     if specification is None and sent is not None and wanted.key_wrap_type is not KeyWrapType.NOT_WRAPPED:
@@ -68,7 +68,7 @@ async def given_out(ctx: Context, obj: ManagedObject, wanted: Wanted) -> Managed
     _require_free(obj, concealed=specification is not None and conceals(specification.wrapping_method))
     if is_wrapped(value):
         value = await unwrap(ctx, value)
-    value = await _in_format(ctx, obj, value, wanted)
+    value = _described(obj, await _in_format(ctx, obj, value, wanted))
     return value if specification is None else await wrap(ctx, obj, value, specification)
 
 
@@ -124,6 +124,32 @@ async def _in_format(
     return await converted(
         ctx, obj, value, key_format or key_block.key_format_type, wanted.key_compression_type
     )
+
+
+_KEYS: Final = frozenset(
+    {ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY, ObjectType.PRIVATE_KEY, ObjectType.SPLIT_KEY}
+)
+_SAY_NOTHING: Final = frozenset({KeyFormatType.RAW, KeyFormatType.OPAQUE})
+
+
+def _described(obj: ManagedObject, value: ManagedObjectStruct) -> ManagedObjectStruct:
+    """Return a key with its algorithm and length beside it, where its format does not tell them.
+
+    SPEC(KMIP 1.4 §2.1.3): they are required then. Register takes them as attributes as well.
+    """
+    key_block = key_block_of(value)
+    if key_block is None or not (
+        key_block.cryptographic_algorithm is None or key_block.cryptographic_length is None
+    ):
+        return value
+    if obj.object_type not in _KEYS or key_block.key_format_type not in _SAY_NOTHING:
+        return value
+    described = key_block.replace(
+        cryptographic_algorithm=obj.value(Tag.CRYPTOGRAPHIC_ALGORITHM),
+        cryptographic_length=obj.value(Tag.CRYPTOGRAPHIC_LENGTH),
+    )
+    result: ManagedObjectStruct = value.replace(key_block=described)
+    return result
 
 
 def _elsewhere(value: ManagedObjectStruct, key_block: KeyBlock, wanted: Wanted) -> ManagedObjectStruct:

@@ -112,6 +112,32 @@ def test_the_attributes_tell_the_stored_format_whatever_was_given_out(kms: TestK
     assert value(kms, made, Tag.KEY_FORMAT_TYPE) is F.RAW
 
 
+@pytest.mark.parametrize("version", [V1_0, V1_4, V2_1])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_raw_key_tells_its_algorithm_and_length(kms: TestKms, version: Version, there: bool) -> None:
+    """KMIP 1.4 table 7: required where the Key Value does not tell; Register has them as attributes too."""
+    bare = KeyBlock(
+        key_format_type=F.RAW, key_value=KeyValue(key_material=SecretBytes(AES_128)) if there else None
+    )
+    request = registration(
+        ObjectType.SYMMETRIC_KEY,
+        SymmetricKey(key_block=bare),
+        mask(EVERY_USE),
+        attribute(Tag.CRYPTOGRAPHIC_ALGORITHM, CryptographicAlgorithm.AES),
+        attribute(Tag.CRYPTOGRAPHIC_LENGTH, 128),
+    )
+    made = kms.call(request).unique_identifier
+    got: Any = kms.call(GetRequest(unique_identifier=made), version=version).managed_object
+    assert got.key_block.cryptographic_algorithm is CryptographicAlgorithm.AES
+    assert got.key_block.cryptographic_length == 128
+    assert got.key_block.key_value == bare.key_value
+
+
+def test_secret_data_have_no_algorithm_to_tell(kms: TestKms) -> None:
+    key_block = block(kms, register_password(kms))
+    assert (key_block.cryptographic_algorithm, key_block.cryptographic_length) == (None, None)
+
+
 @pytest.mark.parametrize("key_format", [F.PKCS_1, F.X_509, F.TRANSPARENT_DSA_PRIVATE_KEY])
 def test_a_format_that_the_key_cannot_have_is_refused(kms: TestKms, key_format: F) -> None:
     """KMIP 1.4 §11.12: the object cannot be provided in the desired Key Format Type."""

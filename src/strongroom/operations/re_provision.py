@@ -95,7 +95,7 @@ async def _require_good_standing(ctx: Context) -> None:
     if current is None or current.owner != ctx.caller.client or current.state is not State.ACTIVE:
         raise PermissionDenied(
             "the certificate of the current credential was revoked or removed; the administrator can give the"
-            " client another one: strongroom client renew NAME --now"
+            " client another one: strongroom client renew NAME --now --out OUT"
         )
 
 

@@ -44,5 +44,6 @@ def check_there(version: str | None, database: str) -> None:
     if version is None:
         raise StoreGone(
             f"{database} is gone or empty; put the store back where it was (is a disk not mounted, or the "
-            "setting `store` another one?), or restore a backup: strongroom backup restore"
+            "setting `store` another one?), or restore a backup: "
+            "strongroom backup restore FILE --data NEWDIR --identity KIT"
         )

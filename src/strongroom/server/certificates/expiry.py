@@ -32,7 +32,9 @@ SERVER_WARNING: Final = dt.timedelta(days=30)
 EVERY: Final = dt.timedelta(days=1)
 LOOKS: Final = dt.timedelta(minutes=10)
 
-_RENEW: Final = "renew it: strongroom client renew NAME --out OUT, or on its host strongroom client renew"
+_RENEW: Final = (
+    "renew it: strongroom client renew NAME --out OUT, or on its host: strongroom client renew --profile FILE"
+)
 _KEY: Final = "clients"
 
 

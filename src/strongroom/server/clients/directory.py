@@ -51,12 +51,12 @@ class Refusal(Enum):
 
     UNKNOWN = "enrol the client: strongroom client enrol NAME --data DIR --out OUT"
     REVOKED = "the client was revoked; enrol it again under a new key if it may come back"
-    REPLACED = "the client has a newer key; use that one, or renew it: strongroom client renew NAME"
+    REPLACED = "the client has a newer key; use that one, or renew it: strongroom client renew NAME --out OUT"
     TAMPERED = "the record was changed in the database: find out by whom; then revoke the client and enrol it"
     ON_REVOCATION_LIST = "its authority has revoked the certificate; give the client another one"
     REVOCATION_UNKNOWN = "its revocation list is missing or has ended; renew the file tls.client_crl"
     AMBIGUOUS = "the certificate fits the rules of several clients; remove one: strongroom client unmap"
-    INVITED = "this is the key of an invitation: strongroom client join, at the HTTPS address"
+    INVITED = "this is the key of an invitation, for HTTPS only: strongroom client join TOKEN_FILE --out OUT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

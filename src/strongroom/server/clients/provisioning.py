@@ -103,7 +103,7 @@ class ClientProvisioning:
         if len(record.keys) >= MOST_KEYS:
             raise ServerLimitExceeded(
                 f"the client has had {MOST_KEYS} keys, the most that it gets by itself; the administrator can"
-                " give it one more: strongroom client renew NAME"
+                " give it one more: strongroom client renew NAME --out OUT"
             )
         return record.with_key(accepted, old_until=None)
 

@@ -248,7 +248,8 @@ class ClientConnection(asyncio.BufferedProtocol, Generic[M]):
                 "certificate_expired",
                 client=self._connection.client.name,
                 peer=self._peer,
-                alarm="accepted all the same (clients.expired); renew it: strongroom client renew",
+                alarm="accepted all the same (clients.expired); "
+                "renew it: strongroom client renew NAME --out OUT",
             )
             return
         self.valid_until = NEVER

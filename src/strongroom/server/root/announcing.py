@@ -25,7 +25,7 @@ ANNOUNCED_FOR: Final = timedelta(hours=1)
 """How long a node that was away still finds an announcement in the store. Meanwhile whoever has the older
 root key and the database can get at the newer one."""
 
-CAME_FIRST: Final = "another root key came first; look at: strongroom server root status"
+CAME_FIRST: Final = "another root key came first; look at: strongroom server root status --data DIR"
 
 _MOST: Final = 100
 """Announcements that are taken away at a time."""

@@ -135,7 +135,7 @@ class RootKeyChange:
             if left:
                 raise RootKeyError(
                     f"{left} keys are not wrapped by the newest root key, or not for the recovery kit, which"
-                    " does not open them; look at: strongroom server root status"
+                    " does not open them; look at: strongroom server root status --data DIR"
                 )
 
     def _prove(self) -> bool:

@@ -69,7 +69,7 @@ def rotate(directory: DataDirectory, choice: RootChoice) -> Message:
     request: Message = {"command": "root.rotate", "record": new.described}
     if new.secret is not None:
         request["secret"] = base64.b64encode(new.secret.reveal()).decode()
-    look = "look in an hour whether it does: strongroom server root status"
+    look = "look in an hour whether it does: strongroom server root status --data DIR"
     _begin(directory, request, kept, unsure=f"{which} may take over all the same{shares}, and {look}")
     return _go_on(directory, sure=f"{which} takes over all the same{shares}")
 
@@ -84,7 +84,7 @@ def finish(directory: DataDirectory) -> Message:
         if time.monotonic() > give_up:
             raise OperatorError(
                 "the older root key is still needed; the server goes on by itself, "
-                "look at: strongroom server root status"
+                "look at: strongroom server root status --data DIR"
             )
         time.sleep(_PAUSE)
 

@@ -28,7 +28,7 @@ from strongroom.model.identifiers import UniqueIdentifier
 from strongroom.model.secret import SecretBytes
 from strongroom.rootkey.file import FileRootKey
 from strongroom.store import migrate, postgres_connect, postgres_schema
-from strongroom.store.records import ObjectRow, StoreKeyRow
+from strongroom.store.records import ObjectRow, StoreKeyRow, StoreUnavailable
 from strongroom.store.repository import Repository
 from strongroom.store.sealing import StoreKeys
 from strongroom.store.sqlite import InlineSqliteBackend
@@ -209,6 +209,7 @@ async def test_an_upgrade_of_postgresql_that_is_killed_anywhere_has_not_begun(
     statements = re.split(r"(?<=;)\n\n", migrate.script("postgresql", old.version))
     places = range(0, len(statements) + 1, max(1, len(statements) // MOST_POINTS))
     connection = await postgres_connect.connect(url)
+    await connection.execute("SET application_name = 'the test'")  # while a server is connected there is none
     try:
         for place in places:
             script = "\n\n".join(
@@ -220,6 +221,27 @@ async def test_an_upgrade_of_postgresql_that_is_killed_anywhere_has_not_begun(
         await connection.close()
     await asyncio.to_thread(testing.Server(old.folder).run, "store", "migrate", str(old.data))
     await asyncio.to_thread(serve_and_compare, old)
+
+
+@pytest.mark.postgres
+async def test_postgresql_is_not_upgraded_while_a_server_is_at_work(
+    old: Sample, postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would go on by the schema that it knows."""
+    monkeypatch.setattr(postgres_schema, "OTHERS_WITHIN", 0.5)
+    if old.version == VERSIONS[-1]:
+        pytest.skip("there is nothing to migrate")
+    url = parse(postgres_server.url(samples.on_postgres(old, postgres_server)), tmp_path)
+    assert isinstance(url, PostgresUrl)
+    server = await postgres_connect.connect(url)
+    with pytest.raises(StoreUnavailable, match="stop every server that uses it"):
+        await asyncio.to_thread(migrate.migrate, url)
+    assert await postgres_schema.version(server) == old.version
+    monkeypatch.setattr(postgres_schema, "OTHERS_WITHIN", 60.0)
+    migrating = asyncio.create_task(asyncio.to_thread(migrate.migrate, url))
+    await server.close()
+    await migrating
+    assert await asyncio.to_thread(migrate.current_version, url) == VERSIONS[-1]
 
 
 async def kill_while_it_waits(connection: asyncpg.Connection, url: PostgresUrl, script: str) -> None:

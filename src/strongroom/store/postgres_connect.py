@@ -23,8 +23,11 @@ STATEMENT_TIMEOUT: Final = 10.0
 LONG: Final = 24 * 3600.0
 """Seconds for a statement whose work grows with the store: a migration, a restore."""
 
+APPLICATION: Final = "strongroom"
+"""What connections are called in the server's list."""
+
 _SETTINGS: Final = {
-    "application_name": "strongroom",
+    "application_name": APPLICATION,
     # C4: an acknowledged change is on disk, and on a synchronous standby where there is one.
     "synchronous_commit": "on",
     # Generations are compared by hand; nothing here needs more.

@@ -1,21 +1,36 @@
 """The schema of a PostgreSQL database: which one it has, making the newest, and whether the server is safe.
 
-Rule: a migration is one transaction.
+Rule: a migration is one transaction, and no server is at work meanwhile: a release reads and writes by the
+schema that it knows, and looks once, when it connects, whether that is the one there is.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
 import asyncpg
 
 from strongroom.store import versions
-from strongroom.store.postgres_connect import BROKEN, LONG, connect
+from strongroom.store.postgres_connect import APPLICATION, BROKEN, LONG, connect
 from strongroom.store.postgres_outcome import Connection
 from strongroom.store.records import StoreKeyRow, StoreUnavailable
 from strongroom.store.url import PostgresUrl
 
 MIGRATION_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('strongroom'))"
 """Two nodes may be upgraded at the same moment; the second waits and finds it done."""
+
+
+OTHERS_WITHIN: Final = 5.0
+"""Seconds in which connections that were closed a moment ago disappear."""
+
+_MIGRATING: Final = "SET application_name = 'strongroom migrate'"
+"""Others that do the same wait for each other."""
+
+_OTHERS: Final = (
+    "SELECT string_agg(format('process %s from %s', pid, coalesce(host(client_addr), 'this machine')), ', ')"
+    " FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1"
+    " AND pid <> pg_backend_pid()"
+)
 
 
 async def version(connection: Connection) -> str | None:
@@ -76,6 +91,9 @@ async def migrate(url: PostgresUrl, script: Callable[[str | None], str]) -> None
     """Run the SQL that `script` gives for the version that is there, in one transaction."""
     connection = await connect(url)
     try:
+        await connection.execute(_MIGRATING)
+        if await version(connection) in versions.VERSIONS[:-1]:
+            await _wait_for_others(connection)
         async with connection.transaction():
             await connection.execute(MIGRATION_LOCK, timeout=LONG)
             found = await _version_in_transaction(connection)
@@ -88,6 +106,19 @@ async def migrate(url: PostgresUrl, script: Callable[[str | None], str]) -> None
         raise StoreUnavailable(f"cannot migrate the database: {error}; nothing was changed") from error
     finally:
         await connection.close()
+
+
+async def _wait_for_others(connection: Connection) -> None:
+    """Return once no server is connected to the database. Raises StoreUnavailable."""
+    clock = asyncio.get_running_loop().time
+    give_up = clock() + OTHERS_WITHIN
+    while others := await connection.fetchval(_OTHERS, APPLICATION):
+        if clock() > give_up:
+            raise StoreUnavailable(
+                f"a server is connected to the database ({others}): stop every server that uses it, and give"
+                " the command again; for one whose machine is gone, pg_terminate_backend ends its connection"
+            )
+        await asyncio.sleep(0.1)
 
 
 async def run_script(connection: Connection, script: str) -> None:

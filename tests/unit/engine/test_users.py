@@ -54,6 +54,7 @@ from strongroom.operations.discover_versions import DiscoverVersionsRequest
 from strongroom.operations.get import GetRequest
 from strongroom.operations.get_attributes import GetAttributesRequest
 from strongroom.operations.login import LoginRequest, LoginResponse
+from strongroom.operations.obliterate import ObliterateRequest
 from strongroom.operations.ping import PingRequest
 from strongroom.operations.query import QueryRequest
 from strongroom.registry import (
@@ -605,6 +606,36 @@ def test_a_ticket_ends_with_the_credential_that_it_was_got_with(kms: TestKms, ri
     assert isinstance(refused, Refused)
     assert refused.reason is ResultReason.INVALID_TICKET
     assert isinstance(with_ticket(kms, kept, PingRequest()), Response)
+
+
+@pytest.mark.parametrize("which", ["user", "credential"])
+def test_a_ticket_ends_with_the_date_that_ends_its_user_or_credential(kms: TestKms, which: str) -> None:
+    hour = timedelta(hours=1)
+    dates = [
+        attribute(tag, kms.clock.now() + after)
+        for tag, after in ((Tag.ACTIVATION_DATE, timedelta()), (Tag.DEACTIVATION_DATE, hour))
+    ]
+    value = PasswordCredential(password=SecretBytes(PASSWORD))
+    secret = credential(kms, CredentialType.PASSWORD, value, *(dates if which == "credential" else ()))
+    link = attribute(Tag.CREDENTIAL_LINK, secret)
+    given = template(link, named(NAME), *(dates if which == "user" else ()))
+    kms.call(CreateUserRequest(attributes=given), version=V3_0)
+    ticket = kms.call(LoginRequest(), version=V3_0, authentication=header(by_password())).ticket
+    assert isinstance(with_ticket(kms, ticket, PingRequest()), Response)
+    kms.clock.pass_time(hours=1)
+    assert isinstance(with_ticket(kms, ticket, PingRequest()), Refused)
+
+
+@pytest.mark.parametrize("which", ["user", "credential"])
+def test_a_ticket_ends_with_what_is_obliterated(kms: TestKms, which: str) -> None:
+    secret = password(kms)
+    target = {"user": user(kms, secret), "credential": secret}[which]
+    ticket = kms.call(LoginRequest(), version=V3_0, authentication=header(by_password())).ticket
+    kms.call(DestroyRequest(unique_identifier=target), version=V3_0)
+    kms.call(ObliterateRequest(unique_identifier=target), version=V3_0)
+    refused = with_ticket(kms, ticket, PingRequest())
+    assert isinstance(refused, Refused)
+    assert refused.reason is ResultReason.INVALID_TICKET
 
 
 @pytest.mark.parametrize("which", ["device", "password"])

@@ -16,7 +16,7 @@ from strongroom.server.certificates.ca import Authority
 from strongroom.server.listening.shares import Buffers
 from strongroom.server.listening.turns import ALONE, AMONG_OTHERS, AT_ONCE, Turns
 from strongroom.server.listening.writing import PIECE
-from strongroom.server.ttlv import BURST, READ_AHEAD, TAKEN
+from strongroom.server.ttlv import BURST, READ_AHEAD, TAKEN, UNCOUNTED
 from tests.unit.server.bench import Bench, receive, turns_pass, until
 from tests.unit.server.conftest import NOW
 
@@ -858,6 +858,22 @@ async def test_revocation_closes_a_live_connection(bench: Bench, logs: list[Any]
     assert transport.written == []
     protocol.connection_lost(None)
     assert logs[0]["reason"] == "revoked"
+
+
+async def test_a_certificate_that_is_another_clients_now_has_to_come_in_anew(
+    bench: Bench, logs: list[Any]
+) -> None:
+    """What it has of the worker is counted for the one, and what it sent is no request of the other."""
+    protocol, transport = bench.connect()
+    receive(protocol, request(bytes(2 * UNCOUNTED))[:-1])
+    assert bench.service.buffers._of_client
+    await bench.enrol(client=ClientId(8))
+    assert protocol._look_up(protocol.certificate) != protocol._connection.client
+    protocol.recheck()
+    assert transport.closed
+    protocol.connection_lost(None)
+    assert logs[0]["reason"] == "client_replaced"
+    assert bench.service.buffers._of_client == {}
 
 
 async def test_a_changed_record_acts_on_the_next_request(bench: Bench) -> None:

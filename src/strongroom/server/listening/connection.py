@@ -200,6 +200,9 @@ class ClientConnection(asyncio.BufferedProtocol, Generic[M]):
                 self._last = "credential_replaced"
             else:
                 self.close(found.name.lower())
+        elif found.client != self._connection.client.client:
+            # What it has of the worker is counted for one, and what has arrived is no request of the other.
+            self.close("client_replaced")
         else:
             self.valid_until = min(self.valid_until, self._service.directory.valid_until(self.certificate))
             if found != self._connection.client:

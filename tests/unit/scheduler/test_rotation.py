@@ -494,7 +494,7 @@ def test_values_that_no_release_writes_hold_up_no_rotation(
 
 @pytest.mark.parametrize("what", ["damaged", "doubted"])
 def test_what_cannot_be_trusted_holds_up_no_other_and_is_told(
-    kms: TestKms, new_node: NewNode, what: str
+    kms: TestKms, new_node: NewNode, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     bad = [key(kms, *DAILY) for _ in range(PAGE)]  # all that is looked at in one go
     fine = key(kms, *DAILY)
@@ -512,6 +512,9 @@ def test_what_cannot_be_trusted_holds_up_no_other_and_is_told(
     assert node.rotated == [fine]
     assert [identifier for identifier, _ in node.failed] == bad
     assert all(isinstance(failure, TamperedRecord) for _, failure in node.failed)
+    monkeypatch.setattr(kms.loop, "time", lambda real=kms.loop.time: real() + 60)
+    node.look()
+    assert [identifier for identifier, _ in node.failed] == bad * 2
 
 
 def test_more_than_a_page_is_rotated_page_by_page(kms: TestKms, new_node: NewNode) -> None:

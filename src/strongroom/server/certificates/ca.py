@@ -232,7 +232,7 @@ def server_certificate_is_due(
     issuer: x509.Certificate | None = None,
     former: Sequence[x509.Name] = (),
 ) -> bool:
-    """Tell whether the server certificate needs replacing: nearly over, missing, or for other hosts.
+    """Tell whether the server certificate needs replacing: over soon, not begun, missing, for other hosts.
 
     `issuer` is the authority that it should be of, None for the current one; those called `former` were ours
     too. One that yet another authority has issued is its owner's business.
@@ -252,7 +252,9 @@ def server_certificate_is_due(
     wanted = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
     # One made by an older release cannot be shown to the endpoints of clients.
     fits = names == wanted and ExtendedKeyUsageOID.CLIENT_AUTH in purposes
-    return certificate.not_valid_after_utc - now < SERVER_RENEWAL or not fits
+    # One that has not begun yet was made by a clock that was ahead; no client takes it.
+    begun = certificate.not_valid_before_utc <= now
+    return certificate.not_valid_after_utc - now < SERVER_RENEWAL or not (fits and begun)
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:

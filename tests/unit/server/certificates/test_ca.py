@@ -232,6 +232,18 @@ def test_the_server_certificate_is_renewed_before_it_ends_and_when_hosts_change(
     assert not server_certificate_is_due(directory, hosts, NOW)
 
 
+def test_a_server_certificate_of_a_clock_that_was_ahead_is_due(
+    directory: DataDirectory, authority: Authority
+) -> None:
+    """As on a host to which a backup was restored before its clock was set."""
+    hosts, ahead = ["localhost", "127.0.0.1", "::1"], NOW + dt.timedelta(days=1)
+    issue_server_certificate(directory, authority, hosts, ahead)
+    assert not server_certificate_is_due(directory, hosts, ahead)
+    assert server_certificate_is_due(directory, hosts, NOW)
+    issue_server_certificate(directory, authority, hosts, NOW)
+    assert not server_certificate_is_due(directory, hosts, NOW)
+
+
 def test_a_certificate_of_another_authority_is_never_replaced(
     directory: DataDirectory, authority: Authority, tmp_path: Path, root_key: RootKey
 ) -> None:

@@ -126,6 +126,18 @@ def test_a_table_may_be_longer_than_a_frame_and_so_may_a_row() -> None:
     assert len([event for event in events if isinstance(event, Rows)]) > 2
 
 
+def test_a_row_may_be_as_large_as_a_message_that_an_administrator_lets_in() -> None:
+    """PostgreSQL takes it, and one that did not fit would keep all others out of every backup."""
+    row: Row = (1, "large", bytes(80 << 20))
+    out = io.BytesIO()
+    writer = ArchiveWriter(out.write, HEADER)
+    writer.begin(PartBegins("objects", "table", COLUMNS, ("a",)))
+    writer.rows([row])
+    writer.end()
+    writer.sign(AUDIT_KEY.public.id, AUDIT_KEY.sign(statement(writer.finish())))
+    assert read_rows(read(out.getvalue())) == [row]
+
+
 def test_an_archive_may_have_as_many_parts_as_there_are_files_in_an_audit_log() -> None:
     """A server that has read much, or was started often, has thousands; its manifest names each."""
     names = [f"audit/reads-000-{number:08}.log" for number in range(9_000)]

@@ -34,8 +34,9 @@ FORMAT: Final = 2
 
 _UNSIGNED: Final = 1
 
-MAX_FRAME: Final = 72 << 20
-"""Bytes: a change set has 64 MiB at most, and so has a row."""
+MAX_FRAME: Final = (1 << 30) + (72 << 20)
+"""Bytes: a row of PostgreSQL is as large as a message may be (`limits.message_size`), one of SQLite has
+64 MiB at most."""
 
 _FULL: Final = 256 << 10
 """Bytes of rows in one frame, unless a single one is larger."""

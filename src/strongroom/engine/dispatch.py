@@ -101,8 +101,10 @@ class Dispatcher:
     async def tidy(self, now: datetime) -> None:
         """Forget from time to time what is remembered: it may hold keys that are gone. Streams do, too."""
         self._services.streams.expire(now)
-        if self._forget_at is None or now >= self._forget_at:
-            self._forget_at = now + self._services.remembered_for
+        lifetime = self._services.remembered_for
+        # The clock may have been set back meanwhile.
+        if self._forget_at is None or not now < self._forget_at <= now + lifetime:
+            self._forget_at = now + lifetime
             self._forget()
 
     def _forget(self) -> None:

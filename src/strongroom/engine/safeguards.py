@@ -175,7 +175,8 @@ class Guard:
         self._unscrubbed = True
 
     async def _scrub(self, now: datetime) -> None:
-        if not self._unscrubbed or (self._scrubbed_at is not None and now < self._scrubbed_at + _SCRUBS):
+        # The clock may have been set back meanwhile.
+        if not self._unscrubbed or (self._scrubbed_at is not None and abs(now - self._scrubbed_at) < _SCRUBS):
             return
         self._unscrubbed, self._scrubbed_at = False, now
         try:

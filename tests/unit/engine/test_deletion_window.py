@@ -312,6 +312,18 @@ def test_the_files_of_the_database_keep_no_byte_of_what_is_gone_for_good(
     assert not [piece for piece in pieces if piece in left]
 
 
+def test_a_clock_that_is_set_back_leaves_nothing_in_the_files(kms: TestKms) -> None:
+    key = kms.create_symmetric_key()
+    with database(kms) as reader:
+        (sealed,) = reader.execute("SELECT sealed FROM objects").fetchone()
+    reader.close()
+    tick(kms)
+    kms.clock.pass_time(days=-1)
+    kms.call(ObliterateRequest(unique_identifier=UniqueIdentifier(key)), version=V3_0)
+    tick(kms)
+    assert sealed not in files(kms)
+
+
 def test_the_files_of_the_database_keep_no_byte_of_what_an_import_took_the_place_of(kms: TestKms) -> None:
     lay_down(kms)
     key = kms.create_symmetric_key()

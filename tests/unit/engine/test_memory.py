@@ -62,7 +62,7 @@ def test_everything_is_forgotten_from_time_to_time(kms: TestKms) -> None:
     small = register(kms, 100)
     known = kms.dispatcher._answers
     kms.run(kms.dispatcher.tidy(kms.clock.now()))
-    for passed, forgotten in ((0, False), (299, False), (1, True), (299, False)):
+    for passed, forgotten in ((0, False), (299, False), (1, True), (299, False), (-86_400, True)):
         kms.clock.pass_time(seconds=passed)
         kms.call(GetRequest(unique_identifier=small))
         kms.call(GetRequest(unique_identifier=small))

@@ -19,6 +19,7 @@ from strongroom.model.struct import Int32, Int64, Own, Struct, Tagged
 from strongroom.model.structures import ProtocolVersion
 from strongroom.registry import (
     BatchErrorContinuationOption,
+    Ephemeral,
     ItemType,
     Operation,
     ProcessingStage,
@@ -52,7 +53,7 @@ class WaitingItem(Struct):
     the item is done, and again None when the client has it. `made` are the identifiers that later items may
     refer to by name, the main one first; `identifiers` are all that the answer told, which numbers count.
     `given` are the objects whose secrets the answer holds; an answer without a byte was taken away because
-    one of them is gone.
+    one of them is gone. `ephemeral` is what the answer leaves out.
     """
 
     operation: Operation
@@ -63,6 +64,7 @@ class WaitingItem(Struct):
     made: Annotated[tuple[str, ...], Tagged(Tag.UNIQUE_IDENTIFIER)] = ()
     given: Annotated[tuple[GivenOut, ...], Own(1)] = ()
     identifiers: Annotated[tuple[str, ...], Own(2)] = ()
+    ephemeral: Annotated[Ephemeral | None, Own(3)] = None
 
     @property
     def outstanding(self) -> bool:

@@ -15,7 +15,7 @@ from strongroom.domain.store import Changes
 from strongroom.engine.answers import Answers
 from strongroom.engine.batch import BatchMemory
 from strongroom.engine.failures import Failures
-from strongroom.engine.references import names_of, refers_to_data
+from strongroom.engine.references import PLACING, names_of, refers_to_data
 from strongroom.engine.repetition import may_be_repeated
 from strongroom.engine.request import BatchItem, RequestMessage
 from strongroom.engine.room import failed
@@ -94,7 +94,9 @@ class Later:
     async def take_in(self, run: Run) -> tuple[WaitingBatch | None, list[Item | None]]:
         """Return what is to wait (None: nothing) and the answers so far; None stands for a pending item.
 
-        What cannot be read, or must not wait, is answered at once. Raises ServerLimitExceeded.
+        What cannot be read, or must not wait, is answered at once. What the client does not want to see is no
+        reason to come back for it, unless it follows an item that waits: then it is done after that one.
+        Raises ServerLimitExceeded.
         """
         request = run.request
         if len(request.items) > MOST_ITEMS:
@@ -104,35 +106,40 @@ class Later:
             )
         waiting: list[WaitingItem] = []
         results: list[Item | None] = []
+        before: BatchMemory | None = None  # what the items gave that none which waits stands in front of
         for position, item in enumerate(request.items):
             result: Item | None = None
             try:
                 why_at_once = _why_at_once(run, item)
                 if why_at_once is not None:
                     raise FeatureNotSupported(why_at_once)
-                # What the client does not want to see is no reason to come back for it.
-                if self._doing.check(item, request.version).deferrable and item.ephemeral is None:
+                deferrable = self._doing.check(item, request.version).deferrable
+                if deferrable and (item.ephemeral is None or before is not None):
+                    before = run.memory if before is None else before
                     waiting.append(_waiting(item))
                 else:
+                    if before is not None:
+                        _refer_to_nothing(run, item)
                     counted = len(run.memory.identifiers)
                     result = await self._doing.transact(run, item)
                     waiting.append(_done_at_once(item, run.memory, counted))
                 results.append(result)
             except Exception as exc:  # noqa: BLE001 - the edge: every failure becomes an answer
                 run.streams.end_claimed()  # else the next item that is done at once would keep them
+                run.memory.failed(item.operation)
                 error = self._failures.explain(exc, request.version, position, run.message)
                 error = self._failures.record(item, error, run.connection, run.now, run.correlation)
                 results.append(failed(run, item, error))
                 waiting.append(_waiting(item).obtained())
                 if not request.goes_on:
                     break
-        if None not in results:
+        if before is None:
             return None, results
         batch = WaitingBatch(
             protocol_version=request.header.protocol_version,
             submission_date=run.now,
             batch_error_continuation_option=request.header.batch_error_continuation_option,
-            placeholder=run.memory.placeholder,
+            placeholder=before.placeholder,
             items=tuple(waiting),
             user=run.connection.client.user,
             acting=run.connection.client.acting,
@@ -162,6 +169,7 @@ class Later:
             operation=int(waiting.operation),
             unique_batch_item_id=waiting.unique_batch_item_id,
             payload=binary.decode(payload, OWN)[2] if payload else [],
+            ephemeral=waiting.ephemeral,
         )
         run = Run(
             request=RequestMessage(version, RequestHeader(protocol_version=protocol), [item]),
@@ -245,6 +253,16 @@ def _is_part(item: BatchItem) -> bool:
     return any(tag in _PARTS for tag, _, _ in item.payload or ())
 
 
+def _refer_to_nothing(run: Run, item: BatchItem) -> None:
+    """Let an item be done before those that it follows: it means what they make, which is not there yet.
+
+    Raises FeatureNotSupported for one that makes what later items may mean.
+    """
+    if item.operation in PLACING:
+        raise FeatureNotSupported("this operation is done at once, and cannot follow one that waits")
+    run.memory = BatchMemory()
+
+
 def _done_at_once(item: BatchItem, memory: BatchMemory, counted: int) -> WaitingItem:
     """Return an item that those which wait may refer to; `counted` identifiers were told before it."""
     names = [memory.by_operation[name] for name in names_of(item.operation) if name in memory.by_operation]
@@ -258,4 +276,5 @@ def _waiting(item: BatchItem) -> WaitingItem:
         unique_batch_item_id=item.unique_batch_item_id,
         processing_stage=ProcessingStage.SUBMITTED,
         payload=SecretBytes(binary.encode((_PAYLOAD, 1, item.payload or []))),
+        ephemeral=item.ephemeral,
     )

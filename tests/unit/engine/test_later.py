@@ -18,12 +18,14 @@ from strongroom.engine.later import LARGEST_ANSWERS, MOST_ITEMS
 from strongroom.model.convert import decoder
 from strongroom.model.identifiers import BatchReference
 from strongroom.model.messages import ResponseBatchItem
+from strongroom.model.rights import Objects, Right, Rights
 from strongroom.model.secret import SecretBytes
 from strongroom.model.structures import CryptographicParameters, Link
 from strongroom.operations.activate import ActivateRequest
 from strongroom.operations.add_attribute import AddAttributeRequest
 from strongroom.operations.cancel import CancelRequest
 from strongroom.operations.create import CreateRequest, CreateResponse
+from strongroom.operations.delegated_login import DelegatedLoginRequest
 from strongroom.operations.destroy import DestroyRequest
 from strongroom.operations.encrypt import EncryptRequest
 from strongroom.operations.get import GetRequest, GetResponse
@@ -59,11 +61,13 @@ from strongroom.registry import (
     ProcessingStage,
     ResultReason,
     ResultStatus,
+    State,
     Tag,
     UniqueIdentifierEnumeration,
     Version,
 )
-from tests.expect import MISSING, active_key, named, opaque, refusal, values
+from strongroom.wire.item import Item
+from tests.expect import MISSING, active_key, named, opaque, refusal, revoke, state_of, values
 from tests.kms import ALICE, BOB, Refused, TestKms, attribute, request_message, template
 
 MANDATORY, OPTIONAL = AsynchronousIndicator.MANDATORY, AsynchronousIndicator.OPTIONAL
@@ -337,6 +341,58 @@ def test_the_name_of_what_was_done_at_once_is_known_to_what_waits(kms: TestKms) 
     _, waits = (decoder(ResponseBatchItem, V3_0)(child[2]) for child in kms.send(root)[2][1:])
     do_all(kms)
     assert poll(kms, waits.asynchronous_correlation_value or b"", version=V3_0).result_status is SUCCESS
+
+
+def without_answers(root: Item, *positions: int) -> Item:
+    """Return a request message of 3.0 in which items ask for an empty answer."""
+    for position in positions:
+        root[2][1 + position][2].insert(1, (int(Tag.EPHEMERAL), 5, int(Ephemeral.EMPTY)))
+    return root
+
+
+def test_what_follows_an_item_that_waits_is_done_after_it(kms: TestKms, second: TestKms) -> None:
+    """Although nobody wants its answer: number 0 is the key that is made, not the one that is looked at."""
+    other = active_key(kms)
+    requests: list[Request[Any]] = [
+        create("made"),
+        GetRequest(unique_identifier=other),
+        ActivateRequest(unique_identifier=BatchReference(0)),
+    ]
+    root = request_message(*requests, version=V3_0, asynchronous_indicator=MANDATORY)
+    found = [
+        decoder(ResponseBatchItem, V3_0)(child[2]) for child in kms.send(without_answers(root, 1, 2))[2][1:]
+    ]
+    assert [item.result_status for item in found] == [PENDING] * 3
+    do_all(second)
+    (made,) = kms.call(LocateRequest(attributes=template(named("made"))), version=V2_1).unique_identifier
+    assert state_of(kms, made) is State.ACTIVE
+    _, got, _ = (poll(kms, item.asynchronous_correlation_value or b"", version=V3_0) for item in found)
+    assert (got.result_status, got.response_payload) == (SUCCESS, [])
+
+
+def test_what_follows_an_item_that_fails_is_not_done_before_it(kms: TestKms) -> None:
+    other = active_key(kms)
+    requests: list[Request[Any]] = [GetRequest(unique_identifier=MISSING), revoke(other)]
+    root = request_message(*requests, version=V3_0, asynchronous_indicator=MANDATORY)
+    kms.send(without_answers(root, 1))
+    do_all(kms)
+    assert state_of(kms, other) is State.ACTIVE
+
+
+def test_what_must_not_wait_refers_to_nothing_that_does(kms: TestKms) -> None:
+    """Else the ticket would be for an older object than the one that is meant."""
+    other = active_key(kms)
+    rights = Rights(right=(Right(objects=Objects(unique_identifier=(BatchReference(0),))),))
+    requests: list[Request[Any]] = [
+        GetRequest(unique_identifier=other),
+        create(),
+        DelegatedLoginRequest(rights=rights),
+    ]
+    root = request_message(*requests, version=V3_0, asynchronous_indicator=MANDATORY)
+    *_, refused = (
+        decoder(ResponseBatchItem, V3_0)(child[2]) for child in kms.send(without_answers(root, 0))[2][1:]
+    )
+    assert refused.result_reason is ResultReason.INVALID_FIELD
 
 
 @pytest.mark.parametrize("option", [None, BatchErrorContinuationOption.UNDO], ids=["stop", "undo"])

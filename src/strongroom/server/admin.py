@@ -82,9 +82,13 @@ def _call_server(directory: DataDirectory, request: Message) -> object:
                     return result_of(answer)
         except (OSError, BrokenMessage) as error:
             raise Unreachable(
-                f"the server on {directory.path} does not answer ({error}); look at its log"
+                f"the server on {directory.path} does not answer ({error}); it may still do it: look at its"
+                " log, and before you repeat the command"
             ) from error
-    raise Unreachable(f"the server on {directory.path} stopped before it answered; start it and try again")
+    raise Unreachable(
+        f"the server on {directory.path} stopped before it answered, and may have done it: start it, and look"
+        " before you repeat the command"
+    )
 
 
 def _user(connection: socket.socket) -> int:

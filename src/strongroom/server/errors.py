@@ -54,7 +54,16 @@ def for_the_operator(error: RootKeyError) -> OperatorError:
 
 _TOLD: Final = {
     cls.__name__: cls
-    for cls in (OperatorError, InvalidOption, NotFound, Denied, NothingBegun, PendingApproval, Sealed)
+    for cls in (
+        OperatorError,
+        InvalidOption,
+        NotFound,
+        Unreachable,
+        Denied,
+        NothingBegun,
+        PendingApproval,
+        Sealed,
+    )
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from strongroom.server import process
-from strongroom.server.errors import OperatorError
+from strongroom.server.errors import OperatorError, Unreachable, raise_for, to_answer
 from strongroom.server.messages import decode, encode
 from strongroom.server.process import describe_exit, fork, result_apart, run_apart
 from strongroom.server.processes import control, edge
@@ -174,6 +174,15 @@ def test_a_worker_that_was_on_its_way_out_and_is_gone_is_no_worker_that_does_not
     assert replaced == ([worker] if ended else [])
     for end in (ours, theirs):
         end.close()
+
+
+def test_a_command_that_no_worker_answers_is_not_said_to_be_undone() -> None:
+    """A worker that was stopped for a while does what it was told then."""
+    crew = SimpleNamespace(ask_one=lambda *_: None)
+    with pytest.raises(Unreachable, match="look before you repeat") as told:
+        Delegation(cast(Any, crew), cast(Any, None)).do({"command": "tenant.create", "name": "blue"})
+    with pytest.raises(Unreachable):
+        raise_for(to_answer(told.value))
 
 
 def test_a_worker_that_starts_is_told_of_a_change_and_has_its_time() -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from strongroom.domain.ports import RootKeyError
 from strongroom.server.admin import result_of
 from strongroom.server.administration.command import find
-from strongroom.server.errors import OperatorError
+from strongroom.server.errors import OperatorError, Unreachable
 from strongroom.server.logs import get_logger
 from strongroom.server.messages import Message
 from strongroom.server.ports import RootKeys
@@ -54,7 +54,8 @@ class Delegation:
                 )
         answer = self._crew.ask_one({**request, "ask": "administer"}, ANSWER_TIMEOUT)
         if answer is None:
-            raise OperatorError("no worker answers; look at the server's log and try again")
+            # It was told: one that was stopped for a while does it then.
+            raise Unreachable("no worker answers; one may still do it: look before you repeat the command")
         try:
             return result_of(answer)
         finally:

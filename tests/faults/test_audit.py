@@ -5,6 +5,7 @@ does it.
 """
 
 import json
+import os
 import random
 import shutil
 import socket
@@ -276,6 +277,24 @@ def test_an_anchor_that_fails_turns_health_red_and_stops_requests_where_that_is_
             with connection:
                 line = connection.recv(65536).splitlines()[0]
             assert set(json.loads(line)) == {"anchor", "signature"}
+
+
+def test_an_anchor_that_does_not_answer_turns_health_red_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """As a file on another machine that is away; a pipe that nobody writes to stands for it."""
+    anchor = tmp_path / "anchor"
+    settings = {"audit": {"anchors": [f"file:{anchor}"], "checkpoint": 1}}
+    with (
+        testing.server(tmp_path / "server", workers=1, settings=settings) as server,
+        Client.from_profile(server.profile, timeout=60) as client,
+    ):
+        identifier = client.create_symmetric_key()
+        until(anchor.exists)
+        anchor.unlink()
+        os.mkfifo(anchor)
+        client.create_symmetric_key()
+        until(lambda: "cannot be compared" in status(server)["problems"].get("audit", ""))
+        assert len(client.get_material(identifier)) == 32
+        os.close(os.open(anchor, os.O_RDWR | os.O_NONBLOCK))  # whoever waits for it can end
 
 
 def test_an_older_copy_of_the_data_directory_contradicts_the_anchor(tmp_path: Path) -> None:

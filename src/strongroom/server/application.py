@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from functools import partial
+from typing import Final
 
 from strongroom.domain.audit import AuditChain
 from strongroom.domain.backups import Snapshot
@@ -31,7 +32,7 @@ from strongroom.scheduler.dates import DateNotices
 from strongroom.scheduler.timetable import Job, Timetable
 from strongroom.scheduler.verification import Verifier
 from strongroom.server.address import parse_listening
-from strongroom.server.auditing import WorkerAudit
+from strongroom.server.auditing import COMPARED_WITHIN, WorkerAudit
 from strongroom.server.certificates.authorities import open_all
 from strongroom.server.certificates.crl import RevocationListKeeper
 from strongroom.server.certificates.expiry import EndingCertificates
@@ -56,6 +57,9 @@ from strongroom.store.verification import verify
 from strongroom.wire.limits import Limits
 
 log = get_logger()
+
+GLANCE: Final = 0.5
+"""Seconds for what stands outside the store, where whoever was revoked is shut out after that."""
 
 
 class ClientsInForce:
@@ -140,7 +144,7 @@ class KmipApplication:
 
     async def refresh(self) -> None:
         try:
-            await self.compare()
+            await self.compare(within=GLANCE)
         except OperatorError as error:
             log.error("store_not_compared", error=str(error))
         await self.store.read_doubts()
@@ -171,13 +175,13 @@ class KmipApplication:
         if self.store.read_only != before and self._spread is not None:
             await self._spread()
 
-    async def compare(self) -> None:
+    async def compare(self, within: float = COMPARED_WITHIN) -> None:
         """See whether the store is as far as was signed for; it is read-only while it is not.
 
-        Raises StoreFailure and OperatorError.
+        What stands outside it has so many seconds to answer. Raises StoreFailure and OperatorError.
         """
         before = self.store.read_only
-        missed = await behind(self.store, self._chain, self._audit.marks())
+        missed = await behind(self.store, self._chain, await self._audit.marks(within))
         self.store.read_only = reason(missed[0]) if missed else None
         self._audit.held = bool(missed)
         if missed and self.store.read_only != before:

@@ -41,6 +41,9 @@ _CEF: Final = "cef:"
 CONNECT: Final = "CONNECT"
 """The operation of who is turned away before a request."""
 
+COMPARED_WITHIN: Final = 10.0
+"""Seconds for the files to answer that stand outside the store."""
+
 REQUEST: Final = "Request"
 """The operation of a request that nobody has read."""
 
@@ -75,13 +78,22 @@ class WorkerAudit:
         self._forwarding: asyncio.Task[None] | None = None
         self._shed: dict[str, _Shed] = {}
         self._anchors = settings.anchors
+        self._looking: asyncio.Future[list[Mark]] | None = None
         self.held = False
         """Nothing is signed for now: the store is not what was signed for last."""
         self.compare: Callable[[], Awaitable[None]] | None = None
         """Sees whether it is, and sets `held`; asked before anything is signed for."""
 
-    def marks(self) -> list[Mark]:
-        """Return what stands outside the store about how far it was. Raises OperatorError."""
+    async def marks(self, within: float = COMPARED_WITHIN) -> list[Mark]:
+        """Return what stands outside the store about how far it was. Raises OperatorError, also when that
+        cannot be read in so many seconds: another machine may have it, which is away."""
+        if self._looking is None or await _is_done(self._looking, within):  # else no more threads wait for it
+            self._looking = looking = asyncio.ensure_future(asyncio.to_thread(self._marks))
+            if await _is_done(looking, within):
+                return looking.result()
+        raise OperatorError("the audit log cannot be compared with the store: an anchor does not answer")
+
+    def _marks(self) -> list[Mark]:
         try:
             return list(marks(self._folder, self._anchors, self.keeper.public))
         except Unreadable as error:
@@ -221,6 +233,11 @@ class WorkerAudit:
                 await asyncio.to_thread(self.keeper.anchor)
         except (CheckpointFailed, StoreFailure) as error:
             log.error("audit_checkpoint_failed", reason=str(error))
+
+
+async def _is_done(looking: "asyncio.Future[list[Mark]]", within: float) -> bool:
+    await asyncio.wait([looking], timeout=within)
+    return looking.done()
 
 
 def open_audit_folder(directory: DataDirectory) -> str:

@@ -54,6 +54,8 @@ class Sink:
         there are fewer and fewer. None before it begins."""
         self.reads: dict[int, Place] = {}
         self.failing_since: float | None = None
+        self.trying_since: float | None = None
+        """When it was given what it has not taken yet: on a file system that hangs it never fails."""
         self.problem = ""
 
     @property
@@ -186,7 +188,11 @@ class Forwarder:
         lines = [self._change(change, sink) for change in changes]
         lines += [self._read(record, sink) for record in records]
         if lines:
-            await asyncio.to_thread(sink.outlet.send, lines)
+            sink.trying_since = time.monotonic()
+            try:
+                await asyncio.to_thread(sink.outlet.send, lines)
+            finally:
+                sink.trying_since = None
             sink.took(changes)
             sink.reads = places
             self._note()
@@ -229,6 +235,9 @@ class Forwarder:
 
     async def _report(self) -> None:
         while True:
+            for sink in self._sinks:
+                if sink.trying_since is not None and time.monotonic() - sink.trying_since >= self._deadline:
+                    sink.failed("it does not answer", started=sink.trying_since, deadline=self._deadline)
             self._write_state()
             await asyncio.sleep(min(0.5, self._deadline / 4))
 

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import closing
@@ -233,6 +234,28 @@ async def test_a_sink_that_fails_is_told_within_the_deadline_and_gets_everything
         assert DEADLINE <= time.monotonic() - started < DEADLINE + 5
         outlet.broken = False
         await until(lambda: told(site) == "" and len(outlet.lines) == 1)
+
+
+class Hanging:
+    """A sink on a file system that does not answer until it is back."""
+
+    def __init__(self) -> None:
+        self.back = threading.Event()
+
+    def send(self, _: Sequence[bytes]) -> None:
+        self.back.wait(120)
+
+    def close(self) -> None:
+        return
+
+
+async def test_a_sink_that_does_not_answer_is_told_though_it_does_not_fail(site: Site) -> None:
+    outlet = Hanging()
+    async with running(site, Sink("far", outlet, cef=False)):
+        site.reads.record(event(1))
+        await until(lambda: "the audit sink far fails: it does not answer" in told(site))
+        outlet.back.set()
+        await until(lambda: told(site) == "")
 
 
 async def test_a_forwarder_that_is_gone_is_told(site: Site) -> None:

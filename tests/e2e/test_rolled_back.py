@@ -82,6 +82,23 @@ def test_a_chain_that_is_rewritten_under_a_running_server_is_not_signed_for(tmp_
         eventually(lambda: refused(server))
 
 
+def test_a_chain_that_is_rewritten_is_not_signed_for_because_somebody_asks(tmp_path: Path) -> None:
+    """Whoever reads or exports the log asks for a checkpoint, too; before the next look of the server."""
+    with testing.server(tmp_path, settings={"audit": {"checkpoint": 3600}}) as server:
+        create(server)
+        data = str(server.directory)
+        server.run("audit", "checkpoint", "--data", data)
+        with closing(sqlite3.connect(server.directory / "strongroom.db", timeout=10)) as database, database:
+            database.execute("UPDATE audit SET hash = zeroblob(32)")
+        for words in (["checkpoint"], ["export", "--output", str(tmp_path / "export")]):
+            asked = server.try_run("audit", *words, "--data", data)
+            assert asked.returncode
+            assert "nothing is signed for while the store is older" in asked.stderr
+        server.stop()
+        server.start()
+        server.wait_for_log("store_rolled_back")
+
+
 def refused(server: testing.Server) -> bool:
     """Tell whether every worker refuses changes."""
     for _ in range(6):

@@ -10,9 +10,11 @@ from strongroom.audit.checkpoints import Checkpoint
 from strongroom.audit.keeper import CheckpointFailed
 from strongroom.domain.people import Role
 from strongroom.server.administration.command import Administrator, command
+from strongroom.server.administration.store import missed
 from strongroom.server.auditing import make_keeper, open_audit_folder
 from strongroom.server.errors import OperatorError
 from strongroom.server.messages import Message
+from strongroom.server.standing import reason
 
 
 @command("audit.checkpoint", roles={Role.ADMINISTRATOR, Role.OPERATOR, Role.AUDITOR})
@@ -51,6 +53,9 @@ async def _checkpoint(admin: Administrator) -> tuple[Checkpoint, str | None]:
     chain = admin.store.chain
     try:
         seen = await asyncio.to_thread(keeper.last)
+        # After that, as always: whoever rewrites the chain in the database must not have it signed for.
+        if behind := await missed(admin):
+            raise OperatorError(f"nothing is signed for while {reason(behind[0])}")
         await chain.extend()
         head, now = await chain.head(), int(admin.now.timestamp())
         made = await asyncio.to_thread(keeper.make, head, now, "command", seen=seen)

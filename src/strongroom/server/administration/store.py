@@ -79,7 +79,8 @@ async def verify(admin: Administrator, request: Message) -> object:
     return None
 
 
-async def _missed(admin: Administrator) -> list[Mark]:
+async def missed(admin: Administrator) -> list[Mark]:
+    """Return what was signed for that the store does not lead to. Raises OperatorError and StoreFailure."""
     key = open_audit_key(admin.directory, admin.root_key).public
     try:
         # Another machine may have an anchor, which is away.
@@ -103,7 +104,7 @@ async def _how_far_behind(admin: Administrator, _request: Message) -> Message:
                 "signed_at": datetime.fromtimestamp(mark.at, UTC).isoformat(),
                 "checkpoint": mark.checkpoint,
             }
-            for mark in await _missed(admin)
+            for mark in await missed(admin)
         ],
         "newest_change": {"position": newest.position, "hash": newest.hash.hex()},
     }
@@ -112,19 +113,19 @@ async def _how_far_behind(admin: Administrator, _request: Message) -> Message:
 @command(ACCEPT, roles={Role.ADMINISTRATOR}, spreads=True, approval=Act.POLICY, facts=_how_far_behind)
 async def accept(admin: Administrator, request: Message) -> object:
     """Let a store count that is behind what was signed for; from then on it is signed for as it is."""
-    missed = await _missed(admin)
-    if not missed:
+    marks_missed = await missed(admin)
+    if not marks_missed:
         raise OperatorError("the store is as far as was signed for; there is nothing to accept")
     if await _how_far_behind(admin, request) != admin.facts:
         raise OperatorError("the store has just changed; look again: strongroom server status")
-    for mark in missed:
+    for mark in marks_missed:
         value = Accepted(place=mark.place, position=mark.changes.position)
         kept = Kept(tenant=SYSTEM_TENANT, key=mark.checkpoint, owner=0, value=value)
         read = await generation_of(admin.store, Accepted, SYSTEM_TENANT, mark.checkpoint)
         change = EntryChange(Accepted, SYSTEM_TENANT, mark.checkpoint, read, kept)
         with suppress(LostRace):  # somebody else has accepted it
             await admin.store.commit(Changes(entries=[change], accepting=True))
-    return [{"place": mark.place, "position": mark.changes.position} for mark in missed]
+    return [{"place": mark.place, "position": mark.changes.position} for mark in marks_missed]
 
 
 async def _what_is_there(admin: Administrator, request: Message) -> Message:

@@ -8,6 +8,7 @@ from strongroom.domain.errors import InvalidField
 from strongroom.domain.operation import Request, Response, operation
 from strongroom.domain.permission import Permission
 from strongroom.domain.tickets import give
+from strongroom.domain.turn import Pace
 from strongroom.model.convert import ValueShape
 from strongroom.model.forms import LeaseTimeForm
 from strongroom.model.messages import Ticket
@@ -37,12 +38,13 @@ async def delegated_login(ctx: Context, request: DelegatedLoginRequest) -> Deleg
     if sum(map(_size, request.rights.right)) > MOST_NAMED:
         # They are read at each request that the ticket comes with.
         raise InvalidField(f"the Rights of a ticket name at most {MOST_NAMED} operations, objects and groups")
+    pace = Pace()
     ticket = await give(
         ctx,
         lease_time=request.lease_time,
         request_count=request.request_count,
         usage_limits=request.usage_limits,
-        rights=Rights(right=tuple([await _named(ctx, right) for right in request.rights.right])),
+        rights=Rights(right=tuple([await _named(ctx, right, pace) for right in request.rights.right])),
     )
     return DelegatedLoginResponse(ticket=ticket)
 
@@ -57,16 +59,20 @@ def _size(right: Right) -> int:
     )
 
 
-async def _named(ctx: Context, right: Right) -> Right:
+async def _named(ctx: Context, right: Right, pace: Pace) -> Right:
     """Return the right with each object by its identifier; raises ObjectNotFound."""
     objects, groups = right.objects, right.object_groups
     if objects is not None:
-        found = [
-            await ctx.objects.get(one, archived=True, destroyed=True) for one in objects.unique_identifier
-        ]
+        found = []
+        for one in objects.unique_identifier:
+            await pace()
+            found.append(await ctx.objects.get(one, archived=True, destroyed=True))
         objects = Objects(unique_identifier=tuple(obj.unique_identifier for obj in found))
     if groups is not None:
-        found = [await ctx.objects.get(one) for one in groups.group_link]
+        found = []
+        for one in groups.group_link:
+            await pace()
+            found.append(await ctx.objects.get(one))
         groups = ObjectGroups(
             object_group=groups.object_group, group_link=tuple(obj.unique_identifier for obj in found)
         )

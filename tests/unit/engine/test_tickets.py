@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from strongroom.domain import turn
 from strongroom.domain.identity import ClientIdentity
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.operation import Request, Response
@@ -700,6 +701,27 @@ def test_what_is_forbidden_to_who_gave_a_ticket_is_so_to_who_brings_it(kms: Test
 def test_rights_are_not_endless(kms: TestKms) -> None:
     many = DelegatedLoginRequest(rights=Rights(right=(right(objects=[key(kms)] * MOST_NAMED),)))
     assert refusal(kms, many, version=V2_1).reason is ResultReason.INVALID_FIELD
+
+
+class CountedLine:
+    """Gives everybody their turn at once."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+
+    async def turn_of(self, client: int) -> None:
+        self.turns += 1
+
+
+def test_many_objects_are_looked_up_in_slices(kms: TestKms, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, waits = [key(kms) for _ in range(5)], CountedLine()
+    monkeypatch.setattr(turn, "SLICE", -1.0)
+    token = turn.line.set(waits)
+    try:
+        delegate(kms, right(Operation.GET, objects=made))
+    finally:
+        turn.line.reset(token)
+    assert waits.turns >= len(made)
 
 
 def test_a_search_within_rights_on_objects_reads_none_of_the_others(

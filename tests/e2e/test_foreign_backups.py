@@ -132,6 +132,14 @@ def as_table(table: str, columns: Callable[[tuple[str, ...]], tuple[str, ...]]) 
     return change
 
 
+def with_keys_as(name: str, kind: Any) -> Change:
+    def change(events: list[Event]) -> Sequence[Event]:
+        begin, _ = part(events, KEYS)
+        return [*events[:begin], PartBegins(name, kind), *events[begin + 1 :]]
+
+    return change
+
+
 def backwards(table: str) -> Change:
     def change(events: list[Event]) -> Sequence[Event]:
         begin, end = part(events, table)
@@ -163,6 +171,8 @@ def a_secret_of_another_name(secrets: Secrets) -> Secrets:
 
 CHANGES: Final[dict[str, tuple[Change, str]]] = {
     "no keys": (without(KEYS), "the backup has no keys"),
+    "keys as a file": (with_keys_as(KEYS, "file"), "the backup has no keys"),
+    "keys of another name": (with_keys_as("others", "keys"), "the backup has no keys"),
     "no configuration": (without("strongroom.toml"), "the backup has no configuration"),
     "no table": (without("entries"), "the backup lacks the table entries"),
     "another table": (with_part("odd", "table", before="entries"), "has a table odd that schema .* has not"),

@@ -48,6 +48,7 @@ from strongroom.registry import (
 )
 from strongroom.scheduler import courier as courier_module
 from strongroom.scheduler.dates import DateNotices
+from strongroom.scheduler.lease import LENGTH, Lease
 from tests.expect import key_pair
 from tests.kms import ALICE, BOB, TestKms, attribute, template
 from tests.safeguards import lay_down
@@ -424,6 +425,26 @@ def test_a_clock_that_was_ahead_keeps_no_message_back_once_it_is_right(
     listening.up = True
     deliver(kms, courier(kms, listening))
     assert [message.unique_identifier for message in listening.told()] == [key]
+
+
+def test_who_delivers_is_who_holds_the_lease_until_it_ends(kms: TestKms) -> None:
+    """Whoever answers a client that has called does not wait until its endpoint is tried again."""
+
+    def take(holder: str, *, patient: bool) -> Lease | None:
+        return kms.run(Lease.take(kms.repository, kms.clock, ALICE, holder=holder, patient=patient))
+
+    lease = take("one", patient=True)
+    assert lease is not None
+    assert take("two", patient=True) is take("two", patient=False) is None
+    again = take("one", patient=True)
+    assert again is not None
+    assert kms.run(again.put_off()) == 1
+    assert take("one", patient=True) is take("two", patient=True) is None
+    called = take("two", patient=False)
+    assert called is not None
+    assert take("one", patient=False) is None
+    kms.clock.pass_time(seconds=LENGTH.total_seconds())
+    assert take("one", patient=True) is not None
 
 
 def test_a_client_that_turned_the_roles_gets_what_waits_and_its_role_back(

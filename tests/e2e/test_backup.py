@@ -20,8 +20,6 @@ from strongroom.cli.administration import administer
 from strongroom.cli.exit import ExitCode
 from strongroom.client.errors import KMIPError
 from strongroom.domain.backups import KeysGiven
-from strongroom.scheduler.verification import KEY as VERIFICATION
-from strongroom.scheduler.verification import Verification
 from strongroom.server.admin import call, call_server
 from strongroom.server.app import StrongroomAdapters
 from strongroom.server.backup.create import _new_file, create_backup
@@ -661,7 +659,7 @@ def test_a_record_that_was_tampered_with_is_named_and_restored_as_it_was(
 
 _OBJECT = "object {victim} does not open"
 _CLIENT = "client victim does not open"
-_ENTRY = f"entry {Verification.kind}/{VERIFICATION} does not open"
+_ENTRY = f"entry {KeysGiven.kind}/{{backup}} does not open"
 _EVENT = "event {event} of the audit log does not follow from the one before it"
 DAMAGES = {
     "UPDATE objects SET attributes = 1.5 WHERE unique_identifier = :victim": _OBJECT,
@@ -670,8 +668,8 @@ DAMAGES = {
     "UPDATE objects SET attributes = CAST(x'ff' AS TEXT) WHERE unique_identifier = :victim": _OBJECT,
     "UPDATE clients SET groups = 1.5 WHERE name = 'victim'": _CLIENT,
     "UPDATE clients SET revision = 'two' WHERE name = 'victim'": _CLIENT,
-    f"UPDATE entries SET due = 1 WHERE kind = {Verification.kind}": _ENTRY,
-    f"UPDATE entries SET sealed = 1.5 WHERE kind = {Verification.kind}": _ENTRY,
+    f"UPDATE entries SET due = 1 WHERE kind = {KeysGiven.kind}": _ENTRY,
+    f"UPDATE entries SET sealed = 1.5 WHERE kind = {KeysGiven.kind}": _ENTRY,
     "UPDATE audit SET event = CAST('edited' AS BLOB) WHERE position = 3": _EVENT,
     "UPDATE audit SET event = 'no bytes' WHERE position = 3": _EVENT,
     "UPDATE audit SET hash = 1.5 WHERE position = 3": _EVENT,
@@ -690,11 +688,12 @@ def test_whatever_was_damaged_is_told_and_keeps_nothing_else_from_being_restored
         server.enrol("victim")
         victim = client.create_symmetric_key(name="victim")
         other = client.create_symmetric_key(name="other")
+        earlier = create(server, tmp_path / "earlier.age", kit)["backup"]
     with closing(sqlite3.connect(server.directory / "strongroom.db")) as database:
         assert database.execute(damage, {"victim": victim}).rowcount == 1
         database.commit()
     create(server, backup, kit)
-    told = DAMAGES[damage].format(victim=victim, event=4 if "DELETE" in damage else 3)
+    told = DAMAGES[damage].format(victim=victim, event=4 if "DELETE" in damage else 3, backup=earlier)
     for more in ([], ["--all"]):
         said = refused(server, "verify", str(backup), "--identity", str(kit.path), *more)
         assert "is whole, but: " in said
@@ -800,12 +799,15 @@ def test_a_restore_is_an_event_in_an_audit_log_that_is_still_whole(
 
 
 def test_all_records_are_opened_or_a_sample_of_each_kind(
-    backup: Path, kit: Kit, monkeypatch: pytest.MonkeyPatch
+    site: testing.Server, backup: Path, kit: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    second = tmp_path / "second.age"
+    create(site, second, kit)  # the first has left an entry
+
     def opened(*, everything: bool) -> Contents:
         adapters, identities = StrongroomAdapters(), read_identities([kit.path])
         return verify_backup(
-            backup, adapters, identities, everything=everything, report=lambda *_: None
+            second, adapters, identities, everything=everything, report=lambda *_: None
         ).contents
 
     whole = opened(everything=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from strongroom import Client, testing
+from strongroom.cli.exit import ExitCode
 from strongroom.client.address import parse_address
 from strongroom.conformance.connection import decode_answer
 from strongroom.conformance.endpoint import Endpoint
@@ -125,5 +126,5 @@ def test_an_administrator_can_ask_what_a_client_speaks(server: testing.Server, a
     refused = server.try_run(
         "client", "ask", "test", "--data", str(server.directory), "--function", "Nonsense"
     )
-    assert refused.returncode == 1
+    assert refused.returncode == ExitCode.USAGE
     assert "Nonsense" in refused.stderr

@@ -21,6 +21,7 @@ from typing import Final
 import pytest
 
 from strongroom import Client, KMIPError, testing
+from strongroom.cli.exit import ExitCode
 from strongroom.rootkey.stored import StoredKeyring
 from strongroom.server.admin import call_server
 from strongroom.server.app import StrongroomAdapters
@@ -88,7 +89,7 @@ def clients(own: testing.Server) -> Iterator[list[Client]]:
 def revoke(server: testing.Server) -> None:
     """Revoke the client, and find that nobody can say whether it was done."""
     done = server.try_run("client", "revoke", "test", "--data", str(server.directory))
-    assert done.returncode == 1
+    assert done.returncode == ExitCode.UNREACHABLE
 
 
 @pytest.mark.parametrize("who", ["writer", "worker"])

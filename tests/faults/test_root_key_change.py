@@ -64,9 +64,9 @@ def generations(vault: Vault) -> set[int]:
 
 
 def rotate(vault: Vault, to: str) -> int:
+    options = [f"--passphrase-file={vault.passphrase_file}"] if to == "passphrase" else []
     return vault.try_run(
-        *("server", "root", "rotate", "--to", to, "--data", str(vault.directory)),
-        f"--passphrase-file={vault.passphrase_file}",
+        "server", "root", "rotate", "--to", to, "--data", str(vault.directory), *options
     ).returncode
 
 

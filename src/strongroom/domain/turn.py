@@ -5,7 +5,6 @@ and nobody decides anything else by it. Work that may be long (a batch, a search
 after each slice, so that the other clients of the process have their turn.
 """
 
-import asyncio
 from contextvars import ContextVar
 from time import perf_counter
 from typing import Final, Protocol
@@ -44,7 +43,10 @@ class Pace:
             return
         waits_in = line.get()
         if waits_in is None:
-            await asyncio.sleep(0)
+            # Here, since the client loads what operations are declared with, and need not load this.
+            from asyncio import sleep
+
+            await sleep(0)
         else:
             await waits_in.turn_of(client.get())
         self._end = perf_counter() + SLICE

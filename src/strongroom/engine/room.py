@@ -42,7 +42,11 @@ def room_of(request: RequestMessage, correlation: Correlation | None, longest: i
     if len(request.items) > LARGE_ANSWERS:
         most = LARGE_ANSWERS * longest
         room = most if room is None else min(room, most)
-    return None if room is None else _set_aside(room, request.items)
+    if room is None:
+        return None
+    if len(request.items) == 1:  # it answers for itself, that there is no room
+        return room - _least(request.items[0])
+    return _set_aside(room, request.items)
 
 
 def room_with(more: Iterable[BatchItem], room: int | None, longest: int) -> int:

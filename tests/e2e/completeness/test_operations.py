@@ -90,6 +90,7 @@ from strongroom.registry import (
     VERSIONS,
     AdjustmentType,
     BlockCipherMode,
+    CancellationResult,
     CredentialType,
     CryptographicAlgorithm,
     CryptographicUsageMask,
@@ -502,6 +503,11 @@ def versions_of(spec: Any) -> list[Version]:
     return [v for v in found if v in (found[0], V2_1, found[-1])]
 
 
+def always_answers(operation: Operation, version: Version) -> bool:
+    """Tell whether an operation refuses nothing: Cancel says Unavailable in 1.x (KMIP 1.4 §4.27)."""
+    return operation is Operation.CANCEL and version < V2_0
+
+
 def test_every_operation_has_a_row() -> None:
     assert set(ROWS) | set(ELSEWHERE) == set(all_operations())
 
@@ -516,10 +522,13 @@ def test_an_operation_succeeds_and_is_refused_over_the_wire(
     assert done.result_status is ResultStatus.SUCCESS, done.result_message
     if operation is not Operation.POLL:  # which answers what the other operation answers
         decoder(all_operations()[operation].response, version)(done.response_payload or [])
-    misplaced = row.refused is None
-    refused = kms.outcome((row.refused or row.succeeds)(kms), misplaced=misplaced)
+    wrong = None if always_answers(operation, version) else row.refused
+    misplaced = wrong is None
+    refused = kms.outcome((wrong or row.succeeds)(kms), misplaced=misplaced)
     assert refused.result_status is ResultStatus.OPERATION_FAILED
     expected = {row.newer if version >= V2_0 else row.older}
+    if always_answers(operation, version):
+        expected = {R.INVALID_FIELD}
     if version >= V3_0:
         expected |= DRAFT.get(row.newer, set())
     assert refused.result_reason in expected, refused.result_message
@@ -563,6 +572,11 @@ def test_what_is_another_clients_is_answered_like_what_does_not_exist(
         for name in named_here
     }
     foreign, missing = stranger.outcome(request), stranger.outcome(request.replace(**nothing))
+    if always_answers(operation, version):
+        for answer in (foreign, missing):
+            result = (int(Tag.CANCELLATION_RESULT), 5, int(CancellationResult.UNAVAILABLE))
+            assert (answer.response_payload or [])[1:] == [result]
+        return
     assert foreign.result_status is ResultStatus.OPERATION_FAILED
     assert (foreign.result_reason, foreign.result_message) == (missing.result_reason, missing.result_message)
 

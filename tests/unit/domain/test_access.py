@@ -10,7 +10,7 @@ from strongroom.domain.access import in_sight, loosens, may, restricted
 from strongroom.domain.identity import ClientId, ClientIdentity, TenantId
 from strongroom.domain.objects import ManagedObject
 from strongroom.domain.permission import Permission
-from strongroom.domain.rights import Rights, compile_rights
+from strongroom.domain.rights import Rights, also_restricted, compile_rights
 from strongroom.domain.rules import (
     BUILT_IN_POLICIES,
     DEFAULT,
@@ -260,6 +260,25 @@ def test_a_restriction_has_the_last_word_over_owners_and_rules() -> None:
     assert not may(other, Permission.GET, it(), NOW)
     assert may(other, Permission.LOCATE, it(), NOW)
     assert compile_rights(1, (), [], never) == Rights(client=1, sights={}, restriction=never)
+
+
+def test_who_acts_for_another_is_bound_by_the_restrictions_of_both() -> None:
+    own, free = compile_rights(2, (), [rule("get")]), compile_rights(2, (), [rule("locate")])
+    assert own is not None
+    assert also_restricted(2, own, None) is own
+    assert also_restricted(2, own, free) is own
+    bound = Rights(client=3, sights={}, restriction=Never())
+    assert also_restricted(2, None, bound) == replace(bound, client=2)
+    assert also_restricted(2, own, bound) == replace(own, restriction=bound.restriction)
+    both = also_restricted(2, replace(own, restriction=NotActive()), bound)
+    assert both is not None
+    assert both.restriction is not None
+    for permission, state, allowed in (
+        (Permission.LOCATE, State.PRE_ACTIVE, True),
+        (Permission.LOCATE, State.ACTIVE, False),
+        (Permission.GET, State.PRE_ACTIVE, False),
+    ):
+        assert both.restriction.permits(permission, it(state=state)) is allowed
 
 
 class InGroup:

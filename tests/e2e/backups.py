@@ -1,14 +1,17 @@
-"""What tests of backups share: places to keep keys in, kits, and servers on what was restored."""
+"""What tests of backups share: empty stores, kits, a site and its backup, servers on what was restored."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from pyrage import x25519
 
 from strongroom import Client, testing
+from tests.inventory import populate
 from tests.postgres import PostgresServer
 
 
@@ -92,3 +95,45 @@ def old_client(profile: Path, server: testing.Server) -> Iterator[Client]:
     files = {name: profile.parent / f"{name}.pem" for name in ("cert", "key", "ca")}
     with Client([server.address], cert=files["cert"], key=files["key"], ca=files["ca"]) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory: pytest.TempPathFactory) -> Kit:
+    return Kit(tmp_path_factory.mktemp("safe") / "kit")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[testing.Server]:
+    """Give a running server whose client has an object of every kind."""
+    with testing.server(tmp_path_factory.mktemp("site")) as server:
+        with Client.from_profile(server.profile) as client:
+            populate(client)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def backup(site: testing.Server, kit: Kit, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a backup of the site."""
+    file = tmp_path_factory.mktemp("backups") / "site.age"
+    create(site, file, kit)
+    return file
+
+
+def create(server: testing.Server, file: Path, kit: Kit, *more: str) -> dict[str, object]:
+    """Make a backup and return what the command says of it."""
+    data = str(server.directory)
+    printed = server.run(
+        "backup",
+        "create",
+        "--data",
+        data,
+        "--to",
+        str(file),
+        "--recipient",
+        kit.recipient,
+        "-o",
+        "json",
+        *more,
+    )
+    record: dict[str, object] = json.loads(printed)
+    return record

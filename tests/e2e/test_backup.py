@@ -7,7 +7,7 @@ import re
 import socket
 import sqlite3
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -33,12 +33,12 @@ from strongroom.server.config import ClientSettings, load_settings
 from strongroom.server.data_directory import DataDirectory, write_private
 from strongroom.server.errors import Denied, DirectoryLocked, OperatorError, PendingApproval
 from strongroom.server.messages import Message
-from tests.e2e.backups import Kit, Place, old_client, running
+from tests.e2e.backups import Kit, Place, backup, create, kit, old_client, running, site
 from tests.inventory import inventory, populate
 from tests.postgres import PostgresServer, postgres_server
 from tests.property.test_backups import LEFT_OUT
 
-__all__ = ["postgres_server"]
+__all__ = ["backup", "kit", "postgres_server", "site"]
 
 POSTGRES = pytest.param("postgresql", marks=pytest.mark.postgres)
 
@@ -54,48 +54,6 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, str]
         return Place(tmp_path / name, found)
 
     return make
-
-
-@pytest.fixture(scope="module")
-def kit(tmp_path_factory: pytest.TempPathFactory) -> Kit:
-    return Kit(tmp_path_factory.mktemp("safe") / "kit")
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[testing.Server]:
-    """Give a running server whose client has an object of every kind."""
-    with testing.server(tmp_path_factory.mktemp("site")) as server:
-        with Client.from_profile(server.profile) as client:
-            populate(client)
-        yield server
-
-
-@pytest.fixture(scope="module")
-def backup(site: testing.Server, kit: Kit, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a backup of the site."""
-    file = tmp_path_factory.mktemp("backups") / "site.age"
-    create(site, file, kit)
-    return file
-
-
-def create(server: testing.Server, file: Path, kit: Kit, *more: str) -> dict[str, object]:
-    """Make a backup and return what the command says of it."""
-    data = str(server.directory)
-    printed = server.run(
-        "backup",
-        "create",
-        "--data",
-        data,
-        "--to",
-        str(file),
-        "--recipient",
-        kit.recipient,
-        "-o",
-        "json",
-        *more,
-    )
-    record: dict[str, object] = json.loads(printed)
-    return record
 
 
 def refused(server: testing.Server, *words: str, code: ExitCode = ExitCode.FAILURE) -> str:

@@ -1,14 +1,14 @@
 """Backups that are whole and encrypted to the kit, but not as a server makes them: nothing is made of one."""
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from pyrage import decrypt, encrypt
 
-from strongroom import Client, testing
+from strongroom import testing
 from strongroom.audit.keys import SigningKey
 from strongroom.domain.backups import Row
 from strongroom.server.admin import call
@@ -32,32 +32,12 @@ from strongroom.server.backup.verify import verify_backup
 from strongroom.server.data_directory import DataDirectory
 from strongroom.server.errors import OperatorError
 from strongroom.server.messages import Message
-from tests.e2e.backups import Kit
-from tests.e2e.test_backup import create
-from tests.inventory import populate
+from tests.e2e.backups import Kit, backup, kit, site
+
+__all__ = ["backup", "kit", "site"]
 
 KEY: Final = SigningKey(SigningKey.new())
 Change = Callable[[list[Event]], Sequence[Event]]
-
-
-@pytest.fixture(scope="module")
-def kit(tmp_path_factory: pytest.TempPathFactory) -> Kit:
-    return Kit(tmp_path_factory.mktemp("safe") / "kit")
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[testing.Server]:
-    with testing.server(tmp_path_factory.mktemp("site")) as server:
-        with Client.from_profile(server.profile) as client:
-            populate(client)
-        yield server
-
-
-@pytest.fixture(scope="module")
-def backup(site: testing.Server, kit: Kit, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("backups") / "site.age"
-    create(site, file, kit)
-    return file
 
 
 def changed(backup: Path, kit: Kit, file: Path, change: Change) -> Path:

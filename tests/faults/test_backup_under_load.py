@@ -17,8 +17,8 @@ from strongroom import Client, testing
 from strongroom.operations.get import GetRequest, GetResponse
 from strongroom.operations.get_attributes import GetAttributesRequest, GetAttributesResponse
 from strongroom.registry import CryptographicAlgorithm, RecommendedCurve, State, Tag
-from tests.e2e.backups import Kit, Place, old_client, running
-from tests.e2e.test_backup import create, postgres_server
+from tests.e2e.backups import Kit, Place, create, old_client, running
+from tests.postgres import postgres_server
 
 __all__ = ["postgres_server"]
 

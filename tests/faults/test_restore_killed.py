@@ -29,23 +29,18 @@ from strongroom.server.errors import NotFound, OperatorError
 from strongroom.store.filling import fill
 from strongroom.store.url import SqliteUrl
 from tests import preloaded
-from tests.e2e.backups import Kit, Place, old_client, running
-from tests.e2e.test_backup import create, postgres_server
+from tests.e2e.backups import Kit, Place, create, kit, old_client, running
 from tests.faults.dying_restore import POINTS
 from tests.inventory import inventory, known, populate
+from tests.postgres import postgres_server
 
-__all__ = ["postgres_server"]
+__all__ = ["kit", "postgres_server"]
 
 
 def restore_until(point: str, site: testing.Server, *words: str) -> "subprocess.CompletedProcess[str]":
     """Restore, and be killed at a point."""
     program = [sys.executable, "-m", "tests.faults.dying_restore", point]
     return preloaded.run([*program, "backup", "restore", *words], env=site._environment(), timeout=60)
-
-
-@pytest.fixture(scope="module")
-def kit(tmp_path_factory: pytest.TempPathFactory) -> Kit:
-    return Kit(tmp_path_factory.mktemp("safe") / "kit")
 
 
 @pytest.fixture(scope="module")

@@ -148,16 +148,19 @@ def ceph(folder: Path, pasted: Sequence[str]) -> Iterator[Ceph]:
     running = Ceph(folder, gateway)
     with ExitStack() as stack:
         try:
-            _come_up(stack, running, folder, monitor=monitor, fsid=fsid, pasted=pasted)
+            _come_up(stack, running, folder, monitor=monitor, fsid=fsid)
         except (AssertionError, subprocess.TimeoutExpired) as error:
             pytest.skip(f"Ceph itself does not come up here: {error}")
+        # From here on it is about what we print, and how its gateway likes it.
+        for line in pasted:
+            running.command("sh", "-c", line)
+        stack.enter_context(_process(folder, "radosgw", "-n", "client.rgw"))
+        running.wait()
         yield running
 
 
-def _come_up(
-    stack: ExitStack, running: Ceph, folder: Path, *, monitor: str, fsid: str, pasted: Sequence[str]
-) -> None:
-    """Start the parts of Ceph, one after the other."""
+def _come_up(stack: ExitStack, running: Ceph, folder: Path, *, monitor: str, fsid: str) -> None:
+    """Start a Ceph that keeps data, and has a user; nothing in it knows of a key manager yet."""
     running.command("monmaptool", "--create", "--fsid", fsid, "--addv", "a", f"[v1:{monitor}]", "monmap")
     running.command("ceph-mon", "-i", "a", "--mkfs", "--monmap", "monmap")
     stack.enter_context(_process(folder, "ceph-mon", "-i", "a"))
@@ -167,12 +170,8 @@ def _come_up(
     # Now and then it asks the monitor before it knows which cluster that is of, and ends.
     stack.enter_context(_process(folder, "sh", "-c", AGAIN, "-", "ceph-osd", "-i", "0"))
     running.wait_for_osd()
-    for line in pasted:
-        running.command("sh", "-c", line)
     user = ("--uid", "user", "--display-name", "user", "--access-key", _ACCESS, "--secret-key", _SECRET)
     running.command("radosgw-admin", "-n", "client.rgw", "user", "create", *user)
-    stack.enter_context(_process(folder, "radosgw", "-n", "client.rgw"))
-    running.wait()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ new, so that a small one is no way to store a large one.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -58,6 +58,23 @@ class Rewritten(NamedTuple):
     before: ManagedObject
     after: ManagedObject
     replaced: bool
+
+
+def rewritten_of(
+    changed: Iterable[ManagedObject],
+    sources: Iterable[ManagedObject],
+    adopted: Mapping[str, ManagedObject | None],
+) -> list[Rewritten]:
+    """Return changed objects beside what is stored; `adopted` are those in whose place they are, None: in
+    nobody's, so that nothing is."""
+    stored: dict[str, ManagedObject | None] = {**adopted}
+    stored.update((obj.unique_identifier, obj) for obj in sources)
+    found = ((stored[obj.unique_identifier], obj) for obj in changed)
+    return [
+        Rewritten(before, after, after.unique_identifier in adopted)
+        for before, after in found
+        if before is not None
+    ]
 
 
 class _More(NamedTuple):

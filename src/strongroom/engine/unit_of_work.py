@@ -30,7 +30,7 @@ from strongroom.engine.batch import BatchMemory
 from strongroom.engine.effects import ENDS, PUBLIC, Effect, Kind, effects_of
 from strongroom.engine.entries import WorkingEntries
 from strongroom.engine.identifiers import new_identifier
-from strongroom.engine.quotas import Rewritten
+from strongroom.engine.quotas import Rewritten, rewritten_of
 from strongroom.engine.references import Told
 from strongroom.engine.savepoint import Savepoint
 from strongroom.engine.searches import Searches, Wanted
@@ -460,15 +460,7 @@ class UnitOfWork:
     def rewritten(self) -> list[Rewritten]:
         """Return the objects that are stored already and are changed, without those that are removed."""
         changed = [o for o in self._loaded.values() if o.changed and o.generation and not o.removed]
-        if not changed:
-            return []
-        stored = self._adopted | {o.unique_identifier: o for o in self._sources}
-        found = ((stored[o.unique_identifier], o) for o in changed)
-        return [
-            Rewritten(before, after, after.unique_identifier in self._adopted)
-            for before, after in found
-            if before is not None
-        ]
+        return rewritten_of(changed, self._sources, self._adopted) if changed else []
 
     def policies(self) -> set[str]:
         """Return the operation policies (KMIP 1.x) of what was made or changed."""

@@ -17,19 +17,8 @@ OK, NOT_FOUND = 200, 404
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[testing.Server]:
-    with testing.server(tmp_path_factory.mktemp("strongroom")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def files(server: testing.Server) -> Path:
-    """Enrol the gateway and return the folder with what it wants."""
-    folder = server.folder / "gateway"
-    server.run(
-        "client", "enrol", "gateway", "--data", str(server.directory), "--for", "ceph", "--out", str(folder)
-    )
-    return folder
+def files(enrolled: Callable[[str], Path]) -> Path:
+    return enrolled("ceph")
 
 
 @pytest.fixture(scope="module")

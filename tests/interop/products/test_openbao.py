@@ -1,7 +1,7 @@
 """OpenBao's own seal for KMIP, over a restart: set up as `client enrol --for openbao` says."""
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,19 +11,8 @@ from tests.interop.endpoint import TIMEOUT_SECONDS
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[testing.Server]:
-    with testing.server(tmp_path_factory.mktemp("strongroom")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def files(server: testing.Server) -> Path:
-    """Enrol a vault and return the folder with what it wants."""
-    folder = server.folder / "vault"
-    server.run(
-        "client", "enrol", "vault", "--data", str(server.directory), "--for", "openbao", "--out", str(folder)
-    )
-    return folder
+def files(enrolled: Callable[[str], Path]) -> Path:
+    return enrolled("openbao")
 
 
 @pytest.fixture(scope="module")
